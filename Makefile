@@ -1,0 +1,53 @@
+# The two commands of the README are `make rag` and `make test`; both set up everything they need.
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+STACK ?= rag-dev
+
+.PHONY: rag test unit check bench lock down clean verify-aws
+
+# The environment: exactly the lock, verified by hash.
+.venv/.ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11.5 or newer is needed; this is " + sys.version.split()[0] + ". Set PYTHON=...") if sys.version_info < (3, 11, 5) else None'
+	@echo "Installing the Python environment into .venv (2 minutes the first time)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# Everything, from nothing to answered questions, without an AWS account.
+rag: .venv/.ready
+	@$(BIN)/python scripts/rag.py --stack $(STACK)
+
+# Every test: the quick tier, then the one on the real engine and the local cloud, where a skip is a failure.
+test: .venv/.ready check unit
+	@$(BIN)/python scripts/local_tests.py
+
+unit: .venv/.ready
+	@$(BIN)/python -m pytest -q -m "not local" tests/unit
+
+check: .venv/.ready
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ty check --quiet
+	@$(BIN)/lint-imports --no-cache
+
+bench: .venv/.ready
+	@$(BIN)/python -m benchmarks
+
+# Prints the price, asks, deploys on the AWS account of the environment, asks a question, destroys, audits.
+verify-aws: .venv/.ready
+	@$(BIN)/python scripts/verify_aws.py --stack $(STACK)
+
+lock: .venv/.ready
+	@$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11.5 --generate-hashes \
+		--custom-compile-command "make lock" --quiet --output-file requirements.lock
+	@$(BIN)/uv pip compile tandem/rag/requirements.in --constraints requirements.lock --python-version 3.11.5 \
+		--generate-hashes --custom-compile-command "make lock" --quiet --output-file tandem/rag/requirements.lock
+
+down: .venv/.ready
+	@$(BIN)/tandem local down
+
+# Leaves only what git knows.
+clean: down
+	rm -rf .tandem .venv

@@ -1,0 +1,14 @@
+"""Hosts the components as a Pulumi plugin for programs in any language."""
+
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+
+if __name__ == "__main__":
+    if str(HERE) not in sys.path:
+        sys.path.insert(0, str(HERE))
+    import pulumi_tandem
+    from pulumi.provider.experimental import component_provider_host
+
+    component_provider_host([pulumi_tandem.RagEnvironment], "tandem", version=pulumi_tandem.__version__)

@@ -1,0 +1,1 @@
+"""Whole environments: thin compositions of the components beside them."""

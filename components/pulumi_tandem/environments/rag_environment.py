@@ -1,0 +1,202 @@
+"""Retrieval-augmented generation, whole."""
+
+from collections.abc import Mapping
+from typing import Any, NotRequired, TypedDict
+
+import pulumi
+
+from ..foundation.bedrock import DIMENSIONS
+from ..foundation.data_bucket import DataBucket
+from ..foundation.mistakes import InvalidArguments, Mistake, outside
+from ..foundation.rest_endpoint import Auth
+from ..foundation.retention import Retention
+from ..rag.ingestion_pipeline import IngestionPipeline, IngestionPipelineArgs
+from ..rag.ledger import Ledger
+from ..rag.query_api import QueryApi, QueryApiArgs
+from ..rag.serverless_vector_store import ServerlessVectorStore
+
+
+class RagEnvironmentArgs(TypedDict):
+    """Arguments of `RagEnvironment`; every one has a default."""
+
+    embedder: NotRequired[str]
+    """Bedrock embedding model; `amazon.titan-embed-text-v2:0` by default ($0.02 per million tokens). A change makes a
+    new index version; the active one answers until the new one is promoted."""
+    dimensions: NotRequired[int]
+    """Length of an embedding: 256, 512 (default) or 1024 for Titan v2, 1024 for Cohere v3. Storage and search cost
+    grow with it."""
+    chunk_tokens: NotRequired[int]
+    """Length of a chunk, 50 to 2,000 tokens; 200 by default."""
+    chunk_overlap: NotRequired[int]
+    """Tokens that a chunk repeats of the one before; 40 by default, at most half of `chunk_tokens`."""
+    generator: NotRequired[str]
+    """Bedrock model id, inference profile id or ARN that writes the answers; `amazon.nova-lite-v1:0` by default."""
+    min_score: NotRequired[float]
+    """Cosine similarity, 0 to 1, below which a question is refused as not in the documents; 0.4 by default."""
+    max_document_megabytes: NotRequired[int]
+    """Larger documents are rejected, 1 to 100 MB; 25 by default."""
+    sweep_minutes: NotRequired[int]
+    """How often bucket, ledger and index are compared, 5 to 1,440 minutes; 15 by default."""
+    max_search_ocu: NotRequired[int]
+    """Ceiling in OpenSearch compute units for search and for indexing each, 1 to 96; 2 by default. One costs about
+    $0.24 an hour while it runs; idle, none runs."""
+    auth: NotRequired[Auth]
+    """Who may ask: `iam` (default, SigV4) or `jwt` (tokens of a Cognito user pool)."""
+    user_pool_arn: NotRequired[pulumi.Input[str]]
+    """The Cognito user pool whose tokens are accepted; needed with `jwt`."""
+    retention: NotRequired[Retention]
+    """What destroy does to documents, ledger and index: `keep` (default) refuses, `erase` deletes them."""
+    alarm_topic_arn: NotRequired[pulumi.Input[str]]
+    """SNS topic that alarms notify; without it they are only visible in CloudWatch."""
+    tags: NotRequired[dict[str, str]]
+    """Cost-allocation tags on everything that takes tags; `tandem:environment` is set in any case."""
+
+
+DEFAULTS: dict[str, Any] = {
+    "embedder": "amazon.titan-embed-text-v2:0",
+    "dimensions": 512,
+    "chunk_tokens": 200,
+    "chunk_overlap": 40,
+    "generator": "amazon.nova-lite-v1:0",
+    "min_score": 0.4,
+    "max_document_megabytes": 25,
+    "sweep_minutes": 15,
+    "max_search_ocu": 2,
+    "auth": "iam",
+    "user_pool_arn": "",
+    "retention": "keep",
+    "alarm_topic_arn": None,
+    "tags": {},
+}
+
+
+def rag_mistakes(given: Mapping[str, Any]) -> list[Mistake]:
+    """Every argument that can't be used, in the order of the arguments; empty if all can."""
+    unknown = [
+        Mistake(key, given[key], "not an argument", f"Remove it; the arguments are {', '.join(DEFAULTS)}.")
+        for key in given
+        if key not in DEFAULTS
+    ]
+    args: dict[str, Any] = {**DEFAULTS, **given}
+    embedder, dimensions = args["embedder"], args["dimensions"]
+    mistakes = []
+    if embedder not in DIMENSIONS:
+        remedy = "Choose one of these, or open an issue for another."
+        mistakes.append(Mistake("embedder", embedder, ", ".join(DIMENSIONS), remedy))
+    elif dimensions not in DIMENSIONS[embedder]:
+        allowed = " or ".join(map(str, DIMENSIONS[embedder]))
+        mistakes.append(Mistake("dimensions", dimensions, allowed, f"{embedder} gives no other length."))
+    sized = outside("chunk_tokens", args["chunk_tokens"], 50, 2000, "tokens", "200 suits most embedders.")
+    mistakes += sized
+    if not sized:
+        half = int(args["chunk_tokens"]) // 2
+        remedy = "More than half of chunk_tokens would index every text twice."
+        mistakes += outside("chunk_overlap", args["chunk_overlap"], 0, half, "tokens", remedy)
+    if "." not in str(args["generator"]):
+        remedy = "For example amazon.nova-lite-v1:0."
+        mistakes.append(
+            Mistake("generator", args["generator"], "a Bedrock model id, inference profile id or ARN", remedy)
+        )
+    mistakes += outside("min_score", args["min_score"], 0.0, 1.0, "cosine similarity", "0.4 is a good start.")
+    mistakes += outside(
+        "max_document_megabytes", args["max_document_megabytes"], 1, 100, "MB", "Split larger documents."
+    )
+    mistakes += outside("sweep_minutes", args["sweep_minutes"], 5, 1440, "minutes", "15 repairs soon enough for most.")
+    mistakes += outside("max_search_ocu", args["max_search_ocu"], 1, 96, "compute units", "2 is the usual start.")
+    for key, kind in (("auth", Auth), ("retention", Retention)):
+        if args[key] not in {member.value for member in kind}:
+            allowed = " or ".join(member.value for member in kind)
+            mistakes.append(Mistake(key, args[key], allowed, f"Choose {allowed}."))
+    pool = args["user_pool_arn"]  # an output can't be looked into
+    if args["auth"] == Auth.JWT.value and isinstance(pool, str) and ":userpool/" not in pool:
+        remedy = "Give the ARN of the pool whose tokens are accepted, or set auth to iam."
+        mistakes.append(Mistake("user_pool_arn", pool, "the ARN of a Cognito user pool", remedy))
+    if args["auth"] == Auth.IAM.value and pool != "":
+        remedy = "Remove it, or set auth to jwt."
+        mistakes.append(Mistake("user_pool_arn", pool, "nothing when auth is iam", remedy))
+    return unknown + mistakes
+
+
+class RagEnvironment(pulumi.ComponentResource):
+    """A service that answers questions from documents: put them into a bucket, ask at a URL, get cited answers.
+
+    Composes a documents bucket, a ledger, a `ServerlessVectorStore`, an `IngestionPipeline` and a `QueryApi`.
+    Idle cost: about $0.50 a month beyond the free tier (alarms; storage of the documents and the index comes on top).
+    Raises `InvalidArguments`, with every mistake, before anything is registered.
+    """
+
+    query_url: pulumi.Output[str]
+    """URL to post questions to."""
+    query_invoke_arn: pulumi.Output[str]
+    """ARN for the `execute-api:Invoke` permission of who may ask."""
+    documents_bucket: pulumi.Output[str]
+    """Name of the bucket for the documents."""
+    collection_endpoint: pulumi.Output[str]
+    """URL of the vector store."""
+    index_name: pulumi.Output[str]
+    """Index of the configured embedder, dimension and chunking."""
+    ledger_table: pulumi.Output[str]
+    """Name of the table that records what is indexed."""
+    dead_letter_queue_url: pulumi.Output[str]
+    """URL of the queue of documents that were given up."""
+
+    def __init__(self, name: str, args: RagEnvironmentArgs, opts: pulumi.ResourceOptions | None = None):
+        if mistakes := rag_mistakes(args):
+            raise InvalidArguments(f"RagEnvironment {name!r}", mistakes)
+        super().__init__("tandem:index:RagEnvironment", name, {}, opts)
+        settings: dict[str, Any] = {**DEFAULTS, **args}
+        # Numbers arrive as floats from programs in other languages (pulumi/pulumi#21944).
+        settings |= {key: int(settings[key]) for key, default in DEFAULTS.items() if type(default) is int}
+        retention, child = Retention(settings["retention"]), pulumi.ResourceOptions(parent=self)
+        tags = {"tandem:environment": name, "tandem:stack": pulumi.get_stack(), **settings["tags"]}
+        shared: dict = {"tags": tags}
+        if settings["alarm_topic_arn"]:
+            shared["alarm_topic_arn"] = settings["alarm_topic_arn"]
+
+        documents = DataBucket(f"{name}-documents", {"retention": retention, "tags": tags}, opts=child)
+        ledger = Ledger(f"{name}-ledger", {"retention": retention, "tags": tags}, opts=child)
+        store = ServerlessVectorStore(
+            name,
+            ledger,
+            {
+                "embedder": settings["embedder"],
+                "dimensions": settings["dimensions"],
+                "chunk_tokens": settings["chunk_tokens"],
+                "chunk_overlap": settings["chunk_overlap"],
+                "max_search_ocu": settings["max_search_ocu"],
+                "retention": retention,
+                "tags": tags,
+            },
+            opts=child,
+        )
+        ingestion_args: IngestionPipelineArgs = {
+            "max_document_megabytes": settings["max_document_megabytes"],
+            "sweep_minutes": settings["sweep_minutes"],
+            **shared,
+        }
+        ingestion = IngestionPipeline(f"{name}-ingestion", documents, ledger, store, ingestion_args, opts=child)
+        query_args: QueryApiArgs = {
+            "generator": settings["generator"],
+            "min_score": float(settings["min_score"]),
+            "auth": Auth(settings["auth"]),
+            **shared,
+        }
+        if settings["user_pool_arn"] != "":
+            query_args["user_pool_arn"] = settings["user_pool_arn"]
+        query = QueryApi(f"{name}-query", ledger, store, query_args, opts=child)
+
+        self.query_url, self.query_invoke_arn = query.query_url, query.invoke_arn
+        self.documents_bucket = documents.bucket_name
+        self.collection_endpoint, self.index_name = store.collection_endpoint, store.index_name
+        self.ledger_table, self.dead_letter_queue_url = ledger.table_name, ingestion.dead_letter_url
+        self.register_outputs(
+            {
+                "queryUrl": self.query_url,
+                "queryInvokeArn": self.query_invoke_arn,
+                "documentsBucket": self.documents_bucket,
+                "collectionEndpoint": self.collection_endpoint,
+                "indexName": self.index_name,
+                "ledgerTable": self.ledger_table,
+                "deadLetterQueueUrl": self.dead_letter_queue_url,
+            }
+        )

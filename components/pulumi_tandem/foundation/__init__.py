@@ -1,0 +1,1 @@
+"""What every environment stands on: buckets, queues, functions, endpoints, names, validation."""

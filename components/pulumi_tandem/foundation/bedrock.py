@@ -1,0 +1,41 @@
+"""Bedrock models and what it takes to be allowed to invoke them."""
+
+import re
+
+import pulumi
+import pulumi_aws as aws
+
+PROFILE = re.compile(r"^(us|eu|apac|au|ca|jp|us-gov|global)\.(?P<model>.+)$")
+
+DIMENSIONS = {
+    "amazon.titan-embed-text-v2:0": (256, 512, 1024),
+    "cohere.embed-english-v3": (1024,),
+    "cohere.embed-multilingual-v3": (1024,),
+}
+"""Embedding models and the lengths of the embeddings they give (Bedrock user guide, Titan and Cohere parameters)."""
+
+
+def invoke_resources(model: str, parent: pulumi.Resource) -> list[pulumi.Input[str]]:
+    """The ARNs that `bedrock:InvokeModel` needs for a model id, an inference profile id or an ARN.
+
+    A cross-region profile sends the request to any region of its geography, and both the profile and the model there
+    must be allowed (Bedrock user guide, "Prerequisites for inference profiles"): hence the region wildcard.
+    """
+    if model.startswith("arn:"):
+        return [model]
+    options = pulumi.InvokeOutputOptions(parent=parent)
+    partition = aws.get_partition_output(opts=options).partition
+    region = aws.get_region_output(opts=options).region
+    profile = PROFILE.match(model)
+    if profile is None:
+        return [pulumi.Output.format("arn:{0}:bedrock:{1}::foundation-model/{2}", partition, region, model)]
+    account = aws.get_caller_identity_output(opts=options).account_id
+    return [
+        pulumi.Output.format("arn:{0}:bedrock:{1}:{2}:inference-profile/{3}", partition, region, account, model),
+        pulumi.Output.format("arn:{0}:bedrock:*::foundation-model/{1}", partition, profile["model"]),
+    ]
+
+
+def embedder_resources(parent: pulumi.Resource) -> list[pulumi.Input[str]]:
+    """The ARNs of every embedder: the active index may have been built with another than the one configured now."""
+    return [arn for model in DIMENSIONS for arn in invoke_resources(model, parent)]

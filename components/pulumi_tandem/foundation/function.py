@@ -1,0 +1,79 @@
+"""A Lambda function that runs `tandem`'s code."""
+
+from collections.abc import Sequence
+from typing import Any, NotRequired, TypedDict
+
+import pulumi
+from pulumi_aws import cloudwatch, iam, lambda_
+
+from .function_code import function_code
+from .policy import allow, policy_document, trust
+
+RUNTIME = "python3.12"
+LOG_DAYS = 14
+
+
+class FunctionArgs(TypedDict):
+    """Arguments of `Function`."""
+
+    handler: str
+    """Dotted path of the handler, e.g. `tandem.rag.functions.query.handler`."""
+    statements: Sequence[Any]
+    """IAM statements beyond writing its own log."""
+    environment: dict[str, pulumi.Input[str]]
+    """Environment variables; never secrets."""
+    memory_megabytes: int
+    """Memory, which also buys processor time: 1,769 MB is one vCPU."""
+    timeout_seconds: int
+    """Longest run."""
+    tags: NotRequired[pulumi.Input[dict[str, pulumi.Input[str]]]]
+    """Cost-allocation tags."""
+
+
+class Function(pulumi.ComponentResource):
+    """A function on arm64 with a role that allows what its statements say, and a log group kept 14 days.
+
+    Creates a role, its policy, a log group and the function. Idle cost: none.
+    """
+
+    function_name: pulumi.Output[str]
+    """Name of the function."""
+    function_arn: pulumi.Output[str]
+    """ARN of the function."""
+    invoke_arn: pulumi.Output[str]
+    """ARN by which API Gateway invokes it."""
+    role_arn: pulumi.Output[str]
+    """ARN of its role."""
+
+    def __init__(self, name: str, args: FunctionArgs, opts: pulumi.ResourceOptions | None = None):
+        super().__init__("tandem:index:Function", name, {}, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        tags = args.get("tags")
+        log = cloudwatch.LogGroup(f"{name}-log", retention_in_days=LOG_DAYS, tags=tags, opts=child)
+        role = iam.Role(f"{name}-role", assume_role_policy=trust("lambda.amazonaws.com"), tags=tags, opts=child)
+        write_log = allow(["logs:CreateLogStream", "logs:PutLogEvents"], pulumi.Output.concat(log.arn, ":*"))
+        permissions = iam.RolePolicy(
+            f"{name}-permissions",
+            role=role.id,
+            policy=policy_document([write_log, *args["statements"]]),
+            opts=child,
+        )
+        function = lambda_.Function(
+            name,
+            role=role.arn,
+            runtime=RUNTIME,
+            architectures=["arm64"],
+            handler=args["handler"],
+            code=function_code(),
+            memory_size=args["memory_megabytes"],
+            timeout=args["timeout_seconds"],
+            environment={"variables": args["environment"]},
+            logging_config={"log_format": "Text", "log_group": log.name},
+            tags=tags,
+            # Without its permissions the first invocations would fail.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[permissions]),
+        )
+        self.function_name, self.function_arn = function.name, function.arn
+        self.invoke_arn, self.role_arn = function.invoke_arn, role.arn
+        self.code_hash = function.source_code_hash
+        self.register_outputs({"functionName": self.function_name, "functionArn": self.function_arn})

@@ -1,0 +1,143 @@
+"""From a document in the bucket to chunks in the index."""
+
+from typing import NotRequired, TypedDict
+
+import pulumi
+from pulumi_aws import cloudwatch, lambda_
+
+from ..foundation.bedrock import embedder_resources
+from ..foundation.data_bucket import DataBucket
+from ..foundation.function import Function
+from ..foundation.policy import allow
+from ..foundation.work_queue import WorkQueue
+from . import search_access
+from .ledger import Ledger
+from .serverless_vector_store import ServerlessVectorStore
+from .sweep import Sweep
+
+INGEST_SECONDS = 300
+QUEUE_CONSUMER = [
+    "sqs:ReceiveMessage",
+    "sqs:DeleteMessage",
+    "sqs:GetQueueAttributes",
+    "sqs:ChangeMessageVisibility",
+]
+MAX_RECEIVES = 10  # with the function's back-off, about half an hour of outage before a message is given up
+
+
+class IngestionPipelineArgs(TypedDict):
+    """Arguments of `IngestionPipeline`."""
+
+    max_document_megabytes: int
+    """Larger documents are rejected and dead-lettered."""
+    sweep_minutes: int
+    """How often bucket, ledger and index are compared."""
+    alarm_topic_arn: NotRequired[pulumi.Input[str]]
+    """SNS topic that alarms notify."""
+    tags: NotRequired[pulumi.Input[dict[str, pulumi.Input[str]]]]
+    """Cost-allocation tags."""
+
+
+class IngestionPipeline(pulumi.ComponentResource):
+    """Keeps the index equal to the bucket: events through a queue to a function, and a scheduled sweep that repairs.
+
+    Creates a rule for the bucket's changes, a queue with dead letters, the ingest function with its access to the
+    collection, and the sweep. At most five documents are worked on at a time, which bounds the load on the embedder.
+    Idle cost: alarms, and a sweep each `sweep_minutes` that wakes no search while nothing has changed.
+    """
+
+    queue_url: pulumi.Output[str]
+    """URL of the queue of changes."""
+    dead_letter_url: pulumi.Output[str]
+    """URL of the queue of what was given up."""
+
+    def __init__(
+        self,
+        name: str,
+        bucket: DataBucket,
+        ledger: Ledger,
+        store: ServerlessVectorStore,
+        args: IngestionPipelineArgs,
+        opts: pulumi.ResourceOptions | None = None,
+    ):
+        super().__init__("tandem:index:IngestionPipeline", name, {}, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        tags = args.get("tags") or {}
+        shared: dict = {"tags": tags}
+        if topic := args.get("alarm_topic_arn"):
+            shared["alarm_topic_arn"] = topic
+        queue = WorkQueue(
+            f"{name}-changes",
+            {"visibility_seconds": 6 * INGEST_SECONDS, "max_receives": MAX_RECEIVES, **shared},
+            opts=child,
+        )
+        rule = cloudwatch.EventRule(
+            f"{name}-changed",
+            description="Documents that came, changed or went",
+            event_pattern=pulumi.Output.json_dumps(
+                {
+                    "source": ["aws.s3"],
+                    "detail-type": ["Object Created", "Object Deleted"],
+                    "detail": {"bucket": {"name": [bucket.bucket_name]}},
+                }
+            ),
+            tags=tags,
+            opts=child,
+        )
+        cloudwatch.EventTarget(
+            f"{name}-to-queue",
+            rule=rule.name,
+            arn=queue.queue_arn,
+            dead_letter_config={"arn": queue.dead_letter_arn},
+            opts=child,
+        )
+        ingest = Function(
+            f"{name}-ingest",
+            {
+                "handler": "tandem.rag.functions.ingest.handler",
+                "statements": [
+                    allow(["s3:GetObject"], pulumi.Output.concat(bucket.bucket_arn, "/*")),
+                    # Without ListBucket, S3 answers 403 instead of 404 for a deleted document.
+                    allow(["s3:ListBucket"], bucket.bucket_arn),
+                    allow(
+                        QUEUE_CONSUMER,
+                        queue.queue_arn,
+                    ),
+                    allow(["sqs:SendMessage"], queue.dead_letter_arn),
+                    allow(
+                        ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"],
+                        ledger.table_arn,
+                    ),
+                    allow(["bedrock:InvokeModel"], embedder_resources(self)),
+                    search_access.data_plane(store.collection_arn),
+                ],
+                "environment": {
+                    "TANDEM_LEDGER_TABLE": ledger.table_name,
+                    "TANDEM_DOCUMENTS_BUCKET": bucket.bucket_name,
+                    "TANDEM_QUEUE_URL": queue.queue_url,
+                    "TANDEM_DEAD_LETTER_QUEUE_URL": queue.dead_letter_url,
+                    "TANDEM_MAX_DOCUMENT_MB": str(args["max_document_megabytes"]),
+                },
+                "memory_megabytes": 1024,
+                "timeout_seconds": INGEST_SECONDS,
+                "tags": tags,
+            },
+            opts=child,
+        )
+        access = search_access.grant(
+            self, f"{name}-ingest", store.collection_name, ingest.role_arn, search_access.WRITE
+        )
+        lambda_.EventSourceMapping(
+            f"{name}-work",
+            event_source_arn=queue.queue_arn,
+            function_name=ingest.function_name,
+            batch_size=5,
+            function_response_types=["ReportBatchItemFailures"],
+            scaling_config={"maximum_concurrency": 5},
+            tags=tags,
+            # Before there is an index to write to, every message would be a failed attempt.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[ingest, access, store]),
+        )
+        Sweep(f"{name}-sweep", bucket, ledger, store, queue, {"minutes": args["sweep_minutes"], **shared}, opts=child)
+        self.queue_url, self.dead_letter_url = queue.queue_url, queue.dead_letter_url
+        self.register_outputs({"queueUrl": self.queue_url, "deadLetterUrl": self.dead_letter_url})

@@ -1,0 +1,104 @@
+"""Questions in, answers with citations out."""
+
+from typing import NotRequired, TypedDict
+
+import pulumi
+
+from ..foundation.alarms import alarm
+from ..foundation.bedrock import embedder_resources, invoke_resources
+from ..foundation.function import Function
+from ..foundation.policy import allow
+from ..foundation.rest_endpoint import Auth, RestEndpoint, RestEndpointArgs
+from . import search_access
+from .ledger import Ledger
+from .serverless_vector_store import ServerlessVectorStore
+
+
+class QueryApiArgs(TypedDict):
+    """Arguments of `QueryApi`."""
+
+    generator: str
+    """Bedrock model or inference profile that writes the answers."""
+    min_score: float
+    """Cosine similarity below which a question is refused."""
+    auth: Auth
+    """Who may ask."""
+    user_pool_arn: NotRequired[pulumi.Input[str]]
+    """The Cognito user pool; needed for `jwt`."""
+    alarm_topic_arn: NotRequired[pulumi.Input[str]]
+    """SNS topic that the alarm notifies."""
+    tags: NotRequired[pulumi.Input[dict[str, pulumi.Input[str]]]]
+    """Cost-allocation tags."""
+
+
+class QueryApi(pulumi.ComponentResource):
+    """`POST /query`: retrieves, generates, cites.
+
+    Creates a function with read access to the collection, a REST endpoint in front of it, and an alarm on errors.
+    Idle cost: none.
+    """
+
+    query_url: pulumi.Output[str]
+    """URL to post questions to."""
+    invoke_arn: pulumi.Output[str]
+    """ARN for the `execute-api:Invoke` permission of who may ask."""
+
+    def __init__(
+        self,
+        name: str,
+        ledger: Ledger,
+        store: ServerlessVectorStore,
+        args: QueryApiArgs,
+        opts: pulumi.ResourceOptions | None = None,
+    ):
+        super().__init__("tandem:index:QueryApi", name, {}, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        tags = args.get("tags") or {}
+        function = Function(
+            name,
+            {
+                "handler": "tandem.rag.functions.query.handler",
+                "statements": [
+                    allow(["dynamodb:GetItem", "dynamodb:BatchGetItem"], ledger.table_arn),
+                    allow(
+                        ["bedrock:InvokeModel"],
+                        [*embedder_resources(self), *invoke_resources(args["generator"], self)],
+                    ),
+                    search_access.data_plane(store.collection_arn),
+                ],
+                "environment": {
+                    "TANDEM_LEDGER_TABLE": ledger.table_name,
+                    "TANDEM_GENERATOR": args["generator"],
+                    "TANDEM_MIN_SCORE": str(args["min_score"]),
+                    "TANDEM_TOP_K": "5",
+                },
+                "memory_megabytes": 1024,
+                "timeout_seconds": 28,
+                "tags": tags,
+            },
+            opts=child,
+        )
+        search_access.grant(self, name, store.collection_name, function.role_arn, search_access.READ)
+        endpoint_args: RestEndpointArgs = {
+            "route": "query",
+            "auth": args["auth"],
+            "requests_per_second": 20,
+            "tags": tags,
+        }
+        if pool := args.get("user_pool_arn"):
+            endpoint_args["user_pool_arn"] = pool
+        endpoint = RestEndpoint(f"{name}-endpoint", function, endpoint_args, opts=child)
+        alarm(
+            f"{name}-errors",
+            namespace="AWS/ApiGateway",
+            metric="5XXError",
+            dimensions={"ApiName": endpoint.api_name, "Stage": "v1"},
+            statistic="Sum",
+            threshold=5,
+            description="More than five questions in five minutes failed.",
+            topic_arn=args.get("alarm_topic_arn"),
+            tags=tags,
+            parent=self,
+        )
+        self.query_url, self.invoke_arn = endpoint.url, endpoint.invoke_arn
+        self.register_outputs({"queryUrl": self.query_url, "invokeArn": self.invoke_arn})

@@ -1,0 +1,110 @@
+"""The scheduled repair of the index."""
+
+from typing import NotRequired, TypedDict
+
+import pulumi
+from pulumi_aws import cloudwatch, lambda_
+
+from ..foundation.alarms import alarm
+from ..foundation.data_bucket import DataBucket
+from ..foundation.function import Function
+from ..foundation.policy import allow
+from ..foundation.work_queue import WorkQueue
+from . import search_access
+from .ledger import Ledger
+from .serverless_vector_store import ServerlessVectorStore
+
+
+class SweepArgs(TypedDict):
+    """Arguments of `Sweep`."""
+
+    minutes: int
+    """How often it runs."""
+    alarm_topic_arn: NotRequired[pulumi.Input[str]]
+    """SNS topic that the alarm notifies."""
+    tags: NotRequired[pulumi.Input[dict[str, pulumi.Input[str]]]]
+    """Cost-allocation tags."""
+
+
+class Sweep(pulumi.ComponentResource):
+    """Compares bucket, ledger and index on a schedule, queues what differs and deletes chunks that nobody owns.
+
+    Creates a function with its access, a schedule, and an alarm on the age of the oldest document that isn't indexed.
+    """
+
+    function_name: pulumi.Output[str]
+    """Name of the function, to run it at will."""
+
+    def __init__(
+        self,
+        name: str,
+        bucket: DataBucket,
+        ledger: Ledger,
+        store: ServerlessVectorStore,
+        queue: WorkQueue,
+        args: SweepArgs,
+        opts: pulumi.ResourceOptions | None = None,
+    ):
+        super().__init__("tandem:index:Sweep", name, {}, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        tags = args.get("tags") or {}
+        function = Function(
+            name,
+            {
+                "handler": "tandem.rag.functions.sweep.handler",
+                "statements": [
+                    allow(["s3:ListBucket"], bucket.bucket_arn),
+                    allow(["dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"], ledger.table_arn),
+                    allow(["sqs:SendMessage"], queue.queue_arn),
+                    search_access.data_plane(store.collection_arn),
+                ],
+                "environment": {
+                    "TANDEM_LEDGER_TABLE": ledger.table_name,
+                    "TANDEM_DOCUMENTS_BUCKET": bucket.bucket_name,
+                    "TANDEM_QUEUE_URL": queue.queue_url,
+                },
+                "memory_megabytes": 512,
+                "timeout_seconds": 600,
+                "tags": tags,
+            },
+            opts=child,
+        )
+        search_access.grant(
+            self, name, store.collection_name, function.role_arn, search_access.READ + search_access.WRITE
+        )
+        minutes = args["minutes"]
+        rule = cloudwatch.EventRule(
+            f"{name}-schedule",
+            description="When bucket, ledger and index are compared",
+            schedule_expression=f"rate({minutes} minutes)",
+            tags=tags,
+            opts=child,
+        )
+        permission = lambda_.Permission(
+            f"{name}-permission",
+            action="lambda:InvokeFunction",
+            function=function.function_name,
+            principal="events.amazonaws.com",
+            source_arn=rule.arn,
+            opts=child,
+        )
+        cloudwatch.EventTarget(
+            f"{name}-start",
+            rule=rule.name,
+            arn=function.function_arn,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[permission]),
+        )
+        alarm(
+            f"{name}-stale",
+            namespace="Tandem",
+            metric="OldestUnindexedDocumentAge",
+            dimensions={"Bucket": bucket.bucket_name},
+            statistic="Maximum",
+            threshold=3600,
+            description="A document has waited an hour to be indexed: look at the queue and its dead letters.",
+            topic_arn=args.get("alarm_topic_arn"),
+            tags=tags,
+            parent=self,
+        )
+        self.function_name = function.function_name
+        self.register_outputs({"functionName": self.function_name})

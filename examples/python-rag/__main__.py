@@ -1,0 +1,10 @@
+"""A RAG service in a program of one's own."""
+
+import pulumi
+from pulumi_tandem import RagEnvironment, Retention
+
+handbook = RagEnvironment("handbook", {"chunk_tokens": 150, "min_score": 0.35, "retention": Retention.ERASE})
+
+pulumi.export("queryUrl", handbook.query_url)
+pulumi.export("documentsBucket", handbook.documents_bucket)
+pulumi.export("ledgerTable", handbook.ledger_table)

@@ -1,0 +1,6 @@
+//go:build tools
+
+// Package tools names the command that this module locks and builds.
+package tools
+
+import _ "github.com/pulumi/pulumi-terraform-bridge/v3/dynamic"

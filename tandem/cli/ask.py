@@ -1,0 +1,79 @@
+"""`tandem ask`: one question, its answer, the citations and the time that each phase took."""
+
+import json
+import time
+from typing import Annotated, Any
+
+import typer
+
+from tandem.cli.service import QueryService, TokenOption
+from tandem.cli.stack import DEFAULT_STACK, StackOption, read_outputs
+
+REFUSALS = {
+    "below_min_score": "Not in the documents: nothing in them is close enough to the question.",
+    "nothing_found": "Not in the documents: the search found nothing.",
+}
+
+
+def parse_filters(values: list[str]) -> dict[str, list[str]]:
+    """Turn `key=value` options into the filter of the query API; the same key twice means either value."""
+    filters: dict[str, list[str]] = {}
+    for text in values:
+        key, sign, value = text.partition("=")
+        if not (sign and value) or not (key == "document" or key.startswith("metadata.")):
+            raise typer.BadParameter(f"{text!r} is not document=KEY or metadata.NAME=VALUE.", param_hint="--filter")
+        filters.setdefault(key, []).append(value)
+    return filters
+
+
+def place(citation: dict[str, Any]) -> str:
+    """Return where in its document a citation stands: page, else heading, else nothing."""
+    return f"page {citation['page']}" if citation.get("page") else citation.get("heading") or ""
+
+
+def ask(
+    question: Annotated[str, typer.Argument(help="The question, in quotes.")],
+    stack: StackOption = DEFAULT_STACK,
+    filters: Annotated[
+        list[str] | None,
+        typer.Option("--filter", metavar="KEY=VALUE", help="Search only document=KEY or metadata.NAME=VALUE."),
+    ] = None,
+    top_k: Annotated[int | None, typer.Option(min=1, max=20, help="Passages to answer from.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the response of the API as JSON.")] = False,
+    token: TokenOption = None,
+) -> None:
+    """Ask a question and get the answer with its citations."""
+    request: dict[str, Any] = {"question": question}
+    if filters:
+        request["filter"] = parse_filters(filters)
+    if top_k:
+        request["top_k"] = top_k
+    (url,) = read_outputs(stack, "queryUrl")
+    service = QueryService(url, token, say=lambda message: typer.echo(message, err=True))
+    start = time.monotonic()
+    answer = service.ask(request)
+    if as_json:
+        typer.echo(json.dumps(answer, indent=2, ensure_ascii=False))
+    else:
+        show(answer, time.monotonic() - start)
+
+
+def show(answer: dict[str, Any], seconds: float) -> None:
+    """Print an answer of the query API for a reader; `seconds` is the time that the caller waited."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    console.print(Text(REFUSALS.get(answer["reason"], "Refused.") if answer["refused"] else answer["answer"] or ""))
+    if answer["citations"]:
+        table = Table(box=None, pad_edge=False, header_style="dim")
+        for column in ("", "document", "where", "score"):
+            table.add_column(column, overflow="fold")
+        for citation in answer["citations"]:
+            cells = (f"[{citation['marker']}]", citation["document"], place(citation), f"{citation['score']:.2f}")
+            table.add_row(*map(Text, cells))
+        console.print()
+        console.print(table)
+    phases = ", ".join(f"{name} {value:.0f} ms" for name, value in answer["timings_ms"].items())
+    console.print(Text(f"\n{phases}; {seconds:.2f} s here", style="dim"))

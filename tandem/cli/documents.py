@@ -1,0 +1,74 @@
+"""Finds the files that `tandem ingest` uploads and decides their keys in the bucket."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from tandem.cli.errors import CommandError
+
+# What the ingestion service can read.
+EXTENSIONS = {".txt", ".md", ".html", ".htm", ".pdf"}
+
+
+@dataclass(frozen=True)
+class Document:
+    """A local file and the key that it gets in the bucket."""
+
+    path: Path
+    key: str
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file of a folder that is not uploaded, and why."""
+
+    path: Path
+    reason: str
+
+
+def find_documents(paths: list[Path], prefix: str = "") -> tuple[list[Document], list[Skipped]]:
+    """Walk files and folders and return what to upload and what not.
+
+    A key is the prefix and the path relative to the given folder; of a file that is named itself, the prefix and its
+    name. Hidden files and folders are passed over. A named file is always uploaded: the service reports what is wrong
+    with it. Raises `CommandError` for a path that can't be read and for two files with the same key.
+    """
+    start = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
+    found: dict[str, Document] = {}
+    skipped: list[Skipped] = []
+    for given in paths:
+        if not os.access(given, os.R_OK):
+            raise CommandError(f"{given} does not exist or can't be read.")
+        if given.is_file():
+            candidates = [(given, given.resolve().name)]
+        else:
+            candidates = [(path, path.relative_to(given).as_posix()) for path in _visible_files(given)]
+        for path, name in candidates:
+            if not given.is_file() and (reason := _unfit(path)):
+                skipped.append(Skipped(path, reason))
+                continue
+            key = start + name
+            if key in found and not found[key].path.samefile(path):
+                raise CommandError(
+                    f"{found[key].path} and {path} would both become {key!r}: give one of them another --prefix."
+                )
+            found[key] = Document(path, key)
+    return list(found.values()), skipped
+
+
+def _visible_files(folder: Path) -> list[Path]:
+    files: list[Path] = []
+    for root, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        files += [Path(root, name) for name in sorted(names) if not name.startswith(".")]
+    return files
+
+
+def _unfit(path: Path) -> str | None:
+    if path.suffix.lower() not in EXTENSIONS:
+        return (
+            f"unknown type {path.suffix!r} (known: {', '.join(sorted(EXTENSIONS))})" if path.suffix else "no extension"
+        )
+    if not (path.is_file() and os.access(path, os.R_OK)):
+        return "can't be read"
+    return None

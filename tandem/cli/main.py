@@ -1,0 +1,68 @@
+"""The `tandem` command: registers the commands and turns failures into one sentence and an exit code."""
+
+import importlib
+import importlib.util
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from tandem.cli.ask import ask
+from tandem.cli.errors import CommandError
+from tandem.cli.ingest import forget, ingest
+from tandem.cli.questions import questions
+
+
+class Commands(TyperGroup):
+    """The command group: adds `local` where it exists and reports expected failures without a traceback."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names of the commands; `local` is one of them in a checkout only."""
+        names = super().list_commands(ctx)
+        return [*names, "local"] if importlib.util.find_spec("localcloud") else names
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return a command; the `local` group is imported when it is asked for, not at start-up."""
+        if cmd_name == "local" and cmd_name in self.list_commands(ctx):
+            return typer.main.get_command(importlib.import_module("localcloud.cli").app)
+        return super().get_command(ctx, cmd_name)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command; print what it or the AWS SDK reports as one sentence, and exit with 1."""
+        try:
+            return super().invoke(ctx)
+        except CommandError as error:
+            message = str(error)
+        except Exception as error:
+            if not type(error).__module__.startswith("botocore."):
+                raise
+            message = f"AWS: {error} (credentials and region come from the usual AWS variables or profile)."
+        typer.secho(message, fg=typer.colors.RED, err=True)
+        raise typer.Exit(1)
+
+
+def show_version(wanted: bool) -> None:
+    """Print the version and leave."""
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"tandem {version('pulumi-tandem')}")
+        raise typer.Exit
+
+
+app = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
+for command in (ingest, ask, questions, forget):
+    app.command()(command)
+
+
+@app.callback()
+def tandem(
+    version: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Put documents into a Tandem stack and ask questions about them."""
+
+
+if __name__ == "__main__":
+    app()

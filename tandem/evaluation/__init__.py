@@ -1,0 +1,1 @@
+"""Evaluation of whatever answers questions: the same questions and measures for every target."""

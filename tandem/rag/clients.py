@@ -1,0 +1,47 @@
+"""AWS clients, made once per container and only when first used.
+
+botocore alone: importing boto3 costs a cold start some 100 ms more and gives nothing that is used here.
+"""
+
+import functools
+import os
+from typing import Any
+
+import botocore.session
+from botocore.config import Config
+from botocore.credentials import Credentials
+
+# (connect timeout, read timeout, tries); Bedrock calls are retried by `embed`, within its own time budget.
+LIMITS = {
+    "bedrock-runtime": (3, 20, 1),
+    "dynamodb": (2, 4, 3),
+    "s3": (3, 30, 4),
+    "sqs": (3, 10, 4),
+}
+
+
+@functools.cache
+def _session() -> botocore.session.Session:
+    return botocore.session.get_session()
+
+
+def region() -> str:
+    """The region that this function runs in."""
+    return os.environ["AWS_REGION"]
+
+
+def credentials() -> Credentials:
+    """The function's own credentials; they refresh themselves."""
+    found = _session().get_credentials()
+    if found is None:
+        raise RuntimeError("No AWS credentials found: give the function a role, or set AWS_ACCESS_KEY_ID")
+    return found
+
+
+@functools.cache
+def client(service: str) -> Any:
+    """The client of `bedrock-runtime`, `dynamodb`, `s3` or `sqs`."""
+    connect, read, tries = LIMITS[service]
+    retries = {"mode": "standard", "total_max_attempts": tries}
+    config = Config(connect_timeout=connect, read_timeout=read, retries=retries, max_pool_connections=16)
+    return _session().create_client(service, region_name=region(), config=config)

@@ -1,0 +1,54 @@
+"""Bounded patience: deadlines, and retries with full jitter."""
+
+import random
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+Result = TypeVar("Result")
+
+
+class Unavailable(Exception):
+    """A service is away, overloaded or too slow; the same request may succeed later."""
+
+
+class Transient(Exception):
+    """Raised by an operation inside `retry` to ask for another try."""
+
+
+class Deadline:
+    """A point in time that all steps of one piece of work share."""
+
+    def __init__(self, seconds: float):
+        self._end = time.monotonic() + seconds
+
+    def remaining(self) -> float:
+        """Seconds left, never negative."""
+        return max(0.0, self._end - time.monotonic())
+
+    def within(self, seconds: float) -> "Deadline":
+        """The earlier of this deadline and `seconds` from now."""
+        return Deadline(min(seconds, self.remaining()))
+
+
+def full_jitter(attempt: int, base: float, cap: float) -> float:
+    """Return a random pause in seconds before try `attempt` (0 is the first retry).
+
+    "Full jitter" spreads clients best (AWS Architecture Blog, "Exponential Backoff And Jitter").
+    """
+    return random.uniform(0, min(cap, base * 2**attempt))  # noqa: S311 - not a secret
+
+
+def retry(
+    operation: Callable[[], Result], deadline: Deadline, *, tries: int = 8, base: float = 0.2, cap: float = 5.0
+) -> Result:
+    """Call `operation` until it raises no `Transient`; raise `Unavailable` when tries or time run out."""
+    for attempt in range(tries):
+        try:
+            return operation()
+        except Transient as error:
+            pause = full_jitter(attempt, base, cap)
+            if attempt + 1 == tries or pause >= deadline.remaining():
+                raise Unavailable(str(error)) from error
+        time.sleep(pause)
+    raise AssertionError("unreachable")

@@ -1,0 +1,27 @@
+"""Log lines and metrics, both as JSON on standard output, which Lambda sends to CloudWatch."""
+
+import json
+import time
+from typing import Any
+
+NAMESPACE = "Tandem"
+
+
+def log(event: str, **fields: Any) -> None:
+    """Write one structured log line."""
+    print(json.dumps({"event": event, **fields}, ensure_ascii=False, default=str), flush=True)
+
+
+def metric(name: str, value: float, unit: str, bucket: str) -> None:
+    """Write a metric of a documents bucket in the embedded metric format: CloudWatch reads it from the log."""
+    definition = {
+        "Namespace": NAMESPACE,
+        "Dimensions": [["Bucket"]],
+        "Metrics": [{"Name": name, "Unit": unit}],
+    }
+    line = {
+        "_aws": {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [definition]},
+        "Bucket": bucket,
+        name: value,
+    }
+    print(json.dumps(line), flush=True)

@@ -1,0 +1,127 @@
+"""Runs a Pulumi program under mocks and records what it registers, as data."""
+
+import asyncio
+import hashlib
+import runpy
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pulumi
+from google.protobuf.json_format import MessageToDict
+from pulumi.runtime import mocks, settings
+from pulumi.runtime.stack import run_pulumi_func
+
+ROOT = Path(__file__).resolve().parents[2]
+ACCOUNT, REGION = "123456789012", "us-east-1"
+ARNS = {  # where it isn't arn:aws:<module>:<region>:<account>:<id>
+    "Bucket": "arn:aws:s3:::{id}",
+    "EventRule": f"arn:aws:events:{REGION}:{ACCOUNT}:rule/{{id}}",
+    "Function": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{{id}}",
+    "LogGroup": f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{{id}}",
+    "Role": f"arn:aws:iam::{ACCOUNT}:role/{{id}}",
+    "ServerlessCollection": f"arn:aws:aoss:{REGION}:{ACCOUNT}:collection/{{id}}",
+    "Table": f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{{id}}",
+}
+
+
+@dataclass
+class Registered:
+    """One resource as the engine would have seen it."""
+
+    type: str
+    name: str
+    parent: str
+    inputs: dict[str, Any]
+    protect: bool
+    dependencies: list[str]
+    custom: bool
+
+
+@dataclass
+class Recording:
+    """Everything that a program registered and exported."""
+
+    resources: list[Registered] = field(default_factory=list)
+    outputs: dict[str, Any] = field(default_factory=dict)
+
+    def of(self, type_: str) -> list[Registered]:
+        """The resources of a type, by its token or the last part of it."""
+        return [r for r in self.resources if r.type == type_ or r.type.rsplit(":", 1)[-1] == type_]
+
+    def one(self, type_: str, part: str = "") -> Registered:
+        """The only resource of a type whose name has `part`."""
+        (found,) = [r for r in self.of(type_) if part in r.name]
+        return found
+
+
+class _Answers(mocks.Mocks):
+    """Ids, ARNs and URLs of AWS's shape."""
+
+    def new_resource(self, args: mocks.MockResourceArgs):
+        state = dict(args.inputs)
+        short = args.typ.rsplit(":", 1)[-1]
+        id_ = f"{args.name}-{hashlib.sha256(args.name.encode()).hexdigest()[:7]}"
+        service = args.typ.split(":")[1].split("/")[0]
+        state.setdefault("name", id_)
+        state["arn"] = ARNS.get(short, f"arn:aws:{service}:{REGION}:{ACCOUNT}:{{id}}").format(id=id_)
+        state["url"] = f"https://{service}.{REGION}.amazonaws.com/{ACCOUNT}/{id_}"
+        extra = {
+            "ServerlessCollection": {"collectionEndpoint": f"https://abc.{REGION}.aoss.amazonaws.com"},
+            "Invocation": {"result": '{"index": "rag-0123456789"}'},
+            "Function": {"invokeArn": f"arn:aws:apigateway:{REGION}:lambda:path/{id_}"},
+            "RestApi": {"rootResourceId": "root", "executionArn": f"arn:aws:execute-api:{REGION}:{ACCOUNT}:api"},
+            "Stage": {"invokeUrl": f"https://api.execute-api.{REGION}.amazonaws.com/v1"},
+        }
+        return id_, state | extra.get(short, {})
+
+    def call(self, args: mocks.MockCallArgs):
+        return {
+            "aws:index/getPartition:getPartition": {"partition": "aws"},
+            "aws:index/getRegion:getRegion": {"region": REGION},
+            "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": ACCOUNT},
+        }[args.token]
+
+
+class _Monitor(mocks.MockMonitor):
+    def __init__(self, recording: Recording):
+        super().__init__(_Answers())
+        self.recording = recording
+
+    def RegisterResource(self, request):
+        inputs = MessageToDict(request.object)
+        if request.type != "pulumi:pulumi:Stack":
+            self.recording.resources.append(
+                Registered(
+                    request.type,
+                    request.name,
+                    request.parent.rsplit("::", 1)[-1],
+                    inputs,
+                    bool(request.protect),
+                    [urn.rsplit("::", 1)[-1] for urn in request.dependencies],
+                    bool(request.custom),
+                )
+            )
+        return super().RegisterResource(request)
+
+
+def record(program: Callable[[], Any], config: dict[str, str] | None = None, preview: bool = False) -> Recording:
+    """Runs `program` as a stack under mocks. With `preview`, ids are unknown, as before a first deployment."""
+    recording = Recording()
+    asyncio.set_event_loop(asyncio.new_event_loop())
+    mocks.set_mocks(_Answers(), project="tandem", stack="test", preview=preview, monitor=_Monitor(recording))
+    pulumi.runtime.set_all_config({"aws:region": REGION, **(config or {})})
+
+    async def run():
+        await run_pulumi_func(program)
+        outputs = settings.get_root_resource().outputs
+        recording.outputs = await pulumi.Output.all(**outputs).future() or {}
+
+    asyncio.get_event_loop().run_until_complete(run())
+    return recording
+
+
+def record_stack(config: dict[str, str], preview: bool = False) -> Recording:
+    """Runs the repository's own program with a stack's configuration."""
+    return record(lambda: runpy.run_path(str(ROOT / "__main__.py")), config, preview)

@@ -1,0 +1,207 @@
+"""What `RagEnvironment` registers, and what it refuses."""
+
+import json
+
+import parliament
+import pytest
+from pulumi_tandem.configuration import rag_arguments
+from pulumi_tandem.foundation.mistakes import InvalidArguments
+
+from tests.support.recorder import ROOT, record_stack
+
+CONFIG = {"tandem:environment": "rag", "tandem:retention": "erase"}
+
+
+@pytest.fixture(scope="module")
+def stack():
+    return record_stack(CONFIG)
+
+
+def test_outputs_are_the_contract(stack):
+    assert set(stack.outputs) == {
+        "queryUrl",
+        "documentsBucket",
+        "collectionEndpoint",
+        "ledgerTable",
+        "deadLetterQueueUrl",
+    }
+    assert stack.outputs["queryUrl"].endswith("/v1/query")
+
+
+def test_store_is_of_the_generation_that_scales_to_zero(stack):
+    group = stack.one("ServerlessCollectionGroup")
+    assert group.inputs["generation"] == "NEXTGEN"
+    assert group.inputs["standbyReplicas"] == "ENABLED"  # NextGen accepts nothing else
+    (limits,) = group.inputs["capacityLimits"]
+    assert limits["minSearchCapacityInOcu"] == limits["minIndexingCapacityInOcu"] == 0
+    assert limits["maxSearchCapacityInOcu"] == limits["maxIndexingCapacityInOcu"] == 2
+    assert stack.one("ServerlessCollection").inputs["collectionGroupName"] == group.inputs["name"]
+    assert stack.one("ServerlessCollection").inputs["type"] == "VECTORSEARCH"
+
+
+def test_documents_are_private_encrypted_versioned_and_announced(stack):
+    assert all(value is True for key, value in stack.one("BucketPublicAccessBlock").inputs.items() if key != "bucket")
+    assert stack.of("BucketServerSideEncryptionConfiguration")
+    assert stack.one("BucketVersioning").inputs["versioningConfiguration"]["status"] == "Enabled"
+    assert stack.one("BucketNotification").inputs["eventbridge"] is True
+    assert "aws:SecureTransport" in stack.one("BucketPolicy").inputs["policy"]
+
+
+def test_events_go_through_a_queue_with_dead_letters(stack):
+    queues = stack.of("aws:sqs/queue:Queue")
+    work = next(queue for queue in queues if "redrivePolicy" in queue.inputs)
+    assert json.loads(work.inputs["redrivePolicy"])["maxReceiveCount"] == 10
+    assert all(queue.inputs["sqsManagedSseEnabled"] for queue in queues)
+    pattern = json.loads(stack.one("EventRule", "changed").inputs["eventPattern"])
+    assert pattern["detail-type"] == ["Object Created", "Object Deleted"]
+    mapping = stack.one("EventSourceMapping")
+    assert mapping.inputs["functionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert mapping.inputs["scalingConfig"]["maximumConcurrency"] == 5
+
+
+def test_queue_hides_a_message_for_six_times_the_functions_timeout(stack):
+    work = next(q for q in stack.of("aws:sqs/queue:Queue") if "redrivePolicy" in q.inputs)
+    ingest = stack.one("aws:lambda/function:Function", "ingestion-ingest")
+    assert work.inputs["visibilityTimeoutSeconds"] == 6 * ingest.inputs["timeout"]
+
+
+def test_api_asks_for_a_signature_and_answers_before_the_gateway_gives_up(stack):
+    assert stack.one("Method").inputs["authorization"] == "AWS_IAM"
+    query = stack.one("aws:lambda/function:Function", "query")
+    assert query.inputs["timeout"] * 1000 < stack.one("Integration").inputs["timeoutMilliseconds"]
+
+
+def test_jwt_uses_the_user_pool():
+    pool = "arn:aws:cognito-idp:us-east-1:123456789012:userpool/us-east-1_abc"
+    stack = record_stack({**CONFIG, "tandem:auth": "jwt", "tandem:userPoolArn": pool})
+    assert stack.one("Method").inputs["authorization"] == "COGNITO_USER_POOLS"
+    assert stack.one("Authorizer").inputs["providerArns"] == [pool]
+
+
+def test_keep_protects_what_holds_data():
+    stack = record_stack({"tandem:environment": "rag"})
+    protected = {r.type.rsplit(":", 1)[-1] for r in stack.resources if r.protect}
+    assert {"Bucket", "Table", "ServerlessCollection"} <= protected
+    assert stack.one("Table").inputs["deletionProtectionEnabled"] is True
+    assert stack.one("aws:s3/bucket:Bucket").inputs.get("forceDestroy", False) is False
+
+
+def test_erase_protects_nothing(stack):
+    assert not [r.name for r in stack.resources if r.protect]
+    assert stack.one("aws:s3/bucket:Bucket").inputs["forceDestroy"] is True
+
+
+def test_every_log_is_kept_briefly_and_every_taggable_resource_is_tagged(stack):
+    assert {r.inputs["retentionInDays"] for r in stack.of("LogGroup")} == {14}
+    taggable = ("Bucket", "Table", "Queue", "Function", "LogGroup", "Role", "EventRule", "MetricAlarm", "RestApi")
+    taggable += ("Stage", "ServerlessCollection", "ServerlessCollectionGroup", "EventSourceMapping")
+    for resource in stack.resources:
+        if resource.custom and resource.type.rsplit(":", 1)[-1] in taggable:
+            assert resource.inputs["tags"]["tandem:environment"] == "rag", resource.name
+
+
+def test_children_have_their_component_as_parent(stack):
+    assert [r.name for r in stack.resources if r.parent == "tandem-test"] == ["rag"]
+
+
+def test_survives_a_preview_in_which_nothing_is_known():
+    assert len(record_stack(CONFIG, preview=True).resources) == len(record_stack(CONFIG).resources)
+
+
+def test_every_iam_policy_passes_the_linter(stack):
+    policies = {r.name: r.inputs["policy"] for r in stack.of("RolePolicy")}
+    assert len(policies) == 4
+    unexplained = {
+        name: [
+            finding
+            for finding in parliament.analyze_policy_string(text).findings
+            if not (finding.issue == "RESOURCE_MISMATCH" and all(_other_model_kind(row) for row in finding.detail))
+        ]
+        for name, text in policies.items()
+    }
+    assert unexplained == dict.fromkeys(policies, [])
+
+
+def _other_model_kind(mismatch: dict) -> bool:
+    """The linter wants every kind of model behind `bedrock:InvokeModel` at once; the kind that we use must match."""
+    return mismatch["action"] == "bedrock:InvokeModel" and "foundation-model" not in mismatch["required_format"]
+
+
+def test_the_linter_finds_what_is_wrong():
+    wrong = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sqs:SendMessages","Resource":"x"}]}'
+    assert parliament.analyze_policy_string(wrong).findings
+
+
+def test_no_statement_allows_everything(stack):
+    for resource in stack.of("RolePolicy"):
+        for statement in json.loads(resource.inputs["policy"])["Statement"]:
+            resources = statement["Resource"]
+            assert "*" not in ([resources] if isinstance(resources, str) else resources), resource.name
+            assert not [a for a in statement["Action"] if a.endswith(":*") or a == "*"], resource.name
+
+
+def test_a_profile_may_be_invoked_in_every_region_of_its_geography():
+    stack = record_stack({**CONFIG, "tandem:generator": "us.amazon.nova-lite-v1:0"})
+    policy = stack.one("RolePolicy", "query").inputs["policy"]
+    assert "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.amazon.nova-lite-v1:0" in policy
+    assert "arn:aws:bedrock:*::foundation-model/amazon.nova-lite-v1:0" in policy
+
+
+@pytest.mark.faults
+def test_every_mistake_is_reported_at_once():
+    configuration = {
+        "environment": "rags",
+        "embeder": "x",
+        "embedder": "amazon.titan-embed-text-v2:0",
+        "dimensions": "384",
+        "chunkTokens": "100",
+        "chunkOverlap": "60",
+        "minScore": "high",
+        "auth": "jwt",
+        "retention": "delete",
+        "sweepMinutes": "1",
+        "maxSearchOcu": "0",
+        "maxDocumentMegabytes": "500",
+    }
+    with pytest.raises(InvalidArguments) as caught:
+        rag_arguments(configuration)
+    keys = [mistake.key for mistake in caught.value.mistakes]
+    assert sorted(keys) == sorted(
+        ["environment", "embeder", "dimensions", "chunkOverlap", "minScore", "userPoolArn", "retention"]
+        + ["sweepMinutes", "maxSearchOcu", "maxDocumentMegabytes"]
+    )
+    text = str(caught.value)
+    for part in ("384", "256 or 512 or 1024", "'rags'", "0 to 50", "not a key"):
+        assert part in text
+
+
+@pytest.mark.faults
+def test_a_mistake_registers_nothing():
+    with pytest.raises(InvalidArguments):
+        record_stack({**CONFIG, "tandem:dimensions": "7"})
+
+
+def test_every_configuration_key_is_declared_and_no_other():
+    import yaml
+    from pulumi_tandem.configuration import _camel
+    from pulumi_tandem.environments.rag_environment import DEFAULTS
+
+    declared = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
+    assert set(declared) == {"environment", *(_camel(key) for key in DEFAULTS if key != "tags")}
+    assert all(key["description"].endswith(".") for key in declared.values())
+    defaults = {
+        key: rag_arguments({"environment": "rag", key: str(entry["default"])})
+        for key, entry in declared.items()
+        if entry.get("default")
+    }
+    for key, arguments in defaults.items():
+        assert DEFAULTS[next(iter(arguments))] == next(iter(arguments.values())), key
+
+
+def test_stack_files_are_short_and_valid():
+    import yaml
+
+    for file in (ROOT / "stacks").glob("Pulumi.*.yaml"):
+        config = yaml.safe_load(file.read_text())["config"]
+        assert len(config) <= 10
+        rag_arguments({k.removeprefix("tandem:"): str(v) for k, v in config.items() if k.startswith("tandem:")})
