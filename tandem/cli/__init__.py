@@ -1,1 +1,1 @@
-"""The `tandem` command line. Modules here import only typer and the standard library at the top, so that it starts fast."""
+"""The `tandem` command line. At the top, modules import only typer and the standard library, so that it starts fast."""

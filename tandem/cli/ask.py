@@ -76,4 +76,4 @@ def show(answer: dict[str, Any], seconds: float) -> None:
         console.print()
         console.print(table)
     phases = ", ".join(f"{name} {value:.0f} ms" for name, value in answer["timings_ms"].items())
-    console.print(Text(f"\n{phases}; {seconds:.2f} s here", style="dim"))
+    console.print(Text(f"\n{phases}; {seconds:.2f} s here", style="dim"), soft_wrap=True)

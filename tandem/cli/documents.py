@@ -6,9 +6,6 @@ from pathlib import Path
 
 from tandem.cli.errors import CommandError
 
-# What the ingestion service can read.
-EXTENSIONS = {".txt", ".md", ".html", ".htm", ".pdf"}
-
 
 @dataclass(frozen=True)
 class Document:
@@ -65,10 +62,10 @@ def _visible_files(folder: Path) -> list[Path]:
 
 
 def _unfit(path: Path) -> str | None:
+    from tandem.rag.extract import EXTENSIONS
+
     if path.suffix.lower() not in EXTENSIONS:
-        return (
-            f"unknown type {path.suffix!r} (known: {', '.join(sorted(EXTENSIONS))})" if path.suffix else "no extension"
-        )
+        return f"unknown type {path.suffix!r} (known: {', '.join(EXTENSIONS)})" if path.suffix else "no extension"
     if not (path.is_file() and os.access(path, os.R_OK)):
         return "can't be read"
     return None

@@ -1,11 +1,14 @@
 """`tandem ingest`: uploads documents and waits until each can be found. `tandem forget`: the opposite."""
 
+import os
 import random
+import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -44,7 +47,8 @@ class Ingestion:
         self.service = service
         self.console = console
         self.timeout = timeout
-        self.searchable = self.failed = self.chunks = 0
+        self.searchable = self.failed = self.new = self.new_chunks = 0
+        self.last_progress = time.monotonic()
 
     def run(self, documents: list[Document]) -> None:
         """Bring all documents to an end: searchable, rejected, failed or timed out."""
@@ -63,7 +67,9 @@ class Ingestion:
             uploaders.shutdown(wait=False, cancel_futures=True)
             searchers.shutdown(wait=False, cancel_futures=True)
 
-    def _upload_all(self, pool: ThreadPoolExecutor, documents: list[Document], advance: Any) -> list[Upload]:
+    def _upload_all(
+        self, pool: ThreadPoolExecutor, documents: list[Document], advance: Callable[[], None]
+    ) -> list[Upload]:
         start = time.monotonic()
         rows = self.storage.ledger_rows(document.key for document in documents)
         futures = {
@@ -96,57 +102,60 @@ class Ingestion:
             version = self.storage.upload(document.path, document.key)
         return Upload(document, version, document.path.stat().st_size, time.monotonic(), is_new)
 
-    def _follow(self, pool: ThreadPoolExecutor, uploads: list[Upload], advance: Any) -> None:
+    def _follow(self, pool: ThreadPoolExecutor, uploads: list[Upload], advance: Callable[[], None]) -> None:
         """Wait for the ledger and then for the search, until all is done or nothing has moved for `timeout` seconds."""
         pending = {upload.document.key: upload for upload in uploads}
-        searches: dict[Future[None], tuple[Upload, str]] = {}
-        last_progress = time.monotonic()
+        searches: dict[Future[None], tuple[Upload, int]] = {}
+        self.last_progress = time.monotonic()
         while pending or searches:
             rows = self.storage.ledger_rows(pending)
             for key, upload in list(pending.items()):
                 row = rows.get(key, {})
                 if row.get("version") != upload.version or row.get("status") not in ("indexed", "rejected"):
                     continue
-                last_progress = time.monotonic()
+                self.last_progress = time.monotonic()
                 del pending[key]
                 if row["status"] == "rejected":
                     self._fail(upload.document, f"rejected: {row.get('error', 'no reason given')}")
                     advance()
                 else:
-                    searches[pool.submit(self._find, key)] = (upload, row.get("chunk_count", "?"))
+                    searches[pool.submit(self._find, key)] = (upload, row.get("chunk_count", 0))
             for future in [future for future in searches if future.done()]:
-                upload, chunks = searches.pop(future)
-                last_progress = time.monotonic()
-                self._finish(upload, chunks, future)
+                self._finish(*searches.pop(future), future)
                 advance()
-            if time.monotonic() - last_progress > self.timeout:
+            if self._stalled():
                 for key, upload in pending.items():
                     status = rows.get(key, {}).get("status", "nothing")
                     self._fail(upload.document, f"timed out after {self.timeout:.0f} s (the ledger says: {status})")
-                return
+                pending.clear()
             if pending or searches:
                 time.sleep(max(POLL_SECONDS, len(pending) / 200))
 
     def _find(self, key: str) -> None:
         """Search within one document until it is found; the index takes a while to show what was written."""
-        deadline = time.monotonic() + self.timeout
         request = {"question": Path(key).stem, "filter": {"document": key}, "top_k": 1, "generate": False}
         wait = 0.5
         while True:
             answer = self.service.ask(request)
             if answer.get("passages") or answer["reason"] == "below_min_score":
                 return
-            if time.monotonic() > deadline:
-                raise CommandError(f"indexed, but not found by a search within {self.timeout:.0f} s")
+            if self._stalled():
+                raise CommandError(f"timed out: indexed, but not found by a search within {self.timeout:.0f} s")
             time.sleep(wait + random.uniform(0, 0.2))  # noqa: S311 - spreads requests, no secret
             wait = min(wait * 1.5, 5)
 
-    def _finish(self, upload: Upload, chunks: str, search: "Future[None]") -> None:
+    def _stalled(self) -> bool:
+        return time.monotonic() - self.last_progress > self.timeout
+
+    def _finish(self, upload: Upload, chunks: int, search: "Future[None]") -> None:
         if error := search.exception():
             self._fail(upload.document, str(error))
             return
+        self.last_progress = time.monotonic()
         self.searchable += 1
-        self.chunks += int(chunks) if chunks.isdigit() else 0
+        if upload.is_new:
+            self.new += 1
+            self.new_chunks += chunks
         seconds = time.monotonic() - upload.finished
         what = f"indexed in {seconds:.1f} s" if upload.is_new else "already indexed"
         self._say(f"{upload.document.key}: {what}, {chunks} chunks")
@@ -191,12 +200,14 @@ def ingest(
         ingestion.run(documents)
     except KeyboardInterrupt:
         typer.echo("Interrupted. What is uploaded stays: run the same command again to go on.", err=True)
-        raise typer.Exit(130) from None
+        sys.stdout.flush()
+        os._exit(130)  # A normal exit would wait for the requests in the threads; none of them needs an end.
     seconds = time.monotonic() - start
     console.print(
         f"{ingestion.searchable} of {len(documents)} documents searchable, {ingestion.failed} failed, "
-        f"{len(skipped)} skipped, {ingestion.chunks} chunks, in {seconds:.1f} s "
-        f"({ingestion.searchable / seconds:.1f} documents/s, {ingestion.chunks / seconds:.0f} chunks/s)"
+        f"{len(skipped)} skipped, in {seconds:.1f} s; new: {ingestion.new} documents, {ingestion.new_chunks} chunks "
+        f"({ingestion.new / seconds:.1f} documents/s, {ingestion.new_chunks / seconds:.0f} chunks/s)",
+        soft_wrap=True,
     )
     if ingestion.failed:
         raise typer.Exit(1)

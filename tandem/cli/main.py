@@ -19,12 +19,14 @@ class Commands(TyperGroup):
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names of the commands; `local` is one of them in a checkout only."""
         names = super().list_commands(ctx)
-        return [*names, "local"] if importlib.util.find_spec("localcloud") else names
+        return [*names, "local"] if _has_local_group() else names
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return a command; the `local` group is imported when it is asked for, not at start-up."""
-        if cmd_name == "local" and cmd_name in self.list_commands(ctx):
-            return typer.main.get_command(importlib.import_module("localcloud.cli").app)
+        if cmd_name == "local" and _has_local_group():
+            group = typer.main.get_group(importlib.import_module("localcloud.cli").app)
+            group.name = cmd_name
+            return group
         return super().get_command(ctx, cmd_name)
 
     def invoke(self, ctx: Any) -> Any:
@@ -39,6 +41,11 @@ class Commands(TyperGroup):
             message = f"AWS: {error} (credentials and region come from the usual AWS variables or profile)."
         typer.secho(message, fg=typer.colors.RED, err=True)
         raise typer.Exit(1)
+
+
+def _has_local_group() -> bool:
+    find = importlib.util.find_spec
+    return find("localcloud") is not None and find("localcloud.cli") is not None
 
 
 def show_version(wanted: bool) -> None:

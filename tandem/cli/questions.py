@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from tandem.evaluation.questions import Row, Summary
 
 
+REPORT_WIDTH = 180  # columns, where there is no terminal to ask
+
+
 def questions(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Question set, JSONL.")],
     stack: StackOption = DEFAULT_STACK,
@@ -50,16 +53,19 @@ def show(rows: "list[Row]", summary: "Summary") -> None:
     from rich.table import Table
     from rich.text import Text
 
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = REPORT_WIDTH
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("id", "question", "labelled", "first cited", "ok"):
-        table.add_column(column, overflow="fold")
+    for column, widest in (("id", None), ("ok", 3), ("question", 60), ("labelled", None), ("first cited", None)):
+        table.add_column(column, no_wrap=True, max_width=widest)
     for column in ("score", "time"):
-        table.add_column(column, justify="right", no_wrap=True)
+        table.add_column(column, no_wrap=True, justify="right")
     for row in rows:
         outcome = row.error or ("refused" if row.refused else next(iter(row.cited), "no citation"))
-        cells = (row.question.id, row.question.question, row.question.document or "none", outcome)
+        verdict = "yes" if row.ok else "NO"
+        cells = (row.question.id, verdict, row.question.question, row.question.document or "none", outcome)
         score = "" if row.score is None else f"{row.score:.2f}"
-        table.add_row(*map(Text, cells), "yes" if row.ok else "NO", score, f"{row.seconds:.1f} s")
-    console = Console(highlight=False)
+        table.add_row(*map(Text, cells), score, f"{row.seconds:.1f} s")
     console.print(table)
     console.print(f"{summary}.")

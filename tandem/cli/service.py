@@ -1,21 +1,27 @@
 """Client of the query API of a stack."""
 
 import json
+import os
 import random
+import re
 import time
-from collections.abc import Callable
-from typing import Annotated, Any
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tandem.cli.errors import CommandError
+
+if TYPE_CHECKING:
+    from tandem.rag.signed_http import Response
 
 TokenOption = Annotated[
     str | None,
     typer.Option(envvar="TANDEM_TOKEN", help="JWT for a stack with auth: jwt; without one, requests are signed."),
 ]
 # The API gateway gives up on the function at 29 seconds.
-REQUEST_TIMEOUT = 35.0
+REQUEST_SECONDS = 30.0
 # Statuses of an API that is there but can't answer at the moment.
 BUSY = {429, 502, 503, 504}
 
@@ -36,33 +42,52 @@ class QueryService:
         """Send one request and return the answer of the API; raises `CommandError` when there is none."""
         deadline = time.monotonic() + self.patience
         while True:
-            status, headers, body = self._post(json.dumps(request).encode())
-            if status == 200:
-                return json.loads(body)
-            reason = _error_text(body)
-            if status not in BUSY:
-                raise CommandError(self._explain(status, reason))
-            wait = _retry_after(headers) + random.uniform(0, 0.5)  # noqa: S311 - spreads callers, no secret
+            response = self._post(json.dumps(request).encode())
+            if response.status == 200:
+                return response.json()
+            reason = _error_text(response.body)
+            if response.status not in BUSY:
+                raise CommandError(self._explain(response.status, reason))
+            wait = _retry_after(response.headers) + random.uniform(0, 0.5)  # noqa: S311 - spreads callers, no secret
             if time.monotonic() + wait > deadline:
-                raise CommandError(f"No answer from {self.url} within {self.patience:.0f} s (last: {status} {reason}).")
-            self.say(f"{reason or f'The service answers {status}'}; asking again in {wait:.0f} s.")
+                last = f"{response.status} {reason}"
+                raise CommandError(f"No answer from {self.url} within {self.patience:.0f} s (last: {last}).")
+            self.say(f"{reason.rstrip('.')} ({response.status}); asking again in {wait:.0f} s.")
             time.sleep(wait)
 
-    def _post(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
-        from tandem.rag.signed_http import request, signed_request
+    def _post(self, body: bytes) -> "Response":
+        from tandem.rag.signed_http import NETWORK_ERRORS
 
-        headers = {"content-type": "application/json"}
         try:
-            if self.token:
-                headers["authorization"] = f"Bearer {self.token}"
-                response = request("POST", self.url, body, headers=headers, timeout=REQUEST_TIMEOUT)
-            else:
-                response = signed_request(
-                    "POST", self.url, body, service="execute-api", headers=headers, timeout=REQUEST_TIMEOUT
-                )
-        except OSError as error:
+            return self._send(body)
+        except NETWORK_ERRORS as error:
             raise CommandError(f"Can't reach {self.url}: {error}. Is the stack up?") from error
-        return response.status, response.headers, response.body
+
+    @cached_property
+    def _send(self) -> "Callable[[bytes], Response]":
+        """A function that sends a body, with the token or signed."""
+        from botocore.awsrequest import AWSRequest
+        from botocore.httpsession import URLLib3Session
+        from botocore.session import get_session
+
+        from tandem.rag.signed_http import Response, SignedHttp
+
+        if self.token:
+            http = URLLib3Session(timeout=REQUEST_SECONDS)
+            headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.token}"}
+
+            def send(body: bytes) -> Response:
+                response = http.send(AWSRequest("POST", self.url, headers, body).prepare())
+                return Response(response.status_code, response.headers, response.content)
+
+            return send
+
+        session = get_session()
+        credentials = session.get_credentials()
+        if credentials is None:
+            raise CommandError("There are no AWS credentials: set AWS_PROFILE, or sign in with `aws sso login`.")
+        signed = SignedHttp(self.url, "execute-api", _region(self.url, session), credentials)
+        return lambda body: signed.request("POST", "", body, timeout=REQUEST_SECONDS)
 
     def _explain(self, status: int, reason: str) -> str:
         if status in (401, 403) and self.token:
@@ -86,7 +111,17 @@ def _error_text(body: bytes) -> str:
         return body[:200].decode(errors="replace")
 
 
-def _retry_after(headers: dict[str, str]) -> float:
+def _region(url: str, session: Any) -> str:
+    """Return the region to sign for: that of an API Gateway URL, else the configured one."""
+    if match := re.search(r"\.execute-api\.([a-z0-9-]+)\.amazonaws\.", url):
+        return match[1]
+    region = os.environ.get("AWS_REGION") or session.get_config_variable("region")
+    if not region:
+        raise CommandError(f"The region of {url} isn't in it: set AWS_REGION.")
+    return region
+
+
+def _retry_after(headers: Mapping[str, str]) -> float:
     """Return the seconds that the service asks us to wait, five if it doesn't say."""
     values = {name.lower(): value for name, value in headers.items()}
     try:

@@ -18,12 +18,13 @@ class Storage:
         import boto3
         from botocore.config import Config
 
+        from tandem.rag.ledger import Ledger
+
         session = boto3.Session(region_name=os.environ.get("AWS_REGION"))  # boto3 itself knows AWS_DEFAULT_REGION only
         config = Config(retries={"mode": "standard", "max_attempts": 6}, max_pool_connections=16)
         self.s3 = session.client("s3", config=config)
-        self.dynamodb = session.client("dynamodb", config=config)
+        self.ledger = Ledger(session.client("dynamodb", config=config), table)
         self.bucket = bucket
-        self.table = table
 
     def stored_etag(self, key: str) -> str | None:
         """Return the ETag of the object of that key, None if there is none."""
@@ -50,25 +51,23 @@ class Storage:
     @cached_property
     def index(self) -> str:
         """The name of the index that queries search at present."""
-        key = {"pk": {"S": "active"}, "sk": {"S": "active"}}
-        item = self.dynamodb.get_item(TableName=self.table, Key=key, ConsistentRead=True).get("Item")
-        if not item:
-            raise CommandError(f"Ledger {self.table} names no active index: run `pulumi up` on the stack again.")
-        return item["index"]["S"]
+        version = self.ledger.active()
+        if version is None:
+            raise CommandError("The ledger names no active index yet: run `pulumi up` on the stack again.")
+        return version.index
 
     def ledger_rows(self, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
-        """Return the ledger's rows of these documents by key; a document that it doesn't know is left out."""
-        names = [{"pk": {"S": f"index#{self.index}"}, "sk": {"S": f"document#{key}"}} for key in keys]
+        """Return `status`, `version`, `chunk_count` and `error` of the documents that the ledger knows, by key."""
+        from tandem.rag.ledger import BATCH, PREFIX, partition
+
+        names = [PREFIX + key for key in keys]
         rows = {}
-        for start in range(0, len(names), 100):  # BatchGetItem takes 100
-            request: dict[str, Any] = {self.table: {"Keys": names[start : start + 100], "ConsistentRead": True}}
-            while request:
-                response = self.dynamodb.batch_get_item(RequestItems=request)
-                for item in response["Responses"][self.table]:
-                    row = {name: next(iter(value.values())) for name, value in item.items()}
-                    row["version"] = str(row.get("version") or "").strip('"')
-                    rows[row["sk"].removeprefix("document#")] = row
-                request = response.get("UnprocessedKeys") or {}
+        for start in range(0, len(names), BATCH):
+            attributes = ("status", "version", "chunk_count", "error")
+            batch = names[start : start + BATCH]
+            for item in self.ledger.table.batch_get(partition(self.index), batch, attributes):
+                version = str(item.get("version", "")).strip('"')
+                rows[item["sk"].removeprefix(PREFIX)] = item | {"version": version}
         return rows
 
 

@@ -1,0 +1,59 @@
+"""A query API on loopback that gives scripted replies."""
+
+import contextlib
+import json
+import threading
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+@dataclass
+class Api:
+    """A query API that gives the scripted replies in turn, the last one for ever, and keeps what it was asked."""
+
+    url: str = ""
+    replies: list[tuple[int, dict[str, str], Any]] = field(default_factory=list)
+    requests: list[dict[str, Any]] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+
+
+def answer(*documents: str, **changes: Any) -> dict[str, Any]:
+    """Return a response of the query API that cites the given documents."""
+    citations = [
+        {"marker": at, "document": name, "page": None, "heading": "Prices", "score": 0.7 - at / 10, "excerpt": "..."}
+        for at, name in enumerate(documents, start=1)
+    ]
+    timings = {"embed": 11.0, "search": 22.0, "ledger": 3.0, "generate": 400.0, "total": 436.0}
+    response = {"answer": "34 francs [1].", "refused": False, "reason": None, "citations": citations}
+    return response | {"passages": [], "timings_ms": timings} | changes
+
+
+@contextlib.contextmanager
+def serve() -> Generator[Api]:
+    """Serve an `Api` until the block ends."""
+    state = Api()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            state.requests.append(json.loads(body))
+            state.headers.append({name.lower(): value for name, value in self.headers.items()})
+            status, headers, content = state.replies.pop(0) if len(state.replies) > 1 else state.replies[0]
+            data = json.dumps(content).encode()
+            self.send_response(status)
+            for name, value in {**headers, "Content-Length": str(len(data))}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    state.url = f"http://127.0.0.1:{server.server_port}/dev/query"
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    yield state
+    server.shutdown()
+    server.server_close()

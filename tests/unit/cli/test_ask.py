@@ -1,0 +1,98 @@
+"""`tandem ask` against an HTTP server that answers like the query API and the gateway before it."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from tandem.cli.errors import CommandError
+from tandem.cli.main import app
+from tandem.cli.service import QueryService
+from tests.support.query_api import answer
+
+
+def ask(*arguments: str, code: int = 0):
+    result = CliRunner().invoke(app, ["ask", "What does a bunk cost?", *arguments])
+    assert result.exit_code == code, result.output
+    return result
+
+
+def test_answer_citations_and_times(project, api):
+    api.replies = [(200, {}, answer("huts/prices.md", "huts/rules.pdf"))]
+    output = ask("--top-k", "3", "--filter", "document=a", "--filter", "document=b", "--filter", "metadata.x=y").output
+    assert "34 francs [1]." in output
+    assert "[1]" in output and "huts/prices.md" in output and "Prices" in output and "0.60" in output
+    assert "embed 11 ms" in output and "generate 400 ms" in output
+    wanted = {"question": "What does a bunk cost?", "top_k": 3, "filter": {"document": ["a", "b"], "metadata.x": ["y"]}}
+    assert api.requests == [wanted]
+
+
+def test_request_is_signed_for_the_api(project, api):
+    api.replies = [(200, {}, answer("a"))]
+    ask()
+    assert "/eu-north-1/execute-api/aws4_request" in api.headers[0]["authorization"]
+
+
+def test_token_replaces_the_signature(project, api):
+    api.replies = [(200, {}, answer("a"))]
+    ask("--token", "abc.def.ghi")
+    assert api.headers[0]["authorization"] == "Bearer abc.def.ghi"
+
+
+def test_page_is_shown(project, api):
+    response = answer("plan.pdf")
+    response["citations"][0]["page"] = 4
+    api.replies = [(200, {}, response)]
+    assert "page 4" in ask().output
+
+
+def test_json(project, api):
+    api.replies = [(200, {}, answer("a"))]
+    assert json.loads(ask("--json").stdout) == answer("a")
+
+
+def test_refusal_is_an_answer(project, api):
+    api.replies = [(200, {}, answer(answer=None, refused=True, reason="below_min_score"))]
+    assert "Not in the documents" in ask().output
+
+
+def test_waits_while_search_wakes_up_and_says_so(project, api):
+    waking = (503, {"Retry-After": "0"}, {"error": "search is waking up", "retry_after": 0})
+    api.replies = [waking, waking, (200, {}, answer("a"))]
+    result = ask()
+    assert result.stderr.count("search is waking up (503); asking again in") == 2
+    assert len(api.requests) == 3
+    assert "34 francs" in result.stdout
+
+
+def test_the_wait_is_bounded(project, api):
+    api.replies = [(503, {"Retry-After": "9"}, {"error": "waking up", "retry_after": 9})]
+    with pytest.raises(CommandError, match=r"No answer from .* within 2 s \(last: 503 waking up\)"):
+        QueryService(api.url, "token", say=print, patience=2).ask({"question": "x"})
+    assert len(api.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "arguments", "expected"),
+    [
+        (403, {"message": "Forbidden"}, [], "execute-api:Invoke"),
+        (401, {"message": "Unauthorized"}, ["--token", "old"], "get a new one"),
+        (400, {"error": "top_k is 30: 1 to 20 are allowed"}, [], "top_k is 30: 1 to 20 are allowed"),
+        (500, {"message": "Internal server error"}, [], "(500): Internal server error"),
+    ],
+)
+def test_errors_are_one_sentence(project, api, status, body, arguments, expected):
+    api.replies = [(status, {}, body)]
+    result = ask(*arguments, code=1)
+    assert expected in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert result.stdout == ""
+
+
+def test_nobody_listens(project):
+    project.pulumi_says('{"queryUrl": "http://127.0.0.1:9/query"}')
+    assert "Can't reach http://127.0.0.1:9/query" in ask(code=1).stderr
+
+
+def test_bad_filter_is_a_usage_error(project):
+    assert "document=KEY or" in ask("--filter", "author=me", code=2).stderr

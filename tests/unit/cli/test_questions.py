@@ -1,0 +1,105 @@
+"""Question sets: mistakes in them, and `tandem questions` against an HTTP server."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from tandem.cli.main import app
+from tandem.evaluation.questions import Question, QuestionSetError, Row, load, run, summarize
+from tests.support.query_api import answer
+
+SAMPLES = Path(__file__).parents[3] / "samples"
+
+
+def test_every_mistake_is_reported_with_its_line(tmp_path):
+    file = tmp_path / "questions.jsonl"
+    lines = [
+        '{"id": "a", "question": "One?", "document": "x.md"}',
+        "{not json",
+        '{"id": "a", "question": "Two?", "document": null}',
+        "",
+        '{"id": "b", "question": "", "answer": "?"}',
+        '["c"]',
+        '{"id": 7, "question": "Three?", "document": 8}',
+    ]
+    file.write_text("\n".join(lines))
+    with pytest.raises(QuestionSetError) as caught:
+        load(file)
+    message = str(caught.value)
+    for expected in (
+        "line 2: not JSON",
+        "line 3: id 'a' is already used on line 1",
+        "line 5: 'document' is missing",
+        "line 5: unknown field 'answer'",
+        "line 5: 'question' is empty",
+        "line 6: not a JSON object",
+        "line 7: 'id' is 7",
+        "line 7: 'document' is 8",
+    ):
+        assert expected in message
+
+
+def test_empty_set(tmp_path):
+    (tmp_path / "q").write_text("\n")
+    with pytest.raises(QuestionSetError, match="no questions"):
+        load(tmp_path / "q")
+
+
+def test_a_failing_target_fails_its_question_alone():
+    def target(question: str):
+        if question == "bad":
+            raise RuntimeError("out of order")
+        return answer("x.md")
+
+    rows = run([Question("1", "good", "x.md"), Question("2", "bad", None)], target)
+    assert [(row.ok, row.error) for row in rows] == [(True, None), (False, "out of order")]
+    assert rows[0].score == pytest.approx(0.6)
+
+
+def test_summary_counts_citation_and_refusal():
+    answerable, unanswerable = Question("1", "?", "x.md"), Question("2", "?", None)
+    rows = [
+        Row(answerable, cited=("x.md", "y.md")),
+        Row(answerable, cited=("y.md", "x.md")),
+        Row(answerable, cited=("y.md",)),
+        Row(answerable, refused=True),
+        Row(unanswerable, refused=True),
+        Row(unanswerable, cited=("x.md",)),
+    ]
+    text = "2 of 4 cite the labelled document (1 in first place), 1 of 2 refused"
+    assert str(summarize(rows)) == text
+
+
+@pytest.fixture
+def two_questions(tmp_path) -> str:
+    file = tmp_path / "two.jsonl"
+    file.write_text(
+        '{"id": "price", "question": "Bunk?", "document": "a.md"}\n{"id": "none", "question": "?", "document": null}\n'
+    )
+    return str(file)
+
+
+def test_command_shows_rows_and_counts(project, api, two_questions):
+    api.replies = [(200, {}, answer("a.md"))]
+    result = CliRunner().invoke(app, ["questions", two_questions, "--min-cited", "1"])
+    assert result.exit_code == 0, result.output
+    assert "price" in result.output and "0.60" in result.output
+    assert "1 of 1 cite the labelled document (1 in first place), 0 of 1 refused." in result.output
+
+
+def test_command_fails_below_the_limits(project, api, two_questions):
+    api.replies = [(200, {}, answer("a.md"))]
+    result = CliRunner().invoke(app, ["questions", two_questions, "--min-refused", "1", "--json"])
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["summary"]["refused"] == 0
+    assert "at least 1 be refused" in result.stderr
+
+
+def test_command_reports_mistakes_before_it_asks(project, api, tmp_path):
+    (tmp_path / "q").write_text("{}")
+    result = CliRunner().invoke(app, ["questions", str(tmp_path / "q")])
+    assert result.exit_code == 1
+    assert "line 1: 'id' is missing" in result.stderr
+    assert api.requests == []
