@@ -1,1 +1,1 @@
-"""A stand-in for AWS on this machine, for development; used by its tests and by `tandem local`, never by product code."""
+"""A stand-in for AWS on this machine, for development: used by its tests and by `tandem local` only."""

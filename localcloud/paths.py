@@ -1,9 +1,13 @@
-"""The folders of the local cloud, all inside the checkout and ignored by git."""
+"""The folders of the local cloud, all inside the checkout and ignored by git.
 
+TANDEM_LOCAL_HOME names another folder: a second local cloud beside the first, as the tests start one.
+"""
+
+import os
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-HOME = ROOT / ".tandem"
+HOME = Path(os.environ.get("TANDEM_LOCAL_HOME", ROOT / ".tandem"))
 
 BIN = HOME / "bin"
 PULUMI = HOME / "pulumi"

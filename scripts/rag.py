@@ -13,6 +13,7 @@ from rich.table import Table
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLES = ROOT / ".tandem" / "samples"
 BIN = Path(sys.executable).parent
+GATE = ["--min-cited", "12", "--min-refused", "4"]
 console = Console()
 
 
@@ -32,11 +33,7 @@ def main() -> int:
         ("Deploy: pulumi up", ["pulumi", "up", "--stack", stack, "--yes", "--suppress-permalink"]),
         ("Collect the sample documents", [sys.executable, "samples/collect.py"]),
         ("Ingest them", [BIN / "tandem", "ingest", SAMPLES, "--stack", stack]),
-        (
-            "Ask twenty questions",
-            [BIN / "tandem", "questions", "samples/questions.jsonl", "--stack", stack]
-            + ["--min-cited", "12", "--min-refused", "4"],
-        ),
+        ("Ask twenty questions", [BIN / "tandem", "questions", "samples/questions.jsonl", "--stack", stack, *GATE]),
     ]
     times, environment = Table("phase", "seconds", title="What each phase took"), dict(os.environ)
     begun = time.monotonic()

@@ -48,7 +48,7 @@ def main() -> int:
     print(PRICE)
     if not options.rehearse and input(f"Type the account id ({account}) to deploy to it in {region}: ") != account:
         sys.exit("Nothing was deployed.")
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
+    commit = subprocess.check_output(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, text=True).strip()
     steps = {"deployed": False, "answered": False, "destroyed": False}
     try:
         run("pulumi", "up", "--stack", options.stack, "--yes")
@@ -63,7 +63,7 @@ def main() -> int:
     remaining = left_over(options.stack)
     print("Left over:", *(remaining or ["nothing"]))
     if not options.rehearse:
-        cells = [datetime.date.today().isoformat(), commit.stdout.strip(), region]
+        cells = [datetime.date.today().isoformat(), commit, region]
         cells += ["yes" if done else "no" for done in steps.values()] + [", ".join(remaining) or "nothing"]
         with LOG.open("a") as log:
             log.write("| " + " | ".join(map(str, cells)) + " |\n")

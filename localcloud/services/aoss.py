@@ -28,8 +28,8 @@ _NO_IDS = "Document ID is not supported in create/index operation request"
 
 def install() -> None:
     """Serve the emulator's collections from the local OpenSearch; call before the emulator takes requests."""
-    service._start_provisioning = _activate
-    service._collection_endpoint = lambda identifier: f"{os.environ['AWS_ENDPOINT_URL']}{PATH}{identifier}"
+    service._start_provisioning = _activate  # ty: ignore[invalid-assignment]
+    service._collection_endpoint = _endpoint  # ty: ignore[invalid-assignment]
     delete = service._delete_collection
 
     def delete_with_indices(data: dict[str, Any]) -> Any:
@@ -80,6 +80,11 @@ async def serve(method: str, raw_path: str, query: str, headers: dict, body: byt
     if operation == "aoss:DescribeIndex":
         content = content.replace(b'"engine":"lucene"', b'"engine":"faiss"')
     return status, answer_headers, content.replace(prefix.encode(), b"")
+
+
+def _endpoint(identifier: str) -> str:
+    # Names below localhost don't resolve everywhere, so the collection's id is in the path instead of the host.
+    return f"{os.environ['AWS_ENDPOINT_URL']}{PATH}{identifier}"
 
 
 def _activate(collection: dict[str, Any]) -> None:

@@ -1,7 +1,6 @@
-"""The AWS emulator (ministack) with its state kept on disk and IAM enforced: `python -m localcloud.services.emulator`.
+"""The AWS emulator (ministack), enforcing IAM and keeping its state: `python -m localcloud.services.emulator`.
 
-The supervisor gives the environment: GATEWAY_PORT, TANDEM_LOCAL_OPENSEARCH_PORT, AWS_ENDPOINT_URL,
-AWS_ENDPOINT_URL_BEDROCK_RUNTIME and the root credentials. What the emulator reads when it is imported is set here.
+The supervisor gives the environment: the parts' ports, the endpoint URLs and the root credentials.
 """
 
 import asyncio
@@ -12,6 +11,8 @@ import os
 import shlex
 import sys
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,76 +22,104 @@ SAVE_SECONDS = 2.0
 # What a Python function finds in AWS Lambda besides the standard library and its own zip.
 RUNTIME_PACKAGES = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six", "urllib3")
 
+# Read by the emulator when it is imported, below.
+os.environ.update(
+    AUTH="true",
+    BIND_HOST="127.0.0.1",
+    GATEWAY_PORT=os.environ["TANDEM_LOCAL_EMULATOR_PORT"],
+    MINISTACK_HOST="127.0.0.1",
+    PERSIST_STATE="1",
+    STATE_DIR=str(paths.EMULATOR / "state"),
+    S3_PERSIST="1",
+    S3_DATA_DIR=str(paths.EMULATOR / "s3"),
+    IOT_MTLS_ENABLED="0",
+    SFTP_ENABLED="0",
+)
 
-def main() -> None:
-    """Serve until SIGTERM."""
-    settings = {
-        "AUTH": "true",
-        "BIND_HOST": "127.0.0.1",
-        "MINISTACK_HOST": "127.0.0.1",
-        "PERSIST_STATE": "1",
-        "STATE_DIR": str(paths.EMULATOR / "state"),
-        "S3_PERSIST": "1",
-        "S3_DATA_DIR": str(paths.EMULATOR / "s3"),
-        "IOT_MTLS_ENABLED": "0",
-        "SFTP_ENABLED": "0",
-    }
-    os.environ.update(settings)
+from hypercorn.asyncio import serve  # noqa: E402
+from hypercorn.config import Config  # noqa: E402
+from ministack import app as emulator  # noqa: E402
+from ministack.core import lambda_runtime, persistence  # noqa: E402
+from ministack.core.responses import AccountRegionScopedDict, AccountScopedDict  # noqa: E402
 
-    from hypercorn.asyncio import serve
-    from hypercorn.config import Config
-    from ministack import app as emulator
+from localcloud.services import aoss  # noqa: E402
 
-    from localcloud.services import aoss
+_changed = threading.Event()
+_special_request = emulator._handle_special_data_plane_request
+_pin_request_origin = emulator.pin_request_origin
 
-    aoss.install()
-    _isolate_functions()
-    logging.getLogger("persistence").setLevel(logging.WARNING)
-    keeper = _StateKeeper(emulator)
-    special = emulator._handle_special_data_plane_request
 
-    async def special_with_ours(method: str, path: str, headers: dict, body: bytes, parameters: dict, *rest, **more):
-        if path.startswith(aoss.PATH):
-            body = emulator._decompress_request_body(body, headers)
-            return await aoss.serve(
-                method, more["raw_path"] or path, more["raw_query_string"], headers, body, parameters
-            )
-        if path == "/_tandem/resources":
-            content = await asyncio.to_thread(lambda: json.dumps(keeper.resources()).encode())
-            return 200, {"Content-Type": "application/json"}, content
-        return await special(method, path, headers, body, parameters, *rest, **more)
+async def application(scope: Any, receive: Any, send: Any) -> None:
+    """The emulator's application, noting after each request that its state may have changed."""
+    await emulator.app(scope, receive, send)
+    _changed.set()
 
-    emulator._handle_special_data_plane_request = special_with_ours
 
-    async def application(scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "lifespan":
-            keeper.start()
-        keeper.changed.set()
-        await emulator.app(scope, receive, send)
-        keeper.changed.set()
+async def special_request(
+    method: str, path: str, headers: dict, body: bytes, parameters: dict, *rest: Any, **more: Any
+):
+    """The emulator's dispatch of requests that belong to no AWS API, with ours before it."""
+    if path.startswith(aoss.PATH):
+        body = emulator._decompress_request_body(body, headers)
+        return await aoss.serve(method, more["raw_path"], more["raw_query_string"], headers, body, parameters)
+    if path == "/_tandem/resources":
+        return 200, {"Content-Type": "application/json"}, json.dumps(await asyncio.to_thread(resources)).encode()
+    return await _special_request(method, path, headers, body, parameters, *rest, **more)
 
-    config = Config()
-    config.bind = [f"127.0.0.1:{os.environ['GATEWAY_PORT']}"]
-    config.keep_alive_timeout = 75
-    asyncio.run(serve(application, config))
+
+def resources() -> dict[str, dict[str, list[str]]]:
+    """Return the key of every record that the emulator holds: service -> kind -> keys."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for service, state in _states().items():
+        for kind, records in state.items():
+            scoped = isinstance(records, AccountRegionScopedDict | AccountScopedDict)
+            keys = [key[-1] for key in records._data] if scoped else records
+            if isinstance(keys, dict | list | set) and keys:
+                found.setdefault(service, {})[kind] = [str(key) for key in keys]
+    return found
+
+
+def _states() -> dict[str, Any]:
+    return {service: _copy(read) or {} for service, read in emulator._build_persistence_save_dict().items()}
+
+
+def _copy(read: Callable[[], Any], attempts: int = 20) -> Any:
+    try:
+        return read()
+    except RuntimeError:  # a dictionary changed while it was copied
+        if attempts == 1:
+            raise
+        time.sleep(0.02)
+        return _copy(read, attempts - 1)
+
+
+def _keep_state() -> None:
+    """Save what has changed every few seconds, so that a killed emulator comes back as it was."""
+    saved: dict[str, int] = {}
+    while _changed.wait():
+        time.sleep(SAVE_SECONDS)
+        _changed.clear()
+        for service, state in _states().items():
+            digest = hash(json.dumps(state, default=persistence._json_default))
+            if state and saved.get(service) != digest:
+                persistence.save_state(service, state)
+                saved[service] = digest
 
 
 def _isolate_functions() -> None:
     """Run Python functions on the standard library, boto3 and their own zip, as Lambda does, not on our packages."""
-    from ministack.core import lambda_runtime
-
     runtime = paths.EMULATOR / "runtime"
     runtime.mkdir(parents=True, exist_ok=True)
     for name in RUNTIME_PACKAGES:
-        spec = importlib.util.find_spec(name)
-        assert spec and spec.origin  # noqa: S101 - boto3 and what it depends on are installed
-        source = Path(spec.origin)
+        source = Path(str(getattr(importlib.util.find_spec(name), "origin", "")))
         source = source.parent if source.name == "__init__.py" else source
         (runtime / source.name).unlink(missing_ok=True)
         (runtime / source.name).symlink_to(source)
     python = paths.EMULATOR / "python"
     # -S: no site-packages and no editable installs; -s: nothing from the user's home.
-    python.write_text(f"#!/bin/sh\nPYTHONPATH={shlex.quote(str(runtime))} exec {shlex.quote(sys.executable)} -S -s \"$@\"\n")
+    python.write_text(
+        f'#!/bin/sh\nPYTHONPATH={shlex.quote(str(runtime))} exec {shlex.quote(sys.executable)} -S -s "$@"\n'
+    )
     python.chmod(0o755)
     detect = lambda_runtime._detect_runtime_binary
 
@@ -98,61 +127,18 @@ def _isolate_functions() -> None:
         binary, script = detect(runtime_name)
         return (str(python) if binary == sys.executable else binary), script
 
-    lambda_runtime._detect_runtime_binary = detect_isolated
-
-
-class _StateKeeper:
-    """Saves what changed every few seconds, so that a killed emulator comes back as it was."""
-
-    def __init__(self, emulator: Any) -> None:
-        self.changed = threading.Event()
-        self._emulator = emulator
-        self._saved: dict[str, int] = {}
-
-    def start(self) -> None:
-        threading.Thread(target=self._run, daemon=True).start()
-
-    def _run(self) -> None:
-        while True:
-            self.changed.wait()
-            threading.Event().wait(SAVE_SECONDS)
-            self.changed.clear()
-            for name, state in self._states().items():
-                self._save(name, state)
-
-    def _states(self) -> dict[str, Any]:
-        states = {}
-        for name, read in self._emulator._build_persistence_save_dict().items():
-            try:
-                states[name] = read()
-            except RuntimeError:  # a dictionary changed while it was copied; the next round has it
-                self.changed.set()
-        return states
-
-    def _save(self, name: str, state: Any) -> None:
-        from ministack.core import persistence
-
-        if state is None:
-            return
-        fingerprint = hash(json.dumps(state, default=persistence._json_default))
-        if self._saved.get(name) != fingerprint:
-            persistence.save_state(name, state)
-            self._saved[name] = fingerprint
-
-    def resources(self) -> dict[str, dict[str, list[str]]]:
-        """Every record that the emulator holds: service -> kind -> keys."""
-        from ministack.core.responses import AccountRegionScopedDict, AccountScopedDict
-
-        found: dict[str, dict[str, list[str]]] = {}
-        for name, state in self._states().items():
-            for kind, records in (state or {}).items():
-                scoped = isinstance(records, AccountRegionScopedDict | AccountScopedDict)
-                entries = records._data if scoped else records
-                if isinstance(entries, dict | list | set) and entries:
-                    keys = [str(key[-1] if scoped else key) for key in entries]
-                    found.setdefault(name, {})[kind] = keys
-        return found
+    lambda_runtime._detect_runtime_binary = detect_isolated  # ty: ignore[invalid-assignment]
 
 
 if __name__ == "__main__":
-    main()
+    aoss.install()
+    _isolate_functions()
+    emulator._handle_special_data_plane_request = special_request  # ty: ignore[invalid-assignment]
+    # Policies that demand TLS are met: loopback stands for it here.
+    emulator.pin_request_origin = lambda address, _: _pin_request_origin(address, True)  # ty: ignore[invalid-assignment]
+    logging.getLogger("persistence").setLevel(logging.WARNING)
+    threading.Thread(target=_keep_state, daemon=True).start()
+    config = Config()
+    config.bind = [f"127.0.0.1:{os.environ['GATEWAY_PORT']}"]
+    config.keep_alive_timeout = 75
+    asyncio.run(serve(application, config))

@@ -41,7 +41,7 @@ def exit_with_parent() -> None:
 
 def _guard(command: list[str]) -> int:
     def die_with_starter() -> None:
-        sys.stdin.buffer.read()
+        os.read(0, 1)  # nothing is ever written: it returns when the pipe closes
         os.killpg(0, signal.SIGKILL)
 
     threading.Thread(target=die_with_starter, daemon=True).start()

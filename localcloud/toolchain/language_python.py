@@ -1,3 +1,4 @@
+# ruff: noqa: ARG002 - gRPC gives every method a request and a context
 """The Python language host: runs programs, component plugins and policy packs for the Pulumi engine.
 
 The official host can't be built from Go modules; this one runs the same `pulumi-language-python-exec` as it does
@@ -22,17 +23,16 @@ import grpc
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
 
-from localcloud import paths
 from localcloud.toolchain import guard
 
-RUN = paths.BIN / "pulumi-language-python-exec"
 SHOWED_THE_ERROR = 32  # how that script says that the user has been told what is wrong
 
 
 class PythonHost(language_pb2_grpc.LanguageRuntimeServicer):
-    """Serves one engine, whose address is `engine`."""
+    """Serves the engine at the address `engine`, and runs programs by the script `runner`."""
 
-    def __init__(self, engine: str) -> None:
+    def __init__(self, runner: str, engine: str) -> None:
+        self.runner = runner
         self.engine = engine
         self.running: set[subprocess.Popen[bytes]] = set()
 
@@ -84,7 +84,7 @@ class PythonHost(language_pb2_grpc.LanguageRuntimeServicer):
             "PULUMI_CONFIG_SECRET_KEYS": json.dumps(list(request.configSecretKeys)),
             "PYTHONUNBUFFERED": "1",
         }
-        command = [sys.executable, str(RUN), *arguments, str(program), *request.args]
+        command = [sys.executable, self.runner, *arguments, str(program), *request.args]
         with self._child(command, cwd=request.pwd or None, env=environment) as process:
             code = process.wait()
         if code == SHOWED_THE_ERROR:
@@ -134,11 +134,11 @@ class PythonHost(language_pb2_grpc.LanguageRuntimeServicer):
 
 
 def main() -> None:
-    """Serve the engine whose address is the last argument; print the port, as the engine expects of a plugin."""
+    """Serve the engine whose address is the last argument, with the runner that is the first; print the port."""
     guard.exit_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C belongs to the engine, which then cancels its hosts
+    signal.signal(signal.SIGINT, lambda *_: os._exit(0))  # how the engine ends its plugins; guards end the children
     server = grpc.server(ThreadPoolExecutor(max_workers=32), options=[("grpc.max_receive_message_length", 400 << 20)])
-    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(PythonHost(sys.argv[-1]), server)
+    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(PythonHost(sys.argv[1], sys.argv[-1]), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     print(port, flush=True)

@@ -7,10 +7,21 @@ import functools
 import os
 from typing import Any
 
+import botocore.exceptions
 import botocore.session
 from botocore.config import Config
 from botocore.credentials import Credentials
 
+from .signed_http import NETWORK_ERRORS
+
+RETRIED = {
+    "InternalServerException",
+    "ModelNotReadyException",
+    "ModelTimeoutException",
+    "ServiceUnavailableException",
+    "ThrottlingException",
+    "TooManyRequestsException",
+}
 # (connect timeout, read timeout, tries); Bedrock calls are retried by `embed`, within its own time budget.
 LIMITS = {
     "bedrock-runtime": (3, 20, 1),
@@ -45,3 +56,11 @@ def client(service: str) -> Any:
     retries = {"mode": "standard", "total_max_attempts": tries}
     config = Config(connect_timeout=connect, read_timeout=read, retries=retries, max_pool_connections=16)
     return _session().create_client(service, region_name=region(), config=config)
+
+
+def is_transient(error: Exception) -> bool:
+    """Whether the same call may succeed later: no answer, throttling, or an error of the service's own."""
+    if isinstance(error, botocore.exceptions.ClientError):
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return error.response.get("Error", {}).get("Code") in RETRIED or status == 429 or status >= 500
+    return isinstance(error, NETWORK_ERRORS)

@@ -8,12 +8,15 @@ from bs4.element import NavigableString, PageElement, Tag
 
 from .extract import HeadingPath, Section
 
-DROPPED = {"head", "script", "style", "noscript", "template", "nav", "svg", "iframe", "button", "select"}
+DROPPED = {"head", "title", "script", "style", "noscript", "template", "nav", "svg", "iframe", "button", "select"}
 HEADINGS = {f"h{level}": level for level in range(1, 7)}
-BLOCKS = set(
-    "address article aside blockquote dd details div dl dt fieldset figcaption figure footer form header hr li main "
-    "ol p section summary table tbody td tfoot th thead tr ul".split()
-)
+# fmt: off
+BLOCKS = {
+    "address", "article", "aside", "blockquote", "dd", "details", "div", "dl", "dt", "fieldset", "figcaption", "figure",
+    "footer", "form", "header", "hr", "li", "main", "ol", "p", "section", "summary", "table", "tbody", "tfoot", "thead",
+    "tr", "ul",
+}
+# fmt: on
 
 
 def sections(html: str) -> Iterator[Section]:
@@ -38,7 +41,7 @@ def sections(html: str) -> Iterator[Section]:
             elif node.name not in DROPPED:
                 separator = _separator(node)
                 pieces.append(separator)
-                stack.append("\n\n" if separator.startswith("\n") else separator.strip("| "))
+                stack.append(separator if separator == "\n\n" else "")
                 stack.extend(reversed(node.contents))
         elif type(node) is NavigableString:  # not a comment, a doctype or another subclass
             pieces.append(re.sub(r"\s+", " ", node))
@@ -57,5 +60,6 @@ def _separator(tag: Tag) -> str:
 
 
 def _section(pieces: list[str], path: HeadingPath) -> Section:
-    text = re.sub(r"[ \t]*\n[ \t]?", "\n", "".join(pieces))
+    text = re.sub(r"[ \t]+\n", "\n", "".join(pieces))
+    text = re.sub(r"\n (?=\S)", "\n", text)
     return Section(re.sub(r"\n{3,}", "\n\n", text), heading=str(path) or None)

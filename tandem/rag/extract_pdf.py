@@ -25,7 +25,7 @@ def sections(data: bytes) -> Iterator[Section]:
             # Some fonts give lone surrogates, which are no text and can't be sent.
             text = page.extract_text().encode("utf-8", "replace").decode()
             yield Section(text.replace("\0", ""), page=number)
-    except (Rejected, MemoryError, GeneratorExit):
+    except (Rejected, MemoryError):
         raise
     except (FileNotDecryptedError, DependencyError) as error:
         raise Rejected(ENCRYPTED) from error

@@ -44,6 +44,8 @@ def retry(
 ) -> Result:
     """Call `operation` until it raises no `Transient`; raise `Unavailable` when tries or time run out."""
     for attempt in range(tries):
+        if not deadline.remaining():
+            raise Unavailable("no time left")
         try:
             return operation()
         except Transient as error:

@@ -63,6 +63,6 @@ class SignedHttp:
         read = next((step for step in READ_SECONDS if step <= timeout), READ_SECONDS[-1])
         if read not in self._sessions:
             timeouts = (min(CONNECT_SECONDS, read), read)
-            verify = os.environ.get("AWS_CA_BUNDLE", True)
+            verify = os.environ.get("AWS_CA_BUNDLE") or True
             self._sessions[read] = URLLib3Session(verify=verify, timeout=timeouts)
         return self._sessions[read]

@@ -105,7 +105,7 @@ class IngestionPipeline(pulumi.ComponentResource):
                     ),
                     allow(["sqs:SendMessage"], queue.dead_letter_arn),
                     allow(
-                        ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"],
+                        ["dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"],
                         ledger.table_arn,
                     ),
                     allow(["bedrock:InvokeModel"], embedder_resources(self)),

@@ -120,7 +120,7 @@ class ServerlessVectorStore(pulumi.ComponentResource):
                 "handler": "tandem.rag.functions.ensure_index.handler",
                 "statements": [
                     search_access.data_plane(collection.arn),
-                    allow(["dynamodb:GetItem", "dynamodb:PutItem"], ledger.table_arn),
+                    allow(["dynamodb:PutItem"], ledger.table_arn),
                 ],
                 "environment": {"TANDEM_LEDGER_TABLE": ledger.table_name},
                 "memory_megabytes": 512,

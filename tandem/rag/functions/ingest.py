@@ -1,0 +1,107 @@
+"""Works off the queue of documents that came, changed or went."""
+
+import json
+import os
+from collections.abc import Iterable
+from typing import Any
+
+from tandem.rag.clients import client
+from tandem.rag.ingest import Ingester, Outcome
+from tandem.rag.retry import Deadline, full_jitter
+from tandem.rag.telemetry import log, metric
+
+from .shared import ledger, open_embedder, open_index
+
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 5, 900
+MARGIN_SECONDS = 10.0  # to report what happened before the function is ended
+LEAST_SECONDS = 30.0  # with less, a document is left to the next invocation
+SOURCES = ("aws.s3", "tandem.sweep")
+REASON_CHARACTERS = 1000
+
+
+class Undeliverable(Exception):
+    """A message that names no document of ours."""
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Make index and ledger equal to each document that the batch names; report the messages to be tried again.
+
+    A message that no retry can help goes to the dead-letter queue with its `reason`, and is done.
+    """
+    deadline = Deadline(context.get_remaining_time_in_millis() / 1000 - MARGIN_SECONDS)
+    failed: list[dict[str, Any]] = []
+    for document, records in _by_document(event["Records"]).items():
+        try:
+            if deadline.remaining() < LEAST_SECONDS:
+                raise TimeoutError("no time left in this invocation")
+            _converge(document, records[0], deadline)
+        except Exception as error:  # whatever it is, the queue tries again, and gives up after its maximum
+            log("document failed", document=document, error=f"{type(error).__name__}: {error}")
+            failed += records
+    for record in failed:
+        _postpone(record)
+    return {"batchItemFailures": [{"itemIdentifier": record["messageId"]} for record in failed]}
+
+
+def _by_document(records: Iterable[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """The batch's messages by document, so that each is worked on once; those that name none are dead-lettered."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for record in records:
+        try:
+            found.setdefault(_document(record["body"]), []).append(record)
+        except Undeliverable as error:
+            _dead_letter(record, str(error))
+    return found
+
+
+def _document(body: str) -> str:
+    """The key that a message names. EventBridge gives keys as they are, not URL-encoded."""
+    try:
+        message = json.loads(body)
+        source, detail = message["source"], message["detail"]
+        bucket, key = detail["bucket"]["name"], detail["object"]["key"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise Undeliverable(f"not an S3 event of EventBridge ({type(error).__name__}: {error})") from error
+    if source not in SOURCES or bucket != os.environ["TANDEM_DOCUMENTS_BUCKET"] or not isinstance(key, str) or not key:
+        raise Undeliverable(f"an event of source {source!r} about bucket {bucket!r}, key {key!r}: not one of ours")
+    return key
+
+
+def _converge(document: str, record: dict[str, Any], deadline: Deadline) -> None:
+    bucket = os.environ["TANDEM_DOCUMENTS_BUCKET"]
+    limit = float(os.environ["TANDEM_MAX_DOCUMENT_MB"])
+    ingester = Ingester(client("s3"), bucket, ledger(), open_index, open_embedder, limit)
+    outcome: Outcome = ingester.converge(document, deadline)
+    log("document " + outcome.status, document=document, chunks=outcome.chunks, reason=outcome.reason)
+    if outcome.status == "rejected":
+        _dead_letter(record, outcome.reason, document)
+    if outcome.lag_seconds is not None:
+        metric("IndexLag", round(outcome.lag_seconds * 1000), "Milliseconds", bucket)
+
+
+def _dead_letter(record: dict[str, Any], reason: str, document: str = "") -> None:
+    """Copy a message to the dead-letter queue as it came, so that it can be redriven when its cause is mended."""
+    printable = "".join(character if character.isprintable() else " " for character in reason)
+    attributes = {"reason": printable[:REASON_CHARACTERS], "document": document}
+    client("sqs").send_message(
+        QueueUrl=os.environ["TANDEM_DEAD_LETTER_QUEUE_URL"],
+        MessageBody=record["body"],
+        MessageAttributes={
+            name: {"DataType": "String", "StringValue": value} for name, value in attributes.items() if value
+        },
+    )
+    log("message dead-lettered", document=document, reason=reason)
+
+
+def _postpone(record: dict[str, Any]) -> None:
+    """Show the message again after a pause that doubles with each receive, instead of the visibility time-out."""
+    receives = int(record["attributes"]["ApproximateReceiveCount"])
+    pause = full_jitter(receives - 1, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
+    try:
+        client("sqs").change_message_visibility(
+            QueueUrl=os.environ["TANDEM_QUEUE_URL"],
+            ReceiptHandle=record["receiptHandle"],
+            VisibilityTimeout=max(FIRST_PAUSE_SECONDS, round(pause)),
+        )
+    except Exception as error:  # it comes back anyway, only later
+        log("message not postponed", error=f"{type(error).__name__}: {error}")

@@ -1,0 +1,112 @@
+"""Answers questions: POST /query."""
+
+import base64
+import functools
+import json
+import os
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from tandem.rag.answer import gate, generate
+from tandem.rag.clients import client, is_transient
+from tandem.rag.question import Invalid, Question, parse
+from tandem.rag.retrieve import Passage, Retriever, parse_filters
+from tandem.rag.retry import Deadline, Unavailable
+from tandem.rag.telemetry import log
+
+from .shared import ledger, open_embedder, open_index
+
+# API Gateway gives up after 29 seconds; by then the caller must know that waiting helps.
+ANSWER_SECONDS = 25.0
+RETRY_AFTER_SECONDS = 10
+EXCERPT_CHARACTERS = 300
+
+# Requests are answered in a thread of its own, so that whatever is silent, the caller hears in time.
+_pool = ThreadPoolExecutor(4)
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Answer one request of the REST API (proxy integration)."""
+    start = time.monotonic()
+    left = min(ANSWER_SECONDS, context.get_remaining_time_in_millis() / 1000 - 1)
+    deadline = Deadline(left)
+    entry: dict[str, Any] = {"request": getattr(context, "aws_request_id", "")}
+    try:
+        question = parse(_body(event), int(os.environ["TANDEM_TOP_K"]))
+        # The work itself stops a little earlier and says what was silent.
+        content = _pool.submit(_answer, question, Deadline(left - 1)).result(deadline.remaining())
+        content["timings_ms"]["total"] = round((time.monotonic() - start) * 1000)
+        status = 200
+        entry |= {name: content[name] for name in ("refused", "reason", "index", "model", "timings_ms")}
+    except Invalid as error:
+        status, content = 400, {"error": str(error)}
+    except Exception as error:  # a caller never sees a stack trace
+        entry["detail"] = f"{type(error).__name__}: {error}"
+        if isinstance(error, Unavailable | TimeoutError) or is_transient(error):
+            message = "Search or a model is not available yet (search takes up to 30 seconds to wake). Try again."
+            status, content = 503, {"error": message, "retry_after": RETRY_AFTER_SECONDS}
+        else:
+            message = f"Internal error; the function's log tells more about request {entry['request']!r}."
+            status, content = 500, {"error": message}
+    log("query", status=status, milliseconds=round((time.monotonic() - start) * 1000), **entry)
+    return _response(status, content)
+
+
+@functools.cache
+def _retriever() -> Retriever:
+    return Retriever(ledger(), open_index, open_embedder)
+
+
+def _answer(question: Question, deadline: Deadline) -> dict[str, Any]:
+    found = _retriever().retrieve(question.text, question.top_k, parse_filters(question.filters), deadline)
+    passages, model = found.passages, os.environ["TANDEM_GENERATOR"] if question.generate else None
+    reason = gate(passages, float(os.environ["TANDEM_MIN_SCORE"]))
+    content: dict[str, Any] = {"answer": None, "citations": [], "model": model}
+    timings = {"embed": 0, "search": 0, "ledger": 0, "generate": 0} | found.timings_ms
+    if model and not reason:
+        start = time.monotonic()
+        answer = generate(client("bedrock-runtime"), model, question.text, passages, deadline)
+        timings["generate"] = round((time.monotonic() - start) * 1000)
+        reason = answer.reason
+        content["answer"] = answer.text
+        content["citations"] = [_citation(passages, marker) for marker in answer.markers]
+    if not question.generate:
+        content["passages"] = [_passage(passages, marker) for marker in range(1, len(passages) + 1)]
+    content |= {"refused": reason is not None, "reason": reason}
+    return content | {"embedder": found.version.embedder, "index": found.version.index, "timings_ms": timings}
+
+
+def _place(passages: Sequence[Passage], marker: int) -> dict[str, Any]:
+    passage = passages[marker - 1]
+    return {
+        "marker": marker,
+        "document": passage.document,
+        "page": passage.page,
+        "heading": passage.heading,
+        "score": passage.score,
+    }
+
+
+def _citation(passages: Sequence[Passage], marker: int) -> dict[str, Any]:
+    text = " ".join(passages[marker - 1].text.split())
+    if len(text) > EXCERPT_CHARACTERS:
+        text = text[: EXCERPT_CHARACTERS - 1].rsplit(" ", 1)[0] + "…"
+    return _place(passages, marker) | {"excerpt": text}
+
+
+def _passage(passages: Sequence[Passage], marker: int) -> dict[str, Any]:
+    return _place(passages, marker) | {"text": passages[marker - 1].text}
+
+
+def _body(event: dict[str, Any]) -> str:
+    body = event.get("body") or ""
+    return base64.b64decode(body).decode(errors="replace") if event.get("isBase64Encoded") else body
+
+
+def _response(status: int, content: dict[str, Any]) -> dict[str, Any]:
+    headers = {"Content-Type": "application/json"}
+    if "retry_after" in content:
+        headers["Retry-After"] = str(content["retry_after"])
+    return {"statusCode": status, "headers": headers, "body": json.dumps(content, ensure_ascii=False)}

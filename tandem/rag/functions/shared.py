@@ -1,0 +1,29 @@
+"""What several handlers open, from their environment."""
+
+import functools
+import os
+
+from tandem.rag.clients import client, credentials, region
+from tandem.rag.embed import Embedder
+from tandem.rag.index_version import IndexVersion
+from tandem.rag.ledger import Ledger
+from tandem.rag.search_index import SearchIndex
+from tandem.rag.signed_http import SignedHttp
+
+
+@functools.cache
+def ledger() -> Ledger:
+    """The stack's ledger."""
+    return Ledger(client("dynamodb"), os.environ["TANDEM_LEDGER_TABLE"])
+
+
+@functools.cache
+def open_index(version: IndexVersion) -> SearchIndex:
+    """The index of a version; its connections are kept."""
+    return SearchIndex(SignedHttp(version.endpoint, "aoss", region(), credentials()), version.index)
+
+
+@functools.cache
+def open_embedder(version: IndexVersion) -> Embedder:
+    """The embedder of a version."""
+    return Embedder(client("bedrock-runtime"), version.embedder, version.dimensions)

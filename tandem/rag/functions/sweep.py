@@ -1,0 +1,38 @@
+"""Runs on a schedule and repairs."""
+
+import os
+from typing import Any
+
+from tandem.rag.clients import client
+from tandem.rag.retry import Deadline
+from tandem.rag.sweep import Sweep
+from tandem.rag.telemetry import log, metric
+
+from .shared import ledger, open_index
+
+MARGIN_SECONDS = 15.0
+
+
+def handler(event: dict[str, Any] | None, context: Any) -> dict[str, Any]:
+    """Compare bucket, ledger and index, and return the sweep's `Summary`.
+
+    The payload `{"full": true}` has it look at the index even if the ledger is as it was.
+    """
+    bucket = os.environ["TANDEM_DOCUMENTS_BUCKET"]
+    version = ledger().active()
+    if version is None:
+        return {"stopped": "no index is active yet: the deployment hasn't finished"}
+    sweep = Sweep(
+        s3=client("s3"),
+        bucket=bucket,
+        sqs=client("sqs"),
+        queue_url=os.environ["TANDEM_QUEUE_URL"],
+        ledger=ledger(),
+        index=open_index(version),
+        index_name=version.index,
+        deadline=Deadline(context.get_remaining_time_in_millis() / 1000 - MARGIN_SECONDS),
+    )
+    summary = sweep.run(full=bool((event or {}).get("full")))
+    metric("OldestUnindexedDocumentAge", round(summary.oldest_unindexed_seconds), "Seconds", bucket)
+    log("swept", **summary.public())
+    return summary.public()

@@ -1,0 +1,155 @@
+"""From a question to the passages that may answer it."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from .embed import Embedder
+from .index_version import IndexVersion
+from .ledger import Ledger
+from .retry import Deadline, Unavailable
+from .search_index import Filters, Hit, SearchIndex
+
+ACTIVE_SECONDS = 30.0
+RANK_CONSTANT = 60
+ROUNDS = 3
+MAX_PARALLEL_SEARCHES = 8  # two a question; some may still wait for an answer that an earlier question gave up on
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A chunk of a document's present version."""
+
+    document: str
+    page: int | None
+    heading: str | None
+    text: str
+    score: float
+    """Cosine of the angle between question and chunk, -1 to 1."""
+
+
+@dataclass(frozen=True)
+class Retrieval:
+    """What was found."""
+
+    passages: list[Passage]
+    version: IndexVersion
+    timings_ms: dict[str, int]
+
+
+class Retriever:
+    """Searches the active index version."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        open_index: Callable[[IndexVersion], SearchIndex],
+        open_embedder: Callable[[IndexVersion], Embedder],
+    ):
+        self._ledger, self._open_index, self._open_embedder = ledger, open_index, open_embedder
+        self._pool = ThreadPoolExecutor(MAX_PARALLEL_SEARCHES)
+        self._opened: tuple[IndexVersion, SearchIndex, Embedder] | None = None
+        self._opened_until = 0.0
+
+    def retrieve(self, question: str, top_k: int, filters: Filters, deadline: Deadline) -> Retrieval:
+        """The `top_k` best passages by vector and by words, best first. Raises `Unavailable`."""
+        timings = Timings()
+        version, index, embedder = self._active()
+        timings.stop("ledger")
+        size = max(20, 3 * top_k)
+        stale: set[str] = set()
+        vector: list[float] = []
+        visible: list[Hit] = []
+        for _ in range(ROUNDS):
+            by_words = self._pool.submit(index.text_search, question, size, deadline, filters, sorted(stale))
+            if not vector:
+                vector = embedder.query(question, deadline)
+                timings.stop("embed")
+            by_vector = index.vector_search(vector, size, deadline, filters, sorted(stale))
+            fused = fuse([by_vector, _result(by_words, deadline)])
+            timings.stop("search")
+            current = self._ledger.current_attempts(version.index, {hit.document for hit in fused})
+            timings.stop("ledger")
+            visible = [hit for hit in fused if current.get(hit.document) == hit.attempt]
+            # Chunks of other versions, or of interrupted work, took up places: look further without them.
+            dropped = {hit.attempt for hit in fused} - {hit.attempt for hit in visible}
+            if len(visible) >= top_k or dropped <= stale:
+                break
+            stale |= dropped
+        visible = visible[:top_k]
+        scores = {hit.id: hit.score for hit in by_vector}
+        if unscored := [hit.id for hit in visible if hit.id not in scores]:
+            scores |= index.vector_scores(vector, unscored, deadline)
+            timings.stop("search")
+        passages = [
+            Passage(hit.document, hit.page, hit.heading, hit.text, round(cosine(scores[hit.id]), 4))
+            for hit in visible
+            if hit.id in scores  # not one that was deleted in between
+        ]
+        return Retrieval(passages, version, timings.values)
+
+    def _active(self) -> tuple[IndexVersion, SearchIndex, Embedder]:
+        now = time.monotonic()
+        if self._opened is None or now > self._opened_until:
+            version = self._ledger.active()
+            if version is None:
+                raise Unavailable("no index is active yet: the deployment hasn't finished")
+            if self._opened is None or self._opened[0] != version:
+                self._opened = version, self._open_index(version), self._open_embedder(version)
+            self._opened_until = now + ACTIVE_SECONDS
+        return self._opened
+
+
+def _result(search: "Future[list[Hit]]", deadline: Deadline) -> list[Hit]:
+    try:
+        return search.result(deadline.remaining())
+    except TimeoutError as error:
+        raise Unavailable("OpenSearch did not answer in time") from error
+
+
+class Timings:
+    """Time by phase, in milliseconds."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, int] = {}
+        self._last = time.monotonic()
+
+    def stop(self, phase: str) -> None:
+        """Count the time since the last stop to a phase."""
+        now = time.monotonic()
+        self.values[phase] = self.values.get(phase, 0) + round((now - self._last) * 1000)
+        self._last = now
+
+
+def fuse(rankings: Sequence[Sequence[Hit]]) -> list[Hit]:
+    """Merge rankings by the sum of 1 / (60 + rank), best first.
+
+    Reciprocal rank fusion needs no comparable scores (Cormack, Clarke and Büttcher, "Reciprocal Rank Fusion
+    outperforms Condorcet and individual rank learning methods", SIGIR 2009, with its constant).
+    """
+    hits: dict[tuple[str, int], Hit] = {}
+    scores: dict[tuple[str, int], float] = {}
+    for ranking in rankings:
+        for rank, key in enumerate(dict.fromkeys(hit.key for hit in ranking), start=1):
+            scores[key] = scores.get(key, 0.0) + 1 / (RANK_CONSTANT + rank)
+        for hit in ranking:
+            hits.setdefault(hit.key, hit)
+    return sorted(
+        (replace(hits[key], score=score) for key, score in scores.items()), key=lambda hit: (-hit.score, hit.key)
+    )
+
+
+def cosine(score: float) -> float:
+    """The cosine from OpenSearch's score for `l2`, 1 / (1 + squared distance), of vectors of length 1."""
+    return 1 - (1 / score - 1) / 2
+
+
+def parse_filters(filters: Mapping[str, str | Sequence[str]]) -> Filters:
+    """The API's filter (`document`, `metadata.<key>`) as fields of the index."""
+    parsed = []
+    for name, value in filters.items():
+        values = [value] if isinstance(value, str) else value
+        field, _, key = name.partition(".")
+        parsed.append((field, [f"{key}={value}" for value in values] if key else list(values)))
+    return parsed

@@ -1,0 +1,185 @@
+"""The local tier: a local cloud of its own, beside the developer's, and the service of `rag-dev` on it."""
+
+import json
+import os
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import boto3
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+BIN = Path(sys.executable).parent
+HOME = ROOT / ".tandem" / "test"
+PARTS = ("EMULATOR", "OPENSEARCH", "MODELS")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """In this tier a skip is a failure: what can't run here hasn't been shown."""
+    outcome = yield
+    report = outcome.get_result()
+    if report.skipped:
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} was skipped; the local tier must run whole"
+
+
+@dataclass
+class Cloud:
+    """A local cloud and how to run commands on it."""
+
+    environment: dict[str, str]
+
+    def run(
+        self, *command: str | Path, check: bool = True, timeout: float = 900, **more
+    ) -> subprocess.CompletedProcess:
+        """Runs a command in the checkout, as a person would after `eval "$(tandem local env)"`."""
+        result = subprocess.run(
+            [str(part) for part in command],
+            cwd=more.pop("cwd", ROOT),
+            env=self.environment | more.pop("env", {}),
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        if check and result.returncode:
+            pytest.fail(f"{shlex.join(map(str, command))} exited {result.returncode}:\n{result.stdout}{result.stderr}")
+        return result
+
+    def tandem(self, *arguments: str | Path, **more) -> subprocess.CompletedProcess:
+        return self.run(BIN / "tandem", *arguments, **more)
+
+    def pulumi(self, *arguments: str, **more) -> subprocess.CompletedProcess:
+        return self.run("pulumi", *arguments, "--non-interactive", **more)
+
+    def client(self, service: str):
+        """A boto3 client of the emulated account."""
+        variables = self.environment
+        name = f"AWS_ENDPOINT_URL_{service.upper().replace('-', '_')}"
+        return boto3.client(
+            service,
+            region_name=variables["AWS_REGION"],
+            endpoint_url=variables.get(name, variables["AWS_ENDPOINT_URL"]),
+            aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
+        )
+
+    def process(self, part: str) -> int:
+        """The process id of a part of the local cloud."""
+        return json.loads((HOME / "run" / f"{part}.json").read_text())["pid"]
+
+
+def until(condition: Callable[[], object], seconds: float, what: str, every: float = 0.5):
+    """Waits for a true value of `condition` and returns it."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        if time.monotonic() > deadline:
+            pytest.fail(f"not within {seconds:.0f} s: {what}")
+        time.sleep(every)
+    return value
+
+
+def free_port() -> int:
+    """A port that is free on loopback, as is the one 100 above it (OpenSearch's transport)."""
+    while True:
+        with socket.socket() as one, socket.socket() as other:
+            one.bind(("127.0.0.1", 0))
+            port = one.getsockname()[1]
+            try:
+                other.bind(("127.0.0.1", port + 100))
+            except (OSError, OverflowError):
+                continue
+            return port
+
+
+def git_status() -> str:
+    """What git sees of the checkout."""
+    return subprocess.check_output(["git", "status", "--porcelain"], cwd=ROOT, text=True)
+
+
+@pytest.fixture(scope="session")
+def cloud() -> Iterator[Cloud]:
+    """An empty local cloud, stopped and erased at the end."""
+    settings = {"TANDEM_LOCAL_HOME": str(HOME)} | {f"TANDEM_LOCAL_{part}_PORT": str(free_port()) for part in PARTS}
+    base, before = Cloud({**os.environ, **settings}), git_status()
+    base.tandem("local", "down")
+    shutil.rmtree(HOME, ignore_errors=True)
+    try:
+        base.tandem("local", "up", timeout=1800)
+        printed = base.run("bash", "-c", f'eval "$({BIN}/tandem local env)" && env -0').stdout
+        yield Cloud(dict(entry.split("=", 1) for entry in printed.split("\0") if "=" in entry), before)
+    finally:
+        base.tandem("local", "down")
+
+
+@dataclass
+class Service:
+    """The deployed `rag-dev` with the sample documents in it."""
+
+    cloud: Cloud
+    outputs: dict[str, str]
+
+    @property
+    def bucket(self) -> str:
+        return self.outputs["documentsBucket"]
+
+    def put(self, key: str, body: bytes | str) -> None:
+        self.cloud.client("s3").put_object(Bucket=self.bucket, Key=key, Body=body)
+
+    def delete(self, key: str) -> None:
+        self.cloud.client("s3").delete_object(Bucket=self.bucket, Key=key)
+
+    def row(self, key: str) -> dict:
+        """The ledger's row of a document, plain values; empty if there is none."""
+        table = self.cloud.client("dynamodb")
+        name = self.outputs["ledgerTable"]
+        active = table.get_item(TableName=name, Key={"pk": {"S": "active"}, "sk": {"S": "active"}})["Item"]
+        row_key = {"pk": {"S": f"index#{active['index']['S']}"}, "sk": {"S": f"document#{key}"}}
+        return table.get_item(TableName=name, Key=row_key, ConsistentRead=True).get("Item", {})
+
+    def status(self, key: str) -> str | None:
+        return self.row(key).get("status", {}).get("S")
+
+    def ask(self, question: str, **fields) -> dict:
+        """The service's answer, by a signed call as `tandem ask` makes it."""
+        arguments = ["ask", question, "--stack", "rag-dev", "--json"]
+        for name, value in fields.items():
+            arguments += [f"--{name.replace('_', '-')}", str(value)]
+        return json.loads(self.cloud.tandem(*arguments).stdout)
+
+    def passages(self, question: str, document: str) -> list[dict]:
+        """What is found in one document, without generating an answer."""
+        from tandem.cli.service import QueryService
+
+        with pytest.MonkeyPatch.context() as patch:
+            for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"):
+                patch.setenv(name, self.cloud.environment[name])
+            service = QueryService(self.outputs["queryUrl"], None, say=lambda message: None)
+            request = {"question": question, "filter": {"document": document}, "top_k": 20, "generate": False}
+            return service.ask(request)["passages"]
+
+    def sweep(self, **event) -> dict:
+        """Runs the sweep now, as its schedule would."""
+        functions = self.cloud.client("lambda")
+        names = [each["FunctionName"] for each in functions.list_functions()["Functions"]]
+        (name,) = [each for each in names if "sweep" in each]
+        answer = functions.invoke(FunctionName=name, Payload=json.dumps(event))
+        return json.loads(answer["Payload"].read())
+
+
+@pytest.fixture(scope="session")
+def service(cloud) -> Service:
+    """`rag-dev`, deployed by the real engine, with the samples ingested."""
+    cloud.pulumi("up", "--stack", "rag-dev", "--yes")
+    outputs = json.loads(cloud.pulumi("stack", "output", "--json", "--stack", "rag-dev").stdout)
+    cloud.run(sys.executable, "samples/collect.py", "--to", HOME / "samples")
+    cloud.tandem("ingest", HOME / "samples", "--stack", "rag-dev")
+    return Service(cloud, outputs)

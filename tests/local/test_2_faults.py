@@ -1,0 +1,297 @@
+"""Bad input and failures, brought about from outside: files, events, proxies, signals."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from contextlib import contextmanager
+
+import pytest
+
+from tests.local.conftest import ROOT, until
+from tests.support.fault_proxy import Fault, FaultProxy
+
+pytestmark = [pytest.mark.local, pytest.mark.faults]
+
+
+def index_contents(service) -> dict[str, list[dict]]:
+    """What OpenSearch holds, seen from outside: document -> its chunks' document, version and attempt."""
+    port = service.cloud.environment["TANDEM_LOCAL_OPENSEARCH_PORT"]
+    body = json.dumps({"size": 10000, "_source": ["document", "version", "attempt"]}).encode()
+    base = f"http://127.0.0.1:{port}/*rag-*"
+    urllib.request.urlopen(urllib.request.Request(f"{base}/_refresh", method="POST"), timeout=30).read()
+    request = urllib.request.Request(f"{base}/_search", body, {"Content-Type": "application/json"})
+    found: dict[str, list[dict]] = {}
+    for hit in json.loads(urllib.request.urlopen(request, timeout=30).read())["hits"]["hits"]:
+        found.setdefault(hit["_source"]["document"], []).append(hit["_source"])
+    return found
+
+
+def assert_index_equals_bucket(service):
+    """Every indexed document has exactly the chunks of its ledger row, of the version in the bucket; no other has."""
+    pages = service.cloud.client("s3").get_paginator("list_objects_v2").paginate(Bucket=service.bucket)
+    objects = {o["Key"]: o["ETag"].strip('"') for page in pages for o in page.get("Contents", [])}
+    chunks = index_contents(service)
+    for key, etag in objects.items():
+        row, found = service.row(key), chunks.pop(key, [])
+        assert row["version"]["S"] == etag, key
+        if row["status"]["S"] == "rejected":
+            assert not found, key
+        else:
+            assert {chunk["attempt"] for chunk in found} == {row["current"]["S"]}, key
+            assert {chunk["version"] for chunk in found} == {etag}, key
+            assert len(found) == int(row["chunk_count"]["N"]), key
+    assert chunks == {}
+
+
+def event(service, kind: str, key: str) -> str:
+    detail = {"bucket": {"name": service.bucket}, "object": {"key": key}}
+    return json.dumps({"source": "aws.s3", "detail-type": f"Object {kind}", "detail": detail})
+
+
+def ingest_function(service) -> dict:
+    functions = service.cloud.client("lambda").list_functions()["Functions"]
+    return next(f for f in functions if f["Handler"] == "tandem.rag.functions.ingest.handler")
+
+
+def queue_url(service) -> str:
+    return ingest_function(service)["Environment"]["Variables"]["TANDEM_QUEUE_URL"]
+
+
+def dead_letters(service) -> dict[str, str]:
+    """Documents in the dead-letter queue and the reason of each; leaves them there."""
+    sqs = service.cloud.client("sqs")
+    found = {}
+    while True:
+        answer = sqs.receive_message(
+            QueueUrl=service.outputs["deadLetterQueueUrl"],
+            MaxNumberOfMessages=10,
+            MessageAttributeNames=["All"],
+            VisibilityTimeout=3,
+        )
+        fresh = [m for m in answer.get("Messages", []) if m["MessageId"] not in found]
+        if not fresh:
+            break
+        found |= {m["MessageId"]: m.get("MessageAttributes", {}) for m in fresh}
+    return {a["document"]["StringValue"]: a["reason"]["StringValue"] for a in found.values() if "document" in a}
+
+
+@contextmanager
+def environment_of(service, **variables: str):
+    """Changes the ingest function's environment, as an operator could."""
+    functions, before = service.cloud.client("lambda"), ingest_function(service)
+    name, settings = before["FunctionName"], before["Environment"]["Variables"]
+    functions.update_function_configuration(FunctionName=name, Environment={"Variables": settings | variables})
+    try:
+        yield
+    finally:
+        functions.update_function_configuration(FunctionName=name, Environment={"Variables": settings})
+
+
+@contextmanager
+def stopped_consumer(service):
+    """The queue's consumer is off, so that the test alone decides when ingestion runs."""
+    functions = service.cloud.client("lambda")
+    (mapping,) = functions.list_event_source_mappings(FunctionName=ingest_function(service)["FunctionName"])[
+        "EventSourceMappings"
+    ]
+    functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+    time.sleep(2)  # a poll that has begun still ends
+    try:
+        yield
+    finally:
+        functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
+
+
+def test_bad_documents_are_reported_and_the_others_go_through(service, tmp_path):
+    bad = {
+        "corrupt.pdf": (b"%PDF-1.7\n1 0 obj\n<< broken", "PDF"),
+        "empty.txt": (b"", "empty"),
+        "huge.txt": (b"word " * 5_500_000, "25"),
+        "photo.jpg": (b"\xff\xd8\xff\xe0 no text", "jpg"),
+        "latin.txt": ("Grüße aus Köln, das Café hat geöffnet".encode("latin-1"), "UTF-8"),
+    }
+    for name, (content, _) in bad.items():
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "good.md").write_text("# Lighthouse\n\nThe lighthouse keeper climbs two hundred and seven steps.")
+    files = [tmp_path / name for name in [*bad, "good.md"]]
+    result = service.cloud.tandem("ingest", *files, "--stack", "rag-dev", "--prefix", "bad", check=False)
+    assert result.returncode == 1
+    for name, (_, word) in bad.items():
+        (line,) = [line for line in result.stdout.splitlines() if line.startswith(f"bad/{name}: rejected")]
+        assert word in line, line
+        assert service.status(f"bad/{name}") == "rejected"
+    assert "bad/good.md: indexed" in result.stdout
+    assert service.passages("How many steps does the lighthouse keeper climb?", "bad/good.md")
+    until(lambda: {f"bad/{name}" for name in bad} <= set(dead_letters(service)), 30, "all bad documents dead-lettered")
+    for name in bad:
+        service.delete(f"bad/{name}")
+    until(lambda: all(service.row(f"bad/{name}") == {} for name in bad), 60, "deleted documents are forgotten")
+
+
+def test_the_same_event_twice_out_of_order_and_a_delete_before_its_create(service):
+    sqs, url, key = service.cloud.client("sqs"), queue_url(service), "events/well.txt"
+    sqs.send_message(QueueUrl=url, MessageBody=event(service, "Deleted", key))
+    service.put(key, "The old well in the village of Brun is thirty-one metres deep.")
+    until(lambda: service.status(key) == "indexed", 60, "document is indexed")
+    before = service.row(key)["current"]["S"]
+    for kind in ("Created", "Created", "Deleted", "Created"):
+        sqs.send_message(QueueUrl=url, MessageBody=event(service, kind, key))
+    attributes = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    until(
+        lambda: (
+            not any(
+                int(n) for n in sqs.get_queue_attributes(QueueUrl=url, AttributeNames=attributes)["Attributes"].values()
+            )
+        ),
+        90,
+        "queue is worked off",
+    )
+    assert service.row(key)["current"]["S"] == before
+    assert len(index_contents(service)[key]) == 1
+    assert service.sweep(full=True)["orphans_deleted"] == 0
+    assert_index_equals_bucket(service)
+
+
+def test_killed_between_bulk_and_ledger_write(service):
+    key, question = "killed/bridge.txt", "How long is the bridge over the Tarn?"
+    service.put(key, "The bridge over the Tarn is 120 metres long.")
+    until(lambda: service.passages(question, key), 60, "first version is found")
+    versions, stop = [], threading.Event()
+
+    def watch():
+        while not stop.is_set():
+            versions.append({"240" in p["text"] for p in service.passages(question, key)})
+
+    watcher = threading.Thread(target=watch)
+    with stopped_consumer(service):
+        service.put(key, "The bridge over the Tarn is 240 metres long.")
+        worker: list[subprocess.Popen] = []
+
+        def kill_at_commit(request):
+            if b'"indexed"' in request.body and b"UpdateExpression" in request.body:
+                worker[0].kill()
+                return Fault(500)
+            return None
+
+        watcher.start()
+        with FaultProxy(service.cloud.environment["AWS_ENDPOINT_URL"], before=kill_at_commit) as proxy:
+            variables = ingest_function(service)["Environment"]["Variables"]
+            record = {
+                "messageId": "1",
+                "receiptHandle": "none",
+                "body": event(service, "Created", key),
+                "attributes": {"ApproximateReceiveCount": "1"},
+            }
+            program = (
+                "import json, sys, types; from tandem.rag.functions.ingest import handler;"
+                "context = types.SimpleNamespace(get_remaining_time_in_millis=lambda: 60000, aws_request_id='test');"
+                "handler(json.load(sys.stdin), context)"
+            )
+            worker.append(
+                subprocess.Popen(
+                    [sys.executable, "-c", program],
+                    cwd=ROOT,
+                    env=service.cloud.environment | variables | {"AWS_ENDPOINT_URL_DYNAMODB": proxy.url},
+                    stdin=subprocess.PIPE,
+                )
+            )
+            worker[0].communicate(json.dumps({"Records": [record]}).encode(), timeout=60)
+        assert worker[0].returncode == -signal.SIGKILL
+        chunks = index_contents(service)[key]
+        assert len({chunk["version"] for chunk in chunks}) == 2  # the crash left what a query must not show
+        assert ["120" in p["text"] for p in service.passages(question, key)] == [True]
+    until(lambda: any("240" in p["text"] for p in service.passages(question, key)), 180, "second version is found")
+    stop.set()
+    watcher.join()
+    service.sweep(full=True)
+    assert_index_equals_bucket(service)
+    assert all(len(seen) <= 1 for seen in versions) and {True} in versions and {False} in versions
+
+
+@pytest.mark.parametrize("status", [429, 500])
+def test_embedding_service_failing_for_a_while(service, status):
+    error = {429: "ThrottlingException", 500: "InternalServerException"}[status]
+    failing = threading.Event()
+    failing.set()
+    fault = Fault(status, json.dumps({"message": "later"}).encode(), {"x-amzn-errortype": error})
+    key = f"throttled/{status}.txt"
+    upstream = service.cloud.environment["AWS_ENDPOINT_URL_BEDROCK_RUNTIME"]
+    with (
+        FaultProxy(upstream, before=lambda request: fault if failing.is_set() else None) as proxy,
+        environment_of(service, AWS_ENDPOINT_URL_BEDROCK_RUNTIME=proxy.url),
+    ):
+        service.put(key, f"The tariff of the year {status} was nine crowns.")
+        until(lambda: len(proxy.seen) > 1, 60, "the failing service was tried more than once")
+        time.sleep(10)
+        assert service.status(key) != "indexed"
+        failing.clear()
+        until(lambda: service.status(key) == "indexed", 180, "it catches up")
+    assert key not in dead_letters(service)
+
+
+def test_opensearch_away_for_a_minute(service):
+    os.killpg(service.cloud.process("opensearch"), signal.SIGKILL)
+    keys = [f"away/{number}.txt" for number in range(5)]
+    for key in keys:
+        service.put(key, f"While search was away, parcel {key} was left with the neighbour.")
+    time.sleep(60)
+    assert not [key for key in keys if service.status(key) == "indexed"]
+    service.cloud.tandem("local", "up")
+    until(lambda: all(service.status(key) == "indexed" for key in keys), 300, "all documents catch up")
+    assert not set(keys) & set(dead_letters(service))
+    assert_index_equals_bucket(service)
+
+
+def test_silent_search_answers_503_before_the_gateway_gives_up_and_ask_waits(service):
+    group = service.cloud.process("opensearch")
+    curl = ["curl", "-s", "-i", "--aws-sigv4", "aws:amz:us-east-1:execute-api", "--json", '{"question": "Radon?"}']
+    variables = service.cloud.environment
+    user = f"{variables['AWS_ACCESS_KEY_ID']}:{variables['AWS_SECRET_ACCESS_KEY']}"
+    os.killpg(group, signal.SIGSTOP)
+    try:
+        started = time.monotonic()
+        answer = service.cloud.run(*curl, "--user", user, service.outputs["queryUrl"]).stdout.lower()
+        assert time.monotonic() - started < 29
+        assert " 503" in answer.splitlines()[0] and "\nretry-after: " in answer
+        asked = subprocess.Popen(
+            [str(ROOT / ".venv/bin/tandem"), "ask", "What radon concentration is acceptable?", "--stack", "rag-dev"],
+            cwd=ROOT,
+            env=variables,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        time.sleep(30)
+    finally:
+        os.killpg(group, signal.SIGCONT)
+    printed, said = asked.communicate(timeout=120)
+    assert asked.returncode == 0, said
+    assert "waking" in said and "radon" in printed.lower()
+
+
+def test_configuration_mistakes_reach_the_terminal_before_anything_is_registered(cloud, tmp_path):
+    config = tmp_path / "Pulumi.mistaken.yaml"
+    config.write_text(
+        "config:\n  aws:region: us-east-1\n  tandem:environment: rag\n  tandem:embeder: x\n"
+        "  tandem:dimensions: 7\n  tandem:auth: jwt\n"
+    )
+    result = cloud.pulumi("preview", "--stack", "rag-dev", "--config-file", str(config), check=False)
+    printed = result.stdout + result.stderr
+    assert result.returncode != 0
+    for part in ("3 invalid argument(s)", "embeder", "dimensions: 7", "256 or 512 or 1024", "userPoolArn"):
+        assert part in printed, printed
+    assert "rag-documents" not in printed and "Traceback" not in printed
+
+
+@pytest.mark.parametrize("part", ["emulator", "opensearch", "models"])
+def test_up_recovers_from_kill_9_of_any_part(service, part):
+    time.sleep(4)  # the emulator saves what changed every two seconds (differences.py)
+    os.killpg(service.cloud.process(part), signal.SIGKILL)
+    service.cloud.tandem("local", "up")
+    answer = service.ask("What radon concentration is acceptable in a home?")
+    assert any("radon" in citation["document"] for citation in answer["citations"])

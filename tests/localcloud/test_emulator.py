@@ -1,0 +1,261 @@
+"""The emulator is as strict as AWS where our stacks depend on it, and keeps its state."""
+
+import io
+import json
+import os
+import signal
+import time
+import urllib.error
+import urllib.request
+import zipfile
+
+import boto3
+import pytest
+from botocore.credentials import Credentials
+from botocore.exceptions import ClientError
+
+from localcloud.services import audit, supervisor
+from tandem.rag.signed_http import SignedHttp
+
+pytestmark = pytest.mark.local
+
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"},
+    ],
+}
+VECTORS = {
+    "settings": {"index.knn": True},
+    "mappings": {
+        "properties": {
+            "embedding": {
+                "type": "knn_vector",
+                "dimension": 3,
+                "method": {"name": "hnsw", "engine": "faiss", "space_type": "l2"},
+            }
+        }
+    },
+}
+NO_IDS = "Document ID is not supported in create/index operation request"
+
+
+@pytest.fixture(scope="module")
+def aws(cloud):
+    """A function that makes boto3 clients of the account's root."""
+    variables = cloud.environment()
+
+    def client(service):
+        return boto3.client(
+            service,
+            endpoint_url=variables["AWS_ENDPOINT_URL"],
+            region_name=variables["AWS_REGION"],
+            aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
+        )
+
+    return client
+
+
+@pytest.fixture(scope="module")
+def user(aws):
+    """Credentials and ARN of a user who may call collections."""
+    iam = aws("iam")
+    arn = iam.create_user(UserName="reader")["User"]["Arn"]
+    allow = {"Effect": "Allow", "Action": "aoss:APIAccessAll", "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
+    iam.put_user_policy(UserName="reader", PolicyName="collections", PolicyDocument=policy)
+    key = iam.create_access_key(UserName="reader")["AccessKey"]
+    yield Credentials(key["AccessKeyId"], key["SecretAccessKey"]), arn
+    iam.delete_access_key(UserName="reader", AccessKeyId=key["AccessKeyId"])
+    iam.delete_user_policy(UserName="reader", PolicyName="collections")
+    iam.delete_user(UserName="reader")
+
+
+@pytest.fixture(scope="module")
+def collections(aws, user):
+    """Endpoints of two vector collections, `first` with a data access policy for the user, `second` with none."""
+    aoss = aws("opensearchserverless")
+    names = ("first", "second")
+    resources = [f"collection/{name}" for name in names]
+    encryption = {"Rules": [{"ResourceType": "collection", "Resource": resources}], "AWSOwnedKey": True}
+    aoss.create_security_policy(name="encryption", type="encryption", policy=json.dumps(encryption))
+    permissions = ["CreateIndex", "DescribeIndex", "ReadDocument", "WriteDocument"]
+    rule = {
+        "ResourceType": "index",
+        "Resource": ["index/first/*"],
+        "Permission": [f"aoss:{permission}" for permission in permissions],
+    }
+    policy = json.dumps([{"Rules": [rule], "Principal": [user[1]]}])
+    aoss.create_access_policy(name="data", type="data", policy=policy)
+    made = [aoss.create_collection(name=name, type="VECTORSEARCH")["createCollectionDetail"]["id"] for name in names]
+    yield {
+        detail["name"]: detail["collectionEndpoint"]
+        for detail in aoss.batch_get_collection(ids=made)["collectionDetails"]
+    }
+    for identifier in made:
+        aoss.delete_collection(id=identifier)
+    aoss.delete_access_policy(name="data", type="data")
+    aoss.delete_security_policy(name="encryption", type="encryption")
+
+
+@pytest.fixture(scope="module")
+def call(collections, user):
+    """Call the first collection as the user: (method, path, object or NDJSON bytes) -> (status, answer)."""
+    client = SignedHttp(collections["first"], "aoss", "us-east-1", user[0])
+
+    def send(method, path, content=None, to=client):
+        body = content if isinstance(content, bytes) else json.dumps(content).encode() if content else b""
+        answer = to.request(method, path, body, timeout=30)
+        return answer.status, json.loads(answer.body or b"null")
+
+    assert send("PUT", "/notes", VECTORS)[0] == 200
+    return send
+
+
+def ndjson(*rows) -> bytes:
+    return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+
+
+def test_faiss_is_served_and_other_engines_are_refused(call):
+    _, answer = call("GET", "/notes/_mapping")
+    assert answer["notes"]["mappings"]["properties"]["embedding"]["method"]["engine"] == "faiss"
+    other = json.loads(json.dumps(VECTORS).replace("faiss", "nmslib"))
+    status, answer = call("PUT", "/others", other)
+    assert (status, answer["error"]["type"]) == (400, "illegal_argument_exception")
+
+
+def test_ids_of_ours_are_refused_item_by_item(call):
+    status, answer = call(
+        "POST",
+        "/notes/_bulk",
+        ndjson(
+            {"index": {}},
+            {"embedding": [1, 0, 0]},
+            {"index": {"_id": "mine"}},
+            {"embedding": [0, 1, 0]},
+            {"update": {"_id": "mine"}},
+            {"doc": {}},
+            {"create": {}},
+            {"embedding": [0, 0, 1]},
+        ),
+    )
+    assert status == 200
+    assert answer["errors"] is True
+    items = [next(iter(item.values())) for item in answer["items"]]
+    assert [item["status"] for item in items] == [201, 400, 400, 201]
+    assert items[1]["error"] == {"type": "illegal_argument_exception", "reason": NO_IDS}
+    assert items[0]["_index"] == "notes"
+    # The store's own ids delete.
+    status, answer = call("POST", "/notes/_bulk", ndjson(*({"delete": {"_id": items[at]["_id"]}} for at in (0, 3))))
+    assert [item["delete"]["result"] for item in answer["items"]] == ["deleted", "deleted"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "content", "status"),
+    [
+        ("PUT", "/notes/_doc/mine", {"x": 1}, 400),
+        ("PUT", "/notes/_create/mine", {"x": 1}, 400),
+        ("POST", "/notes/_update/mine", {"doc": {}}, 400),
+        ("POST", "/notes/_bulk?refresh=true", b'{"index":{}}\n{}\n', 400),
+        ("POST", "/notes/_delete_by_query", {"query": {"match_all": {}}}, 404),
+        ("POST", "/notes/_update_by_query", {"query": {"match_all": {}}}, 404),
+        ("POST", "/notes/_refresh", None, 404),
+        ("GET", "/_cluster/health", None, 404),
+        ("DELETE", "/notes", None, 403),  # the data access policy grants no aoss:DeleteIndex
+    ],
+)
+def test_what_aws_refuses_is_refused(call, method, path, content, status):
+    assert call(method, path, content)[0] == status
+
+
+def test_nobody_gets_in_without_signature_policy_or_right_secret(aws, call, collections, user, cloud):
+    url = collections["first"] + "/notes"
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(url)  # noqa: S310
+    second = SignedHttp(collections["second"], "aoss", "us-east-1", user[0])
+    assert call("GET", "/notes", to=second)[0] == 403
+    forged = SignedHttp(collections["first"], "aoss", "us-east-1", Credentials(user[0].access_key, "wrong"))
+    assert call("GET", "/notes", to=forged)[0] == 403
+    root = cloud.environment()
+    owner = Credentials(root["AWS_ACCESS_KEY_ID"], root["AWS_SECRET_ACCESS_KEY"])
+    assert call("GET", "/notes", to=SignedHttp(collections["first"], "aoss", "us-east-1", owner))[0] == 403
+
+
+def test_functions_see_their_role_and_lambdas_packages_only(aws):
+    iam, functions = aws("iam"), aws("lambda")
+    role = iam.create_role(RoleName="function", AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
+    code = """
+import importlib, boto3
+
+def attempt(call):
+    try:
+        return str(call())
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+
+def handler(event, context):
+    return {
+        "who": boto3.client("sts").get_caller_identity()["Arn"],
+        "tables": attempt(boto3.client("dynamodb").list_tables),
+        "numpy": attempt(lambda: importlib.import_module("numpy")),
+        "tandem": attempt(lambda: importlib.import_module("tandem")),
+    }
+"""
+    package = io.BytesIO()
+    with zipfile.ZipFile(package, "w") as archive:
+        archive.writestr("index.py", code)
+    functions.create_function(
+        FunctionName="probe",
+        Runtime="python3.12",
+        Role=role,
+        Handler="index.handler",
+        Code={"ZipFile": package.getvalue()},
+        Timeout=20,
+    )
+    seen = json.load(functions.invoke(FunctionName="probe")["Payload"])
+    assert seen["who"].endswith(":assumed-role/function/probe")
+    assert "AccessDenied" in seen["tables"]
+    assert seen["numpy"].startswith("ModuleNotFoundError")
+    assert seen["tandem"].startswith("ModuleNotFoundError")
+    assert ("lambda", "functions", "probe") in audit.leftovers()
+    functions.delete_function(FunctionName="probe")
+    iam.delete_role(RoleName="function")
+    for group in aws("logs").describe_log_groups()["logGroups"]:
+        aws("logs").delete_log_group(logGroupName=group["logGroupName"])
+
+
+@pytest.mark.faults
+def test_state_survives_a_kill(aws, call, cloud):
+    bucket = aws("s3")
+    bucket.create_bucket(Bucket="kept")
+    bucket.put_object(Bucket="kept", Key="a folder/ünïcode.txt", Body=b"text")
+    time.sleep(3)  # the state is saved every two seconds
+    [emulator] = [each.pid for each in cloud.status() if each.part is supervisor.EMULATOR]
+    os.kill(emulator, signal.SIGKILL)
+    cloud.up(print)
+    assert bucket.get_object(Bucket="kept", Key="a folder/ünïcode.txt")["Body"].read() == b"text"
+    assert call("HEAD", "/notes")[0] == 200
+    bucket.delete_object(Bucket="kept", Key="a folder/ünïcode.txt")
+    bucket.delete_bucket(Bucket="kept")
+
+
+def test_deleting_a_collection_deletes_its_indices_and_audit_sees_everything(aws, user, call):
+    aoss = aws("opensearchserverless")
+    assert ("iam", "users", "reader") in audit.leftovers()
+    rule = {"ResourceType": "collection", "Resource": ["collection/third"]}
+    policy = json.dumps({"Rules": [rule], "AWSOwnedKey": True})
+    aoss.create_security_policy(name="third", type="encryption", policy=policy)
+    rule = {"ResourceType": "index", "Resource": ["index/third/*"], "Permission": ["aoss:*"]}
+    aoss.create_access_policy(name="third", type="data", policy=json.dumps([{"Rules": [rule], "Principal": [user[1]]}]))
+    made = aoss.create_collection(name="third", type="VECTORSEARCH")["createCollectionDetail"]["id"]
+    [detail] = aoss.batch_get_collection(ids=[made])["collectionDetails"]
+    third = SignedHttp(detail["collectionEndpoint"], "aoss", "us-east-1", user[0])
+    assert call("PUT", "/notes", VECTORS, to=third)[0] == 200  # the same name as in the first collection
+    aoss.delete_collection(id=made)
+    aoss.delete_access_policy(name="third", type="data")
+    aoss.delete_security_policy(name="third", type="encryption")
+    assert not [row for row in audit.leftovers() if row[0] == "opensearch"]
+    assert call("HEAD", "/notes")[0] == 200
+    with pytest.raises(ClientError, match=r"not found|NotFound"):
+        aoss.get_access_policy(name="third", type="data")

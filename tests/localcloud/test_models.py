@@ -1,0 +1,104 @@
+"""The model server answers boto3 and OpenAI's shapes with real models."""
+
+import json
+import urllib.error
+import urllib.request
+
+import boto3
+import numpy as np
+import pytest
+from botocore.exceptions import ClientError
+
+from localcloud.services import supervisor
+
+pytestmark = pytest.mark.local
+
+TITAN = "amazon.titan-embed-text-v2:0"
+PERMIT = "How do I apply for a building permit?"
+PERMISSION = "Where can I ask for permission to build?"
+CAT = "The cat sat on the mat."
+
+
+@pytest.fixture(scope="module")
+def bedrock(cloud):
+    return boto3.client(
+        "bedrock-runtime",
+        endpoint_url=supervisor.MODELS.url,
+        region_name="us-east-1",
+        aws_access_key_id="AKIATEST",
+        aws_secret_access_key="test",
+    )
+
+
+def invoke(bedrock, model, **request):
+    return json.load(bedrock.invoke_model(modelId=model, body=json.dumps(request))["body"])
+
+
+def titan(bedrock, text, **more):
+    return np.array(invoke(bedrock, TITAN, inputText=text, **more)["embedding"])
+
+
+def test_related_texts_are_nearer_and_padding_keeps_cosines(bedrock):
+    wide = [titan(bedrock, text, dimensions=1024) for text in (PERMIT, PERMISSION, CAT)]
+    narrow = [titan(bedrock, text, dimensions=512) for text in (PERMIT, PERMISSION, CAT)]
+    assert wide[0].shape == (1024,)
+    assert wide[0] @ wide[1] > 0.4 > wide[0] @ wide[2] + 0.2
+    assert wide[0] @ wide[1] == pytest.approx(narrow[0] @ narrow[1], abs=1e-6)
+    assert np.linalg.norm(wide[0]) == pytest.approx(1, abs=1e-6)
+
+
+def test_cohere_answers_each_text_in_order_whatever_the_batch(bedrock):
+    texts = [f"{PERMIT} {number}" for number in range(20)]
+    answer = invoke(bedrock, "cohere.embed-multilingual-v3", texts=texts, input_type="search_document")
+    assert np.shape(answer["embeddings"]) == (20, 1024)
+    assert titan(bedrock, texts[7]) @ np.array(answer["embeddings"][7]) > 0.98  # int8: the batch moves it a little
+
+
+def test_converse_answers_from_the_passage(bedrock):
+    answer = bedrock.converse(
+        modelId="amazon.nova-lite-v1:0",
+        system=[{"text": "Answer from the passage."}],
+        messages=[{"role": "user", "content": [{"text": "Passage: the permit costs 30 euros.\nWhat does it cost?"}]}],
+        inferenceConfig={"maxTokens": 40, "temperature": 0},
+    )
+    assert "30" in answer["output"]["message"]["content"][0]["text"]
+    assert answer["stopReason"] in ("end_turn", "max_tokens")
+    assert answer["usage"]["totalTokens"] == answer["usage"]["inputTokens"] + answer["usage"]["outputTokens"]
+
+
+@pytest.mark.parametrize(
+    ("model", "request_body", "message"),
+    [
+        (TITAN, {"inputText": "x", "dimensions": 7}, "dimensions: 7"),
+        (TITAN, {"inputText": ""}, "inputText"),
+        (TITAN, {"inputText": "x", "extra": 1}, r"extraneous key \[extra\]"),
+        ("cohere.embed-english-v3", {"texts": ["x"]}, "input_type"),
+        ("cohere.embed-english-v3", {"texts": ["x" * 2049], "input_type": "search_query"}, "maxLength: 2048"),
+        ("unknown.model", {}, "model identifier is invalid"),
+    ],
+)
+def test_bad_requests_are_validation_exceptions(bedrock, model, request_body, message):
+    with pytest.raises(ClientError, match=message) as error:
+        invoke(bedrock, model, **request_body)
+    assert error.value.response["Error"]["Code"] == "ValidationException"
+    assert error.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
+
+
+def test_unsigned_bedrock_requests_are_refused(cloud):
+    request = urllib.request.Request(f"{supervisor.MODELS.url}/model/amazon.titan-embed-text-v2%3A0/invoke", b"{}")  # noqa: S310
+    with pytest.raises(urllib.error.HTTPError) as error:
+        urllib.request.urlopen(request)  # noqa: S310
+    assert error.value.code == 403
+
+
+def test_openai_routes(bedrock):
+    def post(path, **content):
+        request = urllib.request.Request(supervisor.MODELS.url + path, json.dumps(content).encode())  # noqa: S310
+        with urllib.request.urlopen(request) as answer:  # noqa: S310
+            return json.load(answer)
+
+    embedded = post("/v1/embeddings", input=[PERMIT, CAT], model="any")
+    assert [row["index"] for row in embedded["data"]] == [0, 1]
+    assert len(embedded["data"][0]["embedding"]) == 384
+    chat = post("/v1/chat/completions", model="any", max_tokens=5, messages=[{"role": "user", "content": "Hello"}])
+    assert chat["choices"][0]["message"]["content"]

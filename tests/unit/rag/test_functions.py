@@ -1,0 +1,281 @@
+"""The handlers: what they read from events and the environment, and what they give back."""
+
+import base64
+import json
+import subprocess
+import sys
+import threading
+from types import SimpleNamespace
+
+import pytest
+
+from tandem.rag import clients
+from tandem.rag.functions import ensure_index, ingest, query, shared, sweep
+from tandem.rag.index_version import index_body, index_name
+from tandem.rag.lease import Lease
+from tandem.rag.question import MAX_CHARACTERS
+
+from .conftest import VERSION, Stack
+from .fakes import BUCKET, DEAD_LETTERS, QUEUE, TABLE, refused, respond, silence
+
+ENVIRONMENT = {
+    "TANDEM_LEDGER_TABLE": TABLE,
+    "TANDEM_DOCUMENTS_BUCKET": BUCKET,
+    "TANDEM_QUEUE_URL": QUEUE,
+    "TANDEM_DEAD_LETTER_QUEUE_URL": DEAD_LETTERS,
+    "TANDEM_MAX_DOCUMENT_MB": "1",
+    "TANDEM_GENERATOR": "amazon.nova-lite-v1:0",
+    "TANDEM_MIN_SCORE": "0.2",
+    "TANDEM_TOP_K": "5",
+    "AWS_REGION": "eu-north-1",
+}
+
+
+def context(seconds: float = 300):
+    return SimpleNamespace(get_remaining_time_in_millis=lambda: seconds * 1000, aws_request_id="r-1")
+
+
+@pytest.fixture(autouse=True)
+def environment(stack: Stack, monkeypatch):
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    fakes = {"s3": stack.s3, "sqs": stack.sqs, "dynamodb": stack.dynamodb, "bedrock-runtime": stack.bedrock}
+    query._retriever.cache_clear()
+    for module in (ensure_index, ingest, query, sweep):
+        for name, stand_in in {
+            "client": fakes.get,
+            "ledger": lambda: stack.ledger,
+            "open_index": lambda version: stack.index,
+            "open_embedder": lambda version: stack.embedder,
+        }.items():
+            if hasattr(module, name):
+                monkeypatch.setattr(module, name, stand_in)
+
+
+def message(key: str, number: int = 1, receives: int = 1, **changes) -> dict:
+    body = {
+        "source": "aws.s3",
+        "detail-type": "Object Created",
+        "detail": {"bucket": {"name": BUCKET}, "object": {"key": key, "size": 1}},
+    } | changes
+    return {
+        "messageId": f"m{number}",
+        "receiptHandle": f"h{number}",
+        "body": json.dumps(body),
+        "attributes": {"ApproximateReceiveCount": str(receives)},
+    }
+
+
+def metrics(output: str) -> dict[str, float]:
+    lines = [json.loads(line) for line in output.splitlines()]
+    found = [(line, line["_aws"]["CloudWatchMetrics"][0]) for line in lines if "_aws" in line]
+    assert all(
+        (d["Namespace"], d["Dimensions"], line["Bucket"]) == ("Tandem", [["Bucket"]], BUCKET) for line, d in found
+    )
+    return {definition["Metrics"][0]["Name"]: line[definition["Metrics"][0]["Name"]] for line, definition in found}
+
+
+def test_ingest_batch_with_good_rejected_busy_and_malformed_messages(stack: Stack, capsys):
+    stack.s3.put("good.txt", "fine")
+    stack.s3.put("bad.pdf", "not a PDF")
+    stack.s3.put("busy.txt", "later")
+    Lease.acquire(stack.ledger, VERSION.index, "busy.txt")
+    stack.clock.now += 2
+    records = [
+        message("good.txt", 1),
+        message("bad.pdf", 2),
+        message("busy.txt", 3, receives=4),
+        message("x", 4, source="aws.ec2"),
+        message("good.txt", 5),
+        message("busy.txt", 6),
+        {**message("x", 7), "body": "not JSON"},
+        message("x", 8, detail={"bucket": {"name": "another"}, "object": {"key": "x"}}),
+    ]
+    result = ingest.handler({"Records": records}, context())
+    assert result == {"batchItemFailures": [{"itemIdentifier": "m3"}, {"itemIdentifier": "m6"}]}
+    assert stack.sqs.postponed.keys() == {"h3", "h6"}
+    assert len(stack.bedrock.embedded) == 1  # good.txt was named twice
+    dead = stack.sqs.sent[DEAD_LETTERS]
+    assert {letter["body"] for letter in dead} == {records[at]["body"] for at in (1, 3, 6, 7)}
+    rejected = next(letter for letter in dead if letter.get("document") == "bad.pdf")
+    assert "corrupt" in rejected["reason"] and "qpdf" in rejected["reason"]
+    assert all(letter["reason"] for letter in dead)
+    assert metrics(capsys.readouterr().out) == {"IndexLag": 2000}
+
+
+def test_ingest_reads_the_hints_of_the_sweep_and_redriven_messages(stack: Stack):
+    stack.s3.put("a.bin", "x")
+    sweep.handler(None, context())
+    [hint] = stack.sqs.sent[QUEUE]
+    assert ingest.handler({"Records": [{**message("-"), **hint}]}, context()) == {"batchItemFailures": []}
+    [letter] = stack.sqs.sent[DEAD_LETTERS]
+    stack.s3.put("a.bin", "x", content_type="text/plain")
+    ingest.handler({"Records": [{**message("-"), "body": letter["body"]}]}, context())
+    assert stack.row("a.bin").status == "indexed"
+
+
+def test_ingest_pauses_longer_after_each_receive(stack: Stack, monkeypatch):
+    monkeypatch.setattr(ingest, "full_jitter", lambda attempt, base, cap: min(cap, base * 2**attempt))
+    stack.s3.put("a.txt", "x")
+    stack.bedrock.faults = [refused("ThrottlingException", 429)] * 1000
+    pauses = []
+    for receives in (1, 2, 5, 20):
+        result = ingest.handler({"Records": [message("a.txt", receives=receives)]}, context())
+        assert len(result["batchItemFailures"]) == 1
+        pauses.append(stack.sqs.postponed["h1"])
+    assert pauses == [5, 10, 80, 900]
+
+
+def test_ingest_leaves_to_the_next_invocation_what_it_has_no_time_for(stack: Stack):
+    stack.s3.put("a.txt", "x")
+    assert ingest.handler({"Records": [message("a.txt")]}, context(35))["batchItemFailures"]
+    assert stack.row("a.txt") is None
+
+
+def test_sweep_reports_and_measures(stack: Stack, capsys):
+    stack.s3.put("a.txt", "x")
+    stack.clock.now += 60
+    summary = sweep.handler({"full": True}, context())
+    assert (summary["hints"], summary["documents"], summary["stopped"]) == (1, 1, "")
+    assert metrics(capsys.readouterr().out) == {"OldestUnindexedDocumentAge": 60}
+
+
+def test_ensure_index_creates_and_activates_once(stack: Stack):
+    stack.dynamodb.items.clear()
+    stack.opensearch.faults = [lambda: respond(403, {}), lambda: respond(503, {}), silence]
+    payload = {
+        "endpoint": "https://search",
+        "base": "docs",
+        "embedder": "amazon.titan-embed-text-v2:0",
+        "dimensions": 256.0,
+        "chunk_tokens": 200,
+        "chunk_overlap": 40,
+    }
+    first = ensure_index.handler(payload, context())
+    assert first == {"index": first["index"], "created": True, "activated": True}
+    assert stack.opensearch.created == index_body(256)
+    assert ensure_index.handler(payload, context()) == {"index": first["index"], "created": False, "activated": False}
+    assert stack.ledger.active().index == first["index"]
+    assert stack.ledger.active().dimensions == 256
+
+
+def test_index_name_changes_with_what_makes_the_index():
+    arguments = ["docs", "amazon.titan-embed-text-v2:0", 256, 200, 40]
+    names = {index_name(*arguments)}
+    for at, other in enumerate(["docs2", "cohere.embed-english-v3", 512, 201, 41]):
+        names.add(index_name(*[*arguments[:at], other, *arguments[at + 1 :]]))
+    assert len(names) == 6
+    assert all(name.rpartition("-")[0] in ("docs", "docs2") and len(name.rpartition("-")[2]) == 10 for name in names)
+
+
+def ask(request, seconds: float = 28, **event) -> tuple[int, dict, dict]:
+    body = request if isinstance(request, str) else json.dumps(request)
+    response = query.handler({"body": body, **event}, context(seconds))
+    return response["statusCode"], response["headers"], json.loads(response["body"])
+
+
+@pytest.fixture
+def answering(stack: Stack) -> Stack:
+    stack.s3.put("tea.md", "# Tea\nGreen tea is warm.")
+    stack.converge("tea.md")
+    return stack
+
+
+def test_query_answers_with_citations_and_times(answering: Stack, capsys):
+    status, _, content = ask({"question": "Is green tea warm?"})
+    assert status == 200
+    assert content["citations"] == [
+        {
+            "marker": 1,
+            "document": "tea.md",
+            "page": None,
+            "heading": "Tea",
+            "score": content["citations"][0]["score"],
+            "excerpt": "Green tea is warm.",
+        }
+    ]
+    assert (content["answer"], content["refused"], content["reason"]) == ("An answer [1].", False, None)
+    assert (content["model"], content["embedder"], content["index"]) == (
+        "amazon.nova-lite-v1:0",
+        VERSION.embedder,
+        VERSION.index,
+    )
+    assert content["timings_ms"].keys() == {"embed", "search", "ledger", "generate", "total"}
+    assert "passages" not in content
+    log = capsys.readouterr().out
+    assert "green tea" not in log.lower() and json.loads(log)["status"] == 200
+
+
+def test_query_refuses_below_the_score_and_with_nothing_found(answering: Stack):
+    _, _, content = ask({"question": "zebra crossing"})
+    assert (content["answer"], content["refused"], content["reason"]) == (None, True, "below_min_score")
+    _, _, content = ask({"question": "tea", "filter": {"document": "none.txt"}})
+    assert (content["refused"], content["reason"], content["citations"]) == (True, "nothing_found", [])
+    assert answering.bedrock.prompts == []
+
+
+def test_query_without_generation_gives_whole_passages(answering: Stack):
+    body = base64.b64encode(json.dumps({"question": "green tea", "generate": False}).encode()).decode()
+    _, _, content = ask(body, isBase64Encoded=True)
+    assert (content["answer"], content["model"], content["refused"]) == (None, None, False)
+    assert content["passages"][0]["text"] == "Green tea is warm."
+    assert answering.bedrock.prompts == []
+
+
+@pytest.mark.parametrize(
+    ("request_body", "parts"),
+    [
+        ("{", ["the body is not JSON"]),
+        ("[]", ["the body is a JSON list"]),
+        ({}, ["question is null"]),
+        ({"question": "x" * (MAX_CHARACTERS + 1)}, ["2001 characters"]),
+        (
+            {"question": " ", "top_k": 21, "generate": 1, "filter": {"team": "x", "metadata.a": [1]}, "temperature": 0},
+            ["'temperature' is unknown", "question is", "top_k is 21", "generate is 1", "'team'", "metadata.a"],
+        ),
+        ({"question": "x", "top_k": True, "filter": "a"}, ["top_k is true", "filter is"]),
+        ({"question": "x", "filter": {"document": []}}, ["1 to 100 texts"]),
+    ],
+)
+def test_query_names_all_mistakes_at_once(request_body, parts):
+    status, _, content = ask(request_body)
+    assert status == 400
+    assert [part for part in parts if part not in content["error"]] == []
+
+
+def test_query_says_when_to_come_back_while_search_wakes(answering: Stack):
+    answering.opensearch.faults = [silence] * 1000
+    status, headers, content = ask({"question": "tea"})
+    assert (status, headers["Retry-After"], content["retry_after"]) == (503, "10", 10)
+
+
+def test_query_answers_in_time_when_a_service_is_silent(answering: Stack):
+    released = threading.Event()
+    answering.bedrock.converse = lambda **request: released.wait(30)
+    status, headers, _ = ask({"question": "green tea"}, seconds=2.5)
+    released.set()
+    assert (status, headers["Retry-After"]) == (503, "10")
+
+
+@pytest.mark.parametrize(("code", "status"), [("ThrottlingException", 503), ("AccessDeniedException", 500)])
+def test_query_tells_callers_nothing_of_its_inside(answering: Stack, code, status):
+    answering.bedrock.faults = [refused(code)] * 100
+    found, _, content = ask({"question": "tea"})
+    assert found == status
+    assert code not in json.dumps(content) and "Traceback" not in json.dumps(content)
+
+
+def test_clients_are_made_once_and_need_no_boto3(monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "y")
+    assert clients.client("sqs") is clients.client("sqs")
+    assert shared.open_embedder(VERSION) is shared.open_embedder(VERSION)
+
+
+@pytest.mark.parametrize("name", ["ensure_index", "ingest", "query", "sweep"])
+def test_handlers_import_only_what_they_need(name):
+    code = f"import sys, tandem.rag.functions.{name}; print(sorted({{m.split('.')[0] for m in sys.modules}}))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "'botocore'" in loaded
+    for unwanted in ("boto3", "bs4", "pypdf", "pulumi"):
+        assert f"'{unwanted}'" not in loaded

@@ -1,0 +1,128 @@
+"""Retrieval: fusion, scores, filters, and never two versions of a document."""
+
+import math
+
+import pytest
+
+from tandem.rag import retrieve
+from tandem.rag.lease import Lease
+from tandem.rag.retrieve import Retriever, cosine, fuse, parse_filters
+from tandem.rag.retry import Deadline, Unavailable
+from tandem.rag.search_index import Hit
+
+from .conftest import VERSION, Stack
+from .fakes import silence
+
+
+def hit(name: str, position: int = 0, copy: str = "") -> Hit:
+    return Hit(f"{name}{position}{copy}", 1.0, name, f"attempt of {name}", position, None, None, "text")
+
+
+def search(stack: Stack, question: str, top_k: int = 3, filters=None):
+    retriever = Retriever(stack.ledger, lambda _: stack.index, lambda _: stack.embedder)
+    return retriever.retrieve(question, top_k, parse_filters(filters or {}), Deadline(20)).passages
+
+
+def test_reciprocal_rank_fusion():
+    fused = fuse([[hit("a"), hit("b"), hit("c")], [hit("c"), hit("b"), hit("d")]])
+    assert [found.document for found in fused] == ["c", "b", "a", "d"]
+    assert fused[0].score == pytest.approx(1 / 63 + 1 / 61)
+    assert fuse([[], []]) == []
+
+
+def test_copies_of_a_chunk_count_once():
+    fused = fuse([[hit("a"), hit("a", copy="'"), hit("b")], [hit("b")]])
+    assert [(found.document, round(found.score, 6)) for found in fused] == [
+        ("b", round(1 / 62 + 1 / 61, 6)),
+        ("a", round(1 / 61, 6)),
+    ]
+
+
+@pytest.mark.parametrize("angle", [0, 30, 90, 180])
+def test_cosine_from_the_score_of_squared_distance(angle):
+    distance = math.dist((1, 0), (math.cos(math.radians(angle)), math.sin(math.radians(angle))))
+    assert cosine(1 / (1 + distance**2)) == pytest.approx(math.cos(math.radians(angle)))
+
+
+def test_finds_by_meaning_and_by_words_with_cosine_scores(stack: Stack):
+    for name, text in {"tea.txt": "green tea is warm", "car.txt": "a fast car", "sun.txt": "the sun is warm"}.items():
+        stack.s3.put(name, text)
+        stack.converge(name)
+    passages = search(stack, "warm green tea")
+    assert [passage.document for passage in passages[:2]] == ["tea.txt", "sun.txt"]
+    assert passages[0].score == pytest.approx(3 / math.sqrt(3 * 4), abs=1e-3)
+
+
+def test_a_passage_found_by_words_alone_gets_its_cosine_too(stack: Stack, monkeypatch):
+    stack.s3.put("a.txt", "part number QX-7 is a valve")
+    stack.converge("a.txt")
+    monkeypatch.setattr(stack.index, "vector_search", lambda *rest: [])
+    [passage] = search(stack, "QX-7 valve")
+    assert passage.score == pytest.approx(3 / math.sqrt(3 * 7), abs=1e-3)
+
+
+def test_filters_hold_on_the_server(stack: Stack):
+    for name, team in {"a.txt": "x", "b.txt": "y", "c.txt": "z"}.items():
+        stack.s3.put(name, "warm tea", {"team": team, "level": "1"})
+        stack.converge(name)
+
+    def found(filters):
+        return sorted(passage.document for passage in search(stack, "warm tea", filters=filters))
+
+    assert found({"document": "a.txt"}) == ["a.txt"]
+    assert found({"metadata.team": ["y", "z"]}) == ["b.txt", "c.txt"]
+    assert found({"metadata.team": ["y", "z"], "metadata.level": "1", "document": ["a.txt", "c.txt"]}) == ["c.txt"]
+    assert found({"metadata.level": "2"}) == []
+
+
+def test_other_versions_are_dropped_and_their_places_filled(stack: Stack):
+    stack.s3.put("a.txt", "warm tea")
+    stack.s3.put("b.txt", "cold tea in a cup")
+    stack.converge("a.txt")
+    stack.converge("b.txt")
+    chunk = next(c for c in stack.opensearch.written.values() if c["document"] == "a.txt")
+    Lease.acquire(stack.ledger, VERSION.index, "a.txt").begin_attempt("interrupted")
+    for number in range(90):
+        attempt = f"interrupted {number % 2}"
+        stack.opensearch.written[f"x{number}"] = chunk | {"attempt": attempt, "position": number, "text": "tea tea"}
+    stack.opensearch.refresh()
+    assert {p.text for p in search(stack, "warm tea", top_k=2)} == {"warm tea", "cold tea in a cup"}
+
+
+def test_no_question_ever_sees_two_versions(stack: Stack):
+    """Asked before every single write of a change."""
+    stack.s3.put("a.txt", "tea is blue")
+    stack.converge("a.txt")
+    seen = []
+
+    def ask(_request=None):
+        seen.append({passage.text for passage in search(stack, "tea is what")})
+
+    stack.dynamodb.before_update = ask
+    stack.opensearch.faults = [ask] * 2
+    stack.s3.put("a.txt", "tea is red")
+    stack.converge("a.txt")
+    ask()
+    assert all(len(texts) <= 1 for texts in seen)
+    assert {"tea is blue"} in seen and seen[-1] == {"tea is red"}
+
+
+def test_silent_search_is_unavailable(stack: Stack):
+    stack.opensearch.faults = [silence] * 100
+    with pytest.raises(Unavailable, match="OpenSearch did not answer"):
+        search(stack, "tea")
+
+
+def test_the_active_version_is_read_again_after_a_while(stack: Stack, monkeypatch):
+    stack.s3.put("a.txt", "tea")
+    stack.converge("a.txt")
+    opened = []
+    retriever = Retriever(stack.ledger, lambda v: opened.append(v) or stack.index, lambda _: stack.embedder)
+    retriever.retrieve("tea", 1, [], Deadline(20))
+    stack.dynamodb.items["active", "active"]["chunk_tokens"] = {"N": "21"}
+    retriever.retrieve("tea", 1, [], Deadline(20))
+    assert len(opened) == 1
+    monkeypatch.setattr(retrieve, "ACTIVE_SECONDS", 0)
+    retriever._opened_until = 0
+    retriever.retrieve("tea", 1, [], Deadline(20))
+    assert [version.chunk_tokens for version in opened] == [20, 21]

@@ -1,0 +1,136 @@
+"""Embedders, the search client and signed HTTP."""
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+from botocore.credentials import Credentials
+
+from tandem.rag import search_index
+from tandem.rag.embed import Embedder, normalised, supported
+from tandem.rag.retry import Deadline, Transient, Unavailable, retry
+from tandem.rag.search_index import SearchError, SearchIndex
+from tandem.rag.signed_http import NETWORK_ERRORS, SignedHttp
+
+from .fakes import FakeBedrock, FakeOpenSearch, refused, respond
+
+
+@pytest.mark.parametrize(
+    ("model", "dimensions"), [("amazon.titan-embed-text-v2:0", 256), ("cohere.embed-multilingual-v3", 1024)]
+)
+def test_embeddings_are_in_order_and_of_length_one(model, dimensions):
+    bedrock = FakeBedrock()
+    embedder = Embedder(bedrock, model, dimensions)
+    texts = [f"text {number}" for number in range(100)]
+    vectors = embedder.documents(texts, Deadline(10))
+    assert vectors == [embedder.query(text, Deadline(10)) for text in texts]
+    assert all(len(vector) == dimensions for vector in vectors)
+    assert all(sum(value**2 for value in vector) == pytest.approx(1, abs=1e-6) for vector in vectors)
+    assert embedder.documents([], Deadline(10)) == []
+
+
+def test_embedder_mistakes_name_what_is_allowed():
+    with pytest.raises(ValueError, match=r"'gpt'.*amazon\.titan-embed-text-v2"):
+        Embedder(None, "gpt", 256)
+    with pytest.raises(ValueError, match=r"dimensions is 300.*256, 512, 1024"):
+        Embedder(None, "amazon.titan-embed-text-v2:0", 300)
+    with pytest.raises(ValueError, match=r"chunk_tokens is 600.*at most 512"):
+        supported("cohere.embed-english-v3", 1024, 600)
+
+
+def test_a_refusal_is_not_retried():
+    bedrock = FakeBedrock()
+    bedrock.faults = [refused("AccessDeniedException", 403)]
+    with pytest.raises(Exception, match="AccessDenied"):
+        Embedder(bedrock, "cohere.embed-english-v3", 1024).query("x", Deadline(5))
+    assert normalised([0.0, 0.0]) == [0.0, 0.0]
+
+
+def test_retry_is_bounded_by_tries_and_by_time():
+    calls = []
+
+    def fail():
+        calls.append(1)
+        raise Transient("down")
+
+    with pytest.raises(Unavailable, match="down"):
+        retry(fail, Deadline(100), tries=3)
+    assert len(calls) == 3
+    with pytest.raises(Unavailable, match="no time left"):
+        retry(fail, Deadline(0))
+    assert len(calls) == 3
+
+
+def test_paging_through_heads(monkeypatch):
+    monkeypatch.setattr(search_index, "PAGE", 3)
+    opensearch = FakeOpenSearch()
+    index = SearchIndex(opensearch, "docs-1")
+    chunks = [{"document": f"d{n % 4}", "attempt": "a", "position": n} for n in range(9)]
+    ids = index.bulk_create(chunks, Deadline(5))
+    heads = list(index.heads(Deadline(5)))
+    assert [(head.document, head.position) for head in heads] == sorted((c["document"], c["position"]) for c in chunks)
+    assert {head.id for head in heads} == set(ids)
+    index.bulk_delete([*ids, "not there"], Deadline(5))
+    assert list(index.heads(Deadline(5))) == []
+    index.bulk_delete([], Deadline(5))
+
+
+def test_what_opensearch_refuses():
+    opensearch = FakeOpenSearch()
+    index = SearchIndex(opensearch, "docs-1")
+    opensearch.faults = [lambda: respond(400, {"error": "bad query"})]
+    with pytest.raises(SearchError, match=r"400.*bad query"):
+        list(index.heads(Deadline(5)))
+    opensearch.faults = [lambda: respond(404, {})]
+    with pytest.raises(Unavailable, match="'docs-1' is gone"):
+        list(index.heads(Deadline(5)))
+
+
+@pytest.fixture
+def server():
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if self.path.endswith("/silent"):
+                self.server.released.wait(10)
+                return
+            answer = json.dumps({"path": self.path, "headers": dict(self.headers), "body": body.decode()}).encode()
+            self.send_response(201)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *arguments):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    server.released = threading.Event()
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.released.set()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_signed_http(server):
+    http = SignedHttp(server + "/prefix/", "aoss", "eu-north-1", Credentials("KEY", "SECRET", "TOKEN"))
+    response = http.request("POST", "/index/_search", b"{}", timeout=5)
+    assert response.status == 201
+    seen = response.json()
+    headers = {name.lower(): value for name, value in seen["headers"].items()}
+    assert (seen["path"], seen["body"]) == ("/prefix/index/_search", "{}")
+    assert "/eu-north-1/aoss/aws4_request" in headers["authorization"]
+    assert "x-amz-content-sha256" in headers["authorization"].split("SignedHeaders=")[1]
+    assert headers["x-amz-content-sha256"] == "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
+    assert headers["x-amz-security-token"] == "TOKEN"
+
+
+def test_signed_http_gives_up_in_time(server):
+    http = SignedHttp(server, "aoss", "eu-north-1", Credentials("KEY", "SECRET"))
+    with pytest.raises(NETWORK_ERRORS):
+        http.request("POST", "/silent", timeout=0.6)
+    with pytest.raises(NETWORK_ERRORS):
+        SignedHttp("http://127.0.0.1:1", "aoss", "eu-north-1", Credentials("K", "S")).request("POST", "/", timeout=1)
