@@ -172,7 +172,7 @@ def test_what_aws_refuses_is_refused(call, method, path, content, status):
 def test_nobody_gets_in_without_signature_policy_or_right_secret(aws, call, collections, user, cloud):
     url = collections["first"] + "/notes"
     with pytest.raises(urllib.error.HTTPError, match="403"):
-        urllib.request.urlopen(url)  # noqa: S310
+        urllib.request.urlopen(url)
     second = SignedHttp(collections["second"], "aoss", "us-east-1", user[0])
     assert call("GET", "/notes", to=second)[0] == 403
     forged = SignedHttp(collections["first"], "aoss", "us-east-1", Credentials(user[0].access_key, "wrong"))

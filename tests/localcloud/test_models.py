@@ -85,16 +85,16 @@ def test_bad_requests_are_validation_exceptions(bedrock, model, request_body, me
 
 
 def test_unsigned_bedrock_requests_are_refused(cloud):
-    request = urllib.request.Request(f"{supervisor.MODELS.url}/model/amazon.titan-embed-text-v2%3A0/invoke", b"{}")  # noqa: S310
+    request = urllib.request.Request(f"{supervisor.MODELS.url}/model/amazon.titan-embed-text-v2%3A0/invoke", b"{}")
     with pytest.raises(urllib.error.HTTPError) as error:
-        urllib.request.urlopen(request)  # noqa: S310
+        urllib.request.urlopen(request)
     assert error.value.code == 403
 
 
 def test_openai_routes(bedrock):
     def post(path, **content):
-        request = urllib.request.Request(supervisor.MODELS.url + path, json.dumps(content).encode())  # noqa: S310
-        with urllib.request.urlopen(request) as answer:  # noqa: S310
+        request = urllib.request.Request(supervisor.MODELS.url + path, json.dumps(content).encode())
+        with urllib.request.urlopen(request) as answer:
             return json.load(answer)
 
     embedded = post("/v1/embeddings", input=[PERMIT, CAT], model="any")
