@@ -72,6 +72,13 @@ DIFFERENCES = [
         "unchanged in the program is taken as unchanged",
         "the emulator keeps these settings and doesn't tell the Terraform provider",
     ),
+    Difference(
+        "aws:apigateway/restApi:RestApi#tags,tagsAll",
+        "changes the tags of an API",
+        "emulated",
+        "the first tags stay; unchanged in the program is taken as unchanged",
+        "the emulator forgets changed tags of an API",
+    ),
     # services
     Difference(
         "search",
