@@ -1,11 +1,12 @@
 """Every way in which the local cloud differs from AWS, one row each; the notice after `up` and the docs come from it.
 
-A row about Pulumi has a type token as its subject (`aws:sqs/queue:Queue`), or properties of a type after a `#`. The
-stand-in for the aws provider acts on those rows: a `recorded` type or property is kept in the state and nothing else,
-and an `emulated` property that didn't change is no difference, whatever the emulator answers.
+A row about Pulumi has a type token as its subject (`aws:sqs/queue:Queue`, `*` standing for anything), or properties of
+a type after a `#`. The stand-in for the aws provider acts on those rows: a `recorded` type or property is kept in the
+state and nothing else, and an `emulated` property that didn't change is no difference, whatever the emulator answers.
 """
 
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Literal
 
 
@@ -37,21 +38,7 @@ DIFFERENCES = [
         "the Terraform provider 5.100 has no such property",
     ),
     Difference(
-        "aws:opensearch/serverlessCollection:ServerlessCollection#description",
-        "answers no description where none was given",
-        "emulated",
-        "unchanged in the program is taken as unchanged",
-        "the emulator answers an empty text, which would be an update in every preview",
-    ),
-    Difference(
-        "aws:opensearch/serverlessSecurityPolicy:ServerlessSecurityPolicy#description,policyVersion",
-        "answers no description where none was given",
-        "emulated",
-        "unchanged in the program is taken as unchanged",
-        "the emulator answers an empty text, which would be an update in every preview",
-    ),
-    Difference(
-        "aws:opensearch/serverlessAccessPolicy:ServerlessAccessPolicy#description,policyVersion",
+        "aws:opensearch/serverless*#description,policyVersion",
         "answers no description where none was given",
         "emulated",
         "unchanged in the program is taken as unchanged",
@@ -73,11 +60,18 @@ DIFFERENCES = [
         "the emulator keeps these settings and doesn't tell the Terraform provider",
     ),
     Difference(
-        "aws:apigateway/restApi:RestApi#tags,tagsAll",
-        "changes the tags of an API",
+        "aws:apigateway/*#tags,tagsAll",
+        "changes the tags of an API and of its stages",
         "emulated",
         "the first tags stay; unchanged in the program is taken as unchanged",
-        "the emulator forgets changed tags of an API",
+        "the emulator forgets changed tags of these",
+    ),
+    Difference(
+        "aws:apigateway/stage:Stage#invokeUrl",
+        "is a host name below amazonaws.com",
+        "emulated",
+        "a path of the emulator on loopback",
+        "such host names don't resolve everywhere",
     ),
     # services
     Difference(
@@ -196,4 +190,4 @@ def _is_type(subject: str) -> bool:
 
 def _properties(token: str, here: str) -> set[str]:
     subjects = (row.subject.partition("#") for row in DIFFERENCES if row.here == here)
-    return {name for subject, _, names in subjects if subject == token for name in names.split(",") if name}
+    return {name for subject, _, names in subjects if fnmatchcase(token, subject) for name in names.split(",") if name}
