@@ -13,6 +13,7 @@ BELOW_MIN_SCORE, NOTHING_FOUND = "below_min_score", "nothing_found"
 MAX_TOKENS = 300
 PROMPT_CHARACTERS = 6000  # of passages, some 1,500 tokens: small models have a short context
 CITED_FOR_NONE = 2
+RETRY_SECONDS = 15.0
 NOT_FOUND = "The documents do not say."
 INSTRUCTIONS = (
     "You answer questions from numbered passages of documents. Use only what the passages say. "
@@ -59,7 +60,9 @@ def generate(client: Any, model: str, question: str, passages: Sequence[Passage]
             raise Transient(f"{model} returned no text (stop reason {answer.get('stopReason')})")
         return text
 
-    text = retry(converse, deadline, tries=4)
+    # A refusal comes at once and is worth another try; a model that was silent for long would only be asked again
+    # behind its own abandoned answer.
+    text = retry(converse, deadline.within(RETRY_SECONDS), tries=4)
     if text.startswith(NOT_FOUND.rstrip(".")):
         return Answer(reason=NOTHING_FOUND)
     text, markers = checked_citations(text, len(given))

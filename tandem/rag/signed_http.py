@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,8 @@ NETWORK_ERRORS = (botocore.exceptions.HTTPClientError, botocore.exceptions.Conne
 CONNECT_SECONDS = 3.0
 # A session keeps its connections and has one read timeout, so there is one for each of a few steps.
 READ_SECONDS = (30.0, 15.0, 8.0, 4.0, 2.0, 1.0, 0.5)
+# A bare session leaves Nagle's algorithm on, which costs a POST on a kept connection 40 ms (measured).
+SOCKET_OPTIONS = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)
 
 
 @dataclass(frozen=True)
@@ -64,5 +67,5 @@ class SignedHttp:
         if read not in self._sessions:
             timeouts = (min(CONNECT_SECONDS, read), read)
             verify = os.environ.get("AWS_CA_BUNDLE") or True
-            self._sessions[read] = URLLib3Session(verify=verify, timeout=timeouts)
+            self._sessions[read] = URLLib3Session(verify=verify, timeout=timeouts, socket_options=SOCKET_OPTIONS)
         return self._sessions[read]

@@ -5,7 +5,7 @@ from typing import Any, NotRequired, TypedDict
 
 import pulumi
 
-from ..foundation.bedrock import DIMENSIONS
+from ..foundation.bedrock import EMBEDDERS
 from ..foundation.data_bucket import DataBucket
 from ..foundation.mistakes import InvalidArguments, Mistake, outside
 from ..foundation.rest_endpoint import Auth
@@ -26,9 +26,9 @@ class RagEnvironmentArgs(TypedDict):
     """Length of an embedding: 256, 512 (default) or 1024 for Titan v2, 1024 for Cohere v3. Storage and search cost
     grow with it."""
     chunk_tokens: NotRequired[int]
-    """Length of a chunk, 50 to 2,000 tokens; 200 by default."""
+    """Length of a chunk, 50 to 2,000 tokens (512 with Cohere v3); 200 by default."""
     chunk_overlap: NotRequired[int]
-    """Tokens that a chunk repeats of the one before; 40 by default, at most half of `chunk_tokens`."""
+    """Tokens that a chunk repeats of the one before; 40 by default, under half of `chunk_tokens`."""
     generator: NotRequired[str]
     """Bedrock model id, inference profile id or ARN that writes the answers; `amazon.nova-lite-v1:0` by default."""
     min_score: NotRequired[float]
@@ -80,18 +80,21 @@ def rag_mistakes(given: Mapping[str, Any]) -> list[Mistake]:
     args: dict[str, Any] = {**DEFAULTS, **given}
     embedder, dimensions = args["embedder"], args["dimensions"]
     mistakes = []
-    if embedder not in DIMENSIONS:
+    longest = 2000
+    if embedder not in EMBEDDERS:
         remedy = "Choose one of these, or open an issue for another."
-        mistakes.append(Mistake("embedder", embedder, ", ".join(DIMENSIONS), remedy))
-    elif dimensions not in DIMENSIONS[embedder]:
-        allowed = " or ".join(map(str, DIMENSIONS[embedder]))
+        mistakes.append(Mistake("embedder", embedder, ", ".join(EMBEDDERS), remedy))
+    else:
+        longest = min(longest, EMBEDDERS[embedder].max_tokens)
+    if embedder in EMBEDDERS and dimensions not in EMBEDDERS[embedder].dimensions:
+        allowed = " or ".join(map(str, EMBEDDERS[embedder].dimensions))
         mistakes.append(Mistake("dimensions", dimensions, allowed, f"{embedder} gives no other length."))
-    sized = outside("chunk_tokens", args["chunk_tokens"], 50, 2000, "tokens", "200 suits most embedders.")
+    sized = outside("chunk_tokens", args["chunk_tokens"], 50, longest, "tokens", "200 suits most embedders.")
     mistakes += sized
     if not sized:
-        half = int(args["chunk_tokens"]) // 2
-        remedy = "More than half of chunk_tokens would index every text twice."
-        mistakes += outside("chunk_overlap", args["chunk_overlap"], 0, half, "tokens", remedy)
+        under_half = int(args["chunk_tokens"]) // 2 - 1
+        remedy = "Half of chunk_tokens or more would index every text twice."
+        mistakes += outside("chunk_overlap", args["chunk_overlap"], 0, under_half, "tokens", remedy)
     if "." not in str(args["generator"]):
         remedy = "For example amazon.nova-lite-v1:0."
         mistakes.append(

@@ -1,18 +1,27 @@
 """Bedrock models and what it takes to be allowed to invoke them."""
 
 import re
+from typing import NamedTuple
 
 import pulumi
 import pulumi_aws as aws
 
 PROFILE = re.compile(r"^(us|eu|apac|au|ca|jp|us-gov|global)\.(?P<model>.+)$")
 
-DIMENSIONS = {
-    "amazon.titan-embed-text-v2:0": (256, 512, 1024),
-    "cohere.embed-english-v3": (1024,),
-    "cohere.embed-multilingual-v3": (1024,),
+
+class Embedder(NamedTuple):
+    """What an embedding model can do."""
+
+    dimensions: tuple[int, ...]
+    max_tokens: int
+
+
+EMBEDDERS = {
+    "amazon.titan-embed-text-v2:0": Embedder((256, 512, 1024), 8192),
+    "cohere.embed-english-v3": Embedder((1024,), 512),
+    "cohere.embed-multilingual-v3": Embedder((1024,), 512),
 }
-"""Embedding models and the lengths of the embeddings they give (Bedrock user guide, Titan and Cohere parameters)."""
+"""The lengths of the embeddings that a model gives, and the tokens that it reads of a text (Bedrock user guide)."""
 
 
 def invoke_resources(model: str, parent: pulumi.Resource) -> list[pulumi.Input[str]]:
@@ -38,4 +47,4 @@ def invoke_resources(model: str, parent: pulumi.Resource) -> list[pulumi.Input[s
 
 def embedder_resources(parent: pulumi.Resource) -> list[pulumi.Input[str]]:
     """The ARNs of every embedder: the active index may have been built with another than the one configured now."""
-    return [arn for model in DIMENSIONS for arn in invoke_resources(model, parent)]
+    return [arn for model in EMBEDDERS for arn in invoke_resources(model, parent)]
