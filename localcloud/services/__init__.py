@@ -1,1 +1,5 @@
 """The parts of the local cloud: other people's software, started, made as strict as AWS, and stopped."""
+
+
+class LocalCloudError(RuntimeError):
+    """The local cloud can't be used; the message says what is missing or wrong, and the remedy."""

@@ -4,35 +4,31 @@ import json
 import urllib.request
 from typing import Any
 
-from localcloud.services import supervisor
+from localcloud.services import LocalCloudError, supervisor
 
-# Records that are no resources of a stack: what AWS makes by itself, and history.
+# No resources of a stack: data points, history, a second key of the same queues, AWS's own event bus.
 IGNORED = {
-    ("cloudwatch", "metrics"): "data points",
-    ("cloudwatch", "alarm_history"): "history",
-    ("eventbridge", "buses"): "default",
-    ("sqs", "queue_name_to_url"): "a second key of the same queues",
+    ("cloudwatch", "metrics"),
+    ("cloudwatch", "alarm_history"),
+    ("sqs", "queue_name_to_url"),
+    ("eventbridge", "buses", "default"),
 }
 
 
-def leftovers() -> list[tuple[str, str, str]]:
+def leftovers() -> list[tuple[str, ...]]:
     """Return (service, kind, name) of everything that is left, sorted; empty after a complete destroy."""
-    held = _get(f"{supervisor.EMULATOR.url}/_tandem/resources")
-    found = []
-    for service, kinds in held.items():
-        for kind, names in kinds.items():
-            ignored = IGNORED.get((service, kind), "")
-            found += [
-                (service, kind, name) for name in names if not ignored or (ignored == "default" and name != ignored)
-            ]
-    collections = held.get("opensearchserverless", {}).get("collections", [])
-    indices = _get(f"{supervisor.OPENSEARCH.url}/_cat/indices?format=json&expand_wildcards=open,closed")
-    for index in indices:
-        if index["index"].partition(".")[0] not in collections:
-            found.append(("opensearch", "index", index["index"]))
+    records = [tuple(record) for record in _get(supervisor.EMULATOR, "/_tandem/resources")]
+    indices = _get(supervisor.OPENSEARCH, "/_cat/indices?format=json&expand_wildcards=open,closed")
+    found = [record for record in records if not {record, record[:2]} & IGNORED]
+    for name in (index["index"] for index in indices):
+        if ("opensearchserverless", "collections", name.partition(".")[0]) not in records:
+            found.append(("opensearch", "index", name))
     return sorted(found)
 
 
-def _get(url: str) -> Any:
-    with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310 - a loopback URL
-        return json.load(answer)
+def _get(part: supervisor.Part, path: str) -> Any:
+    try:
+        with urllib.request.urlopen(part.url + path, timeout=30) as answer:  # noqa: S310 - a loopback URL
+            return json.load(answer)
+    except OSError:
+        raise LocalCloudError(f"{part.name} doesn't answer: start it with tandem local up.") from None
