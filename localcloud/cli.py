@@ -7,27 +7,12 @@ from typing import Any
 import typer
 from rich.console import Console
 from rich.table import Table
-from typer.core import TyperGroup
 
 from localcloud import differences, paths
 from localcloud.services import LocalCloudError, supervisor
 from localcloud.services import audit as audits
 
-
-class Commands(TyperGroup):
-    """Prints what the machine lacks, or what is in the way, as one sentence."""
-
-    def invoke(self, ctx: Any) -> Any:
-        try:
-            return super().invoke(ctx)
-        except LocalCloudError as error:
-            console.print(f"[red]error:[/red] {error}", soft_wrap=True)
-            raise typer.Exit(1) from None
-
-
-app = typer.Typer(
-    cls=Commands, no_args_is_help=True, help="An AWS stand-in on this machine: start it, use it, stop it."
-)
+app = typer.Typer(no_args_is_help=True, help="An AWS stand-in on this machine: start it, use it, stop it.")
 console = Console(stderr=True, highlight=False)
 began = time.monotonic()
 

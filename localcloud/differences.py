@@ -1,11 +1,12 @@
 """Every way in which the local cloud differs from AWS, one row each; the notice after `up` comes from it, and the page:
 `python -m localcloud.differences > docs/local-cloud.md`.
 
-A row about Pulumi has a type token as its subject (`aws:sqs/queue:Queue`), or properties of a type after a `#`. The
-stand-in for the aws provider acts on those rows: a `recorded` type or property is kept in the state and nothing else,
-and an `emulated` property that didn't change is no difference, whatever the emulator answers.
+A row about Pulumi has a type token as its subject (`aws:sqs/queue:Queue`, `*` standing for anything), or properties of
+a type after a `#`. The stand-in for the aws provider acts on those rows: a `recorded` type or property is kept in the
+state and nothing else, and an `emulated` property that didn't change is no difference, whatever the emulator answers.
 """
 
+from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 MEANINGS = {
@@ -26,58 +27,48 @@ class Difference(NamedTuple):
     why: str
 
 
-UNCHANGED = "unchanged in the program is taken as unchanged"
-NO_TEXT = (
-    "emulated", "answers no description where none was given", UNCHANGED,
-    "the emulator answers an empty text, which would be an update in every preview",
-)  # fmt: skip
 # fmt: off
+UNCHANGED = "unchanged in the program is taken as unchanged"
 DIFFERENCES = [Difference(*row) for row in [
     # Resource types and properties of the aws provider
     ("aws:opensearch/serverlessCollectionGroup:ServerlessCollectionGroup", "recorded",
-     "makes a collection group, which decides the generation and the scaling to zero of its collections",
-     "kept in the state with an id and an ARN; the collection is served by one local OpenSearch",
-     "the Terraform provider 5.100 has no such type"),
+     "decides the generation and the scaling to zero of its collections",
+     "kept in the state with an id and an ARN", "the Terraform provider 5.100 has no such type"),
     ("aws:opensearch/serverlessCollection:ServerlessCollection#collectionGroupName", "recorded",
      "puts the collection into a group", "kept in the state, not sent", "the Terraform provider 5.100 lacks it"),
-    ("aws:opensearch/serverlessCollection:ServerlessCollection#description", *NO_TEXT),
-    ("aws:opensearch/serverlessSecurityPolicy:ServerlessSecurityPolicy#description,policyVersion", *NO_TEXT),
-    ("aws:opensearch/serverlessAccessPolicy:ServerlessAccessPolicy#description,policyVersion", *NO_TEXT),
+    ("aws:opensearch/serverless*#description,policyVersion", "emulated", "answers no description where none was given",
+     UNCHANGED, "the emulator answers an empty text, which would be an update in every preview"),
     ("aws:sqs/queue:Queue#redrivePolicy", "emulated", "is compared as JSON", UNCHANGED,
      "the stand-in's state holds the text as written, the Terraform provider compares it with its own spelling"),
     ("aws:cloudwatch/metricAlarm:MetricAlarm#actionsEnabled,alarmActions,alarmDescription,datapointsToAlarm,dimensions,"
      "extendedStatistic,insufficientDataActions,okActions,period,statistic,treatMissingData,unit", "emulated",
-     "answers every setting of the alarm", UNCHANGED,
-     "the emulator keeps these settings and doesn't tell the Terraform provider"),
-    ("aws:apigateway/restApi:RestApi#tags,tagsAll", "emulated", "changes the tags of an API",
-     "the first tags stay; " + UNCHANGED, "the emulator forgets changed tags"),
-    ("aws:apigateway/stage:Stage#tags,tagsAll", "emulated", "changes the tags of a stage",
-     "the first tags stay; " + UNCHANGED, "the emulator forgets changed tags"),
+     "answers every setting of the alarm", UNCHANGED, "the emulator doesn't tell these to the Terraform provider"),
+    ("aws:apigateway/*#tags,tagsAll", "emulated", "changes the tags of an API and of its stages",
+     "the first tags stay; " + UNCHANGED, "the emulator forgets changed tags of these"),
     ("aws:apigateway/stage:Stage#invokeUrl", "emulated", "is a host name below amazonaws.com",
      "a path of the emulator: /_aws/execute-api/ID/STAGE", "names below localhost don't resolve everywhere"),
     # Services
-    ("search", "real", "a serverless collection keeps its own store and wakes from zero in 10-30 s",
-     "one OpenSearch 2.19.1 node without standby; each collection sees only the indices with its id as prefix",
+    ("search", "real", "a collection keeps its own store and wakes from zero in 10-30 s",
+     "one OpenSearch 2.19.1 node without standby; a collection sees only the indices with its id as prefix",
      "k-NN needs a real engine; scaling is AWS's own"),
     ("search engine of vectors", "emulated", "faiss with HNSW",
-     "faiss in the mapping is served by Lucene's HNSW; other engines are refused, as AWS does",
-     "faiss's native library is not in the Maven artifacts"),
+     "Lucene's HNSW in the name of faiss; other engines are refused, as on AWS", "faiss's library is not in Maven"),
     ("search refresh", "emulated", "documents are found 10-60 s after they were written", "after 1 s",
      "OpenSearch's default; waiting a minute would teach nothing"),
     ("collection endpoint", "emulated", "a host name of its own", "a path of the emulator: /_aoss/ID",
      "names below localhost don't resolve everywhere"),
     ("collection-wide calls, index patterns, aliases, templates, pipelines, points in time, multi-search", "refused",
      "served by a collection", "404; calls on one index are served", "no stack uses them"),
-    ("embeddings", "real", "Titan and Cohere models",
-     "MiniLM-L6 (384 dimensions) padded with zeros, which keeps cosines; 256 dimensions are cut; 256 tokens a text; "
-     "always of length 1", "a model that fits a laptop and a package"),
+    ("embeddings", "real", "Titan and Cohere models", "MiniLM-L6 (384 dimensions, 256 tokens a text), padded with "
+     "zeros, which keeps cosines, or cut to 256; always of length 1; a token is counted as four characters",
+     "a model that fits a laptop and a package"),
     ("generation", "real", "the model that the stack names, with a context of 100,000 tokens or more",
      "SmolLM2-135M for every model id, 8,192 tokens; it reads some 250 tokens a second and can't refuse",
      "a model that fits a laptop and a package"),
     ("Bedrock permissions", "emulated", "need bedrock:InvokeModel on the model",
      "a request must be signed; signature and role are not checked", "the model server knows no IAM"),
     ("functions", "real", "Amazon Linux, arm64, python3.12, limited memory, a read-only file system, its own network",
-     "the same zip as a process of this machine: its Python, its architecture, no limits but the timeout",
+     "the same zip as a process of this machine: its Python, its architecture, Python only, no limits but the timeout",
      "no containers needed; imports see boto3 and the zip only, as on AWS"),
     ("IAM", "emulated", "checks every call",
      "checks signature, identity policies, boundaries and bucket policies; the deployer is the root user, whose "
@@ -91,16 +82,15 @@ DIFFERENCES = [Difference(*row) for row in [
      "always allowed; a missing queue policy or Lambda permission shows on AWS only", "the emulator checks none"),
     ("S3 events", "emulated", "name the object's version", "carry no version-id",
      "the emulator leaves it out; ingest reads the object's present state anyway"),
-    ("durability", "emulated", "an acknowledged write is never lost", "the last two seconds are, after kill -9",
-     "the emulator's state is saved every two seconds; objects and indices are kept at once"),
+    ("durability", "emulated", "an acknowledged write is kept", "after kill -9 the last two seconds may be lost",
+     "the emulator's state is saved every two seconds"),
 ]]
 # fmt: on
 
 
 def recorded_types() -> set[str]:
     """The type tokens that are kept in the state only."""
-    subjects = {row.subject for row in DIFFERENCES if row.here == "recorded"}
-    return {subject for subject in subjects if subject.startswith("aws:") and "#" not in subject}
+    return {row.subject for row in DIFFERENCES if row.here == "recorded" and "#" not in row.subject}
 
 
 def recorded_properties(token: str) -> set[str]:
@@ -114,12 +104,12 @@ def emulated_properties(token: str) -> set[str]:
 
 
 def _properties(token: str, here: str) -> set[str]:
-    subjects = (row.subject.partition("#") for row in DIFFERENCES if row.here == here)
-    return {name for subject, _, names in subjects if subject == token for name in names.split(",") if name}
+    subjects = [row.subject.split("#") for row in DIFFERENCES if row.here == here and "#" in row.subject]
+    return {name for pattern, names in subjects if fnmatchcase(token, pattern) for name in names.split(",")}
 
 
 def page() -> str:
-    """The page docs/local-cloud.md."""
+    """Return the page docs/local-cloud.md."""
     text = "# The local cloud and AWS\n\nMade from localcloud/differences.py by `python -m localcloud.differences`.\n"
     for here, meaning in MEANINGS.items():
         text += f"\n## {here.capitalize()}\n\n{meaning}\n\n| what | on AWS | here | why |\n|---|---|---|---|\n"

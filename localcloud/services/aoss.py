@@ -1,20 +1,16 @@
 """OpenSearch Serverless collections on the local OpenSearch, as strict as AWS.
 
-The emulator has the control plane and asks for a signature; this adds the data plane: the operations on an index that
-AWS lists (developer guide, "Supported operations and plugins", serverless-genref) with the permission each needs, data
+The emulator has the control plane, asks for a signature and forwards; this adds the operations on an index that AWS
+lists (developer guide, "Supported operations and plugins", serverless-genref) with the permission each needs, data
 access policies, no document ids of ours in vector collections, and `faiss` as the only engine. Each collection
 sees only its own indices: they carry its id as a prefix in OpenSearch.
 """
 
-import functools
-import http.client
 import json
 import os
 import re
-from collections.abc import Callable
 from typing import Any
 
-from ministack.core.concurrency import run_offloop
 from ministack.core.iam_evaluator import enforce, resolve_caller_identity
 from ministack.core.responses import get_region
 from ministack.core.router import extract_access_key_id
@@ -23,53 +19,51 @@ from ministack.services import opensearchserverless as service
 Response = tuple[int, dict[str, str], bytes]
 
 PATH = "/_aoss/"
-# An operation: "METHOD index/rest" -> the permission that a data access policy must grant. Others are 404, as on AWS.
-INDEX = r"[a-z0-9][a-z0-9._-]*"
+ENGINE = f"127.0.0.1:{os.environ['TANDEM_LOCAL_OPENSEARCH_PORT']}"
+# "METHOD index/rest" -> the permission that a data access policy must grant; the rest is 404, as on AWS.
+INDEX = "[a-z0-9][a-z0-9._-]*"
 OPERATIONS = {
-    rf"PUT {INDEX}": "CreateIndex",
-    rf"(GET|HEAD) {INDEX}(/_mappings?|/_settings?)?": "DescribeIndex",
-    rf"(PUT|POST) {INDEX}/(_mapping|_settings)": "UpdateIndex",
-    rf"DELETE {INDEX}": "DeleteIndex",
-    rf"(GET|POST) {INDEX}/(_search|_count|_explain/[^/]+|_field_caps|_validate/query|_analyze)": "ReadDocument",
-    rf"(GET|HEAD) {INDEX}/(_doc|_source)/[^/]+": "ReadDocument",
-    rf"(PUT|POST) {INDEX}/(_bulk|_doc|(_doc|_create|_update)/[^/]+)": "WriteDocument",
-    rf"DELETE {INDEX}/_doc/[^/]+": "WriteDocument",
+    f"PUT {INDEX}": "CreateIndex",
+    f"(GET|HEAD) {INDEX}(/_mappings?|/_settings?)?": "DescribeIndex",
+    f"(PUT|POST) {INDEX}/(_mapping|_settings)": "UpdateIndex",
+    f"DELETE {INDEX}": "DeleteIndex",
+    f"(GET|POST) {INDEX}/(_search|_count|_explain/[^/]+|_field_caps|_validate/query|_analyze)": "ReadDocument",
+    f"(GET|HEAD) {INDEX}/(_doc|_source)/[^/]+": "ReadDocument",
+    f"(PUT|POST) {INDEX}/(_bulk|_doc|(_doc|_create|_update)/[^/]+)": "WriteDocument",
+    f"DELETE {INDEX}/_doc/[^/]+": "WriteDocument",
 }
 NO_IDS = "Document ID is not supported in create/index operation request"
 
 
 def install() -> None:
     """Serve the emulator's collections from the local OpenSearch; call before the emulator takes requests."""
+    patched: Any = service
+    patched._start_provisioning = lambda collection: collection.update(status="ACTIVE", _Engine=ENGINE)
+    # Names below localhost don't resolve everywhere, so the collection's id is in the path instead of the host.
+    patched._collection_endpoint = lambda identifier: f"{os.environ['AWS_ENDPOINT_URL']}{PATH}{identifier}"
     delete = service._delete_collection
 
     def delete_with_indices(data: dict[str, Any]) -> Any:
         answer = delete(data)
-        _send("DELETE", f"/{data['id']}.*", {}, b"")
+        service._proxy(ENGINE, "DELETE", f"/{data['id']}.*", {}, b"")
         return answer
 
     service._HANDLERS["DeleteCollection"] = delete_with_indices
-    ours: Any = service
-    ours._start_provisioning = lambda collection: collection.update(status="ACTIVE")
-    # Names below localhost don't resolve everywhere, so the collection's id is in the path instead of the host.
-    ours._collection_endpoint = lambda identifier: f"{os.environ['AWS_ENDPOINT_URL']}{PATH}{identifier}"
 
 
 async def serve(method: str, raw_path: str, query: str, headers: dict, body: bytes, parameters: dict) -> Response:
     """Answer one request to `/_aoss/<collection id>/...`."""
     identifier, _, path = raw_path.removeprefix(PATH).partition("/")
     collection = service._find_collection_anywhere(identifier)
-    wanted = f"{method} {path.rstrip('/')}"
+    wanted = f"{method} {path}"
     permission = next((name for pattern, name in OPERATIONS.items() if re.fullmatch(pattern, wanted)), None)
-    if collection and not (service._signed_for_aoss(headers, parameters) and headers.get("x-amz-content-sha256")):
-        return service._aoss_error(403, "403 Forbidden", "Forbidden")
-    if not collection or not permission or "scroll" in parameters:
+    if not collection or not permission:
         return service._aoss_error(404, "404 Not Found", "NotFound")
     key, arn = extract_access_key_id(headers, parameters), collection["arn"]
     denied = enforce(key, "aoss:APIAccessAll", "opensearchserverless", get_region(), resource_arn=arn)
     if denied or not _policy_allows(f"index/{collection['name']}/{path.split('/')[0]}", f"aoss:{permission}", key):
         return service._aoss_error(403, "403 Forbidden", "Forbidden")
-    prefix, vectors = f"{identifier}.", collection["type"] == "VECTORSEARCH"
-    send = functools.partial(_send, method, f"/{prefix}{path}" + (f"?{query}" if query else ""), headers)
+    prefix, vectors, refused = f"{identifier}.", collection["type"] == "VECTORSEARCH", []
     try:
         if parameters.get("refresh", ["false"]) != ["false"]:
             raise ValueError("true refresh policy is not supported")
@@ -78,14 +72,20 @@ async def serve(method: str, raw_path: str, query: str, headers: dict, body: byt
         if permission in ("CreateIndex", "UpdateIndex"):
             body = json.dumps(json.loads(body or b"{}", object_hook=_on_lucene)).encode()
         if path.endswith("/_bulk"):
-            send = functools.partial(_bulk, send, prefix, vectors)
-        status, answer_headers, content = await run_offloop(send, body)
+            body, refused = _accepted(body, prefix, vectors)
     except ValueError as error:
         return service._aoss_error(400, str(error), "illegal_argument_exception")
-    except (OSError, http.client.HTTPException):
-        return service._aoss_error(503, "503 Service Unavailable", "ServiceUnavailable")
+    # Asking for an answer that is not compressed, so that the prefix can be taken out of it.
+    plain = {name: value for name, value in headers.items() if not name.endswith("-encoding")}
+    status, answer_headers, content = await service.handle_dataplane(
+        method, f"{identifier}.{get_region()}.aoss.", f"/{prefix}{path}", query, plain, body, parameters
+    )
     if permission == "DescribeIndex":
         content = content.replace(b'"engine":"lucene"', b'"engine":"faiss"')
+    if status == 200 and any(refused):
+        answer = json.loads(content)
+        served = iter(answer["items"])
+        content = json.dumps({**answer, "errors": True, "items": [each or next(served) for each in refused]}).encode()
     return status, answer_headers, content.replace(prefix.encode(), b"")
 
 
@@ -95,11 +95,11 @@ def _policy_allows(resource: str, permission: str, key: str) -> bool:
     # arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION is the role arn:aws:iam::ACCOUNT:role/[PATH/]ROLE in a policy.
     role = re.fullmatch(r"arn:aws:sts::(\d+):assumed-role/([^/]+)/.+", caller)
     principal = rf"arn:aws:iam::{role[1]}:role/(.+/)?{re.escape(role[2])}" if role else re.escape(caller)
-    statements = [statement for policy in service._access_policies.values() for statement in policy["policy"]]
     return any(
         {permission, "aoss:*"} & set(rule["Permission"])
         and any(service._pattern_matches(pattern, resource) for pattern in rule["Resource"])
-        for statement in statements
+        for policy in service._access_policies.values()
+        for statement in policy["policy"]
         if any(re.fullmatch(principal, each) or each == caller for each in statement["Principal"])
         for rule in statement["Rules"]
     )
@@ -116,9 +116,9 @@ def _on_lucene(node: dict[str, Any]) -> dict[str, Any]:
     return node
 
 
-def _bulk(send: Callable[[bytes], Response], prefix: str, vectors: bool, body: bytes) -> Response:
-    """Forward a bulk request, refusing item by item what a vector collection refuses."""
-    forwarded: list[bytes] = []
+def _accepted(body: bytes, prefix: str, vectors: bool) -> tuple[bytes, list[dict[str, Any] | None]]:
+    """Return the bulk request without what a vector collection refuses, and for each item its refusal or None."""
+    kept: list[bytes] = []
     refused: list[dict[str, Any] | None] = []
     lines = iter(body.splitlines())
     for line in filter(bytes.strip, lines):
@@ -131,20 +131,7 @@ def _bulk(send: Callable[[bytes], Response], prefix: str, vectors: bool, body: b
         refused.append(None)
         if "_index" in item:
             item["_index"] = prefix + item["_index"]
-        forwarded += [json.dumps({verb: item}).encode(), *document]
-    answer: dict[str, Any] = {"took": 0, "items": []}
-    status, answer_headers, content = 200, {"Content-Type": "application/json"}, b""
-    if forwarded or not refused:
-        status, answer_headers, content = send(b"\n".join([*forwarded, b""]))
-        if status != 200 or not any(refused):
-            return status, answer_headers, content
-        answer = json.loads(content)
-    served = iter(answer["items"])
-    answer |= {"errors": True, "items": [each or next(served) for each in refused]}
-    return status, answer_headers, json.dumps(answer).encode()
-
-
-def _send(method: str, target: str, headers: dict, body: bytes) -> Response:
-    # An answer that is not compressed, so that the prefix can be taken out of it.
-    plain = {name: value for name, value in headers.items() if name in ("content-type", "accept")}
-    return service._proxy(f"127.0.0.1:{os.environ['TANDEM_LOCAL_OPENSEARCH_PORT']}", method, target, plain, body)
+        kept += [json.dumps({verb: item}).encode(), *document]
+    if refused and not kept:
+        kept = [b'{"delete":{"_id":"-"}}']  # a deletion of nothing, since OpenSearch takes no empty request
+    return b"\n".join([*kept, b""]), refused

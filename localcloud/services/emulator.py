@@ -4,7 +4,6 @@ The supervisor gives the environment: the parts' ports, the endpoint URLs and th
 """
 
 import asyncio
-import importlib.util
 import json
 import logging
 import os
@@ -19,7 +18,7 @@ from localcloud import paths
 
 SAVE_SECONDS = 2.0
 # What a Python function finds in AWS Lambda besides the standard library and its own zip.
-RUNTIME_PACKAGES = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six", "urllib3")
+RUNTIME_PACKAGES = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six.py", "urllib3")
 
 # Read by the emulator when it is imported, below.
 os.environ.update(
@@ -35,6 +34,7 @@ os.environ.update(
     SFTP_ENABLED="0",
 )
 
+import boto3  # noqa: E402
 from hypercorn.asyncio import serve  # noqa: E402
 from hypercorn.config import Config  # noqa: E402
 from ministack import app as emulator  # noqa: E402
@@ -101,29 +101,23 @@ def isolate_functions() -> None:
     packages, python = paths.EMULATOR / "runtime", paths.EMULATOR / "python"
     packages.mkdir(parents=True, exist_ok=True)
     for name in RUNTIME_PACKAGES:
-        source = Path(str(getattr(importlib.util.find_spec(name), "origin", "")))
-        source = source.parent if source.name == "__init__.py" else source
-        (packages / source.name).unlink(missing_ok=True)
-        (packages / source.name).symlink_to(source)
+        (packages / name).unlink(missing_ok=True)
+        (packages / name).symlink_to(Path(boto3.__file__).parents[1] / name)
     # -S: no site-packages and no editable installs; -s: nothing from the user's home.
     command = f'PYTHONPATH={shlex.quote(str(packages))} exec {shlex.quote(sys.executable)} -S -s "$@"'
     python.write_text(f"#!/bin/sh\n{command}\n")
     python.chmod(0o755)
-    detect = lambda_runtime._detect_runtime_binary
-
-    def detect_isolated(runtime: str) -> tuple[str, str]:
-        binary, script = detect(runtime)
-        return (str(python) if binary == sys.executable else binary), script
-
-    lambda_runtime._detect_runtime_binary = detect_isolated  # ty: ignore[invalid-assignment]
+    patched: Any = lambda_runtime
+    patched._detect_runtime_binary = lambda _: (str(python), lambda_runtime._PYTHON_WORKER_SCRIPT)
 
 
 if __name__ == "__main__":
     aoss.install()
     isolate_functions()
-    emulator._handle_special_data_plane_request = special_request  # ty: ignore[invalid-assignment]
+    patched: Any = emulator
+    patched._handle_special_data_plane_request = special_request
     # Policies that demand TLS are met: loopback stands for it here.
-    emulator.pin_request_origin = lambda address, _: _pin_request_origin(address, True)  # ty: ignore[invalid-assignment]
+    patched.pin_request_origin = lambda address, _: _pin_request_origin(address, True)
     logging.getLogger("persistence").setLevel(logging.WARNING)
     threading.Thread(target=keep_state, daemon=True).start()
     config = Config()

