@@ -28,7 +28,8 @@ def up() -> None:
         stacks.ensure_stack(toolchain, file.stem.removeprefix("Pulumi."))
     _report("ready")
     for here in differences.MEANINGS:
-        subjects = dict.fromkeys(row.subject.rpartition(":")[2] for row in differences.DIFFERENCES if row.here == here)
+        rows = [row for row in differences.DIFFERENCES if row.here == here]
+        subjects = dict.fromkeys(row.subject.split("#")[0].split(":")[-1] for row in rows)
         console.print(f"[bold]{here}[/bold]: {', '.join(subjects)}", soft_wrap=True)
     console.print("Each difference from AWS is a row of docs/local-cloud.md.")
     console.print('Now: eval "$(tandem local env)"', markup=False)

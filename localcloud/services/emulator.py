@@ -3,7 +3,6 @@
 The supervisor gives the environment: the parts' ports, the endpoint URLs and the root credentials.
 """
 
-import asyncio
 import json
 import logging
 import os
@@ -35,8 +34,6 @@ os.environ.update(
 )
 
 import boto3  # noqa: E402
-from hypercorn.asyncio import serve  # noqa: E402
-from hypercorn.config import Config  # noqa: E402
 from ministack import app as emulator  # noqa: E402
 from ministack.core import lambda_runtime, persistence  # noqa: E402
 from ministack.core.responses import AccountRegionScopedDict, AccountScopedDict  # noqa: E402
@@ -44,13 +41,14 @@ from ministack.core.responses import AccountRegionScopedDict, AccountScopedDict 
 from localcloud.services import aoss  # noqa: E402
 
 _changed = threading.Event()
+_app = emulator.app
 _special_request = emulator._handle_special_data_plane_request
 _pin_request_origin = emulator.pin_request_origin
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
     """The emulator's application, noting after each request that its state may have changed."""
-    await emulator.app(scope, receive, send)
+    await _app(scope, receive, send)
     _changed.set()
 
 
@@ -118,9 +116,7 @@ if __name__ == "__main__":
     patched._handle_special_data_plane_request = special_request
     # Policies that demand TLS are met: loopback stands for it here.
     patched.pin_request_origin = lambda address, _: _pin_request_origin(address, True)
+    patched.app = application
     logging.getLogger("persistence").setLevel(logging.WARNING)
     threading.Thread(target=keep_state, daemon=True).start()
-    config = Config()
-    config.bind = [f"127.0.0.1:{os.environ['GATEWAY_PORT']}"]
-    config.keep_alive_timeout = 75
-    asyncio.run(serve(application, config))
+    emulator.main()

@@ -83,7 +83,10 @@ EMBEDDERS = {"amazon.titan-embed-text-v2": Titan, "cohere.embed-": Cohere}
 
 
 class Models:
-    """Both models, each for one request at a time."""
+    """Both models, each for one request at a time, as a WSGI application with Bedrock's and OpenAI's routes.
+
+    GET /health answers once both are loaded.
+    """
 
     def __init__(self) -> None:
         self._embedder = OnnxEmbeddingProvider()
@@ -94,7 +97,43 @@ class Models:
         parameters.cache_ram_mib = 0  # prompts differ; keeping old ones only costs memory
         self._generator: Any = xllamacpp.Server(parameters)  # ty: ignore[missing-attribute]
         self._embedding, self._generating = threading.Lock(), threading.Lock()
+        self._places = threading.BoundedSemaphore(REQUESTS)
         self.embed(["load the model"], 1)
+
+    def __call__(self, environ: Json, start_response: Callable[..., Any]) -> list[bytes]:
+        status, headers = "200 OK", [("Content-Type", "application/json")]
+        try:
+            content = self._serve(environ)
+        except (*FAILURES, ValueError, TypeError, AttributeError, KeyError) as error:
+            status, content = FAILURES.get(type(error), "400 ValidationException"), {"message": str(error)}
+            headers.append(("x-amzn-errortype", status.split()[1]))
+        body = json.dumps(content).encode()
+        start_response(status, [*headers, ("Content-Length", str(len(body)))])
+        return [body]
+
+    def _serve(self, environ: Json) -> Json:
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        path = environ["PATH_INFO"].strip("/").split("/")
+        if path == ["health"]:
+            return {"models": "loaded"}
+        if not self._places.acquire(blocking=False):
+            raise BlockingIOError("Too many requests, please wait before trying again.")
+        try:
+            return self._route(path, environ.get("HTTP_AUTHORIZATION", ""), json.loads(body))
+        finally:
+            self._places.release()
+
+    def _route(self, path: list[str], authorization: str, request: Json) -> Json:
+        match path:
+            case ["v1", "embeddings"]:
+                return OpenAI(**request).answer(self.embed)
+            case ["v1", "chat", "completions"]:
+                return self.chat(request)
+            case ["model", *model, "invoke" | "converse" as operation]:
+                if not authorization.startswith("AWS4-HMAC-SHA256"):
+                    raise PermissionError("Missing Authentication Token")
+                return getattr(self, operation)("/".join(model), request)
+        raise FileNotFoundError(f"no route /{'/'.join(path)}")
 
     def embed(self, texts: list[str], dimensions: int) -> np.ndarray:
         """Return float32 [len(texts), dimensions] of length 1, each of the first 256 tokens of a text.
@@ -143,48 +182,6 @@ class Models:
         }
 
 
-class Application:
-    """The WSGI application: Bedrock Runtime's and OpenAI's routes, and GET /health once both models are loaded."""
-
-    def __init__(self) -> None:
-        self._models, self._places = Models(), threading.BoundedSemaphore(REQUESTS)
-
-    def __call__(self, environ: Json, start_response: Callable[..., Any]) -> list[bytes]:
-        status, headers = "200 OK", [("Content-Type", "application/json")]
-        try:
-            content = self._serve(environ)
-        except (*FAILURES, ValueError, TypeError, AttributeError, KeyError) as error:
-            status, content = FAILURES.get(type(error), "400 ValidationException"), {"message": str(error)}
-            headers.append(("x-amzn-errortype", status.split()[1]))
-        body = json.dumps(content).encode()
-        start_response(status, [*headers, ("Content-Length", str(len(body)))])
-        return [body]
-
-    def _serve(self, environ: Json) -> Json:
-        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        path = environ["PATH_INFO"].strip("/").split("/")
-        if path == ["health"]:
-            return {"models": "loaded"}
-        if not self._places.acquire(blocking=False):
-            raise BlockingIOError("Too many requests, please wait before trying again.")
-        try:
-            return self._route(path, environ.get("HTTP_AUTHORIZATION", ""), json.loads(body))
-        finally:
-            self._places.release()
-
-    def _route(self, path: list[str], authorization: str, request: Json) -> Json:
-        match path:
-            case ["v1", "embeddings"]:
-                return OpenAI(**request).answer(self._models.embed)
-            case ["v1", "chat", "completions"]:
-                return self._models.chat(request)
-            case ["model", *model, "invoke" | "converse" as operation]:
-                if not authorization.startswith("AWS4-HMAC-SHA256"):
-                    raise PermissionError("Missing Authentication Token")
-                return getattr(self._models, operation)("/".join(model), request)
-        raise FileNotFoundError(f"no route /{'/'.join(path)}")
-
-
 class Server(ThreadingMixIn, WSGIServer):
     """A thread for each request."""
 
@@ -192,5 +189,5 @@ class Server(ThreadingMixIn, WSGIServer):
 
 
 if __name__ == "__main__":
-    with make_server("127.0.0.1", int(os.environ["TANDEM_LOCAL_MODELS_PORT"]), Application(), Server) as server:
+    with make_server("127.0.0.1", int(os.environ["TANDEM_LOCAL_MODELS_PORT"]), Models(), Server) as server:
         server.serve_forever()

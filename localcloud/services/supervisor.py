@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from subprocess import DEVNULL, Popen
+from subprocess import DEVNULL, Popen, run
 from typing import IO, Any
 
 from localcloud import paths
@@ -179,7 +179,17 @@ def _stop(parts: Iterable[Part]) -> None:
         while any(part.running() for part in parts) and time.monotonic() < deadline:
             time.sleep(0.1)
     for part in parts:
+        with suppress(FileNotFoundError, ValueError):
+            _kill_orphans(json.loads(part.record.read_text())["pid"])
         part.record.unlink(missing_ok=True)
+
+
+def _kill_orphans(group: int) -> None:
+    """Kill what a part left behind; no other process can have its id as long as something of its group lives."""
+    leader = run(["ps", "-o", "stat=", "-p", str(group)], capture_output=True, text=True, check=False).stdout.strip()
+    if leader[:1] in ("", "Z"):  # a zombie has ended
+        with suppress(ProcessLookupError):
+            os.killpg(group, signal.SIGKILL)
 
 
 def _lock() -> IO[str]:

@@ -78,7 +78,7 @@ def test_the_same_code_makes_the_same_archive(tmp_path, monkeypatch):
 def test_every_row_of_a_type_names_one_that_pulumi_aws_has():
     for row in differences.DIFFERENCES:
         token, _, names = row.subject.partition("#")
-        if token.startswith("aws:"):
+        if token.startswith("aws:") and "*" not in token:
             types = schemas.sdk_types(token)
             assert types, row.subject
             assert {name for name in names.split(",") if name} <= types.keys(), row.subject
