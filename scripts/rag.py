@@ -5,23 +5,15 @@ import os
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-ROOT = Path(__file__).resolve().parents[1]
+from scripts.local_environment import BIN, ROOT, local_environment
+
 SAMPLES = ROOT / ".tandem" / "samples"
-BIN = Path(sys.executable).parent
 GATE = ["--min-cited", "12", "--min-refused", "4"]
 console = Console()
-
-
-def local_environment() -> dict[str, str]:
-    """This process's environment with what `tandem local env` sets."""
-    script = f'eval "$({BIN}/tandem local env)" && env -0'
-    printed = subprocess.run(["bash", "-c", script], cwd=ROOT, check=True, capture_output=True).stdout.decode()
-    return dict(entry.split("=", 1) for entry in printed.split("\0") if "=" in entry)
 
 
 def main() -> int:

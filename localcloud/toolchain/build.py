@@ -8,21 +8,23 @@ import secrets
 import shutil
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import NamedTuple
 
 from pulumi.runtime.proto import provider_pb2
 
 from localcloud import paths
-from localcloud.toolchain import guard, stacks
+from localcloud.toolchain import guard
 from localcloud.toolchain.aws_stand_in import provider, schemas
 
 MODULES = Path(__file__).parent / "go"
-GIGABYTES_TO_BUILD = 3
+FREE_GIGABYTES = 3
+REPORT_SECONDS = 15
+AWS_VERSION = metadata.version("pulumi-aws")
+PLUGIN = paths.PULUMI / "plugins" / f"resource-aws-v{AWS_VERSION}"
 Report = Callable[[str], None]
 
 
@@ -30,8 +32,7 @@ class Missing(Exception):
     """Something that this machine has to have and hasn't; the text says what, and how to get it."""
 
 
-@dataclass(frozen=True)
-class Toolchain:
+class Toolchain(NamedTuple):
     """The `pulumi` to run, the environment that makes it local, and whether the provider is the official one."""
 
     pulumi: Path
@@ -39,9 +40,8 @@ class Toolchain:
     official: bool
 
 
-@dataclass(frozen=True)
-class Program:
-    """A Go program to build: the file it becomes, its lock's folder, its package, and its minutes on two cores."""
+class Program(NamedTuple):
+    """A Go program: the file to build, the folder of its lock, its package, its minutes on two cores, linker flags."""
 
     file: Path
     module: str
@@ -50,14 +50,14 @@ class Program:
     flags: str = "-s -w"
 
 
-# The engine takes the language hosts beside itself without a warning; `.tandem/bin` has the command that runs it.
+# The engine looks for language hosts beside itself; `.tandem/bin` has the command that starts it.
 ENGINE_FOLDER = paths.BIN / "engine"
+VERSION = "-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v3.259.0"
 ENGINE = Program(
-    ENGINE_FOLDER / "pulumi",
-    "pulumi",
-    "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
-    6,
-    "-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v3.259.0",
+    ENGINE_FOLDER / "pulumi", "pulumi", "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi", 6, f"-s -w {VERSION}"
+)
+YAML = Program(
+    ENGINE_FOLDER / "pulumi-language-yaml", "yaml", "github.com/pulumi/pulumi-yaml/cmd/pulumi-language-yaml", 1
 )
 BRIDGE = Program(
     paths.BIN / "pulumi-resource-terraform-provider",
@@ -65,82 +65,43 @@ BRIDGE = Program(
     "github.com/pulumi/pulumi-terraform-bridge/v3/dynamic",
     3.5,
 )
-YAML = Program(
-    ENGINE_FOLDER / "pulumi-language-yaml", "yaml", "github.com/pulumi/pulumi-yaml/cmd/pulumi-language-yaml", 1
-)
 
 
 def ensure(report: Report) -> Toolchain:
-    """Make what is missing of the toolchain, telling `report` (at most once a second) what is going on.
+    """Make what is missing of the toolchain, telling `report` what is going on (a line every 15 s at most).
 
     Raises Missing when this machine lacks something that only its owner can get.
     """
-    for folder in (paths.BIN, paths.PULUMI, paths.STATE, paths.CACHE):
+    for folder in (ENGINE_FOLDER, PLUGIN.parent, paths.STATE, paths.CACHE):
         folder.mkdir(parents=True, exist_ok=True)
-    environment = _environment()
-    installed = _installed_pulumi()
-    official = bool(installed) and _install_official_provider(installed, environment, report)
+    passphrase = paths.PULUMI / "passphrase"
+    if not passphrase.exists():
+        passphrase.touch(mode=0o600)
+        passphrase.write_text(secrets.token_urlsafe(24))
+    environment = {
+        "PATH": os.pathsep.join([str(paths.BIN), str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
+        "PULUMI_HOME": str(paths.PULUMI),
+        "PULUMI_BACKEND_URL": f"file://{paths.STATE}",
+        "PULUMI_CONFIG_PASSPHRASE": passphrase.read_text(),
+        "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true",
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+    }
+    places = [place for place in os.environ.get("PATH", "").split(os.pathsep) if Path(place) != paths.BIN]
+    installed = shutil.which("pulumi", path=os.pathsep.join(places))
     if not installed:
         _build(ENGINE, report)
         _build(YAML, report)
         _install_language_python()
+    official = bool(installed) and _install_official_provider(str(installed), environment, report)
     if not official:
         _install_stand_in(report)
     _script(paths.BIN / "pulumi", "localcloud.toolchain.stacks", installed or ENGINE.file)
     return Toolchain(paths.BIN / "pulumi", environment, official)
 
 
-def console(text: str) -> None:
-    """A `report` for a terminal, where each line replaces the last, and for a log, where most are left out."""
-    if sys.stdout.isatty():
-        print(f"\r\033[K{text}", end="", flush=True)
-    elif time.monotonic() - _last_line[0] > 15:
-        _last_line[0] = time.monotonic()
-        print(text, flush=True)
-
-
-_last_line = [float("-inf")]
-
-
-def _environment() -> dict[str, str]:
-    passphrase = paths.PULUMI / "passphrase"
-    if not passphrase.exists():
-        passphrase.touch(mode=0o600)
-        passphrase.write_text(secrets.token_urlsafe(24))
-    return {
-        "PATH": os.pathsep.join([str(paths.BIN), str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
-        "PULUMI_HOME": str(paths.PULUMI),
-        "PULUMI_BACKEND_URL": f"file://{paths.STATE}",
-        "PULUMI_CONFIG_PASSPHRASE": passphrase.read_text(),
-        "PULUMI_SKIP_UPDATE_CHECK": "true",
-        **stacks.ENVIRONMENT,
-    }
-
-
-def _installed_pulumi() -> Path | None:
-    places = [place for place in os.environ.get("PATH", "").split(os.pathsep) if Path(place) != paths.BIN]
-    found = shutil.which("pulumi", path=os.pathsep.join(places))
-    return Path(found) if found else None
-
-
-def _plugin_folder() -> Path:
-    return paths.PULUMI / "plugins" / f"resource-aws-v{metadata.version('pulumi-aws')}"
-
-
-def _install_official_provider(pulumi: Path, environment: dict[str, str], report: Report) -> bool:
-    """Whether the official plugin is there now; a stand-in from an earlier time gives way to it."""
-    folder = _plugin_folder()
-    if (folder / "stand-in").exists():
-        shutil.rmtree(folder)
-    report("fetching the pulumi-aws plugin")
-    command = [str(pulumi), "plugin", "install", "resource", "aws", metadata.version("pulumi-aws")]
-    return subprocess.run(command, env=os.environ | environment, capture_output=True, check=False).returncode == 0
-
-
 def _build(program: Program, report: Report) -> None:
-    """Build with Go what this lock hasn't been built for yet (the stamp beside the program names the lock)."""
-    module = MODULES / program.module
-    stamp = paths.CACHE / f"{program.module}.built"
+    """Build with Go what hasn't been built for this lock yet; a stamp in the cache names the lock."""
+    module, stamp = MODULES / program.module, paths.CACHE / f"{program.module}.built"
     lock = (module / "go.mod").read_bytes() + (module / "go.sum").read_bytes() + program.flags.encode()
     digest = hashlib.sha256(lock).hexdigest()
     if program.file.exists() and stamp.exists() and stamp.read_text() == digest:
@@ -151,38 +112,29 @@ def _build(program: Program, report: Report) -> None:
             "newer (https://go.dev/dl), or for the engine alone the Pulumi CLI (https://www.pulumi.com/docs/install)."
         )
     free = shutil.disk_usage(paths.HOME).free / 2**30
-    if free < GIGABYTES_TO_BUILD:
+    if free < FREE_GIGABYTES:
         raise Missing(
-            f"Only {free:.1f} GB of disk are free at {paths.HOME}, and building the Pulumi engine takes "
-            f"{GIGABYTES_TO_BUILD}: free some space and try again."
+            f"{paths.HOME} has {free:.1f} GB of disk left, and building the Pulumi engine takes {FREE_GIGABYTES}: free "
+            "some space and try again."
         )
-    program.file.parent.mkdir(parents=True, exist_ok=True)
+    log = paths.CACHE / f"{program.module}.log"
     command = ["go", "build", "-v", "-trimpath", "-ldflags", program.flags, "-o", str(program.file), program.package]
-    process = guard.start(
-        command, cwd=module, env=os.environ | {"CGO_ENABLED": "0"}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    )
-    output = _follow(process, program, report)
-    if process.wait():
-        raise Missing(f"Go could not build {program.package}: {output[-1] if output else 'no output'}.")
-    stamp.write_text(digest)
-
-
-def _follow(process: subprocess.Popen[bytes], program: Program, report: Report) -> list[str]:
-    """Report each second what is being compiled until the build ends; what it wrote."""
-    output: list[str] = []
-    assert process.stderr  # noqa: S101 - it is a pipe
-    stream = process.stderr
-    reader = threading.Thread(target=lambda: [output.append(line.decode().strip()) for line in stream], daemon=True)
-    reader.start()
     started = time.monotonic()
-    while reader.is_alive():
-        reader.join(1)
-        elapsed = (time.monotonic() - started) / 60
+    with log.open("wb") as output:
+        go = guard.start(command, cwd=module, env=os.environ | {"CGO_ENABLED": "0"}, stdout=output, stderr=output)
+    while go.poll() is None:
+        written = log.read_text().split()
         report(
-            f"building {program.file.name}: {elapsed:.1f} of about {program.minutes:g} min on two cores, "
-            f"{len(output)} packages, {output[-1].rpartition('/')[2] if output else 'looking for modules'}"
+            f"building {program.file.name}: {(time.monotonic() - started) / 60:.1f} of about {program.minutes:g} min on"
+            f" two cores, {len(written)} packages, now {written[-1] if written else 'looking for modules'}"
         )
-    return output
+        try:
+            go.wait(REPORT_SECONDS)
+        except subprocess.TimeoutExpired:
+            continue
+    if go.returncode:
+        raise Missing(f"Go could not build {program.package}: see the end of {log}, and try again.")
+    stamp.write_text(digest)
 
 
 def _install_language_python() -> None:
@@ -195,27 +147,40 @@ def _install_language_python() -> None:
         runner.write_bytes((Path(folder.strip()) / "python" / "cmd" / runner.name).read_bytes())
 
 
+def _install_official_provider(pulumi: str, environment: dict[str, str], report: Report) -> bool:
+    """Whether the official plugin is installed now; where it could not be fetched once, that isn't tried again."""
+    if PLUGIN.exists():
+        return not (PLUGIN / "stand-in").exists()
+    report("fetching the pulumi-aws plugin")
+    command = [pulumi, "plugin", "install", "resource", "aws", AWS_VERSION]
+    if subprocess.run(command, env=os.environ | environment, capture_output=True, check=False).returncode == 0:
+        return True
+    report(f"it could not be fetched: a stand-in takes its place (remove {PLUGIN} to try again)")
+    return False
+
+
 def _install_stand_in(report: Report) -> None:
     """Make the stand-in the installed aws plugin of the private Pulumi home."""
     terraform_provider = _terraform_provider()
     _build(BRIDGE, report)
-    shapes = paths.CACHE / "aws-shapes.json"
-    stamp = paths.CACHE / "aws-shapes.made"
+    shapes, stamp = paths.CACHE / "aws-shapes.json", paths.CACHE / "aws-shapes.built"
     made_for = f"{terraform_provider.resolve().name} {(paths.CACHE / 'bridge.built').read_text()}"
     if not (shapes.exists() and stamp.exists() and stamp.read_text() == made_for):
         report("reading the schema of the AWS provider (about half a minute)")
-        shapes.write_text(json.dumps(_shapes(terraform_provider), separators=(",", ":")))
+        process, bridge = provider.start_bridge(BRIDGE.file, terraform_provider)
+        request = provider_pb2.GetSchemaRequest(subpackage_name="aws", subpackage_version="0.0.0")
+        shapes.write_text(json.dumps(schemas.compact(bridge.GetSchema(request).schema), separators=(",", ":")))
+        guard.stop(process)
         stamp.write_text(made_for)
-    folder = _plugin_folder()
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "stand-in").touch()
+    PLUGIN.mkdir(exist_ok=True)
+    (PLUGIN / "stand-in").touch()
     module = "localcloud.toolchain.aws_stand_in.provider"
-    _script(folder / "pulumi-resource-aws", module, BRIDGE.file, terraform_provider, shapes)
+    _script(PLUGIN / "pulumi-resource-aws", module, BRIDGE.file, terraform_provider, shapes)
 
 
 def _terraform_provider() -> Path:
-    """A link named as the bridge expects it to the newest Terraform AWS provider on this machine."""
-    places = [os.environ.get("TF_PLUGIN_DIR"), "/opt/tf-plugins", str(Path("~/.terraform.d/plugins").expanduser())]
+    """A link, named as the bridge expects it, to the newest Terraform AWS provider on this machine."""
+    places = [os.environ.get("TF_PLUGIN_DIR"), "/opt/tf-plugins", Path("~/.terraform.d/plugins").expanduser()]
     machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
     pattern = f"registry.terraform.io/hashicorp/aws/*/{platform.system().lower()}_{machine}/terraform-provider-aws*"
     found = [file for place in places if place for file in Path(place).glob(pattern)]
@@ -225,22 +190,15 @@ def _terraform_provider() -> Path:
             "providers mirror ~/.terraform.d/plugins` in a folder that requires hashicorp/aws 5.100.0 and unpack the "
             "archive that it saves, or set TF_PLUGIN_DIR to a folder that holds it, or put it into /opt/tf-plugins."
         )
+    newest = max(found, key=lambda file: [int(part) for part in file.parts[-3].split(".") if part.isdigit()])
     link = paths.BIN / "terraform-provider-aws"
-    link.unlink(missing_ok=True)
-    link.symlink_to(max(found, key=lambda file: [int(part) for part in file.parts[-3].split(".") if part.isdigit()]))
+    if link.resolve() != newest.resolve():
+        link.unlink(missing_ok=True)
+        link.symlink_to(newest)
     return link
 
 
-def _shapes(terraform_provider: Path) -> schemas.Shapes:
-    process, bridge = provider.start_bridge(BRIDGE.file, terraform_provider)
-    try:
-        request = provider_pb2.GetSchemaRequest(subpackage_name="aws", subpackage_version="0.0.0")
-        return schemas.compact(bridge.GetSchema(request).schema)
-    finally:
-        guard.stop(process)
-
-
-def _script(file: Path, module: str, *arguments: Path) -> None:
+def _script(file: Path, module: str, *arguments: Path | str) -> None:
     """An executable that runs a module of this package with these arguments, then its own."""
     fixed = " ".join(f"'{argument}'" for argument in (sys.executable, "-P", "-m", module, *arguments))
     partial = file.with_suffix(".new")

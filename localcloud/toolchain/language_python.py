@@ -1,29 +1,25 @@
 # ruff: noqa: ARG002 - gRPC gives every method a request and a context
 """The Python language host: runs programs, component plugins and policy packs for the Pulumi engine.
 
-The official host can't be built from Go modules; this one runs the same `pulumi-language-python-exec` as it does
-(`build.py` takes that script from Pulumi's Go SDK), so errors of a program look as they do everywhere.
+The official host can't be built from Go modules; this one runs programs by the same `pulumi-language-python-exec`
+(`build.py` takes that script from Pulumi's Go SDK), so their errors look as they do everywhere.
 """
 
 import contextlib
 import json
 import os
-import platform
-import queue
-import signal
+import select
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Generator
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
-import grpc
-from google.protobuf import empty_pb2
+from google.protobuf.empty_pb2 import Empty  # ty: ignore[missing-module-member]
 from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
 
-from localcloud.toolchain import guard
+from localcloud.toolchain import guard, plugin
 
 SHOWED_THE_ERROR = 32  # how that script says that the user has been told what is wrong
 
@@ -32,41 +28,21 @@ class PythonHost(language_pb2_grpc.LanguageRuntimeServicer):
     """Serves the engine at the address `engine`, and runs programs by the script `runner`."""
 
     def __init__(self, runner: str, engine: str) -> None:
-        self.runner = runner
-        self.engine = engine
-        self.running: set[subprocess.Popen[bytes]] = set()
-
-    def Handshake(self, request, context):
-        return language_pb2.LanguageHandshakeResponse()
+        self.runner, self.engine = runner, engine
+        self.running: set[subprocess.Popen] = set()
 
     def GetPluginInfo(self, request, context):
         return plugin_pb2.PluginInfo(version=metadata.version("pulumi"))
 
-    def About(self, request, context):
-        return language_pb2.AboutResponse(executable=sys.executable, version=platform.python_version())
-
-    def GetRequiredPlugins(self, request, context):
-        # None: each resource names its plugin's version itself, and installing is the toolchain's business.
-        return language_pb2.GetRequiredPluginsResponse()
-
     def GetRequiredPackages(self, request, context):
+        # None: each resource names its plugin's version itself, and installing is the toolchain's business.
         return language_pb2.GetRequiredPackagesResponse()
 
-    def GetProgramDependencies(self, request, context):
-        installed = {item.metadata["Name"]: item.version for item in metadata.distributions()}
-        return language_pb2.GetProgramDependenciesResponse(
-            dependencies=[language_pb2.DependencyInfo(name=name, version=installed[name]) for name in sorted(installed)]
-        )
-
-    def RuntimeOptionsPrompts(self, request, context):
-        return language_pb2.RuntimeOptionsResponse()
-
-    def InstallDependencies(self, request, context) -> Iterator[language_pb2.InstallDependenciesResponse]:
+    def InstallDependencies(self, request, context):
         yield language_pb2.InstallDependenciesResponse(stdout=b"make installs the Python packages into .venv\n")
 
     def Run(self, request, context):
         """Run a program to its end; `bail` tells the engine that the program's error has been shown."""
-        program = Path(request.info.program_directory) / (request.info.entry_point or ".")
         options = {
             "monitor": request.monitor_address,
             "engine": self.engine,
@@ -78,7 +54,8 @@ class PythonHost(language_pb2_grpc.LanguageRuntimeServicer):
             "dry_run": str(request.dryRun).lower(),
             "parallel": str(request.parallel),
         }
-        arguments = [part for name, value in options.items() if value for part in (f"--{name}", value)]
+        arguments = [f"--{name}={value}" for name, value in options.items() if value]
+        program = Path(request.info.program_directory) / (request.info.entry_point or ".")
         environment = os.environ | {
             "PULUMI_CONFIG": json.dumps(dict(request.config)),
             "PULUMI_CONFIG_SECRET_KEYS": json.dumps(list(request.configSecretKeys)),
@@ -91,39 +68,30 @@ class PythonHost(language_pb2_grpc.LanguageRuntimeServicer):
             return language_pb2.RunResponse(bail=True)
         return language_pb2.RunResponse(error=f"Program exited with non-zero exit code: {code}" if code else "")
 
-    def RunPlugin(self, request, context) -> Iterator[language_pb2.RunPluginResponse]:
+    def RunPlugin(self, request, context):
         """Run a component plugin or a policy pack, passing on what it writes, until it ends or the call does."""
         environment = dict(entry.split("=", 1) for entry in request.env) or dict(os.environ)
         command = [sys.executable, "-u", request.program or request.info.program_directory, *request.args]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         with self._child(command, cwd=request.pwd or None, env=environment, **pipes) as process:
             context.add_callback(lambda: guard.stop(process))
-            written: queue.Queue[tuple[str, bytes]] = queue.Queue()
-
-            def pump(name: str) -> None:
-                stream = getattr(process, name)
-                while block := stream.read1(65536):
-                    written.put((name, block))
-                written.put((name, b""))
-
-            for name in pipes:
-                threading.Thread(target=pump, args=(name,), daemon=True).start()
-            open_streams = len(pipes)
-            while open_streams:
-                name, block = written.get()
-                if block:
-                    yield language_pb2.RunPluginResponse(**{name: block})
-                else:
-                    open_streams -= 1
+            streams = {getattr(process, name).fileno(): name for name in pipes}
+            while streams:
+                for stream in select.select(list(streams), [], [])[0]:
+                    if block := os.read(stream, 1 << 16):
+                        written: dict[str, Any] = {streams[stream]: block}
+                        yield language_pb2.RunPluginResponse(**written)
+                    else:
+                        del streams[stream]
             yield language_pb2.RunPluginResponse(exitcode=process.wait())
 
     def Cancel(self, request, context):
         for process in list(self.running):
             guard.stop(process)
-        return empty_pb2.Empty()
+        return Empty()
 
     @contextlib.contextmanager
-    def _child(self, command: list[str], **options) -> Iterator[subprocess.Popen[bytes]]:
+    def _child(self, command: list[str], **options) -> Generator[subprocess.Popen]:
         process = guard.start(command, **options)
         self.running.add(process)
         try:
@@ -133,17 +101,5 @@ class PythonHost(language_pb2_grpc.LanguageRuntimeServicer):
             guard.stop(process)
 
 
-def main() -> None:
-    """Serve the engine whose address is the last argument, with the runner that is the first; print the port."""
-    guard.exit_with_parent()
-    signal.signal(signal.SIGINT, lambda *_: os._exit(0))  # how the engine ends its plugins; guards end the children
-    server = grpc.server(ThreadPoolExecutor(max_workers=32), options=[("grpc.max_receive_message_length", 400 << 20)])
-    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(PythonHost(sys.argv[1], sys.argv[-1]), server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    print(port, flush=True)
-    server.wait_for_termination()
-
-
 if __name__ == "__main__":
-    main()
+    plugin.serve(language_pb2_grpc.add_LanguageRuntimeServicer_to_server, PythonHost(sys.argv[1], sys.argv[-1]))

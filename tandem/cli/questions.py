@@ -35,7 +35,10 @@ def questions(
         raise CommandError(str(error)) from error
     (url,) = read_outputs(stack, "queryUrl")
     service = QueryService(url, token, say=lambda message: typer.echo(message, err=True))
-    rows = run(question_set, lambda question: service.ask({"question": question}))
+    rows = []
+    for row in run(question_set, lambda question: service.ask({"question": question})):
+        rows.append(row)
+        typer.echo(f"{len(rows)} of {len(question_set)}: {row.question.id}, {row.seconds:.1f} s", err=True)
     summary = summarize(rows)
     if as_json:
         content = {"rows": [{**asdict(row), "ok": row.ok} for row in rows], "summary": asdict(summary)}
@@ -57,10 +60,11 @@ def show(rows: "list[Row]", summary: "Summary") -> None:
     if not console.is_terminal:
         console.width = REPORT_WIDTH
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column, widest in (("id", None), ("ok", 3), ("question", 60), ("labelled", None), ("first cited", None)):
-        table.add_column(column, no_wrap=True, max_width=widest)
+    for column, least, most in (("id", 18, 18), ("ok", 3, 3), ("question", 30, 60), ("labelled", 30, 40)):
+        table.add_column(column, no_wrap=True, min_width=least, max_width=most)
+    table.add_column("first cited", no_wrap=True, min_width=30, max_width=40)
     for column in ("score", "time"):
-        table.add_column(column, no_wrap=True, justify="right")
+        table.add_column(column, no_wrap=True, min_width=6, justify="right")
     for row in rows:
         outcome = row.error or ("refused" if row.refused else next(iter(row.cited), "no citation"))
         verdict = "yes" if row.ok else "NO"

@@ -6,7 +6,7 @@ A question with `document: null` is not answered by the documents, and the right
 
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,8 +96,11 @@ def _mistakes(entry: Any) -> list[str]:
     return mistakes
 
 
-def run(questions: Iterable[Question], target: Target, concurrency: int = 4) -> list[Row]:
-    """Put the questions to a target, `concurrency` at a time; an exception of the target becomes a row's `error`."""
+def run(questions: Iterable[Question], target: Target, concurrency: int = 2) -> Iterator[Row]:
+    """Put the questions to a target, `concurrency` at a time, and give the rows in order as they come.
+
+    An exception of the target becomes a row's `error`.
+    """
 
     def ask(question: Question) -> Row:
         start = time.monotonic()
@@ -116,7 +119,7 @@ def run(questions: Iterable[Question], target: Target, concurrency: int = 4) -> 
         )
 
     with ThreadPoolExecutor(concurrency) as pool:
-        return list(pool.map(ask, questions))
+        yield from pool.map(ask, questions)
 
 
 @dataclass(frozen=True)

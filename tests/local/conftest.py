@@ -4,7 +4,6 @@ import json
 import os
 import shlex
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -18,7 +17,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 HOME = ROOT / ".tandem" / "test"
-PARTS = ("EMULATOR", "OPENSEARCH", "MODELS")
+PORTS = {"EMULATOR": "24566", "MODELS": "24567", "OPENSEARCH": "29200"}
+KEEP = "TANDEM_TEST_KEEP" in os.environ  # leaves the local cloud running, and goes on with one that was left
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -36,6 +36,7 @@ class Cloud:
     """A local cloud and how to run commands on it."""
 
     environment: dict[str, str]
+    git_status_before: str = ""
 
     def run(
         self, *command: str | Path, check: bool = True, timeout: float = 900, **more
@@ -87,19 +88,6 @@ def until(condition: Callable[[], object], seconds: float, what: str, every: flo
     return value
 
 
-def free_port() -> int:
-    """A port that is free on loopback, as is the one 100 above it (OpenSearch's transport)."""
-    while True:
-        with socket.socket() as one, socket.socket() as other:
-            one.bind(("127.0.0.1", 0))
-            port = one.getsockname()[1]
-            try:
-                other.bind(("127.0.0.1", port + 100))
-            except (OSError, OverflowError):
-                continue
-            return port
-
-
 def git_status() -> str:
     """What git sees of the checkout."""
     return subprocess.check_output(["git", "status", "--porcelain"], cwd=ROOT, text=True)
@@ -108,16 +96,18 @@ def git_status() -> str:
 @pytest.fixture(scope="session")
 def cloud() -> Iterator[Cloud]:
     """An empty local cloud, stopped and erased at the end."""
-    settings = {"TANDEM_LOCAL_HOME": str(HOME)} | {f"TANDEM_LOCAL_{part}_PORT": str(free_port()) for part in PARTS}
+    settings = {"TANDEM_LOCAL_HOME": str(HOME)} | {f"TANDEM_LOCAL_{part}_PORT": port for part, port in PORTS.items()}
     base, before = Cloud({**os.environ, **settings}), git_status()
-    base.tandem("local", "down")
-    shutil.rmtree(HOME, ignore_errors=True)
+    if not KEEP:
+        base.tandem("local", "down")
+        shutil.rmtree(HOME, ignore_errors=True)
     try:
         base.tandem("local", "up", timeout=1800)
         printed = base.run("bash", "-c", f'eval "$({BIN}/tandem local env)" && env -0').stdout
         yield Cloud(dict(entry.split("=", 1) for entry in printed.split("\0") if "=" in entry), before)
     finally:
-        base.tandem("local", "down")
+        if not KEEP:
+            base.tandem("local", "down")
 
 
 @dataclass

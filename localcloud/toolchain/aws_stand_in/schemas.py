@@ -5,13 +5,15 @@ import json
 import typing
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from pulumi import _types
 
 Shape = list["Shape | None"] | dict[str, "Shape | None"]
 """What a property of the bridge holds: a one-element list for an array, a dict for an object, None for the rest."""
+
+Shapes = dict[str, dict[str, dict[str, Shape | None]]]
+"""`resources`, `functions` and `provider` -> bridge token (of the provider the empty one) -> property -> shape."""
 
 # What stands for a value that a preview can't know: of any type first, then of each (plugin/rpc.go in Pulumi's Go SDK).
 UNKNOWNS = (
@@ -24,12 +26,9 @@ UNKNOWNS = (
     "dd056dcd-154b-4c76-9bd3-c8f88648b5ff",
 )
 
-Shapes = dict[str, dict[str, dict[str, Shape | None]]]
-"""`resources` and `functions` by bridge token, and `provider` under the empty token: property -> shape."""
-
 
 def compact(schema: str) -> Shapes:
-    """The input properties of everything in a Pulumi schema (JSON, some 50 MB), by token, without the descriptions."""
+    """The input properties of everything in a Pulumi schema (50 MB of JSON), by token, without the descriptions."""
     document = json.loads(schema)
     types = document["types"]
 
@@ -42,22 +41,15 @@ def compact(schema: str) -> Shapes:
         nested = ((key, shape(value, (*seen, name))) for key, value in types[name].get("properties", {}).items())
         return {key: value for key, value in nested if value is not None}
 
-    def properties(specs: dict[str, Any]) -> dict[str, Shape | None]:
+    def shapes(specs: dict[str, Any]) -> dict[str, Shape | None]:
         return {key: shape(value) for key, value in specs.items()}
 
+    functions = {token: item.get("inputs", {}).get("properties", {}) for token, item in document["functions"].items()}
     return {
-        "resources": {token: properties(item["inputProperties"]) for token, item in document["resources"].items()},
-        "functions": {
-            token: properties(item.get("inputs", {}).get("properties", {}))
-            for token, item in document["functions"].items()
-        },
-        "provider": {"": properties(document["provider"]["inputProperties"])},
+        "resources": {token: shapes(item["inputProperties"]) for token, item in document["resources"].items()},
+        "functions": {token: shapes(properties) for token, properties in functions.items()},
+        "provider": {"": shapes(document["provider"]["inputProperties"])},
     }
-
-
-def load(file: Path) -> Shapes:
-    """Read what `compact` gave and `build.py` stored."""
-    return json.loads(file.read_text())
 
 
 @cache
@@ -66,11 +58,10 @@ def sdk_types(token: str) -> dict[str, Any]:
     _, path, name = token.split(":")
     module = path.split("/")[0]
     package = {"index": "pulumi_aws", "lambda": "pulumi_aws.lambda_"}.get(module, f"pulumi_aws.{module}")
-    if name.startswith("get"):
-        result = getattr(importlib.import_module(package), f"Get{name.removeprefix('get')}Result", None)
-        return dict(_types.output_type_types(result)) if result else {}
-    resource = getattr(importlib.import_module(package), name, None)
-    return dict(_types.resource_types(resource)) if resource else {}
+    function = name.startswith("get")
+    found = getattr(importlib.import_module(package), f"G{name[1:]}Result" if function else name, None)
+    read = _types.output_type_types if function else _types.resource_types
+    return dict(read(found)) if found else {}
 
 
 def to_shape(value: Any, shape: Shape | None) -> Any:
@@ -79,25 +70,22 @@ def to_shape(value: Any, shape: Shape | None) -> Any:
         return value
     if isinstance(shape, list):
         return [to_shape(item, shape[0]) for item in (value if isinstance(value, list) else [value])]
-    if isinstance(shape, dict):
-        if isinstance(value, list) and len(value) == 1:
-            value = value[0]
-        if isinstance(value, dict):
-            return {key: to_shape(item, shape.get(key)) for key, item in value.items()}
+    if isinstance(shape, dict) and isinstance(value, list) and len(value) == 1:
+        return to_shape(value[0], shape)
+    if isinstance(shape, dict) and isinstance(value, dict):
+        return {key: to_shape(item, shape.get(key)) for key, item in value.items()}
     return value
 
 
 def to_annotation(value: Any, annotation: Any) -> Any:
     """The reverse of `to_shape`: give a value of the bridge the shape that an annotation of pulumi_aws names."""
-    if value is None or annotation is None:
+    if value is None or annotation is None or value in UNKNOWNS:
         return value
     annotation = _types.unwrap_type(annotation)
     origin = typing.get_origin(annotation)
-    if value in UNKNOWNS:
-        return value
     if isinstance(origin, type) and issubclass(origin, Sequence):
-        items = value if isinstance(value, list) else [value]
-        return [to_annotation(item, typing.get_args(annotation)[0]) for item in items]
+        item_annotation = typing.get_args(annotation)[0]
+        return [to_annotation(item, item_annotation) for item in (value if isinstance(value, list) else [value])]
     if isinstance(value, list):
         return to_annotation(value[0], annotation) if len(value) == 1 else (value or None)
     if isinstance(value, dict) and isinstance(annotation, type) and _types.is_output_type(annotation):

@@ -3,13 +3,9 @@
 import re
 
 # Pulumi module -> what Terraform's names begin with, where that isn't the module's own name.
-PREFIXES = {
-    "apigateway": "api_gateway",
-    "index": "",
-    "ec2": "",
-}
+PREFIXES = {"apigateway": "api_gateway_", "ec2": "", "index": ""}
 
-# Pulumi token -> Terraform name, where the rule of `terraform_name` doesn't give it.
+# Pulumi token -> Terraform name, where the rule below doesn't give it.
 EXCEPTIONS = {
     "aws:sqs/redriveAllowPolicy:RedriveAllowPolicy": "sqs_queue_redrive_allow_policy",
     "aws:sqs/redrivePolicy:RedrivePolicy": "sqs_queue_redrive_policy",
@@ -17,22 +13,17 @@ EXCEPTIONS = {
 
 
 def terraform_name(token: str) -> str:
-    """The Terraform name without `aws_` of a resource or function token.
+    """The Terraform name without `aws_` of a resource or function.
 
     >>> terraform_name("aws:cloudwatch/eventRule:EventRule")
     'cloudwatch_event_rule'
-    >>> terraform_name("aws:iam/getPolicyDocument:getPolicyDocument")
-    'iam_policy_document'
     """
-    if token in EXCEPTIONS:
-        return EXCEPTIONS[token]
     _, path, name = token.split(":")
     module = path.split("/")[0]
     if module == "opensearch" and name.startswith("Serverless"):
         module, name = "opensearchserverless", name.removeprefix("Serverless")
-    name = re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", name.removeprefix("get")).lower()
-    prefix = PREFIXES.get(module, module)
-    return f"{prefix}_{name}" if prefix else name.lstrip("_")
+    name = re.sub(r"(?<!^)([A-Z])", r"_\1", name.removeprefix("get")).lower()
+    return EXCEPTIONS.get(token, PREFIXES.get(module, f"{module}_") + name)
 
 
 def bridge_token(token: str) -> str:
@@ -40,10 +31,8 @@ def bridge_token(token: str) -> str:
 
     >>> bridge_token("aws:s3/bucket:Bucket")
     'aws:index/s3Bucket:S3Bucket'
-    >>> bridge_token("aws:index/getRegion:getRegion")
-    'aws:index/getRegion:getRegion'
     """
-    pascal = "".join(part[:1].upper() + part[1:] for part in terraform_name(token).lstrip("_").split("_"))
+    pascal = "".join(part[0].upper() + part[1:] for part in terraform_name(token).split("_"))
     if token.split(":")[2].startswith("get"):
         return f"aws:index/get{pascal}:get{pascal}"
     return f"aws:index/{pascal[0].lower()}{pascal[1:]}:{pascal}"

@@ -53,7 +53,7 @@ def test_a_failing_target_fails_its_question_alone():
             raise RuntimeError("out of order")
         return answer("x.md")
 
-    rows = run([Question("1", "good", "x.md"), Question("2", "bad", None)], target)
+    rows = list(run([Question("1", "good", "x.md"), Question("2", "bad", None)], target))
     assert [(row.ok, row.error) for row in rows] == [(True, None), (False, "out of order")]
     assert rows[0].score == pytest.approx(0.6)
 

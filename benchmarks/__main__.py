@@ -1,0 +1,58 @@
+"""`python -m benchmarks [NAME] [--write]`: run all benchmarks, or one, and print their tables."""
+
+import argparse
+import datetime
+import os
+import platform
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+from benchmarks import functions, ingestion, previews, queries, samples
+from benchmarks.report import write_section
+from scripts.local_environment import local_environment
+
+BENCHMARKS = {module.__name__.rpartition(".")[2]: module for module in (ingestion, queries, functions, previews)}
+README = Path(__file__).parent / "README.md"
+PACKAGES = ("pulumi-tandem", "pulumi-aws", "botocore", "ministack")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
+    parser.add_argument("name", nargs="?", choices=BENCHMARKS, help="run this one only")
+    parser.add_argument("--stack", default="rag-dev")
+    parser.add_argument("--write", action="store_true", help="put the tables into benchmarks/README.md")
+    options = parser.parse_args()
+    if "AWS_ENDPOINT_URL" not in os.environ:
+        arguments = [sys.executable, "-m", "benchmarks", *sys.argv[1:]]
+        os.execve(sys.executable, arguments, local_environment())  # noqa: S606 - no shell is wanted
+    if problem := samples.problem(options.stack):
+        sys.exit(f"{problem}\nThe benchmarks need stack {options.stack} with the sample documents: run make rag first.")
+    setting = _setting()
+    for name in [options.name] if options.name else BENCHMARKS:
+        begun = time.monotonic()
+
+        def say(line: str, name: str = name, begun: float = begun) -> None:
+            print(f"{name} {time.monotonic() - begun:5.0f} s  {line}", flush=True)
+
+        table = BENCHMARKS[name].run(options.stack, say).markdown()
+        print(f"\n{table}\n", flush=True)
+        if options.write:
+            write_section(README, name, f"{table}\n\n{setting}")
+    print(setting)
+    return 0
+
+
+def _setting() -> str:
+    """When, on how much and with which versions."""
+    pulumi = subprocess.run(["pulumi", "version"], capture_output=True, text=True, check=True).stdout.strip()
+    versions = [f"Python {platform.python_version()}", f"Pulumi {pulumi.removeprefix('v')}"]
+    versions += [f"{package} {version(package)}" for package in PACKAGES]
+    day = datetime.datetime.now(datetime.UTC).date()
+    return f"{day}, {os.cpu_count()} CPUs ({platform.machine()}), {', '.join(versions)}."
+
+
+if __name__ == "__main__":
+    sys.exit(main())

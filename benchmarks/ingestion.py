@@ -1,0 +1,93 @@
+"""Chunks per second from upload to searchable, against the embedding model alone on the same texts."""
+
+import contextlib
+import io
+import mimetypes
+import time
+import uuid
+from collections.abc import Iterator
+from statistics import median
+
+from rich.console import Console
+
+from tandem.cli.documents import Document, find_documents
+from tandem.cli.ingest import Ingestion, forget
+from tandem.cli.service import QueryService
+from tandem.cli.stack import read_outputs
+from tandem.cli.storage import Storage
+from tandem.rag.chunk import chunk
+from tandem.rag.clients import client
+from tandem.rag.embed import Embedder
+from tandem.rag.extract import extract
+from tandem.rag.index_version import IndexVersion
+from tandem.rag.retry import Deadline
+
+from .report import Say, Table
+from .samples import SAMPLES
+
+ROUNDS = 3
+TIMEOUT_SECONDS = 600
+
+
+def run(stack: str, say: Say) -> Table:
+    """Measure both, alternating; the documents get keys of their own and are forgotten after each round."""
+    url, bucket, ledger_table = read_outputs(stack, "queryUrl", "documentsBucket", "ledgerTable")
+    storage = Storage(bucket, ledger_table)
+    version = storage.ledger.active()
+    assert version is not None  # noqa: S101 - the sample documents are indexed
+    sources, _ = find_documents([SAMPLES])
+    texts = [text for source in sources for text in _texts(source, version)]
+    embedder = Embedder(client("bedrock-runtime"), version.embedder, version.dimensions)
+    prefix = f"bench/{uuid.uuid4().hex[:8]}"
+    path_rates, model_rates = [], []
+    for number in range(1, ROUNDS + 1):
+        start = time.monotonic()
+        embedder.documents(texts, Deadline(TIMEOUT_SECONDS))
+        model_rates.append(len(texts) / (time.monotonic() - start))
+        say(f"round {number} of {ROUNDS}: model alone {model_rates[-1]:.1f} chunks/s")
+        documents, _ = find_documents([SAMPLES], f"{prefix}/{number}")
+        try:
+            seconds = _ingest(storage, QueryService(url, None, say), documents, len(texts))
+        finally:
+            _forget(storage, documents, stack)
+        path_rates.append(len(texts) / seconds)
+        say(f"round {number} of {ROUNDS}: whole path {path_rates[-1]:.1f} chunks/s")
+    ratios = [whole / alone for whole, alone in zip(path_rates, model_rates, strict=True)]
+    return Table(
+        [f"{len(sources)} documents, {len(texts)} chunks", "chunks/s", "of the model alone", "worst", "best"],
+        [
+            ["embedding model alone", f"{median(model_rates):.1f}", "1.00", "", ""],
+            [
+                "upload to searchable",
+                f"{median(path_rates):.1f}",
+                f"{median(ratios):.2f}",
+                f"{min(ratios):.2f}",
+                f"{max(ratios):.2f}",
+            ],
+        ],
+    )
+
+
+def _texts(document: Document, version: IndexVersion) -> Iterator[str]:
+    """What the functions embed of a document."""
+    content_type = mimetypes.guess_type(document.path.name)[0] or ""
+    sections = extract(document.key, content_type, document.path.read_bytes())
+    return (piece.embedded for piece in chunk(sections, version.chunk_tokens, version.chunk_overlap))
+
+
+def _ingest(storage: Storage, service: QueryService, documents: list[Document], expected: int) -> float:
+    """Upload the documents and return the seconds until a search has found each of them."""
+    lines = io.StringIO()
+    ingestion = Ingestion(storage, service, Console(file=lines), TIMEOUT_SECONDS)
+    start = time.monotonic()
+    ingestion.run(documents)
+    seconds = time.monotonic() - start
+    if ingestion.failed or ingestion.new_chunks != expected:
+        raise RuntimeError(f"{ingestion.new_chunks} of {expected} chunks were ingested:\n{lines.getvalue()}")
+    return seconds
+
+
+def _forget(storage: Storage, documents: list[Document], stack: str) -> None:
+    stored = [document.key for document in documents if storage.stored_etag(document.key)]
+    with contextlib.redirect_stdout(io.StringIO()):
+        forget(stored, stack, TIMEOUT_SECONDS)

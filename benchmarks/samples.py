@@ -1,0 +1,24 @@
+"""The sample documents and questions that `make rag` puts into a stack."""
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from scripts.local_environment import ROOT
+from tandem.cli.documents import find_documents
+from tandem.cli.errors import CommandError
+from tandem.cli.stack import read_outputs
+from tandem.cli.storage import Storage
+
+SAMPLES = ROOT / ".tandem" / "samples"
+QUESTIONS = ROOT / "samples" / "questions.jsonl"
+
+
+def problem(stack: str) -> str:
+    """Why the stack can't be measured, or nothing: it must be deployed, with every sample document indexed."""
+    try:
+        bucket, ledger_table = read_outputs(stack, "documentsBucket", "ledgerTable")
+        keys = [document.key for document in find_documents([SAMPLES])[0]]
+        rows = Storage(bucket, ledger_table).ledger_rows(keys)
+    except (CommandError, BotoCoreError, ClientError) as error:
+        return str(error)
+    missing = [key for key in keys if rows.get(key, {}).get("status") != "indexed"]
+    return f"{len(missing)} sample documents are not indexed, {missing[0]} for one." if missing else ""

@@ -1,0 +1,173 @@
+"""The real engine on an emulator of its own: a small program goes up, stays as it is, changes and comes down."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import pytest
+
+from localcloud.toolchain import build, stacks
+
+pytestmark = pytest.mark.local
+
+PROJECT = """
+name: small
+runtime: python
+stackConfigDir: stacks
+"""
+STACK = "# Left as it is, with its comments and its spaces.\nconfig:\n  small:days:   7\n"
+PROGRAM = """
+import pulumi
+import pulumi_aws as aws
+
+config = pulumi.Config()
+days = config.require_int("days")
+if days == 1:
+    raise pulumi.RunError("small:days is 1: give 7 or more")
+logs = aws.cloudwatch.LogGroup("logs", retention_in_days=days, tags={"days": str(days)})
+role = aws.iam.Role("role", assume_role_policy=aws.iam.get_policy_document_output(statements=[{
+    "actions": ["sts:AssumeRole"],
+    "principals": [{"type": "Service", "identifiers": ["lambda.amazonaws.com"]}],
+}]).json)
+function = aws.lambda_.Function(
+    "function",
+    role=role.arn, runtime="python3.12", handler="handler.handler",
+    code=pulumi.AssetArchive({"handler.py": pulumi.StringAsset("def handler(event, context):\\n    return event\\n")}),
+    environment={"variables": {"DAYS": str(days)}},
+)
+group = aws.opensearch.ServerlessCollectionGroup("group", standby_replicas="ENABLED", generation="NEXTGEN")
+pulumi.export("function", function.name)
+pulumi.export("group", group.arn)
+if config.get_bool("unserved"):
+    aws.cloudwatch.LogGroup("unserved", deletion_protection_enabled=True)
+if config.get_bool("slow"):
+    import time
+    logs.name.apply(lambda name: time.sleep(60))  # once a resource has been registered
+"""
+
+
+@pytest.fixture(scope="module")
+def emulator():
+    """The address of an emulator that this module owns."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = os.environ | {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port)}
+    process = subprocess.Popen([sys.executable, "-m", "ministack"], env=environment, stdout=subprocess.DEVNULL)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                urllib.request.urlopen(f"{address}/_ministack/health", timeout=2)
+                break
+            except OSError:
+                assert process.poll() is None and time.monotonic() < deadline, "the emulator doesn't answer"
+                time.sleep(0.3)
+        yield address
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(scope="module")
+def project(emulator, tmp_path_factory):
+    """A project with one stack, and a function that runs pulumi in it."""
+    folder = tmp_path_factory.mktemp("small")
+    (folder / "stacks").mkdir()
+    (folder / "Pulumi.yaml").write_text(PROJECT)
+    (folder / "__main__.py").write_text(PROGRAM)
+    (folder / "stacks" / "Pulumi.dev.yaml").write_text(STACK)
+    (folder / "state").mkdir()
+    toolchain = build.ensure(print)
+    toolchain.env.update(
+        PULUMI_BACKEND_URL=f"file://{folder / 'state'}",
+        AWS_ENDPOINT_URL=emulator,
+        AWS_REGION="us-east-1",
+        AWS_ACCESS_KEY_ID="test",
+        AWS_SECRET_ACCESS_KEY="test",
+    )
+    stacks.ensure_stack(toolchain, "dev", folder)
+    stacks.ensure_stack(toolchain, "dev", folder)
+    return Project(toolchain, folder)
+
+
+class Project:
+    def __init__(self, toolchain, folder):
+        self.toolchain, self.folder = toolchain, folder
+
+    def start(self, *arguments):
+        command = [self.toolchain.pulumi, *arguments, "--stack", "dev", "--non-interactive"]
+        options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        return subprocess.Popen(command, cwd=self.folder, env=os.environ | self.toolchain.env, **options)
+
+    def run(self, *arguments, code=0):
+        process = self.start(*arguments)
+        output, _ = process.communicate(timeout=300)
+        assert process.returncode == code, output
+        return output
+
+    def configured(self, text):
+        (self.folder / "stacks" / "Pulumi.dev.yaml").write_text(STACK.replace("7", text))
+
+
+def test_a_program_goes_up_stays_changes_and_comes_down(project):
+    project.run("up", "--yes", "--skip-preview")
+    outputs = json.loads(project.run("stack", "output", "--json"))
+    assert re.fullmatch(r"function-[0-9a-f]{7}", outputs["function"])
+    assert outputs["group"].startswith("arn:aws:local:")
+    project.run("preview", "--expect-no-changes")
+    project.configured("14")
+    changed = project.run("up", "--yes", "--skip-preview")
+    assert re.search(r"LogGroup logs updated .*~retentionInDays,tags", changed)
+    assert re.search(r"Function function updated .*~environment", changed)
+    project.run("preview", "--expect-no-changes")
+    project.configured("7")
+    project.run("destroy", "--yes", "--skip-preview")
+    assert (project.folder / "stacks" / "Pulumi.dev.yaml").read_text() == STACK
+
+
+def test_errors_say_what_is_wrong_once_and_where(project):
+    project.configured("1")
+    shown = project.run("preview", code=1)
+    assert shown.partition("Diagnostics:")[2].count("small:days is 1: give 7 or more") == 1
+    assert "Traceback" not in shown
+    project.configured("7\n  small:unserved: true")
+    shown = project.run("preview", code=1)
+    assert "has no deletionProtectionEnabled on aws:cloudwatch/logGroup:LogGroup: leave it out" in shown
+
+
+@pytest.mark.parametrize("signal_", [signal.SIGINT, signal.SIGKILL])
+def test_no_child_outlives_the_engine(project, signal_):
+    project.configured("7\n  small:slow: true")
+    process = project.start("preview")
+    deadline = time.monotonic() + 60
+    while len(children := _descendants(process.pid)) < 6 and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert len(children) >= 6, children  # host, guard and program; stand-in, guard and bridge
+    process.send_signal(signal_)
+    process.wait(timeout=30)
+    deadline = time.monotonic() + 10
+    while (left := [pid for pid in children if _alive(pid)]) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert left == []
+
+
+def _descendants(pid):
+    listed = subprocess.check_output(["ps", "-eo", "pid=,ppid="], text=True).split("\n")
+    parents = {int(line.split()[0]): int(line.split()[1]) for line in listed if line}
+    found = {pid}
+    while grown := {child for child, parent in parents.items() if parent in found} - found:
+        found |= grown
+    return found - {pid}
+
+
+def _alive(pid):
+    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
+    return bool(state.strip()) and not state.startswith("Z")
