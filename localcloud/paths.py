@@ -1,20 +1,23 @@
 """The folders of the local cloud, all inside the checkout and ignored by git.
 
-TANDEM_LOCAL_HOME names another folder: a second local cloud beside the first, as the tests start one. What is built
-from the locks and kept by its content, `bin` and `cache`, is the same for both.
+Tools are made once for a checkout. What a local cloud holds is below HOME: TANDEM_LOCAL_HOME names another folder for a
+second cloud beside the first, as the tests start one.
 """
 
 import os
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-HOME = Path(os.environ.get("TANDEM_LOCAL_HOME", ROOT / ".tandem"))
+TOOLS = ROOT / ".tandem"
+HOME = Path(os.environ.get("TANDEM_LOCAL_HOME", TOOLS)).resolve()
 
-BIN = ROOT / ".tandem" / "bin"
-CACHE = ROOT / ".tandem" / "cache"
-PULUMI = HOME / "pulumi"
+BIN = TOOLS / "bin"
+PULUMI = TOOLS / "pulumi"
+OPENSEARCH = TOOLS / "opensearch"
+CACHE = TOOLS / "cache"
+
 STATE = HOME / "state"
-OPENSEARCH = HOME / "opensearch"
 EMULATOR = HOME / "emulator"
+SEARCH = HOME / "search"
 LOGS = HOME / "logs"
 RUN = HOME / "run"

@@ -1,38 +1,18 @@
 """What the local cloud still holds: every record of the emulator's own state, and indices without a collection."""
 
 import json
-import urllib.request
-from typing import Any
 
-from localcloud.services import supervisor
+from localcloud.services.supervisor import EMULATOR, OPENSEARCH
 
-# Records that are no resources of a stack: what AWS makes by itself, and history.
-IGNORED = {
-    ("cloudwatch", "metrics"): "data points",
-    ("cloudwatch", "alarm_history"): "history",
-    ("eventbridge", "buses"): "default",
-    ("sqs", "queue_name_to_url"): "a second key of the same queues",
-}
+# No resources of a stack: data points, history, a second key of the same queues, AWS's own event bus.
+IGNORED = {"cloudwatch metrics", "cloudwatch alarm_history", "sqs queue_name_to_url", "eventbridge buses default"}
 
 
-def leftovers() -> list[tuple[str, str, str]]:
+def leftovers() -> list[tuple[str, ...]]:
     """Return (service, kind, name) of everything that is left, sorted; empty after a complete destroy."""
-    held = _get(f"{supervisor.EMULATOR.url}/_tandem/resources")
-    found = []
-    for service, kinds in held.items():
-        for kind, names in kinds.items():
-            ignored = IGNORED.get((service, kind), "")
-            found += [
-                (service, kind, name) for name in names if not ignored or (ignored == "default" and name != ignored)
-            ]
-    collections = held.get("opensearchserverless", {}).get("collections", [])
-    indices = _get(f"{supervisor.OPENSEARCH.url}/_cat/indices?format=json&expand_wildcards=open,closed")
-    for index in indices:
-        if index["index"].partition(".")[0] not in collections:
-            found.append(("opensearch", "index", index["index"]))
+    records = [tuple(record) for record in json.loads(EMULATOR.get("/_tandem/resources", 30))]
+    found = [record for record in records if not {" ".join(record), " ".join(record[:2])} & IGNORED]
+    for row in json.loads(OPENSEARCH.get("/_cat/indices?format=json&expand_wildcards=open,closed", 30)):
+        if ("opensearchserverless", "collections", row["index"].partition(".")[0]) not in records:
+            found.append(("opensearch", "index", row["index"]))
     return sorted(found)
-
-
-def _get(url: str) -> Any:
-    with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310 - a loopback URL
-        return json.load(answer)

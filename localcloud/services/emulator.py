@@ -3,8 +3,6 @@
 The supervisor gives the environment: the parts' ports, the endpoint URLs and the root credentials.
 """
 
-import asyncio
-import importlib.util
 import json
 import logging
 import os
@@ -12,7 +10,6 @@ import shlex
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +17,7 @@ from localcloud import paths
 
 SAVE_SECONDS = 2.0
 # What a Python function finds in AWS Lambda besides the standard library and its own zip.
-RUNTIME_PACKAGES = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six", "urllib3")
+RUNTIME_PACKAGES = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six.py", "urllib3")
 
 # Read by the emulator when it is imported, below.
 os.environ.update(
@@ -36,8 +33,7 @@ os.environ.update(
     SFTP_ENABLED="0",
 )
 
-from hypercorn.asyncio import serve  # noqa: E402
-from hypercorn.config import Config  # noqa: E402
+import boto3  # noqa: E402
 from ministack import app as emulator  # noqa: E402
 from ministack.core import lambda_runtime, persistence  # noqa: E402
 from ministack.core.responses import AccountRegionScopedDict, AccountScopedDict  # noqa: E402
@@ -45,100 +41,82 @@ from ministack.core.responses import AccountRegionScopedDict, AccountScopedDict 
 from localcloud.services import aoss  # noqa: E402
 
 _changed = threading.Event()
+_app = emulator.app
 _special_request = emulator._handle_special_data_plane_request
 _pin_request_origin = emulator.pin_request_origin
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
     """The emulator's application, noting after each request that its state may have changed."""
-    await emulator.app(scope, receive, send)
+    await _app(scope, receive, send)
     _changed.set()
 
 
-async def special_request(
-    method: str, path: str, headers: dict, body: bytes, parameters: dict, *rest: Any, **more: Any
-):
+async def special_request(method: str, path: str, headers: dict, body: bytes, parameters: dict, *rest: Any, **raw: Any):
     """The emulator's dispatch of requests that belong to no AWS API, with ours before it."""
     if path.startswith(aoss.PATH):
         body = emulator._decompress_request_body(body, headers)
-        return await aoss.serve(method, more["raw_path"], more["raw_query_string"], headers, body, parameters)
+        return await aoss.serve(method, raw["raw_path"], raw["raw_query_string"], headers, body, parameters)
     if path == "/_tandem/resources":
-        return 200, {"Content-Type": "application/json"}, json.dumps(await asyncio.to_thread(resources)).encode()
-    return await _special_request(method, path, headers, body, parameters, *rest, **more)
+        return 200, {"Content-Type": "application/json"}, json.dumps(resources()).encode()
+    return await _special_request(method, path, headers, body, parameters, *rest, **raw)
 
 
-def resources() -> dict[str, dict[str, list[str]]]:
-    """Return the key of every record that the emulator holds: service -> kind -> keys."""
-    found: dict[str, dict[str, list[str]]] = {}
-    for service, state in _states().items():
+def resources() -> list[tuple[str, str, str]]:
+    """Return service, kind and key of every record that the emulator holds."""
+    found = []
+    for service, state in states().items():
         for kind, records in state.items():
             scoped = isinstance(records, AccountRegionScopedDict | AccountScopedDict)
             keys = [key[-1] for key in records._data] if scoped else records
-            if isinstance(keys, dict | list | set) and keys:
-                found.setdefault(service, {})[kind] = [str(key) for key in keys]
+            if isinstance(keys, dict | list | set):
+                found += [(service, kind, str(key)) for key in keys]
     return found
 
 
-def _states() -> dict[str, Any]:
-    return {service: _copy(read) or {} for service, read in emulator._build_persistence_save_dict().items()}
+def states() -> dict[str, dict[str, Any]]:
+    """Return a copy of every service's state."""
+    for _ in range(20):
+        try:
+            return {service: read() or {} for service, read in emulator._build_persistence_save_dict().items()}
+        except RuntimeError:  # a dictionary changed while it was copied
+            time.sleep(0.02)
+    raise RuntimeError("the emulator's state changes faster than it can be copied")
 
 
-def _copy(read: Callable[[], Any], attempts: int = 20) -> Any:
-    try:
-        return read()
-    except RuntimeError:  # a dictionary changed while it was copied
-        if attempts == 1:
-            raise
-        time.sleep(0.02)
-        return _copy(read, attempts - 1)
-
-
-def _keep_state() -> None:
+def keep_state() -> None:
     """Save what has changed every few seconds, so that a killed emulator comes back as it was."""
-    saved: dict[str, int] = {}
     while _changed.wait():
         time.sleep(SAVE_SECONDS)
         _changed.clear()
-        for service, state in _states().items():
-            digest = hash(json.dumps(state, default=persistence._json_default))
-            if state and saved.get(service) != digest:
+        for service, state in states().items():
+            if state:
                 persistence.save_state(service, state)
-                saved[service] = digest
 
 
-def _isolate_functions() -> None:
+def isolate_functions() -> None:
     """Run Python functions on the standard library, boto3 and their own zip, as Lambda does, not on our packages."""
-    runtime = paths.EMULATOR / "runtime"
-    runtime.mkdir(parents=True, exist_ok=True)
+    packages, python = paths.EMULATOR / "runtime", paths.EMULATOR / "python"
+    packages.mkdir(parents=True, exist_ok=True)
     for name in RUNTIME_PACKAGES:
-        source = Path(str(getattr(importlib.util.find_spec(name), "origin", "")))
-        source = source.parent if source.name == "__init__.py" else source
-        (runtime / source.name).unlink(missing_ok=True)
-        (runtime / source.name).symlink_to(source)
-    python = paths.EMULATOR / "python"
+        (packages / name).unlink(missing_ok=True)
+        (packages / name).symlink_to(Path(boto3.__file__).parents[1] / name)
     # -S: no site-packages and no editable installs; -s: nothing from the user's home.
-    python.write_text(
-        f'#!/bin/sh\nPYTHONPATH={shlex.quote(str(runtime))} exec {shlex.quote(sys.executable)} -S -s "$@"\n'
-    )
+    command = f'PYTHONPATH={shlex.quote(str(packages))} exec {shlex.quote(sys.executable)} -S -s "$@"'
+    python.write_text(f"#!/bin/sh\n{command}\n")
     python.chmod(0o755)
-    detect = lambda_runtime._detect_runtime_binary
-
-    def detect_isolated(runtime_name: str) -> tuple[str, str]:
-        binary, script = detect(runtime_name)
-        return (str(python) if binary == sys.executable else binary), script
-
-    lambda_runtime._detect_runtime_binary = detect_isolated  # ty: ignore[invalid-assignment]
+    patched: Any = lambda_runtime
+    patched._detect_runtime_binary = lambda _: (str(python), lambda_runtime._PYTHON_WORKER_SCRIPT)
 
 
 if __name__ == "__main__":
     aoss.install()
-    _isolate_functions()
-    emulator._handle_special_data_plane_request = special_request  # ty: ignore[invalid-assignment]
+    isolate_functions()
+    patched: Any = emulator
+    patched._handle_special_data_plane_request = special_request
     # Policies that demand TLS are met: loopback stands for it here.
-    emulator.pin_request_origin = lambda address, _: _pin_request_origin(address, True)  # ty: ignore[invalid-assignment]
+    patched.pin_request_origin = lambda address, _: _pin_request_origin(address, True)
+    patched.app = application
     logging.getLogger("persistence").setLevel(logging.WARNING)
-    threading.Thread(target=_keep_state, daemon=True).start()
-    config = Config()
-    config.bind = [f"127.0.0.1:{os.environ['GATEWAY_PORT']}"]
-    config.keep_alive_timeout = 75
-    asyncio.run(serve(application, config))
+    threading.Thread(target=keep_state, daemon=True).start()
+    emulator.main()

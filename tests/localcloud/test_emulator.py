@@ -231,8 +231,7 @@ def test_state_survives_a_kill(aws, call, cloud):
     bucket.create_bucket(Bucket="kept")
     bucket.put_object(Bucket="kept", Key="a folder/ünïcode.txt", Body=b"text")
     time.sleep(3)  # the state is saved every two seconds
-    [emulator] = [each.pid for each in cloud.status() if each.part is supervisor.EMULATOR]
-    os.kill(emulator, signal.SIGKILL)
+    os.kill(supervisor.EMULATOR.running()["pid"], signal.SIGKILL)
     cloud.up(print)
     assert bucket.get_object(Bucket="kept", Key="a folder/ünïcode.txt")["Body"].read() == b"text"
     assert call("HEAD", "/notes")[0] == 200

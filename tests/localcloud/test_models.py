@@ -69,11 +69,11 @@ def test_converse_answers_from_the_passage(bedrock):
 @pytest.mark.parametrize(
     ("model", "request_body", "message"),
     [
-        (TITAN, {"inputText": "x", "dimensions": 7}, "dimensions: 7"),
-        (TITAN, {"inputText": ""}, "inputText"),
-        (TITAN, {"inputText": "x", "extra": 1}, r"extraneous key \[extra\]"),
-        ("cohere.embed-english-v3", {"texts": ["x"]}, "input_type"),
-        ("cohere.embed-english-v3", {"texts": ["x" * 2049], "input_type": "search_query"}, "maxLength: 2048"),
+        (TITAN, {"inputText": "x", "dimensions": 7}, r"dimensions\s+Input should be 256, 512 or 1024"),
+        (TITAN, {"inputText": ""}, r"inputText\s+String should have at least 1 character"),
+        (TITAN, {"inputText": "x", "extra": 1}, r"extra\s+Extra inputs are not permitted"),
+        ("cohere.embed-english-v3", {"texts": ["x"]}, r"input_type\s+Field required"),
+        ("cohere.embed-english-v3", {"texts": ["x" * 2049], "input_type": "search_query"}, r"texts.0\s+.*at most 2048"),
         ("unknown.model", {}, "model identifier is invalid"),
     ],
 )

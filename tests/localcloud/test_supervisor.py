@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from localcloud import paths
-from localcloud.services import supervisor
-from localcloud.services.opensearch import OpenSearchError
+from localcloud.services import LocalCloudError, opensearch, supervisor
 
 pytestmark = pytest.mark.local
 
@@ -23,7 +22,7 @@ def test_port_in_use_is_one_sentence_with_the_variable(cloud, tmp_path, monkeypa
     used = supervisor.EMULATOR.port  # by the running emulator, which this record folder knows nothing of
     for part in (supervisor.OPENSEARCH, supervisor.MODELS):
         monkeypatch.setenv(part.variable, str(part.port + 1000))
-    with pytest.raises(supervisor.LocalCloudError) as error:
+    with pytest.raises(LocalCloudError) as error:
         supervisor.up(print)
     assert str(error.value).startswith(f"Port {used}, which emulator needs, is used by another program")
     assert "TANDEM_LOCAL_EMULATOR_PORT" in str(error.value)
@@ -32,11 +31,10 @@ def test_port_in_use_is_one_sentence_with_the_variable(cloud, tmp_path, monkeypa
 
 def test_no_java_and_a_bad_port_say_what_to_do(cloud, monkeypatch):
     monkeypatch.setenv("PATH", "")
-    home = next(paths.OPENSEARCH.iterdir())
-    with pytest.raises(OpenSearchError, match=r"java is not on PATH.*openjdk"):
-        supervisor.opensearch.prepare(home, 9200)
+    with pytest.raises(LocalCloudError, match=r"java is not on PATH.*openjdk"):
+        opensearch.prepare(paths.OPENSEARCH)
     monkeypatch.setenv(supervisor.MODELS.variable, "ninety")
-    with pytest.raises(supervisor.LocalCloudError, match="TANDEM_LOCAL_MODELS_PORT='ninety'"):
+    with pytest.raises(LocalCloudError, match="TANDEM_LOCAL_MODELS_PORT='ninety'"):
         _ = supervisor.MODELS.port
 
 
@@ -49,16 +47,16 @@ def test_up_recovers_a_killed_part(cloud, part):
     after = _pids(cloud)
     assert after.pop(part.name) != before.pop(part.name)
     assert after == before
-    assert all(each.state == "running" for each in cloud.status())
+    assert {part.state() for part in cloud.PARTS} == {"running"}
 
 
 @pytest.mark.faults
 def test_up_replaces_a_part_that_hangs(cloud, monkeypatch):
-    monkeypatch.setattr(supervisor, "UNRESPONSIVE_SECONDS", 0.5)
+    monkeypatch.setattr(supervisor, "SILENT_SECONDS", 0.5)
     monkeypatch.setattr(supervisor, "GRACE_SECONDS", 0.5)
     hanging = _pids(cloud)["models"]
     os.kill(hanging, signal.SIGSTOP)
-    assert {each.part.name: each.state for each in cloud.status()}["models"] == "unresponsive"
+    assert supervisor.MODELS.state() == "unresponsive"
     cloud.up(print)
     assert _pids(cloud)["models"] != hanging
 
@@ -79,7 +77,7 @@ def test_down_leaves_no_process_and_no_port(cloud):
     for port in ports:
         with socket.socket() as probe:
             assert probe.connect_ex(("127.0.0.1", port)) != 0
-    assert {each.state for each in cloud.status()} == {"stopped"}
+    assert {part.state() for part in cloud.PARTS} == {"stopped"}
     cloud.down()
     cloud.up(print)
 
@@ -92,7 +90,7 @@ def test_credentials_are_made_once_and_private(cloud):
 
 
 def _pids(cloud) -> dict[str, int]:
-    return {each.part.name: each.pid for each in cloud.status()}
+    return {part.name: part.running()["pid"] for part in cloud.PARTS}
 
 
 def _groups() -> dict[int, int]:
