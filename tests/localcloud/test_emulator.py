@@ -4,6 +4,7 @@ import io
 import json
 import os
 import signal
+import subprocess
 import time
 import urllib.error
 import urllib.request
@@ -183,8 +184,6 @@ def test_nobody_gets_in_without_signature_policy_or_right_secret(aws, call, coll
 
 
 def test_functions_see_their_role_and_lambdas_packages_only(aws):
-    iam, functions = aws("iam"), aws("lambda")
-    role = iam.create_role(RoleName="function", AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
     code = """
 import importlib, boto3
 
@@ -202,27 +201,58 @@ def handler(event, context):
         "tandem": attempt(lambda: importlib.import_module("tandem")),
     }
 """
-    package = io.BytesIO()
-    with zipfile.ZipFile(package, "w") as archive:
-        archive.writestr("index.py", code)
-    functions.create_function(
-        FunctionName="probe",
-        Runtime="python3.12",
-        Role=role,
-        Handler="index.handler",
-        Code={"ZipFile": package.getvalue()},
-        Timeout=20,
-    )
-    seen = json.load(functions.invoke(FunctionName="probe")["Payload"])
-    assert seen["who"].endswith(":assumed-role/function/probe")
+    create_function(aws, "probe", code)
+    seen = json.load(aws("lambda").invoke(FunctionName="probe")["Payload"])
+    assert seen["who"].endswith(":assumed-role/probe/probe")
     assert "AccessDenied" in seen["tables"]
     assert seen["numpy"].startswith("ModuleNotFoundError")
     assert seen["tandem"].startswith("ModuleNotFoundError")
     assert ("lambda", "functions", "probe") in audit.leftovers()
-    functions.delete_function(FunctionName="probe")
-    iam.delete_role(RoleName="function")
+    delete_function(aws, "probe")
+
+
+def create_function(aws, name: str, code: str) -> None:
+    """A function of that name, with a role that may do nothing."""
+    role = aws("iam").create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
+    package = io.BytesIO()
+    with zipfile.ZipFile(package, "w") as archive:
+        archive.writestr("index.py", code)
+    aws("lambda").create_function(
+        FunctionName=name,
+        Runtime="python3.12",
+        Role=role,
+        Handler="index.handler",
+        Code={"ZipFile": package.getvalue()},
+        Timeout=60,
+    )
+
+
+def delete_function(aws, name: str) -> None:
+    aws("lambda").delete_function(FunctionName=name)
+    aws("iam").delete_role(RoleName=name)
     for group in aws("logs").describe_log_groups()["logGroups"]:
         aws("logs").delete_log_group(logGroupName=group["logGroupName"])
+
+
+@pytest.mark.faults
+def test_a_function_ends_with_a_killed_emulator(aws, cloud):
+    create_function(aws, "slow", "import time\n\ndef handler(event, context):\n    time.sleep(event['seconds'])\n")
+    aws("lambda").invoke(FunctionName="slow", Payload=json.dumps({"seconds": 0}))
+    aws("lambda").invoke(FunctionName="slow", InvocationType="Event", Payload=json.dumps({"seconds": 50}))
+    time.sleep(3)  # the state is saved every two seconds
+    group = supervisor.EMULATOR.running()["pid"]
+    os.kill(group, signal.SIGKILL)
+    assert living(group)
+    cloud.up(print)
+    assert not living(group)
+    delete_function(aws, "slow")
+
+
+def living(group: int) -> list[str]:
+    """The processes of a group, without those that have ended and were not noticed."""
+    listing = subprocess.run(["ps", "-A", "-o", "pgid=,stat=,args="], capture_output=True, text=True, check=True).stdout
+    rows = [line.split(maxsplit=2) for line in listing.splitlines()]
+    return [row[2] for row in rows if row[0] == str(group) and row[1][0] != "Z"]
 
 
 @pytest.mark.faults

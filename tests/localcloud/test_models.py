@@ -1,6 +1,8 @@
 """The model server answers boto3 and OpenAI's shapes with real models."""
 
+import io
 import json
+import threading
 import urllib.error
 import urllib.request
 
@@ -9,7 +11,7 @@ import numpy as np
 import pytest
 from botocore.exceptions import ClientError
 
-from localcloud.services import supervisor
+from localcloud.services import models, supervisor
 
 pytestmark = pytest.mark.local
 
@@ -89,6 +91,16 @@ def test_unsigned_bedrock_requests_are_refused(cloud):
     with pytest.raises(urllib.error.HTTPError) as error:
         urllib.request.urlopen(request)
     assert error.value.code == 403
+
+
+def test_one_request_too_many_is_throttled():
+    server, said = models.Models.__new__(models.Models), {}
+    server._places = threading.BoundedSemaphore(1)
+    server._places.acquire()
+    request = {"PATH_INFO": "/v1/embeddings", "CONTENT_LENGTH": "2", "wsgi.input": io.BytesIO(b"{}")}
+    server(request, lambda status, headers: said.update(headers, status=status))
+    assert said["status"].startswith("429")
+    assert said["x-amzn-errortype"] == "ThrottlingException"
 
 
 def test_openai_routes(bedrock):
