@@ -35,7 +35,7 @@ os.environ.update(
 
 import boto3  # noqa: E402
 from ministack import app as emulator  # noqa: E402
-from ministack.core import lambda_runtime, persistence  # noqa: E402
+from ministack.core import iam_actions, lambda_runtime, persistence  # noqa: E402
 from ministack.core.responses import AccountRegionScopedDict, AccountScopedDict  # noqa: E402
 
 from localcloud.services import aoss  # noqa: E402
@@ -44,6 +44,7 @@ _changed = threading.Event()
 _app = emulator.app
 _special_request = emulator._handle_special_data_plane_request
 _pin_request_origin = emulator.pin_request_origin
+_extract_iam_action = iam_actions.extract_iam_action
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
@@ -60,6 +61,12 @@ async def special_request(method: str, path: str, headers: dict, body: bytes, pa
     if path == "/_tandem/resources":
         return 200, {"Content-Type": "application/json"}, json.dumps(resources()).encode()
     return await _special_request(method, path, headers, body, parameters, *rest, **raw)
+
+
+def extract_iam_action(service: str, *request: Any) -> str | None:
+    """The action to authorize: SQS's batch calls need the permission of the single call, as the SQS guide says."""
+    action = _extract_iam_action(service, *request)
+    return action.removesuffix("Batch") if service == "sqs" and action else action
 
 
 def resources() -> list[tuple[str, str, str]]:
@@ -117,6 +124,7 @@ if __name__ == "__main__":
     # Policies that demand TLS are met: loopback stands for it here.
     patched.pin_request_origin = lambda address, _: _pin_request_origin(address, True)
     patched.app = application
+    setattr(iam_actions, "extract_iam_action", extract_iam_action)  # noqa: B010 - another signature
     logging.getLogger("persistence").setLevel(logging.WARNING)
     threading.Thread(target=keep_state, daemon=True).start()
     emulator.main()

@@ -9,10 +9,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import boto3
 import pytest
+
+from tandem.cli.service import QueryService
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
@@ -145,16 +148,20 @@ class Service:
             arguments += [f"--{name.replace('_', '-')}", str(value)]
         return json.loads(self.cloud.tandem(*arguments).stdout)
 
-    def passages(self, question: str, document: str) -> list[dict]:
-        """What is found in one document, without generating an answer."""
-        from tandem.cli.service import QueryService
-
+    @cached_property
+    def api(self) -> QueryService:
+        """The query API with the local cloud's credentials; several threads may use it."""
         with pytest.MonkeyPatch.context() as patch:
             for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"):
                 patch.setenv(name, self.cloud.environment[name])
-            service = QueryService(self.outputs["queryUrl"], None, say=lambda message: None)
-            request = {"question": question, "filter": {"document": document}, "top_k": 20, "generate": False}
-            return service.ask(request)["passages"]
+            api = QueryService(self.outputs["queryUrl"], None, say=lambda message: None)
+            api.ask({"question": "Is anybody there?", "generate": False})  # reads the credentials
+            return api
+
+    def passages(self, question: str, document: str) -> list[dict]:
+        """What is found in one document, without generating an answer."""
+        request = {"question": question, "filter": {"document": document}, "top_k": 20, "generate": False}
+        return self.api.ask(request)["passages"]
 
     def sweep(self, **event) -> dict:
         """Runs the sweep now, as its schedule would."""
