@@ -2,15 +2,14 @@
 
 import shlex
 import time
-from typing import Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from localcloud import differences, paths
-from localcloud.services import LocalCloudError, supervisor
 from localcloud.services import audit as audits
+from localcloud.services import supervisor
 
 app = typer.Typer(no_args_is_help=True, help="An AWS stand-in on this machine: start it, use it, stop it.")
 console = Console(stderr=True, highlight=False)
@@ -20,12 +19,12 @@ began = time.monotonic()
 @app.command()
 def up() -> None:
     """Start everything and create the stacks; start again what has died."""
-    from localcloud.toolchain import stacks
+    from localcloud.toolchain import build
 
-    toolchain = _toolchain()
+    environment = build.ensure(_report)
     supervisor.up(_report)
     for file in sorted((paths.ROOT / "stacks").glob("Pulumi.*.yaml")):
-        stacks.ensure_stack(toolchain, file.stem.removeprefix("Pulumi."))
+        build.ensure_stack(environment, file.stem.removeprefix("Pulumi."))
     _report("ready")
     for here in differences.MEANINGS:
         rows = [row for row in differences.DIFFERENCES if row.here == here]
@@ -38,7 +37,9 @@ def up() -> None:
 @app.command()
 def env() -> None:
     """Print the shell lines that point Pulumi and the AWS SDKs at the local cloud: eval "$(tandem local env)"."""
-    variables = supervisor.environment() | _toolchain().env
+    from localcloud.toolchain import build
+
+    variables = supervisor.environment() | build.ensure(_report)
     print("unset AWS_PROFILE AWS_SESSION_TOKEN")
     for name, value in sorted(variables.items()):
         print(f"export {name}={shlex.quote(value)}")
@@ -71,15 +72,6 @@ def audit() -> None:
         table.add_row(*row)
     Console().print(table if found else "nothing left")
     raise typer.Exit(bool(found))
-
-
-def _toolchain() -> Any:
-    from localcloud.toolchain import build
-
-    try:
-        return build.ensure(_report)
-    except build.Missing as error:
-        raise LocalCloudError(str(error)) from error
 
 
 def _report(line: str) -> None:

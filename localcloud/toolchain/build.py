@@ -5,79 +5,54 @@ import json
 import os
 import platform
 import secrets
+import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
-from typing import NamedTuple
 
+import yaml
 from pulumi.runtime.proto import provider_pb2
 
 from localcloud import paths
-from localcloud.toolchain import guard
-from localcloud.toolchain.aws_stand_in import provider, schemas
+from localcloud.services import LocalCloudError
+from localcloud.toolchain import aws_stand_in, plugin, translation
 
 MODULES = Path(__file__).parent / "go"
+PYTHON = (sys.executable, "-P", "-m")
+LINKER_FLAGS = "-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v3.259.0"
 FREE_GIGABYTES = 3
-REPORT_SECONDS = 15
 AWS_VERSION = metadata.version("pulumi-aws")
-PLUGIN = paths.PULUMI / "plugins" / f"resource-aws-v{AWS_VERSION}"
+AWS_PLUGIN = paths.PULUMI / "plugins" / f"resource-aws-v{AWS_VERSION}" / "pulumi-resource-aws"
+# The engine looks for language hosts beside itself; `.tandem/bin` has the command that starts it.
+ENGINE = paths.BIN / "engine" / "pulumi"
+YAML_HOST = ENGINE.with_name("pulumi-language-yaml")
+PYTHON_HOST = ENGINE.with_name("pulumi-language-python")
+BRIDGE = paths.BIN / "pulumi-resource-terraform-provider"
+# What is built -> the folder of its lock, its package, its minutes on two cores.
+PROGRAMS = {
+    ENGINE: ("pulumi", "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi", 6),
+    YAML_HOST: ("yaml", "github.com/pulumi/pulumi-yaml/cmd/pulumi-language-yaml", 1),
+    BRIDGE: ("bridge", "github.com/pulumi/pulumi-terraform-bridge/v3/dynamic", 4),
+}
 Report = Callable[[str], None]
 
 
-class Missing(Exception):
-    """Something that this machine has to have and hasn't; the text says what, and how to get it."""
+def ensure(report: Report) -> dict[str, str]:
+    """Make what is missing of the toolchain, and return the environment in which `pulumi` is the local cloud's.
 
-
-class Toolchain(NamedTuple):
-    """The `pulumi` to run, the environment that makes it local, and whether the provider is the official one."""
-
-    pulumi: Path
-    env: dict[str, str]
-    official: bool
-
-
-class Program(NamedTuple):
-    """A Go program: the file to build, the folder of its lock, its package, its minutes on two cores, linker flags."""
-
-    file: Path
-    module: str
-    package: str
-    minutes: float
-    flags: str = "-s -w"
-
-
-# The engine looks for language hosts beside itself; `.tandem/bin` has the command that starts it.
-ENGINE_FOLDER = paths.BIN / "engine"
-VERSION = "-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v3.259.0"
-ENGINE = Program(
-    ENGINE_FOLDER / "pulumi", "pulumi", "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi", 6, f"-s -w {VERSION}"
-)
-YAML = Program(
-    ENGINE_FOLDER / "pulumi-language-yaml", "yaml", "github.com/pulumi/pulumi-yaml/cmd/pulumi-language-yaml", 1
-)
-BRIDGE = Program(
-    paths.BIN / "pulumi-resource-terraform-provider",
-    "bridge",
-    "github.com/pulumi/pulumi-terraform-bridge/v3/dynamic",
-    3.5,
-)
-
-
-def ensure(report: Report) -> Toolchain:
-    """Make what is missing of the toolchain, telling `report` what is going on (a line every 15 s at most).
-
-    Raises Missing when this machine lacks something that only its owner can get.
+    `report` is told what is going on. Raises LocalCloudError for what only the owner of this machine can get.
     """
-    for folder in (ENGINE_FOLDER, PLUGIN.parent, paths.STATE, paths.CACHE):
+    for folder in (ENGINE.parent, AWS_PLUGIN.parent.parent, paths.STATE, paths.CACHE):
         folder.mkdir(parents=True, exist_ok=True)
     passphrase = paths.PULUMI / "passphrase"
     if not passphrase.exists():
-        passphrase.touch(mode=0o600)
-        passphrase.write_text(secrets.token_urlsafe(24))
+        _write(passphrase, secrets.token_urlsafe(24), 0o600)
     environment = {
         "PATH": os.pathsep.join([str(paths.BIN), str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
         "PULUMI_HOME": str(paths.PULUMI),
@@ -87,95 +62,87 @@ def ensure(report: Report) -> Toolchain:
         "PULUMI_SKIP_UPDATE_CHECK": "true",
     }
     places = [place for place in os.environ.get("PATH", "").split(os.pathsep) if Path(place) != paths.BIN]
-    installed = shutil.which("pulumi", path=os.pathsep.join(places))
-    if not installed:
-        _build(ENGINE, report)
-        _build(YAML, report)
-        _install_language_python()
-    official = bool(installed) and _install_official_provider(str(installed), environment, report)
-    if not official:
+    pulumi = shutil.which("pulumi", path=os.pathsep.join(places))
+    if pulumi and not AWS_PLUGIN.exists():
+        report("fetching the pulumi-aws plugin; where that isn't possible, a stand-in takes its place")
+        command = [pulumi, "plugin", "install", "resource", "aws", AWS_VERSION]
+        subprocess.run(command, env=os.environ | environment, capture_output=True, check=False)
+    if not AWS_PLUGIN.exists() or AWS_PLUGIN.stat().st_size < 4096:
         _install_stand_in(report)
-    _script(paths.BIN / "pulumi", "localcloud.toolchain.stacks", installed or ENGINE.file)
-    return Toolchain(paths.BIN / "pulumi", environment, official)
+    if not pulumi:
+        _install_engine(report)
+    _write_script(paths.BIN / "pulumi", "sh", MODULES.with_name("pulumi.sh"), pulumi or ENGINE, paths.CACHE / "stacks")
+    return environment
 
 
-def _build(program: Program, report: Report) -> None:
-    """Build with Go what hasn't been built for this lock yet; a stamp in the cache names the lock."""
-    module, stamp = MODULES / program.module, paths.CACHE / f"{program.module}.built"
-    lock = (module / "go.mod").read_bytes() + (module / "go.sum").read_bytes() + program.flags.encode()
-    digest = hashlib.sha256(lock).hexdigest()
-    if program.file.exists() and stamp.exists() and stamp.read_text() == digest:
-        return
-    if not shutil.which("go"):
-        raise Missing(
-            "Go is missing, which builds the Pulumi engine and its bridge to the AWS provider: install Go 1.26 or "
-            "newer (https://go.dev/dl), or for the engine alone the Pulumi CLI (https://www.pulumi.com/docs/install)."
-        )
-    free = shutil.disk_usage(paths.HOME).free / 2**30
-    if free < FREE_GIGABYTES:
-        raise Missing(
-            f"{paths.HOME} has {free:.1f} GB of disk left, and building the Pulumi engine takes {FREE_GIGABYTES}: free "
-            "some space and try again."
-        )
-    log = paths.CACHE / f"{program.module}.log"
-    command = ["go", "build", "-v", "-trimpath", "-ldflags", program.flags, "-o", str(program.file), program.package]
-    started = time.monotonic()
-    with log.open("wb") as output:
-        go = guard.start(command, cwd=module, env=os.environ | {"CGO_ENABLED": "0"}, stdout=output, stderr=output)
-    while go.poll() is None:
-        written = log.read_text().split()
-        report(
-            f"building {program.file.name}: {(time.monotonic() - started) / 60:.1f} of about {program.minutes:g} min on"
-            f" two cores, {len(written)} packages, now {written[-1] if written else 'looking for modules'}"
-        )
-        try:
-            go.wait(REPORT_SECONDS)
-        except subprocess.TimeoutExpired:
-            continue
-    if go.returncode:
-        raise Missing(f"Go could not build {program.package}: see the end of {log}, and try again.")
-    stamp.write_text(digest)
+def ensure_stack(environment: dict[str, str], name: str, directory: Path = paths.ROOT) -> None:
+    """Create the stack of the project in `directory` if the local backend has none of that name."""
+    project = yaml.safe_load((directory / "Pulumi.yaml").read_text())["name"]
+    command, environment = ["pulumi", "stack", "init", name, "--no-select"], os.environ | environment
+    with tempfile.TemporaryDirectory() as folder:  # a project of that name, whose stack file may get the salt
+        (Path(folder) / "Pulumi.yaml").write_text(f"name: {project}\nruntime: python\n")
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode and "already exists" not in done.stderr:
+        raise LocalCloudError(f"pulumi can't create the stack {name}: {done.stderr.strip()}")
 
 
-def _install_language_python() -> None:
-    """Put the language host beside the engine, with the runner of programs that Pulumi's Go SDK carries."""
-    runner = ENGINE_FOLDER / "pulumi-language-python-exec"
-    _script(ENGINE_FOLDER / "pulumi-language-python", "localcloud.toolchain.language_python", runner)
+def _install_engine(report: Report) -> None:
+    """Build the engine and the YAML host, and put the Python host and its runner, from Pulumi's Go SDK, beside them."""
+    _build(ENGINE, report)
+    _build(YAML_HOST, report)
+    runner = PYTHON_HOST.with_name("pulumi-language-python-exec")
     if not runner.exists():
         command = ["go", "list", "-m", "-f", "{{.Dir}}", "github.com/pulumi/pulumi/sdk/v3"]
         folder = subprocess.run(command, cwd=MODULES / "pulumi", check=True, capture_output=True, text=True).stdout
-        runner.write_bytes((Path(folder.strip()) / "python" / "cmd" / runner.name).read_bytes())
-
-
-def _install_official_provider(pulumi: str, environment: dict[str, str], report: Report) -> bool:
-    """Whether the official plugin is installed now; where it could not be fetched once, that isn't tried again."""
-    if PLUGIN.exists():
-        return not (PLUGIN / "stand-in").exists()
-    report("fetching the pulumi-aws plugin")
-    command = [pulumi, "plugin", "install", "resource", "aws", AWS_VERSION]
-    if subprocess.run(command, env=os.environ | environment, capture_output=True, check=False).returncode == 0:
-        return True
-    report(f"it could not be fetched: a stand-in takes its place (remove {PLUGIN} to try again)")
-    return False
+        _write(runner, (Path(folder.strip()) / "python" / "cmd" / runner.name).read_text())
+    _write_script(PYTHON_HOST, *PYTHON, "localcloud.toolchain.language_python", runner)
 
 
 def _install_stand_in(report: Report) -> None:
     """Make the stand-in the installed aws plugin of the private Pulumi home."""
     terraform_provider = _terraform_provider()
-    _build(BRIDGE, report)
-    shapes, stamp = paths.CACHE / "aws-shapes.json", paths.CACHE / "aws-shapes.built"
-    made_for = f"{terraform_provider.resolve().name} {(paths.CACHE / 'bridge.built').read_text()}"
-    if not (shapes.exists() and stamp.exists() and stamp.read_text() == made_for):
+    types = paths.CACHE / f"{terraform_provider.resolve().name}-{_build(BRIDGE, report)}.json"
+    if not types.exists():
         report("reading the schema of the AWS provider (about half a minute)")
-        process, bridge = provider.start_bridge(BRIDGE.file, terraform_provider)
+        process, bridge = aws_stand_in.start_bridge(str(BRIDGE), str(terraform_provider))
         request = provider_pb2.GetSchemaRequest(subpackage_name="aws", subpackage_version="0.0.0")
-        shapes.write_text(json.dumps(schemas.compact(bridge.GetSchema(request).schema), separators=(",", ":")))
-        guard.stop(process)
-        stamp.write_text(made_for)
-    PLUGIN.mkdir(exist_ok=True)
-    (PLUGIN / "stand-in").touch()
-    module = "localcloud.toolchain.aws_stand_in.provider"
-    _script(PLUGIN / "pulumi-resource-aws", module, BRIDGE.file, terraform_provider, shapes)
+        _write(types, json.dumps(translation.bridge_types(bridge.GetSchema(request).schema)))
+        plugin.stop(process)
+    AWS_PLUGIN.parent.mkdir(exist_ok=True)
+    _write_script(AWS_PLUGIN, *PYTHON, "localcloud.toolchain.aws_stand_in", BRIDGE, terraform_provider, types)
+
+
+def _build(file: Path, report: Report) -> str:
+    """Build with Go what hasn't been built for its lock yet, and return a digest of the lock."""
+    folder, package, expected = PROGRAMS[file]
+    module, stamp, log = MODULES / folder, paths.CACHE / f"{folder}.built", paths.CACHE / f"{folder}.log"
+    lock = (module / "go.mod").read_text() + (module / "go.sum").read_text() + LINKER_FLAGS
+    digest = hashlib.sha256(lock.encode()).hexdigest()[:16]
+    if file.exists() and stamp.exists() and stamp.read_text() == digest:
+        return digest
+    if not shutil.which("go"):
+        raise LocalCloudError(
+            "Go is missing, which builds the Pulumi engine and its bridge to the AWS provider: install Go 1.26 or "
+            "newer (https://go.dev/dl), or for the engine alone the Pulumi CLI (https://www.pulumi.com/docs/install)."
+        )
+    free = shutil.disk_usage(paths.CACHE).free / 2**30
+    if free < FREE_GIGABYTES:
+        raise LocalCloudError(
+            f"{paths.CACHE} has {free:.1f} GB of disk left, and building takes {FREE_GIGABYTES}: free some."
+        )
+    started = time.monotonic()
+    command = ["go", "build", "-v", "-trimpath", "-ldflags", LINKER_FLAGS, "-o", str(file), package]
+    with log.open("wb") as output:
+        go = plugin.start(command, cwd=module, env=os.environ | {"CGO_ENABLED": "0"}, stdout=output, stderr=output)
+    while go.poll() is None:
+        minutes, packages = (time.monotonic() - started) / 60, len(log.read_text().splitlines())
+        report(f"building {file.name}: {minutes:.1f} of about {expected} min on two cores, {packages} packages")
+        with suppress(subprocess.TimeoutExpired):
+            go.wait(15)
+    if go.returncode:
+        raise LocalCloudError(f"Go could not build {package}: see the end of {log}, and try again.")
+    _write(stamp, digest)
+    return digest
 
 
 def _terraform_provider() -> Path:
@@ -185,7 +152,7 @@ def _terraform_provider() -> Path:
     pattern = f"registry.terraform.io/hashicorp/aws/*/{platform.system().lower()}_{machine}/terraform-provider-aws*"
     found = [file for place in places if place for file in Path(place).glob(pattern)]
     if not found:
-        raise Missing(
+        raise LocalCloudError(
             "The Terraform AWS provider is missing, which stands in for the pulumi-aws plugin: run `terraform "
             "providers mirror ~/.terraform.d/plugins` in a folder that requires hashicorp/aws 5.100.0 and unpack the "
             "archive that it saves, or set TF_PLUGIN_DIR to a folder that holds it, or put it into /opt/tf-plugins."
@@ -198,10 +165,13 @@ def _terraform_provider() -> Path:
     return link
 
 
-def _script(file: Path, module: str, *arguments: Path | str) -> None:
-    """An executable that runs a module of this package with these arguments, then its own."""
-    fixed = " ".join(f"'{argument}'" for argument in (sys.executable, "-P", "-m", module, *arguments))
+def _write_script(file: Path, *command: Path | str) -> None:
+    """Make an executable that runs this command with its own arguments at the end."""
+    _write(file, f'#!/bin/sh\nexec {shlex.join(map(str, command))} "$@"\n', 0o755)
+
+
+def _write(file: Path, text: str, mode: int = 0o644) -> None:
     partial = file.with_suffix(".new")
-    partial.write_text(f'#!/bin/sh\nexec {fixed} "$@"\n')
-    partial.chmod(0o755)
+    partial.touch(mode)
+    partial.write_text(text)
     partial.replace(file)
