@@ -21,10 +21,10 @@ rag: .venv/.ready
 
 # Every test: the quick tier, then the one on the real engine and the local cloud, where a skip is a failure.
 test: .venv/.ready check unit
-	@$(BIN)/python scripts/local_tests.py
+	@$(BIN)/python -m pytest -v -m local
 
 unit: .venv/.ready
-	@$(BIN)/python -m pytest -q -m "not local" tests/unit
+	@$(BIN)/python -m pytest -q -m "not local"
 
 check: .venv/.ready
 	@$(BIN)/ruff check .

