@@ -75,5 +75,4 @@ class Function(pulumi.ComponentResource):
         )
         self.function_name, self.function_arn = function.name, function.arn
         self.invoke_arn, self.role_arn = function.invoke_arn, role.arn
-        self.code_hash = function.source_code_hash
         self.register_outputs({"functionName": self.function_name, "functionArn": self.function_arn})
