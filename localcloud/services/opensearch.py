@@ -58,15 +58,14 @@ def prepare(tree: Path) -> tuple[list[str], dict[str, str]]:
         (paths.SEARCH / name).mkdir(exist_ok=True)
     if os.geteuid() == 0:
         drop = _find("setpriv", "OpenSearch refuses to run as root", "util-linux")
-        for folder in (*tree.parents, *paths.SEARCH.parents):
-            if not folder.stat().st_mode & 0o001:
-                raise LocalCloudError(
-                    f"OpenSearch can't run as root, and {folder} keeps other users out: chmod o+x {folder}, or check "
-                    "the project out elsewhere."
-                )
+        # Where a folder above keeps other users out, the node keeps root's right to pass permissions, and no other
+        # (no_setuid_fixup: access(2), which Java asks, would else not count it).
+        closed = any(not folder.stat().st_mode & 0o001 for folder in (*tree.parents, *paths.SEARCH.parents))
+        rights = "--inh-caps=+dac_override --ambient-caps=+dac_override --securebits=+no_setuid_fixup".split()
         for path in (paths.SEARCH, *paths.SEARCH.rglob("*")):
             os.chown(path, UNPRIVILEGED_UID, UNPRIVILEGED_UID)
-        command = [drop, f"--reuid={UNPRIVILEGED_UID}", f"--regid={UNPRIVILEGED_UID}", "--clear-groups", *command]
+        user = [f"--reuid={UNPRIVILEGED_UID}", f"--regid={UNPRIVILEGED_UID}", "--clear-groups"]
+        command = [drop, *user, *(rights if closed else []), *command]
     return command, {
         "OPENSEARCH_JAVA_HOME": str(Path(java).resolve().parent.parent),
         "OPENSEARCH_PATH_CONF": str(paths.SEARCH / "config"),
