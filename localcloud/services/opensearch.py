@@ -61,7 +61,7 @@ def prepare(tree: Path) -> tuple[list[str], dict[str, str]]:
         # Where a folder above keeps other users out, the node keeps root's right to pass permissions, and no other
         # (no_setuid_fixup: access(2), which Java asks, would else not count it).
         closed = any(not folder.stat().st_mode & 0o001 for folder in (*tree.parents, *paths.SEARCH.parents))
-        rights = "--inh-caps=+dac_override --ambient-caps=+dac_override --securebits=+no_setuid_fixup".split()
+        rights = ["--inh-caps=+dac_override", "--ambient-caps=+dac_override", "--securebits=+no_setuid_fixup"]
         for path in (paths.SEARCH, *paths.SEARCH.rglob("*")):
             os.chown(path, UNPRIVILEGED_UID, UNPRIVILEGED_UID)
         user = [f"--reuid={UNPRIVILEGED_UID}", f"--regid={UNPRIVILEGED_UID}", "--clear-groups"]
