@@ -45,7 +45,7 @@ def run(stack: str, say: Say) -> Table:
     columns = {name: [sample[name] for sample in samples] for name in samples[0]}
     whole = sum(columns[WHOLE])
     rows = [
-        [name, f"{percentile(values, 50):.0f}", f"{percentile(values, 95):.0f}", f"{sum(values) / whole:.1%}"]
+        [name, f"{percentile(values, 50):.1f}", f"{percentile(values, 95):.1f}", f"{sum(values) / whole:.1%}"]
         for name, values in columns.items()
     ]
     return Table([f"{len(samples)} answered questions, {late} left out", "p50 ms", "p95 ms", "share of the wait"], rows)

@@ -1,8 +1,9 @@
 """From a question to the passages that may answer it."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from .embed import Embedder
@@ -35,7 +36,7 @@ class Retrieval:
 
     passages: list[Passage]
     version: IndexVersion
-    timings_ms: dict[str, int]
+    timings_ms: dict[str, float]
 
 
 class Retriever:
@@ -55,8 +56,8 @@ class Retriever:
     def retrieve(self, question: str, top_k: int, filters: Filters, deadline: Deadline) -> Retrieval:
         """The `top_k` best passages by vector and by words, best first. Raises `Unavailable`."""
         timings = Timings()
-        version, index, embedder = self._active()
-        timings.stop("ledger")
+        with timings.phase("ledger"):
+            version, index, embedder = self._active()
         size = max(20, 3 * top_k)
         stale: set[str] = set()
         vector: list[float] = []
@@ -64,13 +65,14 @@ class Retriever:
         for _ in range(ROUNDS):
             by_words = self._pool.submit(index.text_search, question, size, deadline, filters, sorted(stale))
             if not vector:
-                vector = embedder.query(question, deadline)
-                timings.stop("embed")
-            by_vector = index.vector_search(vector, size, deadline, filters, sorted(stale))
-            fused = fuse([by_vector, _result(by_words, deadline)])
-            timings.stop("search")
-            current = self._ledger.current_attempts(version.index, {hit.document for hit in fused})
-            timings.stop("ledger")
+                with timings.phase("embed"):
+                    vector = embedder.query(question, deadline)
+            with timings.phase("search"):
+                rankings = [index.vector_search(vector, size, deadline, filters, sorted(stale))]
+                rankings.append(_result(by_words, deadline))
+            fused = fuse(rankings)
+            with timings.phase("ledger"):
+                current = self._ledger.current_attempts(version.index, {hit.document for hit in fused})
             visible = [hit for hit in fused if current.get(hit.document) == hit.attempt]
             # Chunks of other versions, or of interrupted work, took up places: look further without them.
             dropped = {hit.attempt for hit in fused} - {hit.attempt for hit in visible}
@@ -78,10 +80,10 @@ class Retriever:
                 break
             stale |= dropped
         visible = visible[:top_k]
-        scores = {hit.id: hit.score for hit in by_vector}
+        scores = {hit.id: hit.score for hit in rankings[0]}
         if unscored := [hit.id for hit in visible if hit.id not in scores]:
-            scores |= index.vector_scores(vector, unscored, deadline)
-            timings.stop("search")
+            with timings.phase("search"):
+                scores |= index.vector_scores(vector, unscored, deadline)
         passages = [
             Passage(hit.document, hit.page, hit.heading, hit.text, round(cosine(scores[hit.id]), 4))
             for hit in visible
@@ -109,17 +111,17 @@ def _result(search: "Future[list[Hit]]", deadline: Deadline) -> list[Hit]:
 
 
 class Timings:
-    """Time by phase, in milliseconds."""
+    """Time spent waiting for other services, by phase, in milliseconds."""
 
     def __init__(self) -> None:
-        self.values: dict[str, int] = {}
-        self._last = time.monotonic()
+        self.values: dict[str, float] = {}
 
-    def stop(self, phase: str) -> None:
-        """Count the time since the last stop to a phase."""
-        now = time.monotonic()
-        self.values[phase] = self.values.get(phase, 0) + round((now - self._last) * 1000)
-        self._last = now
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Count the time inside to a phase."""
+        start = time.monotonic()
+        yield
+        self.values[name] = round(self.values.get(name, 0) + (time.monotonic() - start) * 1000, 1)
 
 
 def fuse(rankings: Sequence[Sequence[Hit]]) -> list[Hit]:
