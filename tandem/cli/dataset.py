@@ -1,0 +1,197 @@
+"""`tandem dataset`: makes data sets for fine-tuning out of files, and checks them."""
+
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from tandem.cli.errors import CommandError
+from tandem.cli.stack import StackOption, read_outputs
+from tandem.finetuning.dataset.splits import DEFAULT, SPLITS
+
+if TYPE_CHECKING:
+    from tandem.finetuning.dataset.rows import Row
+    from tandem.finetuning.dataset.store import Progress
+
+DEFAULT_STACK = "finetune-dev"
+SHOWN = 20  # warnings, or rows that are too long; the rest is counted
+SplitFile = Annotated[
+    Path | None,
+    typer.Option(
+        exists=True, dir_okay=False, metavar="FILE", help="Rows of this split, in place of FILE... and --split."
+    ),
+]
+
+app = typer.Typer(name="dataset", no_args_is_help=True, help="Make data sets for fine-tuning, and check them.")
+
+
+@app.command("import")
+def import_files(
+    name: Annotated[str, typer.Option(help="Name of the data set; its version is the digest.")],
+    licence: Annotated[str, typer.Option(help="Licence of the rows, e.g. CC-BY-4.0.")],
+    source: Annotated[str, typer.Option(help="Where the rows come from.")],
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(exists=True, dir_okay=False, help="JSONL, or a JSON array.", metavar="FILE"),
+    ] = None,
+    form: Annotated[Literal["auto", "chat", "alpaca", "sharegpt"], typer.Option("--format")] = "auto",
+    split: Annotated[
+        str, typer.Option(help="Percentages of train/validation/test, by digest of the prompt.")
+    ] = DEFAULT,
+    train: SplitFile = None,
+    validation: SplitFile = None,
+    test: SplitFile = None,
+    system: Annotated[str | None, typer.Option(help="System message for rows that have none.")] = None,
+    stack: StackOption = DEFAULT_STACK,
+    to: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Write here; nothing is uploaded.")] = None,
+) -> None:
+    """Check files and make a data set of them, in the stack's dataset bucket or in a folder."""
+    from tandem.finetuning.dataset import folder
+    from tandem.finetuning.dataset.collect import collect
+    from tandem.finetuning.dataset.importers import Reader
+
+    own = {key: file for key, file in (("train", train), ("validation", validation), ("test", test)) if file}
+    if bool(files) == bool(own):
+        raise CommandError("Give either FILE... to be divided by --split, or --train, --validation and --test.")
+    texts = {"name": name, "licence": licence, "source": source}
+    with _refusals(), tempfile.TemporaryDirectory() as temporary:
+        collected = collect(own or files or [], Reader(form, system), split, texts)
+        target = to or Path(temporary, "data-set")
+        manifest, new = folder.write(target, collected.splits, **texts)
+        place, new = (str(to), new) if to else _upload(*read_outputs(stack, "datasetBucket"), target)
+    show(manifest)
+    typer.echo(f"{collected.read} rows read, {collected.duplicates} duplicates dropped")
+    warn(collected.warnings)
+    typer.echo(f"{'written to' if new else 'already in'} {place}")
+
+
+@app.command()
+def check(
+    dataset: Annotated[str, typer.Argument(metavar="FOLDER|NAME[@VERSION]")],
+    tokenizer: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="The base model's tokenizer.json.")
+    ] = None,
+    max_tokens: Annotated[int | None, typer.Option(min=1, help="Exit 1 if a row has more tokens.")] = None,
+    stack: StackOption = DEFAULT_STACK,
+) -> None:
+    """Verify a data set again: digests, every row, leaks between splits, and the tokens of its rows.
+
+    Tokens are counted by the tokenizer.json of the base model, or else estimated at 4 characters each.
+    """
+    from tandem.finetuning.dataset import folder
+    from tandem.finetuning.dataset.rows import estimated_tokens, exact_tokens, statistics
+
+    def count(rows: "list[Row]") -> list[int]:
+        if tokenizer is None:
+            return estimated_tokens(rows)
+        try:
+            return exact_tokens(rows, str(tokenizer))
+        except ImportError:
+            raise CommandError("--tokenizer needs the package tokenizers: `pip install tokenizers`.") from None
+        except ValueError as error:
+            raise CommandError(f"{error}.") from None
+
+    with _refusals(), _fetched(dataset, stack) as path:
+        manifest, splits, warnings = folder.read(path)
+    counts = {name: count(rows) for name, rows in splits.items()}
+    show(manifest, {name: statistics(numbers) for name, numbers in counts.items()})
+    warn(warnings)
+    too_long = [
+        f"{row.place}: {number} tokens, {row.question}"
+        for name, rows in splits.items()
+        for row, number in zip(rows, counts[name], strict=True)
+        if max_tokens and number > max_tokens
+    ]
+    if too_long:
+        remedy = f"raise max_sequence_tokens (the longest has {max(map(max, counts.values()))}), or shorten them"
+        by = "by its tokenizer" if tokenizer else "estimated"
+        raise CommandError(
+            "\n".join([f"{len(too_long)} rows have more than {max_tokens} tokens ({by}): {remedy}.", *_some(too_long)])
+        )
+    typer.echo("All is as the manifest says.")
+
+
+def show(manifest: dict[str, Any], tokens: dict[str, dict[str, float]] | None = None) -> None:
+    """Print a line a split, with the manifest's tokens or the given ones, and the digest."""
+    from tandem.finetuning.dataset.manifest import version
+
+    typer.echo(f"{'split':<12}{'rows':>8}{'tokens mean':>14}{'p95':>8}{'max':>8}")
+    for name in SPLITS:
+        split = manifest["splits"][name]
+        numbers = tokens[name] if tokens else split["tokens"]
+        typer.echo(f"{name:<12}{split['rows']:>8}{numbers['mean']:>14.1f}{numbers['p95']:>8}{numbers['max']:>8}")
+    typer.echo(f"{manifest['name']}@{version(manifest)}, digest {manifest['digest']}")
+
+
+def warn(warnings: list[str]) -> None:
+    """Print the number of warnings and the first of them."""
+    typer.echo("\n".join([f"warnings: {len(warnings)}", *_some(warnings)]))
+
+
+def _some(lines: list[str]) -> list[str]:
+    rest = [f"... and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
+    return [f"  {line}" for line in lines[:SHOWN] + rest]
+
+
+@contextmanager
+def _refusals() -> Generator[None]:
+    """Turn what the library refuses into the command's failure."""
+    from tandem.finetuning.dataset.mistakes import DataSetError
+    from tandem.finetuning.dataset.store import UnknownDataSet
+
+    try:
+        yield
+    except (DataSetError, UnknownDataSet, OSError) as error:
+        raise CommandError(str(error)) from error
+
+
+@contextmanager
+def _transfer(what: str) -> "Generator[Progress]":
+    """Show the bytes that go over the line, on a terminal."""
+    from rich.console import Console
+    from rich.progress import DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
+        task = progress.add_task(what, total=None)
+        yield lambda size: progress.advance(task, size)
+
+
+def _upload(bucket: str, folder: Path) -> tuple[str, bool]:
+    from boto3.exceptions import Boto3Error
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from tandem.finetuning.dataset.store import connect
+
+    try:
+        with _transfer("uploaded") as progress:
+            stored, new = connect(bucket).upload(folder, progress)
+    except (Boto3Error, BotoCoreError, ClientError) as error:
+        raise CommandError(
+            f"The upload to {bucket} broke off ({error}): the same command takes it up again."
+        ) from error
+    return f"s3://{bucket}/{stored.prefix}", new
+
+
+@contextmanager
+def _fetched(reference: str, stack: str) -> Generator[Path]:
+    """Give the folder of a data set, the one that is named or a copy of what the bucket has."""
+    from tandem.finetuning.dataset.manifest import NAME
+    from tandem.finetuning.dataset.store import connect
+
+    if Path(reference).is_dir():
+        yield Path(reference)
+        return
+    if not NAME.fullmatch(reference.partition("@")[0]):
+        raise CommandError(f"{reference} is no folder, and no data set has such a name: name one as NAME[@VERSION].")
+    store = connect(*read_outputs(stack, "datasetBucket"))
+    stored = store.resolve(reference)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary, "data-set")
+        with _transfer("fetched") as progress:
+            store.download(stored, folder, progress)
+        yield folder

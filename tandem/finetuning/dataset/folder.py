@@ -1,0 +1,100 @@
+"""A data set as a folder: `manifest.json` and a file a split. It is written once, whole, and never changed."""
+
+import contextlib
+import hashlib
+import tempfile
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+from . import manifest as manifests
+from .importers import Reader
+from .mistakes import MISSING, DataSetError, Mistake
+from .rows import encoded, estimated_tokens, statistics
+from .splits import SPLITS, Splits, conflicts, leaks, without_duplicates
+
+
+@contextlib.contextmanager
+def staged(folder: Path) -> Generator[Path]:
+    """Give an empty folder that becomes `folder` when the block ends well; `folder` may exist if it is empty."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as temporary:
+        inside = Path(temporary, "data-set")
+        inside.mkdir()
+        yield inside
+        inside.rename(folder)
+
+
+def write(folder: Path, splits: Splits, name: str, licence: str, source: str) -> tuple[dict[str, Any], bool]:
+    """Write a checked data set; return its manifest and whether it is new (False: the same one is there already).
+
+    Raises `DataSetError` if the folder has anything else in it.
+    """
+    files = {split: encoded(splits[split]) for split in SPLITS}
+    described = {
+        split: {
+            "file": f"{split}.jsonl",
+            "rows": len(splits[split]),
+            "sha256": hashlib.sha256(files[split]).hexdigest(),
+            "tokens": statistics(estimated_tokens(splits[split])),
+        }
+        for split in SPLITS
+    }
+    manifest = manifests.make(name, licence, source, described)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        if not (folder / manifests.FILE).is_file():
+            raise DataSetError([Mistake(str(folder), 0, "the target", "not empty", "name a new or an empty folder")])
+        there = verify(folder)
+        if there["digest"] != manifest["digest"]:
+            remedy = f"a data set never changes, and this one is {manifests.version(manifest)}: name another folder"
+            held = f"{there['name']}@{manifests.version(there)}"
+            raise DataSetError([Mistake(str(folder), 0, "the target", held, remedy)])
+        return manifest, False
+    with staged(folder) as inside:
+        for split, data in files.items():
+            (inside / f"{split}.jsonl").write_bytes(data)
+        (inside / manifests.FILE).write_bytes(manifests.encoded(manifest))
+    return manifest, True
+
+
+def verify(folder: Path) -> dict[str, Any]:
+    """Return the manifest after comparing its digest and every file's; raises `DataSetError` where one differs."""
+    path = folder / manifests.FILE
+    if not path.is_file():
+        raise DataSetError([Mistake(str(folder), 0, manifests.FILE, MISSING, "name the folder of a data set")])
+    manifest = manifests.parse(path.read_bytes())
+    mistakes = []
+    for split in manifest["splits"].values():
+        file = folder / split["file"]
+        if not file.is_file():
+            mistakes.append(Mistake(split["file"], 0, "the file", MISSING, "import again, or fetch it again"))
+            continue
+        with file.open("rb") as content:
+            found = hashlib.file_digest(content, "sha256").hexdigest()
+        if found != split["sha256"]:
+            remedy = f"the manifest says {split['sha256']}: the file was changed; import again, or fetch it again"
+            mistakes.append(Mistake(split["file"], 0, "its SHA-256", found, remedy))
+    if mistakes:
+        raise DataSetError(mistakes)
+    return manifest
+
+
+def read(folder: Path) -> tuple[dict[str, Any], Splits, list[str]]:
+    """Verify a folder and check its rows as on import; return the manifest, the rows of each split, and warnings.
+
+    Raises `DataSetError` with every mistake.
+    """
+    manifest = verify(folder)
+    reader, splits, warnings = Reader("chat"), {}, []
+    for name in SPLITS:
+        rows = splits[name] = reader.read(folder / f"{name}.jsonl", f"{name}.jsonl")
+        if again := len(rows) - len(without_duplicates(rows)):
+            warnings.append(f"{name}: {again} rows are there twice")
+    mistakes = reader.mistakes + leaks(splits)
+    for name in SPLITS if not mistakes else ():
+        if len(splits[name]) != (said := manifest["splits"][name]["rows"]):
+            remedy = f"the manifest says {said} rows: import again"
+            mistakes.append(Mistake(f"{name}.jsonl", 0, "the number of rows", len(splits[name]), remedy))
+    if mistakes:
+        raise DataSetError(mistakes)
+    return manifest, splits, reader.warnings + warnings + conflicts(splits)
