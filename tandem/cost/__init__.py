@@ -1,0 +1,1 @@
+"""What things cost, from dated price rows; nothing here asks AWS."""

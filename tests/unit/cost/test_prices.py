@@ -1,0 +1,182 @@
+"""Price rows: what ships, and what the loader refuses."""
+
+import json
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from tandem.cost.prices import NotPriced, PriceTableError, Unavailable, load, read, regions
+
+TODAY = date(2026, 11, 24)
+ROW = {
+    "service": "AmazonS3",
+    "key": "storage:standard",
+    "region": "us-east-1",
+    "unit": "GB-month",
+    "usd": 0.023,
+    "tier": {"from": 0, "to": 51200},
+    "source": "price list",
+    "read_at": "2026-09-27",
+}
+TIERS = [ROW, ROW | {"usd": 0.022, "tier": {"from": 51200, "to": 512000}}, ROW | {"key": "put", "tier": None}]
+
+
+def table(tmp_path, *rows, name="us-east-1"):
+    path = tmp_path / f"{name}.json"
+    path.write_text(json.dumps(rows))
+    return read(path)
+
+
+@pytest.mark.parametrize("region", regions())
+def test_no_row_without_source_and_date(region):
+    rows = list(load(region))
+    assert rows
+    for row in rows:
+        assert len(row.source) > 10, row
+        assert 0 < row.age_days(TODAY) < 3 * 365, row
+        assert "index file" not in row.source, row
+
+
+@pytest.mark.parametrize(
+    ("region", "service", "key", "unit", "usd", "read_at"),
+    [
+        # Copied by hand from the price research of 2026-11-22.
+        ("us-east-1", "AmazonSageMaker", "training:ml.g6e.2xlarge", "hour", "2.8", "2026-09-27"),
+        ("us-east-1", "AmazonSageMaker", "hosting:ml.g5.2xlarge", "hour", "1.515", "2026-09-27"),
+        ("us-east-1", "AmazonSageMaker", "training:ml.p5.48xlarge", "hour", "63.296", "2026-09-27"),
+        ("us-east-1", "AmazonEC2", "ondemand:g6e.xlarge", "hour", "1.861", "2026-09-10"),
+        ("us-east-1", "AmazonEC2", "ondemand:p4d.24xlarge", "hour", "21.957642", "2026-09-10"),
+        ("us-east-1", "AmazonEC2", "nat:hours", "hour", "0.045", "2026-09-20"),
+        ("us-east-1", "AmazonES", "ocu:classic", "OCU-hour", "0.24", "2026-10-05"),
+        ("us-east-1", "AmazonES", "ondemand:t3.small.search", "hour", "0.036", "2026-10-05"),
+        ("us-east-1", "AmazonBedrock", "input:amazon.nova-lite-v1:0", "1M tokens", "0.06", "2026-11"),
+        ("us-east-1", "AmazonBedrock", "output:us.amazon.nova-2-lite-v1:0", "1M tokens", "2.75", "2026-11"),
+        ("us-east-1", "AmazonBedrock", "output:global.amazon.nova-2-lite-v1:0", "1M tokens", "2.5", "2026-11"),
+        ("us-east-1", "AmazonS3", "storage:standard", "GB-month", "0.023", "2026-09-27"),
+        ("us-east-1", "AWSLambda", "duration:arm64", "GB-second", "0.0000133334", "2026-10-05"),
+        ("eu-west-1", "AmazonEC2", "ondemand:g5.12xlarge", "hour", "6.33167", "2025-11-03"),
+        ("eu-west-1", "AmazonSageMaker", "storage:training", "GB-month", "0.154", "2023-12"),
+        ("eu-west-1", "AmazonBedrock", "input:eu.amazon.nova-2-lite-v1:0", "1M tokens", "0.33", "2026-11"),
+        ("eu-west-2", "AmazonSageMaker", "mlflow-app", "hour", "0", "2026-07-09"),
+    ],
+)
+def test_prices_are_those_of_the_research(region, service, key, unit, usd, read_at):
+    row = load(region).price(service, key)
+    assert (row.region, row.service, row.key) == (region, service, key)
+    assert (row.unit, row.usd, row.read_at) == (unit, Decimal(usd), read_at)
+
+
+def test_how_many_rows_there_are():
+    """A row lost or doubled on the way shows here."""
+    assert {region: len(list(load(region))) for region in regions()} == {
+        "eu-west-1": 90,
+        "eu-west-2": 2,
+        "us-east-1": 274,
+    }
+
+
+def test_age_counts_from_the_first_of_a_month():
+    assert load("us-east-1").price("AmazonSageMaker", "training:ml.g6e.2xlarge").age_days(TODAY) == 58
+    assert load("us-east-1").price("AmazonBedrock", "input:amazon.nova-lite-v1:0").age_days(TODAY) == 23
+
+
+def test_keys_of_a_service():
+    keys = load("us-east-1").keys("AmazonSageMaker", "training:ml.g6e.")
+    assert len(keys) == 8
+    assert keys[0] == "training:ml.g6e.12xlarge"
+    assert load("eu-west-1").keys("AmazonSageMaker", "training:") == []
+
+
+@pytest.mark.parametrize(
+    ("amount", "usd"),
+    [(None, "0.023"), (0, "0.023"), (51200, "0.023"), (51201, "0.022"), (Decimal("51200.5"), "0.022")],
+)
+def test_tier_of_an_amount(tmp_path, amount, usd):
+    assert table(tmp_path, *reversed(TIERS)).price("AmazonS3", "storage:standard", amount).usd == Decimal(usd)
+
+
+def test_free_allowance_is_charged():
+    """SQS bills from the second million requests of an account."""
+    assert load("us-east-1").price("AWSQueueService", "requests:standard", Decimal("0.1")).usd == Decimal("0.4")
+
+
+@pytest.mark.faults
+def test_what_nobody_has_looked_up_is_not_priced(tmp_path):
+    with pytest.raises(NotPriced) as caught:
+        load("us-east-1").price("AmazonSageMaker", "training:ml.g7.2xlarge")
+    message = str(caught.value)
+    assert message.startswith("NOT PRICED: AmazonSageMaker training:ml.g7.2xlarge in us-east-1; add a row with source")
+    assert "nearest keys: training:ml.g6.2xlarge" in message
+    with pytest.raises(NotPriced, match="storage:standard for 512001 GB-month a month in us-east-1"):
+        table(tmp_path, *TIERS).price("AmazonS3", "storage:standard", 512001)
+    # The neighbour's price, or another service's, is none.
+    with pytest.raises(NotPriced):
+        load("eu-west-1").price("AmazonSageMaker", "training:ml.g6e.2xlarge")
+    with pytest.raises(NotPriced):
+        load("us-east-1").price("AmazonEC2", "training:ml.g6e.2xlarge")
+
+
+@pytest.mark.faults
+def test_what_is_not_offered_is_something_else():
+    with pytest.raises(Unavailable, match=r"AWS doesn't offer AmazonEC2 ondemand:p5e.48xlarge in us-east-1 .*Capacity"):
+        load("us-east-1").price("AmazonEC2", "ondemand:p5e.48xlarge")
+    assert not issubclass(Unavailable, NotPriced)
+    assert not issubclass(NotPriced, Unavailable)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("region", ["mars-north-1", "../prices/us-east-1", ""])
+def test_unknown_region_lists_the_known(region):
+    with pytest.raises(PriceTableError, match="regions with prices: eu-west-1, eu-west-2, us-east-1"):
+        load(region)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        ([{key: value for key, value in ROW.items() if key != "source"}], "'source' is missing"),
+        ([{key: value for key, value in ROW.items() if key != "read_at"}], "'read_at' is missing"),
+        ([ROW | {"source": " "}], "'source' is ' ', not a text"),
+        ([ROW | {"read_at": "undated"}], "'read_at' is 'undated', not a day"),
+        ([ROW | {"read_at": None}], "'read_at' is None, not a day"),
+        ([ROW | {"usd": "0.023"}], "'usd' is '0.023', neither a price nor null"),
+        ([ROW | {"usd": -1}], "neither a price nor null"),
+        ([ROW | {"region": "eu-west-1"}], "'region' is 'eu-west-1', not the file's"),
+        ([ROW | {"tier": {"from": 9, "to": 9}}], "give null or"),
+        ([ROW | {"tier": [0, 9]}], "give null or"),
+        ([ROW | {"price": 1}], "unknown field 'price'"),
+        (["row"], "row 1: not a JSON object"),
+        ([ROW, ROW], "two rows for AmazonS3 storage:standard at 0 GB-month: keep the one that is right"),
+        ([ROW | {"tier": None}, ROW | {"tier": None, "usd": 1}], "two rows for AmazonS3 storage:standard"),
+        (
+            [ROW | {"tier": None}, ROW | {"tier": {"from": 9, "to": None}}],
+            "two rows for AmazonS3 storage:standard at 9",
+        ),
+        ([ROW, ROW | {"usd": None}], "two rows for AmazonS3 storage:standard"),
+        ([ROW, ROW | {"tier": {"from": 51199, "to": None}}], "two rows for AmazonS3 storage:standard at 51199"),
+    ],
+)
+def test_file_with_a_bad_row_is_refused(tmp_path, rows, says):
+    with pytest.raises(PriceTableError) as caught:
+        table(tmp_path, *rows)
+    assert str(caught.value).startswith("us-east-1.json: ")
+    assert says in str(caught.value)
+
+
+@pytest.mark.faults
+def test_every_mistake_of_a_file_is_listed(tmp_path):
+    with pytest.raises(PriceTableError) as caught:
+        table(tmp_path, ROW | {"source": "", "usd": True}, ROW, ROW | {"read_at": "2026-13"})
+    assert str(caught.value).count("row 1: ") == 2
+    assert "row 3: AmazonS3 storage:standard: 'read_at' is '2026-13'" in str(caught.value)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(("text", "says"), [("[", "can't be read"), ("{}", "not a list of rows"), ("\xff", "can't be")])
+def test_what_is_no_table(tmp_path, text, says):
+    path = tmp_path / "us-east-1.json"
+    path.write_text(text, encoding="latin-1")
+    with pytest.raises(PriceTableError, match=says):
+        read(path)
