@@ -2,8 +2,9 @@
 `python -m localcloud.differences > docs/local-cloud.md`.
 
 A row about Pulumi has a type token as its subject (`aws:sqs/queue:Queue`, `*` standing for anything), or properties of
-a type after a `#`. The stand-in for the aws provider acts on those rows: a `recorded` type or property is kept in the
-state and nothing else, and an `emulated` property that didn't change is no difference, whatever the emulator answers.
+a type after a `#`, with a dot before what is inside of one. The stand-in for the aws provider acts on those rows: a
+`recorded` type or property is kept in the state and nothing else, and an `emulated` property that didn't change is no
+difference, whatever the emulator answers.
 """
 
 from fnmatch import fnmatchcase
@@ -49,6 +50,10 @@ DIFFERENCES = [Difference(*row) for row in [
      "a path of the emulator: /_aws/execute-api/ID/STAGE", "names below localhost don't resolve everywhere"),
     ("aws:apigateway/stage:Stage#accessLogSettings", "emulated", "answers no access log settings where none were given",
      UNCHANGED, "the emulator answers empty settings, which would be an update in every preview"),
+    ("aws:sagemaker/mlflowApp:MlflowApp", "recorded", "keeps experiments and models",
+     "kept in the state with an id and an ARN", "the Terraform provider 5.100 lacks it, and MLflow is not here"),
+    ("aws:sagemaker/mlflowTrackingServer:MlflowTrackingServer", "recorded", "runs MLflow, by the hour",
+     "kept in the state with an id and an ARN", "MLflow is not here"),
     # Services
     ("search", "real", "a collection keeps its own store and wakes from zero in 10-30 s",
      "one OpenSearch 2.19.1 node without standby; a collection sees only the indices with its id as prefix",
@@ -69,6 +74,30 @@ DIFFERENCES = [Difference(*row) for row in [
      "a model that fits a laptop and a package"),
     ("Bedrock permissions", "emulated", "need bedrock:InvokeModel on the model",
      "a request must be signed; signature and role are not checked", "the model server knows no IAM"),
+    ("SageMaker training jobs", "real", "run the image on the instances that the request names, several at once",
+     "the request's entry point as a process of this machine in the environment .tandem/training, `python3` and paths "
+     "below /opt/ml replaced, one job at a time; image, instances, disk, spot and network are recorded",
+     "no containers and no GPU needed; the code, its files and their copies in S3 are the same"),
+    ("SageMaker jobs that are stopped", "emulated", "get SIGTERM, and 120 s later SIGKILL",
+     "15 s later; a job that runs while the local cloud stops fails as one whose instance was lost",
+     "nobody should wait longer"),
+    ("aws:sagemaker/endpointConfiguration:EndpointConfiguration#productionVariants.inferenceAmiVersion", "recorded",
+     "chooses the host image, with the CUDA of its driver", "kept in the state, not sent; a change of it alone isn't "
+     "noticed", "the Terraform provider 5.100 knows no host image with CUDA 13"),
+    ("SageMaker endpoints", "real", "run the container, with the instances, rollout and scaling of the configuration",
+     "`tandem.finetuning.training.serve` (Transformers) on the files of the first variant's model, one process; a new "
+     "model takes over when it answers; instances, rollout, alarms and scaling are recorded",
+     "no containers and no GPU needed; the protocol is the same"),
+    ("SageMaker's other calls, response streams, inference components, packages without a group", "refused",
+     "are served", "an error that names what is served", "no stack uses them"),
+    ("SageMaker metrics", "emulated", "are in CloudWatch, so alarms see them",
+     "no data points; log lines of jobs are in CloudWatch Logs, those of endpoints in .tandem/logs",
+     "an alarm would watch this machine"),
+    ("SageMaker permissions", "emulated", "need an action on the resource; jobs and models act with their role",
+     "a request must be signed; signature and role are not checked, and jobs act as the root user",
+     "the runner knows no IAM"),
+    ("Step Functions' SageMaker tasks", "emulated", "createTrainingJob and 20 more, with .sync",
+     "createTrainingJob, with .sync or without, and aws-sdk:sagemaker", "the emulator has none"),
     ("functions", "real", "Amazon Linux, arm64, python3.12, limited memory, a read-only file system, its own network",
      "the same zip as a process of this machine: its Python, its architecture, Python only, no limits but the timeout",
      "no containers needed; imports see boto3 and the zip only, as on AWS"),

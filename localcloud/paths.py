@@ -18,6 +18,7 @@ CACHE = TOOLS / "cache"
 
 STATE = HOME / "state"
 EMULATOR = HOME / "emulator"
+SAGEMAKER = HOME / "sagemaker"
 SEARCH = HOME / "search"
 LOGS = HOME / "logs"
 RUN = HOME / "run"

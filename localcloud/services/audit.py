@@ -1,17 +1,21 @@
-"""What the local cloud still holds: every record of the emulator's own state, and indices without a collection."""
+"""What the local cloud still holds: every record of the emulator and of SageMaker, and indices without a collection."""
 
 import json
 
-from localcloud.services.supervisor import EMULATOR, OPENSEARCH
+from localcloud.services.supervisor import EMULATOR, OPENSEARCH, SAGEMAKER
 
-# No resources of a stack: data points, history, a second key of the same queues, AWS's own event bus.
-IGNORED = {"cloudwatch metrics", "cloudwatch alarm_history", "sqs queue_name_to_url", "eventbridge buses default"}
+# No resources of a stack: data points, history, a second key of the same queues, AWS's own event bus and job log group.
+IGNORED = {
+    "cloudwatch metrics", "cloudwatch alarm_history", "sqs queue_name_to_url", "eventbridge buses default",
+    "cloudwatch_logs log_groups /aws/sagemaker/TrainingJobs",
+}  # fmt: skip
 
 
 def leftovers() -> list[tuple[str, ...]]:
     """Return (service, kind, name) of everything that is left, sorted; empty after a complete destroy."""
     records = [tuple(record) for record in json.loads(EMULATOR.get("/_tandem/resources", 30))]
     found = [record for record in records if not {" ".join(record), " ".join(record[:2])} & IGNORED]
+    found += [tuple(record) for record in json.loads(SAGEMAKER.get("/_tandem/resources", 30))]
     for row in json.loads(OPENSEARCH.get("/_cat/indices?format=json&expand_wildcards=open,closed", 30)):
         if ("opensearchserverless", "collections", row["index"].partition(".")[0]) not in records:
             found.append(("opensearch", "index", row["index"]))

@@ -37,8 +37,9 @@ import boto3  # noqa: E402
 from ministack import app as emulator  # noqa: E402
 from ministack.core import iam_actions, lambda_runtime, persistence  # noqa: E402
 from ministack.core.responses import AccountRegionScopedDict, AccountScopedDict  # noqa: E402
+from ministack.services import eventbridge  # noqa: E402
 
-from localcloud.services import aoss  # noqa: E402
+from localcloud.services import aoss, stepfunctions  # noqa: E402
 
 _changed = threading.Event()
 _app = emulator.app
@@ -58,6 +59,9 @@ async def special_request(method: str, path: str, headers: dict, body: bytes, pa
     if path.startswith(aoss.PATH):
         body = emulator._decompress_request_body(body, headers)
         return await aoss.serve(method, raw["raw_path"], raw["raw_query_string"], headers, body, parameters)
+    if path == "/_tandem/events":  # of other parts: PutEvents takes none whose source begins with aws
+        eventbridge._put_events(json.loads(body), allow_aws_source=True)
+        return 200, {}, b""
     if path == "/_tandem/resources":
         return 200, {"Content-Type": "application/json"}, json.dumps(resources()).encode()
     return await _special_request(method, path, headers, body, parameters, *rest, **raw)
@@ -118,6 +122,7 @@ def isolate_functions() -> None:
 
 if __name__ == "__main__":
     aoss.install()
+    stepfunctions.install()
     isolate_functions()
     patched: Any = emulator
     patched._handle_special_data_plane_request = special_request

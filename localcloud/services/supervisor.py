@@ -11,7 +11,7 @@ import socket
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,12 +60,7 @@ class Part:
 
     def running(self) -> dict[str, Any]:
         """The record, empty where the part isn't alive."""
-        with suppress(FileNotFoundError), self.record.open() as record:
-            try:
-                fcntl.flock(record, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return json.loads(record.read() or "{}")
-        return {}
+        return running(self.record)
 
     def get(self, path: str, seconds: float) -> bytes:
         """Return what the part answers to a GET request."""
@@ -91,7 +86,8 @@ class Part:
 OPENSEARCH = Part("opensearch", "TANDEM_LOCAL_OPENSEARCH_PORT", 9200, "/_cluster/health?timeout=1s", 180)
 MODELS = Part("models", "TANDEM_LOCAL_MODELS_PORT", 4567, "/health", 120)
 EMULATOR = Part("emulator", "TANDEM_LOCAL_EMULATOR_PORT", 4566, "/_ministack/health", 60)
-PARTS = (OPENSEARCH, MODELS, EMULATOR)
+SAGEMAKER = Part("sagemaker", "TANDEM_LOCAL_SAGEMAKER_PORT", 4568, "/health", 60)
+PARTS = (OPENSEARCH, MODELS, EMULATOR, SAGEMAKER)
 
 
 def up(report: Callable[[str], None]) -> None:
@@ -140,11 +136,54 @@ def environment() -> dict[str, str]:
     return {
         "AWS_ENDPOINT_URL": EMULATOR.url,
         "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": MODELS.url,
+        "AWS_ENDPOINT_URL_SAGEMAKER": SAGEMAKER.url,
+        "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": SAGEMAKER.url,
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,
         "AWS_EC2_METADATA_DISABLED": "true",
         **json.loads(credentials.read_text()),
     }
+
+
+def running(record: Path) -> dict[str, Any]:
+    """The record of a process group, empty where it isn't alive."""
+    with suppress(FileNotFoundError), record.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return json.loads(file.read() or "{}")
+    return {}
+
+
+def spawn(
+    record: Path, log: Path, command: Sequence[str | Path], env: dict[str, str], cwd: Path = paths.ROOT, **about: Any
+) -> Popen[bytes]:
+    """Start a process group that holds the lock of its record, which is `PART-*.json` for what a part starts."""
+    grown = log.exists() and log.stat().st_size > LOG_BYTES
+    with log.open("wb" if grown else "ab") as output, record.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        process = Popen(
+            command, cwd=cwd, env=env, stdin=DEVNULL, stdout=output, stderr=output,
+            start_new_session=True, pass_fds=[file.fileno()],
+        )  # fmt: skip
+        json.dump({"pid": process.pid, **about}, file)
+    return process
+
+
+def end(records: Iterable[Path]) -> None:
+    """End process groups with all their children: asked at first, killed after the time of grace."""
+    records = list(records)
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for record in records:
+            with suppress(KeyError, ProcessLookupError):
+                os.killpg(running(record)["pid"], number)
+        deadline = time.monotonic() + GRACE_SECONDS
+        while any(map(running, records)) and time.monotonic() < deadline:
+            time.sleep(0.1)
+    for record in records:
+        with suppress(FileNotFoundError, ValueError):
+            _kill_orphans(json.loads(record.read_text())["pid"])
+        record.unlink(missing_ok=True)
 
 
 def _ports() -> dict[str, str]:
@@ -157,35 +196,20 @@ def _start(part: Part, report: Callable[[str], None]) -> Popen[bytes]:
     if part is OPENSEARCH:
         command, env = opensearch.prepare(opensearch.ensure(report))
     env = inherited | env | _ports() | {"TANDEM_LOCAL_HOME": str(paths.HOME)}
-    grown = part.log.exists() and part.log.stat().st_size > LOG_BYTES
-    with part.log.open("wb" if grown else "ab") as log, part.record.open("w") as record:
-        fcntl.flock(record, fcntl.LOCK_EX)
-        process = Popen(
-            command, cwd=paths.ROOT, env=env, stdin=DEVNULL, stdout=log, stderr=log,
-            start_new_session=True, pass_fds=[record.fileno()],
-        )  # fmt: skip
-        json.dump({"pid": process.pid, "ports": _ports()}, record)
+    process = spawn(part.record, part.log, command, env, ports=_ports())
     report(f"{part.name} starts, log {part.log}")
     return process
 
 
 def _stop(parts: Iterable[Part]) -> None:
-    """End the parts with all their children: asked at first, killed after the time of grace."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        for part in parts:
-            with suppress(KeyError, ProcessLookupError):
-                os.killpg(part.running()["pid"], number)
-        deadline = time.monotonic() + GRACE_SECONDS
-        while any(part.running() for part in parts) and time.monotonic() < deadline:
-            time.sleep(0.1)
-    for part in parts:
-        with suppress(FileNotFoundError, ValueError):
-            _kill_orphans(json.loads(part.record.read_text())["pid"])
-        part.record.unlink(missing_ok=True)
+    parts = list(parts)
+    end(part.record for part in parts)
+    # What they started comes after them: now nobody starts it again.
+    end(record for part in parts for record in paths.RUN.glob(f"{part.name}-*.json"))
 
 
 def _kill_orphans(group: int) -> None:
-    """Kill what a part left behind; no other process can have its id as long as something of its group lives."""
+    """Kill what a leader left behind; no other process can have its id as long as something of its group lives."""
     leader = run(["ps", "-o", "stat=", "-p", str(group)], capture_output=True, text=True, check=False).stdout.strip()
     if leader[:1] in ("", "Z"):  # a zombie has ended
         with suppress(ProcessLookupError):

@@ -39,8 +39,13 @@ def start_bridge(bridge: str, terraform_provider: str) -> tuple[subprocess.Popen
     return process, client
 
 
+def _name(request) -> str:
+    """The property that names a recorded resource."""
+    return translation.AUTONAMED[translation.type_of(request.urn)]
+
+
 def _record(request):
-    identifier = "" if request.preview else f"{request.properties['name']}-{uuid.uuid4().hex[:8]}"
+    identifier = "" if request.preview else f"{request.properties[_name(request)]}-{uuid.uuid4().hex[:8]}"
     request.properties["arn"] = f"arn:aws:local:::{identifier}" if identifier else UNKNOWN
     return provider_pb2.CreateResponse(id=identifier, properties=request.properties)
 
@@ -48,7 +53,7 @@ def _record(request):
 # What is answered for the types that are kept in the state and nowhere else.
 RECORDER = {
     "Check": lambda asked: provider_pb2.CheckResponse(inputs=asked.news),
-    "Diff": lambda asked: provider_pb2.DiffResponse(diffs=_changed(asked), replaces=_changed(asked) & {"name"}),
+    "Diff": lambda asked: provider_pb2.DiffResponse(diffs=_changed(asked), replaces=_changed(asked) & {_name(asked)}),
     "Create": _record,
     "Read": lambda asked: provider_pb2.ReadResponse(id=asked.id, properties=asked.properties, inputs=asked.inputs),
     "Update": lambda asked: provider_pb2.UpdateResponse(properties=_dict(asked.olds) | _dict(asked.news)),

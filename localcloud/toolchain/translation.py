@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import uuid
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -18,6 +19,7 @@ from localcloud import differences, paths
 NAMES = {
     "aws:sqs/redriveAllowPolicy:RedriveAllowPolicy": "SqsQueueRedriveAllowPolicy",
     "aws:sqs/redrivePolicy:RedrivePolicy": "SqsQueueRedrivePolicy",
+    "aws:s3/bucketObjectv2:BucketObjectv2": "S3Object",
 }
 
 # Property of pulumi-aws -> the bridge's, where that doesn't just have another ending.
@@ -33,6 +35,7 @@ AUTONAMED = {
     "aws:cloudwatch/metricAlarm:MetricAlarm": "name",
     "aws:s3/bucket:Bucket": "bucket",
     **dict.fromkeys(differences.recorded_types(), "name"),
+    "aws:sagemaker/mlflowTrackingServer:MlflowTrackingServer": "trackingServerName",
 }
 
 Properties = dict[str, Any]
@@ -121,10 +124,26 @@ def to_bridge(token: str, properties: Properties, types: Types) -> Properties:
     kind, renamed = bridge_token(token, types), RENAMED.get(token, {})
     # The older provider has `region` in its own settings only.
     kept_back = differences.recorded_properties(token) | ({"region"} - types[kind].keys())
-    given = {renamed.get(key, key): value for key, value in properties.items() if key not in kept_back}
+    inside = [name.split(".") for name in kept_back if "." in name]
+    given = {
+        renamed.get(key, key): _without(value, [path[1] for path in inside if path[0] == key])
+        for key, value in properties.items()
+        if key not in kept_back
+    }
     if "code" in properties:
         given["filename"] = str(archive(properties["code"]))
+    if isinstance(source := properties.get("source"), dict):
+        given["source"] = str(asset(source))
     return shaped(given, kind, types, token)
+
+
+def _without(value: Any, names: list[str]) -> Any:
+    """The value without these of its properties, or of those of its items."""
+    if names and isinstance(value, list):
+        return [_without(item, names) for item in value]
+    return (
+        {key: item for key, item in value.items() if key not in names} if names and isinstance(value, dict) else value
+    )
 
 
 def from_bridge(token: str, properties: Properties, given: Properties, types: Types) -> Properties:
@@ -159,6 +178,17 @@ def complete(token: str, outputs: Properties) -> None:
 
 def _with_ending(key: str, fields: Properties) -> str:
     return next((key + end for end in ENDINGS if key + end in fields), key)
+
+
+def asset(file: Properties) -> Path:
+    """A copy of a file asset, named by the hash that the engine gives it: in old inputs there is nothing but that."""
+    copy = paths.CACHE / "assets" / file["hash"]
+    if not copy.exists() and "path" in file:
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        partial = copy.with_suffix(f".{uuid.uuid4().hex}")
+        shutil.copyfile(file["path"], partial)
+        partial.replace(copy)
+    return copy
 
 
 def archive(code: Properties) -> Path:

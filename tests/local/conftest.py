@@ -20,7 +20,7 @@ from tandem.cli.service import QueryService
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 HOME = ROOT / ".tandem" / "test"
-PORTS = {"EMULATOR": "24566", "MODELS": "24567", "OPENSEARCH": "29200"}
+PORTS = {"EMULATOR": "24566", "MODELS": "24567", "SAGEMAKER": "24568", "OPENSEARCH": "29200"}
 KEEP = "TANDEM_TEST_KEEP" in os.environ  # leaves the local cloud running, and goes on with one that was left
 
 

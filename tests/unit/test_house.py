@@ -21,9 +21,9 @@ def lines(path) -> int:
 
 
 def test_local_cloud_stays_small():
-    """Under 1,500 lines, blank ones not counted, which nobody should save."""
+    """Under 2,500 lines, blank ones not counted, which nobody should save."""
     files = tracked(under="localcloud/")
-    assert 0 < sum(1 for path in files for line in path.read_text().splitlines() if line.strip()) < 1500
+    assert 0 < sum(1 for path in files for line in path.read_text().splitlines() if line.strip()) < 2500
 
 
 def test_no_file_is_two_rooms():

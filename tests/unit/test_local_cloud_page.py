@@ -17,7 +17,11 @@ def test_every_row_is_of_a_known_kind_and_fits_a_table():
 
 def test_rows_name_what_the_stand_in_asks_for():
     collection = "aws:opensearch/serverlessCollection:ServerlessCollection"
-    assert differences.recorded_types() == {"aws:opensearch/serverlessCollectionGroup:ServerlessCollectionGroup"}
+    assert differences.recorded_types() == {
+        "aws:opensearch/serverlessCollectionGroup:ServerlessCollectionGroup",
+        "aws:sagemaker/mlflowApp:MlflowApp",
+        "aws:sagemaker/mlflowTrackingServer:MlflowTrackingServer",
+    }
     assert differences.recorded_properties(collection) == {"collectionGroupName"}
     assert "description" in differences.emulated_properties(collection)
     assert differences.emulated_properties("aws:sqs/queue:Queue") == {"redrivePolicy"}
