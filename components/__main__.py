@@ -11,4 +11,9 @@ if __name__ == "__main__":
     import pulumi_tandem
     from pulumi.provider.experimental import component_provider_host
 
-    component_provider_host([pulumi_tandem.RagEnvironment], "tandem", version=pulumi_tandem.__version__)
+    environments: list = [
+        pulumi_tandem.RagEnvironment,
+        pulumi_tandem.FineTuningEnvironment,
+        pulumi_tandem.HybridEnvironment,
+    ]
+    component_provider_host(environments, "tandem", version=pulumi_tandem.__version__)

@@ -76,4 +76,5 @@ def show(answer: dict[str, Any], seconds: float) -> None:
         console.print()
         console.print(table)
     phases = ", ".join(f"{name} {value:.0f} ms" for name, value in answer["timings_ms"].items())
-    console.print(Text(f"\n{phases}; {seconds:.2f} s here", style="dim"), soft_wrap=True)
+    spoke = f"{answer['model']}; " if answer["model"] else ""
+    console.print(Text(f"\n{spoke}{phases}; {seconds:.2f} s here", style="dim"), soft_wrap=True)

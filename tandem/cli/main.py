@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from tandem.cli import dataset, finetune
 from tandem.cli.ask import ask
 from tandem.cli.errors import CommandError
 from tandem.cli.ingest import forget, ingest
@@ -60,6 +61,8 @@ def show_version(wanted: bool) -> None:
 app = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
 for command in (ingest, ask, questions, forget):
     app.command()(command)
+for group in (dataset, finetune):
+    app.add_typer(group.app)
 
 
 @app.callback()
@@ -68,7 +71,7 @@ def tandem(
         bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """Put documents into a Tandem stack and ask questions about them."""
+    """Put documents into a Tandem stack and ask about them; fine-tune models on a data set of yours."""
 
 
 if __name__ == "__main__":

@@ -67,9 +67,10 @@ def run_price(
 ) -> RunPrice:
     """Price a run from dated rows; raises `NotPriced` or `Unavailable` where a row is missing, never takes it for free.
 
-    The ceiling: every attempt runs to its limit at the on-demand rate, spot or not; then the evaluation, which is a
-    training job as well; the volumes of both; and checkpoints and artifact in S3 for a month. Beyond it lie what
-    SageMaker bills while a stopped job ends (two minutes at most, and its upload), requests, logs and taxes.
+    The ceiling: every attempt runs to its limit at the on-demand rate, spot or not, and so does every evaluation, which
+    is a training job as well and may be started as often; the volumes of both; and checkpoints and artifact in S3 for a
+    month. Beyond it lie what SageMaker bills while a stopped job ends (two minutes at most, and its upload), requests,
+    logs and taxes.
 
     The expected price needs `expected_seconds` of training, all instances at once; an evaluation of unknown length is
     taken at its limit. With spot it needs `spot_share` as well, the share of the on-demand rate that you expect to pay
@@ -96,7 +97,7 @@ def run_price(
         return (*found, Line("checkpoints and artifact in S3, a month", stored, s3.unit, s3.usd, s3))
 
     limit = envelope.evaluation_max_runtime_seconds
-    ceiling = lines(envelope.attempts * envelope.max_runtime_seconds, limit, Decimal(1))
+    ceiling = lines(envelope.attempts * envelope.max_runtime_seconds, envelope.attempts * limit, Decimal(1))
     share = spot_share if envelope.spot else Decimal(1)
     if expected_seconds is None or share is None:
         return RunPrice(ceiling)

@@ -3,17 +3,14 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from .embed import invoke
 from .retrieve import Passage
-from .retry import Deadline, Transient, retry
+from .retry import Deadline
+from .writers import Writer
 
 BELOW_MIN_SCORE, NOTHING_FOUND = "below_min_score", "nothing_found"
-MAX_TOKENS = 300
 PROMPT_CHARACTERS = 6000  # of passages, some 1,500 tokens: small models have a short context
 CITED_FOR_NONE = 2
-RETRY_SECONDS = 15.0
 NOT_FOUND = "The documents do not say."
 INSTRUCTIONS = (
     "You answer questions from numbered passages of documents. Use only what the passages say. "
@@ -34,6 +31,8 @@ class Answer:
     """Why there is no answer: `below_min_score`, `nothing_found`, or None if there is one."""
     markers: list[int] = field(default_factory=list)
     """Passages that support the answer, numbered from 1."""
+    model: str | None = None
+    """The model, or the endpoint, that spoke."""
 
 
 def gate(passages: Sequence[Passage], min_score: float) -> str | None:
@@ -43,30 +42,14 @@ def gate(passages: Sequence[Passage], min_score: float) -> str | None:
     return BELOW_MIN_SCORE if max(passage.score for passage in passages) < min_score else None
 
 
-def generate(client: Any, model: str, question: str, passages: Sequence[Passage], deadline: Deadline) -> Answer:
-    """Have a Bedrock model answer from the passages. Raises `Unavailable`."""
+def generate(writer: Writer, question: str, passages: Sequence[Passage], deadline: Deadline) -> Answer:
+    """Have a model answer from the passages. Raises `Unavailable`."""
     given = within_budget(passages)
-    request = {
-        "modelId": model,
-        "system": [{"text": INSTRUCTIONS}],
-        "messages": [{"role": "user", "content": [{"text": prompt(question, given)}]}],
-        "inferenceConfig": {"temperature": 0, "maxTokens": MAX_TOKENS},
-    }
-
-    def converse() -> str:
-        answer = invoke(lambda: client.converse(**request))
-        text = "".join(part.get("text", "") for part in answer["output"]["message"]["content"]).strip()
-        if not text:
-            raise Transient(f"{model} returned no text (stop reason {answer.get('stopReason')})")
-        return text
-
-    # A refusal comes at once and is worth another try; a model that was silent for long would only be asked again
-    # behind its own abandoned answer.
-    text = retry(converse, deadline.within(RETRY_SECONDS), tries=4)
+    text, model = writer.write(INSTRUCTIONS, prompt(question, given), deadline)
     if text.startswith(NOT_FOUND.rstrip(".")):
-        return Answer(reason=NOTHING_FOUND)
+        return Answer(reason=NOTHING_FOUND, model=model)
     text, markers = checked_citations(text, len(given))
-    return Answer(text, markers=markers or best(given))
+    return Answer(text, markers=markers or best(given), model=model)
 
 
 def within_budget(passages: Sequence[Passage]) -> list[Passage]:

@@ -27,6 +27,9 @@ LIMITS = {
     "bedrock-runtime": (3, 20, 1),
     "dynamodb": (2, 4, 3),
     "s3": (3, 30, 4),
+    "sagemaker": (3, 20, 5),
+    "stepfunctions": (3, 20, 5),
+    "sagemaker-runtime": (2, 14, 1),  # so that the hosted model has ten seconds left
     "sqs": (3, 10, 4),
 }
 
@@ -51,7 +54,7 @@ def credentials() -> Credentials:
 
 @functools.cache
 def client(service: str) -> Any:
-    """The client of `bedrock-runtime`, `dynamodb`, `s3` or `sqs`."""
+    """The client of a service of LIMITS."""
     connect, read, tries = LIMITS[service]
     retries = {"mode": "standard", "total_max_attempts": tries}
     config = Config(connect_timeout=connect, read_timeout=read, retries=retries, max_pool_connections=16)

@@ -17,11 +17,17 @@ ROOT = Path(__file__).resolve().parents[2]
 ACCOUNT, REGION = "123456789012", "us-east-1"
 ARNS = {  # where it isn't arn:aws:<module>:<region>:<account>:<id>
     "Bucket": "arn:aws:s3:::{id}",
+    "Endpoint": f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:endpoint/{{id}}",
     "EventRule": f"arn:aws:events:{REGION}:{ACCOUNT}:rule/{{id}}",
     "Function": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{{id}}",
     "LogGroup": f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{{id}}",
+    "MlflowApp": f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:mlflow-app/{{id}}",
+    "MlflowTrackingServer": f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:mlflow-tracking-server/{{id}}",
+    "ModelPackageGroup": f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:model-package-group/{{id}}",
+    "Repository": f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/{{id}}",
     "Role": f"arn:aws:iam::{ACCOUNT}:role/{{id}}",
     "ServerlessCollection": f"arn:aws:aoss:{REGION}:{ACCOUNT}:collection/{{id}}",
+    "StateMachine": f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:{{id}}",
     "Table": f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{{id}}",
 }
 
@@ -71,6 +77,7 @@ class _Answers(mocks.Mocks):
             "ServerlessCollection": {"collectionEndpoint": f"https://abc.{REGION}.aoss.amazonaws.com"},
             "Invocation": {"result": '{"index": "rag-0123456789"}'},
             "Function": {"invokeArn": f"arn:aws:apigateway:{REGION}:lambda:path/{id_}"},
+            "Repository": {"repositoryUrl": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/{id_}"},
             "RestApi": {"rootResourceId": "root", "executionArn": f"arn:aws:execute-api:{REGION}:{ACCOUNT}:api"},
             "Stage": {"invokeUrl": f"https://api.execute-api.{REGION}.amazonaws.com/v1"},
         }
@@ -110,6 +117,7 @@ def record(program: Callable[[], Any], config: dict[str, str] | None = None, pre
     """Runs `program` as a stack under mocks. With `preview`, ids are unknown, as before a first deployment."""
     recording = Recording()
     asyncio.set_event_loop(asyncio.new_event_loop())
+    settings.ROOT.set(None)  # or a stack would have the outputs of those before it
     mocks.set_mocks(_Answers(), project="tandem", stack="test", preview=preview, monitor=_Monitor(recording))
     pulumi.runtime.set_all_config({"aws:region": REGION, **(config or {})})
 

@@ -7,9 +7,10 @@ import pulumi
 
 from ..foundation.bedrock import EMBEDDERS
 from ..foundation.data_bucket import DataBucket
-from ..foundation.mistakes import InvalidArguments, Mistake, outside
+from ..foundation.mistakes import InvalidArguments, Mistake, among, outside, unknown_arguments
 from ..foundation.rest_endpoint import Auth
 from ..foundation.retention import Retention
+from ..foundation.tags import environment_tags
 from ..rag.ingestion_pipeline import IngestionPipeline, IngestionPipelineArgs
 from ..rag.ledger import Ledger
 from ..rag.query_api import QueryApi, QueryApiArgs
@@ -31,6 +32,8 @@ class RagEnvironmentArgs(TypedDict):
     """Tokens that a chunk repeats of the one before; 40 by default, under half of `chunk_tokens`."""
     generator: NotRequired[str]
     """Bedrock model id, inference profile id or ARN that writes the answers; `amazon.nova-lite-v1:0` by default."""
+    endpoint_name: NotRequired[pulumi.Input[str]]
+    """SageMaker endpoint of a tuned model that writes the answers; while it can't, `generator` does."""
     min_score: NotRequired[float]
     """Cosine similarity, 0 to 1, below which a question is refused as not in the documents; 0.4 by default."""
     max_document_megabytes: NotRequired[int]
@@ -58,6 +61,7 @@ DEFAULTS: dict[str, Any] = {
     "chunk_tokens": 200,
     "chunk_overlap": 40,
     "generator": "amazon.nova-lite-v1:0",
+    "endpoint_name": "",
     "min_score": 0.4,
     "max_document_megabytes": 25,
     "sweep_minutes": 15,
@@ -72,14 +76,9 @@ DEFAULTS: dict[str, Any] = {
 
 def rag_mistakes(given: Mapping[str, Any]) -> list[Mistake]:
     """Every argument that can't be used, in the order of the arguments; empty if all can."""
-    unknown = [
-        Mistake(key, given[key], "not an argument", f"Remove it; the arguments are {', '.join(DEFAULTS)}.")
-        for key in given
-        if key not in DEFAULTS
-    ]
     args: dict[str, Any] = {**DEFAULTS, **given}
     embedder, dimensions = args["embedder"], args["dimensions"]
-    mistakes = []
+    mistakes = unknown_arguments(given, DEFAULTS)
     longest = 2000
     if embedder not in EMBEDDERS:
         remedy = "Choose one of these, or open an issue for another."
@@ -106,10 +105,7 @@ def rag_mistakes(given: Mapping[str, Any]) -> list[Mistake]:
     )
     mistakes += outside("sweep_minutes", args["sweep_minutes"], 5, 1440, "minutes", "15 repairs soon enough for most.")
     mistakes += outside("max_search_ocu", args["max_search_ocu"], 1, 96, "compute units", "2 is the usual start.")
-    for key, kind in (("auth", Auth), ("retention", Retention)):
-        if args[key] not in {member.value for member in kind}:
-            allowed = " or ".join(member.value for member in kind)
-            mistakes.append(Mistake(key, args[key], allowed, f"Choose {allowed}."))
+    mistakes += among("auth", args["auth"], Auth) + among("retention", args["retention"], Retention)
     pool = args["user_pool_arn"]  # an output can't be looked into
     if args["auth"] == Auth.JWT.value and isinstance(pool, str) and ":userpool/" not in pool:
         remedy = "Give the ARN of the pool whose tokens are accepted, or set auth to iam."
@@ -117,7 +113,7 @@ def rag_mistakes(given: Mapping[str, Any]) -> list[Mistake]:
     if args["auth"] == Auth.IAM.value and pool != "":
         remedy = "Remove it, or set auth to jwt."
         mistakes.append(Mistake("user_pool_arn", pool, "nothing when auth is iam", remedy))
-    return unknown + mistakes
+    return mistakes
 
 
 class RagEnvironment(pulumi.ComponentResource):
@@ -151,7 +147,7 @@ class RagEnvironment(pulumi.ComponentResource):
         # Numbers arrive as floats from programs in other languages (pulumi/pulumi#21944).
         settings |= {key: int(settings[key]) for key, default in DEFAULTS.items() if type(default) is int}
         retention, child = Retention(settings["retention"]), pulumi.ResourceOptions(parent=self)
-        tags = {"tandem:environment": name, "tandem:stack": pulumi.get_stack(), **settings["tags"]}
+        tags = environment_tags(name, settings["tags"])
         shared: dict = {"tags": tags}
         if settings["alarm_topic_arn"]:
             shared["alarm_topic_arn"] = settings["alarm_topic_arn"]
@@ -184,6 +180,8 @@ class RagEnvironment(pulumi.ComponentResource):
             "auth": Auth(settings["auth"]),
             **shared,
         }
+        if settings["endpoint_name"] != "":
+            query_args["endpoint_name"] = settings["endpoint_name"]
         if settings["user_pool_arn"] != "":
             query_args["user_pool_arn"] = settings["user_pool_arn"]
         query = QueryApi(f"{name}-query", ledger, store, query_args, opts=child)

@@ -1,7 +1,8 @@
-"""The one zip that every function runs from.
+"""The one zip that every function runs from, and how such zips are made.
 
-It holds `tandem`'s runtime (`tandem/rag`) and the few pure-Python packages that it imports, so it is the same bytes on
-every machine and for both processor architectures, and needs no Docker.
+It holds `tandem`'s runtime (`tandem/rag`, and `tandem/finetuning` without what needs a GPU) and the few pure-Python
+packages that it imports, so it is the same bytes on every machine and for both processor architectures, and needs no
+Docker.
 """
 
 import functools
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import pulumi
@@ -38,30 +40,43 @@ def cache_folder() -> Path:
 
 @functools.cache
 def function_code() -> pulumi.FileArchive:
-    """The zip, made when first needed; its name is the digest of its content, so unchanged code is an unchanged input.
+    """The zip, made when first needed.
 
     Raises `pulumi.RunError` with pip's last words if the packages can't be installed.
     """
-    runtime = runtime_folder()
-    packages = _packages(runtime / "rag" / "requirements.lock")
-    files = {"tandem/__init__.py": runtime / "__init__.py"}
-    files |= {f"tandem/{path.relative_to(runtime).as_posix()}": path for path in (runtime / "rag").rglob("*.py")}
+    packages = _packages(runtime_folder() / "rag" / "requirements.lock")
+    files = runtime_files("rag", "finetuning")
+    files = {name: path for name, path in files.items() if not name.startswith("tandem/finetuning/training/")}
     files |= {path.relative_to(packages).as_posix(): path for path in packages.rglob("*.py")}
-    content = {name: files[name].read_bytes() for name in sorted(files)}
+    return pulumi.FileArchive(str(archive("functions", ".zip", {name: files[name].read_bytes() for name in files})))
+
+
+def runtime_files(*rooms: str) -> dict[str, Path]:
+    """Name in a zip -> file, of these sub-packages of `tandem`."""
+    runtime = runtime_folder()
+    files = {"tandem/__init__.py": runtime / "__init__.py"}
+    for room in rooms:
+        files |= {f"tandem/{path.relative_to(runtime).as_posix()}": path for path in (runtime / room).rglob("*.py")}
+    return files
+
+
+def archive(name: str, suffix: str, content: Mapping[str, bytes]) -> Path:
+    """A zip in the cache, named by the digest of its content: unchanged content is an unchanged input."""
     digest = hashlib.sha256()
-    for name, data in content.items():
-        digest.update(f"{name}\0{len(data)}\0".encode() + data)
-    archive = cache_folder() / f"functions-{digest.hexdigest()[:16]}.zip"
-    if not archive.exists():
-        draft = archive.with_suffix(f".{os.getpid()}")
+    for entry in sorted(content):
+        digest.update(f"{entry}\0{len(content[entry])}\0".encode() + content[entry])
+    made = cache_folder() / f"{name}-{digest.hexdigest()[:16]}{suffix}"
+    if not made.exists():
+        made.parent.mkdir(parents=True, exist_ok=True)
+        draft = made.with_suffix(f".{os.getpid()}")
         with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED) as bundle:
-            for name, data in content.items():
-                entry = zipfile.ZipInfo(name, EPOCH)
-                entry.external_attr = 0o644 << 16
-                entry.compress_type = zipfile.ZIP_DEFLATED
-                bundle.writestr(entry, data)
-        draft.replace(archive)  # atomic: two previews at once make the same bytes
-    return pulumi.FileArchive(str(archive))
+            for entry in sorted(content):
+                info = zipfile.ZipInfo(entry, EPOCH)
+                info.external_attr = 0o644 << 16
+                info.compress_type = zipfile.ZIP_DEFLATED
+                bundle.writestr(info, content[entry])
+        draft.replace(made)  # atomic: two previews at once make the same bytes
+    return made
 
 
 def _packages(lock: Path) -> Path:

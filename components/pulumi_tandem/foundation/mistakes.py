@@ -1,6 +1,7 @@
 """Bad arguments, reported all at once and before any resource is registered."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from enum import Enum
 from typing import Any, NamedTuple
 
 import pulumi
@@ -35,3 +36,17 @@ def outside(key: str, value: Any, low: float, high: float, unit: str, remedy: st
         return []
     kind = "a whole number" if whole else "a number"
     return [Mistake(key, value, f"{kind} of {unit} from {low} to {high}", remedy)]
+
+
+def among(key: str, value: Any, kind: type[Enum]) -> list[Mistake]:
+    """A mistake unless `value` is one of an enum's members or their values."""
+    if value in {member.value for member in kind}:
+        return []
+    allowed = " or ".join(str(member.value) for member in kind)
+    return [Mistake(key, value, allowed, f"Choose {allowed}.")]
+
+
+def unknown_arguments(given: Mapping[str, Any], known: Mapping[str, Any]) -> list[Mistake]:
+    """A mistake for each argument that doesn't exist."""
+    remedy = f"Remove it; the arguments are {', '.join(known)}."
+    return [Mistake(key, given[key], "not an argument", remedy) for key in given if key not in known]

@@ -5,6 +5,7 @@ from typing import NotRequired, TypedDict
 import pulumi
 
 from ..foundation.alarms import alarm
+from ..foundation.arns import account_arn
 from ..foundation.bedrock import embedder_resources, invoke_resources
 from ..foundation.function import Function
 from ..foundation.policy import allow
@@ -19,6 +20,8 @@ class QueryApiArgs(TypedDict):
 
     generator: str
     """Bedrock model or inference profile that writes the answers."""
+    endpoint_name: NotRequired[pulumi.Input[str]]
+    """SageMaker endpoint that writes them instead, as long as it can."""
     min_score: float
     """Cosine similarity below which a question is refused."""
     auth: Auth
@@ -53,7 +56,11 @@ class QueryApi(pulumi.ComponentResource):
     ):
         super().__init__("tandem:index:QueryApi", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
-        tags = args.get("tags") or {}
+        tags, endpoint_name = args.get("tags") or {}, args.get("endpoint_name")
+        tuned = []
+        if endpoint_name:
+            endpoint_arn = account_arn("sagemaker", pulumi.Output.concat("endpoint/", endpoint_name), self)
+            tuned = [allow(["sagemaker:InvokeEndpoint"], endpoint_arn)]
         function = Function(
             name,
             {
@@ -65,10 +72,12 @@ class QueryApi(pulumi.ComponentResource):
                         [*embedder_resources(self), *invoke_resources(args["generator"], self)],
                     ),
                     search_access.data_plane(store.collection_arn),
+                    *tuned,
                 ],
                 "environment": {
                     "TANDEM_LEDGER_TABLE": ledger.table_name,
                     "TANDEM_GENERATOR": args["generator"],
+                    **({"TANDEM_ENDPOINT": endpoint_name} if endpoint_name else {}),
                     "TANDEM_MIN_SCORE": str(args["min_score"]),
                     "TANDEM_TOP_K": "5",
                 },

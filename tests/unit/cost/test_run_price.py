@@ -24,22 +24,22 @@ def price(envelope, artifact, checkpoint, **expected):
 
 def test_ceiling_of_a_qlora_run():
     found = price(QLORA, "16.4", "1.6")
-    # 2 attempts of 4 h at 2.80, 1 h of evaluation at 2.80, 18 GB for a month at 0.023. g6e has disks of its own.
-    assert found.ceiling_usd == Decimal("25.62")  # 22.40 + 2.80 + 0.414 = 25.614
+    # 2 attempts of 4 h at 2.80, 2 evaluations of 1 h at 2.80, 18 GB for a month at 0.023. g6e has disks of its own.
+    assert found.ceiling_usd == Decimal("28.42")  # 22.40 + 5.60 + 0.414 = 28.414
     assert [(line.name, line.usd) for line in found.ceiling] == [
         ("training on ml.g6e.2xlarge", Decimal("22.40")),
-        ("evaluation on ml.g6e.2xlarge", Decimal("2.80")),
+        ("evaluation on ml.g6e.2xlarge", Decimal("5.60")),
         ("checkpoints and artifact in S3, a month", Decimal("0.4140")),
     ]
-    assert [line.quantity for line in found.ceiling] == [8, 1, 18]
+    assert [line.quantity for line in found.ceiling] == [8, 2, 18]
     assert [line.unit_price for line in found.ceiling] == [Decimal("2.8"), Decimal("2.8"), Decimal("0.023")]
     assert [line.row.read_at for line in found.ceiling] == ["2026-09-27", "2026-09-27", "2026-09-27"]
 
 
 def test_ceiling_of_a_small_run_with_spot():
-    # 3 attempts of 1.5 h at 1.515, on demand in spite of spot; 1000 s at 1.127; 3.5 GB at 0.023.
-    # 6.8175 + 0.31305... + 0.0805 = 7.21105...
-    assert price(SMALL, "3.2", "0.3").ceiling_usd == Decimal("7.22")
+    # 3 attempts of 1.5 h at 1.515, on demand in spite of spot; 3 evaluations of 1000 s at 1.127; 3.5 GB at 0.023.
+    # 6.8175 + 0.93916... + 0.0805 = 7.83716...
+    assert price(SMALL, "3.2", "0.3").ceiling_usd == Decimal("7.84")
     assert price(replace(SMALL, spot=False), "3.2", "0.3").ceiling == price(SMALL, "3.2", "0.3").ceiling
 
 
@@ -49,10 +49,10 @@ def test_ceiling_of_full_fine_tuning_on_two_instances():
 
 
 def test_exact_cents_are_not_rounded_up():
-    thirds = replace(QLORA, max_runtime_seconds=600, attempts=3, evaluation_max_runtime_seconds=1200)
-    # 3 x 600 s + 1200 s are 5/6 h at 2.80, 2.3333...; 1 GB at 0.023: 2.3563... ; then a whole half hour and nothing.
-    assert price(thirds, "1", "0").ceiling_usd == Decimal("2.36")
-    whole = replace(thirds, evaluation_max_runtime_seconds=1800)
+    thirds = replace(QLORA, max_runtime_seconds=600, attempts=3, evaluation_max_runtime_seconds=1000)
+    # 3 x 600 s and 3 x 1000 s are 4/3 h at 2.80, 3.7333...; 1 GB at 0.023: 3.7563... ; then a whole hour and nothing.
+    assert price(thirds, "1", "0").ceiling_usd == Decimal("3.76")
+    whole = replace(thirds, evaluation_max_runtime_seconds=600)
     assert price(whole, "0", "0").ceiling_usd == Decimal("2.80")
 
 
@@ -61,7 +61,7 @@ def test_expected_price_is_that_of_the_estimate():
     assert found.expected_usd == Decimal("6.72")  # 2 h at 2.80, 0.25 h at 2.80, 0.414: 6.714
     # An evaluation of unknown length counts to its limit.
     assert price(QLORA, "16.4", "1.6", expected_seconds=7200).expected_usd == Decimal("8.82")  # 5.60 + 2.80 + 0.414
-    assert found.ceiling_usd == Decimal("25.62")
+    assert found.ceiling_usd == Decimal("28.42")
 
 
 def test_expected_price_is_unknown_unless_someone_knows():
@@ -100,11 +100,11 @@ def test_instances_without_disks_pay_for_volumes(tmp_path):
     table.write_text(json.dumps(rows))
     found = run_price(CPU, read(table), artifact_gb=Decimal(10), checkpoint_gb=Decimal(0))
     hours = 2 * 2 * 2  # attempts, hours, instances
-    volumes = Decimal(50 * hours) / 730 * Decimal("0.154") + Decimal(50) / 730 * Decimal("0.154")
+    volumes = Decimal(50 * hours) / 730 * Decimal("0.154") + Decimal(50 * 2) / 730 * Decimal("0.154")
     usd = {line.name: line.usd for line in found.ceiling}
     assert usd["training on ml.m5.xlarge"] == Decimal("2.056")  # 8 h at 0.257
     assert usd["training, volumes"] + usd["evaluation, volumes"] == pytest.approx(volumes)
-    assert found.ceiling_usd == Decimal("2.51")  # 2.056 + 0.0843... + 0.128 + 0.0105... + 0.23 = 2.5089...
+    assert found.ceiling_usd == Decimal("2.65")  # 2.056 + 0.0843... + 0.256 + 0.0210... + 0.23 = 2.6474...
 
 
 @pytest.mark.faults

@@ -1,11 +1,16 @@
 """Answers cite what they were given, or are refused."""
 
-import pytest
+import io
+import json
 
-from tandem.rag import answer
+import pytest
+from botocore.exceptions import ReadTimeoutError
+
+from tandem.rag import answer, writers
 from tandem.rag.answer import Answer, checked_citations, gate, generate, prompt, within_budget
 from tandem.rag.retrieve import Passage
 from tandem.rag.retry import Deadline, Unavailable
+from tandem.rag.writers import FallbackWriter, HostedWriter, TunedWriter
 
 from .fakes import FakeBedrock, refused
 
@@ -45,19 +50,78 @@ def test_without_citations_the_best_passages_are_cited():
     bedrock = FakeBedrock()
     bedrock.answer = "Just so."
     passages = [passage(0.3), passage(0.6), passage(0.5)]
-    assert generate(bedrock, "model", "Why?", passages, Deadline(5)) == Answer("Just so.", markers=[2, 3])
+    assert generate(HostedWriter(bedrock, "model"), "Why?", passages, Deadline(5)) == Answer(
+        "Just so.", markers=[2, 3], model="model"
+    )
 
 
 def test_a_model_that_finds_nothing_refuses():
     bedrock = FakeBedrock()
     bedrock.answer = answer.NOT_FOUND
-    assert generate(bedrock, "model", "Why?", [passage()], Deadline(5)) == Answer(reason="nothing_found")
+    assert generate(HostedWriter(bedrock, "model"), "Why?", [passage()], Deadline(5)) == Answer(
+        reason="nothing_found", model="model"
+    )
 
 
 def test_throttled_then_away():
     bedrock = FakeBedrock()
     bedrock.faults = [refused("ThrottlingException", 429)]
-    assert generate(bedrock, "model", "Why?", [passage()], Deadline(5)).markers == [1]
+    assert generate(HostedWriter(bedrock, "model"), "Why?", [passage()], Deadline(5)).markers == [1]
     bedrock.faults = [refused("ServiceUnavailableException", 503)] * 10
     with pytest.raises(Unavailable):
-        generate(bedrock, "model", "Why?", [passage()], Deadline(5))
+        generate(HostedWriter(bedrock, "model"), "Why?", [passage()], Deadline(5))
+
+
+class FakeEndpoint:
+    """A SageMaker endpoint that answers what it is told to, or raises it."""
+
+    def __init__(self, *answers):
+        self.answers, self.asked = list(answers), 0
+
+    def invoke_endpoint(self, EndpointName, ContentType, Body):
+        self.asked += 1
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return {"Body": io.BytesIO(answer.encode())}
+
+
+def chat(text: str) -> str:
+    return json.dumps({"choices": [{"message": {"role": "assistant", "content": text}}]})
+
+
+def hybrid(endpoint: FakeEndpoint, failures: list[str]) -> FallbackWriter:
+    return FallbackWriter(TunedWriter(endpoint, "tuned"), HostedWriter(FakeBedrock(), "hosted"), failures.append)
+
+
+def test_the_tuned_model_speaks_while_it_can():
+    failures = []
+    said = generate(hybrid(FakeEndpoint(chat("Tuned [1].")), failures), "Why?", [passage()], Deadline(5))
+    assert (said.text, said.model, failures) == ("Tuned [1].", "tuned", [])
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    "fault",
+    [
+        ReadTimeoutError(endpoint_url="https://runtime"),
+        refused("ModelError", 424),
+        refused("ValidationError", 400),
+        "no JSON",
+        '{"generated_text": "another shape"}',
+        chat(" "),
+    ],
+    ids=["silent", "failing", "absent", "garbage", "another shape", "empty"],
+)
+def test_a_tuned_model_that_cannot_speak_is_replaced_and_the_answer_says_so(fault):
+    endpoint, failures = FakeEndpoint(fault, chat("Tuned again [1].")), []
+    writer = hybrid(endpoint, failures)
+    assert generate(writer, "Why?", [passage()], Deadline(5)).model == "hosted"
+    assert generate(writer, "Why?", [passage()], Deadline(5)).model == "hosted"
+    assert (endpoint.asked, len(failures)) == (1, 1)  # a pause, so that not every question waits for it
+
+
+def test_a_tuned_model_is_asked_again_after_the_pause(monkeypatch):
+    monkeypatch.setattr(writers, "PAUSE_SECONDS", 0)
+    writer = hybrid(FakeEndpoint(refused("ModelError", 424), chat("Tuned again [1].")), [])
+    assert [generate(writer, "Why?", [passage()], Deadline(5)).model for _ in range(2)] == ["hosted", "tuned"]

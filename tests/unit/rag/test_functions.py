@@ -41,6 +41,7 @@ def environment(stack: Stack, monkeypatch):
         monkeypatch.setenv(name, value)
     fakes = {"s3": stack.s3, "sqs": stack.sqs, "dynamodb": stack.dynamodb, "bedrock-runtime": stack.bedrock}
     query._retriever.cache_clear()
+    query._writer.cache_clear()
     for module in (ensure_index, ingest, query, sweep):
         for name, stand_in in {
             "client": fakes.get,

@@ -1,0 +1,117 @@
+"""What stops money from running away."""
+
+from typing import NotRequired, TypedDict
+
+import pulumi
+from pulumi_aws import budgets, cloudwatch, lambda_
+
+from ..foundation.arns import account_arn
+from ..foundation.function import Function
+from ..foundation.policy import allow
+from ..foundation.tags import Tags
+
+EVERY_MINUTES = 15
+
+
+class CostGuardArgs(TypedDict):
+    """Arguments of `CostGuard`."""
+
+    longest_job_seconds: int
+    """The longest that the run envelope lets a job bill; one that runs longer is stopped."""
+    monthly_budget: int
+    """Dollars a month of what carries the stack's tag; an alert goes out at 80 % and when the forecast exceeds it. 0
+    for no budget."""
+    alert_email: NotRequired[str]
+    """Who gets the alerts; without it and without a topic the budget only shows in the console."""
+    alarm_topic_arn: NotRequired[pulumi.Input[str]]
+    """SNS topic that gets the alerts."""
+    tags: NotRequired[Tags]
+    """Cost-allocation tags; `tandem:stack` decides what the guard looks at."""
+
+
+class CostGuard(pulumi.ComponentResource):
+    """Stops jobs past the run envelope, deletes endpoints past their expiry, and alerts on a budget.
+
+    Creates a function on a schedule of 15 minutes and a budget. Only what carries the stack's `tandem:stack` tag is
+    touched. Idle cost: 2,880 short runs a month, about a cent; a budget that only alerts is free.
+    """
+
+    function_name: pulumi.Output[str]
+    """Name of the function, to run it at will."""
+
+    def __init__(self, name: str, args: CostGuardArgs, opts: pulumi.ResourceOptions | None = None):
+        super().__init__("tandem:index:CostGuard", name, {}, opts)
+        child, tags = pulumi.ResourceOptions(parent=self), args.get("tags") or {}
+        stack = pulumi.get_stack()
+        jobs, endpoints = (account_arn("sagemaker", f"{kind}/*", self) for kind in ("training-job", "endpoint"))
+        ours = {"aws:ResourceTag/tandem:stack": stack}
+        function = Function(
+            name,
+            {
+                "handler": "tandem.finetuning.functions.guard.handler",
+                "statements": [
+                    # Lists have no resource to name (service authorization reference).
+                    allow(["sagemaker:ListTrainingJobs", "sagemaker:ListEndpoints"], "*"),
+                    allow(["sagemaker:ListTags"], [jobs, endpoints]),
+                    allow(["sagemaker:StopTrainingJob"], jobs, StringEquals=ours),
+                    allow(["sagemaker:DeleteEndpoint"], endpoints, StringEquals=ours),
+                ],
+                "environment": {
+                    "TANDEM_STACK": stack,
+                    "TANDEM_LONGEST_JOB_SECONDS": str(int(args["longest_job_seconds"])),
+                },
+                "memory_megabytes": 256,
+                "timeout_seconds": 120,
+                "tags": tags,
+            },
+            opts=child,
+        )
+        rule = cloudwatch.EventRule(
+            f"{name}-schedule",
+            description="When jobs and endpoints are compared with their limits",
+            schedule_expression=f"rate({EVERY_MINUTES} minutes)",
+            tags=tags,
+            opts=child,
+        )
+        permission = lambda_.Permission(
+            f"{name}-permission",
+            action="lambda:InvokeFunction",
+            function=function.function_name,
+            principal="events.amazonaws.com",
+            source_arn=rule.arn,
+            opts=child,
+        )
+        cloudwatch.EventTarget(
+            f"{name}-start",
+            rule=rule.name,
+            arn=function.function_arn,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[permission]),
+        )
+        if args["monthly_budget"]:
+            who: dict = {"subscriber_email_addresses": [args["alert_email"]]} if args.get("alert_email") else {}
+            if topic := args.get("alarm_topic_arn"):
+                who["subscriber_sns_topic_arns"] = [topic]
+            levels = (("ACTUAL", 80), ("FORECASTED", 100)) if who else ()
+            budgets.Budget(
+                f"{name}-budget",
+                budget_type="COST",
+                time_unit="MONTHLY",
+                limit_amount=str(args["monthly_budget"]),
+                limit_unit="USD",
+                # Tags count only once they are activated as cost-allocation tags in the billing console.
+                cost_filters=[{"name": "TagKeyValue", "values": [f"user:tandem:stack${stack}"]}],
+                notifications=[
+                    {
+                        "notification_type": kind,
+                        "comparison_operator": "GREATER_THAN",
+                        "threshold": threshold,
+                        "threshold_type": "PERCENTAGE",
+                        **who,
+                    }
+                    for kind, threshold in levels
+                ],
+                tags=tags,
+                opts=child,
+            )
+        self.function_name = function.function_name
+        self.register_outputs({"functionName": self.function_name})

@@ -1,0 +1,158 @@
+"""A tuned model that answers."""
+
+from typing import NotRequired, TypedDict
+
+import pulumi
+from pulumi_aws import iam, sagemaker
+
+from ..foundation.alarms import alarm
+from ..foundation.data_bucket import DataBucket
+from ..foundation.names import physical_name
+from ..foundation.policy import allow, policy_document, trust
+from ..foundation.tags import Tags
+from .images import host_ami, may_pull
+
+VARIANT = "main"
+ENDPOINT_LOGS = "arn:*:logs:*:*:log-group:/aws/sagemaker/Endpoints/*"
+START_SECONDS = 1800  # a container of 18 GB and a model of 16 GB take five to ten minutes
+BAKE_SECONDS = 300
+SLOW_MICROSECONDS = 30_000_000
+
+
+class InferenceEndpointArgs(TypedDict):
+    """Arguments of `InferenceEndpoint`."""
+
+    model: str
+    """ARN of an approved model package."""
+    instance_type: str
+    """Instance that serves."""
+    instances: int
+    """How many; with two or more a new model first answers on one of them."""
+    serving_image: str
+    """The image that the package names; decides the host image."""
+    host_ami: NotRequired[str]
+    """SageMaker host image; by default the oldest that has the image's CUDA."""
+    expires_hours: int
+    """After so many hours the cost guard deletes it; 0 for never."""
+    repository_arn: NotRequired[pulumi.Input[str]]
+    """Repository of own images that the endpoint may pull."""
+    alarm_topic_arn: NotRequired[pulumi.Input[str]]
+    """SNS topic that the alarms notify."""
+    tags: NotRequired[Tags]
+    """Cost-allocation tags."""
+
+
+class InferenceEndpoint(pulumi.ComponentResource):
+    """A SageMaker endpoint for one approved model package, replaced blue/green and rolled back on alarms.
+
+    Creates a role with its policy, a model, a configuration, the endpoint, and alarms on errors and latency. With two
+    instances or more a new model takes the traffic of one of them first, with one it takes all at once; either way it
+    is watched for five minutes before the old one ends. **Bills by the hour while it exists**, asked or not:
+    `instances` x the instance's hosting price (ml.g5.2xlarge $1.515 an hour, $1,106 a month, us-east-1, 2026-09-27).
+    """
+
+    endpoint_name: pulumi.Output[str]
+    """Name of the endpoint."""
+    endpoint_arn: pulumi.Output[str]
+    """ARN of the endpoint."""
+
+    def __init__(
+        self, name: str, artifacts: DataBucket, args: InferenceEndpointArgs, opts: pulumi.ResourceOptions | None = None
+    ):
+        super().__init__("tandem:index:InferenceEndpoint", name, {}, opts)
+        child, tags = pulumi.ResourceOptions(parent=self), args.get("tags") or {}
+        if args["expires_hours"]:
+            tags = tags | {"tandem:expires-hours": str(args["expires_hours"])}
+        role = iam.Role(f"{name}-role", assume_role_policy=trust("sagemaker.amazonaws.com"), tags=tags, opts=child)
+        permissions = iam.RolePolicy(
+            f"{name}-permissions", role=role.id, policy=self._permissions(artifacts, args), opts=child
+        )
+        model = sagemaker.Model(
+            name,
+            execution_role_arn=role.arn,
+            primary_container={"model_package_name": args["model"]},
+            tags=tags,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[permissions]),
+        )
+        configuration = sagemaker.EndpointConfiguration(
+            f"{name}-configuration",
+            production_variants=[
+                {
+                    "variant_name": VARIANT,
+                    "model_name": model.name,
+                    "instance_type": args["instance_type"],
+                    "initial_instance_count": args["instances"],
+                    "inference_ami_version": args.get("host_ami") or host_ami(args["serving_image"]),
+                    "container_startup_health_check_timeout_in_seconds": START_SECONDS,
+                    "model_data_download_timeout_in_seconds": START_SECONDS,
+                }
+            ],
+            tags=tags,
+            opts=child,
+        )
+        # The alarms watch the endpoint, and the endpoint rolls back on the alarms: so its name is ours.
+        endpoint_name = physical_name(self, name, 63)
+        alarms = [
+            alarm(
+                f"{name}-{suffix}",
+                namespace="AWS/SageMaker",
+                metric=metric,
+                dimensions={"EndpointName": endpoint_name, "VariantName": VARIANT},
+                statistic=statistic,
+                threshold=threshold,
+                description=description,
+                topic_arn=args.get("alarm_topic_arn"),
+                tags=tags,
+                parent=self,
+            )
+            for suffix, metric, statistic, threshold, description in (
+                ("errors", "Invocation5XXErrors", "Sum", 5, "More than five answers in five minutes failed."),
+                (
+                    "slow",
+                    "ModelLatency",
+                    "Average",
+                    SLOW_MICROSECONDS,
+                    "Answers take over 30 s on average.",
+                ),
+            )
+        ]
+        endpoint = sagemaker.Endpoint(
+            name,
+            name=endpoint_name,
+            endpoint_config_name=configuration.name,
+            deployment_config=_deployment(args["instances"], [each.name for each in alarms]),
+            tags=tags,
+            opts=child,
+        )
+        self.endpoint_name, self.endpoint_arn = endpoint.name, endpoint.arn
+        self.register_outputs({"endpointName": self.endpoint_name, "endpointArn": self.endpoint_arn})
+
+    def _permissions(self, artifacts: DataBucket, args: InferenceEndpointArgs) -> pulumi.Output[str]:
+        return policy_document(
+            [
+                allow(["s3:ListBucket"], artifacts.bucket_arn, StringLike={"s3:prefix": "runs/*"}),
+                allow(["s3:GetObject"], pulumi.Output.concat(artifacts.bucket_arn, "/runs/*")),
+                allow(["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"], ENDPOINT_LOGS),
+                # These two have no resource to name; the first is limited by its namespace.
+                allow(["cloudwatch:PutMetricData"], "*", StringLike={"cloudwatch:namespace": "/aws/sagemaker/*"}),
+                allow(["ecr:GetAuthorizationToken"], "*"),
+                may_pull([args["serving_image"]], args.get("repository_arn"), self),
+            ]
+        )
+
+
+def _deployment(instances: int, alarms: list[pulumi.Output[str]]) -> sagemaker.EndpointDeploymentConfigArgsDict:
+    routing: sagemaker.EndpointDeploymentConfigBlueGreenUpdatePolicyTrafficRoutingConfigurationArgsDict = {
+        "type": "CANARY" if instances > 1 else "ALL_AT_ONCE",
+        "wait_interval_in_seconds": BAKE_SECONDS,
+    }
+    if instances > 1:
+        # At most half of the instances may be the canary, which one of two or more always is.
+        routing["canary_size"] = {"type": "INSTANCE_COUNT", "value": 1}
+    return {
+        "blue_green_update_policy": {
+            "traffic_routing_configuration": routing,
+            "termination_wait_in_seconds": BAKE_SECONDS,
+        },
+        "auto_rollback_configuration": {"alarms": [{"alarm_name": name} for name in alarms]},
+    }

@@ -1,0 +1,67 @@
+"""What lets a stack be destroyed after runs."""
+
+from typing import NotRequired, TypedDict
+
+import pulumi
+from pulumi_aws import lambda_
+
+from ..foundation.arns import account_arn
+from ..foundation.function import Function
+from ..foundation.policy import allow
+from ..foundation.tags import Tags
+from .model_registry import ModelRegistry
+from .training_pipeline import TrainingPipeline
+
+
+class RunCleanupArgs(TypedDict):
+    """Arguments of `RunCleanup`."""
+
+    tags: NotRequired[Tags]
+    """Cost-allocation tags."""
+
+
+class RunCleanup(pulumi.ComponentResource):
+    """Stops runs and deletes the group's model packages when it is destroyed, before pipeline and group are.
+
+    AWS refuses to delete a model package group with packages in it, and a state machine lives on while it has
+    executions. Creates a function and its invocation. Idle cost: none.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        registry: ModelRegistry,
+        pipeline: TrainingPipeline,
+        args: RunCleanupArgs,
+        opts: pulumi.ResourceOptions | None = None,
+    ):
+        super().__init__("tandem:index:RunCleanup", name, {}, opts)
+        child, jobs = pulumi.ResourceOptions(parent=self), account_arn("sagemaker", "training-job/*", self)
+        executions = pipeline.pipeline_arn.apply(lambda arn: arn.replace(":stateMachine:", ":execution:") + ":*")
+        function = Function(
+            name,
+            {
+                "handler": "tandem.finetuning.functions.clean.handler",
+                "statements": [
+                    allow(["states:ListExecutions"], pipeline.pipeline_arn),
+                    allow(["states:StopExecution"], executions),
+                    # Lists have no resource to name (service authorization reference).
+                    allow(["sagemaker:ListTrainingJobs", "sagemaker:ListModelPackages"], "*"),
+                    allow(["sagemaker:DescribeTrainingJob", "sagemaker:StopTrainingJob"], jobs),
+                    allow(["sagemaker:DeleteModelPackage"], registry.package_arns),
+                ],
+                "environment": {},
+                "memory_megabytes": 256,
+                "timeout_seconds": 600,
+                "tags": args.get("tags") or {},
+            },
+            opts=child,
+        )
+        lambda_.Invocation(
+            f"{name}-at-destroy",
+            function_name=function.function_name,
+            lifecycle_scope="CRUD",
+            input=pulumi.Output.json_dumps({"group": registry.group_name, "pipeline": pipeline.pipeline_arn}),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[function]),
+        )
+        self.register_outputs({})

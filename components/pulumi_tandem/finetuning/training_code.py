@@ -1,0 +1,28 @@
+"""The training code, as one file that Python runs: `python3 tandem.pyz train`."""
+
+import functools
+from typing import NamedTuple
+
+import pulumi
+
+from ..foundation.function_code import archive, runtime_files
+
+MAIN = b"import sys\n\nfrom tandem.finetuning.training.__main__ import main\n\nsys.exit(main())\n"
+
+
+class TrainingCode(NamedTuple):
+    """A file and its place in the artifact bucket."""
+
+    key: str
+    asset: pulumi.FileAsset
+
+
+@functools.cache
+def training_code() -> TrainingCode:
+    """`tandem/finetuning` and `tandem/evaluation`; the place has the content's digest, so code never changes in place.
+
+    The heavy packages (torch, transformers, peft, trl) are the training image's.
+    """
+    content = {name: path.read_bytes() for name, path in runtime_files("finetuning", "evaluation").items()}
+    file = archive("training", ".pyz", content | {"__main__.py": MAIN})
+    return TrainingCode(f"code/{file.stem.rpartition('-')[2]}/tandem.pyz", pulumi.FileAsset(str(file)))

@@ -1,0 +1,17 @@
+"""ARNs of what isn't a resource of the program."""
+
+import pulumi
+import pulumi_aws as aws
+
+
+def account_arn(service: str, resource: pulumi.Input[str], parent: pulumi.Resource) -> pulumi.Output[str]:
+    """`arn:<partition>:<service>:<region>:<account>:<resource>` of the account and region that `parent` is put into."""
+    options = pulumi.InvokeOutputOptions(parent=parent)
+    return pulumi.Output.format(
+        "arn:{0}:{1}:{2}:{3}:{4}",
+        aws.get_partition_output(opts=options).partition,
+        service,
+        aws.get_region_output(opts=options).region,
+        aws.get_caller_identity_output(opts=options).account_id,
+        resource,
+    )

@@ -1,0 +1,15 @@
+"""Cost-allocation tags."""
+
+from collections.abc import Mapping
+
+import pulumi
+
+Tags = dict[str, pulumi.Input[str]]
+
+
+def environment_tags(name: str, tags: Mapping[str, str]) -> Tags:
+    """The tags of everything in an environment: its name, the given ones, which win, and its stack.
+
+    Functions know what is theirs by `tandem:stack`, so nothing else may be given for it.
+    """
+    return {"tandem:environment": name, **tags, "tandem:stack": pulumi.get_stack()}

@@ -1,0 +1,362 @@
+"""`tandem finetune`: prices, starts and follows runs, and takes their models to an endpoint."""
+
+import time
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tandem.cli.errors import CommandError
+from tandem.cli.stack import StackOption, project_folder, read_outputs
+
+if TYPE_CHECKING:
+    from tandem.finetuning.preflight import Plan
+    from tandem.finetuning.runs import Runs, Status
+
+DEFAULT_STACK = "finetune-dev"
+POLL_SECONDS = 5.0
+RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Name of the run, as `start` printed it.")]
+RecipeArgument = Annotated[Path, typer.Argument(metavar="RECIPE", help="Recipe, YAML (docs/recipes).")]
+SecretOption = Annotated[
+    str | None, typer.Option(envvar="TANDEM_SECRET", help="Secret with a managed service's key (Secrets Manager).")
+]
+UrlOption = Annotated[
+    str | None, typer.Option(envvar="TANDEM_SERVICE_URL", help="Base URL of a compatible service in its place.")
+]
+DataOption = Annotated[str, typer.Option("--data", metavar="NAME[@VERSION]", help="Data set in the stack's bucket.")]
+
+app = typer.Typer(name="finetune", no_args_is_help=True, help="Fine-tune models: prices first, then runs.")
+
+
+@app.command()
+def check(recipe: RecipeArgument, data: DataOption, stack: StackOption = DEFAULT_STACK) -> None:
+    """Check a recipe with a data set: memory, quota, and what the run is expected to cost and costs at most."""
+    with _refusals():
+        show_plan(_plan(recipe, data, stack))
+
+
+@app.command()
+def start(
+    recipe: RecipeArgument,
+    data: DataOption,
+    stack: StackOption = DEFAULT_STACK,
+    ask_above: Annotated[
+        float, typer.Option(envvar="TANDEM_ASK_ABOVE", help="Ask before a run whose ceiling is above this, in dollars.")
+    ] = 10.0,
+    yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
+    follow: Annotated[bool, typer.Option(help="Follow the run until it ends.")] = False,
+    secret: SecretOption = None,
+    service_url: UrlOption = None,
+) -> None:
+    """Start a run, after its ceiling price was shown; asks above a limit, and where there is no price."""
+    with _refusals():
+        plan = _plan(recipe, data, stack)
+        runs = _runs(stack, plan.recipe["backend"], secret, service_url)
+        show_plan(plan)
+        if not yes and (plan.price is None or float(plan.price.ceiling_usd) > ask_above):
+            most = "an amount that is not known here" if plan.price is None else f"${plan.price.ceiling_usd}"
+            typer.confirm(f"The run may cost up to {most}. Start it?", abort=True)
+        run = runs.prepare(plan.recipe, plan.data_set, plan.manifest, plan.envelope, plan.shown_price)
+        runs.start(run.name)
+        typer.echo(run.name)
+        typer.echo(f"Follow it: tandem finetune status {run.name} --follow --stack {stack}", err=True)
+        if follow:
+            _follow(runs, run.name)
+
+
+@app.command()
+def status(
+    run: RunArgument,
+    stack: StackOption = DEFAULT_STACK,
+    follow: Annotated[bool, typer.Option(help="Go on until the run ends; exit 1 unless it succeeds.")] = False,
+    secret: SecretOption = None,
+    service_url: UrlOption = None,
+    served: Annotated[
+        list[str] | None,
+        typer.Option(metavar="MODEL=ENDPOINT", help="A managed service's endpoint for a model, where it needs one."),
+    ] = None,
+) -> None:
+    """Show how a run stands: step, progress, loss, tokens a second, money so far."""
+    with _refusals():
+        runs = _runs_of(run, stack, secret, service_url, served)
+        if follow:
+            _follow(runs, run)
+        else:
+            show_status(runs.status(run))
+
+
+@app.command()
+def logs(
+    run: RunArgument,
+    stack: StackOption = DEFAULT_STACK,
+    follow: Annotated[bool, typer.Option(help="Go on until the job ends.")] = False,
+) -> None:
+    """Print the log of a run's newest job."""
+    with _refusals():
+        runs = _runs(stack)
+        jobs = list(runs.jobs(run))
+        if not jobs:
+            raise CommandError(f"Run {run!r} has no job yet: `tandem finetune status {run}` says how it stands.")
+        token = None
+        while True:
+            ended = not follow or not list(runs.jobs(run))[-1].running
+            lines, following = runs.logs(jobs[-1].name, token)
+            for line in lines:
+                typer.echo(line)
+            if ended and following == token:
+                return
+            token = following
+            if not ended:
+                time.sleep(POLL_SECONDS)
+
+
+@app.command()
+def cancel(
+    run: RunArgument,
+    stack: StackOption = DEFAULT_STACK,
+    secret: SecretOption = None,
+    service_url: UrlOption = None,
+) -> None:
+    """Stop a run; its checkpoints stay, and `resume` goes on from them."""
+    with _refusals():
+        stopped = _runs_of(run, stack, secret, service_url).cancel(run)
+        typer.echo(f"cancelled; stopping {', '.join(stopped)}" if stopped else "cancelled; no job was running")
+
+
+@app.command()
+def resume(
+    run: RunArgument,
+    stack: StackOption = DEFAULT_STACK,
+    follow: Annotated[bool, typer.Option(help="Follow the run until it ends.")] = False,
+) -> None:
+    """Go on with a run that failed or was cancelled, from its last checkpoint and within the same envelope."""
+    with _refusals():
+        runs = _runs_of(run, stack)
+        typer.echo(f"attempt {runs.resume(run)} of {runs.envelope().attempts}")
+        if follow:
+            _follow(runs, run)
+
+
+@app.command()
+def compare(
+    chosen: Annotated[list[str], typer.Argument(metavar="RUN...", help="One run or more.")],
+    stack: StackOption = DEFAULT_STACK,
+) -> None:
+    """Compare tuned models with their base, and runs with each other, on their held-out rows."""
+    from rich.table import Table
+
+    table = Table("run", "metric", "base", "tuned", "difference", "95 % interval", "rows")
+    with _refusals():
+        for run in chosen:
+            evaluation = _runs_of(run, stack).evaluation(run)
+            for metric, found in evaluation["metrics"].items():
+                low, high = found["interval"]
+                cells = [f"{found[key]:.3f}" for key in ("base", "tuned")] + [f"{found['difference']:+.3f}"]
+                table.add_row(run, metric, *cells, f"{low:+.3f} to {high:+.3f}", str(evaluation["rows"]))
+    _console().print(table)
+
+
+@app.command()
+def promote(
+    run: RunArgument,
+    stack: StackOption = DEFAULT_STACK,
+    approve: Annotated[
+        bool, typer.Option("--approve", help="Approve its model first; AWS records that you did.")
+    ] = False,
+    config: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Write to this copy of the stack's file instead.")
+    ] = None,
+) -> None:
+    """Write a run's approved model into the stack's configuration, and print the difference."""
+    from tandem.finetuning import promotion
+
+    file = config or _stack_file(stack)
+    with _refusals():
+        (group,) = read_outputs(stack, "modelPackageGroup")
+        sagemaker = _client("sagemaker")
+        arn = promotion.package_of(sagemaker, group, run)
+        if approve:
+            promotion.approve(sagemaker, arn, f"tandem finetune promote {run} --approve")
+        promotion.promotable(sagemaker, arn)
+        difference = promotion.write(file, arn)
+    typer.echo(difference or f"{file} already has it.")
+    typer.echo(f"Next: pulumi preview --stack {stack}" + (f" --config-file {file}" if config else ""), err=True)
+
+
+def show_plan(plan: "Plan") -> None:
+    """Print what was checked, memory, and both prices with their lines."""
+    from rich.table import Table
+
+    console = _console()
+    for note in plan.notes:
+        console.print(f"[dim]{note}[/dim]", soft_wrap=True)
+    if plan.price is None:
+        return
+    table = Table("ceiling", "quantity", "unit", "$ a unit", "$", "price read")
+    for line in plan.price.ceiling:
+        cells = (line.name, f"{line.quantity:.3f}", line.unit, f"{line.unit_price:f}", f"{line.usd:.2f}")
+        table.add_row(*cells, line.row.read_at)
+    console.print(table)
+    expected = plan.price.expected_usd
+    console.print(
+        f"expected: {'unknown' if expected is None else f'about ${expected}'}; at most ${plan.price.ceiling_usd}"
+    )
+
+
+def show_status(status: "Status") -> None:
+    """Print a run's state, its progress and its jobs."""
+    from rich.table import Table
+
+    console = _console()
+    console.print(f"{status.run}: {status.state.lower()}" + (f", {_doing(status)}" if status.step else ""))
+    if status.cause:
+        console.print(status.cause, soft_wrap=True, markup=False)
+    table = Table("job", "state", "billed", "instances", "reason")
+    for job in status.jobs:
+        state = f"{job.status} ({job.detail})" if job.detail not in ("", job.status) else job.status
+        table.add_row(job.name, state, f"{job.seconds} s", f"{job.instances} x {job.instance_type}", job.reason[:200])
+    if status.jobs:
+        console.print(table)
+    if status.progress and not status.step:
+        console.print(_line(status.progress))
+    console.print(f"so far: {_money(status)}")
+
+
+def _doing(status: "Status") -> str:
+    if status.step == "train":
+        return "training" + (f": {_line(status.progress)}" if status.progress else ", waiting for the first step")
+    return {"evaluate": "evaluating", "decide": "between two jobs"}[status.step]
+
+
+def _line(progress: Mapping[str, Any]) -> str:
+    parts = [f"step {progress['step']} of {progress['steps']}"]
+    if progress.get("loss") is not None:
+        parts.append(f"loss {progress['loss']:.3f}")
+    if "tokens_per_second" in progress:
+        parts.append(f"{progress['tokens_per_second']:.0f} tokens/s")
+    return ", ".join(parts)
+
+
+def _money(status: "Status") -> str:
+    if not status.jobs:
+        return "nothing of SageMaker's"
+    from tandem.cost.prices import PriceTableError, load
+
+    try:
+        spent = status.spent(load(_client("sagemaker").meta.region_name))
+    except PriceTableError as error:
+        return f"unknown ({error})"
+    return "unknown (an instance is NOT PRICED)" if spent is None else f"${spent:.2f} of instances' time"
+
+
+def _follow(runs: "Runs", run: str) -> None:
+    """Print a line whenever something has changed, until the run ends."""
+    began, printed = time.monotonic(), ""
+    while True:
+        now = runs.status(run)
+        if now.state != "RUNNING":
+            break
+        if (line := f"{_doing(now)}; {_money(now)}") != printed:
+            typer.echo(f"{time.monotonic() - began:6.0f} s  {line}", err=True)
+            printed = line
+        time.sleep(POLL_SECONDS)
+    show_status(now)
+    typer.echo(f"followed for {time.monotonic() - began:.0f} s", err=True)
+    if now.state != "SUCCEEDED":
+        raise CommandError(f"Run {run} has {now.state.lower().replace('_', ' ')}: {now.cause or 'no cause was given'}")
+
+
+def _plan(recipe: Path, data: str, stack: str) -> "Plan":
+    from tandem.finetuning.dataset.store import connect
+    from tandem.finetuning.preflight import managed_preflight, preflight
+    from tandem.finetuning.recipe import load
+
+    checked = load(recipe)
+    datasets, artifacts = read_outputs(stack, "datasetBucket", "artifactBucket")
+    store = connect(datasets)
+    stored = store.resolve(data)
+    manifest = store.manifest(stored)
+    if checked["backend"] != "sagemaker":
+        return managed_preflight(checked, stored, manifest)
+    return preflight(_client, checked, stored, manifest, _runs(stack).envelope(), artifacts)
+
+
+def _runs(
+    stack: str,
+    backend: str = "sagemaker",
+    secret: str | None = None,
+    url: str | None = None,
+    served: list[str] | None = None,
+) -> "Runs":
+    """The runs of a stack, as a back end's."""
+    from tandem.finetuning.managed.runs import ManagedRuns
+    from tandem.finetuning.runs import Runs
+
+    names = ("artifactBucket", "trainingPipelineArn", "runEnvelopeParameter", "datasetBucket", "modelPackageGroup")
+    artifacts, pipeline, parameter, datasets, group = read_outputs(stack, *names)
+    if backend == "sagemaker":
+        return Runs(_client, artifacts=artifacts, pipeline_arn=pipeline, envelope_parameter=parameter)
+
+    def progress(done: int, total: int) -> None:
+        if done % 20 == 0 or done == total:
+            typer.echo(f"{done} of {total} answers", err=True)
+
+    endpoints = dict(entry.partition("=")[::2] for entry in served or [])
+    own = {"secret": secret, "url": url, "served": endpoints, "progress": progress}
+    return ManagedRuns(_client, artifacts=artifacts, datasets=datasets, group=group, **own)
+
+
+def _runs_of(
+    run: str, stack: str, secret: str | None = None, url: str | None = None, served: list[str] | None = None
+) -> "Runs":
+    """The runs of a stack, as the back end's that this run is of; raises `RunError` if there is no such run."""
+    runs = _runs(stack)
+    backend = runs.record(run).recipe["backend"]
+    return runs if backend == "sagemaker" else _runs(stack, backend, secret, url, served)
+
+
+def _client(service: str) -> Any:
+    import os
+
+    import boto3
+    from botocore.config import Config
+
+    session = boto3.Session(region_name=os.environ.get("AWS_REGION"))  # boto3 itself knows AWS_DEFAULT_REGION only
+    return session.client(service, config=Config(retries={"mode": "standard", "max_attempts": 6}))
+
+
+def _stack_file(stack: str) -> Path:
+    file = project_folder() / "stacks" / f"Pulumi.{stack}.yaml"
+    if not file.is_file():
+        raise CommandError(f"There is no {file}: name the stack's file with --config.")
+    return file
+
+
+def _console() -> Any:
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 160
+    return console
+
+
+@contextmanager
+def _refusals() -> Generator[None]:
+    """What the runtime refuses, as the command's one message."""
+    from tandem.cost.prices import NotPriced, PriceTableError, Unavailable
+    from tandem.finetuning.dataset.mistakes import DataSetError
+    from tandem.finetuning.dataset.store import UnknownDataSet
+    from tandem.finetuning.envelope import EnvelopeError
+    from tandem.finetuning.managed.service import ServiceError
+    from tandem.finetuning.preflight import PreflightError
+    from tandem.finetuning.recipe import RecipeError
+    from tandem.finetuning.runs import RunError
+
+    expected = (NotPriced, Unavailable, PriceTableError, DataSetError, UnknownDataSet, EnvelopeError, RecipeError)
+    try:
+        yield
+    except (*expected, PreflightError, RunError, ServiceError) as error:
+        raise CommandError(str(error)) from error

@@ -1,0 +1,68 @@
+"""Removes what runs have made outside Pulumi, when the stack that launched them is destroyed."""
+
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from tandem.rag.clients import client
+from tandem.rag.telemetry import log
+
+WAIT_SECONDS = 480  # for all jobs to stop; the function may take ten minutes
+RUNNING = ("InProgress", "Stopping")
+
+
+def handler(event: Mapping[str, Any], context: Any) -> dict[str, int]:  # noqa: ARG001
+    """`{"group", "pipeline", "tf": {"action"}}`: on `delete` stops runs and deletes packages, else does nothing.
+
+    Raises `TimeoutError` when jobs are still stopping at the end: destroying again goes on.
+    """
+    done = {"executions": 0, "jobs": 0, "packages": 0}
+    if event["tf"]["action"] != "delete":
+        return done
+    stepfunctions, sagemaker = client("stepfunctions"), client("sagemaker")
+    running = {"stateMachineArn": event["pipeline"], "statusFilter": "RUNNING"}
+    jobs: list[str] = []
+    for execution in _each(stepfunctions, "list_executions", "executions", **running):
+        stepfunctions.stop_execution(executionArn=execution["executionArn"], error="Destroyed", cause="pulumi destroy")
+        done["executions"] += 1
+        jobs += _jobs(execution["name"].rpartition("-")[0])
+    for job in jobs:
+        done["jobs"] += _stop(job)
+    deadline = time.monotonic() + WAIT_SECONDS
+    while waiting := [job for job in jobs if _status(job) in RUNNING]:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"still stopping: {', '.join(waiting)}; destroy again in a few minutes")
+        time.sleep(3)
+    packages = _each(sagemaker, "list_model_packages", "ModelPackageSummaryList", ModelPackageGroupName=event["group"])
+    for package in list(packages):
+        sagemaker.delete_model_package(ModelPackageName=package["ModelPackageArn"])
+        done["packages"] += 1
+    log("cleaned", **done)
+    return done
+
+
+def _jobs(run: str) -> list[str]:
+    found = _each(client("sagemaker"), "list_training_jobs", "TrainingJobSummaries", NameContains=run)
+    return [job["TrainingJobName"] for job in found if job["TrainingJobStatus"] in RUNNING]
+
+
+def _status(job: str) -> str:
+    return client("sagemaker").describe_training_job(TrainingJobName=job)["TrainingJobStatus"]
+
+
+def _stop(job: str) -> bool:
+    """Stop a job; the end of its execution may have been faster, and a stopping job refuses to be stopped."""
+    try:
+        client("sagemaker").stop_training_job(TrainingJobName=job)
+    except ClientError:
+        if _status(job) == "InProgress":
+            raise
+        return False
+    return True
+
+
+def _each(service: Any, operation: str, key: str, **request: Any) -> Iterator[dict[str, Any]]:
+    for page in service.get_paginator(operation).paginate(**request):
+        yield from page[key]

@@ -1,0 +1,63 @@
+"""Stops what bills past its limit: jobs past the run envelope, endpoints past their expiry. Runs on a schedule."""
+
+import datetime
+import os
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from tandem.rag.clients import client
+from tandem.rag.telemetry import log
+
+EXPIRY_TAG = "tandem:expires-hours"
+# SageMaker stops a job at its own limit; the guard is for what was started past the pipeline, or lost its limit.
+TOLERANCE_SECONDS = 1800  # for uploading the model
+WAIT_SECONDS = 7200  # that the pipeline lets a job wait for an instance
+
+
+def handler(event: Mapping[str, Any], context: Any) -> dict[str, list[str]]:  # noqa: ARG001
+    """`{}` -> the names of what was stopped, `{"jobs", "endpoints"}`."""
+    now = datetime.datetime.now(datetime.UTC)
+    longest = int(os.environ["TANDEM_LONGEST_JOB_SECONDS"]) + WAIT_SECONDS + TOLERANCE_SECONDS
+    stopped: dict[str, list[str]] = {"jobs": [], "endpoints": []}
+    failed: list[str] = []
+    for job in _each("list_training_jobs", "TrainingJobSummaries", StatusEquals="InProgress"):
+        # Waiting for an instance isn't billed, but a list doesn't tell it apart.
+        seconds = (now - job["CreationTime"]).total_seconds()
+        if seconds > longest and _tags(job["TrainingJobArn"]):
+            name = job["TrainingJobName"]
+            if _done(client("sagemaker").stop_training_job, failed, TrainingJobName=name):
+                stopped["jobs"].append(name)
+    for endpoint in _each("list_endpoints", "Endpoints"):
+        hours = _tags(endpoint["EndpointArn"]).get(EXPIRY_TAG)
+        if hours and now - endpoint["LastModifiedTime"] > datetime.timedelta(hours=float(hours)):
+            name = endpoint["EndpointName"]
+            if _done(client("sagemaker").delete_endpoint, failed, EndpointName=name):
+                stopped["endpoints"].append(name)
+    log("guard", **stopped, failed=failed)
+    if failed:
+        raise RuntimeError("; ".join(failed))
+    return stopped
+
+
+def _done(stop: Callable[..., Any], failed: list[str], **request: str) -> bool:
+    """Whether it could be stopped; what one refuses must not keep the others running."""
+    try:
+        stop(**request)
+    except ClientError as error:
+        failed.append(f"{next(iter(request.values()))}: {error}")
+        return False
+    return True
+
+
+def _each(operation: str, key: str, **request: Any) -> Iterator[dict[str, Any]]:
+    for page in client("sagemaker").get_paginator(operation).paginate(**request):
+        yield from page[key]
+
+
+def _tags(arn: str) -> dict[str, str]:
+    """The tags of what belongs to this stack; empty for what doesn't."""
+    pages = client("sagemaker").get_paginator("list_tags").paginate(ResourceArn=arn)
+    tags = {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
+    return tags if tags.get("tandem:stack") == os.environ["TANDEM_STACK"] else {}

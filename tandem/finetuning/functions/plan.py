@@ -1,0 +1,141 @@
+"""Plans the next job of a run: the step before each job of the training pipeline."""
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from tandem.finetuning import recipe as recipes
+from tandem.finetuning.dataset import manifest as manifests
+from tandem.finetuning.envelope import RunEnvelope
+from tandem.finetuning.run import Run, checkpoints, job_name, recipe_key, record_key
+from tandem.rag.clients import client
+from tandem.rag.telemetry import log
+
+# How our training code ends when another attempt can't help (docs/training-image.md).
+REFUSED = re.compile(r"exit code: 2\b")
+
+
+class RunFailed(Exception):
+    """The run can't go on; the text says why, and the remedy."""
+
+
+def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:  # noqa: ARG001
+    """`{"run", "step": "train"}`, after a failed attempt with `failure`; or `{"run", "step": "evaluate", "trained"}`.
+
+    Returns the parts of CreateTrainingJob that differ from run to run, or for a resumed run whose training is complete
+    `{"trained": {"model", "status"}}`. Raises `RunFailed`, which ends the run.
+    """
+    step, envelope = event["step"], RunEnvelope.from_json(os.environ["TANDEM_ENVELOPE"])
+    run = _run(event["run"])
+    _check(run)
+    jobs = _jobs(run.name, step)
+    if step == "train" and (trained := _trained(jobs)):
+        return {"trained": trained}
+    attempt = len(jobs) + 1
+    _may_try(attempt, envelope, event.get("failure"))
+    request = _request(run, step, attempt, _model(event["trained"]) if step == "evaluate" else None)
+    log("planned", run=run.name, step=step, attempt=attempt, job=request["TrainingJobName"])
+    return request
+
+
+def _run(name: str) -> Run:
+    answer = client("s3").get_object(Bucket=os.environ["TANDEM_ARTIFACT_BUCKET"], Key=record_key(name))
+    return Run.from_json(answer["Body"].read())
+
+
+def _check(run: Run) -> None:
+    """Refuses a record that isn't what was checked and priced: another recipe or another data set."""
+    if recipes.digest(run.recipe) != run.recipe_digest:
+        raise RunFailed(f"the recipe of {run.name} is not the one whose digest was recorded: start a new run")
+    key = f"{run.dataset}manifest.json"
+    manifest = json.loads(client("s3").get_object(Bucket=os.environ["TANDEM_DATASET_BUCKET"], Key=key)["Body"].read())
+    if manifests.digest(manifest) != run.manifest_digest:
+        raise RunFailed(f"{key} is not the manifest whose digest was recorded: start a new run")
+
+
+def _jobs(run: str, step: str) -> list[dict[str, Any]]:
+    """The jobs of the step so far. SageMaker's list is the count, so a resumed run can't begin anew."""
+    prefix, found, token = job_name(run, step, 0)[:-1], [], {}
+    while True:
+        page = client("sagemaker").list_training_jobs(NameContains=prefix, MaxResults=100, **token)
+        found += [job for job in page["TrainingJobSummaries"] if job["TrainingJobName"].startswith(prefix)]
+        if "NextToken" not in page:
+            return found
+        token = {"NextToken": page["NextToken"]}
+
+
+def _trained(jobs: list[dict[str, Any]]) -> dict[str, str] | None:
+    """Where a completed training left its model; what came after it may have failed."""
+    done = next((job["TrainingJobName"] for job in jobs if job["TrainingJobStatus"] == "Completed"), None)
+    if done is None:
+        return None
+    described = client("sagemaker").describe_training_job(TrainingJobName=done)
+    return {"model": described["ModelArtifacts"]["S3ModelArtifacts"], "status": "Completed"}
+
+
+def _may_try(attempt: int, envelope: RunEnvelope, failure: Mapping[str, Any] | None) -> None:
+    job, reason = _failed(failure) if failure else (None, "")
+    # Without a job (a quota of 0, say) there is nothing to count, and this would go round for ever.
+    if REFUSED.search(reason) or (failure and job is None):
+        raise RunFailed(reason)
+    if attempt > envelope.attempts:
+        used = f"all {envelope.attempts} attempts of the run envelope are used"
+        raise RunFailed(f"{used}. Last failure: {reason}" if reason else f"{used}: raise it, deploy, resume")
+
+
+def _failed(failure: Mapping[str, Any]) -> tuple[str | None, str]:
+    """What Step Functions tells of a failed task: the job's name and why it failed; no name if none was started.
+
+    The cause is the job's description as JSON, or the words in which SageMaker refused to start it.
+    """
+    cause = failure.get("Cause", "")
+    try:
+        job = json.loads(cause)
+        return job["TrainingJobName"], job.get("FailureReason") or f"it ended as {job['TrainingJobStatus']}"
+    except (ValueError, TypeError, KeyError):
+        return None, f"{failure.get('Error', '')}: {cause}"
+
+
+def _model(trained: Mapping[str, Any]) -> str:
+    """The prefix of the trained model."""
+    if trained["status"] != "Completed":
+        raise RunFailed(f"training ended as {trained['status']}, so its model may be half: resume the run")
+    return trained["model"].rstrip("/") + "/"
+
+
+def _request(run: Run, step: str, attempt: int, model: str | None) -> dict[str, Any]:
+    bucket, name = os.environ["TANDEM_ARTIFACT_BUCKET"], job_name(run.name, step, attempt)
+    channels = {
+        "code": os.environ["TANDEM_CODE"],
+        "dataset": f"s3://{os.environ['TANDEM_DATASET_BUCKET']}/{run.dataset}",
+        "recipe": f"s3://{bucket}/{recipe_key(run.name).rpartition('/')[0]}/",
+    }
+    if run.recipe["base_model"].endswith("/"):  # one of our own
+        channels["base"] = f"s3://{bucket}/{run.recipe['base_model']}"
+    if model:
+        channels["model"] = model
+    environment = {"TANDEM_RUN": run.name}
+    if tracking := os.environ.get("TANDEM_TRACKING_URI"):
+        environment["MLFLOW_TRACKING_URI"] = tracking
+    # Each step has its own place for what it keeps in step with S3, and its attempts share it.
+    kept = checkpoints(run.name) if step == "train" else f"{run.folder}{step}/"
+    return {
+        "TrainingJobName": name,
+        "InputDataConfig": [_channel(channel, uri) for channel, uri in channels.items()],
+        "OutputDataConfig": {"S3OutputPath": f"s3://{bucket}/{run.folder}jobs/", "CompressionType": "NONE"},
+        "CheckpointConfig": {"S3Uri": f"s3://{bucket}/{kept}", "LocalPath": "/opt/ml/checkpoints"},
+        "Environment": environment,
+        "Tags": [
+            {"Key": "tandem:stack", "Value": os.environ["TANDEM_STACK"]},
+            {"Key": "tandem:run", "Value": run.name},
+            {"Key": "tandem:manifest-digest", "Value": run.manifest_digest},
+            {"Key": "tandem:recipe-digest", "Value": run.recipe_digest},
+        ],
+    }
+
+
+def _channel(name: str, uri: str) -> dict[str, Any]:
+    source = {"S3DataType": "S3Prefix", "S3Uri": uri, "S3DataDistributionType": "FullyReplicated"}
+    return {"ChannelName": name, "DataSource": {"S3DataSource": source}}

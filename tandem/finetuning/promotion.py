@@ -1,0 +1,56 @@
+"""From an approved model package to a stack's configuration."""
+
+import difflib
+import re
+from pathlib import Path
+from typing import Any
+
+from tandem.finetuning import registry
+from tandem.finetuning.runs import RunError
+
+KEY = "tandem:model"
+
+
+def package_of(client: Any, group: str, run: str) -> str:
+    """ARN of the run's model package; raises `RunError` if nothing was registered."""
+    for arn in registry.packages(client, group):
+        if registry.record(client, arn)["run"] == run:
+            return arn
+    raise RunError(f"Run {run!r} has registered no model: `tandem finetune status {run}` says how it stands.")
+
+
+def approve(client: Any, arn: str, why: str) -> None:
+    """Approve a model package; AWS records who did."""
+    client.update_model_package(ModelPackageArn=arn, ModelApprovalStatus=registry.APPROVED, ApprovalDescription=why)
+
+
+def promotable(client: Any, arn: str) -> dict[str, str]:
+    """The package's record; raises `RunError` unless it is approved and an endpoint can serve it."""
+    found = registry.record(client, arn)
+    if found["status"] != registry.APPROVED:
+        remedy = "look at `tandem finetune compare`, then promote with --approve"
+        raise RunError(f"{arn} is {found['status']}, not {registry.APPROVED}: {remedy}.")
+    if found["backend"] != "sagemaker":
+        model, backend = found["model_reference"], found["backend"]
+        raise RunError(f"{model} is served by {backend} itself: give it to whatever asks it; no endpoint is needed.")
+    return found
+
+
+def write(file: Path, model: str) -> str:
+    """Set `tandem:model` in a stack's configuration file, all else as it was, and return the difference."""
+    before = file.read_text(encoding="utf-8")
+    lines = before.splitlines(keepends=True)
+    line = f"  {KEY}: {model}\n"
+    at = next((number for number, text in enumerate(lines) if re.match(rf"\s+[\"']?{KEY}[\"']?:", text)), None)
+    if at is not None:
+        lines[at] = line
+    else:
+        start = next((number for number, text in enumerate(lines) if text.rstrip() == "config:"), None)
+        if start is None:
+            raise RunError(f"{file} has no `config:` of its own: add one, and promote again.")
+        end = next((n for n in range(start + 1, len(lines)) if re.match(r"\S", lines[n])), len(lines))
+        if not lines[end - 1].endswith("\n"):
+            lines[end - 1] += "\n"
+        lines.insert(end, line)
+    file.write_text("".join(lines), encoding="utf-8")
+    return "".join(difflib.unified_diff(before.splitlines(keepends=True), lines, str(file), str(file)))

@@ -1,0 +1,190 @@
+"""Fine-tuning on the local cloud: the real pipeline and the real training code on a tiny model made on the spot."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.local.conftest import HOME, ROOT, Cloud, until
+
+pytestmark = [pytest.mark.local, pytest.mark.timeout(900)]
+
+STACK = "finetune-dev"
+TRAINING = ROOT / ".tandem" / "training" / "bin" / "python"
+CONFIG = HOME / f"Pulumi.{STACK}.yaml"
+RECIPE = {
+    "base_model": "models/tiny/",
+    "method": "lora",
+    "max_sequence_tokens": 96,
+    "max_steps": 6,
+    "learning_rate": 0.01,
+    "batch_size": 2,
+    "gradient_accumulation": 1,
+    "checkpoint_steps": 2,
+    "lora": {"rank": 4, "alpha": 8, "dropout": 0.0},
+    "evaluation": {"max_rows": 5, "max_new_tokens": 8, "format": {"regex": "(?s).+"}},
+    "gate": {"format_adherence": {"at_least": 0.1}},
+}
+
+
+@dataclass
+class Tuning:
+    """The deployed `finetune-dev` with a data set and a base model in it."""
+
+    cloud: Cloud
+    outputs: dict[str, str]
+
+    def finetune(self, *arguments: str | Path, **more):
+        return self.cloud.tandem("finetune", *arguments, "--stack", STACK, **more)
+
+    def start(self, **changes) -> str:
+        """Start a run and return its name."""
+        file = HOME / "recipe.yaml"
+        file.write_text(yaml.safe_dump(RECIPE | changes))
+        return self.finetune("start", file, "--data", "walls", "--yes").stdout.split()[-1]
+
+    def follow(self, run: str, **more):
+        return self.finetune("status", run, "--follow", timeout=600, **more)
+
+    def packages(self) -> list[dict]:
+        sagemaker = self.cloud.client("sagemaker")
+        group = self.outputs["modelPackageGroup"]
+        listed = sagemaker.list_model_packages(ModelPackageGroupName=group)["ModelPackageSummaryList"]
+        return [sagemaker.describe_model_package(ModelPackageName=each["ModelPackageArn"]) for each in listed]
+
+    def metrics(self, run: str) -> list[dict]:
+        s3, key = self.cloud.client("s3"), f"runs/{run}/checkpoints/metrics.jsonl"
+        try:
+            text = s3.get_object(Bucket=self.outputs["artifactBucket"], Key=key)["Body"].read().decode()
+        except s3.exceptions.NoSuchKey:
+            return []
+        return [json.loads(line) for line in text.splitlines()]
+
+    def process(self, part: str) -> int | None:
+        """The id of the process whose command line has `part`."""
+        found = subprocess.run(["pgrep", "-f", part], capture_output=True, text=True, check=False).stdout.split()
+        return int(found[0]) if found else None
+
+
+@pytest.fixture(scope="module")
+def tuning(cloud) -> Tuning:
+    cloud.pulumi("up", "--stack", STACK, "--yes")
+    outputs = json.loads(cloud.pulumi("stack", "output", "--json", "--stack", STACK).stdout)
+    rows = HOME / "walls.jsonl"
+    with rows.open("w") as file:
+        for n in range(80):
+            told = [("user", f"How many stones has wall {n}?"), ("assistant", f"Answer: wall {n} has {n} stones.")]
+            file.write(json.dumps({"messages": [{"role": role, "content": text} for role, text in told]}) + "\n")
+    facts = ["--name", "walls", "--licence", "CC0-1.0", "--source", "invented"]
+    cloud.tandem("dataset", "import", rows, *facts, "--stack", STACK)
+    model = HOME / "tiny"
+    shutil.rmtree(model, ignore_errors=True)
+    cloud.run(TRAINING, "-m", "tests.training.tiny", model)
+    for path in model.iterdir():
+        cloud.client("s3").upload_file(str(path), outputs["artifactBucket"], f"models/tiny/{path.name}")
+    return Tuning(cloud, outputs)
+
+
+def test_second_preview_of_finetuning_finds_nothing_to_do(tuning):
+    tuning.cloud.pulumi("preview", "--stack", STACK, "--expect-no-changes")
+
+
+@pytest.mark.faults
+def test_a_failing_gate_leaves_nothing_approved_and_says_which_metric(tuning):
+    run = tuning.start(gate={"exact_match": {"at_least": 0.9}})
+    followed = tuning.follow(run, check=False)
+    assert followed.returncode == 1
+    assert "exact_match is 0.000, below 0.9" in followed.stdout + followed.stderr
+    assert tuning.packages() == []
+    assert "has registered no model" in tuning.finetune("promote", run, check=False).stderr
+
+
+@pytest.fixture(scope="module")
+def tuned(tuning) -> str:
+    """A run whose training was killed once on its way, and that succeeded all the same."""
+    run = tuning.start(max_steps=30)
+    until(lambda: any(line["step"] >= 4 for line in tuning.metrics(run)), 120, "four steps of training")
+    os.kill(tuning.process(f"{run}-train-1"), signal.SIGKILL)
+    tuning.follow(run)
+    return run
+
+
+@pytest.mark.faults
+def test_a_killed_job_resumes_and_ends_with_the_same_final_step(tuning, tuned):
+    sagemaker = tuning.cloud.client("sagemaker")
+    jobs = [sagemaker.describe_training_job(TrainingJobName=f"{tuned}-train-{attempt}") for attempt in (1, 2)]
+    assert [job["TrainingJobStatus"] for job in jobs] == ["Failed", "Completed"]
+    steps = [line["step"] for line in tuning.metrics(tuned)]
+    assert steps[-1] == 30 == tuning.metrics(tuned)[-1]["steps"]
+    # It went on from a checkpoint: no more than the steps since then were done again.
+    assert steps.count(1) == 1 and len(steps) < 30 + 2 * RECIPE["checkpoint_steps"] + 2
+
+
+def test_the_model_waits_for_approval_with_the_digests_of_what_made_it(tuning, tuned):
+    (package,) = tuning.packages()
+    assert package["ModelApprovalStatus"] == "PendingManualApproval"
+    record = json.loads(
+        tuning.cloud.client("s3")
+        .get_object(Bucket=tuning.outputs["artifactBucket"], Key=f"runs/{tuned}/run.json")["Body"]
+        .read()
+    )
+    found = package["CustomerMetadataProperties"]
+    assert {key: found[key] for key in ("manifest_digest", "recipe_digest")} == {
+        key: record[key] for key in ("manifest_digest", "recipe_digest")
+    }
+    assert found["run"] == tuned and found["backend"] == "sagemaker"
+    assert "PendingManualApproval" in tuning.finetune("promote", tuned, check=False).stderr
+
+
+def test_logs_and_comparison_are_at_hand(tuning, tuned):
+    assert "rows" in tuning.finetune("logs", tuned).stdout
+    assert re.search(r"format_adherence +│ [01]\.\d{3}", tuning.finetune("compare", tuned).stdout)
+
+
+@pytest.mark.faults
+def test_a_cancelled_run_resumes(tuning):
+    run = tuning.start(max_steps=400)
+    until(lambda: any(line["step"] >= 4 for line in tuning.metrics(run)), 120, "four steps of training")
+    assert f"{run}-train-1" in tuning.finetune("cancel", run).stdout
+    until(lambda: not tuning.process(f"{run}-train-1"), 60, "the job has ended")
+    before = tuning.metrics(run)[-1]["step"]
+    assert "aborted" in tuning.finetune("status", run).stdout
+    until(lambda: tuning.finetune("resume", run, check=False).returncode == 0, 60, "it can be resumed")
+    until(lambda: tuning.metrics(run)[-1]["step"] > before, 120, "it goes on from where it was")
+    assert [line["step"] for line in tuning.metrics(run)].count(1) == 1
+    tuning.finetune("cancel", run)
+    until(lambda: not tuning.process(f"{run}-train-2"), 60, "the job has ended")
+    refused = until(
+        lambda: "attempts" in (said := tuning.finetune("resume", run, check=False)).stderr and said, 60, "refused"
+    )
+    assert "has used its 2 of 2 attempts to train" in refused.stderr
+
+
+def test_a_promoted_model_answers_at_its_endpoint(tuning, tuned):
+    CONFIG.write_text((ROOT / "stacks" / CONFIG.name).read_text())
+    printed = tuning.finetune("promote", tuned, "--approve", "--config", CONFIG).stdout
+    assert "+  tandem:model: arn:aws:sagemaker:" in printed
+    tuning.cloud.pulumi("up", "--stack", STACK, "--yes", "--config-file", str(CONFIG))
+    endpoint = tuning.cloud.pulumi("stack", "output", "endpointName", "--stack", STACK).stdout.strip()
+    body = json.dumps({"messages": [{"role": "user", "content": "How many stones has wall 3?"}], "max_tokens": 8})
+    answer = tuning.cloud.client("sagemaker-runtime").invoke_endpoint(
+        EndpointName=endpoint, ContentType="application/json", Body=body
+    )
+    assert json.loads(answer["Body"].read())["choices"][0]["message"]["role"] == "assistant"
+    tuning.cloud.pulumi("preview", "--stack", STACK, "--expect-no-changes", "--config-file", str(CONFIG))
+
+
+def test_destroy_after_runs_with_an_endpoint_up_and_a_job_running_leaves_nothing(tuning, tuned):
+    run = tuning.start(max_steps=400)
+    until(lambda: tuning.metrics(run), 120, "a job trains")
+    tuning.cloud.pulumi("destroy", "--stack", STACK, "--yes", "--config-file", str(CONFIG))
+    assert not tuning.process(run)
+    left = json.loads(json.dumps(tuning.cloud.tandem("local", "audit", check=False).stdout))
+    assert "tuning" not in left, left

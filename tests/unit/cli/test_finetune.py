@@ -1,0 +1,266 @@
+"""`tandem finetune check` refuses what would fail, before anything is billed; `promote` writes what was approved."""
+
+import json
+import struct
+from types import SimpleNamespace
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+from typer.testing import CliRunner
+
+from tandem.cli import finetune
+from tandem.cli.main import app
+from tandem.finetuning.dataset.store import Store
+from tests.unit.finetuning.buckets import FakeBucket
+
+ARTIFACTS = "artifacts"
+ENVELOPE = {
+    "instance_type": "ml.g6e.2xlarge",
+    "instance_count": 1,
+    "max_runtime_seconds": 14400,
+    "attempts": 2,
+    "spot": False,
+    "volume_gb": 200,
+    "checkpoint": True,
+    "evaluation_instance_type": "ml.g6e.2xlarge",
+    "evaluation_max_runtime_seconds": 3600,
+}
+CONFIG = {
+    "num_hidden_layers": 2,
+    "hidden_size": 64,
+    "intermediate_size": 128,
+    "num_attention_heads": 4,
+    "vocab_size": 400,
+    "max_position_embeddings": 128,
+}
+RECIPE = {
+    "base_model": "models/tiny/",
+    "max_sequence_tokens": 64,
+    "gate": {"token_f1": {"at_least": 0.1}},
+    "lora": {"modules": ["q_proj"]},
+}
+
+
+class Aws(FakeBucket):
+    """What the commands read of AWS: an S3 bucket, the envelope, the quotas, a registry of one package."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.meta = SimpleNamespace(region_name="us-east-1")
+        self.envelope, self.quota, self.record = dict(ENVELOPE), 4.0, {}
+
+    def get_object(self, *, Bucket, Key, Range=None):
+        if Key not in self.objects:
+            raise ClientError({"Error": {"Code": "NoSuchKey"}}, "GetObject")
+        body = super().get_object(Bucket=Bucket, Key=Key)["Body"]
+        if Range:
+            first, last = Range.removeprefix("bytes=").split("-")
+            body.seek(int(first))
+            return {"Body": SimpleNamespace(read=lambda: body.getvalue()[int(first) : int(last) + 1])}
+        return {"Body": body}
+
+    def list_objects_v2(self, *, Bucket, Prefix):
+        return {"Contents": [{"Key": key} for key in self.objects if key.startswith(Prefix)]}
+
+    def get_parameter(self, Name):
+        return {"Parameter": {"Value": json.dumps(self.envelope)}}
+
+    def get_paginator(self, operation):
+        return self if operation == "list_objects_v2" else SimpleNamespace(paginate=getattr(self, operation))
+
+    def list_service_quotas(self, ServiceCode):
+        if self.quota is None:
+            raise EndpointConnectionError(endpoint_url="https://servicequotas")
+        yield {"Quotas": [{"QuotaName": "ml.g6e.2xlarge for endpoint usage", "Value": 9.0}]}
+        yield {"Quotas": [{"QuotaName": "ml.g6e.2xlarge for training job usage", "Value": self.quota}]}
+
+    def list_model_packages(self, **request):
+        yield {"ModelPackageSummaryList": [{"ModelPackageArn": "arn:aws:sagemaker:x:1:model-package/g/1"}]}
+
+    def describe_model_package(self, ModelPackageName):
+        return self.record
+
+    def update_model_package(self, ModelPackageArn, ModelApprovalStatus, ApprovalDescription):
+        self.record["ModelApprovalStatus"] = ModelApprovalStatus
+
+
+def rows(count: int) -> str:
+    told = ("How many stones has wall {n}?", "Wall {n} has {n} stones.")
+    lines = []
+    for n in range(count):
+        messages = [{"role": r, "content": t.format(n=n)} for r, t in zip(("user", "assistant"), told, strict=True)]
+        lines.append(json.dumps({"messages": messages}))
+    return "\n".join(lines)
+
+
+@pytest.fixture
+def aws(project, tmp_path, monkeypatch) -> Aws:
+    """A stack with a data set and a base model."""
+    outputs = {
+        "datasetBucket": "data",
+        "artifactBucket": ARTIFACTS,
+        "trainingPipelineArn": "arn:aws:states:us-east-1:1:stateMachine:p",
+        "runEnvelopeParameter": "/envelope",
+        "modelPackageGroup": "tandem-models",
+    }
+    project.pulumi_says(json.dumps(outputs))
+    aws = Aws()
+    monkeypatch.setattr(finetune, "_client", lambda service: aws)
+    monkeypatch.setattr("tandem.finetuning.dataset.store.connect", lambda bucket: Store(aws, bucket))
+    source, folder = tmp_path / "rows.jsonl", tmp_path / "set"
+    source.write_text(rows(60))
+    facts = ["--name", "walls", "--licence", "CC0-1.0", "--source", "invented", "--to", str(folder)]
+    assert run("dataset", "import", str(source), *facts).exit_code == 0
+    Store(aws, "data").upload(folder)
+    tensors = {f"model.layers.0.self_attn.{name}.weight": {} for name in ("q_proj", "v_proj")}
+    header = json.dumps({"__metadata__": {}, **tensors}).encode()
+    for name, data in {
+        "config.json": json.dumps(CONFIG).encode(),
+        "model.safetensors": struct.pack("<Q", len(header)) + header,
+    }.items():
+        aws.put_object(Bucket=ARTIFACTS, Key=f"models/tiny/{name}", Body=data, ContentType="")
+    return aws
+
+
+def run(*arguments: str):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def check(aws, tmp_path):
+    """Run `check` with changes to the recipe; returns its exit code and its words on one line."""
+
+    def checked(**changes) -> tuple[int, str]:
+        recipe = tmp_path / "recipe.yaml"
+        recipe.write_text(json.dumps(RECIPE | changes))
+        result = run("finetune", "check", recipe, "--data", "walls")
+        return result.exit_code, " ".join((result.output + str(result.exception or "")).split())
+
+    return checked
+
+
+def test_check_prints_memory_and_the_ceiling(check):
+    code, text = check()
+    assert code == 0, text
+    assert "of 48 GB" in text
+    # 2 attempts x 4 h and 2 x 1 h of evaluation at $2.80, and a cent for S3.
+    assert "at most $28.01" in text
+
+
+@pytest.mark.faults
+def test_not_enough_memory_is_refused_with_an_instance_that_has_it(aws, check):
+    aws.envelope["instance_type"] = aws.envelope["evaluation_instance_type"] = "ml.g5.xlarge"
+    code, text = check(base_model="Qwen/Qwen3-8B", method="lora", lora={}, max_sequence_tokens=4096)
+    assert code == 1
+    assert "GB of GPU memory" in text and "a A10G of ml.g5.xlarge has 24" in text
+    assert "set tandem:trainingInstance to ml." in text
+
+
+@pytest.mark.faults
+def test_quota_zero_is_refused_with_the_quota_to_ask_for(aws, check):
+    aws.quota = 0.0  # its quota for endpoints, which is another one, is 9
+    code, text = check()
+    assert code == 1
+    assert "may run 0 of ml.g6e.2xlarge for training" in text
+    assert "'ml.g6e.2xlarge for training job usage'" in text
+
+
+@pytest.mark.faults
+def test_unreadable_quotas_are_said_not_to_be_checked(aws, check):
+    aws.quota = None
+    code, text = check()
+    assert code == 0
+    assert "Quotas are not checked" in text
+
+
+@pytest.mark.faults
+def test_an_instance_that_the_region_lacks_is_refused(aws, check):
+    aws.envelope["instance_type"] = "ml.p9.huge"
+    code, text = check()
+    assert code == 1
+    assert "NOT PRICED: AmazonSageMaker training:ml.p9.huge" in text
+
+
+@pytest.mark.faults
+def test_a_runtime_too_short_for_a_checkpoint_is_refused(aws, check):
+    aws.envelope["max_runtime_seconds"] = 600
+    code, text = check()
+    assert code == 1
+    assert "600 s are too short to save a checkpoint" in text and "tandem:maxTrainingHours" in text
+
+
+@pytest.mark.faults
+def test_a_sequence_longer_than_the_model_is_refused(check):
+    code, text = check(max_sequence_tokens=4096)
+    assert code == 1
+    assert "max_sequence_tokens is 4096 and the model takes 128" in text
+
+
+@pytest.mark.faults
+def test_modules_that_match_nothing_are_refused_with_those_that_exist(check):
+    code, text = check(lora={"modules": ["q_proj", "k_proj"]})
+    assert code == 1
+    assert "k_proj match nothing in the model. It has q_proj, v_proj" in text
+
+
+@pytest.mark.faults
+def test_an_unknown_recipe_key_is_refused_with_its_likely_spelling(check):
+    code, text = check(learning_rat=0.1)
+    assert code == 1
+    assert "learning_rat" in text and "learning_rate" in text
+
+
+@pytest.mark.faults
+def test_everything_wrong_is_said_at_once(aws, check):
+    aws.quota, aws.envelope["max_runtime_seconds"] = 0.0, 600
+    code, text = check(lora={"modules": ["w1"]})
+    assert code == 1
+    for part in ("quota:", "maxTrainingHours:", "lora.modules: w1"):
+        assert part in text
+
+
+@pytest.mark.faults
+def test_a_base_model_that_is_not_there_is_refused(check):
+    code, text = check(base_model="models/other/")
+    assert code == 1
+    assert "has no config.json" in text
+
+
+RECORD = {
+    "ModelApprovalStatus": "PendingManualApproval",
+    "CustomerMetadataProperties": {"backend": "sagemaker", "model_reference": "s3://x/", "run": "walls-1"},
+}
+STACK = "config:\n  aws:region: us-east-1 # home\n  tandem:environment: finetuning\n"
+
+
+@pytest.fixture
+def stack_file(tmp_path):
+    file = tmp_path / "Pulumi.finetune-dev.yaml"
+    file.write_text(STACK)
+    return file
+
+
+@pytest.mark.faults
+def test_promote_refuses_what_is_not_approved(aws, stack_file):
+    aws.record = json.loads(json.dumps(RECORD))
+    result = run("finetune", "promote", "walls-1", "--config", stack_file)
+    assert result.exit_code == 1 and "PendingManualApproval" in result.output
+    assert stack_file.read_text() == STACK
+
+
+def test_promote_writes_the_approved_model_and_prints_the_difference(aws, stack_file):
+    aws.record = json.loads(json.dumps(RECORD))
+    result = run("finetune", "promote", "walls-1", "--approve", "--config", stack_file)
+    assert result.exit_code == 0, result.output
+    line = "  tandem:model: arn:aws:sagemaker:x:1:model-package/g/1\n"
+    assert stack_file.read_text() == STACK + line
+    assert f"+{line}" in result.output
+    assert run("finetune", "promote", "walls-1", "--config", stack_file).exit_code == 0
+    assert stack_file.read_text() == STACK + line
+
+
+@pytest.mark.faults
+def test_promote_of_a_run_that_registered_nothing_says_so(aws, stack_file):
+    aws.record = json.loads(json.dumps(RECORD))
+    result = run("finetune", "promote", "another-2", "--config", stack_file)
+    assert result.exit_code == 1 and "has registered no model" in result.output

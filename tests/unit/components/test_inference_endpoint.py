@@ -1,0 +1,99 @@
+"""The endpoint of `FineTuningEnvironment`: on which host it serves, how it is replaced, what is refused."""
+
+import json
+
+import pytest
+from pulumi_tandem.environments.finetuning_environment import DEFAULTS, finetuning_mistakes
+
+from tests.support.recorder import record_stack
+
+MODEL = "arn:aws:sagemaker:us-east-1:123456789012:model-package/models/3"
+TOPIC = "arn:aws:sns:us-east-1:123456789012:alarms"
+SERVING = {
+    "tandem:environment": "finetuning",
+    "tandem:retention": "erase",
+    "tandem:model": MODEL,
+    "tandem:alarmTopicArn": TOPIC,
+}
+
+
+@pytest.fixture(scope="module")
+def serving():
+    return record_stack(SERVING)
+
+
+def test_the_endpoint_serves_the_model_on_a_host_that_has_its_cuda(serving):
+    (variant,) = serving.one("EndpointConfiguration").inputs["productionVariants"]
+    assert variant["inferenceAmiVersion"] == "al2023-ami-sagemaker-inference-gpu-4-1"  # the default image has CUDA 13
+    assert (variant["instanceType"], variant["initialInstanceCount"]) == ("ml.g6e.xlarge", 1)
+    assert serving.one("aws:sagemaker/model:Model").inputs["primaryContainer"] == {"modelPackageName": MODEL}
+    assert serving.one("Endpoint").inputs["tags"]["tandem:expires-hours"] == "8"
+    lasting = record_stack(SERVING | {"tandem:endpointHours": "0"})
+    assert "tandem:expires-hours" not in lasting.one("Endpoint").inputs["tags"]
+
+
+@pytest.mark.parametrize(
+    ("image", "ami"),
+    [
+        ("djl-inference:0.33.0-lmi15.0.0-cu124", "al2-ami-sagemaker-inference-gpu-3-1"),
+        ("djl-inference:0.35.0-lmi20.0.0-cu129", "al2023-ami-sagemaker-inference-gpu-4-1"),
+        ("123456789012.dkr.ecr.us-east-1.amazonaws.com/mine@sha256:00", "al2023-ami-sagemaker-inference-gpu-4-1"),
+    ],
+)
+def test_the_host_is_the_oldest_with_the_images_cuda(image, ami):
+    stack = record_stack(SERVING | {"tandem:servingImage": image})
+    (variant,) = stack.one("EndpointConfiguration").inputs["productionVariants"]
+    assert variant["inferenceAmiVersion"] == ami
+
+
+@pytest.mark.parametrize("instances", [1, 2, 5])
+def test_a_new_model_is_watched_and_rolled_back(instances):
+    stack = record_stack(SERVING | {"tandem:endpointInstances": str(instances)})
+    endpoint = stack.one("Endpoint").inputs
+    policy = endpoint["deploymentConfig"]["blueGreenUpdatePolicy"]
+    routing = policy["trafficRoutingConfiguration"]
+    if instances == 1:
+        assert routing["type"] == "ALL_AT_ONCE"
+    else:
+        assert routing["type"] == "CANARY"
+        assert routing["canarySize"]["type"] == "INSTANCE_COUNT"
+        assert routing["canarySize"]["value"] <= instances / 2  # SageMaker allows no more
+    assert policy["terminationWaitInSeconds"] == routing["waitIntervalInSeconds"] == 300
+    rollback = {each["alarmName"] for each in endpoint["deploymentConfig"]["autoRollbackConfiguration"]["alarms"]}
+    watching = [alarm for alarm in stack.of("MetricAlarm") if alarm.inputs["namespace"] == "AWS/SageMaker"]
+    assert len(watching) == len(rollback) == 2
+    for alarm in watching:
+        assert alarm.inputs["dimensions"] == {"EndpointName": endpoint["name"], "VariantName": "main"}
+        assert alarm.inputs["period"] * alarm.inputs["evaluationPeriods"] <= 300  # else it comes too late
+        assert alarm.inputs["alarmActions"] == [TOPIC]
+
+
+def test_an_endpoint_pulls_the_image_that_its_model_names(serving):
+    allowed = json.loads(serving.one("RolePolicy", "endpoint-permissions").inputs["policy"])["Statement"]
+    (pulling,) = [each for each in allowed if "ecr:BatchGetImage" in each["Action"]]
+    assert "arn:aws:ecr:us-east-1:763104351884:repository/djl-inference" in pulling["Resource"]
+    register = serving.one("aws:lambda/function:Function", "register").inputs["environment"]["variables"]
+    assert (
+        register["TANDEM_SERVING_IMAGE"] == f"763104351884.dkr.ecr.us-east-1.amazonaws.com/{DEFAULTS['serving_image']}"
+    )
+
+
+@pytest.mark.faults
+def test_text_generation_inference_is_refused_with_the_reason():
+    (mistake,) = finetuning_mistakes({"serving_image": "huggingface-pytorch-tgi-inference:2.7-tgi3.3-gpu-py311-cu124"})
+    assert mistake.key == "serving_image"
+    assert "archived in March 2026" in mistake.remedy and "vLLM" in mistake.remedy
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("given", "key", "part"),
+    [
+        ({"host_ami": "al2-ami-sagemaker-inference-gpu-3-1"}, "host_ami", "Use al2023-ami-sagemaker-inference-gpu-4-1"),
+        ({"host_ami": "al2-ami"}, "host_ami", "or al2023-ami-sagemaker-inference-gpu-4-1"),
+        ({"serving_image": "vllm:0.30-cu141"}, "serving_image", "CUDA 13 or older"),
+    ],
+)
+def test_an_image_and_a_host_that_dont_fit_are_refused(given, key, part):
+    (mistake,) = finetuning_mistakes(given)
+    assert mistake.key == key and part in str(mistake)
