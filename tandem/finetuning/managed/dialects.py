@@ -1,0 +1,235 @@
+"""The two dialects of the fine-tuning API: where things are, what a recipe becomes, and what a job's record says.
+
+Field names are those of the services' own typed clients (PyPI: openai 3.57.0, together 3.1.1).
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from tandem.finetuning import recipe as recipes
+from tandem.finetuning.recipe import Mistake
+
+QUEUED, RUNNING, SUCCEEDED, FAILED, CANCELLED = "queued", "running", "succeeded", "failed", "cancelled"
+MARK = "tandem_run"  # metadata of a job that names its run
+STEPS = re.compile(r"Step \d+/(\d+)")
+
+Recipe = Mapping[str, Any]
+Get = Callable[[str], Any]
+"""Fetches a path of the service: its JSON."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """How a job is doing; what the service doesn't tell is None."""
+
+    state: str
+    """One of `queued`, `running`, `succeeded`, `failed`, `cancelled`."""
+    step: int | None
+    steps: int | None
+    loss: float | None
+    tokens: int | None
+    """Tokens trained on, as they are billed."""
+    message: str
+    """The service's last word; why it failed, if it did."""
+    model: str | None
+    """What the service calls the tuned model, once there is one."""
+
+    @property
+    def final(self) -> bool:
+        """Whether it will never change again."""
+        return self.state in (SUCCEEDED, FAILED, CANCELLED)
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """One service's way of speaking the fine-tuning API."""
+
+    title: str
+    url: str
+    secret: str
+    """The secret that holds the key, unless another is named."""
+    upload: str
+    """Path that takes a file."""
+    file_fields: Callable[[str], dict[str, str]]
+    """What goes with a file of that name."""
+    jobs: str
+    """Path that takes and lists jobs."""
+    length: str
+    """Field of a chat request that limits the answer's tokens."""
+    least_rows: int
+    """Fewest rows to train on that the service takes."""
+    refused: Mapping[str, str]
+    """Recipe keys that it can't honour, with the remedy; their default values stand for the service's own choice."""
+    job: Callable[[Recipe], dict[str, Any]]
+    """The job that a recipe asks for, without its files."""
+    mark: Callable[[str], dict[str, Any]]
+    """Fields of a job that name its run."""
+    find: Callable[[Get, str], str | None]
+    """The id of a run's job."""
+    read: Callable[[Get, str], Status]
+
+
+def unsupported(dialect: Dialect, recipe: Recipe) -> list[Mistake]:
+    """Every key of a checked recipe that the service can't honour."""
+    least = {"base_model": "any", "method": recipe["method"], "gate": {"token_f1": {"gain": 0.1}}}
+    defaults = recipes.check(least) | {"method": recipes.METHODS[0]}
+    found = []
+    for key, remedy in dialect.refused.items():
+        value = _value(recipe, key)
+        if value != _value(defaults, key):
+            found.append(Mistake(key, f"{value!r} can't be honoured by {dialect.title}", remedy))
+    return found
+
+
+def _value(recipe: Recipe, key: str) -> Any:
+    outer, _, inner = key.partition(".")
+    return (recipe[outer] or {}).get(inner) if inner else recipe[outer]
+
+
+def _rows_per_step(recipe: Recipe) -> int:
+    return recipe["batch_size"] * recipe["gradient_accumulation"]
+
+
+def _openai_job(recipe: Recipe) -> dict[str, Any]:
+    hyperparameters = {"n_epochs": recipe["epochs"], "batch_size": _rows_per_step(recipe)}
+    return {
+        "model": recipe["base_model"],
+        "seed": recipe["seed"],
+        "method": {"type": "supervised", "supervised": {"hyperparameters": hyperparameters}},
+    }
+
+
+def _openai_find(get: Get, run: str) -> str | None:
+    query = {"limit": "100", f"metadata[{MARK}]": run}
+    while True:
+        page = get(f"/fine_tuning/jobs?{urlencode(query)}")
+        for job in page["data"]:  # a compatible service may not know the filter
+            if (job.get("metadata") or {}).get(MARK) == run:
+                return job["id"]
+        if not page.get("has_more"):
+            return None
+        query["after"] = page["data"][-1]["id"]
+
+
+def _openai_read(get: Get, job: str) -> Status:
+    found = get(f"/fine_tuning/jobs/{job}")
+    events = get(f"/fine_tuning/jobs/{job}/events?limit=100")["data"]  # newest first
+    progress = next((event for event in events if event.get("type") == "metrics"), {})
+    metrics, steps = progress.get("data") or {}, STEPS.match(progress.get("message", ""))
+    states = {"validating_files": QUEUED} | {each: each for each in (QUEUED, SUCCEEDED, FAILED, CANCELLED)}
+    return Status(
+        state=states.get(found["status"], RUNNING),
+        step=metrics.get("step"),
+        steps=int(steps[1]) if steps else None,
+        loss=metrics.get("train_loss"),
+        tokens=found.get("trained_tokens"),
+        message=(found.get("error") or {}).get("message") or (events[0]["message"] if events else found["status"]),
+        model=found.get("fine_tuned_model"),
+    )
+
+
+def _together_job(recipe: Recipe) -> dict[str, Any]:
+    lora = recipe["lora"]
+    kind: dict[str, Any] = {"type": "Full"}
+    if lora:
+        modules = lora["modules"] if isinstance(lora["modules"], str) else ",".join(lora["modules"])
+        kind = {"type": "Lora", "lora_r": lora["rank"], "lora_alpha": lora["alpha"]}
+        kind |= {"lora_dropout": lora["dropout"], "lora_trainable_modules": modules}
+    return {
+        "model": recipe["base_model"],
+        "n_epochs": recipe["epochs"],
+        "n_checkpoints": 1,
+        "n_evals": recipe["epochs"],  # with none, which is the default, the validation rows would do nothing
+        "learning_rate": recipe["learning_rate"],
+        # As our own training does it: linear, the loss on the answers alone, one row a sequence.
+        "lr_scheduler": {"lr_scheduler_type": "linear", "lr_scheduler_args": {"min_lr_ratio": 0.0}},
+        "training_method": {"method": "sft", "train_on_inputs": False},
+        "packing": False,
+        "batch_size": _rows_per_step(recipe),
+        "gradient_accumulation_steps": 1,
+        "max_seq_length": recipe["max_sequence_tokens"],
+        "warmup_ratio": recipe["warmup_ratio"],
+        "weight_decay": recipe["weight_decay"],
+        "max_grad_norm": 1.0,
+        "random_seed": recipe["seed"],
+        "training_type": kind,
+    }
+
+
+def _together_find(get: Get, run: str) -> str | None:
+    return next((job["id"] for job in get("/fine-tunes")["data"] if job.get("suffix") == run), None)
+
+
+def _together_read(get: Get, job: str) -> Status:
+    found = get(f"/fine-tunes/{job}")
+    metrics = get(f"/fine-tunes/{job}/metrics").get("metrics") or []  # oldest first
+    events = sorted(found.get("events") or [], key=lambda event: event["created_at"], reverse=True)
+    states = {"pending": QUEUED, "queued": QUEUED, "completed": SUCCEEDED, "cancelled": CANCELLED}
+    step = found.get("steps_completed") or _newest(events, "step") or _newest(metrics[::-1], "train/global_step")
+    return Status(
+        # "compressing", "uploading" and "cancel_requested" are not the end.
+        state=(states | {"error": FAILED, "user_error": FAILED}).get(found["status"], RUNNING),
+        step=int(step) if step else None,
+        steps=found.get("total_steps") or _newest(events, "total_steps"),
+        loss=_newest(metrics[::-1], "train/loss"),
+        tokens=found.get("token_count"),
+        message=events[0]["message"] if events else found["status"],
+        model=found.get("model_output_name"),
+    )
+
+
+def _newest(entries: Iterable[Mapping[str, Any]], key: str) -> Any:
+    return next((entry[key] for entry in entries if entry.get(key) is not None), None)
+
+
+EPOCHS = "It counts epochs: leave it out and set `epochs`."
+ITS_OWN = "It chooses this itself: leave it out."
+OPENAI = Dialect(
+    title="OpenAI",
+    url="https://api.openai.com/v1",
+    secret="tandem/openai",  # noqa: S106 - its name
+    upload="/files",
+    file_fields=lambda _: {"purpose": "fine-tune"},
+    jobs="/fine_tuning/jobs",
+    length="max_completion_tokens",
+    least_rows=10,
+    refused={
+        "method": "It has a way of its own: leave it out.",
+        "max_sequence_tokens": "Each of its models has its own limit: leave it out.",
+        "max_steps": EPOCHS,
+        "learning_rate": "It takes a multiplier of a rate that it chooses itself: leave it out.",
+        "warmup_ratio": ITS_OWN,
+        "weight_decay": ITS_OWN,
+        "checkpoint_steps": "It keeps a checkpoint an epoch: leave it out.",
+        "lora.rank": ITS_OWN,
+        "lora.alpha": ITS_OWN,
+        "lora.dropout": ITS_OWN,
+        "lora.modules": ITS_OWN,
+    },
+    job=_openai_job,
+    mark=lambda run: {"suffix": run, "metadata": {MARK: run}},
+    find=_openai_find,
+    read=_openai_read,
+)
+TOGETHER = Dialect(
+    title="Together AI",
+    url="https://api.together.ai/v1",
+    secret="tandem/together",  # noqa: S106 - its name
+    upload="/files/upload",
+    file_fields=lambda name: {"purpose": "fine-tune", "file_name": name, "file_type": "jsonl"},
+    jobs="/fine-tunes",
+    length="max_tokens",
+    least_rows=1,
+    refused={
+        "max_steps": EPOCHS,
+        "checkpoint_steps": "It counts checkpoints, not steps, and keeps the last: leave it out.",
+    },
+    job=_together_job,
+    mark=lambda run: {"suffix": run},
+    find=_together_find,
+    read=_together_read,
+)
+DIALECTS = {"openai": OPENAI, "together": TOGETHER}
