@@ -186,5 +186,5 @@ def test_destroy_after_runs_with_an_endpoint_up_and_a_job_running_leaves_nothing
     until(lambda: tuning.metrics(run), 120, "a job trains")
     tuning.cloud.pulumi("destroy", "--stack", STACK, "--yes", "--config-file", str(CONFIG))
     assert not tuning.process(run)
-    left = json.loads(json.dumps(tuning.cloud.tandem("local", "audit", check=False).stdout))
+    left = tuning.cloud.tandem("local", "audit", check=False).stdout
     assert "tuning" not in left, left
