@@ -4,7 +4,7 @@ import json
 
 from localcloud.services.supervisor import EMULATOR, OPENSEARCH, SAGEMAKER
 
-# No resources of a stack: data points, history, log lines, a second key of the same queues, AWS's own event bus and job log group.
+# No resources: data points, history, log lines, a second key of the same queues, AWS's own event bus and log group.
 IGNORED = {
     "cloudwatch metrics", "cloudwatch alarm_history", "sqs queue_name_to_url", "eventbridge buses default",
     "cloudwatch_logs log_records", "cloudwatch_logs log_groups /aws/sagemaker/TrainingJobs",

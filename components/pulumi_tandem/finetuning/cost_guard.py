@@ -3,11 +3,12 @@
 from typing import NotRequired, TypedDict
 
 import pulumi
-from pulumi_aws import budgets, cloudwatch, lambda_
+from pulumi_aws import budgets
 
 from ..foundation.arns import account_arn
 from ..foundation.function import Function
 from ..foundation.policy import allow
+from ..foundation.schedule import every
 from ..foundation.tags import Tags
 
 EVERY_MINUTES = 15
@@ -66,26 +67,13 @@ class CostGuard(pulumi.ComponentResource):
             },
             opts=child,
         )
-        rule = cloudwatch.EventRule(
-            f"{name}-schedule",
+        every(
+            name,
+            EVERY_MINUTES,
+            function,
             description="When jobs and endpoints are compared with their limits",
-            schedule_expression=f"rate({EVERY_MINUTES} minutes)",
             tags=tags,
-            opts=child,
-        )
-        permission = lambda_.Permission(
-            f"{name}-permission",
-            action="lambda:InvokeFunction",
-            function=function.function_name,
-            principal="events.amazonaws.com",
-            source_arn=rule.arn,
-            opts=child,
-        )
-        cloudwatch.EventTarget(
-            f"{name}-start",
-            rule=rule.name,
-            arn=function.function_arn,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[permission]),
+            parent=self,
         )
         if args["monthly_budget"]:
             who: dict = {"subscriber_email_addresses": [args["alert_email"]]} if args.get("alert_email") else {}

@@ -3,12 +3,12 @@
 from typing import NotRequired, TypedDict
 
 import pulumi
-from pulumi_aws import cloudwatch, lambda_
 
 from ..foundation.alarms import alarm
 from ..foundation.data_bucket import DataBucket
 from ..foundation.function import Function
 from ..foundation.policy import allow
+from ..foundation.schedule import every
 from ..foundation.work_queue import WorkQueue
 from . import search_access
 from .ledger import Ledger
@@ -72,27 +72,13 @@ class Sweep(pulumi.ComponentResource):
         search_access.grant(
             self, name, store.collection_name, function.role_arn, search_access.READ + search_access.WRITE
         )
-        minutes = args["minutes"]
-        rule = cloudwatch.EventRule(
-            f"{name}-schedule",
+        every(
+            name,
+            args["minutes"],
+            function,
             description="When bucket, ledger and index are compared",
-            schedule_expression=f"rate({minutes} minutes)",
             tags=tags,
-            opts=child,
-        )
-        permission = lambda_.Permission(
-            f"{name}-permission",
-            action="lambda:InvokeFunction",
-            function=function.function_name,
-            principal="events.amazonaws.com",
-            source_arn=rule.arn,
-            opts=child,
-        )
-        cloudwatch.EventTarget(
-            f"{name}-start",
-            rule=rule.name,
-            arn=function.function_arn,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[permission]),
+            parent=self,
         )
         alarm(
             f"{name}-stale",
