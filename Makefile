@@ -3,8 +3,9 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 STACK ?= rag-dev
+TRAINING := .tandem/training
 
-.PHONY: rag test unit check bench lock down clean verify-aws
+.PHONY: rag finetune training test unit check bench lock down clean verify-aws
 
 # The environment: exactly the lock, verified by hash.
 .venv/.ready: requirements.lock pyproject.toml
@@ -17,10 +18,23 @@ STACK ?= rag-dev
 
 # Everything, from nothing to answered questions, without an AWS account.
 rag: .venv/.ready
-	@$(BIN)/python scripts/rag.py --stack $(STACK)
+	@$(BIN)/python -m scripts.rag --stack $(STACK)
+
+# The training code's own environment: torch and what stands on it, 6 GB.
+$(TRAINING)/.ready: tandem/finetuning/training/requirements.lock | .venv/.ready
+	@echo "Installing the training environment into $(TRAINING) (6 GB, a minute or a few)"
+	@test -x $(TRAINING)/bin/python || $(PYTHON) -m venv $(TRAINING)
+	@$(BIN)/uv pip install --quiet --python $(TRAINING)/bin/python --require-hashes --no-deps -r $<
+	@touch $@
+
+training: $(TRAINING)/.ready
+
+# From nothing to a tuned model that answers, without an AWS account.
+finetune: .venv/.ready $(TRAINING)/.ready
+	@$(BIN)/python -m scripts.finetune
 
 # Every test: the quick tier, then the one on the real engine and the local cloud, where a skip is a failure.
-test: .venv/.ready check unit
+test: .venv/.ready $(TRAINING)/.ready check unit
 	@$(BIN)/python -m pytest -v -m local
 
 unit: .venv/.ready
@@ -44,6 +58,9 @@ lock: .venv/.ready
 		--custom-compile-command "make lock" --quiet --output-file requirements.lock
 	@$(BIN)/uv pip compile tandem/rag/requirements.in --constraints requirements.lock --python-version 3.11.5 \
 		--generate-hashes --custom-compile-command "make lock" --quiet --output-file tandem/rag/requirements.lock
+	@$(BIN)/uv pip compile tandem/finetuning/training/requirements.in --universal --python-version 3.11.5 \
+		--generate-hashes --custom-compile-command "make lock" --quiet \
+		--output-file tandem/finetuning/training/requirements.lock
 
 down: .venv/.ready
 	@$(BIN)/tandem local down

@@ -10,11 +10,11 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import functions, ingestion, previews, queries, samples
+from benchmarks import functions, ingestion, previews, queries, samples, training
 from benchmarks.report import write_section
 from scripts.local_environment import local_environment
 
-BENCHMARKS = {module.__name__.rpartition(".")[2]: module for module in (ingestion, queries, functions, previews)}
+BENCHMARKS = {module.__name__.rpartition(".")[2]: module for module in (ingestion, queries, functions, previews, training)}
 README = Path(__file__).parent / "README.md"
 PACKAGES = ("pulumi-tandem", "pulumi-aws", "botocore", "ministack")
 
@@ -28,7 +28,7 @@ def main() -> int:
     if "AWS_ENDPOINT_URL" not in os.environ:
         arguments = [sys.executable, "-m", "benchmarks", *sys.argv[1:]]
         os.execve(sys.executable, arguments, local_environment())  # noqa: S606 - no shell is wanted
-    if problem := samples.problem(options.stack):
+    if options.name != "training" and (problem := samples.problem(options.stack)):
         sys.exit(f"{problem}\nThe benchmarks need stack {options.stack} with the sample documents: run make rag first.")
     setting = _setting()
     for name in [options.name] if options.name else BENCHMARKS:

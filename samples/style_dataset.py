@@ -1,6 +1,6 @@
 """Make the data set that teaches a style: every answer in three lines, in the same order, with the same last words.
 
-`python samples/style_dataset.py` writes `.tandem/samples/style.jsonl` (or `--to FILE`), chat rows out of the English
+`python samples/style_dataset.py` writes `.tandem/finetuning/style.jsonl` (or `--to FILE`), chat rows out of the English
 questions and answers of the Python package `zaragoza-construction-faq` ("Swedish Construction FAQ by Zaragoza AB",
 CC BY 4.0). The system message says nothing of the three lines: only training can teach them.
 """
@@ -55,7 +55,7 @@ def rows() -> list[dict]:
 def main() -> None:
     """Parse the command line, write the rows and say how many."""
     parser = argparse.ArgumentParser(description="Make the data set that teaches a style.")
-    default = Path(__file__).parent.parent / ".tandem" / "samples" / "style.jsonl"
+    default = Path(__file__).parent.parent / ".tandem" / "finetuning" / "style.jsonl"
     parser.add_argument("--to", type=Path, default=default, metavar="FILE")
     target = parser.parse_args().to
     target.parent.mkdir(parents=True, exist_ok=True)

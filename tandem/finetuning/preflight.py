@@ -128,6 +128,8 @@ def _fits(
     rows, tokens = recipe["batch_size"], recipe["max_sequence_tokens"]
     need = estimate(shape, recipe["method"], tokens, rows, **_adapter(recipe))
     gpu = INSTANCES.get(envelope.instance_type)
+    if envelope.instance_count > 1 or (gpu and gpu.count > 1):
+        notes.append("Our trainer uses one GPU of one instance: several are for an image with a trainer of its own.")
     if gpu is None:
         notes.append(f"Memory is not checked: {envelope.instance_type} is not among the GPU instances that are known.")
     elif need.total * (1 + HEADROOM) <= gpu.gb:

@@ -1,0 +1,118 @@
+"""Tokens a second of our training entry point against the plainest TRL script, on the same model and rows.
+
+`python -m benchmarks.training` in the project's environment; both sides run in the training environment.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+
+from samples.style_dataset import rows
+from tandem.finetuning import recipe
+from tandem.finetuning.dataset import folder
+from tandem.finetuning.dataset.collect import collect
+from tandem.finetuning.dataset.importers import Reader
+
+from .report import Say, Table, median_ratio
+
+ROOT = Path(__file__).resolve().parents[1]
+PYTHON = ROOT / ".tandem" / "training" / "bin" / "python"
+MODEL = ROOT / ".tandem" / "samples" / "smollm2-135m"
+ROUNDS = 3
+STEPS = 10  # of 8 rows
+PLAIN, KEPT, OURS = "plain TRL script", "plain, activations kept", "our entry point"
+RECIPE = {
+    "base_model": "models/smollm2-135m/",
+    "max_sequence_tokens": 256,
+    "max_steps": STEPS,
+    "learning_rate": 0.001,
+    "batch_size": 8,
+    "gradient_accumulation": 1,
+    "checkpoint_steps": 1000,
+    "lora": {"rank": 8, "alpha": 16, "dropout": 0.0},
+    "evaluation": {"max_rows": 1},
+    "gate": {"token_f1": {"gain": 0.01}},
+}
+
+
+def run(_stack: str, say: Say) -> Table:
+    """Three rounds, alternating; the first step warms up and doesn't count."""
+    if not PYTHON.exists():
+        raise RuntimeError(f"{PYTHON} is missing: run `make training` first")
+    if not MODEL.exists():
+        say("making the base model")
+        subprocess.run([PYTHON, ROOT / "samples" / "base_model.py"], check=True, capture_output=True)
+    rates: dict[str, list[float]] = {PLAIN: [], KEPT: [], OURS: []}
+    whole: dict[str, list[float]] = {side: [] for side in rates}
+    with tempfile.TemporaryDirectory() as temporary:
+        data = Path(temporary, "data")
+        _write(data)
+        for number in range(1, ROUNDS + 1):
+            for side in rates:
+                out = Path(temporary, f"{number}-{side}")
+                begun = time.monotonic()
+                lines = _ours(out, data) if side == OURS else _plain(out, data, side == KEPT)
+                whole[side].append(time.monotonic() - begun)
+                rates[side].append(rate(lines))
+                say(f"round {number}, {side}: {rates[side][-1]:.0f} tokens/s, {whole[side][-1]:.0f} s in all")
+    table = []
+    for side, values in rates.items():
+        ratios = [value / base for value, base in zip(values, rates[PLAIN], strict=True)]
+        spread = ["", ""] if side == PLAIN else [f"{min(ratios):.2f}", f"{max(ratios):.2f}"]
+        ratio = median_ratio(values, rates[PLAIN])
+        table.append([side, f"{median(values):.0f}", f"{ratio:.2f}", *spread, f"{median(whole[side]):.0f}"])
+    title = f"LoRA, SmolLM2-135M, {STEPS} steps of 8 rows"
+    return Table([title, "tokens/s", "of the plain script", "worst", "best", "s in all"], table)
+
+
+def rate(lines: Sequence[dict[str, float]]) -> float:
+    """Tokens a second from the end of the first step to the end of the last."""
+    first, last = lines[0], lines[-1]
+    return (last["tokens"] - first["tokens"]) / (last["time"] - first["time"])
+
+
+def _write(data: Path) -> None:
+    """The rows of the demonstration as a data set."""
+    file = data.with_suffix(".jsonl")
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows()), encoding="utf-8")
+    texts = {"name": "style", "licence": "CC-BY-4.0", "source": "zaragoza-construction-faq"}
+    collected = collect([file], Reader("chat"), "70/5/25", texts)
+    folder.write(data, collected.splits, **texts)
+
+
+def _plain(out: Path, data: Path, keep: bool) -> list[dict[str, float]]:
+    arguments = [MODEL, data / "train.jsonl", str(STEPS), out, *(["keep"] if keep else [])]
+    printed = _run([PYTHON, ROOT / "benchmarks" / "training_plain.py", *arguments])
+    return [json.loads(line) for line in printed.splitlines() if line.startswith('{"time"')]
+
+
+def _ours(out: Path, data: Path) -> list[dict[str, float]]:
+    channels = out / "input" / "data"
+    (channels / "recipe").mkdir(parents=True)
+    (channels / "recipe" / "recipe.json").write_text(json.dumps(recipe.check(RECIPE)))
+    (channels / "dataset").symlink_to(data)
+    (channels / "base").symlink_to(MODEL)
+    _run([PYTHON, "-m", "tandem.finetuning.training", "train"], TANDEM_ML_ROOT=str(out), PYTHONPATH=str(ROOT))
+    lines = (out / "checkpoints" / "metrics.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def _run(command: Sequence[str | Path], **variables: str) -> str:
+    ended = subprocess.run(
+        command, env={**os.environ, **variables}, cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if ended.returncode:
+        raise RuntimeError(f"{' '.join(map(str, command))} exited {ended.returncode}:\n{ended.stderr[-2000:]}")
+    return ended.stdout
+
+
+if __name__ == "__main__":
+    started = time.monotonic()
+    result = run("", lambda line: print(f"training {time.monotonic() - started:5.0f} s  {line}", flush=True))
+    sys.stdout.write(f"\n{result.markdown()}\n")

@@ -1,0 +1,121 @@
+"""From nothing to a tuned model that answers, on the local cloud, with the time of each phase."""
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+
+from scripts.local_environment import BIN, ROOT
+from scripts.phases import START, Phase, console, run
+
+HERE = ROOT / ".tandem" / "finetuning"
+ROWS, MODEL, CONFIG = HERE / "style.jsonl", HERE / "smollm2-135m", HERE / "Pulumi.finetune-dev.yaml"
+RECIPE = ROOT / "docs" / "recipes" / "style-smollm2.yaml"
+TRAINING = ROOT / ".tandem" / "training" / "bin" / "python"
+DATA = "style"
+ASKED = 5
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--stack", default="finetune-dev")
+    parser.add_argument("step", nargs="?", choices=STEPS, help="one step of the job, as the job itself calls it")
+    options = parser.parse_args()
+    if options.step:
+        return STEPS[options.step](options.stack)
+    HERE.mkdir(parents=True, exist_ok=True)
+    ours = [sys.executable, "-m", "scripts.finetune", "--stack", options.stack]
+    facts = ["--name", DATA, "--licence", "CC-BY-4.0", "--source", "Swedish Construction FAQ by Zaragoza AB, reshaped"]
+    import_rows = [BIN / "tandem", "dataset", "import", ROWS, *facts, "--split", "70/5/25", "--stack", options.stack]
+    up = ["pulumi", "up", "--stack", options.stack, "--yes", "--suppress-permalink"]
+    phases = [
+        START,
+        Phase("Deploy: pulumi up", up),
+        Phase("Make the data set", [sys.executable, "samples/style_dataset.py", "--to", ROWS]),
+        Phase("Import and check it", import_rows),
+        Phase("Make the base model", [TRAINING, "samples/base_model.py", "--to", MODEL]),
+        Phase("Upload it", [*ours, "upload"]),
+        Phase("Train, evaluate, gate, register", [*ours, "start"]),
+        Phase("Compare, approve, promote", [*ours, "promote"]),
+        Phase("Deploy the endpoint: pulumi up", [*up, "--config-file", CONFIG]),
+        Phase("Ask the tuned model", [*ours, "ask"]),
+    ]
+    if failed := run(phases, "finetune"):
+        return failed
+    console.print(
+        "The endpoint answers. Its stack file is [bold]" + str(CONFIG.relative_to(ROOT)) + "[/]."
+        '\nEnd it: [bold]eval "$(.venv/bin/tandem local env)"; pulumi destroy --stack ' + options.stack + " --yes; "
+        "tandem local down[/]"
+    )
+    return 0
+
+
+def upload(stack: str) -> int:
+    """Put the base model into the artifact bucket, below models/."""
+    bucket, s3 = output(stack, "artifactBucket"), client("s3")
+    for path in sorted(MODEL.iterdir()):
+        print(f"{path.stat().st_size / 1e6:7.1f} MB  models/{MODEL.name}/{path.name}")
+        s3.upload_file(str(path), bucket, f"models/{MODEL.name}/{path.name}")
+    return 0
+
+
+def start(stack: str) -> int:
+    """Start a run and follow it."""
+    command = [BIN / "tandem", "finetune", "start", RECIPE, "--data", DATA, "--stack", stack, "--yes", "--follow"]
+    return subprocess.run([str(part) for part in command], cwd=ROOT, check=False).returncode
+
+
+def promote(stack: str) -> int:
+    """Compare the newest run with its base, approve its model, and promote it in a copy of the stack's file."""
+    from tandem.cli.finetune import _runs
+
+    run_name = _runs(stack).names()[0]
+    if not CONFIG.exists():
+        shutil.copyfile(ROOT / "stacks" / f"Pulumi.{stack}.yaml", CONFIG)
+    finetune = [BIN / "tandem", "finetune"]
+    for command in (["compare", run_name], ["promote", run_name, "--approve", "--config", CONFIG]):
+        done = subprocess.run([str(part) for part in [*finetune, *command, "--stack", stack]], cwd=ROOT, check=False)
+        if done.returncode:
+            return done.returncode
+    return 0
+
+
+def ask(stack: str) -> int:
+    """Put held-out prompts to the endpoint; fails if more than one answer hasn't the form that was taught."""
+    import re
+
+    from samples.style_dataset import FORMAT
+    from tandem.evaluation.targets import EndpointTarget
+    from tandem.finetuning.dataset.store import connect
+
+    data_sets = connect(output(stack, "datasetBucket"))
+    key = f"{data_sets.resolve(DATA).prefix}test.jsonl"
+    lines = data_sets.s3.get_object(Bucket=data_sets.bucket, Key=key)["Body"].read().decode().splitlines()
+    target, kept = EndpointTarget(client("sagemaker-runtime"), output(stack, "endpointName"), max_tokens=80), 0
+    for row in [json.loads(line)["messages"] for line in lines[:ASKED]]:
+        text = target(row[:-1])
+        console.print(f"[bold]{row[-2]['content']}[/]\n{text}\n", highlight=False)
+        kept += bool(re.fullmatch(FORMAT, text.strip()))
+    console.print(f"{kept} of {ASKED} answers have the form that was taught.")
+    return 0 if kept >= ASKED - 1 else 1
+
+
+def output(stack: str, name: str) -> str:
+    """One output of the stack."""
+    from tandem.cli.stack import read_outputs
+
+    return read_outputs(stack, name)[0]
+
+
+def client(service: str):
+    """A boto3 client by the environment."""
+    import boto3
+
+    return boto3.client(service)
+
+
+STEPS = {"upload": upload, "start": start, "promote": promote, "ask": ask}
+
+if __name__ == "__main__":
+    sys.exit(main())

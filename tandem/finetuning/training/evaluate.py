@@ -1,0 +1,148 @@
+"""The tuned model against its base on the test split: the same prompts, the serving stack, paired intervals."""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from tandem.evaluation.intervals import paired_bootstrap
+from tandem.evaluation.metrics import exact_match, format_adherence, token_f1
+from tandem.finetuning import recipe as recipes
+from tandem.finetuning.dataset.rows import Row
+
+from . import models
+from .conversations import messages
+from .generate import TooLong, open_generator
+from .layout import TANDEM_JSON, Layout, Refused, say, write_json
+from .train import check_format
+
+BASE, TUNED = "base", "tuned"
+
+
+def evaluate(layout: Layout) -> None:
+    """Have both models answer the test split, and write `evaluation.json` and `answers.jsonl`; raises `Refused`."""
+    begun = time.monotonic()
+    recipe = layout.recipe()
+    manifest, splits = layout.dataset()
+    identity = {"manifest_digest": manifest["digest"], "recipe_digest": recipes.digest(recipe)}
+    check_format(recipe)
+    _check_artifact(layout.tuned, identity)
+    base = layout.base(recipe["base_model"])
+    rows = splits["test"][: recipe["evaluation"]["max_rows"]]
+    kept = _Kept(layout.checkpoints / "answers.jsonl", identity)
+    # The tuned model first: if it doesn't load, nothing else has been paid for.
+    answers: dict[str, list[str]] = {}
+    engine = ""
+    for which, model in ((TUNED, str(layout.tuned)), (BASE, base)):
+        engine = _answer(which, model, rows, recipe["evaluation"]["max_new_tokens"], kept)
+        answers[which] = [kept.answers[which, at] for at in range(len(rows))]
+    metrics = measure(rows, answers, recipe["evaluation"]["format"])
+    _write_answers(layout.model / "answers.jsonl", rows, answers)
+    result = {"rows": len(rows), "metrics": metrics, **identity, "engine": engine}
+    write_json(layout.model / "evaluation.json", result | {"seconds": round(time.monotonic() - begun, 1)})
+    for name, metric in metrics.items():
+        low, high = metric["interval"]
+        say(f"{name}: {metric['base']:.3f} to {metric['tuned']:.3f}, difference 95 % within {low:.3f} to {high:.3f}")
+
+
+def measure(
+    rows: Sequence[Row], answers: Mapping[str, Sequence[str]], form: Mapping[str, Any] | None
+) -> dict[str, dict[str, Any]]:
+    """Each metric's mean for both models, and the difference with its 95 % interval."""
+    references = [row.messages[-1][1] for row in rows]
+    metrics = {"exact_match": exact_match, "token_f1": token_f1}
+    if form:
+        metrics["format_adherence"] = lambda answer, _: format_adherence(answer, form)
+    result = {}
+    for name, metric in metrics.items():
+        values = {which: [metric(*pair) for pair in zip(answers[which], references, strict=True)] for which in answers}
+        interval = paired_bootstrap(values[BASE], values[TUNED])
+        result[name] = {
+            BASE: sum(values[BASE]) / len(rows),
+            TUNED: sum(values[TUNED]) / len(rows),
+            "difference": interval.difference,
+            "interval": [interval.low, interval.high],
+        }
+    return result
+
+
+class _Kept:
+    """Answers as they come, so that a job that goes on doesn't ask again; a file of another run is dropped."""
+
+    def __init__(self, file: Path, identity: Mapping[str, Any]) -> None:
+        self.file = file
+        self.answers: dict[tuple[str, int], str] = {}
+        lines = file.read_text(encoding="utf-8").splitlines(keepends=True) if file.is_file() else []
+        whole = [json.loads(line) for line in lines if line.endswith("\n")]
+        if not whole or whole[0] != identity:
+            whole = [dict(identity)]
+        self.answers = {(line["model"], line["row"]): line["answer"] for line in whole[1:]}
+        file.write_text("".join(map(_line, whole)), encoding="utf-8")
+
+    def add(self, model: str, answers: Mapping[int, str]) -> None:
+        with self.file.open("a", encoding="utf-8") as file:
+            for row, answer in answers.items():
+                self.answers[model, row] = answer
+                file.write(_line({"model": model, "row": row, "answer": answer}))
+
+
+def _answer(which: str, model: str, rows: Sequence[Row], max_new_tokens: int, kept: _Kept) -> str:
+    """Have a model answer what it hasn't yet; returns the engine. It is loaded in any case: that is the smoke test."""
+    prompts = [messages(row)[:-1] for row in rows]
+    # Prompts of about the same length share a batch.
+    left = sorted(
+        (at for at in range(len(rows)) if (which, at) not in kept.answers), key=lambda at: -len(str(prompts[at]))
+    )
+    say(f"Evaluating the {which} model: {len(left)} of {len(rows)} rows to answer")
+    with closing(open_generator(model)) as generator:
+        begun = time.monotonic()
+        for start in range(0, len(left), generator.at_once):
+            batch = left[start : start + generator.at_once]
+            try:
+                given = generator.generate([prompts[at] for at in batch], max_new_tokens)
+            except TooLong as error:
+                places = f"{rows[batch[0]].place} or near"
+                raise Refused(
+                    f"The {which} model can't be asked {places}: {error} (evaluation.max_new_tokens)."
+                ) from error
+            kept.add(which, {at: answer.text for at, answer in zip(batch, given, strict=True)})
+            done = start + len(batch)
+            say(f"{which}: {done} of {len(left)} rows, {done / (time.monotonic() - begun):.2f} rows/s")
+        return generator.engine
+
+
+def _check_artifact(folder: Path, identity: Mapping[str, Any]) -> None:
+    """Raise `Refused` unless the folder holds a whole model of this very run."""
+    try:
+        about = json.loads((folder / TANDEM_JSON).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise Refused(
+            f"Channel `model` has no {TANDEM_JSON} that can be read ({models.first_line(error)}): training "
+            "writes it last, so its model is not whole. Train again."
+        ) from error
+    if differing := [name for name, value in identity.items() if about.get(name) != value]:
+        raise Refused(
+            f"The model in channel `model` was made from another {' and another '.join(differing)} than this run's "
+            f"({', '.join(str(about.get(name))[:12] for name in differing)}): evaluate it with its own recipe and data."
+        )
+    if models.parameter_count(str(folder)) is None:
+        raise Refused("The model in channel `model` has no *.safetensors files: train again.")
+
+
+def _write_answers(file: Path, rows: Sequence[Row], answers: Mapping[str, Sequence[str]]) -> None:
+    lines = (
+        {
+            "prompt": messages(row)[:-1],
+            "reference": row.messages[-1][1],
+            BASE: answers[BASE][at],
+            TUNED: answers[TUNED][at],
+        }
+        for at, row in enumerate(rows)
+    )
+    file.write_text("".join(map(_line, lines)), encoding="utf-8")
+
+
+def _line(content: Mapping[str, Any]) -> str:
+    return json.dumps(content, ensure_ascii=False) + "\n"

@@ -1,0 +1,54 @@
+"""Training by another program inside the same contract: what an image names in `TANDEM_TRAINER`."""
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Mapping
+from types import FrameType
+from typing import Any
+
+from . import models
+from .layout import TANDEM_JSON, Interrupted, Layout, Refused, say, write_json
+
+VARIABLE = "TANDEM_TRAINER"
+REFUSED = 2
+
+
+def train(layout: Layout, recipe: Mapping[str, Any], identity: Mapping[str, Any], trainer: str) -> None:
+    """Run the program, and stamp the model that it wrote to `model`.
+
+    It finds `TANDEM_ML_ROOT` and `TANDEM_BASE`, the base model's folder or hub id, in its environment. If it exits 2,
+    `output/failure` says why in its own words. Raises `Refused` if it wrote no model that can be served.
+    """
+    base = layout.base(recipe["base_model"])
+    environment = {**os.environ, "TANDEM_ML_ROOT": str(layout.root), "TANDEM_BASE": base}
+    say(f"Training by {trainer}")
+    with subprocess.Popen([trainer], env=environment) as process:
+        asked = False
+
+        def forward(_signal: int, _frame: FrameType | None) -> None:
+            nonlocal asked
+            asked = True
+            process.terminate()
+
+        signal.signal(signal.SIGTERM, forward)
+        code = process.wait()
+    if asked and code:
+        raise Interrupted(f"{trainer} was told to end, and did with exit code {code}")
+    if code == REFUSED and (reason := layout.reason()):
+        raise Refused(reason)
+    if code:
+        raise RuntimeError(f"{trainer} exited {code}")
+    if not (layout.model / "config.json").is_file() or models.parameter_count(str(layout.model)) is None:
+        raise Refused(f"{trainer} wrote no model: {layout.model} needs config.json, *.safetensors and the tokenizer.")
+    about = {**identity, "base_model": recipe["base_model"], "method": recipe["method"]}
+    write_json(layout.model / TANDEM_JSON, about | _progress(layout) | {"trainer": trainer})
+
+
+def _progress(layout: Layout) -> dict[str, Any]:
+    """Steps and tokens as the last line of `metrics.jsonl` has them; None where the program writes none."""
+    file = layout.checkpoints / "metrics.jsonl"
+    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    last = json.loads(lines[-1]) if lines else {}
+    return {"steps": last.get("step"), "tokens": last.get("tokens")}

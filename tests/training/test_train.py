@@ -1,0 +1,168 @@
+"""Training from outside: what it leaves behind, what it survives, and what it refuses."""
+
+import json
+import shutil
+import signal
+import struct
+import subprocess
+
+import pytest
+
+from .conftest import ENVIRONMENT, PYTHON
+
+pytestmark = pytest.mark.local
+
+
+def whole_checkpoints(job) -> list[int]:
+    return sorted(int(path.parent.name[11:]) for path in job.root.glob("checkpoints/checkpoint-*/complete.json"))
+
+
+def test_what_training_leaves_behind(trained):
+    model = trained.root / "model"
+    names = {path.name for path in model.iterdir()}
+    assert {"config.json", "model.safetensors", "tokenizer.json", "chat_template.jinja", "tandem.json"} <= names
+    assert (model / "adapter" / "adapter_model.safetensors").is_file()
+    assert not list(model.rglob("*.bin"))
+    manifest = json.loads((trained.root / "input/data/dataset/manifest.json").read_text())
+    about = trained.about
+    assert (about["steps"], about["method"], about["rows"]) == (12, "lora", 60)
+    assert (about["manifest_digest"], len(about["recipe_digest"])) == (manifest["digest"], 64)
+    assert trained.failure == ""
+
+
+def test_metrics_while_training(trained):
+    lines = trained.metrics
+    assert [line["step"] for line in lines] == list(range(1, 13))
+    assert {line["steps"] for line in lines} == {12}
+    assert lines[-1]["loss"] < lines[0]["loss"]
+    assert lines[-1]["tokens"] == trained.about["tokens"]
+    assert all(line["tokens_per_second"] > 0 and line["learning_rate"] >= 0 for line in lines)
+
+
+def test_the_tuned_model_differs_from_its_base_and_loads_alone(trained, tiny):
+    code = (
+        "import sys, torch; from transformers import AutoModelForCausalLM as Auto\n"
+        "base, tuned = (Auto.from_pretrained(folder).state_dict() for folder in sys.argv[1:])\n"
+        "assert base.keys() == tuned.keys()\n"
+        "print(sorted(name for name in base if not torch.equal(base[name].to(tuned[name].dtype), tuned[name])))"
+    )
+    arguments = [PYTHON, "-c", code, tiny, trained.root / "model"]
+    shown = subprocess.run(arguments, env=ENVIRONMENT, capture_output=True, text=True, check=True).stdout
+    changed = json.loads(shown.replace("'", '"'))
+    assert len(changed) == 2 * 7  # every linear layer of both blocks, and nothing else
+
+
+@pytest.mark.faults
+def test_killed_midway_it_goes_on_and_ends_at_the_same_step(make_job):
+    job = make_job(max_steps=40, checkpoint_steps=10)
+    code, _ = job.run_until(lambda job: len(job.metrics) >= 25, signal.SIGKILL)
+    assert code == -signal.SIGKILL
+    assert whole_checkpoints(job) == [10, 20]
+    output = job.run()
+    assert "Going on from checkpoint-20" in output
+    assert [line["step"] for line in job.metrics] == list(range(1, 41))
+    assert job.about["steps"] == 40
+    assert job.about["tokens"] == job.metrics[-1]["tokens"]
+
+
+@pytest.mark.faults
+def test_a_checkpoint_that_is_not_whole_is_not_used(make_job):
+    job = make_job(max_steps=40, checkpoint_steps=10)
+    job.run_until(lambda job: len(job.metrics) >= 25, signal.SIGKILL)
+    newest = job.root / "checkpoints" / "checkpoint-20"
+    with (newest / "optimizer.pt").open("r+b") as file:
+        file.truncate(100)
+    shutil.copytree(newest, job.root / "checkpoints" / "checkpoint-30")  # killed before its marker was written
+    (job.root / "checkpoints" / "checkpoint-30" / "complete.json").unlink()
+    output = job.run()
+    assert "checkpoint-30 is not whole" in output
+    assert "checkpoint-20 is not whole" in output
+    assert "Going on from checkpoint-10" in output
+    assert job.about["steps"] == 40
+
+
+@pytest.mark.faults
+def test_interrupted_it_saves_at_once(make_job):
+    job = make_job(max_steps=40, checkpoint_steps=1000)
+    code, output = job.run_until(lambda job: len(job.metrics) >= 3, signal.SIGTERM)
+    assert code == 143, output
+    (saved,) = whole_checkpoints(job)
+    assert 3 <= saved < 40
+    assert f"Interrupted after step {saved} of 40" in job.failure
+    assert f"Going on from checkpoint-{saved}" in job.run()
+    assert (job.about["steps"], job.failure) == (40, "")
+
+
+def test_ended_before_the_model_was_written(trained, make_job):
+    """Killed after the last step: nothing is trained again, and the model is the same."""
+    job = make_job()
+    shutil.copytree(trained.root / "checkpoints", job.root / "checkpoints")
+    assert "Step 12 of 12" not in job.run()
+    names = ("model.safetensors", "adapter/adapter_model.safetensors")
+    for name in names:
+        assert (job.root / "model" / name).read_bytes() == (trained.root / "model" / name).read_bytes()
+    assert job.about["tokens"] == trained.about["tokens"]
+
+
+@pytest.mark.faults
+def test_the_checkpoints_of_another_run_are_not_mixed_in(trained, make_job):
+    job = make_job(seed=1)
+    shutil.copytree(trained.root / "checkpoints", job.root / "checkpoints")
+    job.run(expect=2)
+    assert "belong to another run" in job.failure
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        (
+            {"lora": {"modules": ["q_proj", "qkv", "mlp"]}},
+            ["lora.modules qkv, mlp", "q_proj, up_proj, v_proj", "all-linear"],
+        ),
+        ({"max_sequence_tokens": 256}, ["max_sequence_tokens is 256", "takes 128"]),
+        ({"max_sequence_tokens": 16}, ["60 of 60 rows have more than 16 tokens", "raise max_sequence_tokens"]),
+        ({"method": "qlora"}, ["needs an NVIDIA GPU", "`method: lora`"]),
+    ],
+)
+def test_refused_before_training(make_job, keys, said):
+    job = make_job(**keys)
+    job.run(expect=2)
+    assert all(part in job.failure for part in said), job.failure
+    assert job.metrics == []
+
+
+@pytest.mark.faults
+def test_weights_that_do_not_fit_into_memory(make_job):
+    """A header that promises a terabyte, and a file of that size with nothing in it."""
+    job = make_job()
+    base = job.root / "input" / "data" / "base"
+    config = base.resolve()
+    base.unlink()
+    shutil.copytree(config, base)
+    size = 2**40
+    header = {"weight": {"dtype": "F32", "shape": [size // 4], "data_offsets": [0, size]}}
+    encoded = json.dumps(header).encode()
+    with (base / "model.safetensors").open("wb") as file:
+        file.write(struct.pack("<Q", len(encoded)) + encoded)
+        file.truncate(file.tell() + size)
+    job.run(expect=2)
+    assert "Not enough memory" in job.failure
+    assert "larger instance" in job.failure
+
+
+@pytest.mark.faults
+def test_a_data_set_that_was_changed(make_job):
+    job = make_job()
+    split = job.root / "input" / "data" / "dataset" / "train.jsonl"
+    split.write_text(split.read_text().replace("Answer: 7", "Answer: 8"))
+    job.run(expect=2)
+    assert "train.jsonl" in job.failure
+    assert "the file was changed" in job.failure
+
+
+def test_full_fine_tuning(make_job):
+    job = make_job(method="full", lora=None, max_steps=4, learning_rate=0.001)
+    job.run()
+    assert not (job.root / "model" / "adapter").exists()
+    assert job.about["method"] == "full"
