@@ -14,7 +14,8 @@ from benchmarks import functions, ingestion, previews, queries, samples, trainin
 from benchmarks.report import write_section
 from scripts.local_environment import local_environment
 
-BENCHMARKS = {module.__name__.rpartition(".")[2]: module for module in (ingestion, queries, functions, previews, training)}
+MODULES = (ingestion, queries, functions, previews, training)
+BENCHMARKS = {module.__name__.rpartition(".")[2]: module for module in MODULES}
 README = Path(__file__).parent / "README.md"
 PACKAGES = ("pulumi-tandem", "pulumi-aws", "botocore", "ministack")
 

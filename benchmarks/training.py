@@ -1,6 +1,6 @@
 """Tokens a second of our training entry point against the plainest TRL script, on the same model and rows.
 
-`python -m benchmarks.training` in the project's environment; both sides run in the training environment.
+`python -m benchmarks training` in the project's environment; both sides run in the training environment.
 """
 
 import json
@@ -23,7 +23,7 @@ from .report import Say, Table, median_ratio
 
 ROOT = Path(__file__).resolve().parents[1]
 PYTHON = ROOT / ".tandem" / "training" / "bin" / "python"
-MODEL = ROOT / ".tandem" / "samples" / "smollm2-135m"
+MODEL = ROOT / ".tandem" / "finetuning" / "smollm2-135m"
 ROUNDS = 3
 STEPS = 10  # of 8 rows
 PLAIN, KEPT, OURS = "plain TRL script", "plain, activations kept", "our entry point"
