@@ -1,5 +1,6 @@
 """Supervised fine-tuning with LoRA, QLoRA or on all weights: TRL's trainer, inside the training image's contract."""
 
+import importlib.util
 import os
 import shutil
 from collections.abc import Mapping
@@ -201,12 +202,13 @@ def _trainer(
 
 
 def _trackers() -> list[str]:
-    if not os.environ.get("MLFLOW_TRACKING_URI"):
+    tracking = os.environ.get("MLFLOW_TRACKING_URI", "")
+    if not tracking:
         return []
-    try:
-        import mlflow  # noqa: F401 - the trainer imports it
-    except ImportError:
-        say("MLFLOW_TRACKING_URI is set and this image lacks mlflow: metrics go to metrics.jsonl only")
+    # An ARN is SageMaker's MLflow, which mlflow reaches through that plugin.
+    needed = ["mlflow", "sagemaker_mlflow"] if tracking.startswith("arn:") else ["mlflow"]
+    if missing := [name for name in needed if importlib.util.find_spec(name) is None]:
+        say(f"MLflow is set up and this image lacks {' and '.join(missing)}: metrics go to metrics.jsonl only")
         return []
     os.environ.setdefault("MLFLOW_EXPERIMENT_NAME", "tandem")
     return ["mlflow"]
