@@ -82,7 +82,7 @@ def promote(stack: str) -> int:
 
 
 def ask(stack: str) -> int:
-    """Put held-out prompts to the endpoint; fails if more than one answer hasn't the form that was taught."""
+    """Put held-out prompts to the endpoint; fails if most answers have not the form that was taught."""
     import re
 
     from samples.style_dataset import FORMAT
@@ -98,7 +98,7 @@ def ask(stack: str) -> int:
         console.print(f"[bold]{row[-2]['content']}[/]\n{text}\n", highlight=False)
         kept += bool(re.fullmatch(FORMAT, text.strip()))
     console.print(f"{kept} of {ASKED} answers have the form that was taught.")
-    return 0 if kept >= ASKED - 1 else 1
+    return 0 if kept > ASKED / 2 else 1
 
 
 def output(stack: str, name: str) -> str:
