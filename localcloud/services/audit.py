@@ -4,10 +4,12 @@ import json
 
 from localcloud.services.supervisor import EMULATOR, OPENSEARCH, SAGEMAKER
 
-# No resources: data points, history, log lines, a second key of the same queues, AWS's own event bus and log group.
+# No resources of ours: data points, history, log lines, a second key of the same queues, and what AWS has in every
+# account: an event bus, a log group, default parameter groups.
 IGNORED = {
     "cloudwatch metrics", "cloudwatch alarm_history", "sqs queue_name_to_url", "eventbridge buses default",
     "cloudwatch_logs log_records", "cloudwatch_logs log_groups /aws/sagemaker/TrainingJobs",
+    "elasticache param_groups", "elasticache param_group_params",
 }  # fmt: skip
 
 
