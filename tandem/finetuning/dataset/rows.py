@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from .mistakes import shortened
 
@@ -40,7 +41,12 @@ class Row:
 def encoded(rows: Iterable[Row]) -> bytes:
     """Return rows as canonical JSONL, in which `str.splitlines` finds the same lines as everybody else."""
     lines = ({"messages": [{"role": role, "content": text} for role, text in row.messages]} for row in rows)
-    return "".join(json.dumps(line, ensure_ascii=False).translate(LINE_ENDS) + "\n" for line in lines).encode()
+    return "".join(map(json_line, lines)).encode()
+
+
+def json_line(content: Any) -> str:
+    """One line of JSONL, in which `str.splitlines` finds no other."""
+    return json.dumps(content, ensure_ascii=False).translate(LINE_ENDS) + "\n"
 
 
 def decoded(data: bytes, file: str) -> list[Row]:

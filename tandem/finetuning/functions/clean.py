@@ -1,13 +1,15 @@
 """Removes what runs have made outside Pulumi, when the stack that launched them is destroyed."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from tandem.rag.clients import client
 from tandem.rag.telemetry import log
+
+from .pages import each
 
 WAIT_SECONDS = 480  # for all jobs to stop; the function may take ten minutes
 RUNNING = ("InProgress", "Stopping")
@@ -24,7 +26,7 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, int]:  # noqa: 
     stepfunctions, sagemaker = client("stepfunctions"), client("sagemaker")
     running = {"stateMachineArn": event["pipeline"], "statusFilter": "RUNNING"}
     jobs: list[str] = []
-    for execution in _each(stepfunctions, "list_executions", "executions", **running):
+    for execution in each(stepfunctions, "list_executions", "executions", **running):
         stepfunctions.stop_execution(executionArn=execution["executionArn"], error="Destroyed", cause="pulumi destroy")
         done["executions"] += 1
         jobs += _jobs(execution["name"].rpartition("-")[0])
@@ -35,7 +37,7 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, int]:  # noqa: 
         if time.monotonic() > deadline:
             raise TimeoutError(f"still stopping: {', '.join(waiting)}; destroy again in a few minutes")
         time.sleep(3)
-    packages = _each(sagemaker, "list_model_packages", "ModelPackageSummaryList", ModelPackageGroupName=event["group"])
+    packages = each(sagemaker, "list_model_packages", "ModelPackageSummaryList", ModelPackageGroupName=event["group"])
     for package in list(packages):
         sagemaker.delete_model_package(ModelPackageName=package["ModelPackageArn"])
         done["packages"] += 1
@@ -44,7 +46,7 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, int]:  # noqa: 
 
 
 def _jobs(run: str) -> list[str]:
-    found = _each(client("sagemaker"), "list_training_jobs", "TrainingJobSummaries", NameContains=run)
+    found = each(client("sagemaker"), "list_training_jobs", "TrainingJobSummaries", NameContains=run)
     return [job["TrainingJobName"] for job in found if job["TrainingJobStatus"] in RUNNING]
 
 
@@ -61,8 +63,3 @@ def _stop(job: str) -> bool:
             raise
         return False
     return True
-
-
-def _each(service: Any, operation: str, key: str, **request: Any) -> Iterator[dict[str, Any]]:
-    for page in service.get_paginator(operation).paginate(**request):
-        yield from page[key]

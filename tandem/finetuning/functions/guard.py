@@ -2,13 +2,15 @@
 
 import datetime
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from tandem.rag.clients import client
 from tandem.rag.telemetry import log
+
+from .pages import each
 
 EXPIRY_TAG = "tandem:expires-hours"
 # SageMaker stops a job at its own limit; the guard is for what was started past the pipeline, or lost its limit.
@@ -22,14 +24,14 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, list[str]]:  # 
     longest = int(os.environ["TANDEM_LONGEST_JOB_SECONDS"]) + WAIT_SECONDS + TOLERANCE_SECONDS
     stopped: dict[str, list[str]] = {"jobs": [], "endpoints": []}
     failed: list[str] = []
-    for job in _each("list_training_jobs", "TrainingJobSummaries", StatusEquals="InProgress"):
+    for job in each(client("sagemaker"), "list_training_jobs", "TrainingJobSummaries", StatusEquals="InProgress"):
         # Waiting for an instance isn't billed, but a list doesn't tell it apart.
         seconds = (now - job["CreationTime"]).total_seconds()
         if seconds > longest and _tags(job["TrainingJobArn"]):
             name = job["TrainingJobName"]
             if _done(client("sagemaker").stop_training_job, failed, TrainingJobName=name):
                 stopped["jobs"].append(name)
-    for endpoint in _each("list_endpoints", "Endpoints"):
+    for endpoint in each(client("sagemaker"), "list_endpoints", "Endpoints"):
         hours = _tags(endpoint["EndpointArn"]).get(EXPIRY_TAG)
         if hours and now - endpoint["LastModifiedTime"] > datetime.timedelta(hours=float(hours)):
             name = endpoint["EndpointName"]
@@ -49,11 +51,6 @@ def _done(stop: Callable[..., Any], failed: list[str], **request: str) -> bool:
         failed.append(f"{next(iter(request.values()))}: {error}")
         return False
     return True
-
-
-def _each(operation: str, key: str, **request: Any) -> Iterator[dict[str, Any]]:
-    for page in client("sagemaker").get_paginator(operation).paginate(**request):
-        yield from page[key]
 
 
 def _tags(arn: str) -> dict[str, str]:

@@ -1,6 +1,5 @@
 """What follows a managed job that succeeded: evaluation through the service, the gate, and the registry."""
 
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -8,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tandem.finetuning import recipe as recipes
-from tandem.finetuning.dataset.rows import LINE_ENDS, Row
+from tandem.finetuning.dataset.rows import Row, json_line
 from tandem.finetuning.functions.gate import failing
 from tandem.finetuning.registry import register
 from tandem.finetuning.run import Run
@@ -130,4 +129,4 @@ def _lines(rows: Sequence[Row], answers: Mapping[str, Sequence[str]]) -> bytes:
         | {which: answers[which][at] for which in (BASE, TUNED)}
         for at, row in enumerate(rows)
     )
-    return "".join(json.dumps(line, ensure_ascii=False).translate(LINE_ENDS) + "\n" for line in content).encode()
+    return "".join(map(json_line, content)).encode()

@@ -10,7 +10,7 @@ from typing import Any
 from tandem.evaluation.intervals import paired_bootstrap
 from tandem.evaluation.metrics import exact_match, format_adherence, token_f1
 from tandem.finetuning import recipe as recipes
-from tandem.finetuning.dataset.rows import Row
+from tandem.finetuning.dataset.rows import Row, json_line
 
 from . import models
 from .conversations import messages
@@ -79,13 +79,13 @@ class _Kept:
         if not whole or whole[0] != identity:
             whole = [dict(identity)]
         self.answers = {(line["model"], line["row"]): line["answer"] for line in whole[1:]}
-        file.write_text("".join(map(_line, whole)), encoding="utf-8")
+        file.write_text("".join(map(json_line, whole)), encoding="utf-8")
 
     def add(self, model: str, answers: Mapping[int, str]) -> None:
         with self.file.open("a", encoding="utf-8") as file:
             for row, answer in answers.items():
                 self.answers[model, row] = answer
-                file.write(_line({"model": model, "row": row, "answer": answer}))
+                file.write(json_line({"model": model, "row": row, "answer": answer}))
 
 
 def _answer(which: str, model: str, rows: Sequence[Row], max_new_tokens: int, kept: _Kept) -> str:
@@ -141,8 +141,4 @@ def _write_answers(file: Path, rows: Sequence[Row], answers: Mapping[str, Sequen
         }
         for at, row in enumerate(rows)
     )
-    file.write_text("".join(map(_line, lines)), encoding="utf-8")
-
-
-def _line(content: Mapping[str, Any]) -> str:
-    return json.dumps(content, ensure_ascii=False) + "\n"
+    file.write_text("".join(map(json_line, lines)), encoding="utf-8")
