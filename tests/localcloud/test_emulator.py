@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 
 from localcloud.services import audit, supervisor
 from tandem.rag.signed_http import SignedHttp
+from tests.support.repeated import as_call
 
 pytestmark = pytest.mark.local
 
@@ -288,3 +289,20 @@ def test_deleting_a_collection_deletes_its_indices_and_audit_sees_everything(aws
     assert call("HEAD", "/notes")[0] == 200
     with pytest.raises(ClientError, match=r"not found|NotFound"):
         aoss.get_access_policy(name="third", type="data")
+
+
+def test_a_call_whose_answer_was_lost_is_answered_again_and_not_carried_out_twice(aws):
+    iam = aws("iam")
+
+    def create(call: str) -> str:
+        with as_call(iam, call):
+            return iam.create_role(RoleName="asked-twice", AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["RoleId"]
+
+    try:
+        assert create("first") == create("first")
+        with pytest.raises(iam.exceptions.EntityAlreadyExistsException):
+            create("second")
+        with pytest.raises(iam.exceptions.EntityAlreadyExistsException):  # a refusal is not remembered
+            create("second")
+    finally:
+        iam.delete_role(RoleName="asked-twice")

@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from localcloud import paths
 from localcloud.services import audit, supervisor
+from tests.support.repeated import as_call
 from tests.support.sagemaker import BUCKET, ROLE, ended, living, request, start, until
 
 pytestmark = pytest.mark.local
@@ -120,6 +121,19 @@ def test_what_aws_refuses_is_refused(aws, operation, asked, message):
 
 
 @pytest.mark.faults
+def test_a_call_whose_answer_was_lost_is_answered_again(sagemaker):
+    def create(call: str) -> str:
+        with as_call(sagemaker, call):
+            return sagemaker.create_model_package_group(ModelPackageGroupName="asked-twice")["ModelPackageGroupArn"]
+
+    try:
+        assert create("first") == create("first")
+        with pytest.raises(ClientError, match="already existing"):
+            create("second")
+    finally:
+        sagemaker.delete_model_package_group(ModelPackageGroupName="asked-twice")
+
+
 def test_names_are_unique_and_the_rest_of_sagemaker_is_not_there(sagemaker, s3):
     asked = request(s3, "")
     start(sagemaker, asked)

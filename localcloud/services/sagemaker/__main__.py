@@ -19,6 +19,7 @@ import botocore.session
 from botocore.validate import ParamValidator
 
 from localcloud import paths
+from localcloud.services.answers import ID, Answers
 from localcloud.services.sagemaker.endpoints import Endpoints
 from localcloud.services.sagemaker.jobs import Jobs
 from localcloud.services.sagemaker.records import BUSY, KINDS, Json, Records, Refused, announce, arn, client, now
@@ -74,12 +75,14 @@ class Api:
     def __init__(self) -> None:
         self.records = Records(paths.SAGEMAKER / "records.json")
         self.jobs, self.endpoints = Jobs(self.records), Endpoints(self.records)
+        self.answers: Answers[tuple[bytes, dict[str, str]]] = Answers()
         self.operations: dict[str, Callable[[Json], Json]] = {
             **{f"Create{kind}": partial(self._create, kind) for kind in KINDS},
             **{f"Describe{kind}": partial(self._describe, kind) for kind in KINDS},
             **{f"List{kind}s": partial(self._list, kind) for kind in KINDS},
             **{f"Delete{kind}": partial(self._delete, kind) for kind in KINDS if kind != "TrainingJob"},
             "StopTrainingJob": lambda request: self.jobs.stop(self._find("TrainingJob", request)) or {},
+            "ListInferenceComponents": lambda _: {"InferenceComponents": []},
             "UpdateModelPackage": self._update_package,
             "UpdateEndpoint": self._update_endpoint,
             "AddTags": lambda request: {"Tags": self._tag(request["ResourceArn"], request["Tags"])},
@@ -99,8 +102,11 @@ class Api:
 
     def __call__(self, environ: Json, start_response: Callable[..., Any]) -> list[bytes]:
         status, headers = 200, {"Content-Type": "application/x-amz-json-1.1"}
+        call = environ.get(f"HTTP_{ID.upper().replace('-', '_')}", "")
+        sent = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         try:
-            body, more = self._serve(environ)
+            body, more = self.answers.get(call) or self._serve(environ, sent)
+            self.answers.keep(call, (body, more))
             headers |= more
         except Refused as error:
             status, headers["x-amzn-errortype"] = error.status, error.code
@@ -112,8 +118,7 @@ class Api:
         start_response(f"{status} -", [*headers.items(), ("Content-Length", str(len(body)))])
         return [body]
 
-    def _serve(self, environ: Json) -> tuple[bytes, dict[str, str]]:
-        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    def _serve(self, environ: Json, body: bytes) -> tuple[bytes, dict[str, str]]:
         path, target = environ["PATH_INFO"], environ.get("HTTP_X_AMZ_TARGET", "")
         if path == "/health":
             return b"{}", {}
