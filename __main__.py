@@ -20,6 +20,7 @@ TUNING_OUTPUTS = {
     "imageRepositoryUrl": "image_repository_url",
     "trackingUri": "tracking_uri",
     "endpointName": "endpoint_name",
+    "inferenceComponent": "inference_component",
 }
 
 wanted = environment(stack_configuration())

@@ -50,6 +50,9 @@ DIFFERENCES = [Difference(*row) for row in [
      "a path of the emulator: /_aws/execute-api/ID/STAGE", "names below localhost don't resolve everywhere"),
     ("aws:apigateway/stage:Stage#accessLogSettings", "emulated", "answers no access log settings where none were given",
      UNCHANGED, "the emulator answers empty settings, which would be an update in every preview"),
+    ("aws:cloudcontrol/resource:Resource", "recorded", "makes what CloudFormation knows: inference components",
+     "kept in the state with an id; an endpoint that scales to zero has no instance, and refuses every request",
+     "the emulator knows no such types; callers show what they do when nobody answers"),
     ("aws:sagemaker/mlflowApp:MlflowApp", "recorded", "keeps experiments and models",
      "kept in the state with an id and an ARN", "the Terraform provider 5.100 lacks it, and MLflow is not here"),
     ("aws:sagemaker/mlflowTrackingServer:MlflowTrackingServer", "recorded", "runs MLflow, by the hour",
@@ -88,7 +91,7 @@ DIFFERENCES = [Difference(*row) for row in [
      "`tandem.finetuning.training.serve` (Transformers) on the files of the first variant's model, one process; a new "
      "model takes over when it answers; instances, rollout, alarms and scaling are recorded",
      "no containers and no GPU needed; the protocol is the same"),
-    ("SageMaker's other calls, response streams, inference components, packages without a group", "refused",
+    ("SageMaker's other calls, response streams, packages without a group", "refused",
      "are served", "an error that names what is served", "no stack uses them"),
     ("SageMaker metrics", "emulated", "are in CloudWatch, so alarms see them",
      "no data points; log lines of jobs are in CloudWatch Logs, those of endpoints in .tandem/logs",
@@ -113,6 +116,9 @@ DIFFERENCES = [Difference(*row) for row in [
      "always allowed; a missing queue policy or Lambda permission shows on AWS only", "the emulator checks none"),
     ("S3 events", "emulated", "name the object's version", "carry no version-id",
      "the emulator leaves it out; ingest reads the object's present state anyway"),
+    ("repeated calls", "emulated", "are carried out again, unless the operation is idempotent",
+     "one that succeeded is answered as before when an SDK sends it again, with its id",
+     "Go's SDK now and then loses an answer that comes within a millisecond (aws/aws-sdk-go-v2#2737)"),
     ("durability", "emulated", "an acknowledged write is kept", "after kill -9 the last two seconds may be lost",
      "the emulator's state is saved every two seconds"),
 ]]

@@ -22,7 +22,7 @@ PARTS = {
     "finetuning": Part(finetuning_environment.DEFAULTS, finetuning_environment.finetuning_mistakes),
 }
 ENVIRONMENTS = {"rag": ("rag",), "finetuning": ("finetuning",), "hybrid": ("rag", "finetuning")}
-NO_KEYS = {"tags", "endpoint_name"}  # arguments that a stack's configuration can't give
+NO_KEYS = {"tags", "endpoint_name", "inference_component"}  # arguments that a stack's configuration can't give
 
 
 class Environment(NamedTuple):

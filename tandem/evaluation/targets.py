@@ -59,11 +59,13 @@ class OpenAiTarget:
 class EndpointTarget:
     """A model behind a SageMaker endpoint that speaks OpenAI's chat format, as vLLM's and LMI's containers do.
 
-    `client` is boto3's or botocore's `sagemaker-runtime`. Raises as `OpenAiTarget` does.
+    `client` is boto3's or botocore's `sagemaker-runtime`; `component` is the inference component of an endpoint that
+    scales to zero. Raises as `OpenAiTarget` does.
     """
 
-    def __init__(self, client: Any, endpoint: str, *, max_tokens: int = 256, seconds: float = 120):
+    def __init__(self, client: Any, endpoint: str, *, component: str = "", max_tokens: int = 256, seconds: float = 120):
         self._client, self._endpoint, self._max_tokens, self._seconds = client, endpoint, max_tokens, seconds
+        self._to = {"EndpointName": endpoint} | ({"InferenceComponentName": component} if component else {})
 
     def __call__(self, messages: Messages) -> str:
         """The answer."""
@@ -75,9 +77,8 @@ class EndpointTarget:
 
         def ask() -> bytes:
             try:
-                return self._client.invoke_endpoint(
-                    EndpointName=self._endpoint, ContentType=JSON, Accept=JSON, Body=body
-                )["Body"].read()
+                answer = self._client.invoke_endpoint(**self._to, ContentType=JSON, Accept=JSON, Body=body)
+                return answer["Body"].read()
             except (BotoCoreError, ClientError) as error:
                 kind = Transient if is_transient(error) else TargetError
                 raise kind(f"endpoint {self._endpoint}: {error}") from error

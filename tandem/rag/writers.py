@@ -59,10 +59,14 @@ class HostedWriter:
 
 
 class TunedWriter:
-    """A SageMaker endpoint that takes OpenAI's chat requests, as vLLM's and LMI's containers do."""
+    """A SageMaker endpoint that takes OpenAI's chat requests, as vLLM's and LMI's containers do.
 
-    def __init__(self, client: Any, endpoint: str):
+    `component` is its inference component, where it scales to zero.
+    """
+
+    def __init__(self, client: Any, endpoint: str, component: str = ""):
         self._client, self._endpoint = client, endpoint
+        self._to = {"EndpointName": endpoint} | ({"InferenceComponentName": component} if component else {})
 
     def write(self, instructions: str, prompt: str, deadline: Deadline) -> Written:
         """Have the endpoint write, once: who waits has another model. Raises `Unavailable`."""
@@ -71,12 +75,10 @@ class TunedWriter:
         messages = [{"role": "system", "content": instructions}, {"role": "user", "content": prompt}]
         body = json.dumps({"messages": messages, "max_tokens": MAX_TOKENS, "temperature": 0})
         try:
-            answer = self._client.invoke_endpoint(
-                EndpointName=self._endpoint, ContentType="application/json", Body=body
-            )
+            answer = self._client.invoke_endpoint(**self._to, ContentType="application/json", Body=body)
             text = str(json.loads(answer["Body"].read())["choices"][0]["message"]["content"]).strip()
         except (ClientError, *NETWORK_ERRORS, ValueError, LookupError, TypeError) as error:
-            # Also a missing endpoint or an answer of another shape: the tuned model can't speak, whatever the reason.
+            # Also no endpoint, none of its instances, an answer of another shape: whatever the reason, it can't speak.
             raise Unavailable(f"endpoint {self._endpoint}: {error}") from error
         if not text:
             raise Unavailable(f"endpoint {self._endpoint} returned no text")

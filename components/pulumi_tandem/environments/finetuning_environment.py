@@ -8,7 +8,7 @@ import pulumi
 from ..finetuning.cost_guard import CostGuard, CostGuardArgs
 from ..finetuning.experiment_tracking import APP, NONE, SERVER, ExperimentTracking
 from ..finetuning.images import SERVING, TRAINING, image_mistakes
-from ..finetuning.inference_endpoint import InferenceEndpoint, InferenceEndpointArgs
+from ..finetuning.inference_endpoint import EndpointMode, InferenceEndpoint, InferenceEndpointArgs
 from ..finetuning.model_registry import ModelRegistry
 from ..finetuning.run_cleanup import RunCleanup
 from ..finetuning.training_images import TrainingImages
@@ -53,8 +53,14 @@ class FineTuningEnvironmentArgs(TypedDict):
     it."""
     endpoint_instance: NotRequired[str]
     """SageMaker instance that serves; `ml.g6e.xlarge` by default ($2.61 an hour while the endpoint exists)."""
+    endpoint_mode: NotRequired[EndpointMode]
+    """`steady` (default), or `zero`: no instances, and no bill, while nobody asks; the first request then fails and
+    wakes one within minutes."""
     endpoint_instances: NotRequired[int]
-    """How many of them, 1 (default) to 16; with two or more, a new model first answers on one of them."""
+    """How many of them, 1 (default) to 16, with `zero` at most; with two or more, a new model first answers on one of
+    them."""
+    endpoint_gpus: NotRequired[int]
+    """GPUs that a copy of the model takes with `zero`, 0 to 8; 1 by default."""
     endpoint_hours: NotRequired[int]
     """Hours after which the cost guard deletes the endpoint, up to 8,760; 8 by default, 0 for never."""
     monthly_budget: NotRequired[int]
@@ -85,7 +91,9 @@ DEFAULTS: dict[str, Any] = {
     "tracking": APP,
     "model": "",
     "endpoint_instance": "ml.g6e.xlarge",
+    "endpoint_mode": "steady",
     "endpoint_instances": 1,
+    "endpoint_gpus": 1,
     "endpoint_hours": 8,
     "monthly_budget": 100,
     "alert_email": "",
@@ -110,12 +118,14 @@ def finetuning_mistakes(given: Mapping[str, Any]) -> list[Mistake]:
         ("volume_gigabytes", 30, 16384, "GB", "200 has room for an 8B model, its checkpoints and the merged model."),
         ("max_evaluation_hours", 0.2, 120.0, "hours", "Evaluate fewer rows instead."),
         ("endpoint_instances", 1, 16, "instances", "1 is enough for a development stack."),
+        ("endpoint_gpus", 0, 8, "GPUs", "1 is right for an instance with one."),
         ("endpoint_hours", 0, 8760, "hours", "0 keeps the endpoint, and its bill, until it is destroyed."),
         ("monthly_budget", 0, 10_000_000, "dollars", "0 makes no budget."),
     ):
         mistakes += outside(key, args[key], low, high, unit, remedy)
     if not isinstance(args["spot"], bool):
         mistakes.append(Mistake("spot", args["spot"], "true or false", "Write it without quotes."))
+    mistakes += among("endpoint_mode", args["endpoint_mode"], EndpointMode)
     mistakes += image_mistakes("serving_image", str(args["serving_image"]), str(args["host_ami"]))
     if args["tracking"] not in (APP, SERVER, NONE) and not str(args["tracking"]).startswith("https://"):
         allowed = f"{APP}, {SERVER}, {NONE} or an https URL"
@@ -152,6 +162,8 @@ class FineTuningEnvironment(pulumi.ComponentResource):
     """MLflow tracking URI; empty without tracking."""
     endpoint_name: pulumi.Output[str]
     """Name of the endpoint; empty without one."""
+    inference_component: pulumi.Output[str]
+    """Name of the inference component that requests have to name; empty unless the endpoint scales to zero."""
 
     def __init__(self, name: str, args: FineTuningEnvironmentArgs, opts: pulumi.ResourceOptions | None = None):
         if mistakes := finetuning_mistakes(args):
@@ -189,12 +201,14 @@ class FineTuningEnvironment(pulumi.ComponentResource):
         before_endpoint = []
         if retention is Retention.ERASE:
             before_endpoint = [RunCleanup(f"{name}-cleanup", registry, pipeline, {"tags": tags}, opts=child)]
-        self.endpoint_name = pulumi.Output.from_input("")
+        self.endpoint_name = self.inference_component = pulumi.Output.from_input("")
         if settings["model"]:
             endpoint_args: InferenceEndpointArgs = {
                 "model": settings["model"],
                 "instance_type": settings["endpoint_instance"],
+                "mode": EndpointMode(settings["endpoint_mode"]),
                 "instances": settings["endpoint_instances"],
+                "gpus": settings["endpoint_gpus"],
                 "serving_image": settings["serving_image"],
                 "expires_hours": settings["endpoint_hours"],
                 "repository_arn": images.repository_arn,
@@ -204,9 +218,8 @@ class FineTuningEnvironment(pulumi.ComponentResource):
                 endpoint_args["host_ami"] = settings["host_ami"]
             # Destroyed before its model package is.
             after = pulumi.ResourceOptions(parent=self, depends_on=before_endpoint)
-            self.endpoint_name = InferenceEndpoint(
-                f"{name}-endpoint", artifacts, endpoint_args, opts=after
-            ).endpoint_name
+            endpoint = InferenceEndpoint(f"{name}-endpoint", artifacts, endpoint_args, opts=after)
+            self.endpoint_name, self.inference_component = endpoint.endpoint_name, endpoint.inference_component
         envelope = pipeline_args["envelope"]
         guard_args: CostGuardArgs = {
             "longest_job_seconds": max(envelope["max_runtime_seconds"], envelope["evaluation_max_runtime_seconds"]),
@@ -229,6 +242,7 @@ class FineTuningEnvironment(pulumi.ComponentResource):
                 "imageRepositoryUrl": self.image_repository_url,
                 "trackingUri": self.tracking_uri,
                 "endpointName": self.endpoint_name,
+                "inferenceComponent": self.inference_component,
             }
         )
 

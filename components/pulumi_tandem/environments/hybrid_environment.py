@@ -4,6 +4,7 @@ from typing import NotRequired, TypedDict
 
 import pulumi
 
+from ..finetuning.inference_endpoint import EndpointMode
 from ..foundation.mistakes import InvalidArguments, Mistake
 from .finetuning_environment import FineTuningEnvironment, FineTuningEnvironmentArgs, finetuning_mistakes
 from .rag_environment import RagEnvironment, RagEnvironmentArgs, rag_mistakes
@@ -55,6 +56,8 @@ class HybridEnvironment(pulumi.ComponentResource):
     """MLflow tracking URI; empty without tracking."""
     endpoint_name: pulumi.Output[str]
     """Name of the endpoint; empty without one."""
+    inference_component: pulumi.Output[str]
+    """Name of the inference component that requests have to name; empty unless the endpoint scales to zero."""
 
     def __init__(self, name: str, args: HybridEnvironmentArgs, opts: pulumi.ResourceOptions | None = None):
         rag, finetuning = args.get("rag") or {}, args.get("finetuning") or {}
@@ -72,6 +75,8 @@ class HybridEnvironment(pulumi.ComponentResource):
         served: RagEnvironmentArgs = {**rag, "tags": own_tags(name, rag)}
         if finetuning.get("model"):
             served["endpoint_name"] = tuned.endpoint_name
+            if finetuning.get("endpoint_mode") == EndpointMode.ZERO:
+                served["inference_component"] = tuned.inference_component
         answers = RagEnvironment(f"{name}-rag", served, opts=child)
         self.query_url, self.query_invoke_arn = answers.query_url, answers.query_invoke_arn
         self.documents_bucket = answers.documents_bucket
@@ -82,6 +87,7 @@ class HybridEnvironment(pulumi.ComponentResource):
         self.run_envelope_parameter = tuned.run_envelope_parameter
         self.model_package_group, self.image_repository_url = tuned.model_package_group, tuned.image_repository_url
         self.tracking_uri, self.endpoint_name = tuned.tracking_uri, tuned.endpoint_name
+        self.inference_component = tuned.inference_component
         self.register_outputs(
             {
                 "queryUrl": self.query_url,
@@ -98,6 +104,7 @@ class HybridEnvironment(pulumi.ComponentResource):
                 "imageRepositoryUrl": self.image_repository_url,
                 "trackingUri": self.tracking_uri,
                 "endpointName": self.endpoint_name,
+                "inferenceComponent": self.inference_component,
             }
         )
 

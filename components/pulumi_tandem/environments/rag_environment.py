@@ -34,6 +34,8 @@ class RagEnvironmentArgs(TypedDict):
     """Bedrock model id, inference profile id or ARN that writes the answers; `amazon.nova-lite-v1:0` by default."""
     endpoint_name: NotRequired[pulumi.Input[str]]
     """SageMaker endpoint of a tuned model that writes the answers; while it can't, `generator` does."""
+    inference_component: NotRequired[pulumi.Input[str]]
+    """The endpoint's inference component, where it has one: where it scales to zero."""
     min_score: NotRequired[float]
     """Cosine similarity, 0 to 1, below which a question is refused as not in the documents; 0.4 by default."""
     max_document_megabytes: NotRequired[int]
@@ -62,6 +64,7 @@ DEFAULTS: dict[str, Any] = {
     "chunk_overlap": 40,
     "generator": "amazon.nova-lite-v1:0",
     "endpoint_name": "",
+    "inference_component": "",
     "min_score": 0.4,
     "max_document_megabytes": 25,
     "sweep_minutes": 15,
@@ -182,6 +185,8 @@ class RagEnvironment(pulumi.ComponentResource):
         }
         if settings["endpoint_name"] != "":
             query_args["endpoint_name"] = settings["endpoint_name"]
+        if settings["inference_component"] != "":
+            query_args["inference_component"] = settings["inference_component"]
         if settings["user_pool_arn"] != "":
             query_args["user_pool_arn"] = settings["user_pool_arn"]
         query = QueryApi(f"{name}-query", ledger, store, query_args, opts=child)

@@ -44,7 +44,9 @@ class CostGuard(pulumi.ComponentResource):
         super().__init__("tandem:index:CostGuard", name, {}, opts)
         child, tags = pulumi.ResourceOptions(parent=self), args.get("tags") or {}
         stack = pulumi.get_stack()
-        jobs, endpoints = (account_arn("sagemaker", f"{kind}/*", self) for kind in ("training-job", "endpoint"))
+        jobs, endpoints, components = (
+            account_arn("sagemaker", f"{kind}/*", self) for kind in ("training-job", "endpoint", "inference-component")
+        )
         ours = {"aws:ResourceTag/tandem:stack": stack}
         function = Function(
             name,
@@ -52,10 +54,14 @@ class CostGuard(pulumi.ComponentResource):
                 "handler": "tandem.finetuning.functions.guard.handler",
                 "statements": [
                     # Lists have no resource to name (service authorization reference).
-                    allow(["sagemaker:ListTrainingJobs", "sagemaker:ListEndpoints"], "*"),
+                    allow(
+                        ["sagemaker:ListTrainingJobs", "sagemaker:ListEndpoints", "sagemaker:ListInferenceComponents"],
+                        "*",
+                    ),
                     allow(["sagemaker:ListTags"], [jobs, endpoints]),
                     allow(["sagemaker:StopTrainingJob"], jobs, StringEquals=ours),
                     allow(["sagemaker:DeleteEndpoint"], endpoints, StringEquals=ours),
+                    allow(["sagemaker:DeleteInferenceComponent"], components, StringEquals=ours),
                 ],
                 "environment": {
                     "TANDEM_STACK": stack,

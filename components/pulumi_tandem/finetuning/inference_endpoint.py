@@ -1,5 +1,6 @@
 """A tuned model that answers."""
 
+from enum import StrEnum
 from typing import NotRequired, TypedDict
 
 import pulumi
@@ -11,12 +12,22 @@ from ..foundation.names import physical_name
 from ..foundation.policy import allow, policy_document, trust
 from ..foundation.tags import Tags
 from .images import host_ami, may_pull
+from .scale_to_zero import Copies, scale_to_zero
 
 VARIANT = "main"
 ENDPOINT_LOGS = "arn:*:logs:*:*:log-group:/aws/sagemaker/Endpoints/*"
 START_SECONDS = 1800  # a container of 18 GB and a model of 16 GB take five to ten minutes
 BAKE_SECONDS = 300
 SLOW_MICROSECONDS = 30_000_000
+
+
+class EndpointMode(StrEnum):
+    """Whether an endpoint keeps its instances."""
+
+    STEADY = "steady"
+    """Always there."""
+    ZERO = "zero"
+    """None while nobody asks; the first request fails and wakes one within minutes."""
 
 
 class InferenceEndpointArgs(TypedDict):
@@ -26,8 +37,12 @@ class InferenceEndpointArgs(TypedDict):
     """ARN of an approved model package."""
     instance_type: str
     """Instance that serves."""
+    mode: EndpointMode
+    """Whether it scales to zero."""
     instances: int
-    """How many; with two or more a new model first answers on one of them."""
+    """How many, at most with `zero`; with two or more a new model first answers on one of them."""
+    gpus: int
+    """GPUs of a copy of the model, with `zero`."""
     serving_image: str
     """The image that the package names; decides the host image."""
     host_ami: NotRequired[str]
@@ -43,18 +58,26 @@ class InferenceEndpointArgs(TypedDict):
 
 
 class InferenceEndpoint(pulumi.ComponentResource):
-    """A SageMaker endpoint for one approved model package, replaced blue/green and rolled back on alarms.
+    """A SageMaker endpoint for one approved model package, which rolls back a new one on alarms.
 
-    Creates a role with its policy, a model, a configuration, the endpoint, and alarms on errors and latency. With two
-    instances or more a new model takes the traffic of one of them first, with one it takes all at once; either way it
-    is watched for five minutes before the old one ends. **Bills by the hour while it exists**, asked or not:
-    `instances` x the instance's hosting price (ml.g5.2xlarge $1.515 an hour, $1,106 a month, us-east-1, 2026-09-27).
+    Creates a role with its policy, a model, a configuration, the endpoint, and alarms on errors and latency.
+
+    `steady`: replaced blue/green. With two instances or more a new model takes the traffic of one of them first, with
+    one it takes all at once; either way it is watched for five minutes before the old one ends. **Bills by the hour
+    while it exists**, asked or not: `instances` x the instance's hosting price (ml.g5.2xlarge $1.515 an hour, $1,106 a
+    month, us-east-1, 2026-09-27).
+
+    `zero`: the model is an inference component (`scale_to_zero`) and bills while instances run. Asked while there are
+    none, it refuses for some minutes: callers need someone else who answers. One instance more than `instances` may run
+    while a new model takes over.
     """
 
     endpoint_name: pulumi.Output[str]
     """Name of the endpoint."""
     endpoint_arn: pulumi.Output[str]
     """ARN of the endpoint."""
+    inference_component: pulumi.Output[str]
+    """Name of the inference component, which each request has to name; empty with `steady`."""
 
     def __init__(
         self, name: str, artifacts: DataBucket, args: InferenceEndpointArgs, opts: pulumi.ResourceOptions | None = None
@@ -74,19 +97,28 @@ class InferenceEndpoint(pulumi.ComponentResource):
             tags=tags,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[permissions]),
         )
+        zero = args["mode"] == EndpointMode.ZERO
+        variant: sagemaker.EndpointConfigurationProductionVariantArgsDict = {
+            "variant_name": VARIANT,
+            "instance_type": args["instance_type"],
+            "initial_instance_count": 1 if zero else args["instances"],
+            "inference_ami_version": args.get("host_ami") or host_ami(args["serving_image"]),
+        }
+        if zero:
+            variant["managed_instance_scaling"] = {
+                "status": "ENABLED",
+                "min_instance_count": 0,
+                "max_instance_count": args["instances"] + 1,
+            }
+            variant["routing_configs"] = [{"routing_strategy": "LEAST_OUTSTANDING_REQUESTS"}]
+        else:
+            variant["model_name"] = model.name
+            variant["container_startup_health_check_timeout_in_seconds"] = START_SECONDS
+            variant["model_data_download_timeout_in_seconds"] = START_SECONDS
         configuration = sagemaker.EndpointConfiguration(
             f"{name}-configuration",
-            production_variants=[
-                {
-                    "variant_name": VARIANT,
-                    "model_name": model.name,
-                    "instance_type": args["instance_type"],
-                    "initial_instance_count": args["instances"],
-                    "inference_ami_version": args.get("host_ami") or host_ami(args["serving_image"]),
-                    "container_startup_health_check_timeout_in_seconds": START_SECONDS,
-                    "model_data_download_timeout_in_seconds": START_SECONDS,
-                }
-            ],
+            production_variants=[variant],
+            execution_role_arn=role.arn if zero else None,
             tags=tags,
             opts=child,
         )
@@ -120,12 +152,31 @@ class InferenceEndpoint(pulumi.ComponentResource):
             name,
             name=endpoint_name,
             endpoint_config_name=configuration.name,
-            deployment_config=_deployment(args["instances"], [each.name for each in alarms]),
+            deployment_config=None if zero else _deployment(args["instances"], [each.name for each in alarms]),
             tags=tags,
             opts=child,
         )
+        self.inference_component = pulumi.Output.from_input("")
+        if zero:
+            self.inference_component = scale_to_zero(
+                name,
+                component_name=endpoint_name,
+                endpoint=endpoint,
+                variant=VARIANT,
+                model=model,
+                copies=Copies(args["instances"], args["gpus"], START_SECONDS, BAKE_SECONDS),
+                rollback_alarms=alarms,
+                tags=tags,
+                parent=self,
+            )
         self.endpoint_name, self.endpoint_arn = endpoint.name, endpoint.arn
-        self.register_outputs({"endpointName": self.endpoint_name, "endpointArn": self.endpoint_arn})
+        self.register_outputs(
+            {
+                "endpointName": self.endpoint_name,
+                "endpointArn": self.endpoint_arn,
+                "inferenceComponent": self.inference_component,
+            }
+        )
 
     def _permissions(self, artifacts: DataBucket, args: InferenceEndpointArgs) -> pulumi.Output[str]:
         return policy_document(

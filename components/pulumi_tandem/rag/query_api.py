@@ -22,6 +22,8 @@ class QueryApiArgs(TypedDict):
     """Bedrock model or inference profile that writes the answers."""
     endpoint_name: NotRequired[pulumi.Input[str]]
     """SageMaker endpoint that writes them instead, as long as it can."""
+    inference_component: NotRequired[pulumi.Input[str]]
+    """The inference component of that endpoint, where it has one."""
     min_score: float
     """Cosine similarity below which a question is refused."""
     auth: Auth
@@ -57,10 +59,15 @@ class QueryApi(pulumi.ComponentResource):
         super().__init__("tandem:index:QueryApi", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
         tags, endpoint_name = args.get("tags") or {}, args.get("endpoint_name")
-        tuned = []
+        tuned, asked = [], {}
         if endpoint_name:
-            endpoint_arn = account_arn("sagemaker", pulumi.Output.concat("endpoint/", endpoint_name), self)
-            tuned = [allow(["sagemaker:InvokeEndpoint"], endpoint_arn)]
+            asked["TANDEM_ENDPOINT"] = endpoint_name
+            invoked = [account_arn("sagemaker", pulumi.Output.concat("endpoint/", endpoint_name), self)]
+            if component := args.get("inference_component"):
+                asked["TANDEM_INFERENCE_COMPONENT"] = component
+                named = pulumi.Output.concat("inference-component/", component)
+                invoked.append(account_arn("sagemaker", named, self))
+            tuned = [allow(["sagemaker:InvokeEndpoint"], invoked)]
         function = Function(
             name,
             {
@@ -77,7 +84,7 @@ class QueryApi(pulumi.ComponentResource):
                 "environment": {
                     "TANDEM_LEDGER_TABLE": ledger.table_name,
                     "TANDEM_GENERATOR": args["generator"],
-                    **({"TANDEM_ENDPOINT": endpoint_name} if endpoint_name else {}),
+                    **asked,
                     "TANDEM_MIN_SCORE": str(args["min_score"]),
                     "TANDEM_TOP_K": "5",
                 },

@@ -117,8 +117,9 @@ class Endpoints:
         server, variants = None, []
         try:
             uri, environment, variants = self._model(config)
-            server = Server(name, uri, environment)
-            server.start()
+            if uri:
+                server = Server(name, uri, environment)
+                server.start()
         except (NotServing, Refused) as error:
             failure = str(error)
         with self.records.changing():
@@ -129,8 +130,9 @@ class Endpoints:
                 # A failed update is rolled back: what served goes on.
                 endpoint["EndpointStatus"] = "InService" if name in self.servers else "Failed"
                 endpoint["FailureReason"] = failure[:1024]
-            elif server and not gone:
-                self.servers[name] = server
+            elif not gone:
+                if server:
+                    self.servers[name] = server
                 endpoint.pop("FailureReason", None)
                 endpoint.update(EndpointStatus="InService", EndpointConfigName=config, ProductionVariants=variants)
         if server and (gone or failure):
@@ -163,10 +165,15 @@ class Endpoints:
         server.end()
 
     def _model(self, config: str) -> tuple[str, dict[str, str], list[Json]]:
-        """Where the model of an endpoint configuration lies, its container's environment, and how variants are told."""
+        """Where the model of an endpoint configuration lies, its container's environment, and how variants are told.
+
+        Nowhere for a configuration without a model: inference components, which aren't here, would bring one.
+        """
         with self.records.lock:
             variants = self.records.get("EndpointConfig", config)["ProductionVariants"]
-            model = self.records.get("Model", variants[0].get("ModelName", ""))
+            if "ModelName" not in variants[0]:
+                return "", {}, [{"VariantName": variant["VariantName"]} for variant in variants]
+            model = self.records.get("Model", variants[0]["ModelName"])
             container = model.get("PrimaryContainer") or model["Containers"][0]
             environment = container.get("Environment", {})
             if package := container.get("ModelPackageName"):

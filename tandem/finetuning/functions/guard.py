@@ -35,12 +35,26 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, list[str]]:  # 
         hours = _tags(endpoint["EndpointArn"]).get(EXPIRY_TAG)
         if hours and now - endpoint["LastModifiedTime"] > datetime.timedelta(hours=float(hours)):
             name = endpoint["EndpointName"]
+            if not _empty(name, failed):
+                continue  # to be deleted in the next round: one with inference components can't be
             if _done(client("sagemaker").delete_endpoint, failed, EndpointName=name):
                 stopped["endpoints"].append(name)
     log("guard", **stopped, failed=failed)
     if failed:
         raise RuntimeError("; ".join(failed))
     return stopped
+
+
+def _empty(endpoint: str, failed: list[str]) -> bool:
+    """Whether an endpoint has no inference components, which bill with it; asks for the deletion of those it has."""
+    components = list(
+        each(client("sagemaker"), "list_inference_components", "InferenceComponents", EndpointNameEquals=endpoint)
+    )
+    for component in components:
+        if component["InferenceComponentStatus"] != "Deleting":
+            name = component["InferenceComponentName"]
+            _done(client("sagemaker").delete_inference_component, failed, InferenceComponentName=name)
+    return not components
 
 
 def _done(stop: Callable[..., Any], failed: list[str], **request: str) -> bool:

@@ -64,7 +64,8 @@ def _retriever() -> Retriever:
 def _writer() -> Writer:
     hosted = HostedWriter(client("bedrock-runtime"), os.environ["TANDEM_GENERATOR"])
     if endpoint := os.environ.get("TANDEM_ENDPOINT"):
-        tuned = TunedWriter(client("sagemaker-runtime"), endpoint)
+        component = os.environ.get("TANDEM_INFERENCE_COMPONENT", "")
+        tuned = TunedWriter(client("sagemaker-runtime"), endpoint, component)
         return FallbackWriter(tuned, hosted, lambda reason: log("fallback", reason=reason))
     return hosted
 

@@ -21,7 +21,8 @@ def camel(name: str) -> str:
 
 def keys_of(part: str) -> dict[str, str]:
     """Key -> argument, of all arguments that a stack's configuration can give."""
-    return {camel(name): name for name in PARTS[part] if name not in ("tags", "endpoint_name")}
+    given_by_programs = ("tags", "endpoint_name", "inference_component")
+    return {camel(name): name for name in PARTS[part] if name not in given_by_programs}
 
 
 def refused(configuration: dict[str, str]) -> InvalidArguments:

@@ -40,10 +40,16 @@ def environment_of(stack, function: str) -> dict[str, str]:
 
 def test_outputs_are_the_contract(stack, serving):
     names = "datasetBucket artifactBucket trainingPipelineArn runEnvelopeParameter modelPackageGroup"
-    assert set(stack.outputs) == {*names.split(), "imageRepositoryUrl", "trackingUri", "endpointName"}
+    assert set(stack.outputs) == {
+        *names.split(),
+        "imageRepositoryUrl",
+        "trackingUri",
+        "endpointName",
+        "inferenceComponent",
+    }
     assert stack.outputs["endpointName"] == ""
     assert stack.outputs["trainingPipelineArn"].startswith(f"arn:aws:states:{HERE}:stateMachine:")
-    assert all(value for name, value in stack.outputs.items() if name != "endpointName")
+    assert all(value for name, value in stack.outputs.items() if name not in ("endpointName", "inferenceComponent"))
     assert serving.outputs["endpointName"] == serving.one("Endpoint").inputs["name"]
 
 
@@ -160,6 +166,7 @@ def _explained(finding) -> bool:
 WITHOUT_RESOURCE = {
     "sagemaker:ListTrainingJobs",
     "sagemaker:ListEndpoints",
+    "sagemaker:ListInferenceComponents",
     "sagemaker:ListModelPackages",
     "cloudwatch:PutMetricData",
     "ecr:GetAuthorizationToken",

@@ -58,7 +58,7 @@ def test_a_promoted_model_answers_and_the_hosted_one_stays_to_fall_back_on(servi
     assert query(serving)["TANDEM_GENERATOR"] == "amazon.nova-lite-v1:0"
     allowed = json.loads(serving.one("RolePolicy", "query-permissions").inputs["policy"])["Statement"]
     (invoke,) = [each for each in allowed if "sagemaker:InvokeEndpoint" in each["Action"]]
-    assert invoke["Resource"] == f"arn:aws:sagemaker:us-east-1:123456789012:endpoint/{endpoint}"
+    assert invoke["Resource"] == [f"arn:aws:sagemaker:us-east-1:123456789012:endpoint/{endpoint}"]
     assert any("bedrock:InvokeModel" in each["Action"] for each in allowed)
 
 
@@ -97,3 +97,11 @@ def test_mistakes_of_both_parts_are_reported_at_once_and_say_whose_they_are():
         record(lambda: HybridEnvironment("hybrid", wrong))
     keys = sorted(mistake.key for mistake in caught.value.mistakes)
     assert keys == ["finetuning.attempts", "finetuning.dimensions", "rag.dimensions", "rag.model"]
+
+
+def test_a_model_that_scales_to_zero_is_asked_by_its_component(serving):
+    sleeping = record_stack(SERVING | {"tandem:endpointMode": "zero"})
+    component = sleeping.outputs["inferenceComponent"]
+    assert query(sleeping)["TANDEM_INFERENCE_COMPONENT"] == component
+    assert f"inference-component/{component}" in sleeping.one("RolePolicy", "query-permissions").inputs["policy"]
+    assert "TANDEM_INFERENCE_COMPONENT" not in query(serving)

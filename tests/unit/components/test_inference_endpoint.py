@@ -6,6 +6,7 @@ import pytest
 from pulumi_tandem.environments.finetuning_environment import DEFAULTS, finetuning_mistakes
 
 from tests.support.recorder import record_stack
+from tests.unit.finetuning.strict_sagemaker import check
 
 MODEL = "arn:aws:sagemaker:us-east-1:123456789012:model-package/models/3"
 TOPIC = "arn:aws:sns:us-east-1:123456789012:alarms"
@@ -76,6 +77,57 @@ def test_an_endpoint_pulls_the_image_that_its_model_names(serving):
     assert (
         register["TANDEM_SERVING_IMAGE"] == f"763104351884.dkr.ecr.us-east-1.amazonaws.com/{DEFAULTS['serving_image']}"
     )
+
+
+@pytest.fixture(scope="module")
+def sleeping():
+    return record_stack(SERVING | {"tandem:endpointMode": "zero", "tandem:endpointInstances": "3"})
+
+
+def test_an_endpoint_that_scales_to_zero_has_no_instance_that_stays(sleeping):
+    configuration = sleeping.one("EndpointConfiguration").inputs
+    (variant,) = configuration["productionVariants"]
+    assert configuration["executionRoleArn"] and "modelName" not in variant
+    scaling = variant["managedInstanceScaling"]
+    assert (scaling["status"], scaling["minInstanceCount"]) == ("ENABLED", 0)
+    assert scaling["maxInstanceCount"] == 4  # three, and one for a new model that takes over
+    assert "deploymentConfig" not in sleeping.one("Endpoint").inputs  # the component is rolled back instead
+    target = sleeping.one("aws:appautoscaling/target:Target").inputs
+    assert (target["minCapacity"], target["maxCapacity"]) == (0, 3)
+    assert target["scalableDimension"] == "sagemaker:inference-component:DesiredCopyCount"
+
+
+def test_the_model_is_a_component_whose_failed_requests_wake_it(sleeping):
+    made = sleeping.one("aws:cloudcontrol/resource:Resource").inputs
+    assert made["typeName"] == "AWS::SageMaker::InferenceComponent"
+    state = json.loads(made["desiredState"])
+    name = state["InferenceComponentName"]
+    assert name == sleeping.outputs["inferenceComponent"]
+    assert state["EndpointName"] == sleeping.outputs["endpointName"]
+    assert state["VariantName"] == "main"
+    # As strict as the service about what CloudFormation passes on.
+    told = {key: value for key, value in state.items() if key not in ("DeploymentConfig", "RuntimeConfig")}
+    check("CreateInferenceComponent", told | {"RuntimeConfig": state["RuntimeConfig"]})
+    update = {"InferenceComponentName": name, "DeploymentConfig": state["DeploymentConfig"]}
+    check("UpdateInferenceComponent", update)
+    alarm = sleeping.one("MetricAlarm", "asleep").inputs
+    assert alarm["metricName"] == "NoCapacityInvocationFailures"
+    assert alarm["dimensions"] == {"InferenceComponentName": name}
+    wake = sleeping.one("aws:appautoscaling/policy:Policy", "wake")
+    assert wake.inputs["policyType"] == "StepScaling"
+    assert wake.inputs["resourceId"] == f"inference-component/{name}"
+    assert "-wake-" in alarm["alarmActions"][0]
+
+
+def test_a_steady_endpoint_has_neither(serving):
+    assert not serving.of("aws:cloudcontrol/resource:Resource") and not serving.of("aws:appautoscaling/target:Target")
+    assert serving.outputs["inferenceComponent"] == ""
+
+
+@pytest.mark.faults
+def test_an_unknown_mode_is_refused():
+    (mistake,) = finetuning_mistakes({"endpoint_mode": "serverless"})
+    assert mistake.key == "endpoint_mode" and "steady" in str(mistake) and "zero" in str(mistake)
 
 
 @pytest.mark.faults

@@ -58,6 +58,7 @@ class FakeSageMaker:
     def __init__(self) -> None:
         self.jobs: list[dict[str, Any]] = []
         self.endpoints: list[dict[str, Any]] = []
+        self.components: list[dict[str, Any]] = []
         self.tags: dict[str, dict[str, str]] = {}
         self.packages: list[dict[str, Any]] = []
         self.stopped: list[str] = []
@@ -96,6 +97,17 @@ class FakeSageMaker:
 
     def _list_endpoints(self, request):
         return _page("Endpoints", self.endpoints, request)
+
+    def component(self, name: str, endpoint: str, status: str = "InService") -> None:
+        found = {"InferenceComponentName": name, "EndpointName": endpoint, "InferenceComponentStatus": status}
+        self.components.append(found)
+
+    def _list_inference_components(self, request):
+        found = [each for each in self.components if each["EndpointName"] == request["EndpointNameEquals"]]
+        return _page("InferenceComponents", found, request)
+
+    def _delete_inference_component(self, request):
+        return self._stop(request["InferenceComponentName"], "DeleteInferenceComponent")
 
     def _list_tags(self, request):
         tags = [{"Key": key, "Value": value} for key, value in self.tags[request["ResourceArn"]].items()]

@@ -367,6 +367,18 @@ def test_the_guard_stops_what_is_ours_and_past_its_limit_on_every_page(sagemaker
     assert sagemaker.stopped == ["past", "expired"]
 
 
+def test_an_expired_endpoint_goes_after_its_inference_components(sagemaker):
+    sagemaker.endpoint("expired", 9, {"tandem:stack": "dev", "tandem:expires-hours": "8"})
+    sagemaker.component("others", "another")
+    for name in ("a", "b", "c"):
+        sagemaker.component(name, "expired")
+    sagemaker.component("going", "expired", "Deleting")
+    assert guard.handler({}, None)["endpoints"] == []
+    assert sagemaker.stopped == ["a", "b", "c"]
+    sagemaker.components = sagemaker.components[:1]
+    assert guard.handler({}, None)["endpoints"] == ["expired"]
+
+
 @pytest.mark.faults
 def test_what_the_guard_cant_stop_keeps_nothing_else_running(sagemaker):
     sagemaker.refusing = {"ending"}

@@ -76,10 +76,10 @@ class FakeEndpoint:
     """A SageMaker endpoint that answers what it is told to, or raises it."""
 
     def __init__(self, *answers):
-        self.answers, self.asked = list(answers), 0
+        self.answers, self.asked, self.component = list(answers), 0, None
 
-    def invoke_endpoint(self, EndpointName, ContentType, Body):
-        self.asked += 1
+    def invoke_endpoint(self, EndpointName, ContentType, Body, InferenceComponentName=None):
+        self.asked, self.component = self.asked + 1, InferenceComponentName
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, Exception):
             raise answer
@@ -98,6 +98,14 @@ def test_the_tuned_model_speaks_while_it_can():
     failures = []
     said = generate(hybrid(FakeEndpoint(chat("Tuned [1].")), failures), "Why?", [passage()], Deadline(5))
     assert (said.text, said.model, failures) == ("Tuned [1].", "tuned", [])
+
+
+def test_a_model_that_scales_to_zero_is_asked_by_its_component():
+    endpoint = FakeEndpoint(chat("Tuned [1]."))
+    generate(TunedWriter(endpoint, "tuned", "component"), "Why?", [passage()], Deadline(5))
+    assert endpoint.component == "component"
+    generate(TunedWriter(endpoint, "tuned"), "Why?", [passage()], Deadline(5))
+    assert endpoint.component is None
 
 
 @pytest.mark.faults
