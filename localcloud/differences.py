@@ -17,6 +17,9 @@ MEANINGS = {
     "refused": "Works on AWS and fails here.",
 }
 
+NO_MODEL = "none"
+"""Sent as the model of an endpoint that inference components would bring one to: the older provider demands one."""
+
 
 class Difference(NamedTuple):
     """One deviation: what it is about, a key of MEANINGS, what AWS does, what happens here, and why."""
@@ -53,6 +56,8 @@ DIFFERENCES = [Difference(*row) for row in [
     ("aws:cloudcontrol/resource:Resource", "recorded", "makes what CloudFormation knows: inference components",
      "kept in the state with an id; an endpoint that scales to zero has no instance, and refuses every request",
      "the emulator knows no such types; callers show what they do when nobody answers"),
+    *((f"aws:appautoscaling/{kind}", "recorded", "scales copies of a model", "kept in the state with an id and an ARN",
+       "the emulator knows no inference components") for kind in ("target:Target", "policy:Policy")),
     ("aws:sagemaker/mlflowApp:MlflowApp", "recorded", "keeps experiments and models",
      "kept in the state with an id and an ARN", "the Terraform provider 5.100 lacks it, and MLflow is not here"),
     ("aws:sagemaker/mlflowTrackingServer:MlflowTrackingServer", "recorded", "runs MLflow, by the hour",
@@ -87,6 +92,8 @@ DIFFERENCES = [Difference(*row) for row in [
     ("aws:sagemaker/endpointConfiguration:EndpointConfiguration#productionVariants.inferenceAmiVersion", "recorded",
      "chooses the host image, with the CUDA of its driver", "kept in the state, not sent; a change of it alone isn't "
      "noticed", "the Terraform provider 5.100 knows no host image with CUDA 13"),
+    ("aws:sagemaker/endpointConfiguration:EndpointConfiguration#executionRoleArn", "recorded",
+     "is the role of inference components", "kept in the state, not sent", "the Terraform provider 5.100 lacks it"),
     ("SageMaker endpoints", "real", "run the container, with the instances, rollout and scaling of the configuration",
      "`tandem.finetuning.training.serve` (Transformers) on the files of the first variant's model, one process; a new "
      "model takes over when it answers; instances, rollout, alarms and scaling are recorded",

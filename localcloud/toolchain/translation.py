@@ -130,6 +130,9 @@ def to_bridge(token: str, properties: Properties, types: Types) -> Properties:
         for key, value in properties.items()
         if key not in kept_back
     }
+    if token.endswith("/endpointConfiguration:EndpointConfiguration") and "productionVariants" in given:
+        model = {"modelName": differences.NO_MODEL}
+        given["productionVariants"] = [model | each for each in given["productionVariants"]]
     if "code" in properties:
         given["filename"] = str(archive(properties["code"]))
     if isinstance(source := properties.get("source"), dict):

@@ -227,7 +227,7 @@ def show_status(status: "Status") -> None:
 def _doing(status: "Status") -> str:
     if status.step == "train":
         return "training" + (f": {_line(status.progress)}" if status.progress else ", waiting for the first step")
-    return {"evaluate": "evaluating", "decide": "between two jobs"}[status.step]
+    return {"evaluate": "evaluating", "decide": "between two jobs" if status.jobs else "no SageMaker job"}[status.step]
 
 
 def _line(progress: Mapping[str, Any]) -> str:

@@ -67,6 +67,20 @@ def test_the_tuned_model_writes_the_answer(hybrid):
 
 
 @pytest.mark.faults
+def test_while_the_endpoint_has_no_instance_the_hosted_model_speaks(hybrid):
+    """`zero`, whose instances never come here, and back to `steady`."""
+    steady = CONFIG.read_text()
+    CONFIG.write_text(steady.replace("  tandem:model:", "  tandem:endpointMode: zero\n  tandem:model:"))
+    hybrid.pulumi("up", "--stack", STACK, "--yes", "--config-file", str(CONFIG))
+    assert ask(hybrid)["model"] == "amazon.nova-lite-v1:0"
+    hybrid.pulumi("preview", "--stack", STACK, "--expect-no-changes", "--config-file", str(CONFIG))
+    CONFIG.write_text(steady)
+    hybrid.pulumi("up", "--stack", STACK, "--yes", "--config-file", str(CONFIG))
+    endpoint = hybrid.pulumi("stack", "output", "endpointName", "--stack", STACK).stdout.strip()
+    assert ask(hybrid)["model"] == endpoint
+
+
+@pytest.mark.faults
 def test_killing_the_endpoint_makes_the_hosted_model_speak(hybrid):
     """Killed for good: a server that is only killed once comes back by itself."""
     endpoint = hybrid.pulumi("stack", "output", "endpointName", "--stack", STACK).stdout.strip()

@@ -18,6 +18,8 @@ def test_every_row_is_of_a_known_kind_and_fits_a_table():
 def test_rows_name_what_the_stand_in_asks_for():
     collection = "aws:opensearch/serverlessCollection:ServerlessCollection"
     assert differences.recorded_types() == {
+        "aws:appautoscaling/policy:Policy",
+        "aws:appautoscaling/target:Target",
         "aws:cloudcontrol/resource:Resource",
         "aws:opensearch/serverlessCollectionGroup:ServerlessCollectionGroup",
         "aws:sagemaker/mlflowApp:MlflowApp",

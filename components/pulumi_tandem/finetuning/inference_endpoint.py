@@ -1,6 +1,6 @@
 """A tuned model that answers."""
 
-from enum import StrEnum
+from enum import Enum
 from typing import NotRequired, TypedDict
 
 import pulumi
@@ -21,7 +21,7 @@ BAKE_SECONDS = 300
 SLOW_MICROSECONDS = 30_000_000
 
 
-class EndpointMode(StrEnum):
+class EndpointMode(str, Enum):
     """Whether an endpoint keeps its instances."""
 
     STEADY = "steady"
@@ -70,6 +70,8 @@ class InferenceEndpoint(pulumi.ComponentResource):
     `zero`: the model is an inference component (`scale_to_zero`) and bills while instances run. Asked while there are
     none, it refuses for some minutes: callers need someone else who answers. One instance more than `instances` may run
     while a new model takes over.
+
+    Another mode or number of instances replaces the endpoint: for some minutes nothing serves.
     """
 
     endpoint_name: pulumi.Output[str]
@@ -154,7 +156,8 @@ class InferenceEndpoint(pulumi.ComponentResource):
             endpoint_config_name=configuration.name,
             deployment_config=None if zero else _deployment(args["instances"], [each.name for each in alarms]),
             tags=tags,
-            opts=child,
+            # Another mode or rollout replaces the endpoint, whose name is taken as long as the old one is there.
+            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
         )
         self.inference_component = pulumi.Output.from_input("")
         if zero:

@@ -10,7 +10,7 @@ from .tags import Tags
 def every(
     name: str, minutes: int, function: Function, *, description: str, tags: pulumi.Input[Tags], parent: pulumi.Resource
 ) -> None:
-    """Run a function every so many minutes: a rule, its target and the permission. $1 for a million starts."""
+    """Run a function every so many minutes: a rule, its target and the permission. Bills as the function does."""
     child = pulumi.ResourceOptions(parent=parent)
     rule = cloudwatch.EventRule(
         f"{name}-schedule",

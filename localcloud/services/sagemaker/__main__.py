@@ -19,6 +19,7 @@ import botocore.session
 from botocore.validate import ParamValidator
 
 from localcloud import paths
+from localcloud.differences import NO_MODEL
 from localcloud.services.answers import ID, Answers
 from localcloud.services.sagemaker.endpoints import Endpoints
 from localcloud.services.sagemaker.jobs import Jobs
@@ -175,7 +176,8 @@ class Api:
                 self._check_model(request)
             case "EndpointConfig":
                 for variant in request["ProductionVariants"]:
-                    self.records.get("Model", variant.get("ModelName", ""))
+                    if variant.get("ModelName", NO_MODEL) != NO_MODEL:
+                        self.records.get("Model", variant["ModelName"])
             case "Endpoint":
                 self._find("EndpointConfig", request)
                 more = {"ProductionVariants": [], "LastDeploymentConfig": request.pop("DeploymentConfig", None)}

@@ -13,6 +13,7 @@ from subprocess import Popen
 from botocore.exceptions import BotoCoreError, ClientError
 
 from localcloud import paths
+from localcloud.differences import NO_MODEL
 from localcloud.services import supervisor
 from localcloud.services.sagemaker.records import (
     ACCOUNT,
@@ -171,7 +172,7 @@ class Endpoints:
         """
         with self.records.lock:
             variants = self.records.get("EndpointConfig", config)["ProductionVariants"]
-            if "ModelName" not in variants[0]:
+            if variants[0].get("ModelName", NO_MODEL) == NO_MODEL:
                 return "", {}, [{"VariantName": variant["VariantName"]} for variant in variants]
             model = self.records.get("Model", variants[0]["ModelName"])
             container = model.get("PrimaryContainer") or model["Containers"][0]
