@@ -5,7 +5,7 @@ BIN := .venv/bin
 STACK ?= rag-dev
 TRAINING := .tandem/training
 
-.PHONY: rag finetune training test unit check bench lock down clean verify-aws
+.PHONY: rag finetune training cost test unit check bench lock down clean verify-aws
 
 # The environment: exactly the lock, verified by hash.
 .venv/.ready: requirements.lock pyproject.toml
@@ -28,6 +28,10 @@ $(TRAINING)/.ready: tandem/finetuning/training/requirements.lock | .venv/.ready
 	@touch $@
 
 training: $(TRAINING)/.ready
+
+# What each stack costs, and three changes, from real previews on the local cloud.
+cost: .venv/.ready
+	@$(BIN)/python -m scripts.cost
 
 # From nothing to a tuned model that answers, without an AWS account.
 finetune: .venv/.ready $(TRAINING)/.ready

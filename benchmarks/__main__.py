@@ -10,11 +10,11 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import first_step, functions, ingestion, previews, queries, samples, training
+from benchmarks import cost, first_step, functions, ingestion, previews, queries, samples, training
 from benchmarks.report import write_section
 from scripts.local_environment import local_environment
 
-MODULES = (ingestion, queries, functions, previews, training, first_step)
+MODULES = (ingestion, queries, functions, previews, training, first_step, cost)
 BENCHMARKS = {module.__name__.rpartition(".")[2]: module for module in MODULES}
 README = Path(__file__).parent / "README.md"
 PACKAGES = ("pulumi-tandem", "pulumi-aws", "botocore", "ministack")
@@ -29,7 +29,7 @@ def main() -> int:
     if "AWS_ENDPOINT_URL" not in os.environ:
         arguments = [sys.executable, "-m", "benchmarks", *sys.argv[1:]]
         os.execve(sys.executable, arguments, local_environment())  # noqa: S606 - no shell is wanted
-    if options.name not in ("training", "first_step") and (problem := samples.problem(options.stack)):
+    if options.name not in ("training", "first_step", "cost") and (problem := samples.problem(options.stack)):
         sys.exit(f"{problem}\nThe benchmarks need stack {options.stack} with the sample documents: run make rag first.")
     setting = _setting()
     for name in [options.name] if options.name else BENCHMARKS:

@@ -1,5 +1,6 @@
 """From a stack's configuration to an environment's arguments."""
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -88,6 +89,12 @@ def _typed(text: str, default: Any) -> Any:
             return type(default)(text)
         except ValueError:
             return text
+    if isinstance(default, dict):
+        try:
+            content = json.loads(text)
+        except ValueError:
+            return text
+        return {_snake(key): value for key, value in content.items()} if isinstance(content, dict) else text
     return text
 
 

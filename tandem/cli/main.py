@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from tandem.cli import dataset, finetune
+from tandem.cli import cost, dataset, finetune
 from tandem.cli.ask import ask
 from tandem.cli.errors import CommandError
 from tandem.cli.ingest import forget, ingest
@@ -61,7 +61,7 @@ def show_version(wanted: bool) -> None:
 app = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
 for command in (ingest, ask, questions, forget):
     app.command()(command)
-for group in (dataset, finetune):
+for group in (dataset, finetune, cost):
     app.add_typer(group.app)
 
 

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from tests.local.conftest import HOME, ROOT, Cloud, until
+from tests.support.goldens import check_change
 
 pytestmark = [pytest.mark.local, pytest.mark.timeout(900)]
 
@@ -94,6 +95,11 @@ def tuning(cloud) -> Tuning:
 
 def test_second_preview_of_finetuning_finds_nothing_to_do(tuning):
     tuning.cloud.pulumi("preview", "--stack", STACK, "--expect-no-changes")
+
+
+@pytest.mark.parametrize("change", ["another-instance", "a-model-served"])
+def test_what_a_change_costs(tuning, change):
+    check_change(tuning.cloud, change)
 
 
 @pytest.mark.faults

@@ -43,6 +43,8 @@ class Registered:
     protect: bool
     dependencies: list[str]
     custom: bool
+    references: dict[str, list[str]]
+    """The names of the resources that a property comes from."""
 
 
 @dataclass
@@ -108,6 +110,10 @@ class _Monitor(mocks.MockMonitor):
                     bool(request.protect),
                     [urn.rsplit("::", 1)[-1] for urn in request.dependencies],
                     bool(request.custom),
+                    {
+                        name: [urn.rsplit("::", 1)[-1] for urn in found.urns]
+                        for name, found in request.propertyDependencies.items()
+                    },
                 )
             )
         return super().RegisterResource(request)

@@ -117,11 +117,20 @@ def test_every_row_of_a_type_names_one_that_pulumi_aws_has():
 
 def test_a_recorded_property_inside_another_is_kept_back_and_stays_in_the_state():
     token = "aws:sagemaker/endpointConfiguration:EndpointConfiguration"
-    types = types_of(token, productionVariants=["Variant"]) | {"Variant": {"instanceType": None}}
-    variant = {"instanceType": "ml.g5.xlarge", "inferenceAmiVersion": "al2023-ami-sagemaker-inference-gpu-4-1"}
+    types = types_of(token, productionVariants=["Variant"]) | {"Variant": {"instanceType": None, "modelName": None}}
+    variant = {"modelName": "tuned", "inferenceAmiVersion": "al2023-ami-sagemaker-inference-gpu-4-1"}
     given = {"productionVariants": [variant]}
     inside = translation.to_bridge(token, given, types)
-    assert inside == {"productionVariants": [{"instanceType": "ml.g5.xlarge"}]}
+    assert inside == {"productionVariants": [{"modelName": "tuned"}]}
+    assert translation.from_bridge(token, inside, given, types) == given
+
+
+def test_an_endpoint_of_inference_components_gets_the_model_that_the_older_provider_demands():
+    token = "aws:sagemaker/endpointConfiguration:EndpointConfiguration"
+    types = types_of(token, productionVariants=["Variant"]) | {"Variant": {"instanceType": None, "modelName": None}}
+    given = {"productionVariants": [{"instanceType": "ml.g5.xlarge"}]}
+    inside = translation.to_bridge(token, given, types)
+    assert inside == {"productionVariants": [{"instanceType": "ml.g5.xlarge", "modelName": differences.NO_MODEL}]}
     assert translation.from_bridge(token, inside, given, types) == given
 
 

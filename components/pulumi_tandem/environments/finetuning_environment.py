@@ -17,6 +17,34 @@ from ..foundation.data_bucket import DataBucket
 from ..foundation.mistakes import InvalidArguments, Mistake, among, outside, unknown_arguments
 from ..foundation.retention import Retention
 from ..foundation.tags import environment_tags
+from ..foundation.usage import register_usage, usage_mistakes
+
+
+class RunUsage(TypedDict):
+    """What a fine-tuning environment is assumed to hold, and a run to take; for its cost alone."""
+
+    datasets_gigabytes: NotRequired[float]
+    """Data sets in the bucket; 1 by default."""
+    artifacts_gigabytes: NotRequired[float]
+    """Runs, checkpoints, models and base models in the bucket; 20 by default."""
+    images_gigabytes: NotRequired[float]
+    """Images of your own in the repository; 0 by default."""
+    log_gigabytes: NotRequired[float]
+    """Logs that are kept; 0.1 by default."""
+    training_hours: NotRequired[float]
+    """Time that a run trains; 1 by default."""
+    evaluation_hours: NotRequired[float]
+    """Time that its evaluation takes; 0.25 by default."""
+
+
+RUN_USAGE: dict[str, float] = {
+    "datasets_gigabytes": 1,
+    "artifacts_gigabytes": 20,
+    "images_gigabytes": 0,
+    "log_gigabytes": 0.1,
+    "training_hours": 1,
+    "evaluation_hours": 0.25,
+}
 
 
 class FineTuningEnvironmentArgs(TypedDict):
@@ -69,6 +97,8 @@ class FineTuningEnvironmentArgs(TypedDict):
     """Who gets the budget's alerts; without it only the alarm topic does."""
     retention: NotRequired[Retention]
     """What destroy does to data sets, models and images: `keep` (default) refuses, `erase` deletes them."""
+    run_usage: NotRequired[RunUsage]
+    """Assumptions that `tandem cost` counts with."""
     alarm_topic_arn: NotRequired[pulumi.Input[str]]
     """SNS topic that alarms, approvals and the budget notify."""
     tags: NotRequired[dict[str, str]]
@@ -98,6 +128,7 @@ DEFAULTS: dict[str, Any] = {
     "monthly_budget": 100,
     "alert_email": "",
     "retention": "keep",
+    "run_usage": {},
     "alarm_topic_arn": None,
     "tags": {},
 }
@@ -134,6 +165,7 @@ def finetuning_mistakes(given: Mapping[str, Any]) -> list[Mistake]:
         remedy = "`tandem finetune promote` writes it; remove it for no endpoint."
         mistakes.append(Mistake("model", args["model"], "the ARN of a model package", remedy))
     mistakes += among("retention", args["retention"], Retention)
+    mistakes += usage_mistakes("run_usage", args["run_usage"], RUN_USAGE)
     return mistakes
 
 
@@ -228,6 +260,8 @@ class FineTuningEnvironment(pulumi.ComponentResource):
             **shared,
         }
         CostGuard(f"{name}-guard", guard_args, opts=child)
+        usage = {"kind": "finetuning", "envelope": envelope, "assumed": {**RUN_USAGE, **settings["run_usage"]}}
+        register_usage(name, usage, tags=tags, parent=self)
 
         self.dataset_bucket, self.artifact_bucket = datasets.bucket_name, artifacts.bucket_name
         self.training_pipeline_arn, self.run_envelope_parameter = pipeline.pipeline_arn, pipeline.envelope_parameter

@@ -11,10 +11,44 @@ from ..foundation.mistakes import InvalidArguments, Mistake, among, outside, unk
 from ..foundation.rest_endpoint import Auth
 from ..foundation.retention import Retention
 from ..foundation.tags import environment_tags
+from ..foundation.usage import register_usage, usage_mistakes
 from ..rag.ingestion_pipeline import IngestionPipeline, IngestionPipelineArgs
 from ..rag.ledger import Ledger
-from ..rag.query_api import QueryApi, QueryApiArgs
+from ..rag.query_api import MEMORY_MEGABYTES, QueryApi, QueryApiArgs
 from ..rag.serverless_vector_store import ServerlessVectorStore
+
+
+class QueryUsage(TypedDict):
+    """What a RAG environment is assumed to hold, and a question to take; for its cost alone."""
+
+    documents_gigabytes: NotRequired[float]
+    """Documents in the bucket; 1 by default."""
+    index_gigabytes: NotRequired[float]
+    """The index; 1 by default."""
+    ledger_gigabytes: NotRequired[float]
+    """The table of what is indexed; 0.1 by default."""
+    log_gigabytes: NotRequired[float]
+    """Logs that are kept; 1 by default."""
+    question_tokens: NotRequired[float]
+    """Tokens of a question; 30 by default."""
+    prompt_tokens: NotRequired[float]
+    """Tokens of instructions and passages beside it; 1,300 by default: five chunks of 200 and what is around them."""
+    answer_tokens: NotRequired[float]
+    """Tokens of an answer; 150 by default."""
+    query_seconds: NotRequired[float]
+    """Time that the query function runs for an answer; 2 by default."""
+
+
+QUERY_USAGE: dict[str, float] = {
+    "documents_gigabytes": 1,
+    "index_gigabytes": 1,
+    "ledger_gigabytes": 0.1,
+    "log_gigabytes": 1,
+    "question_tokens": 30,
+    "prompt_tokens": 1300,
+    "answer_tokens": 150,
+    "query_seconds": 2,
+}
 
 
 class RagEnvironmentArgs(TypedDict):
@@ -51,6 +85,8 @@ class RagEnvironmentArgs(TypedDict):
     """The Cognito user pool whose tokens are accepted; needed with `jwt`."""
     retention: NotRequired[Retention]
     """What destroy does to documents, ledger and index: `keep` (default) refuses, `erase` deletes them."""
+    query_usage: NotRequired[QueryUsage]
+    """Assumptions that `tandem cost` counts with."""
     alarm_topic_arn: NotRequired[pulumi.Input[str]]
     """SNS topic that alarms notify; without it they are only visible in CloudWatch."""
     tags: NotRequired[dict[str, str]]
@@ -72,6 +108,7 @@ DEFAULTS: dict[str, Any] = {
     "auth": "iam",
     "user_pool_arn": "",
     "retention": "keep",
+    "query_usage": {},
     "alarm_topic_arn": None,
     "tags": {},
 }
@@ -109,6 +146,7 @@ def rag_mistakes(given: Mapping[str, Any]) -> list[Mistake]:
     mistakes += outside("sweep_minutes", args["sweep_minutes"], 5, 1440, "minutes", "15 repairs soon enough for most.")
     mistakes += outside("max_search_ocu", args["max_search_ocu"], 1, 96, "compute units", "2 is the usual start.")
     mistakes += among("auth", args["auth"], Auth) + among("retention", args["retention"], Retention)
+    mistakes += usage_mistakes("query_usage", args["query_usage"], QUERY_USAGE)
     pool = args["user_pool_arn"]  # an output can't be looked into
     if args["auth"] == Auth.JWT.value and isinstance(pool, str) and ":userpool/" not in pool:
         remedy = "Give the ARN of the pool whose tokens are accepted, or set auth to iam."
@@ -190,6 +228,15 @@ class RagEnvironment(pulumi.ComponentResource):
         if settings["user_pool_arn"] != "":
             query_args["user_pool_arn"] = settings["user_pool_arn"]
         query = QueryApi(f"{name}-query", ledger, store, query_args, opts=child)
+
+        usage = {
+            "kind": "rag",
+            "embedder": settings["embedder"],
+            "generator": settings["generator"],
+            "memory_megabytes": MEMORY_MEGABYTES,
+            "assumed": {**QUERY_USAGE, **settings["query_usage"]},
+        }
+        register_usage(name, usage, tags=tags, parent=self)
 
         self.query_url, self.query_invoke_arn = query.query_url, query.invoke_arn
         self.documents_bucket = documents.bucket_name

@@ -14,6 +14,8 @@ from . import search_access
 from .ledger import Ledger
 from .serverless_vector_store import ServerlessVectorStore
 
+MEMORY_MEGABYTES = 1024
+
 
 class QueryApiArgs(TypedDict):
     """Arguments of `QueryApi`."""
@@ -88,7 +90,7 @@ class QueryApi(pulumi.ComponentResource):
                     "TANDEM_MIN_SCORE": str(args["min_score"]),
                     "TANDEM_TOP_K": "5",
                 },
-                "memory_megabytes": 1024,
+                "memory_megabytes": MEMORY_MEGABYTES,
                 "timeout_seconds": 28,
                 "tags": tags,
             },

@@ -93,6 +93,23 @@ class PriceTable:
             raise NotPriced(self._missing(service, f"{key} for {amount} {rows[-1].unit} a month"))
         return row
 
+    def cost(self, service: str, key: str, amount: Decimal) -> tuple[Decimal, tuple[Row, ...]]:
+        """What a month's `amount` costs, each tier's share at its own price, and the rows of the tiers that it reaches.
+
+        Raises as `price` does. What lies below the first tier, a free allowance of the account, is charged here.
+        """
+        self.price(service, key, amount)
+        rows = self._rows[service, key]
+        used, usd, left = [], Decimal(0), amount
+        for row in rows:
+            start = row.tier.start if row.tier and row is not rows[0] else Decimal(0)
+            share = left if row.reaches(amount) else row.tier.end - start if row.tier and row.tier.end else left
+            used.append(row)
+            usd, left = usd + share * row.usd, left - share
+            if left <= 0:
+                break
+        return usd, tuple(used)
+
     def keys(self, service: str, start: str = "") -> list[str]:
         """The keys of a service that begin with `start`, sorted."""
         return sorted(key for of, key in self._rows if of == service and key.startswith(start))

@@ -1,5 +1,7 @@
 """Stack configuration: which keys there are, what becomes of their text, and what is refused."""
 
+import json
+
 import pytest
 import yaml
 from pulumi_tandem import FineTuningEnvironmentArgs, RagEnvironmentArgs
@@ -7,7 +9,7 @@ from pulumi_tandem.configuration import environment
 from pulumi_tandem.environments import finetuning_environment, rag_environment
 from pulumi_tandem.foundation.mistakes import InvalidArguments
 
-from tests.support.recorder import ROOT
+from tests.support.recorder import ROOT, record_stack
 
 DECLARED = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
 PARTS = {"rag": rag_environment.DEFAULTS, "finetuning": finetuning_environment.DEFAULTS}
@@ -131,3 +133,29 @@ def test_every_mistake_is_listed_once():
     assert sorted(mistake.key for mistake in error.mistakes) == sorted(wrong)
     for part in ("'many'", "'maybe'", "keep or erase", "6 invalid argument(s)"):
         assert part in str(error)
+
+
+def test_usage_assumptions_are_registered_where_a_preview_shows_them():
+    stack = record_stack({"tandem:environment": "hybrid", "tandem:queryUsage": '{"answerTokens": 300}'})
+    rag = stack.one("Parameter", "rag-usage").inputs
+    assert rag["name"] == "/tandem/tandem/test/hybrid-rag/usage"
+    usage = json.loads(rag["insecureValue"])
+    assert (usage["kind"], usage["assumed"]["answer_tokens"], usage["assumed"]["question_tokens"]) == ("rag", 300, 30)
+    assert usage["generator"] == "amazon.nova-lite-v1:0"
+    tuning = json.loads(stack.one("Parameter", "tuning-usage").inputs["insecureValue"])
+    envelope = json.loads(stack.one("Parameter", "envelope").inputs["insecureValue"])
+    assert (tuning["kind"], tuning["envelope"]) == ("finetuning", envelope)
+
+
+@pytest.mark.faults
+def test_bad_usage_assumptions_are_refused_all_at_once():
+    error = refused(
+        {
+            "environment": "hybrid",
+            "queryUsage": '{"answerTokens": "many", "queries": 3, "querySeconds": -1}',
+            "runUsage": "trainingHours: 3",
+        }
+    )
+    keys = [mistake.key for mistake in error.mistakes]
+    assert set(keys) == {"queryUsage.queries", "queryUsage.answerTokens", "queryUsage.querySeconds", "runUsage"}
+    assert "a JSON object of numbers" in str(error)

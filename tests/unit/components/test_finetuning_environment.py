@@ -104,7 +104,7 @@ def test_survives_a_preview_in_which_nothing_is_known(serving):
 
 def test_the_run_envelope_is_plain_and_known_before_anything_exists():
     options = {"tandem:attempts": "3", "tandem:spot": "true", "tandem:evaluationInstance": "ml.g5.2xlarge"}
-    parameter = record_stack(CONFIG | options, preview=True).one("Parameter").inputs
+    parameter = record_stack(CONFIG | options, preview=True).one("Parameter", "envelope").inputs
     assert parameter["type"] == "String"
     assert parameter["name"] == "/tandem/tandem/test/tuning-training/run-envelope"
     # `value` is a secret to the SDK whatever the type, and so hidden in previews.
@@ -122,7 +122,8 @@ def test_the_run_envelope_is_plain_and_known_before_anything_exists():
 
 
 def test_the_functions_envelope_is_the_parameters(stack):
-    assert environment_of(stack, "plan")["TANDEM_ENVELOPE"] == stack.one("Parameter").inputs["insecureValue"]
+    envelope = stack.one("Parameter", "envelope").inputs["insecureValue"]
+    assert environment_of(stack, "plan")["TANDEM_ENVELOPE"] == envelope
     assert environment_of(stack, "guard")["TANDEM_LONGEST_JOB_SECONDS"] == "14400"
     assert environment_of(stack, "guard")["TANDEM_STACK"] == "test"
 

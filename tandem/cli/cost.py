@@ -1,0 +1,133 @@
+"""`tandem cost`: what a preview costs, and whether it keeps the limits; and prices, read again."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from typer.core import TyperGroup
+
+from tandem.cli.errors import CommandError
+from tandem.cli.stack import project_folder
+
+BAD_INPUT = 2
+
+
+class OrShow(TyperGroup):
+    """Takes what isn't the name of a command for the arguments of `show`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put `show` before them."""
+        named = bool(args) and (args[0] in self.commands or args[0] == "--help")
+        return super().parse_args(ctx, args if named else ["show", *args])
+
+
+app = typer.Typer(name="cost", cls=OrShow, help="What a change costs, before it is made: `tandem cost` is `show`.")
+
+
+@app.command()
+def show(
+    file: Annotated[
+        str | None,
+        typer.Argument(metavar="FILE|-", help="What `pulumi preview --json --show-sames` printed; - reads it here."),
+    ] = None,
+    stack: Annotated[
+        str | None, typer.Option(envvar="TANDEM_STACK", help="Stack to preview, where there is no FILE.")
+    ] = None,
+    form: Annotated[Literal["text", "markdown", "json"], typer.Option("--format")] = "text",
+    gates: Annotated[Path | None, typer.Option(metavar="FILE", help="Limits: exit 3 if one isn't kept.")] = None,
+    output: Annotated[Path | None, typer.Option(metavar="FILE", help="Write here and not to the terminal.")] = None,
+) -> None:
+    """Show what a preview costs: each number before, after, and by how much it moves.
+
+    Without FILE it previews the stack. Exits with 2 for a file that can't be used, 3 if a gate failed.
+    """
+    from tandem.cost import gates as limits
+    from tandem.cost.estimate import estimate
+    from tandem.cost.preview import PreviewError, read_preview
+    from tandem.cost.pricers import pricer_of
+    from tandem.cost.reports.as_json import as_json
+    from tandem.cost.reports.markdown import markdown
+    from tandem.cost.reports.terminal import terminal
+    from tandem.cost.summary import summarize
+    from tandem.cost.usage import is_usage
+
+    try:
+        wanted = limits.read(gates) if gates else None
+        summary = summarize(estimate(read_preview(_text(file, stack)), pricer_of, is_usage))
+    except (limits.GateError, PreviewError, OSError, UnicodeDecodeError) as error:
+        typer.secho(str(error), fg=typer.colors.RED, err=True)
+        raise typer.Exit(BAD_INPUT) from error
+    found = limits.check(limits.limits_of(summary.stack, wanted), summary) if wanted is not None else ()
+    report = {"text": terminal, "markdown": markdown, "json": as_json}[form](summary, found)
+    if output:
+        try:
+            output.write_text(report, encoding="utf-8")
+        except OSError as error:
+            raise CommandError(f"The report can't be written ({error}): give another --output.") from error
+    else:
+        typer.echo(report, nl=False)
+    if output or form != "text":
+        for gate in found:
+            if gate.state != "passed":
+                typer.echo(f"{gate.key} {gate.state}: {gate.text}", err=True)
+    raise typer.Exit(limits.exit_code(found))
+
+
+@app.command()
+def refresh(
+    region: Annotated[str, typer.Option(help="Region whose prices to read again, e.g. us-east-1.")],
+    write: Annotated[
+        bool, typer.Option("--write", help="Write what was read; without it only say what drifted.")
+    ] = False,
+) -> None:
+    """Read prices again from AWS's price list, which needs pricing:GetProducts, and say what drifted."""
+    from datetime import UTC, datetime
+
+    from tandem.cost.prices import PriceTableError
+    from tandem.cost.refresh import RefreshError, connect, run
+
+    try:
+        run(region, client=connect(), write=write, say=typer.echo, today=datetime.now(UTC).date())
+    except (RefreshError, PriceTableError, OSError) as error:
+        raise CommandError(str(error)) from error
+
+
+def _text(file: str | None, stack: str | None) -> str:
+    if file == "-":
+        return sys.stdin.buffer.read().decode("utf-8")
+    return Path(file).read_text(encoding="utf-8") if file else _preview(stack)
+
+
+def _preview(stack: str | None) -> str:
+    command = [
+        "pulumi",
+        "preview",
+        "--json",
+        "--show-sames",
+        "--non-interactive",
+        *(["--stack", stack] if stack else []),
+    ]
+    folder = project_folder()
+    try:
+        result = subprocess.run(command, cwd=folder, capture_output=True, text=True, encoding="utf-8", check=False)
+    except FileNotFoundError:
+        raise CommandError(
+            "The pulumi command is not on PATH: install it (https://www.pulumi.com/docs/install), or give the file "
+            "that `pulumi preview --json --show-sames` printed elsewhere."
+        ) from None
+    if result.returncode:
+        said = "\n".join(part for part in (result.stderr.strip(), *_errors(result.stdout)) if part)
+        raise CommandError(f"`{' '.join(command)}` failed:\n{said or 'it says nothing'}")
+    return result.stdout
+
+
+def _errors(text: str) -> list[str]:
+    """What a preview that failed says in its JSON."""
+    try:
+        found = json.loads(text).get("diagnostics") or []
+        return [item["message"].strip() for item in found if item.get("severity") == "error"]
+    except (ValueError, AttributeError, KeyError, TypeError):
+        return []

@@ -1,0 +1,163 @@
+"""Limits that a change must keep: the file that sets them, what came of each, and the exit code."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from .model import Number
+from .reports.amounts import money
+from .summary import Figure, Summary
+
+AMOUNTS = {
+    "max_idle_floor": Number.IDLE,
+    "max_run_ceiling": Number.RUN_CEILING,
+    "max_cost_per_1k_queries": Number.QUERIES,
+}
+KEYS = (*AMOUNTS, "max_increase_pct", "fail_on_unpriced", "max_price_age_days")
+FAILED = 3
+"""The exit code of a change that doesn't keep a limit."""
+TITLES = {
+    Number.IDLE: "idle floor",
+    Number.RUN_EXPECTED: "expected run",
+    Number.RUN_CEILING: "run ceiling",
+    Number.QUERIES: "1,000 queries",
+}
+
+
+_MOST = 10**12  # no limit is larger, and infinity is none
+
+
+class GateError(ValueError):
+    """A gate file can't be used; the text lists every mistake in it."""
+
+
+class Gate(NamedTuple):
+    """What came of one limit. `undecided`: something NOT PRICED could break it."""
+
+    key: str
+    state: Literal["passed", "failed", "undecided"]
+    text: str
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Read a gate file; raises `GateError` with every mistake in it."""
+    import yaml
+
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise GateError(f"{path}: can't be read ({error})") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a day that no calendar has
+        raise GateError(f"{path}: is neither YAML nor JSON ({' '.join(str(error).split())})") from error
+    if not isinstance(raw, Mapping):
+        raise GateError(f"{path}: is not a mapping of gates; there are {', '.join(KEYS)} and stacks")
+    top = {key: value for key, value in raw.items() if key != "stacks"}
+    stacks = raw.get("stacks", {})
+    mistakes = list(_mistakes("", top, (*KEYS, "stacks")))
+    if not isinstance(stacks, Mapping):
+        mistakes.append(f"stacks is {stacks!r}: give a mapping of stack names to gates")
+        stacks = {}
+    for name, gates in stacks.items():
+        if isinstance(gates, Mapping):
+            mistakes += _mistakes(f"stacks.{name}.", gates, KEYS)
+        else:
+            mistakes.append(f"stacks.{name} is {gates!r}: give a mapping of gates")
+    if mistakes:
+        raise GateError("\n".join([f"{path}: {len(mistakes)} mistakes", *(f"  {mistake}" for mistake in mistakes)]))
+    return {**top, "stacks": stacks}
+
+
+def limits_of(stack: str, file: Mapping[str, Any]) -> dict[str, Any]:
+    """The limits of a stack (`project/stack`): those at the top, and over them what `stacks` has for it."""
+    stacks = file["stacks"]
+    limits = {**file, **stacks.get(stack.rsplit("/", 1)[-1], {}), **stacks.get(stack, {})}
+    return {key: limits[key] for key in KEYS if limits.get(key) is not None}
+
+
+def check(limits: Mapping[str, Any], summary: Summary) -> tuple[Gate, ...]:
+    """What comes of every limit. What AWS doesn't offer in the region fails whatever the limits are."""
+    amounts = {key: Decimal(str(limits[key])) for key in AMOUNTS if key in limits}
+    gates = [_amount(key, AMOUNTS[key], limit, summary) for key, limit in amounts.items()]
+    if "max_increase_pct" in limits:
+        gates += _increases(Decimal(str(limits["max_increase_pct"])), summary)
+    if limits.get("fail_on_unpriced"):
+        gates.append(_unpriced(summary))
+    if "max_price_age_days" in limits:
+        gates.append(_age(limits["max_price_age_days"], summary))
+    if summary.coverage.not_offered:
+        gates.append(Gate("not offered", "failed", f"{summary.coverage.not_offered} not offered in the region"))
+    return tuple(gates)
+
+
+def exit_code(gates: Iterable[Gate]) -> int:
+    """0, or `FAILED`; what is undecided doesn't fail by itself."""
+    return FAILED if any(gate.state == "failed" for gate in gates) else 0
+
+
+def _mistakes(where: str, gates: Mapping[Any, Any], known: tuple[str, ...]) -> Iterable[str]:
+    for key, value in gates.items():
+        if key not in KEYS:
+            near = difflib.get_close_matches(str(key), known, n=1)
+            remedy = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+            yield f"{where}{key} is no gate: {remedy}"
+        elif value is None:
+            continue  # turns off the limit from the top
+        elif key == "fail_on_unpriced":
+            if not isinstance(value, bool):
+                yield f"{where}{key} is {value!r}: give true or false"
+        elif isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _MOST:
+            unit = {"max_increase_pct": "per cent", "max_price_age_days": "days"}.get(key, "US dollars")
+            yield f"{where}{key} is {value!r}: give a number of {unit}, 0 or more"
+
+
+def _amount(key: str, number: Number, limit: Decimal, summary: Summary) -> Gate:
+    figure = summary.figures[number]
+    known = figure.after or Decimal(0)
+    if known > limit:
+        return Gate(key, "failed", f"{money(known)} is more than {money(limit)}")
+    if figure.after_open:
+        return Gate(key, "undecided", f"{money(known)} of {money(limit)} are known; the rest is NOT PRICED")
+    if figure.after is None:
+        return Gate(key, "passed", "there is no such thing in the stack")
+    return Gate(key, "passed", f"{money(known)} is at most {money(limit)}")
+
+
+def _increases(limit: Decimal, summary: Summary) -> Iterable[Gate]:
+    if summary.new:
+        yield Gate("max_increase_pct", "passed", "the stack is new: there is nothing to compare with")
+        return
+    for number, figure in summary.figures.items():
+        if figure.delta is not None or figure.before_open or figure.after_open:
+            yield _increase(TITLES[number], figure, limit)
+
+
+def _increase(title: str, figure: Figure, limit: Decimal) -> Gate:
+    key, before, after = "max_increase_pct", figure.before or Decimal(0), figure.after or Decimal(0)
+    exceeded = after > before * (1 + limit / 100)
+    # What is missing after can only add to the increase; what is missing before could make it small.
+    if exceeded and not figure.before_open:
+        grown = f"by {(after / before - 1) * 100:.1f} %" if before else "from nothing"
+        return Gate(key, "failed", f"{title}: grows {grown}, to {money(after)}; {limit.normalize():f} % are allowed")
+    if exceeded or figure.delta_open:
+        known = f"{money(before)} before and {money(after)} after"
+        return Gate(key, "undecided", f"{title}: {known} are known; the rest is NOT PRICED")
+    return Gate(key, "passed", f"{title}: grows by no more than {limit.normalize():f} %")
+
+
+def _unpriced(summary: Summary) -> Gate:
+    count = summary.coverage.not_priced + len(summary.problems)
+    if count:
+        return Gate("fail_on_unpriced", "failed", f"{count} NOT PRICED")
+    return Gate("fail_on_unpriced", "passed", "everything has a price")
+
+
+def _age(limit: float, summary: Summary) -> Gate:
+    key, oldest = "max_price_age_days", summary.oldest
+    if oldest is None:
+        return Gate(key, "passed", "no price is used")
+    what = f"{oldest.row.service} {oldest.row.key} was read on {oldest.row.read_at}"
+    if oldest.days > limit:
+        return Gate(key, "failed", f"{what}, more than {limit:g} days ago")
+    return Gate(key, "passed", f"{what}, at most {limit:g} days ago")

@@ -1,0 +1,342 @@
+"""Reads a preview: what `pulumi preview --json --show-sames` prints, or the engine's events, one a line."""
+
+import json
+import re
+import reprlib
+import textwrap
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from .estimate import Read
+from .model import SECRET, UNKNOWN, Change, Resource
+
+REMEDY = "Give it what `pulumi preview --json --show-sames` prints."
+SIDES = {  # operation -> whether what it names bills before it, and after it
+    "same": (True, True),
+    "create": (False, True),
+    "update": (True, True),
+    "delete": (True, False),
+    "replace": (True, True),
+    "create-replacement": (True, True),
+    "delete-replaced": (True, False),
+    "read": (False, False),
+    "read-replacement": (True, True),  # what is read is external, see _bills
+    "refresh": (True, True),
+    "discard": (False, False),
+    "discard-replaced": (False, False),
+    "remove-pending-replace": (False, False),  # it was deleted by an earlier deployment
+    "import": (False, True),
+    "import-replacement": (True, True),
+}
+DELETIONS = ("delete", "delete-replaced")
+REPLACEMENTS = ("replace", "create-replacement", "read-replacement", "import-replacement")
+TWICE = "billed twice for a while: the new one is made before the old one goes"
+KEPT = "kept, and billed on: retainOnDelete"
+LEFT_OVER = "left over from an earlier replacement"
+
+_START = re.compile(r"^\ufeff?(?=\{)", re.MULTILINE)
+_ARN_REGION = re.compile(r"\barn:aws[\w-]*:[\w-]+:([a-z]{2}(?:-[a-z]+)+-\d+):")
+_SIGNATURE, _OF_A_SECRET = "4dabf18193072939515e22adb298388d", "1b47061264138c4ac30d75fd1eb44270"
+_SHOWN_MISTAKES = 20
+_NAMES: dict[type, str] = {dict: "an object", list: "a list", str: "a text"}
+_SHAPE = {"config": dict, "steps": list, "diagnostics": list, "changeSummary": dict}
+_STATE_SHAPE = {"inputs": dict, "outputs": dict, "type": str, "urn": str, "parent": str, "provider": str}
+
+
+class PreviewError(ValueError):
+    """The text isn't a preview; says why and what to do."""
+
+
+class _Step(NamedTuple):
+    op: str
+    urn: str
+    old: Mapping[str, Any] | None
+    new: Mapping[str, Any] | None
+
+
+def read_preview(text: str) -> Read:
+    """Read a preview, its JSON digest or its events. Raises `PreviewError` if it is neither, or not whole."""
+    digest = _digest(text)
+    steps = list(_steps(digest))
+    stacks = {tuple(step.urn.removeprefix("urn:pulumi:").split("::", 2)[:2]) for step in steps}
+    if len(stacks) != 1:
+        raise PreviewError(_no_stack(digest, stacks))
+    (stack, project) = stacks.pop()
+    problems = list(_problems(digest, steps))
+    config = digest.get("config") or {}
+    changes = tuple(_changes(_merged(steps), _Regions(config, steps), problems))
+    regions = Counter(side.region for change in changes for side in (change.after, change.before) if side)
+    region = _known(config.get("aws:region")) or next((name for name, _ in regions.most_common() if name), "")
+    parents = {
+        str(state.get("urn") or step.urn): state.get("parent") or ""
+        for step in steps
+        for state in (step.old, step.new)
+        if state is not None and (not state.get("custom") or _is_provider(step, state))
+    }
+    return Read(f"{project}/{stack}", region, changes, parents, tuple(problems))
+
+
+# From text to a digest.
+
+
+def _digest(text: str) -> dict[str, Any]:
+    start = _START.search(text)  # the command may print warnings first
+    if start is None:
+        raise PreviewError(f"The preview {'has no JSON object in it' if text.strip() else 'is empty'}. {REMEDY}")
+    first, end = _decoded(text, start.end())
+    if _is_event(first):
+        return _digest_of(_events(text))
+    if isinstance(first.get("steps"), list) or isinstance(first.get("changeSummary"), dict):
+        return first | {"rest": text[end:].strip()}
+    if isinstance(first.get("diagnostics"), list):
+        return first
+    keys = ", ".join(list(first)[:5]) or "none"
+    raise PreviewError(f"This JSON is neither a preview nor its events: its keys are {keys}. {REMEDY}")
+
+
+def _decoded(text: str, start: int = 0, before: int = 0) -> tuple[dict[str, Any], int]:
+    """The object that starts there, and where it ends; `before`: lines of the preview that came earlier."""
+    try:
+        value, end = _DECODER.raw_decode(text, start)
+    except (json.JSONDecodeError, RecursionError) as error:
+        where = f"line {before + error.lineno}: {error.msg}" if isinstance(error, json.JSONDecodeError) else str(error)
+        raise PreviewError(
+            f"The preview's JSON is cut off or damaged ({where}). Make the preview again, and keep its output whole."
+        ) from error
+    return _object(value), end
+
+
+def _shown_secret(value: dict[str, Any]) -> Any:
+    """Events wrap a secret in an object, a digest doesn't."""
+    return SECRET if value.get(_SIGNATURE) == _OF_A_SECRET else value
+
+
+_DECODER = json.JSONDecoder(object_hook=_shown_secret)
+
+
+def _is_event(value: Mapping[str, Any]) -> bool:
+    return any(key.endswith("Event") for key in value)
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _events(text: str) -> Iterator[dict[str, Any]]:
+    # Not splitlines: it also splits at characters that JSON strings may hold.
+    for number, line in enumerate(text.split("\n")):
+        if start := _START.match(line):
+            yield _decoded(line, start.end(), before=number)[0]
+
+
+def _digest_of(events: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Events as the digest that would have said the same."""
+    steps, diagnostics, config, summary = [], [], {}, None
+    for event in events:
+        if "resourcePreEvent" in event:
+            metadata = _object(_object(event["resourcePreEvent"]).get("metadata"))
+            states = {"oldState": metadata.get("old"), "newState": metadata.get("new")}
+            steps.append({"op": metadata.get("op"), "urn": metadata.get("urn")} | states)
+        elif "diagnosticEvent" in event:
+            diagnostics.append(event["diagnosticEvent"])
+        elif "preludeEvent" in event:
+            config = _object(event["preludeEvent"]).get("config")
+        elif "summaryEvent" in event:
+            summary = _object(event["summaryEvent"])
+    if summary is None:
+        diagnostics.append({"severity": "error", "message": "its events end before their summary"})
+    elif (result := summary.get("result", "succeeded")) != "succeeded":
+        diagnostics.append({"severity": "error", "message": f"its result is {result!r}"})
+    summary = summary or {}
+    return {
+        "config": config,
+        "steps": steps,
+        "diagnostics": diagnostics,
+        "changeSummary": summary.get("resourceChanges"),
+        "maybeCorrupt": summary.get("maybeCorrupt"),
+    }
+
+
+# From a digest to steps.
+
+
+def _steps(digest: Mapping[str, Any]) -> Iterator[_Step]:
+    mistakes = list(_misshapen(digest, _SHAPE))
+    for number, raw in enumerate([] if mistakes else digest.get("steps") or [], 1):
+        found = [f"step {number}: {mistake}" for mistake in _mistakes(raw)]
+        mistakes += found
+        if not found:
+            yield _Step(raw["op"], raw["urn"], raw.get("oldState"), raw.get("newState"))
+    if mistakes:
+        more = len(mistakes) - _SHOWN_MISTAKES
+        shown = mistakes[:_SHOWN_MISTAKES] + ([f"and {more} more"] if more > 0 else [])
+        raise PreviewError("The preview can't be read:\n- " + "\n- ".join(shown) + f"\n{REMEDY}")
+
+
+def _mistakes(raw: Any) -> Iterator[str]:
+    if not isinstance(raw, dict):
+        yield f"{reprlib.repr(raw)} is not an object"
+        return
+    op, urn = raw.get("op"), raw.get("urn")
+    if not op or not isinstance(op, str):
+        yield f"op is {reprlib.repr(op)}, not the name of an operation"
+    if not isinstance(urn, str) or not urn.startswith("urn:pulumi:") or urn.count("::") < 3:
+        yield f"urn is {reprlib.repr(urn)}, not as urn:pulumi:STACK::PROJECT::TYPE::NAME"
+    yield from _misshapen(raw, {"oldState": dict, "newState": dict})
+    for key in ("oldState", "newState"):
+        yield from _misshapen(_object(raw.get(key)), _STATE_SHAPE, f"{key}.")
+
+
+def _misshapen(value: Mapping[str, Any], shape: Mapping[str, type], prefix: str = "") -> Iterator[str]:
+    for key, kind in shape.items():
+        found = value.get(key)
+        if found is not None and not isinstance(found, kind):
+            yield f"{prefix}{key} is {reprlib.repr(found)}, not {_NAMES[kind]}"
+
+
+def _no_stack(digest: Mapping[str, Any], stacks: Iterable[tuple[str, ...]]) -> str:
+    if names := sorted(f"{project}/{stack}" for stack, project in stacks):
+        return f"The preview has steps of more than one stack: {', '.join(names)}. Give one preview at a time."
+    reason = next((f": {message}" for message in _errors(digest)), "")
+    return f"The preview has no steps{reason}. Make it again and look at what `pulumi preview` says."
+
+
+def _errors(digest: Mapping[str, Any]) -> Iterator[str]:
+    for diagnostic in digest.get("diagnostics") or []:
+        if _object(diagnostic).get("severity") == "error":
+            first, *others = str(diagnostic.get("message")).removeprefix("error: ").strip().split("\n")
+            # The last line of a traceback says what happened.
+            yield textwrap.shorten(" ".join([first, *others[-1:]]), 200)
+
+
+def _problems(digest: Mapping[str, Any], steps: Iterable[_Step]) -> Iterator[str]:
+    errors = list(_errors(digest))
+    if errors:
+        others = f", and {len(errors) - 1} more errors" if errors[1:] else ""
+        yield f"the preview failed, so resources may be missing: {errors[0]}{others}"
+    if digest.get("maybeCorrupt"):
+        yield "Pulumi says that the stack's state may be corrupt (maybeCorrupt): run `pulumi refresh` and preview again"
+    # A refresh shows what is there as well; the stack itself is shown even without --show-sames.
+    shown = len({step.urn for step in steps if step.op in ("same", "refresh")})
+    same = (digest.get("changeSummary") or {}).get("same")
+    if isinstance(same, int) and same > shown:
+        yield (
+            f"{same - shown} unchanged resources are left out of the preview, and of every number before and after: "
+            "run `pulumi preview --json --show-sames`"
+        )
+    if rest := digest.get("rest"):
+        yield f"what follows the preview was not read, keep it alone in its file: {textwrap.shorten(rest, 80)!r}"
+
+
+# From steps to changes.
+
+
+def _merged(steps: Iterable[_Step]) -> list[_Step]:
+    """One step for each thing that exists before or after.
+
+    A resource has several if it is refreshed first (the last step counts), or if the parts of its replacement are shown
+    (they count once). A deletion may also be of a copy that an earlier replacement left over.
+    """
+    by_urn: dict[str, _Step] = {}
+    deletions = []
+    for step in steps:
+        if step.op in ("delete-replaced", "discard-replaced") or _is_left_over(step):
+            deletions.append(step)
+        elif step.op not in REPLACEMENTS or step.urn not in by_urn or by_urn[step.urn].op != "replace":
+            by_urn[step.urn] = step
+    replaced = {(step.urn, (step.old or {}).get("id")) for step in by_urn.values() if step.op in REPLACEMENTS}
+    left = (step for step in deletions if (step.urn, (step.old or {}).get("id")) not in replaced)
+    return [*by_urn.values(), *left]
+
+
+def _is_left_over(step: _Step) -> bool:
+    return step.op in DELETIONS and bool((step.old or {}).get("delete"))
+
+
+def _changes(steps: Iterable[_Step], regions: "_Regions", problems: list[str]) -> Iterator[Change]:
+    for step in steps:
+        op, urn, old, new = step
+        if op not in SIDES:
+            problems.append(f"operation {op!r} of {urn} isn't known: it is counted on each side that has a state")
+        sides = SIDES.get(op, (old is not None, new is not None))
+        if (sides[0] and old is None) or (sides[1] and new is None) or not (old or new):
+            problems.append(f"operation {op!r} of {urn} lacks a state of it, so that side isn't counted")
+        before = regions.resource(step, old, "old") if sides[0] and old and _bills(step, old) else None
+        after = regions.resource(step, new, "new") if sides[1] and new and _bills(step, new) else None
+        if op == "same" and before and not (old or {}).get("id"):
+            # The engine shows what --target leaves out as if it were there.
+            problems.append(f"{urn} doesn't exist, and --target leaves it out: it is not counted")
+            continue
+        remark, kept = _remark(step, before, after), None
+        if before and op in (*DELETIONS, *REPLACEMENTS) and (old or {}).get("retainOnDelete"):
+            remark, kept = "", before
+        if kept and not after:
+            after, remark, kept = kept, KEPT, None
+        if before or after:
+            yield Change(op, urn, before, after, remark)
+        if kept:
+            yield Change(op, urn, None, kept, KEPT)
+
+
+def _remark(step: _Step, before: Resource | None, after: Resource | None) -> str:
+    if _is_left_over(step):
+        return LEFT_OVER
+    # The engine marks what is replaced for deletion if it goes last, and not if it goes first.
+    late = step.op in REPLACEMENTS and (step.old or {}).get("delete")
+    return TWICE if before and after and late else ""
+
+
+def _bills(step: _Step, state: Mapping[str, Any]) -> bool:
+    """Whether it is something of the stack's that could cost: not a component, not external, not a provider."""
+    return bool(state.get("custom")) and not state.get("external") and not _is_provider(step, state)
+
+
+def _is_provider(step: _Step, state: Mapping[str, Any]) -> bool:
+    return _type(step, state).startswith("pulumi:providers:")
+
+
+def _type(step: _Step, state: Mapping[str, Any]) -> str:
+    # A URN's type is the whole chain of its parents' types.
+    return state.get("type") or step.urn.split("::")[2].rsplit("$", 1)[-1]
+
+
+class _Regions:
+    """Where resources are: by themselves, by their provider, by configuration, by what Pulumi knows of them."""
+
+    def __init__(self, config: Mapping[str, Any], steps: list[_Step]):
+        self._config = _known(config.get("aws:region"))
+        self._providers = {
+            (side, state.get("urn") or step.urn): (state.get("inputs") or {}).get("region")
+            for step in steps
+            for side, state in (("old", step.old), ("new", step.new))
+            if state and _is_provider(step, state)
+        }
+
+    def resource(self, step: _Step, state: Mapping[str, Any], side: str) -> Resource:
+        urn = state.get("urn") or step.urn
+        return Resource(
+            urn=urn,
+            type=_type(step, state),
+            name=urn.split("::", 3)[-1],
+            parent=state.get("parent") or "",
+            region=self._region(state, (step.old or {}).get("outputs") or {}, side),
+            inputs=state.get("inputs") or {},
+        )
+
+    def _region(self, state: Mapping[str, Any], deployed: Mapping[str, Any], side: str) -> str:
+        own = (state.get("inputs") or {}).get("region")
+        if own:  # and if it isn't known yet, then neither is the price
+            return _known(own)
+        if side == "old" and (region := _known(deployed.get("region"))):
+            return region
+        if provider := self._providers.get((side, (state.get("provider") or "").rpartition("::")[0])):
+            return _known(provider)
+        if region := self._config or _known(deployed.get("region")):
+            return region
+        found = _ARN_REGION.search(f"{deployed.get('arn')} {json.dumps(deployed)}")
+        return found[1] if found else ""
+
+
+def _known(value: Any) -> str:
+    return value if isinstance(value, str) and value not in (UNKNOWN, SECRET) else ""

@@ -1,0 +1,135 @@
+"""What each type of resource costs: one small function a type. `docs/adding-a-pricer.md` says how to add one.
+
+A type that is neither in `PRICERS` nor in `FREE` is NOT PRICED.
+"""
+
+from fnmatch import fnmatchcase
+from functools import cache
+
+from .. import usage
+from ..estimate import Bill, Pricer
+from ..model import Resource
+from . import compute, functions, monitoring, network, sagemaker, search, security, storage
+
+
+def cloud_control(resource: Resource, bill: Bill) -> None:
+    """A resource through the Cloud Control API, by its type there."""
+    type_ = resource.get("typeName")
+    if type_ == "AWS::SageMaker::InferenceComponent":
+        bill.free("a part of an endpoint, whose instances bill with its configuration")
+    else:
+        bill.not_priced(f"{type_} through Cloud Control has no pricer")
+
+
+PRICERS: dict[str, Pricer] = {
+    **storage.PRICERS,
+    **functions.PRICERS,
+    **search.PRICERS,
+    **sagemaker.PRICERS,
+    **compute.PRICERS,
+    **network.PRICERS,
+    **monitoring.PRICERS,
+    **security.PRICERS,
+    "aws:ssm/parameter:Parameter": usage.parameter,
+    "aws:cloudcontrol/resource:Resource": cloud_control,
+}
+
+_REQUESTS = "bills for requests only; those are counted with usage"
+_SETTING = "a setting of what bills elsewhere"
+
+FREE: dict[str, str] = {
+    "aws:iam/*": "IAM costs nothing",
+    "aws:s3/bucketLifecycleConfiguration*": _SETTING,
+    "aws:s3/bucketNotification:*": _SETTING,
+    "aws:s3/bucketPolicy:*": _SETTING,
+    "aws:s3/bucketPublicAccessBlock:*": _SETTING,
+    "aws:s3/bucketOwnershipControls:*": _SETTING,
+    "aws:s3/bucketServerSideEncryptionConfiguration*": _SETTING,
+    "aws:s3/bucketVersioning*": _SETTING,
+    "aws:s3/bucketCorsConfiguration*": _SETTING,
+    "aws:s3/bucketLogging*": _SETTING,
+    "aws:s3/vectorsVectorBucketPolicy:*": _SETTING,
+    "aws:ecr/lifecyclePolicy:*": _SETTING,
+    "aws:ecr/repositoryPolicy:*": _SETTING,
+    "aws:dynamodb/resourcePolicy:*": _SETTING,
+    "aws:dynamodb/tableItem:*": "part of its table",
+    "aws:sqs/queue:*": _REQUESTS,
+    "aws:sqs/*Policy:*": _SETTING,
+    "aws:sns/topic:*": _REQUESTS,
+    "aws:sns/topicPolicy:*": _SETTING,
+    "aws:sns/topicSubscription:*": _SETTING,
+    "aws:lambda/invocation:*": "runs once a deployment, for seconds",
+    "aws:lambda/permission:*": _SETTING,
+    "aws:lambda/alias:*": _SETTING,
+    "aws:lambda/layerVersion:*": "code storage within the account's allowance",
+    "aws:lambda/functionUrl:*": "bills as its function does",
+    "aws:lambda/functionEventInvokeConfig:*": _SETTING,
+    "aws:apigateway/restApi:*": _REQUESTS,
+    "aws:apigateway/deployment:*": _SETTING,
+    "aws:apigateway/integration*": _SETTING,
+    "aws:apigateway/method:*": _SETTING,
+    "aws:apigateway/methodResponse:*": _SETTING,
+    "aws:apigateway/resource:*": _SETTING,
+    "aws:apigateway/authorizer:*": _SETTING,
+    "aws:apigateway/account:*": _SETTING,
+    "aws:apigateway/usagePlan*": _SETTING,
+    "aws:apigateway/apiKey:*": _SETTING,
+    "aws:apigatewayv2/api:*": _REQUESTS,
+    "aws:apigatewayv2/stage:*": _SETTING,
+    "aws:apigatewayv2/route:*": _SETTING,
+    "aws:apigatewayv2/integration:*": _SETTING,
+    "aws:apigatewayv2/authorizer:*": _SETTING,
+    "aws:apigatewayv2/deployment:*": _SETTING,
+    "aws:cloudwatch/eventTarget:*": "what it starts bills",
+    "aws:cloudwatch/logResourcePolicy:*": _SETTING,
+    "aws:cloudwatch/queryDefinition:*": "a saved query bills when it runs",
+    "aws:budgets/budget:*": "budgets without actions cost nothing",
+    "aws:cognito/userPool:*": "bills for users who sign in; none do while idle",
+    "aws:cognito/userPoolDomain:*": _SETTING,
+    "aws:cognito/resourceServer:*": _SETTING,
+    "aws:cognito/user:*": "bills in months in which the user signs in",
+    "aws:cognito/userGroup:*": _SETTING,
+    "aws:opensearch/serverless*Policy:*": _SETTING,
+    "aws:opensearch/domainPolicy:*": _SETTING,
+    "aws:sagemaker/endpoint:*": "its instances bill with its configuration",
+    "aws:sagemaker/model:*": "a name for files and an image",
+    "aws:sagemaker/modelPackageGroup*": "an entry of the registry",
+    "aws:appautoscaling/target:*": "what it scales bills",
+    "aws:appautoscaling/scheduledAction:*": "what it scales bills",
+    "aws:kms/alias:*": _SETTING,
+    "aws:kms/keyPolicy:*": _SETTING,
+    "aws:kms/grant:*": _SETTING,
+    "aws:secretsmanager/secretVersion:*": "part of its secret",
+    "aws:secretsmanager/secretPolicy:*": _SETTING,
+    "aws:eks/accessEntry:*": _SETTING,
+    "aws:eks/accessPolicyAssociation:*": _SETTING,
+    "aws:eks/podIdentityAssociation:*": _SETTING,
+    "aws:ec2/vpc:*": "networks cost nothing by themselves",
+    "aws:ec2/subnet:*": "networks cost nothing by themselves",
+    "aws:ec2/route:*": "networks cost nothing by themselves",
+    "aws:ec2/routeTable:*": "networks cost nothing by themselves",
+    "aws:ec2/routeTableAssociation:*": "networks cost nothing by themselves",
+    "aws:ec2/internetGateway:*": "bills for traffic only",
+    "aws:ec2/securityGroup*": _SETTING,
+    "aws:vpc/securityGroup*": _SETTING,
+    "aws:ec2/mainRouteTableAssociation:*": _SETTING,
+    "aws:ec2/networkAcl*": _SETTING,
+    "aws:ec2/eipAssociation:*": _SETTING,
+    "aws:ec2/launchTemplate:*": "what is launched from it bills",
+    "aws:ec2/keyPair:*": _SETTING,
+    "aws:lb/listener*": "its load balancer bills",
+    "aws:lb/targetGroup*": "its load balancer bills",
+    "random:*": "nothing on AWS",
+    "tls:*": "nothing on AWS",
+    "pulumi:pulumi:StackReference": "nothing on AWS",
+}
+"""Patterns of types that cost nothing by themselves -> why. Narrow ones: a service's new type is NOT PRICED first."""
+
+
+@cache
+def pricer_of(type_: str) -> Pricer | None:
+    """The pricer of a type; None: it is NOT PRICED."""
+    if pricer := PRICERS.get(type_):
+        return pricer
+    reason = next((reason for pattern, reason in FREE.items() if fnmatchcase(type_, pattern)), "")
+    return (lambda _, bill: bill.free(reason)) if reason else None

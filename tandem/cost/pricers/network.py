@@ -1,0 +1,57 @@
+"""Gateways, addresses, endpoints, load balancers."""
+
+from ..estimate import Bill, Pricer
+from ..model import Resource
+from .inputs import count
+
+SERVICE = "AmazonVPC"
+
+
+def nat_gateway(_: Resource, bill: Bill) -> None:
+    """A NAT gateway bills by the hour, and by the GB, which isn't counted."""
+    bill.hours("NAT gateway", "AmazonEC2", "nat:hours")
+    data = bill.table.price("AmazonEC2", "nat:data")
+    bill.note(f"a NAT gateway for each zone multiplies this; each GB through it bills ${data.usd} more")
+
+
+def address(_: Resource, bill: Bill) -> None:
+    """A public IPv4 address bills whether in use or not."""
+    bill.hours("public IPv4 address", SERVICE, "ipv4:hours")
+
+
+def endpoint(resource: Resource, bill: Bill) -> None:
+    """An interface endpoint bills by the hour in each of its subnets' zones."""
+    kind = resource.get("vpcEndpointType", "Gateway")
+    if kind == "Gateway":
+        bill.free("gateway endpoints cost nothing")
+    elif kind != "Interface":
+        bill.not_priced(f"an endpoint of type {kind}")
+    elif zones := count(resource, "subnetIds") or count(resource, "subnetConfigurations"):
+        bill.hours(f"interface endpoint in {zones} zones", SERVICE, "endpoint:hours", zones)
+    else:
+        bill.not_priced("an interface endpoint whose subnets are associated elsewhere")
+
+
+def load_balancer(resource: Resource, bill: Bill) -> None:
+    """An application load balancer, and a public address for each of its subnets."""
+    kind = resource.get("loadBalancerType", "application")
+    if kind != "application":
+        bill.not_priced(f"a load balancer of type {kind}")
+        return
+    bill.hours("application load balancer", "AWSELB", "alb:hours")
+    unit = bill.table.price("AWSELB", "alb:lcu")
+    bill.note(f"traffic bills ${unit.usd} for each capacity unit and hour more")
+    if not resource.get("internal", False):
+        if subnets := count(resource, "subnets") or count(resource, "subnetMappings"):
+            bill.hours(f"public IPv4 addresses in {subnets} subnets", SERVICE, "ipv4:hours", subnets)
+        else:
+            bill.not_priced("its public IPv4 addresses: its subnets aren't among the inputs")
+
+
+PRICERS: dict[str, Pricer] = {
+    "aws:ec2/natGateway:NatGateway": nat_gateway,
+    "aws:ec2/eip:Eip": address,
+    "aws:ec2/vpcEndpoint:VpcEndpoint": endpoint,
+    "aws:lb/loadBalancer:LoadBalancer": load_balancer,
+    "aws:alb/loadBalancer:LoadBalancer": load_balancer,
+}

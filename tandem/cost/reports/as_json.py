@@ -1,0 +1,107 @@
+"""The estimate as JSON, for programs; `docs/cost.schema.json` is its schema."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from ..gates import Gate
+from ..model import Number, Resource
+from ..prices import Row
+from ..summary import Figure, Figures, Gap, Group, Summary
+from .amounts import plain
+
+VERSION = 1
+"""Of the schema: it changes when a reader of the last one would break."""
+
+
+def as_json(summary: Summary, gates: Sequence[Gate] = ()) -> str:
+    """Everything, nothing cut. Amounts are decimals as strings, in US dollars."""
+    content = {
+        "schema_version": VERSION,
+        "stack": summary.stack,
+        "region": summary.region,
+        "new": summary.new,
+        "verdict": summary.verdict._asdict(),
+        "numbers": _figures(summary.figures),
+        "components": [{"name": name, "numbers": _figures(figures)} for name, figures in summary.components],
+        "moved": [
+            _resource(moved.resource) | {"op": moved.op, "delta": _deltas(moved.deltas), "remark": moved.remark}
+            for moved in summary.moved
+        ],
+        "coverage": summary.coverage._asdict(),
+        "not_priced": _gaps(summary.not_priced),
+        "not_offered": _gaps(summary.not_offered),
+        "usage_assumed": _groups(summary.usage_assumed),
+        "free": _groups(summary.free),
+        "changed_assumptions": [
+            {
+                "name": changed.name,
+                "delta": _deltas(changed.deltas),
+                "assumptions": [
+                    {"key": item.key, "before": item.before, "after": item.after} for item in changed.assumptions
+                ],
+            }
+            for changed in summary.changed
+        ],
+        "charges": [
+            _resource(resource)
+            | {
+                "number": charge.number.value,
+                "what": charge.what,
+                "quantity": plain(charge.quantity),
+                "unit": charge.unit,
+                "usd": plain(charge.usd),
+                "assumed": charge.assumed,
+                "hourly": charge.hourly,
+                "prices": [_row(row) for row in charge.rows],
+            }
+            for resource, charge in summary.basis
+        ],
+        "forgotten_a_day": {
+            "usd": plain(summary.forgotten_usd),
+            "resources": [_resource(resource) | {"usd": plain(usd)} for resource, usd in summary.forgotten],
+        },
+        "oldest_price": summary.oldest
+        and {**_row(summary.oldest.row), "age_days": summary.oldest.days, "state": summary.oldest.state},
+        "notes": _groups(summary.notes),
+        "problems": list(summary.problems),
+        "gates": [gate._asdict() for gate in gates],
+    }
+    return json.dumps(content, indent=2, ensure_ascii=False, default=str) + "\n"
+
+
+def _figures(figures: Figures) -> dict[str, Any]:
+    return {number.value: _figure(figure) for number, figure in figures.items()}
+
+
+def _figure(figure: Figure) -> dict[str, Any]:
+    return {name: plain(value) if isinstance(value, Decimal) else value for name, value in figure._asdict().items()}
+
+
+def _deltas(deltas: Mapping[Number, Decimal]) -> dict[str, str]:
+    return {number.value: plain(usd) for number, usd in deltas.items()}
+
+
+def _resource(resource: Resource) -> dict[str, Any]:
+    return {"urn": resource.urn, "name": resource.name, "type": resource.type}
+
+
+def _row(row: Row) -> dict[str, Any]:
+    return {
+        "service": row.service,
+        "key": row.key,
+        "region": row.region,
+        "unit": row.unit,
+        "usd": plain(row.usd),
+        "source": row.source,
+        "read_at": row.read_at,
+    }
+
+
+def _gaps(gaps: Iterable[Gap]) -> list[dict[str, Any]]:
+    return [_resource(gap.resource) | {"when": gap.when, "reasons": list(gap.reasons)} for gap in gaps]
+
+
+def _groups(groups: Iterable[Group]) -> list[dict[str, Any]]:
+    return [{"text": group.text, "resources": list(group.names)} for group in groups]

@@ -1,0 +1,170 @@
+"""What the terminal and the comment both show: sections of rows, cut to a length."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import NamedTuple
+
+from ..gates import Gate
+from ..model import Number
+from ..summary import Figure, Figures, Gap, Group, Summary
+from . import amounts
+
+TITLES = {
+    Number.IDLE: "Idle floor, a month",
+    Number.RUN_EXPECTED: "One fine-tuning run, expected",
+    Number.RUN_CEILING: "One fine-tuning run, at most",
+    Number.QUERIES: "1,000 RAG queries",
+}
+SHORT = {
+    Number.IDLE: "idle",
+    Number.RUN_EXPECTED: "run, expected",
+    Number.RUN_CEILING: "run, at most",
+    Number.QUERIES: "1,000 queries",
+}
+NAMES = 5  # of resources of which the same is said
+
+
+class Section(NamedTuple):
+    """A table. Cells of `right` columns are amounts."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    right: tuple[int, ...] = ()
+    more: int = 0
+    """How many rows were left out."""
+    folded: bool = False
+    """Whether a comment shows it only when asked to."""
+
+
+def sections(summary: Summary, gates: Sequence[Gate], folded: int | None, listed: int | None) -> list[Section]:
+    """All that there is to say, the numbers first: `folded` rows of each folded list, `listed` of the other lists."""
+    found = [
+        Section("", ("", "before", "after", "delta"), tuple(_numbers(summary.figures)), (1, 2, 3)),
+        Section("Gates", ("gate", "", "what came of it"), tuple((g.key, g.state, g.text) for g in gates)),
+        _cut("NOT OFFERED in the region", _GAP, map(_gap, summary.not_offered), listed),
+        _cut("NOT PRICED", _GAP, map(_gap, summary.not_priced), listed),
+        _cut("NOT UNDERSTOOD in the preview", ("",), ((problem,) for problem in summary.problems), listed),
+        _cut("Changed assumptions", ("usage of", "assumption", "before", "after"), _assumptions(summary), listed),
+        _cut("What changed assumptions move", ("usage of", "by"), _by_assumptions(summary), listed),
+        _cut("Resources that move the numbers", _MOVED, _moved(summary), folded, folds=True),
+        _cut("By component", _COMPONENT, _components(summary), folded, (1, 2, 3), folds=True),
+        _cut("What the numbers are made of", _BASIS, _basis(summary), folded, (4,), folds=True),
+        _cut("What it costs a day to forget it", ("resource", "a day"), _forgotten(summary), folded, (1,), folds=True),
+        _cut("Causes of cost that aren't dollars yet", _GROUP, _groups(summary.notes), folded, folds=True),
+        _cut("Priced by assumptions about usage", _GROUP, _groups(summary.usage_assumed), folded, folds=True),
+        _cut("Free, and why", _GROUP, _groups(summary.free), folded, folds=True),
+    ]
+    return [section for section in found if section.rows or section.more]
+
+
+def facts(summary: Summary) -> list[str]:
+    """The sentences under the numbers."""
+    said = []
+    if summary.forgotten:
+        said.append(f"Forgetting it costs {amounts.money(summary.forgotten_usd)} a day.")
+    cover = summary.coverage
+    said.append(
+        f"{cover.resources:,} resources: {cover.priced:,} priced, {cover.usage_assumed:,} usage-assumed, "
+        f"{cover.free:,} free, {cover.not_priced:,} NOT PRICED, {cover.not_offered:,} not offered in the region."
+    )
+    if summary.oldest:
+        row = summary.oldest.row
+        state = {
+            "fresh": "",
+            "old": " Read it again: it is more than 90 days old.",
+            "stale": " STALE: it is more than 365 days old.",
+        }[summary.oldest.state]
+        said.append(f"Oldest price: {row.service} {row.key}, read on {row.read_at} ({row.source}).{state}")
+    if any(figure.before_open or figure.after_open for figure in summary.figures.values()):
+        said.append("?: something that is NOT PRICED or not offered comes on top.")
+    return said
+
+
+_GAP = ("resource", "type", "is", "why")
+_MOVED = ("operation", "resource", "type", "by", "remark")
+_COMPONENT = ("component", "idle before", "after", "delta", "per run and 1,000 queries")
+_BASIS = ("number", "resource", "what", "quantity", "US dollars", "")
+_GROUP = ("what", "resources")
+
+
+def _cut(
+    title: str,
+    columns: tuple[str, ...],
+    rows: Iterable[tuple[str, ...]],
+    limit: int | None,
+    right: tuple[int, ...] = (),
+    *,
+    folds: bool = False,
+) -> Section:
+    every = tuple(rows)
+    kept = every[:limit]
+    return Section(title, columns, kept, right, len(every) - len(kept), folds)
+
+
+def _numbers(figures: Figures) -> Iterable[tuple[str, ...]]:
+    for number, title in TITLES.items():
+        figure = figures[number]
+        yield title, amounts.before(figure), amounts.after(figure), amounts.delta(figure)
+
+
+def _gap(gap: Gap) -> tuple[str, ...]:
+    return gap.resource.name, gap.resource.type, gap.when, "; ".join(gap.reasons)
+
+
+def _by(deltas: Mapping[Number, Decimal]) -> str:
+    return ", ".join(f"{SHORT[number]} {amounts.signed(usd)}" for number, usd in deltas.items() if usd) or "no number"
+
+
+def _assumptions(summary: Summary) -> Iterable[tuple[str, ...]]:
+    for changed in summary.changed:
+        for item in changed.assumptions:
+            yield changed.name, item.key, _value(item.before), _value(item.after)
+
+
+def _value(value: object) -> str:
+    return amounts.NONE if value is None else str(value)
+
+
+def _by_assumptions(summary: Summary) -> Iterable[tuple[str, ...]]:
+    return ((changed.name, _by(changed.deltas)) for changed in summary.changed)
+
+
+def _moved(summary: Summary) -> Iterable[tuple[str, ...]]:
+    return (
+        (moved.op, moved.resource.name, moved.resource.type, _by(moved.deltas), moved.remark) for moved in summary.moved
+    )
+
+
+def _components(summary: Summary) -> Iterable[tuple[str, ...]]:
+    for component in summary.components:
+        idle = component.figures[Number.IDLE]
+        others = [
+            f"{SHORT[number]} {_way(figure)}"
+            for number, figure in component.figures.items()
+            if number is not Number.IDLE and (figure.before is not None or figure.after is not None)
+        ]
+        yield component.name, amounts.before(idle), amounts.after(idle), amounts.delta(idle), "; ".join(others)
+
+
+def _way(figure: Figure) -> str:
+    before, after = amounts.before(figure), amounts.after(figure)
+    return after if before in (after, amounts.NONE) else f"{before} -> {after}"
+
+
+def _basis(summary: Summary) -> Iterable[tuple[str, ...]]:
+    for resource, charge in summary.basis:
+        times = " x" if charge.unit[:1].isdigit() else ""  # 0.657 x 1M requests
+        quantity = f"{amounts.digits(charge.quantity)}{times} {charge.unit}"
+        usd = amounts.money(charge.usd)
+        yield SHORT[charge.number], resource.name, charge.what, quantity, usd, "assumed" if charge.assumed else ""
+
+
+def _forgotten(summary: Summary) -> Iterable[tuple[str, ...]]:
+    return ((resource.name, amounts.money(usd)) for resource, usd in summary.forgotten)
+
+
+def _groups(groups: Iterable[Group]) -> Iterable[tuple[str, ...]]:
+    for text, names in groups:
+        rest = [f"and {len(names) - NAMES} more"] if len(names) > NAMES else []
+        yield text, ", ".join([*names[:NAMES], *rest])

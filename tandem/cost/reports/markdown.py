@@ -1,0 +1,91 @@
+"""The estimate as a comment on a pull request: the numbers, then what is missing, then the rest folded."""
+
+import html
+from collections.abc import Sequence
+
+from ..gates import Gate
+from ..summary import Summary
+from .content import Section, facts, sections
+
+LIMIT = 64_000
+"""Characters; GitHub takes 65,536."""
+FOLDED, LISTED = 60, 200  # rows of a list, if there is room
+CELL = 300
+_NAMES = ("resource", "type", "component", "usage of", "assumption", "gate", "resources")
+_CODE = str.maketrans({"`": "'", "|": "\\|"})
+
+
+def marker(stack: str) -> str:
+    """The first line, hidden, by which the comment of a stack (`project/stack`) is found again."""
+    return f"<!-- tandem-cost: {stack.replace('>', '')} -->"
+
+
+def markdown(summary: Summary, gates: Sequence[Gate] = ()) -> str:
+    """The comment. It has no time in it, so the same input gives the same bytes.
+
+    If it gets too long, the folded lists are cut first, then the others; the text says how many rows are left out.
+    """
+    folded, listed = FOLDED, LISTED
+    while True:
+        text = _render(summary, gates, sections(summary, gates, folded, listed))
+        if len(text) <= LIMIT or not (folded or listed):
+            return text
+        folded, listed = (folded // 2, listed) if folded else (0, listed // 2)
+
+
+def _render(summary: Summary, gates: Sequence[Gate], found: Sequence[Section]) -> str:
+    numbers, *rest = found
+    where = f", {_text(summary.region)}" if summary.region else ""
+    parts = [
+        marker(summary.stack),
+        f"### Cost of {_code(summary.stack)}{where}",
+        f"{_mark(summary, gates)} {_text(summary.verdict.text)}",
+        _table(numbers),
+        "\n".join(f"- {_text(fact)}" for fact in facts(summary)),
+        *map(_section, rest),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _mark(summary: Summary, gates: Sequence[Gate]) -> str:
+    states = {gate.state for gate in gates}
+    if summary.verdict.state == "error" or "failed" in states:
+        return "❌ **A gate failed:**" if summary.verdict.state != "error" else "❌ **Error:**"
+    if summary.verdict.state == "unknown" or "undecided" in states:
+        return "⚠️ **Not known for sure:**"
+    return "✅ **Known:**"
+
+
+def _section(section: Section) -> str:
+    more = f"\n\nand {section.more:,} more (`tandem cost --format json` has them all)" if section.more else ""
+    if not section.folded:
+        return f"**{section.title}**\n\n{_table(section)}{more}"
+    count = len(section.rows) + section.more
+    return f"<details><summary>{section.title} ({count:,})</summary>\n\n{_table(section)}{more}\n\n</details>"
+
+
+def _table(section: Section) -> str:
+    # Names are code, so that nothing in them is markup; amounts and sentences aren't.
+    coded = [column in _NAMES for column in section.columns]
+    rows = [
+        [_code(cell) if code else _text(cell) for cell, code in zip(row, coded, strict=True)] for row in section.rows
+    ]
+    rule = ["--:" if place in section.right else "---" for place in range(len(section.columns))]
+    return "\n".join("| " + " | ".join(row) + " |" for row in (section.columns, rule, *rows))
+
+
+def _clip(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= CELL else line[: CELL - 1] + "…"
+
+
+def _code(text: str) -> str:
+    return f"`{_clip(text).translate(_CODE)}`" if text.strip() else ""
+
+
+def _text(text: str) -> str:
+    """Text in which nothing is markup, nor mentions anybody."""
+    safe = html.escape(_clip(text), quote=False)
+    for sign in "\\`*_[]|~":
+        safe = safe.replace(sign, f"\\{sign}")
+    return safe.replace("@", "@\u200b")

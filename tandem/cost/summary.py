@@ -1,0 +1,368 @@
+"""What an estimate comes to: the numbers on both sides, by component, what moved, and what isn't known."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Literal, NamedTuple
+
+from .estimate import HOURS_A_MONTH
+from .model import Assessment, Assumption, Charge, Estimate, Line, Number, Resource
+from .prices import Row
+from .usage import PARAMETER
+
+OLD, STALE = 90, 365
+"""Days after which a price should be read again, and after which it is no longer to be relied on."""
+_ORDER = {number: place for place, number in enumerate(Number)}
+_DUST = Decimal("1e-9")  # thirds of an hour aren't exact: what is smaller than this is their rounding
+
+
+class Figure(NamedTuple):
+    """One number on both sides; None: there is no such thing, as runs where only questions are answered.
+
+    `*_open`: something NOT PRICED may come on top of it.
+    """
+
+    before: Decimal | None
+    after: Decimal | None
+    delta: Decimal | None
+    before_open: bool = False
+    after_open: bool = False
+    delta_open: bool = False
+
+
+Figures = Mapping[Number, Figure]
+
+
+class Component(NamedTuple):
+    """A component's part of the numbers."""
+
+    name: str
+    """`environment / component`, or the environment alone for what is directly in it."""
+    figures: Figures
+
+
+class Moved(NamedTuple):
+    """A resource that changes a number, or of which there is something to say."""
+
+    op: str
+    resource: Resource
+    deltas: Mapping[Number, Decimal]
+    remark: str
+
+
+class Changed(NamedTuple):
+    """A usage parameter with other assumptions, and what it moves: these, and whatever else changed in it."""
+
+    name: str
+    assumptions: tuple[Assumption, ...]
+    deltas: Mapping[Number, Decimal]
+
+
+class Group(NamedTuple):
+    """The resources of which the same is said."""
+
+    text: str
+    names: tuple[str, ...]
+
+
+class Gap(NamedTuple):
+    """A resource that isn't priced, or not offered in its region."""
+
+    resource: Resource
+    when: Literal["added", "changed", "kept", "gone"]
+    """`gone`: only what was before isn't priced."""
+    reasons: tuple[str, ...]
+
+
+class Coverage(NamedTuple):
+    """How many of the resources that will exist are what."""
+
+    resources: int
+    priced: int
+    usage_assumed: int
+    free: int
+    not_priced: int
+    not_offered: int
+
+
+class Age(NamedTuple):
+    """The price that was read longest ago."""
+
+    row: Row
+    days: int
+    state: Literal["fresh", "old", "stale"]
+
+
+class Basis(NamedTuple):
+    """What a number is made of: one charge of one resource that will exist."""
+
+    resource: Resource
+    charge: Charge
+
+
+class Verdict(NamedTuple):
+    """What to make of it; only `more`, `less` and `same` are known for sure."""
+
+    state: Literal["error", "unknown", "more", "less", "same"]
+    text: str
+
+
+@dataclass(frozen=True)
+class Summary:
+    """All that the reports show."""
+
+    stack: str
+    region: str
+    new: bool
+    """Whether nothing was there before."""
+    figures: Figures
+    components: tuple[Component, ...]
+    moved: tuple[Moved, ...]
+    """The biggest first."""
+    coverage: Coverage
+    free: tuple[Group, ...]
+    usage_assumed: tuple[Group, ...]
+    not_priced: tuple[Gap, ...]
+    """What the change touches first."""
+    not_offered: tuple[Gap, ...]
+    changed: tuple[Changed, ...]
+    """Assumptions, apart from resources."""
+    oldest: Age | None
+    forgotten: tuple[tuple[Resource, Decimal], ...]
+    """What bills by the hour, US dollars a day, the biggest first."""
+    basis: tuple[Basis, ...]
+    """The biggest first."""
+    notes: tuple[Group, ...]
+    problems: tuple[str, ...]
+    verdict: Verdict
+
+    @property
+    def forgotten_usd(self) -> Decimal:
+        """What it costs to forget all this for a day."""
+        return sum((usd for _, usd in self.forgotten), Decimal(0))
+
+
+def summarize(estimate: Estimate, today: date | None = None) -> Summary:
+    """Add up an estimate; `today` decides the age of prices."""
+    lines = estimate.lines
+    after = [line.after for line in lines if line.after]
+    kinds = [(kind(assessment), assessment) for assessment in after]
+    gaps = {name: _gaps(lines, name) for name in ("not_priced", "not_offered")}
+    figures = _figures(lines, bool(estimate.problems))
+    changed = _changed(estimate)
+    names = {item.name for item in changed}
+    basis = [Basis(a.resource, charge) for a in after for charge in a.charges]
+    return Summary(
+        stack=estimate.stack,
+        region=estimate.region,
+        new=not any(line.before for line in lines),
+        figures=figures,
+        components=_components(estimate),
+        moved=_moved(line for line in lines if line.change.urn.rsplit("::", 1)[-1] not in names),
+        coverage=Coverage(
+            len(after),
+            *(
+                sum(1 for found, _ in kinds if found == name)
+                for name in ("priced", "usage_assumed", "free", "not_priced", "not_offered")
+            ),
+        ),
+        free=_groups((a.free, a) for found, a in kinds if found == "free"),
+        usage_assumed=_groups(
+            (a.assumed or "assumes how much it is used", a) for found, a in kinds if found == "usage_assumed"
+        ),
+        not_priced=gaps["not_priced"],
+        not_offered=gaps["not_offered"],
+        changed=changed,
+        oldest=_oldest(lines, today),
+        forgotten=_forgotten(after),
+        basis=tuple(sorted(basis, key=lambda part: (_ORDER[part.charge.number], -part.charge.usd, part.resource.urn))),
+        notes=_groups((note, a) for a in after for note in a.notes),
+        problems=tuple(sorted(set(estimate.problems))),
+        verdict=_verdict(figures, gaps, len(estimate.problems)),
+    )
+
+
+def kind(assessment: Assessment) -> Literal["priced", "usage_assumed", "free", "not_priced", "not_offered"]:
+    """The one thing that a resource is; NOT PRICED also if only a part of it is, or if nothing was said of it."""
+    if assessment.unavailable:
+        return "not_offered"
+    if assessment.unpriced:
+        return "not_priced"
+    if assessment.charges and not all(charge.assumed for charge in assessment.charges):
+        return "priced"
+    if assessment.charges or assessment.assumed:
+        return "usage_assumed"
+    return "free" if assessment.free else "not_priced"
+
+
+def _open(assessment: Assessment | None) -> tuple[Number, ...]:
+    """The numbers on top of which something of it may come that isn't priced."""
+    if assessment is None or kind(assessment) not in ("not_priced", "not_offered"):
+        return ()
+    if assessment.open is not None:
+        return tuple(assessment.open)
+    inputs = assessment.resource.inputs
+    name, value = str(inputs.get("name")), str(inputs.get("insecureValue"))
+    if name.endswith("/run-envelope"):
+        return (Number.RUN_CEILING,)
+    if name.endswith("/usage"):
+        # A kind that can't be read could be either.
+        rag, finetuning = (f'"{kind}"' in value for kind in ("rag", "finetuning"))
+        return (
+            Number.IDLE,
+            *(() if finetuning else (Number.QUERIES,)),
+            *(() if rag else (Number.RUN_EXPECTED, Number.RUN_CEILING)),
+        )
+    # A run is what its parameters say (runs are not resources). Of the other two it can't be told.
+    return Number.IDLE, Number.QUERIES
+
+
+def _figures(lines: Sequence[Line], problems: bool = False) -> dict[Number, Figure]:
+    return {number: _figure(lines, number, problems) for number in Number}
+
+
+def _figure(lines: Sequence[Line], number: Number, problems: bool) -> Figure:
+    (before, before_open), (after, after_open) = (
+        _side([side for side in sides if side], number)
+        for sides in ([x.before for x in lines], [x.after for x in lines])
+    )
+    delta = None if before is after is None else (after or Decimal(0)) - (before or Decimal(0))
+    moving = (before_open or after_open) and any(
+        not _unchanged(line) and number in (*_open(line.before), *_open(line.after)) for line in lines
+    )
+    return Figure(before, after, delta, before_open or problems, after_open or problems, moving or problems)
+
+
+def _side(assessments: Sequence[Assessment], number: Number) -> tuple[Decimal | None, bool]:
+    usd = [charge.usd for side in assessments for charge in side.charges if charge.number is number]
+    may_come = [side.resource for side in assessments if number in _open(side)]
+    # Where nobody asks, a resource without a price doesn't make it that somebody does; an unreadable parameter may.
+    there = bool(usd) or number is Number.IDLE
+    is_open = bool(may_come) if there else any(resource.type == PARAMETER for resource in may_come)
+    return (_exact(sum(usd, Decimal(0))) if there else None), is_open
+
+
+def _unchanged(line: Line) -> bool:
+    # A deletion with both sides leaves the resource where it is.
+    return line.change.op in ("same", "refresh") or (line.change.op == "delete" and line.after is not None)
+
+
+def _exact(usd: Decimal) -> Decimal:
+    return usd.quantize(_DUST)
+
+
+def _components(estimate: Estimate) -> tuple[Component, ...]:
+    """Those of which a number says something; the others' resources are free."""
+    sides = [line.change.after or line.change.before for line in estimate.lines]
+    parents = {side.urn: side.parent for side in sides if side} | dict(estimate.parents)
+    members: dict[str, list[Line]] = {}
+    for line, side in zip(estimate.lines, sides, strict=True):
+        members.setdefault(_component(side.parent if side else "", parents, estimate.parents), []).append(line)
+    found = [Component(name, _figures(lines)) for name, lines in sorted(members.items())]
+    return tuple(component for component in found if any(map(_says, component.figures.values())))
+
+
+def _says(figure: Figure) -> bool:
+    return bool(figure.before or figure.after or figure.before_open or figure.after_open)
+
+
+def _component(parent: str, parents: Mapping[str, str], components: Mapping[str, str]) -> str:
+    """The way from the outermost component to the innermost environment's direct child."""
+    path: list[tuple[str, str]] = []
+    for _ in range(len(parents)):  # a way that ends, also in a file that says otherwise
+        if not parent:
+            break
+        _, _, types, name = ("::" * 3 + parent).rsplit("::", 3)
+        type_ = types.rsplit("$", 1)[-1]
+        if parent in components and type_ != "pulumi:pulumi:Stack":
+            path.insert(0, (type_, name))
+        parent = parents.get(parent, "")
+    environments = [place for place, (type_, _) in enumerate(path) if type_.endswith("Environment")]
+    return " / ".join(name for _, name in path[: max(environments, default=0) + 2]) or "(no component)"
+
+
+def _moved(lines: Iterable[Line]) -> tuple[Moved, ...]:
+    found = []
+    for line in lines:
+        deltas = {number: _exact(line.delta(number)) for number in Number}
+        resource = line.change.after or line.change.before
+        if resource and (any(deltas.values()) or line.change.remark):
+            found.append(Moved(line.change.op, resource, deltas, line.change.remark))
+    return tuple(sorted(found, key=lambda item: (-max(map(abs, item.deltas.values())), item.resource.urn)))
+
+
+def _changed(estimate: Estimate) -> tuple[Changed, ...]:
+    by_name: dict[str, list[Assumption]] = {}
+    for assumption in estimate.assumptions:
+        by_name.setdefault(assumption.environment, []).append(assumption)
+    deltas = dict.fromkeys(by_name, dict.fromkeys(Number, Decimal(0)))
+    for line in estimate.lines:
+        name = line.change.urn.rsplit("::", 1)[-1]
+        if name in by_name:
+            deltas[name] = {number: deltas[name][number] + _exact(line.delta(number)) for number in Number}
+    return tuple(Changed(name, tuple(items), deltas[name]) for name, items in sorted(by_name.items()))
+
+
+def _groups(said: Iterable[tuple[str, Assessment]]) -> tuple[Group, ...]:
+    names: dict[str, dict[str, None]] = {}
+    for text, assessment in said:
+        names.setdefault(text, {})[assessment.resource.name] = None
+    return tuple(Group(text, tuple(sorted(found))) for text, found in sorted(names.items()))
+
+
+def _gaps(lines: Iterable[Line], wanted: str) -> tuple[Gap, ...]:
+    gaps = (_gap(line, wanted) for line in lines)
+    return tuple(sorted((gap for gap in gaps if gap), key=lambda gap: (gap.when == "kept", gap.resource.urn)))
+
+
+def _gap(line: Line, wanted: str) -> Gap | None:
+    found = [(side, side is line.after) for side in (line.after, line.before) if side and kind(side) == wanted]
+    if not found:
+        return None
+    side, exists = found[0]
+    when: Literal["added", "changed", "kept", "gone"] = "changed"
+    if not exists:
+        when = "gone"
+    elif line.before is None:
+        when = "added"
+    elif _unchanged(line):
+        when = "kept"
+    # What isn't offered may have parts that aren't priced as well: both are said.
+    return Gap(side.resource, when, (*side.unavailable, *side.unpriced) or ("its pricer says nothing of it",))
+
+
+def _oldest(lines: Iterable[Line], today: date | None) -> Age | None:
+    sides = (side for line in lines for side in (line.before, line.after) if side)
+    rows = {row for side in sides for charge in side.charges for row in charge.rows}
+    if not rows:
+        return None
+    row = min(rows, key=lambda row: (-row.age_days(today), row.region, row.service, row.key))
+    days = row.age_days(today)
+    return Age(row, days, "stale" if days > STALE else "old" if days > OLD else "fresh")
+
+
+def _forgotten(after: Iterable[Assessment]) -> tuple[tuple[Resource, Decimal], ...]:
+    found = []
+    for assessment in after:
+        month = sum((charge.usd for charge in assessment.charges if charge.hourly), Decimal(0))
+        if month:
+            found.append((assessment.resource, _exact(month * 24 / HOURS_A_MONTH)))
+    return tuple(sorted(found, key=lambda item: (-item[1], item[0].urn)))
+
+
+def _verdict(figures: Figures, gaps: Mapping[str, Sequence[Gap]], problems: int) -> Verdict:
+    if missing := [gap for gap in gaps["not_offered"] if gap.when != "gone"]:
+        return Verdict("error", f"{len(missing)} can't be had: AWS doesn't offer it in the region")
+    # What is kept as it is costs what it did: nobody knows how much, but the change doesn't move it.
+    touched = [gap for gap in (*gaps["not_priced"], *gaps["not_offered"]) if gap.when != "kept"]
+    if unknown := len(touched) + problems:
+        return Verdict("unknown", f"{unknown} NOT PRICED or not understood in what changes: dollars are missing")
+    deltas = [figure.delta or Decimal(0) for figure in figures.values()]
+    if not any(deltas):
+        return Verdict("same", "no number moves")
+    if all(delta <= 0 for delta in deltas):
+        return Verdict("less", "nothing costs more")
+    return Verdict(
+        "more", "it costs more" if all(delta >= 0 for delta in deltas) else "some of it costs more, some less"
+    )

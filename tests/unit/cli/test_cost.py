@@ -1,0 +1,171 @@
+"""`tandem cost`: where the preview comes from, what is written, and the exit codes."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from tandem.cli.main import app
+from tandem.cost import refresh
+
+STACK = "urn:pulumi:dev::shop::pulumi:pulumi:Stack::shop-dev"
+
+
+def step(type_: str, name: str, **inputs: object) -> dict:
+    urn = f"urn:pulumi:dev::shop::{type_}::{name}"
+    state = {"urn": urn, "type": type_, "custom": True, "parent": STACK, "inputs": {"region": "us-east-1", **inputs}}
+    return {"op": "create", "urn": urn, "newState": state}
+
+
+def preview(*steps: dict) -> str:
+    stack = {"urn": STACK, "type": "pulumi:pulumi:Stack", "custom": False}
+    return json.dumps({"steps": [{"op": "create", "urn": STACK, "newState": stack}, *steps]})
+
+
+NAT = step("aws:ec2/natGateway:NatGateway", "nat", subnetId="subnet-1")  # 730 x $0.045 = $32.85
+UNKNOWN_TYPE = step("aws:quantum/computer:Computer", "qubit")
+
+
+def run(*arguments: object, code: int = 0, text: str | None = None) -> str:
+    result = CliRunner().invoke(app, ["cost", *map(str, arguments)], input=text)
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def file(here) -> Path:
+    path = here / "preview.json"
+    path.write_text(preview(NAT))
+    return path
+
+
+def gates(here: Path, text: str) -> Path:
+    path = here / "cost-gates.yaml"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("arguments", [(), ("show",)])
+def test_a_file_or_standard_input(file, arguments):
+    text = run(*arguments, file)
+    assert "Cost of shop/dev, us-east-1: it costs more." in text
+    assert "$32.85" in text
+    assert run(*arguments, "-", text=preview(NAT)) == text
+
+
+def test_options_stand_before_or_after_the_file(file):
+    assert run("--format", "json", file) == run(file, "--format", "json")
+
+
+def test_formats(file):
+    assert run(file, "--format", "markdown").startswith("<!-- tandem-cost: shop/dev -->\n")
+    assert json.loads(run(file, "--format", "json"))["numbers"]["idle"]["after"] == "32.85"
+
+
+def test_output_goes_to_a_file(file, here):
+    assert run(file, "--format", "json", "--output", "report.json") == ""
+    assert json.loads((here / "report.json").read_text())["stack"] == "shop/dev"
+
+
+def test_without_a_file_the_stack_is_previewed(project):
+    project.pulumi_says(preview(NAT))
+    assert "$32.85" in run("--stack", "dev")
+    asked = "preview --json --show-sames --non-interactive"
+    assert (project.folder / "pulumi-arguments").read_text().strip() == f"{asked} --stack dev"
+    assert "$32.85" in run()
+    assert (project.folder / "pulumi-arguments").read_text().strip() == asked
+
+
+def test_gates_decide_the_exit_code(file, here):
+    assert "max_idle_floor  passed" in run(file, "--gates", gates(here, "max_idle_floor: 33"))
+    assert "$32.85 is more than $3.00" in run(file, "--gates", gates(here, "max_idle_floor: 3"), code=3)
+    run(file, "--gates", gates(here, "max_idle_floor: 3\nstacks: {dev: {max_idle_floor: 40}}"))
+    output = run(file, "--gates", gates(here, "max_idle_floor: 3"), "--output", here / "report", code=3)
+    assert output == "max_idle_floor failed: $32.85 is more than $3.00\n"
+
+
+@pytest.mark.faults
+def test_what_is_not_priced_leaves_a_limit_undecided_and_fails_only_its_own_gate(here):
+    text = preview(NAT, UNKNOWN_TYPE)
+    limits = "max_idle_floor: 100\n"
+    output = run("-", "--gates", gates(here, limits), text=text)
+    assert "$32.85 + ?" in output
+    assert "undecided  $32.85 of $100.00 are known; the rest is NOT PRICED" in output
+    output = run("-", "--gates", gates(here, limits + "fail_on_unpriced: true"), text=text, code=3)
+    assert "qubit" in output
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("arguments", "text", "says"),
+    [
+        (("none.json",), None, "none.json"),
+        (("-",), "", "The preview is empty"),
+        (("-",), '{"a": 1}', "neither a preview nor its events"),
+        (("-", "--gates", "none.yaml"), preview(NAT), "none.yaml: can't be read"),
+        (("-", "--format", "xml"), preview(NAT), "xml"),
+    ],
+)
+def test_bad_input_exits_with_2(arguments, text, says):
+    assert says in run(*arguments, text=text, code=2)
+
+
+@pytest.mark.faults
+def test_a_bad_gate_file_is_said_before_anything_is_previewed(project):
+    path = gates(project.folder, "max_idle_flor: 3")
+    assert "did you mean max_idle_floor?" in run("--gates", path, code=2)
+    assert not (project.folder / "pulumi-arguments").exists()
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("stdout", "stderr", "says"),
+    [
+        ("", "error: no stack named 'dev' found", "no stack named 'dev' found"),
+        (json.dumps({"diagnostics": [{"severity": "error", "message": "boom in app.py"}]}), "", "boom in app.py"),
+        ("[", "", "it says nothing"),
+    ],
+)
+def test_a_preview_that_fails_is_shown(project, stdout, stderr, says):
+    project.pulumi_says(stdout, stderr, status=255)
+    output = run("--stack", "dev", code=1)
+    assert "`pulumi preview --json --show-sames --non-interactive --stack dev` failed" in output
+    assert says in output
+
+
+@pytest.mark.faults
+def test_without_pulumi(project, monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert "not on PATH" in run(code=1)
+
+
+@pytest.mark.faults
+def test_report_that_can_not_be_written(file, here):
+    assert "give another --output" in run(file, "--output", here / "no" / "folder", code=1)
+
+
+def test_refresh_asks_for_a_region(monkeypatch):
+    asked = []
+    monkeypatch.setattr(refresh, "connect", lambda: "client")
+    monkeypatch.setattr(refresh, "run", lambda region, **more: asked.append((region, more["write"], more["client"])))
+    run("refresh", "--region", "eu-west-1")
+    run("refresh", "--region", "us-east-1", "--write")
+    assert asked == [("eu-west-1", False, "client"), ("us-east-1", True, "client")]
+    run("refresh", code=2)
+
+
+@pytest.mark.faults
+def test_refresh_says_what_went_wrong(monkeypatch):
+    monkeypatch.setattr(refresh, "connect", lambda: None)
+    assert "there are no prices for region 'mars-1'" in run("refresh", "--region", "mars-1", code=1)
+
+
+def test_help_names_both_commands():
+    assert {"show", "refresh"} <= set(run("--help").split())

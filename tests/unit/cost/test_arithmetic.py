@@ -1,0 +1,82 @@
+"""The sums of docs/cost-arithmetic.md: as stated, from the rows in the price files, and as the tool has them."""
+
+import ast
+import json
+import operator
+import re
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from tandem.cost import prices
+from tandem.cost.estimate import Read, estimate
+from tandem.cost.model import Change, Number, Resource
+from tandem.cost.pricers import pricer_of
+from tandem.cost.usage import is_usage
+
+PAGE = Path(__file__).parents[3] / "docs" / "cost-arithmetic.md"
+CASE = re.compile(r"^## (.+?)\n.*?```json\n(.+?)```\n```text\n(.+?)```", re.MULTILINE | re.DOTALL)
+PRICE = re.compile(r"\[(\S+) (\S+?)(?: from (\d+))?\]")
+OPERATORS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
+CASES = {title: (json.loads(change), sums.splitlines()) for title, change, sums in CASE.findall(PAGE.read_text())}
+
+
+def usd(rows, service, key, start):
+    """The price in a file's row, without the tool's table."""
+    of_key = [row for row in rows if (row["service"], row["key"]) == (service, key)]
+    if start:
+        of_key = [row for row in of_key if row["tier"]["from"] == int(start)]
+    return min(of_key, key=lambda row: row["tier"]["from"] if row["tier"] else 0)["usd"]
+
+
+def by_hand(sum_, rows):
+    def value(node):
+        if isinstance(node, ast.BinOp):
+            return OPERATORS[type(node.op)](value(node.left), value(node.right))
+        return Decimal(ast.get_source_segment(written, node))
+
+    written = PRICE.sub(lambda found: f"{usd(rows, *found.groups()):f}", sum_)
+    return value(ast.parse(written, mode="eval").body)
+
+
+def by_tool(case, region):
+    sides = {}
+    for side in ("before", "after"):
+        if (inputs := case.get(side)) is not None:
+            value = inputs.get("insecureValue")
+            inputs = inputs if value is None else inputs | {"insecureValue": json.dumps(value)}
+            sides[side] = Resource("urn", case["type"], "it", "", region, inputs)
+    change = Change(case["op"], "urn", sides.get("before"), sides.get("after"))
+    (line,) = estimate(Read("tandem/dev", region, (change,), {}, ()), pricer_of, is_usage).lines
+    return line
+
+
+def test_ten_cases():
+    kinds = {case["op"] for case, _ in CASES.values()}
+    assert len(CASES) == PAGE.read_text().count("\n## ") == 10
+    assert {"create", "update", "replace", "delete"} == kinds
+
+
+@pytest.mark.parametrize("title", CASES)
+def test_tool_reaches_the_sum(title, tmp_path, monkeypatch):
+    case, sums = CASES[title]
+    region = case.get("region", "us-east-1")
+    shipped = (prices.FOLDER / f"{region}.json").read_text()
+    rows = json.loads(shipped, parse_float=Decimal) + json.loads(json.dumps(case.get("rows", [])), parse_float=Decimal)
+    table = tmp_path / f"{region}.json"
+    table.write_text(json.dumps(json.loads(shipped) + case.get("rows", [])))
+    monkeypatch.setattr("tandem.cost.estimate.load", lambda _: prices.read(table))
+    line = by_tool(case, region)
+    for sum_ in sums:
+        what, _, right = sum_.partition(": ")
+        name, _, side = what.rpartition(" ")
+        if name == "NOT PRICED":
+            assert any(right in reason for reason in getattr(line, side).unpriced), line
+            continue
+        expression, _, stated = right.rpartition(" = ")
+        hand = by_hand(expression, rows)
+        number = Number(name)
+        tool = line.delta(number) if side == "delta" else getattr(line, side).usd(number)
+        assert hand.quantize(Decimal(stated)) == Decimal(stated), f"{sum_}: by hand {hand}"
+        assert abs(tool - hand) < Decimal("1e-9"), f"{sum_}: by the tool {tool}"

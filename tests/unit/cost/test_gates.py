@@ -1,0 +1,166 @@
+"""The gate file: what is refused, which limits a stack has, and what comes of each."""
+
+import json
+from datetime import date
+
+import pytest
+
+from tandem.cost.gates import FAILED, GateError, check, exit_code, limits_of, read
+from tandem.cost.model import Number
+from tandem.cost.summary import summarize
+from tests.unit.cost.estimates import charge, estimate, line
+
+UNPRICED = {"unpriced": ("no row",)}
+TODAY = date(2026, 11, 24)
+
+
+def outcome(limits, *lines, problems=()):
+    gates = check(limits, summarize(estimate(*lines, problems=problems), TODAY))
+    return [gate.state for gate in gates], exit_code(gates), "\n".join(gate.text for gate in gates)
+
+
+@pytest.fixture
+def written(tmp_path):
+    def write(text):
+        path = tmp_path / "cost-gates.yaml"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def test_limits_of_a_stack_lie_over_those_of_all(written):
+    file = read(
+        written(
+            "max_idle_floor: 3\nmax_run_ceiling: 40\nfail_on_unpriced: true\n"
+            "stacks:\n  rag-prod: {max_idle_floor: 99.5, max_run_ceiling: null}\n"
+            "  tandem/rag-prod: {max_idle_floor: 7}\n"
+        )
+    )
+    assert limits_of("tandem/rag-dev", file) == {"max_idle_floor": 3, "max_run_ceiling": 40, "fail_on_unpriced": True}
+    assert limits_of("other/rag-prod", file) == {"max_idle_floor": 99.5, "fail_on_unpriced": True}
+    assert limits_of("tandem/rag-prod", file) == {"max_idle_floor": 7, "fail_on_unpriced": True}
+
+
+def test_json_is_read_as_well(written):
+    assert limits_of("a/b", read(written(json.dumps({"max_idle_floor": 3})))) == {"max_idle_floor": 3}
+
+
+@pytest.mark.faults
+def test_all_mistakes_of_a_file_are_said_at_once(written):
+    text = """
+max_idle_flor: 3
+max_run_ceiling: "40"
+max_increase_pct: -1
+max_cost_per_1k_queries: true
+fail_on_unpriced: 1
+max_price_age_days: .inf
+stacks:
+  rag-dev: {max_idle_floor: .nan, stacks: {}}
+  other: 5
+"""
+    with pytest.raises(GateError) as error:
+        read(written(text))
+    assert [line.strip() for line in str(error.value).splitlines()[1:]] == [
+        "max_idle_flor is no gate: did you mean max_idle_floor?",
+        "max_run_ceiling is '40': give a number of US dollars, 0 or more",
+        "max_increase_pct is -1: give a number of per cent, 0 or more",
+        "max_cost_per_1k_queries is True: give a number of US dollars, 0 or more",
+        "fail_on_unpriced is 1: give true or false",
+        "max_price_age_days is inf: give a number of days, 0 or more",
+        "stacks.rag-dev.max_idle_floor is nan: give a number of US dollars, 0 or more",
+        "stacks.rag-dev.stacks is no gate: there are max_idle_floor, max_run_ceiling, max_cost_per_1k_queries, "
+        "max_increase_pct, fail_on_unpriced, max_price_age_days",
+        "stacks.other is 5: give a mapping of gates",
+    ]
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "is not a mapping of gates"),
+        ("- max_idle_floor", "is not a mapping of gates"),
+        ("max_idle_floor: [", "neither YAML nor JSON"),
+        ("max_idle_floor: 2026-02-31", "neither YAML nor JSON"),
+        ("max_idle_floor: &a [*a]", "give a number of US dollars"),
+        ("max_idle_floor: 1" + "0" * 400, "give a number of US dollars"),
+        ("stacks: [rag-dev]", "give a mapping of stack names to gates"),
+    ],
+)
+def test_what_is_no_gate_file(written, text, says):
+    with pytest.raises(GateError, match=says):
+        read(written(text))
+
+
+@pytest.mark.faults
+def test_a_gate_file_that_is_not_there(tmp_path):
+    with pytest.raises(GateError, match="can't be read"):
+        read(tmp_path / "none.yaml")
+
+
+QUERIES, RUN = Number.QUERIES, Number.RUN_CEILING
+ASKED = line("asked", None, (charge(5, QUERIES),))
+ENVELOPE = line("limits", None, UNPRICED, type_="aws:ssm/parameter:Parameter", name="/x/run-envelope")
+
+
+@pytest.mark.parametrize(
+    ("limits", "lines", "state"),
+    [
+        ({"max_idle_floor": 3}, [line("a", None, 3)], "passed"),
+        ({"max_idle_floor": 3}, [line("a", None, "3.01")], "failed"),
+        ({"max_idle_floor": 3}, [line("a", 4)], "passed"),  # goes
+        ({"max_idle_floor": 3}, [line("a", None, 1), line("b", None, UNPRICED)], "undecided"),
+        ({"max_idle_floor": 3}, [line("a", None, 4), line("b", None, UNPRICED)], "failed"),  # whatever b costs
+        ({"max_idle_floor": 3}, [line("a", None, 1), line("b", UNPRICED)], "passed"),  # gone
+        ({"max_idle_floor": 3}, [ENVELOPE], "passed"),  # decides no idle floor
+        ({"max_run_ceiling": 40}, [line("a", None, (charge(41, RUN),))], "failed"),
+        ({"max_run_ceiling": 40}, [line("a", None, 99)], "passed"),  # no runs
+        ({"max_run_ceiling": 40}, [ENVELOPE], "undecided"),
+        ({"max_run_ceiling": 40}, [line("a", None, UNPRICED)], "passed"),  # a run is what its parameters say
+        ({"max_cost_per_1k_queries": 4}, [ASKED], "failed"),
+        ({"max_cost_per_1k_queries": 5}, [ASKED], "passed"),
+        ({"max_cost_per_1k_queries": 5}, [ASKED, line("b", None, UNPRICED)], "undecided"),
+        ({"max_increase_pct": 10}, [line("a", 100, 110)], "passed"),
+        ({"max_increase_pct": 10}, [line("a", 100, "110.01")], "failed"),
+        ({"max_increase_pct": 0}, [line("a", 100, 90)], "passed"),
+        ({"max_increase_pct": 10}, [line("a", None, 100)], "passed"),  # a new stack
+        ({"max_increase_pct": 10}, [line("old", 0, 0), line("a", None, 1)], "failed"),  # from nothing
+        ({"max_increase_pct": 10}, [line("a", 100, 105), line("b", None, UNPRICED)], "undecided"),
+        ({"max_increase_pct": 10}, [line("a", 100, 120), line("b", None, UNPRICED)], "failed"),
+        ({"max_increase_pct": 10}, [line("a", 100, 120), line("b", UNPRICED, UNPRICED)], "undecided"),
+        ({"max_increase_pct": 10}, [line("a", 100, 105), line("b", UNPRICED, UNPRICED)], "passed"),
+        ({"fail_on_unpriced": True}, [line("a", None, 1)], "passed"),
+        ({"fail_on_unpriced": True}, [line("a", UNPRICED, UNPRICED)], "failed"),
+        ({"fail_on_unpriced": True}, [line("a", None, {})], "failed"),
+        ({"fail_on_unpriced": True}, [line("a", UNPRICED)], "passed"),  # gone
+        ({"max_price_age_days": 30}, [line("a", None, (charge(1, read_at="2026-10-25"),))], "passed"),
+        ({"max_price_age_days": 30}, [line("a", None, (charge(1, read_at="2026-10-24"),))], "failed"),
+        ({"max_price_age_days": 30}, [], "passed"),
+    ],
+)
+def test_what_comes_of_a_limit(limits, lines, state):
+    states, code, _ = outcome(limits, *lines)
+    assert states == [state]
+    assert code == (FAILED if state == "failed" else 0)
+
+
+def test_increases_are_told_apart_by_number():
+    states, code, text = outcome(
+        {"max_increase_pct": 50}, line("a", (charge(1), charge(1, QUERIES)), (charge(1), charge(2, QUERIES)))
+    )
+    assert (states, code) == (["passed", "failed"], 3)
+    assert "1,000 queries: grows by 100.0 %, to $2.00; 50 % are allowed" in text
+
+
+@pytest.mark.faults
+def test_what_is_not_offered_fails_any_gate_file():
+    states, code, _ = outcome({}, line("a", None, {"unavailable": ("not in the region",)}))
+    assert (states, code) == (["failed"], FAILED)
+
+
+@pytest.mark.faults
+def test_what_is_not_understood_decides_nothing():
+    limits = {"max_idle_floor": 3, "fail_on_unpriced": True}
+    assert outcome(limits, line("a", None, 1), problems=("a new operation",))[0] == ["undecided", "failed"]
+    assert outcome({}, problems=("a new operation",))[1] == 0

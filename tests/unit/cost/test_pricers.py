@@ -1,0 +1,285 @@
+"""What each type of resource costs, worked out by hand, and that nothing costs a silent zero."""
+
+import ast
+from datetime import date
+from decimal import Decimal
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from tandem.cost import pricers, usage
+from tandem.cost.estimate import assess
+from tandem.cost.model import SECRET, UNKNOWN, Number, Resource
+from tandem.cost.pricers import FREE, PRICERS, compute, pricer_of
+from tandem.cost.prices import load
+
+CONFIGURATION = "aws:sagemaker/endpointConfiguration:EndpointConfiguration"
+COLLECTION = "aws:opensearch/serverlessCollection:ServerlessCollection"
+GROUP = "aws:opensearch/serverlessCollectionGroup:ServerlessCollectionGroup"
+POLLING = "aws:lambda/eventSourceMapping:EventSourceMapping"
+RULE = "aws:cloudwatch/eventRule:EventRule"
+ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
+CLUSTER, NODES = "aws:eks/cluster:Cluster", "aws:eks/nodeGroup:NodeGroup"
+ENDPOINT = "aws:ec2/vpcEndpoint:VpcEndpoint"
+BALANCER = "aws:lb/loadBalancer:LoadBalancer"
+INSTANCE = "aws:ec2/instance:Instance"
+POLICY = "aws:appautoscaling/policy:Policy"
+CLIENT = "aws:cognito/userPoolClient:UserPoolClient"
+
+
+def bill(type_, inputs, *, usage=True, region="us-east-1"):
+    return assess(Resource("urn", type_, "it", "", region, inputs), pricer_of, usage)
+
+
+def variant(**given):
+    return {"productionVariants": [{"instanceType": "ml.g5.2xlarge", "initialInstanceCount": 1} | given]}
+
+
+def query(namespace, **given):
+    return {"id": "m", "metric": {"namespace": namespace, "metricName": "Some", "period": 300, "stat": "Sum"} | given}
+
+
+@pytest.mark.parametrize(
+    ("type_", "inputs", "usd"),
+    [
+        (CONFIGURATION, variant(initialInstanceCount=2.0), "2211.90"),  # 2 x 730 x 1.515; Pulumi hands over floats
+        (CONFIGURATION, variant() | {"shadowProductionVariants": variant()["productionVariants"]}, "2211.90"),
+        (CONFIGURATION, variant(managedInstanceScaling={"status": "ENABLED", "minInstanceCount": 1}), "1105.95"),
+        (CONFIGURATION, variant(managedInstanceScaling={"status": "ENABLED", "minInstanceCount": 0}), "0"),
+        (CONFIGURATION, variant(managedInstanceScaling={"status": "DISABLED", "minInstanceCount": 0}), "1105.95"),
+        (COLLECTION, {}, "350.40"),  # 2 x 730 x 0.24
+        (COLLECTION, {"standbyReplicas": "DISABLED"}, "175.20"),
+        (COLLECTION, {"standbyReplicas": "ENABLED", "collectionGroupName": "group"}, "0"),
+        (POLLING, {"eventSourceArn": UNKNOWN}, "0.2628"),  # 5 x 3 x 60 x 730 requests at 0.40 a million
+        (POLLING, {"eventSourceArn": "arn:aws:sqs:us-east-1:1:work.fifo"}, "0.3285"),
+        (RULE, {"scheduleExpression": "rate(15 minutes)"}, "0.039518"),  # 2920 starts; 2920 GB-seconds
+        (RULE, {"scheduleExpression": "rate(1 hour)"}, "0.009879"),
+        (RULE, {"scheduleExpression": "rate(1 day)"}, "0.000412"),
+        (ALARM, {"namespace": "AWS/SQS", "metricName": "Age", "period": 300}, "0.10"),
+        (ALARM, {"namespace": "Tandem", "metricName": "Age", "period": 300}, "0.40"),  # and the metric, 0.30
+        (ALARM, {"metricQueries": [query("AWS/SQS"), query("Mine"), {"id": "e", "expression": "m/2"}]}, "0.50"),
+        (CLUSTER, {}, "73.00"),
+        (CLUSTER, {"version": "1.33"}, "438.00"),  # 730 x (0.10 + 0.50)
+        (CLUSTER, {"version": "1.33", "upgradePolicy": {"supportType": "STANDARD"}}, "73.00"),
+        (NODES, {"instanceTypes": ["t3.large"], "scalingConfig": {"minSize": 0, "maxSize": 4}}, "0"),
+        (NODES, {"scalingConfig": {"minSize": 2, "desiredSize": 3}}, "60.736"),  # 2 x 730 x 0.0416
+        ("aws:ec2/natGateway:NatGateway", {}, "32.85"),
+        ("aws:ec2/eip:Eip", {}, "3.65"),
+        (ENDPOINT, {"vpcEndpointType": "Interface", "subnetIds": [UNKNOWN, UNKNOWN, "subnet-1"]}, "21.90"),
+        (ENDPOINT, {"vpcEndpointType": "Gateway"}, "0"),
+        (ENDPOINT, {}, "0"),
+        (BALANCER, {"internal": True}, "16.425"),
+        (BALANCER, {"subnets": ["a", "b"]}, "23.725"),  # 730 x (0.0225 + 2 x 0.005)
+        (INSTANCE, {"instanceType": "t3.small", "rootBlockDevice": {"volumeSize": 20, "volumeType": "gp3"}}, "16.784"),
+        ("aws:ebs/volume:Volume", {"size": 100, "type": "gp3", "iops": 4000, "throughput": 225}, "17.00"),
+        ("aws:ebs/volume:Volume", {"size": 100}, "10.00"),
+        ("aws:kms/key:Key", {"enableKeyRotation": True}, "1"),
+        ("aws:secretsmanager/secret:Secret", {}, "0.40"),
+        (POLICY, {"policyType": "StepScaling"}, "0"),
+        (POLICY, {"policyType": "TargetTrackingScaling"}, "0.20"),
+    ],
+)
+def test_idle_floor(type_, inputs, usd):
+    found = bill(type_, inputs)
+    assert abs(found.usd(Number.IDLE) - Decimal(usd)) < Decimal("0.000001"), found
+    assert found.charges or found.free
+    assert found.usd(Number.QUERIES) == found.usd(Number.RUN_CEILING) == found.usd(Number.RUN_EXPECTED) == 0
+    assert not found.unavailable
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("type_", "inputs", "reason"),
+    [
+        (CONFIGURATION, variant(instanceType="ml.p9.huge"), "hosting:ml.p9.huge in us-east-1"),
+        (CONFIGURATION, variant(instanceType=UNKNOWN), "instanceType is known only once"),
+        (CONFIGURATION, variant(instanceType=SECRET), "instanceType is a secret"),
+        (CONFIGURATION, variant(instanceType=None), "instanceType is missing"),
+        (CONFIGURATION, variant(initialInstanceCount="two"), "'two', not a number"),
+        (CONFIGURATION, {"productionVariants": UNKNOWN}, "productionVariants is known only once"),
+        (CONFIGURATION, {"productionVariants": "main"}, "'main', not a list"),
+        (CONFIGURATION, variant(volumeSizeInGb=100), "storage:hosting"),
+        (
+            CONFIGURATION,
+            variant(instanceType="ml.p9.huge", managedInstanceScaling={"status": "ENABLED", "minInstanceCount": 0}),
+            "hosting:ml.p9.huge",
+        ),
+        ("aws:sagemaker/mlflowApp:MlflowApp", {}, "mlflow-app"),
+        ("aws:sagemaker/mlflowTrackingServer:MlflowTrackingServer", {}, "mlflow-server:small"),
+        (COLLECTION, {"collectionGroupName": "group"}, "compute units while it is asked"),
+        (COLLECTION, {"collectionGroupName": UNKNOWN}, "collectionGroupName is known only once"),
+        (GROUP, {}, "Classic"),
+        (
+            GROUP,
+            {"generation": "NEXTGEN", "capacityLimits": [{"minSearchCapacityInOcu": 2}]},
+            "2 compute units all month",
+        ),
+        ("aws:opensearch/domain:Domain", {}, "ondemand:m4.large.search"),
+        ("aws:s3/vectorsVectorBucket:VectorsVectorBucket", {}, "S3 Vectors"),
+        ("aws:dynamodb/table:Table", {}, "PAY_PER_REQUEST"),
+        ("aws:dynamodb/table:Table", {"billingMode": "PROVISIONED", "readCapacity": 5}, "PAY_PER_REQUEST"),
+        (POLLING, {"eventSourceArn": UNKNOWN, "startingPosition": "LATEST"}, "other than SQS"),
+        (POLLING, {"eventSourceArn": "arn:aws:kinesis:us-east-1:1:stream/a"}, "other than SQS"),
+        (RULE, {"scheduleExpression": "cron(0 12 * * ? *)"}, "only rate"),
+        (RULE, {"scheduleExpression": "rate(0 minutes)"}, "only rate"),
+        (RULE, {"eventPattern": "{}", "eventBusName": "mine"}, "bus of its own"),
+        (ALARM, {"namespace": "AWS/SQS", "metricName": "Age", "period": 10}, "high resolution"),
+        (ALARM, {"metricQueries": [{"id": "e", "expression": "ANOMALY_DETECTION_BAND(m)"}]}, "anomalies"),
+        (CLUSTER, {"version": "latest"}, "not one as '1.35'"),
+        (NODES, {"capacityType": "SPOT", "scalingConfig": {"minSize": 1}}, "spot"),
+        (NODES, {"launchTemplate": {"id": "lt-1"}, "scalingConfig": {"minSize": 1}}, "launch template"),
+        (INSTANCE, {"instanceType": "t3.small"}, "root volume"),
+        (ENDPOINT, {"vpcEndpointType": "GatewayLoadBalancer"}, "GatewayLoadBalancer"),
+        (BALANCER, {"loadBalancerType": "network"}, "network"),
+        (CLIENT, {"allowedOauthFlows": ["client_credentials"]}, "tokens for machines"),
+        ("aws:cloudcontrol/resource:Resource", {"typeName": "AWS::RDS::DBInstance"}, "AWS::RDS::DBInstance"),
+        ("aws:budgets/budgetAction:BudgetAction", {}, "actions"),
+        ("aws:apigateway/stage:Stage", {"cacheClusterEnabled": True}, "cache"),
+        ("aws:lambda/provisionedConcurrencyConfig:ProvisionedConcurrencyConfig", {}, "memory"),
+        ("aws:rds/instance:Instance", {"instanceClass": "db.t3.small"}, "no pricer"),
+        ("aws:ec2/routeServer:RouteServer", {}, "no pricer"),  # bills by the hour: no pattern may reach it
+        ("aws:s3/bucketMetric:BucketMetric", {}, "no pricer"),
+    ],
+)
+def test_not_priced_with_the_reason(type_, inputs, reason):
+    found = bill(type_, inputs)
+    assert any(reason in text for text in found.unpriced), found
+
+
+@pytest.mark.parametrize(
+    ("type_", "inputs", "key"),
+    [
+        ("aws:s3/bucket:Bucket", {}, "documents_gigabytes"),
+        ("aws:dynamodb/table:Table", {"billingMode": "PAY_PER_REQUEST"}, "ledger_gigabytes"),
+        ("aws:cloudwatch/logGroup:LogGroup", {"retentionInDays": 14}, "log_gigabytes"),
+        ("aws:ecr/repository:Repository", {}, "images_gigabytes"),
+        (COLLECTION, {"standbyReplicas": "DISABLED"}, "index_gigabytes"),
+    ],
+)
+def test_storage_is_counted_by_the_usage_parameter_or_not_priced(type_, inputs, key):
+    assert key in bill(type_, inputs).assumed
+    alone = bill(type_, inputs, usage=False)
+    assert not alone.assumed
+    assert any(key in reason for reason in alone.unpriced)
+
+
+@pytest.mark.parametrize(
+    "type_",
+    [
+        "aws:iam/rolePolicy:RolePolicy",
+        "aws:s3/bucketVersioning:BucketVersioning",
+        "aws:apigateway/restApi:RestApi",
+        "aws:sagemaker/endpoint:Endpoint",
+        "aws:sagemaker/model:Model",
+        "aws:appautoscaling/target:Target",
+        "aws:opensearch/serverlessAccessPolicy:ServerlessAccessPolicy",
+        "aws:sqs/redriveAllowPolicy:RedriveAllowPolicy",
+    ],
+)
+def test_free_has_a_reason(type_):
+    found = bill(type_, {}, usage=False)
+    assert found.free
+    assert not found.charges + found.unpriced
+
+
+def test_inference_component_is_free():
+    found = bill("aws:cloudcontrol/resource:Resource", {"typeName": "AWS::SageMaker::InferenceComponent"})
+    assert "instances" in found.free
+
+
+@pytest.mark.parametrize(
+    ("type_", "inputs", "note"),
+    [
+        ("aws:cloudwatch/logGroup:LogGroup", {}, "retentionInDays isn't set"),
+        ("aws:cloudwatch/logGroup:LogGroup", {"retentionInDays": 0}, "retentionInDays isn't set"),
+        ("aws:ec2/natGateway:NatGateway", {}, "for each zone"),
+        (COLLECTION, {}, "share compute units"),
+        (CONFIGURATION, variant(managedInstanceScaling={"status": "ENABLED", "minInstanceCount": 0}), "$1.515 an hour"),
+        (CONFIGURATION, variant(instanceType="ml.m5.xlarge"), "no disks of its own"),
+        ("aws:apigateway/methodSettings:MethodSettings", {"settings": {"metricsEnabled": True}}, "custom metrics"),
+    ],
+)
+def test_causes_that_are_not_dollars_yet(type_, inputs, note):
+    assert any(note in text for text in bill(type_, inputs).notes)
+    assert not bill("aws:cloudwatch/logGroup:LogGroup", {"retentionInDays": 14}).notes
+
+
+@pytest.mark.parametrize(
+    ("today", "usd", "note"),
+    [
+        (date(2026, 12, 2), "73.00", "leaves standard support on 2026-12-02: $0.5 an hour"),
+        (date(2026, 12, 3), "438.00", "out of"),
+    ],
+)
+def test_kubernetes_version_that_leaves_support(today, usd, note, monkeypatch):
+    class Day(date):
+        @classmethod
+        def today(cls):
+            return today
+
+    monkeypatch.setattr(compute, "date", Day)
+    found = bill(CLUSTER, {"version": "1.34"})
+    assert found.usd(Number.IDLE) == Decimal(usd)
+    assert note in found.notes[0]
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("type_", sorted(PRICERS))
+@pytest.mark.parametrize("inputs", [{}, {"name": "x", "typeName": "x"}])
+def test_no_silent_zero_whatever_the_inputs(type_, inputs):
+    found = bill(type_, inputs, usage=False)
+    assert found.charges or found.free or found.assumed or found.unpriced, found
+
+
+def test_hours_are_what_forgetting_costs():
+    assert all(charge.hourly for charge in bill(CONFIGURATION, variant()).charges)
+    assert not any(charge.hourly for charge in bill(ALARM, {"namespace": "AWS/SQS", "period": 60}).charges)
+
+
+def test_every_key_that_the_code_names_has_a_row():
+    """Literal keys exist in us-east-1; one with a type or model in it has at least one row that begins like it."""
+    deliberate = {
+        ("AmazonSageMaker", "mlflow-app"),
+        ("AmazonSageMaker", "mlflow-server:"),
+        ("AmazonSageMaker", "storage:hosting"),
+    }
+    table = load("us-east-1")
+    known = {row.service: set(table.keys(row.service)) for row in table}
+    found = set()
+    files = [Path(usage.__file__), *Path(pricers.__file__).parent.glob("*.py")]
+    for file in files:
+        tree = ast.parse(file.read_text())
+        names = {
+            node.targets[0].id: node.value.value
+            for node in tree.body
+            if isinstance(node, ast.Assign)
+            and isinstance(node.targets[0], ast.Name)
+            and isinstance(node.value, ast.Constant)
+        } | {"SAGEMAKER": "AmazonSageMaker"}
+        for node in ast.walk(tree):
+            items = node.args if isinstance(node, ast.Call) else node.elts if isinstance(node, ast.Tuple) else []
+            for first, key in pairwise(items):
+                service = names.get(first.id) if isinstance(first, ast.Name) else getattr(first, "value", None)
+                if service not in known:
+                    continue
+                if isinstance(key, ast.JoinedStr) and isinstance(key.values[0], ast.Constant):
+                    found.add((service, key.values[0].value, False))
+                elif isinstance(key, ast.Constant):
+                    found.add((service, key.value, True))
+    assert len(found) > 30
+    missing = {
+        (service, key)
+        for service, key, whole in found
+        if not (key in known[service] if whole else any(one.startswith(key) for one in known[service]))
+    }
+    assert missing <= deliberate
+
+
+def test_every_row_has_source_and_date():
+    assert all(row.source.strip() and row.read_at for row in load("us-east-1"))
+
+
+def test_reasons_of_free_types_are_given():
+    assert all(reason.strip() for reason in FREE.values())
+    assert not [pattern for pattern in FREE if pattern in PRICERS]

@@ -1,0 +1,393 @@
+"""Prices are re-read exactly, or not at all."""
+
+import copy
+import json
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import boto3
+import pytest
+from botocore.exceptions import NoCredentialsError
+from botocore.stub import ANY, Stubber
+
+from tandem.cost.price_list import PREFIXES, QUERIES, UNITS, question
+from tandem.cost.prices import FOLDER, load, read, regions
+from tandem.cost.refresh import RefreshError, connect, run
+
+TODAY = date(2026, 11, 24)
+RECORDED = {file.stem: json.loads(file.read_text()) for file in Path(__file__).with_name("recorded").glob("*.json")}
+ALL = [product for products in RECORDED.values() for product in products]
+HAND = {"region": "us-east-1", "tier": None, "source": "read by hand", "read_at": "2026-09-27"}
+NAT = HAND | {"service": "AmazonEC2", "key": "nat:data", "unit": "GB", "usd": 0.045}
+NAT_HOURS = NAT | {"key": "nat:hours", "unit": "hour"}
+TRAINING = HAND | {"service": "AmazonSageMaker", "key": "training:ml.g6e.2xlarge", "unit": "hour", "usd": 2.8}
+RERANK = HAND | {"service": "AmazonBedrock", "key": "rerank:amazon.rerank-v1:0", "unit": "1k queries", "usd": 1}
+S3 = HAND | {"service": "AmazonS3", "key": "storage:standard", "unit": "GB-month", "usd": 0.023}
+GONE = TRAINING | {"key": "training:ml.p5.48xlarge", "usd": 63.296}
+
+
+class PriceList:
+    """Answers as AWS says that it does: all filters hold, products as texts, a page after the other."""
+
+    def __init__(self, products):
+        self.products, self.requests = products, []
+
+    def get_paginator(self, operation):
+        assert operation == "get_products"
+        return self
+
+    def paginate(self, *, ServiceCode, Filters, FormatVersion):
+        assert FormatVersion == "aws_v1"
+        self.requests.append((ServiceCode, Filters))
+        found = [product for product in self.products if product["serviceCode"] == ServiceCode]
+        for asked in Filters:
+            values = asked["Value"].split(",") if asked["Type"] == "ANY_OF" else [asked["Value"]]
+            found = [product for product in found if product["product"]["attributes"].get(asked["Field"]) in values]
+        for product in found:
+            yield {"FormatVersion": "aws_v1", "PriceList": [json.dumps(product)]}
+
+
+@pytest.fixture
+def refresh(tmp_path):
+    """Run it on a table of these rows; gives what was said and the file's rows afterwards."""
+
+    def refreshed(*rows, products=ALL, write=True, region="us-east-1", client=None):
+        file = tmp_path / f"{region}.json"
+        file.write_text(json.dumps(rows))
+        refreshed.before = file.read_bytes()
+        refreshed.file = file
+        refreshed.said = []
+        refreshed.drifts = run(
+            region,
+            client=client or PriceList(products),
+            write=write,
+            say=refreshed.said.append,
+            today=TODAY,
+            folder=tmp_path,
+        )
+        return json.loads(file.read_text())
+
+    return refreshed
+
+
+@pytest.fixture
+def client():
+    """A real one, to be stubbed: botocore checks what it is asked."""
+    return boto3.client("pricing", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
+
+
+def other(product, sku, **changes):
+    """The same product under another number, and whatever else differs."""
+    twin = copy.deepcopy(product)
+    twin["product"]["sku"] = sku
+    (term,) = twin["terms"]["OnDemand"].values()
+    for dimension in term["priceDimensions"].values():
+        if "usd" in changes:
+            dimension["pricePerUnit"] = {"USD": changes["usd"]}
+        dimension |= {name: value for name, value in changes.items() if name != "usd"}
+    return twin
+
+
+def recorded(usage_type, service=""):
+    return next(
+        product
+        for product in ALL
+        if product["product"]["attributes"]["usagetype"] == usage_type and service in product["serviceCode"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("service", "key", "unit", "usd", "sku"),
+    [
+        # Four NAT products, of which one is free and one costs 1.076.
+        ("AmazonEC2", "nat:hours", "hour", "0.045", "MADE0NATHOURS000"),
+        ("AmazonEC2", "nat:data", "GB", "0.045", "MADE0NATBYTES000"),
+        # The instance has a price in training, one in notebooks, and EC2's, on Linux and on Windows.
+        ("AmazonSageMaker", "training:ml.g6e.2xlarge", "hour", "2.8025", "MADE0SMTRAIN0001"),
+        ("AmazonSageMaker", "hosting:ml.g6e.2xlarge", "hour", "2.8025", "MADE0SMHOST00001"),
+        ("AmazonEC2", "ondemand:g6e.2xlarge", "hour", "2.24208", "MADE0EC2G6E2XL01"),
+        # AWS's units: a request, 1K tokens, a GiB.
+        ("AmazonS3", "requests:put", "1k requests", "0.005", "E9YHNFENF4XQBZR6"),
+        ("AmazonS3", "requests:get", "1k requests", "0.0004", "ZWQ6Q48CRJXX4FXE"),
+        ("AmazonEC2", "ebs:gp3:throughput", "MiBps-month", "0.04", "MADE0GP3THROUGHP"),
+        ("awskms", "key", "key-month", "1", "MADE0KMSKEYS0000"),
+        ("AmazonBedrock", "input:amazon.nova-lite-v1:0", "1M tokens", "0.06", "MADE0NOVALITEIN0"),
+        # Models share their usage types; a profile across regions has its own.
+        (
+            "AmazonBedrock",
+            "input:us.anthropic.claude-haiku-4-5-20251001-v1:0",
+            "1M tokens",
+            "1.1",
+            "MADE0HAIKU45US00",
+        ),
+        (
+            "AmazonBedrock",
+            "input:global.anthropic.claude-haiku-4-5-20251001-v1:0",
+            "1M tokens",
+            "1",
+            "MADE0HAIKU45GLOB",
+        ),
+        ("AmazonBedrock", "output:us.anthropic.claude-opus-5-5", "1M tokens", "22", "MADE0OPUS55US000"),
+    ],
+)
+def test_one_price_is_read(refresh, service, key, unit, usd, sku):
+    row = HAND | {"service": service, "key": key, "unit": unit, "usd": 1000}
+    assert refresh(row) == [
+        row | {"usd": float(usd), "source": "AWS Price List API", "read_at": "2026-11-24", "sku": sku}
+    ]
+    assert read(refresh.file).price(service, key).usd == Decimal(usd)
+
+
+@pytest.mark.parametrize(
+    ("service", "key", "unit", "tiers"),
+    [
+        (
+            "AmazonS3",
+            "storage:standard",
+            "GB-month",
+            [(0.023, 0, 51200), (0.022, 51200, 512000), (0.021, 512000, None)],
+        ),
+        # What is free at first is the account's allowance.
+        ("AmazonDynamoDB", "storage:standard", "GB-month", [(0.25, 25, None)]),
+        # Tiers are in the row's unit; two products with the same price are no conflict.
+        ("AWSQueueService", "requests:standard", "1M requests", [(0.4, 1, 100000), (0.3, 100000, None)]),
+    ],
+)
+def test_every_tier_is_kept(refresh, service, key, unit, tiers):
+    rows = refresh(HAND | {"service": service, "key": key, "unit": unit, "usd": 0.5})
+    assert [(row["usd"], row["tier"]["from"], row["tier"]["to"]) for row in rows] == tiers
+    assert read(refresh.file).price(service, key).usd == Decimal(str(tiers[0][0]))
+
+
+def test_what_is_said(refresh):
+    refresh(TRAINING, GONE, NAT, S3, RERANK)
+    *lines, listed, summary, last = refresh.said
+    assert lines == [
+        "AmazonSageMaker training:ml.g6e.2xlarge: 2.8 -> 2.8025 per hour (+0.1 %)",
+        "AmazonSageMaker training:ml.p5.48xlarge: 63.296 -> gone, the price list has none",
+        "AmazonS3 storage:standard: 0.023 -> 0.023 from 0 to 51200 per GB-month (+0.0 %)",
+        "AmazonS3 storage:standard: none -> 0.022 from 51200 to 512000 per GB-month",
+        "AmazonS3 storage:standard: none -> 0.021 from 512000 per GB-month",
+    ]
+    assert listed == "left as they are, no query: AmazonBedrock rerank:amazon.rerank-v1:0"
+    assert summary.startswith("us-east-1: asked about 4 keys in 0.0 s (")
+    assert summary.endswith(" a second): 1 unchanged, 2 changed, 1 gone, 0 failed; 1 without a query")
+    assert last == "written: us-east-1.json"
+    assert [drift.outcome for drift in refresh.drifts] == ["changed", "gone", "unchanged", "changed"]
+
+
+def test_absent_key_is_deleted_and_rows_without_query_stay(refresh):
+    rows = refresh(TRAINING, GONE, NAT, RERANK)
+    assert [(row["service"], row["key"]) for row in rows] == [
+        ("AmazonBedrock", "rerank:amazon.rerank-v1:0"),
+        ("AmazonEC2", "nat:data"),
+        ("AmazonSageMaker", "training:ml.g6e.2xlarge"),
+    ]
+    assert rows[0] == RERANK
+
+
+def test_one_row_a_line_sorted(refresh):
+    refresh(TRAINING, S3, RERANK)
+    lines = refresh.file.read_text().splitlines()
+    assert (lines[0], lines[-1], len(lines)) == ("[", "]", 7)
+    assert lines[2] == (
+        '{"service": "AmazonS3", "key": "storage:standard", "region": "us-east-1", "unit": "GB-month", "usd": 0.023, '
+        '"tier": {"from": 0, "to": 51200}, "source": "AWS Price List API", "read_at": "2026-11-24", '
+        '"sku": "WP9ANXZGBYYSGJEA"},'
+    )
+
+
+@pytest.mark.parametrize("region", regions())
+def test_shipped_rows_without_query_are_written_as_they_were(refresh, region):
+    shipped = (FOLDER / f"{region}.json").read_text()
+    rows = json.loads(shipped)
+    refresh(*(row for row in rows if question(row["service"], row["key"], region) is None), region=region)
+    lines = {line.rstrip(",") for line in refresh.file.read_text().splitlines()}
+    assert len(lines) > 2
+    assert lines <= {line.rstrip(",") for line in shipped.splitlines()}
+
+
+def test_what_is_not_offered_stays_so_until_it_is(refresh):
+    row = HAND | {"service": "AmazonEC2", "key": "ondemand:p5e.48xlarge", "unit": "hour", "usd": None}
+    assert refresh(row, NAT)[1] == row
+    sold = json.loads(json.dumps(recorded("BoxUsage:g6e.2xlarge")).replace("g6e.2xlarge", "p5e.48xlarge"))
+    assert refresh(row, products=[sold])[0]["usd"] == 2.24208
+    assert refresh.said[0] == "AmazonEC2 ondemand:p5e.48xlarge: not offered -> 2.24208 per hour"
+
+
+def test_without_write_nothing_is_touched(refresh):
+    refresh(TRAINING, GONE, S3, write=False)
+    assert refresh.file.read_bytes() == refresh.before
+    assert refresh.said[0].endswith("(+0.1 %)")
+    assert refresh.said[-1] == "nothing written; with --write the file is"
+
+
+def test_what_is_asked(refresh):
+    client = PriceList(ALL)
+    refresh(TRAINING, client=client)
+    usage_types = "Train:ml.g6e.2xlarge,USE1-Train:ml.g6e.2xlarge,us-east-1-Train:ml.g6e.2xlarge"
+    assert client.requests == [
+        (
+            "AmazonSageMaker",
+            [
+                {"Type": "TERM_MATCH", "Field": "regionCode", "Value": "us-east-1"},
+                {"Type": "ANY_OF", "Field": "usagetype", "Value": usage_types},
+            ],
+        )
+    ]
+
+
+def test_every_shipped_row_with_a_query_has_units():
+    for region in regions():
+        for row in load(region):
+            assert question(row.service, row.key, region) is None or row.unit in UNITS, row
+    assert set(regions()) <= set(PREFIXES)
+    # What is asked for fits into a filter, and no key has two queries.
+    for region in PREFIXES:
+        for service, pattern in QUERIES:
+            asked = question(service, pattern.replace("*", "x" * 20), region)
+            assert len(asked.filters[-1]["Value"]) <= 1024
+            assert all("{" not in each["Value"] for each in asked.filters)
+
+
+@pytest.mark.parametrize(
+    ("service", "key"),
+    [
+        ("AmazonSageMaker", "mlflow-server:small"),
+        ("AmazonSageMaker", "storage:training"),
+        ("AmazonES", "floor:nextgen"),
+        ("AmazonBedrock", "rerank:cohere.rerank-v3-5:0"),
+        ("AmazonBedrock", "input:cohere.embed-v4:0"),
+        # Another service's key, and a model that nobody has written down.
+        ("AmazonEC2", "training:ml.g6e.2xlarge"),
+        ("AmazonBedrock", "input:us.anthropic.claude-haiku-6-v1:0"),
+    ],
+)
+def test_no_query_is_guessed(service, key):
+    assert question(service, key, "us-east-1") is None
+
+
+def test_every_page_is_read(refresh, client):
+    """A second price on the second page is a second price."""
+    first = recorded("NatGateway-Bytes")
+    request = {"ServiceCode": "AmazonEC2", "FormatVersion": "aws_v1", "Filters": ANY}
+    with Stubber(client) as stub:
+        stub.add_response("get_products", {"PriceList": [json.dumps(first)], "NextToken": "more"}, request)
+        second = json.dumps(other(first, "MORE", usd="0.05"))
+        stub.add_response("get_products", {"PriceList": [second]}, request | {"NextToken": "more"})
+        with pytest.raises(RefreshError, match="1 failed"):
+            refresh(NAT, client=client)
+    assert refresh.said[0].endswith("ambiguous: 2 prices (0.045; 0.05)")
+
+
+def test_attempts_are_bounded():
+    made = connect().meta
+    assert (made.region_name, made.config.retries["total_max_attempts"]) == ("us-east-1", 5)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("row", "products", "says"),
+    [
+        (
+            NAT,
+            [recorded("NatGateway-Bytes"), other(recorded("NatGateway-Bytes"), "FREE", usd="0.0000000000")],
+            "ambiguous: 2 prices (0; 0.045)",
+        ),
+        # Two files gave EC2's price for g6e in training; were both in the list, neither would be taken.
+        (
+            TRAINING,
+            [
+                recorded("USE1-Train:ml.g6e.2xlarge"),
+                other(recorded("USE1-Train:ml.g6e.2xlarge"), "EC2S", usd="2.2420800000"),
+            ],
+            "ambiguous: 2 prices (2.24208; 2.8025)",
+        ),
+        # The same first price, but other tiers, is another price.
+        (
+            S3,
+            [
+                recorded("TimedStorage-ByteHrs", "S3"),
+                other(recorded("TimedStorage-ByteHrs", "S3"), "FLAT", usd="0.0230"),
+            ],
+            "ambiguous: 2 prices (0.023, 0.022, 0.021; 0.023, 0.023, 0.023)",
+        ),
+        (NAT, [other(recorded("NatGateway-Bytes"), "X", usd="0.0000000000")], "a price of zero"),
+        (NAT, [other(recorded("NatGateway-Bytes"), "X", unit="TB")], "in 'TB': add to UNITS in tandem/cost/price_list"),
+        (NAT, [other(recorded("NatGateway-Bytes"), "X", pricePerUnit={"CNY": "0.3"})], "not in US dollars: {'CNY'"),
+    ],
+)
+def test_what_is_not_exactly_one_price_fails_and_nothing_is_written(refresh, row, products, says):
+    with pytest.raises(RefreshError) as caught:
+        refresh(row, NAT_HOURS, RERANK, products=[*products, recorded("NatGateway-Hours")])
+    assert str(caught.value) == f"nothing was written: 1 failed: {row['service']} {row['key']}"
+    assert refresh.said[0].startswith(f"FAILED {row['service']} {row['key']}: {says}")
+    assert "1 failed" in refresh.said[-1]
+    assert refresh.file.read_bytes() == refresh.before
+
+
+@pytest.mark.faults
+def test_other_usage_type_than_asked_for_fails(refresh):
+    """Were a filter to mean something else than it says, another product's price must not be taken."""
+
+    class Loose(PriceList):
+        def paginate(self, **request):
+            return super().paginate(**request | {"Filters": []})
+
+    with pytest.raises(RefreshError, match="1 failed: AmazonEC2 nat:data"):
+        refresh(NAT, client=Loose(RECORDED["nat"]))
+    assert "asked for NatGateway-Bytes or USE1-NatGateway-Bytes or" in refresh.said[0]
+    assert refresh.file.read_bytes() == refresh.before
+
+
+@pytest.mark.faults
+def test_all_failures_are_listed(refresh):
+    broken = [other(each, each["product"]["sku"], unit="furlong") for each in RECORDED["nat"]]
+    with pytest.raises(RefreshError, match="2 failed: AmazonEC2 nat:data, AmazonEC2 nat:hours"):
+        refresh(NAT, NAT_HOURS, products=broken)
+
+
+@pytest.mark.faults
+def test_not_half_of_a_table_vanishes(refresh):
+    with pytest.raises(RefreshError, match="2 of 3 keys aren't in the price list; that many don't vanish"):
+        refresh(NAT, GONE, TRAINING, products=RECORDED["nat"])
+    assert refresh.file.read_bytes() == refresh.before
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        ("AccessDeniedException", r"the permission pricing:GetProducts; nothing was written \(.*AccessDenied"),
+        ("ExpiredTokenException", "the permission pricing:GetProducts"),
+        ("UnrecognizedClientException", "the permission pricing:GetProducts"),
+        ("ThrottlingException", "can't be read, nothing was written: .*Throttling"),
+        ("InternalErrorException", "can't be read, nothing was written"),
+    ],
+)
+def test_refusal_is_a_sentence(refresh, client, code, says):
+    with Stubber(client) as stub, pytest.raises(RefreshError, match=says):
+        stub.add_client_error("get_products", code)
+        refresh(NAT, client=client)
+    assert refresh.file.read_bytes() == refresh.before
+
+
+@pytest.mark.faults
+def test_no_credentials_is_a_sentence(refresh):
+    class Nobody(PriceList):
+        def paginate(self, **request):
+            raise NoCredentialsError
+
+    with pytest.raises(RefreshError, match="read with AWS credentials that have the permission pricing:GetProducts"):
+        refresh(NAT, client=Nobody([]))
+    assert refresh.file.read_bytes() == refresh.before
+
+
+@pytest.mark.faults
+def test_unknown_region_lists_the_known(refresh):
+    refresh(NAT)
+    with pytest.raises(RefreshError, match="no prices for region 'mars-north-1'; regions with prices: us-east-1"):
+        run("mars-north-1", client=None, write=True, say=print, today=TODAY, folder=refresh.file.parent)
+    with pytest.raises(RefreshError, match="usage types of region eu-north-1 aren't known: add how they begin to PREF"):
+        refresh(NAT | {"region": "eu-north-1"}, region="eu-north-1")

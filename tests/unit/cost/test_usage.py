@@ -1,0 +1,203 @@
+"""Usage assumptions and the run envelope: what they cost, and bad ones."""
+
+import json
+from decimal import Decimal
+
+import pytest
+
+from tandem.cost.estimate import Read, assess, estimate
+from tandem.cost.model import SECRET, UNKNOWN, Change, Number, Resource
+from tandem.cost.pricers import pricer_of
+from tandem.cost.usage import PARAMETER, assumed, is_usage
+
+ENVELOPE = {
+    "instance_type": "ml.g6e.2xlarge",
+    "instance_count": 1,
+    "max_runtime_seconds": 14_400,
+    "attempts": 2,
+    "spot": False,
+    "volume_gb": 200,
+    "checkpoint": True,
+    "evaluation_instance_type": "ml.g6e.2xlarge",
+    "evaluation_max_runtime_seconds": 3600,
+}
+RAG = {
+    "kind": "rag",
+    "generator": "amazon.nova-lite-v1:0",
+    "embedder": "amazon.titan-embed-text-v2:0",
+    "memory_megabytes": 1024,
+    "assumed": {
+        "documents_gigabytes": 1,
+        "index_gigabytes": 1,
+        "ledger_gigabytes": 0.1,
+        "log_gigabytes": 1,
+        "question_tokens": 30,
+        "prompt_tokens": 1300,
+        "answer_tokens": 150,
+        "query_seconds": 2,
+    },
+}
+TUNING = {
+    "kind": "finetuning",
+    "envelope": ENVELOPE,
+    "assumed": {
+        "datasets_gigabytes": 1,
+        "artifacts_gigabytes": 20,
+        "images_gigabytes": 0,
+        "log_gigabytes": 0.1,
+        "training_hours": 1,
+        "evaluation_hours": 0.25,
+    },
+}
+
+
+def parameter(content, name="/tandem/tandem/dev/rag/usage", region="us-east-1", **inputs):
+    given = content if isinstance(content, str) else json.dumps(content)
+    return Resource("urn", PARAMETER, "it", "", region, {"name": name, "insecureValue": given} | inputs)
+
+
+def bill(resource):
+    return assess(resource, pricer_of, True)
+
+
+def envelope(**given):
+    return parameter(ENVELOPE | given, name="/tandem/tandem/dev/tuning-training/run-envelope")
+
+
+def changed(content, **given):
+    return content | {"assumed": content["assumed"] | given}
+
+
+def test_thousand_queries_and_what_a_rag_environment_holds():
+    found = bill(parameter(RAG))
+    # 1.33 M tokens at 0.06, 0.15 M at 0.24, 0.03 M at 0.02; 1,000 requests at 0.20 and 3.50 a million; 2,000 GB-s.
+    assert found.usd(Number.QUERIES) == Decimal("0.1467668")
+    # 0.023 + 0.024 + 0.1 x (0.25 + 0.20) + 0.03
+    assert found.usd(Number.IDLE) == Decimal("0.122")
+    assert all(charge.assumed for charge in found.charges)
+    assert not found.unpriced
+    assert any("not in the 1,000 queries" in note for note in found.notes)
+
+
+def test_run_that_is_expected():
+    found = bill(parameter(TUNING))
+    assert found.usd(Number.RUN_EXPECTED) == Decimal("3.50")  # 1.25 h at 2.80
+    assert found.usd(Number.IDLE) == Decimal("0.486")  # 21 x 0.023 + 0.1 x 0.03
+    assert found.usd(Number.RUN_CEILING) == 0
+    assert all(charge.assumed for charge in found.charges)
+
+
+def test_ceiling_is_that_of_the_envelope_line_by_line():
+    found = bill(envelope())
+    assert [(charge.what, charge.usd) for charge in found.charges] == [
+        ("training on ml.g6e.2xlarge", Decimal("22.4")),
+        ("evaluation on ml.g6e.2xlarge", Decimal("5.6")),
+        ("checkpoints and artifact in S3, a month", Decimal("4.6")),
+    ]
+    assert not any(charge.assumed or charge.number is not Number.RUN_CEILING for charge in found.charges)
+
+
+def test_spot_is_expected_at_the_on_demand_price():
+    found = bill(parameter(TUNING | {"envelope": ENVELOPE | {"spot": True}}))
+    assert found.usd(Number.RUN_EXPECTED) == Decimal("3.50")
+    assert any("spot is less" in note for note in found.notes)
+    assert bill(envelope(spot=True)).usd(Number.RUN_CEILING) == bill(envelope()).usd(Number.RUN_CEILING)
+
+
+def test_run_that_the_envelope_would_stop_is_noted():
+    assert any("would stop it" in note for note in bill(parameter(changed(TUNING, training_hours=9))).notes)
+    assert not bill(parameter(TUNING)).notes
+
+
+@pytest.mark.parametrize(
+    ("generator", "note"),
+    [
+        # 1.33 x (0.33 - 0.30) + 0.15 x (2.75 - 2.50)
+        ("us.amazon.nova-2-lite-v1:0", "10 % dearer than global.amazon.nova-2-lite-v1:0"),
+        ("us.amazon.nova-2-lite-v1:0", "$0.0774 for 1,000 queries"),
+        ("global.amazon.nova-2-lite-v1:0", ""),
+        ("amazon.nova-lite-v1:0", ""),
+    ],
+)
+def test_regional_profile_is_noted(generator, note):
+    notes = bill(parameter(RAG | {"generator": generator})).notes
+    assert any(note in text for text in notes) if note else not any("dearer" in text for text in notes)
+
+
+@pytest.mark.parametrize("tier", [None, "Standard"])
+def test_another_parameter_is_free(tier):
+    found = bill(parameter("anything", name="/mine", tier=tier))
+    assert "standard tier" in found.free
+    assert not found.charges
+
+
+@pytest.mark.parametrize("tier", ["Advanced", "Intelligent-Tiering"])
+def test_another_tier_is_not_priced(tier):
+    assert any(tier in reason for reason in bill(parameter("anything", name="/mine", tier=tier)).unpriced)
+    both = bill(parameter(RAG, tier=tier))
+    assert both.charges
+    assert any(tier in reason for reason in both.unpriced)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("resource", "reasons"),
+    [
+        (parameter("{"), ["can't be read as JSON"]),
+        (parameter("[" * 100_000), ["can't be read as JSON"]),
+        (parameter("[]"), ["isn't a JSON object"]),
+        (parameter({}), ["of kind 'None'; known: rag, finetuning"]),
+        (parameter({"kind": ["rag"]}), ["known: rag, finetuning"]),
+        (parameter({"kind": "rag"}), ["11 mistake(s)", "assumed.query_seconds: None", "generator: None"]),
+        (parameter(changed(RAG, query_seconds="2", index_gigabytes=-1)), ["2 mistake(s)", "'2'", "-1"]),
+        (parameter(changed(RAG, query_seconds=True)), ["True is not a number"]),
+        (parameter(changed(RAG, query_seconds=float("nan"))), ["nan is not a number"]),
+        (parameter(changed(RAG, query_seconds=float("inf"))), ["inf is not a number"]),
+        (parameter(RAG | {"assumed": [1]}), ["8 mistake(s)"]),
+        (parameter(RAG | {"generator": "nobody.knows"}), ["input:nobody.knows", "output:nobody.knows"]),
+        (parameter(RAG, insecureValue=UNKNOWN), ["insecureValue is known only once"]),
+        (parameter("", value=SECRET), ["value is a secret"]),
+        (parameter(RAG, insecureValue=None), ["can't be read as JSON"]),
+        (parameter(TUNING | {"envelope": None}), ["not a JSON object"]),
+        (parameter(TUNING | {"envelope": ENVELOPE | {"attempts": 9}}), ["attempts: 9 is not allowed"]),
+        (parameter(TUNING | {"envelope": ENVELOPE | {"instance_type": "ml.p9.huge"}}), ["training:ml.p9.huge"]),
+        (envelope(volume_gb=0, attempts=9), ["2 mistake(s)", "volume_gb: 0", "attempts: 9"]),
+        (envelope(instance_type="ml.p9.huge"), ["training:ml.p9.huge"]),
+        (envelope(instance_type="ml.m5.xlarge"), ["storage:training"]),
+        (parameter("{", name="/a/run-envelope"), ["can't be read as JSON"]),
+    ],
+)
+def test_what_cannot_be_read_is_not_priced_with_the_reason(resource, reasons):
+    found = bill(resource)
+    assert all(any(reason in text for text in found.unpriced) for reason in reasons), found
+    assert not found.free
+
+
+def test_storage_is_priced_although_the_run_is_not():
+    found = bill(parameter(TUNING | {"envelope": ENVELOPE | {"instance_type": "ml.p9.huge"}}))
+    assert found.usd(Number.IDLE) == Decimal("0.486")
+    assert found.usd(Number.RUN_EXPECTED) == 0
+    assert found.unpriced
+
+
+def test_assumptions_are_compared_and_never_fail():
+    assert is_usage(parameter(RAG))
+    assert not is_usage(envelope())
+    assert not is_usage(parameter(RAG, name=UNKNOWN))
+    assert not is_usage(Resource("urn", "aws:s3/bucket:Bucket", "it", "", "", {"name": "/a/usage"}))
+    assert assumed(parameter(RAG)) == RAG["assumed"]
+    for bad in (parameter("{"), parameter("[]"), parameter({"assumed": 3}), parameter(RAG, insecureValue=UNKNOWN)):
+        assert assumed(bad) == {}
+
+
+def test_changed_assumption_stands_apart():
+    change = Change("update", "a::b::rag-usage", parameter(RAG), parameter(changed(RAG, answer_tokens=300)))
+    found = estimate(Read("tandem/dev", "us-east-1", (change,), {}, ()), pricer_of, is_usage)
+    (assumption,) = found.assumptions
+    assert (assumption.environment, assumption.key, assumption.before, assumption.after) == (
+        "rag-usage",
+        "answer_tokens",
+        150,
+        300,
+    )
+    assert found.lines[0].delta(Number.QUERIES) == Decimal("0.036")  # 0.15 M tokens at 0.24

@@ -1,0 +1,299 @@
+"""The workflow for pull requests: its rules, and its steps run against a fake GitHub."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+
+import parliament
+import pytest
+import yaml
+
+from localcloud.toolchain import build
+from tests.support import github_api
+from tests.support.github_api import Fault
+from tests.support.recorder import ROOT
+from tests.support.workflow import run_job
+
+FILE = ROOT / ".github" / "workflows" / "preview.yml"
+WORKFLOW = FILE.read_text()
+DOCUMENT = (ROOT / "docs" / "pull-requests.md").read_text()
+JOB = yaml.safe_load(WORKFLOW)["jobs"]["preview"]
+STACKS = JOB["strategy"]["matrix"]["stack"]
+MARKER = "<!-- tandem-cost: tandem/rag-dev -->"
+VARIABLES = {
+    "AWS_PREVIEW_ROLE": "arn:aws:iam::123456789012:role/preview",
+    "AWS_REGION": "us-east-1",
+    "PULUMI_BACKEND_URL": "s3://state-of-example?region=us-east-1",
+}
+SECRETS = {"PULUMI_CONFIG_PASSPHRASE": "a passphrase"}
+# What the steps call. `pulumi` fails at a policy, or altogether; `make` installs `tandem`, as the real one does.
+PULUMI = """#!/bin/bash
+[[ "$*" == *"--stack rag-dev"* && $PULUMI_BACKEND_URL == s3://* && $PULUMI_CONFIG_PASSPHRASE ]] || exit 99
+case "$BREAKS $*" in
+  program*) echo "error: the program is wrong" >&2; exit 255 ;;
+  policy*--policy-pack\\ policies*) echo "mandatory: public-bucket" >&2; exit 255 ;;
+  *--policy-pack\\ policies*) ;;
+  *--json*--show-sames*) echo '{"steps": []}' ;;
+  *) exit 97 ;;
+esac
+"""
+TANDEM = """#!/bin/bash
+[[ "$*" == "cost $RUNNER_TEMP/preview.json --format markdown --gates cost-gates.yaml --output "* ]] || exit 99
+jq -e .steps "$2" > /dev/null && test -f cost-gates.yaml || exit 98
+test "$BREAKS" = report && exit 2
+printf '%s\\n' "$COMMENT" > "${@: -1}"
+test "$BREAKS" != gate || { echo "max_idle_floor failed: $9.00 is more than $3.00" >&2; exit 3; }
+"""
+MAKE = '#!/bin/bash\nmkdir -p .venv/bin && cp "$RUNNER_TEMP/installed" .venv/bin/tandem && test "$1" = .venv/.ready\n'
+
+
+def mistakes(text: str) -> set[str]:
+    """What breaks a rule of ours for workflows; actionlint knows the others."""
+    workflow = yaml.safe_load(text)
+    found = set()
+    if "pull_request_target" in workflow[True]:  # `on` is YAML's true
+        found.add("trigger")
+    if workflow["permissions"] != {}:
+        found.add("permissions")
+    for line in text.splitlines():
+        if "uses:" in line and not re.search(r"uses: [\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$", line):
+            found.add("pin")
+    for job in workflow["jobs"].values():
+        found |= {key for key in ("permissions", "timeout-minutes", "concurrency") if key not in job}
+        for step in job["steps"]:
+            if "${{" in step.get("run", ""):
+                found.add("expression in a script")
+            if "secrets." in str(step.get("env")) + str(step.get("with")) and "uses" in step:
+                found.add("secret for an action")
+    return found
+
+
+@pytest.fixture
+def github():
+    with github_api.serve() as served:
+        yield served
+
+
+@pytest.fixture
+def run(github, tmp_path):
+    """Runs the job of rag-dev for a push to the pull request, with the text that `tandem cost` will write."""
+    folder, programs = tmp_path / "checkout", tmp_path / "programs"
+    for each in (folder, programs):
+        each.mkdir()
+    for name in ("scripts", "stacks", "cost-gates.yaml"):
+        (folder / name).symlink_to(ROOT / name)
+    python = f'#!/bin/bash\nexec {sys.executable} "$@"\n'
+    scripts = {"pulumi": PULUMI, "make": MAKE, "installed": TANDEM, "python3": python}
+    # Waiting is written down, not done.
+    (programs / "sitecustomize.py").write_text("import time\ntime.sleep = lambda s: print(f'slept {s:.0f}')\n")
+    for name, text in scripts.items():
+        (programs / name).write_text(text)
+        (programs / name).chmod(0o755)
+
+    def start(text="$2.90 a month", breaks="", head=github_api.REPOSITORY, variables=VARIABLES, secrets=SECRETS):
+        pull_request = {"number": github_api.PULL_REQUEST, "head": {"repo": {"full_name": head} if head else None}}
+        contexts = {
+            "github": {"event": {"pull_request": pull_request}, "token": github_api.TOKEN},
+            "matrix": {"stack": "rag-dev"},
+            "vars": variables,
+            "secrets": secrets,
+        }
+        environment = {
+            "GITHUB_API_URL": github.url,
+            "GITHUB_REPOSITORY": github_api.REPOSITORY,
+            "RUNNER_TEMP": str(programs),
+            "PYTHONPATH": str(programs),
+            "COMMENT": f"{MARKER}\n{text}",
+            "BREAKS": breaks,
+        }
+        (folder / ".github_step_summary").unlink(missing_ok=True)
+        (programs / "comment.md").unlink(missing_ok=True)
+        return run_job(JOB, contexts, folder, environment, programs)
+
+    return start
+
+
+def test_workflow_keeps_the_rules():
+    assert mistakes(WORKFLOW) == set()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "mistake"),
+    [
+        ("  pull_request:\n", "  pull_request_target:\n", "trigger"),
+        ("permissions: {}", "permissions: write-all", "permissions"),
+        (r"@[0-9a-f]{40} # v7.0.1", "@v7", "pin"),
+        (r"    timeout-minutes: 30\n", "", "timeout-minutes"),
+        (r'--stack "\$STACK"', "--stack ${{ github.head_ref }}", "expression in a script"),
+        (r"role-session-name: .*", "role-session-name: ${{ secrets.NAME }}", "secret for an action"),
+    ],
+)
+def test_rules_bite(old, new, mistake):
+    assert mistakes(re.sub(old, new, WORKFLOW)) == {mistake}
+
+
+@pytest.mark.skipif(not shutil.which("go"), reason="actionlint is built with Go")
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [(WORKFLOW, ""), (WORKFLOW.replace("steps.aws.outcome", "steps.aws.outcom"), 'property "outcom" is not defined')],
+    ids=["ours", "a broken one"],
+)
+def test_actionlint(text, said, tmp_path):
+    (tmp_path / "preview.yml").write_text(text)
+    folder = ROOT / "tests" / "support" / "actionlint"
+    command = ["go", "tool", "actionlint", "-no-color", "-shellcheck=", "-pyflakes=", tmp_path / "preview.yml"]
+    linted = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert bool(linted.returncode) == bool(said), linted.stdout + linted.stderr
+    assert said in linted.stdout
+
+
+def test_stacks_and_engine_are_those_of_the_repository():
+    assert [stack for stack in STACKS if not (ROOT / "stacks" / f"Pulumi.{stack}.yaml").exists()] == []
+    pinned = next(step["with"]["pulumi-version"] for step in JOB["steps"] if step["name"] == "Pulumi")
+    assert build.LINKER_FLAGS.endswith(f"v{pinned}")
+
+
+def test_comment_is_created_then_updated(run, github):
+    """Also among 150 others, over pages, with a person quoting ours and another stack's beside it."""
+    for number in range(150):
+        github.add(f"comment {number}", "someone")
+    github.add(f"{MARKER}\nlook at this", "someone")
+    github.add(f"What is {MARKER}?", "another[bot]", "Bot")
+    github.add(MARKER.replace("rag-dev", "hybrid-dev") + "\n$5", "github-actions[bot]", "Bot")
+    others = [each["body"] for each in github.comments]
+
+    first = run("$2.90 a month")
+    assert (first.conclusion, first.summary) == ("success", f"{MARKER}\n$2.90 a month\n\n")
+    for number in range(100):
+        github.add(f"later comment {number}", "someone")
+    second = run("$1.10 a month")
+
+    assert (second.conclusion, second.summary) == ("success", f"{MARKER}\n$1.10 a month\n\n")
+    assert [each["body"] for each in github.comments][:153] == others
+    assert github.by_bot()[1:] == [f"{MARKER}\n$1.10 a month\n"]
+    assert [each.split()[0] for each in github.requests if "GET" not in each] == ["POST", "PATCH"]
+
+
+@pytest.mark.parametrize(
+    ("breaks", "red", "commented"),
+    [
+        ("gate", {"Cost and gates"}, True),
+        ("policy", {"Policies"}, True),
+        ("program", {"Policies", "Preview"}, False),
+        ("report", {"Cost and gates", "Comment"}, False),
+    ],
+)
+def test_what_fails_is_red_and_the_comment_comes_all_the_same(run, github, breaks, red, commented):
+    job = run(breaks=breaks)
+    assert job.conclusion == "failure"
+    assert {step for step, outcome in job.outcomes.items() if outcome == "failure"} == red
+    assert bool(github.by_bot()) == commented
+
+
+@pytest.mark.parametrize("head", ["someone/tandem", None], ids=["a fork", "a deleted fork"])
+def test_fork_ends_well_with_a_sentence(run, github, head):
+    """Whatever variables a fork sees."""
+    job = run(head=head, variables={}, secrets={})
+    assert job.conclusion == "success"
+    assert {step for step, outcome in job.outcomes.items() if outcome == "success"} == {"Check out", "Access"}
+    assert "comes from a fork, which gets no credentials" in job.summary
+    assert "git push origin HEAD:fork-7" in job.summary
+    assert "::notice::No preview of rag-dev" in job.printed
+    assert github.requests == []
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("variables", "secrets", "missing"),
+    [
+        ({}, {}, ["AWS_PREVIEW_ROLE", "AWS_REGION", "PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE"]),
+        (VARIABLES, {}, ["PULUMI_CONFIG_PASSPHRASE"]),
+        (VARIABLES | {"PULUMI_BACKEND_URL": "https://api.pulumi.com"}, SECRETS, ["PULUMI_ACCESS_TOKEN"]),
+        (VARIABLES | {"AWS_REGION": ""}, SECRETS, ["AWS_REGION"]),
+    ],
+)
+def test_one_error_names_all_that_is_missing(run, github, variables, secrets, missing):
+    job = run(variables=variables, secrets=secrets)
+    errors = [line for line in job.printed.splitlines() if line.startswith("::error::")]
+    assert len(errors) == 1
+    assert re.findall(r"(?:variable|secret) (\w+)", errors[0].split(":", 4)[4].split(": enter")[0]) == missing
+    assert job.conclusion == "failure"
+    assert [step for step, outcome in job.outcomes.items() if outcome != "skipped"] == ["Check out", "Access"]
+
+
+def test_state_by_a_key_of_aws_needs_no_passphrase(run, github, tmp_path):
+    stacks = tmp_path / "checkout" / "stacks"
+    stacks.unlink()
+    stacks.mkdir()
+    text = (ROOT / "stacks" / "Pulumi.rag-dev.yaml").read_text()
+    (stacks / "Pulumi.rag-dev.yaml").write_text("secretsprovider: awskms://alias/state\n" + text)
+    assert run(secrets={}).outcomes["Access"] == "success"
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault("GET", 502),
+        Fault("POST", 502),
+        Fault("POST", 502, done=True),
+        Fault("POST", 500, done=True),
+        Fault("PATCH", 503),
+        Fault("GET", 429, "too many", {"Retry-After": "7"}),
+        Fault("POST", 403, "You have exceeded a secondary rate limit", {"Retry-After": "7"}),
+        Fault("POST", 403, "API rate limit exceeded", {"X-RateLimit-Remaining": "0"}),
+    ],
+    ids=lambda fault: f"{fault.method} {fault.status}{' but done' if fault.done else ''}",
+)
+def test_busy_github_is_asked_again(run, github, fault):
+    if fault.method == "PATCH":
+        github.add(f"{MARKER}\nold", "github-actions[bot]", "Bot")
+    github.faults.append(fault)
+    job = run("new")
+    assert job.conclusion == "success", job.printed
+    assert github.by_bot() == [f"{MARKER}\nnew\n"]
+    waits = [int(seconds) for seconds in re.findall(r"slept (\d+)", job.printed)]
+    assert len(waits) == 1
+    assert waits[0] >= int(fault.headers.get("Retry-After", 0))
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("faults", "said", "asked"),
+    [
+        ([Fault("GET", 503)] * 50, "GitHub answered 503 to GET", 6),
+        ([Fault("POST", 403, "Resource not accessible by integration")], "`pull-requests: write`", 2),
+        ([Fault("GET", 429, "too many", {"Retry-After": "86400"})] * 50, "GitHub answered 429 to GET", 6),
+    ],
+    ids=["down", "no right", "busy for a day"],
+)
+def test_comment_that_cannot_be_made_fails_and_stays_in_the_summary(run, github, faults, said, asked):
+    github.faults.extend(faults)
+    job = run("the text")
+    assert job.outcomes["Comment"] == "failure"
+    assert said in next(line for line in job.printed.splitlines() if line.startswith("::error::"))
+    assert "the text" in job.summary
+    assert len(github.requests) == asked
+    assert sum(int(seconds) for seconds in re.findall(r"slept (\d+)", job.printed)) <= 6 * 120
+
+
+def test_document_lists_what_the_workflow_reads():
+    assert [name for name in re.findall(r"(?:vars|secrets)\.(\w+)", WORKFLOW) if f"`{name}`" not in DOCUMENT] == []
+    assert [stack for stack in STACKS if f"`preview ({stack})`" not in DOCUMENT] == []
+
+
+def test_policies_of_the_document():
+    trust, rights = (json.loads(block) for block in re.findall(r"```json\n(.+?)```", DOCUMENT, re.DOTALL))
+    condition = trust["Statement"][0]["Condition"]["StringEquals"]
+    assert condition["token.actions.githubusercontent.com:sub"].endswith(":pull_request")
+    assert parliament.analyze_policy_string(json.dumps(rights)).findings == []
+    verbs = {action.split(":")[1] for statement in rights["Statement"] for action in statement["Action"]}
+    assert {verb for verb in verbs if not verb.startswith(("Get", "List", "Decrypt"))} == set()
+
+
+def test_gates_are_ones_that_the_command_knows():
+    from tandem.cost import gates
+
+    gates.read(ROOT / "cost-gates.yaml")
