@@ -17,8 +17,11 @@ for argument; do
     esac
     previous=$argument
 done
-if [ "$operation" ] && [ ! "$own_file" ]; then
+if [ "$operation" ]; then
     [ "$stack" ] || stack=$("$pulumi" stack --show-name --cwd "$folder" --non-interactive 2>/dev/null)
+    [ "$stack" ] && export PULUMI_STACK="${stack##*/}" # which policy packs read; the official Python host sets it
+fi
+if [ "$operation" ] && [ ! "$own_file" ]; then
     while [ ! -e "$folder/Pulumi.yaml" ] && [ "$folder" ]; do folder=${folder%/*}; done
     settings=$(sed -n 's/^stackConfigDir: *//p' "$folder/Pulumi.yaml" 2>/dev/null | tr -d "'\"")
     file=$folder/${settings:-.}/Pulumi.${stack##*/}.yaml

@@ -1,0 +1,307 @@
+"""Rules against bills that nobody wanted."""
+
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
+
+from .rules import BUCKETS, DOMAIN, PARAMETER, Resource, Rule, Setting, Settings, at, document, has, one, run_envelope
+
+ENDPOINT = "aws:sagemaker/endpoint:Endpoint"
+CONFIGURATION = "aws:sagemaker/endpointConfiguration:EndpointConfiguration"
+NODE_GROUP = "aws:eks/nodeGroup:NodeGroup"
+SCALING_GROUP = "aws:autoscaling/group:Group"
+COLLECTION = "aws:opensearch/serverlessCollection:ServerlessCollection"
+COLLECTION_GROUP = "aws:opensearch/serverlessCollectionGroup:ServerlessCollectionGroup"
+TRACKING_SERVER = "aws:sagemaker/mlflowTrackingServer:MlflowTrackingServer"
+LOG_GROUP = "aws:cloudwatch/logGroup:LogGroup"
+FUNCTION = "aws:lambda/function:Function"
+INSTANCES = {
+    CONFIGURATION: "productionVariants.instanceType",
+    "aws:sagemaker/notebookInstance:NotebookInstance": "instanceType",
+    NODE_GROUP: "instanceTypes",
+    "aws:ec2/instance:Instance": "instanceType",
+    "aws:ec2/launchTemplate:LaunchTemplate": "instanceType",
+    DOMAIN: "clusterConfig.instanceType",
+}
+UP_TO_3_DOLLARS = ["t3*.*", "t4g.*", "[mcr]*.large", "[mcr]*.xlarge", "[mcr]*.2xlarge", "g[456]*.xlarge"]
+UP_TO_3_DOLLARS += ["g[456]*.2xlarge"]
+UP_TO_14_DOLLARS = [*UP_TO_3_DOLLARS, "[mcr]*.4xlarge", "g[456]*.4xlarge", "g[456]*.8xlarge", "g[456]*.12xlarge"]
+UP_TO_14_DOLLARS += ["g[456]*.16xlarge", "p5.4xlarge"]
+TAGGED = (
+    *BUCKETS,
+    DOMAIN,
+    ENDPOINT,
+    CONFIGURATION,
+    NODE_GROUP,
+    COLLECTION,
+    COLLECTION_GROUP,
+    TRACKING_SERVER,
+    LOG_GROUP,
+    FUNCTION,
+    "aws:dynamodb/table:Table",
+    "aws:ec2/instance:Instance",
+    "aws:ecr/repository:Repository",
+    "aws:eks/cluster:Cluster",
+    "aws:sagemaker/mlflowApp:MlflowApp",
+    "aws:sfn/stateMachine:StateMachine",
+    "aws:sqs/queue:Queue",
+)
+
+
+def instance_allowed(resource: Resource, settings: Settings) -> Iterator[str]:
+    """Instances that aren't among the allowed ones."""
+    if resource.type == PARAMETER:
+        envelope = run_envelope(resource)
+        kinds = ("instance_type", "evaluation_instance_type")
+        wanted = [envelope.get(kind) for kind in kinds] if isinstance(envelope, Mapping) else []
+    else:
+        wanted = list(at(resource.properties, INSTANCES[resource.type]))
+    for name in dict.fromkeys(wanted):
+        family = str(name).removeprefix("ml.").removesuffix(".search")
+        if name and not any(fnmatchcase(family, pattern) for pattern in settings["allowed"]):
+            yield f"{name} is not among {', '.join(settings['allowed'])}"
+
+
+def run_envelope_bounded(resource: Resource, settings: Settings) -> Iterator[str]:
+    """Limits that a run envelope lacks or exceeds."""
+    envelope = run_envelope(resource)
+    if isinstance(envelope, str):
+        yield f"the run envelope can't be read: {envelope}"
+    elif envelope is not None:
+        for key in ("max_runtime_seconds", "evaluation_max_runtime_seconds"):
+            seconds, hours = envelope.get(key), settings["maxHours"]
+            if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds <= 0:
+                yield f"{key} is {seconds}: nothing stops the job"
+            elif seconds > hours * 3600:
+                yield f"{key} is {seconds:.0f}, and {hours:g} hours are the most"
+        if envelope.get("checkpoint") is not True:
+            yield f"checkpoint is {envelope.get('checkpoint')}: a job that is stopped leaves nothing"
+        attempts = envelope.get("attempts")
+        if not isinstance(attempts, int | float) or not 1 <= attempts <= settings["maxAttempts"]:
+            yield f"attempts is {attempts}, and 1 to {settings['maxAttempts']:g} are allowed"
+
+
+def endpoint_ends(resource: Resource, _: Settings) -> Iterator[str]:
+    """An endpoint that stays and bills."""
+    hours = one(resource.properties, "tags.tandem:expires-hours")
+    if hours and str(hours) != "0":
+        return
+    configurations = resource.references.get("endpointConfigName", [])
+    variants = [each for one_ in configurations for each in at(one_.properties, "productionVariants")]
+    for variant in variants or [{}]:
+        if one(variant, "managedInstanceScaling.minInstanceCount") != 0 and one(variant, "serverlessConfig") is None:
+            yield "it has no tag tandem:expires-hours, and doesn't scale to zero instances"
+            return
+
+
+def node_group_to_zero(resource: Resource, _: Settings) -> Iterator[str]:
+    """Nodes that stay when there is no work."""
+    path = "scalingConfig.minSize" if resource.type == NODE_GROUP else "minSize"
+    smallest = one(resource.properties, path, 0)
+    if smallest > 0:
+        yield f"{path} is {smallest:g}"
+
+
+def search_nextgen(resource: Resource, _: Settings) -> Iterator[str]:
+    """OpenSearch Serverless of the generation that bills while idle."""
+    if resource.type == COLLECTION:
+        if not has(resource.properties, "collectionGroupName"):
+            yield "a collection without collectionGroupName is Classic"
+    elif (generation := resource.properties.get("generation")) != "NEXTGEN":
+        yield f"generation is {generation or 'not set, which means CLASSIC'}"
+
+
+def search_capacity_limited(resource: Resource, settings: Settings) -> Iterator[str]:
+    """A collection group that can grow without a limit."""
+    for key in ("maxSearchCapacityInOcu", "maxIndexingCapacityInOcu"):
+        most = one(resource.properties, f"capacityLimits.{key}")
+        if most is None:
+            yield f"capacityLimits has no {key}"
+        elif most > settings["maxOcu"]:
+            yield f"capacityLimits.{key} is {most:g}, and {settings['maxOcu']:g} are the most"
+
+
+def tracking_serverless(_resource: Resource, _: Settings) -> Iterator[str]:
+    """An MLflow that bills by the hour."""
+    yield "a tracking server bills by the hour, about $470 a month for a small one"
+
+
+def log_retention(resource: Resource, _: Settings) -> Iterator[str]:
+    """Logs that are kept for ever."""
+    if resource.type == FUNCTION:
+        groups = [name for config in at(resource.properties, "loggingConfig") for name in config if name == "logGroup"]
+        if not groups:
+            yield "without loggingConfig.logGroup, Lambda makes a log group that never expires"
+    elif not resource.properties.get("retentionInDays"):
+        yield "retentionInDays is not set, which means for ever"
+
+
+def keep_logs_for_a_while(resource: Resource, settings: Settings) -> bool:
+    """Sets the retention of a log group that has none."""
+    missing = resource.type == LOG_GROUP and not resource.properties.get("retentionInDays")
+    if missing:
+        resource.properties["retentionInDays"] = settings["days"]  # ty: ignore[invalid-assignment]
+    return missing
+
+
+def budget_present(resource: Resource, _: Settings) -> Iterator[str]:
+    """Instances in a stack that nobody counts."""
+    if resource.type == PARAMETER and run_envelope(resource) is None:
+        return
+    if not any(other.type == "aws:budgets/budget:Budget" for other in resource.neighbours):
+        yield "the stack can start instances, and has no aws:budgets/budget:Budget"
+
+
+def cost_tags(resource: Resource, settings: Settings) -> Iterator[str]:
+    """Cost-allocation tags that are missing."""
+    if missing := _missing_tags(resource, settings):
+        yield f"it has no {' and no '.join(missing)}"
+
+
+def add_tags(resource: Resource, settings: Settings) -> bool:
+    """Adds the missing tags whose value is known: the stack's name, and what the settings say."""
+    values = {"tandem:stack": resource.stack, **settings["values"]}
+    found = {tag: values[tag] for tag in _missing_tags(resource, settings) if tag in values}
+    if found:
+        resource.properties["tags"] = {**(resource.properties.get("tags") or {}), **found}  # ty: ignore[invalid-assignment]
+    return bool(found)
+
+
+def _missing_tags(resource: Resource, settings: Settings) -> list[str]:
+    # Since pulumi-aws 7 the provider's tags are not among those of a resource.
+    defaults = document(resource.provider.get("defaultTags"))
+    given = {*(resource.properties.get("tags") or {}), *one(defaults, "tags", {})}
+    return [tag for tag in settings["required"] if tag not in given]
+
+
+RULES = [
+    Rule(
+        "instance-allowed",
+        "high",
+        "Instances are among those that the kind of stack may use.",
+        "A session left running for thousands of dollars (allegroai/clearml-session#37); $969 of idle GPU hours "
+        "(Open-Athena/marin-dna#564). What is allowed costs up to $3 an hour in dev and $14 in prod (us-east-1).",
+        "https://github.com/allegroai/clearml-session/issues/37",
+        "Choose another instance, or add this one to `allowed` of instance-allowed in a policy pack configuration.",
+        (PARAMETER, *INSTANCES),
+        instance_allowed,
+        {"allowed": Setting("patterns of instances, without `ml.` and `.search`", UP_TO_3_DOLLARS, UP_TO_14_DOLLARS)},
+    ),
+    Rule(
+        "run-envelope-bounded",
+        "high",
+        "A run envelope (docs/fine-tuning.md) has a longest runtime, few attempts, and checkpoints.",
+        "A run without checkpoints hit its runtime limit: the whole spend, no adapter "
+        "(Boise-State-Development/agentcore-public-stack#1024).",
+        "https://github.com/Boise-State-Development/agentcore-public-stack/pull/1024",
+        "Set maxTrainingHours, maxEvaluationHours and attempts in the stack file; keep checkpoint on.",
+        (PARAMETER,),
+        run_envelope_bounded,
+        {
+            "maxHours": Setting("the longest runtime of one attempt, in hours", 24, 120),
+            "maxAttempts": Setting("how often a run may start", 3, 5),
+        },
+    ),
+    Rule(
+        "endpoint-ends",
+        "high",
+        "A SageMaker endpoint expires (tag `tandem:expires-hours`, which the cost guard obeys) or scales to zero.",
+        "A forgotten ml.g5.2xlarge endpoint is $1,106 a month; GPUs that nobody ended cost thousands "
+        "(allegroai/clearml-session#37).",
+        "https://docs.aws.amazon.com/sagemaker/latest/dg/endpoint-auto-scaling-zero-instances.html",
+        "Set endpointHours, or endpointMode: zero, in the stack file.",
+        (ENDPOINT,),
+        endpoint_ends,
+        whole_stack=True,
+    ),
+    Rule(
+        "node-group-to-zero",
+        "high",
+        "Node groups can shrink to no nodes.",
+        "GPU nodes that were never terminated (aws/karpenter-provider-aws#2737, #3862).",
+        "https://github.com/aws/karpenter-provider-aws/issues/3862",
+        "Set the smallest size to 0.",
+        (NODE_GROUP, SCALING_GROUP),
+        node_group_to_zero,
+    ),
+    Rule(
+        "search-nextgen",
+        "high",
+        "OpenSearch Serverless collections are NextGen, which scales to zero.",
+        "Over $20 a day for an idle Classic collection (aws-samples/aws-genai-llm-chatbot#37), about $700 a month "
+        "(awslabs/generative-ai-cdk-constructs#279). The API's default is Classic.",
+        "https://docs.aws.amazon.com/opensearch-service/latest/developerguide/serverless-scale-to-zero.html",
+        'Put the collection into a collection group with generation "NEXTGEN".',
+        (COLLECTION, COLLECTION_GROUP),
+        search_nextgen,
+    ),
+    Rule(
+        "search-capacity-limited",
+        "medium",
+        "A collection group has a ceiling for search and for indexing.",
+        "OCUs billed while a sync hung for 20 hours (aws-samples/bedrock-chat#641), at about $0.24 an hour each.",
+        "https://docs.aws.amazon.com/opensearch-service/latest/developerguide/serverless-scaling.html",
+        "Set maxSearchOcu in the stack file, or both maxima in capacityLimits.",
+        (COLLECTION_GROUP,),
+        search_capacity_limited,
+        {"maxOcu": Setting("the highest ceiling, in OpenSearch compute units", 4, 32)},
+    ),
+    Rule(
+        "tracking-serverless",
+        "medium",
+        "Experiments are tracked by a serverless MLflow app, not by a server.",
+        "A small server bills $0.642 an hour (eu-west-2, second-hand), used or not; the app bills nothing while idle.",
+        "https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateMlflowApp.html",
+        "Set tracking: app in the stack file.",
+        (TRACKING_SERVER,),
+        tracking_serverless,
+    ),
+    Rule(
+        "log-retention",
+        "medium",
+        "Log groups have a retention, and functions a log group of the stack.",
+        "Log groups that never expire (airbnb/streamalert#230, buildkite/elastic-ci-stack-for-aws#953).",
+        "https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/Working-with-log-groups-and-streams.html",
+        "Set retentionInDays; give a function loggingConfig.logGroup.",
+        (LOG_GROUP, FUNCTION),
+        log_retention,
+        {"days": Setting("the retention that remediation sets", 14, 90)},
+        fix=keep_logs_for_a_while,
+    ),
+    Rule(
+        "budget-present",
+        "medium",
+        "A stack that can start instances has a budget.",
+        "None of the peers has one, and the angriest complaints are about idle GPUs (Open-Athena/marin-dna#564).",
+        "https://docs.aws.amazon.com/cost-management/latest/userguide/budgets-managing-costs.html",
+        "Set monthlyBudget in the stack file above 0.",
+        (
+            PARAMETER,
+            CONFIGURATION,
+            NODE_GROUP,
+            SCALING_GROUP,
+            TRACKING_SERVER,
+            DOMAIN,
+            "aws:ec2/instance:Instance",
+        ),
+        budget_present,
+        whole_stack=True,
+    ),
+    Rule(
+        "cost-tags",
+        "medium",
+        "What costs money has the cost-allocation tags.",
+        "Without them nobody can say whose bill it is, and budget and cost guard don't see it. Default tags of the "
+        "provider count, although they aren't among a resource's inputs (pulumi/pulumi-aws#5740).",
+        "https://docs.aws.amazon.com/awsaccountbilling/latest/aboutv2/cost-alloc-tags.html",
+        "Pass the tags on, as `environment_tags` gives them.",
+        TAGGED,
+        cost_tags,
+        {
+            "required": Setting(
+                "the tags", ["tandem:stack", "tandem:environment"], ["tandem:stack", "tandem:environment"]
+            ),
+            "values": Setting("values that remediation gives to missing tags, beside the stack's name", {}, {}),
+        },
+        fix=add_tags,
+    ),
+]

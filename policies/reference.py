@@ -1,0 +1,115 @@
+"""Writes what is made from the rules: docs/policies.md, and the configuration files dev.json and prod.json beside this.
+
+Run it as `python -m policies.reference` when rules, levels or settings change; a test compares.
+"""
+
+import json
+from pathlib import Path
+
+from . import cost, reliability, security
+from .levels import KINDS, LEVELS, Kind
+from .pack import RULES, defaults
+from .rules import Rule
+
+HERE = Path(__file__).parent
+SUBJECTS = {"Cost": cost, "Security": security, "Reliability": reliability}
+
+INTRODUCTION = """# Policies
+
+Rules on what a stack is about to create: they stop the expensive and the unsafe in the preview, before there is
+anything. Made by `python -m policies.reference`.
+
+```console
+pulumi preview --stack rag-dev --policy-pack policies
+pulumi up --stack rag-dev --policy-pack policies
+```
+
+It needs no account at Pulumi and no AWS permission. The pack runs in the environment that `make` makes (`.venv`,
+named in `policies/PulumiPolicy.yaml`), with the official Pulumi CLI as with the local cloud's. It reads resource
+types and properties, not our components, so it judges any program on pulumi-aws.
+
+## Levels
+`mandatory` fails the preview, `advisory` warns, `disabled` says nothing. The kind of a stack decides, and the end
+of its name is its kind: `rag-dev` is `dev`; every other name is `prod`. For a stack whose name
+doesn't say so, or for other levels and settings, give a configuration; `policies/dev.json` and `policies/prod.json`
+are whole ones:
+
+```console
+pulumi preview --stack trial --policy-pack policies --policy-pack-config policies/dev.json
+echo '{"log-retention": "remediate", "instance-allowed": {"allowed": ["g6e.*"]}}' > mine.json
+pulumi preview --stack rag-dev --policy-pack policies --policy-pack-config mine.json
+```
+
+`"all": "advisory"` sets the level of every rule that the file doesn't name.
+
+## Unknown values
+A first preview doesn't know what AWS has yet to answer. Pulumi's SDK turns a rule that meets such a value into a
+warning, so a mandatory one would pass. Here every rule says that it **can't decide**, names the property, and does
+one of two things, stated with each rule:
+
+- **violates**, at its own level: the value is one that a program can know, and should;
+- **waits**: the value is made from outputs by nature, such as the text of an IAM policy. The preview warns; the
+  update, which runs the rules again before it makes each resource, decides. A rule on the whole stack decides at
+  the update's end, and then fails it.
+
+Rules never show the value of an environment variable. Policies don't see which operation is planned, so a
+replacement of data can't be told from a first creation: `data-protected` asks for protection instead, and the
+engine refuses the rest.
+
+## Remediation
+Two rules can mend what they find, at the level `remediate`, which no stack has by default: a change that no program
+shows should be asked for. The preview prints what was changed.
+
+## Why a policy a rule
+Pulumi names, levels, configures and disables policies; a rule inside a larger one would have none of that. The
+price is that the SDK decodes each resource once per policy: 0.05 s in all for the 141 resources of `hybrid-dev`.
+
+## Adding a rule
+A function that yields sentences, a `Rule` in `cost.py`, `security.py` or `reliability.py`, its levels in
+`levels.py`, and in `tests/unit/policies/` a case that it blocks, one that it passes, one with an unknown.
+
+| rule | severity | dev | prod | unknown | mends |
+|---|---|---|---|---|---|
+"""
+
+
+def page() -> str:
+    """The text of docs/policies.md."""
+    text = INTRODUCTION
+    for rule in RULES:
+        levels, unknown = LEVELS[rule.name], "waits" if rule.waits else "violates"
+        text += f"| [{rule.name}](#{rule.name}) | {rule.severity} | {levels.dev} | {levels.prod} | {unknown} "
+        text += f"| {'yes' if rule.fix else ''} |\n"
+    for subject, module in SUBJECTS.items():
+        text += f"\n## {subject}\n" + "".join(_section(rule) for rule in module.RULES)
+    return text
+
+
+def configuration(kind: Kind) -> str:
+    """The levels and settings of a kind of stack, as a file for `--policy-pack-config`."""
+    rules = {
+        rule.name: {"enforcementLevel": getattr(LEVELS[rule.name], kind), **defaults(rule, kind)} for rule in RULES
+    }
+    return json.dumps(rules, indent=2) + "\n"
+
+
+def _section(rule: Rule) -> str:
+    levels, types = LEVELS[rule.name], ", ".join(f"`{each}`" for each in rule.types)
+    text = f"\n### {rule.name}\n{rule.what}\n\n- **Why**: {rule.why} [More]({rule.url}).\n"
+    text += f"- **Level**: {levels.dev} in dev, {levels.prod} in prod; severity {rule.severity}.\n"
+    for name, setting in rule.settings.items():
+        values = "; ".join(f"{kind} `{json.dumps(getattr(setting, kind))}`" for kind in KINDS)
+        text += f"- **Setting** `{name}`: {setting.says}. {values}.\n"
+    text += f"- **Remedy**: {rule.remedy}{' ' + _doc(rule.fix) + ' at the level `remediate`.' if rule.fix else ''}\n"
+    text += f"- **Unknown values**: {'wait. ' + rule.waits if rule.waits else 'violate.'}\n"
+    return text + f"- **Looks at**: {types}{', together with the rest of the stack' if rule.whole_stack else ''}.\n"
+
+
+def _doc(function) -> str:
+    return function.__doc__.strip().rstrip(".")
+
+
+if __name__ == "__main__":
+    (HERE.parent / "docs" / "policies.md").write_text(page())
+    for kind in KINDS:
+        (HERE / f"{kind}.json").write_text(configuration(kind))

@@ -1,0 +1,150 @@
+"""The pack: every stack file passes it at its own level; levels, settings and remediation are what the page says."""
+
+from pathlib import Path
+
+import pulumi_aws
+import pytest
+import yaml
+from pulumi_policy import EnforcementLevel, StackValidationPolicy
+
+from policies import reference
+from policies.levels import KINDS, LEVELS, kind_of
+from policies.pack import RULES, policies
+from tests.support.recorder import ROOT, record_stack
+from tests.unit.policies.judging import UNKNOWN, Thing, judge
+
+STACKS = sorted(path.stem.removeprefix("Pulumi.") for path in (ROOT / "stacks").glob("Pulumi.*.yaml"))
+PACKAGE = "arn:aws:sagemaker:us-east-1:123456789012:model-package/tuned/1"
+LOG_GROUP, BUCKET = "aws:cloudwatch/logGroup:LogGroup", "aws:s3/bucket:Bucket"
+BIG = Thing("aws:ec2/instance:Instance", {"instanceType": "g6e.12xlarge"})
+
+
+def things(stack: str, preview: bool = False, **changed) -> list[Thing]:
+    """Everything that a stack file registers."""
+    config = yaml.safe_load((ROOT / "stacks" / f"Pulumi.{stack}.yaml").read_text())["config"]
+    config |= {f"tandem:{key}": value for key, value in changed.items()}
+    recorded = record_stack({key: str(value) for key, value in config.items()}, preview).resources
+    return [Thing(each.type, each.inputs, each.name, each.references, each.protect) for each in recorded]
+
+
+def mandatory(given: list[Thing], kind: str) -> dict[str, list[str]]:
+    """What would block a stack of these things."""
+    strict = [rule.name for rule in RULES if getattr(LEVELS[rule.name], kind) == "mandatory"]
+    reports = {name: judge(name, *given, kind=kind) for name in strict}
+    blocking = {name: [each for each in found if not each.startswith("waits: ")] for name, found in reports.items()}
+    return {name: found for name, found in blocking.items() if found}
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_every_stack_file_passes_at_its_own_level(stack):
+    assert mandatory(things(stack), kind_of(stack)) == {}
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_nothing_is_left_open_when_everything_is_known(stack):
+    """What a first preview waits for, an update decides."""
+    given = things(stack)
+    assert [report for rule in RULES for report in judge(rule.name, *given) if report.startswith("waits: ")] == []
+
+
+@pytest.mark.parametrize(
+    ("stack", "changed"),
+    [
+        ("hybrid-dev", {"model": PACKAGE}),
+        ("hybrid-dev", {"model": PACKAGE, "endpointMode": "zero", "endpointHours": 0}),
+        ("finetune-prod", {"model": PACKAGE}),
+        ("finetune-prod", {"model": PACKAGE, "endpointMode": "zero"}),
+        ("hybrid-dev", {"auth": "jwt", "userPoolArn": "arn:aws:cognito-idp:us-east-1:123456789012:userpool/u"}),
+    ],
+)
+def test_a_promoted_model_and_other_doors_pass_too(stack, changed):
+    assert mandatory(things(stack, **changed), kind_of(stack)) == {}
+
+
+def test_a_production_stack_for_questions_passes():
+    assert mandatory(things("rag-dev", retention="keep"), "prod") == {}
+
+
+def test_an_erasing_stack_is_no_production_stack():
+    assert {"data-protected"} <= mandatory(things("hybrid-dev"), "prod").keys()
+
+
+@pytest.mark.parametrize(
+    ("stack", "changed", "rule"),
+    [
+        ("finetune-dev", {"trainingInstance": "ml.p5.48xlarge"}, "instance-allowed"),
+        ("finetune-dev", {"maxTrainingHours": "100"}, "run-envelope-bounded"),
+        ("finetune-dev", {"attempts": 5}, "run-envelope-bounded"),
+        ("finetune-dev", {"monthlyBudget": 0}, "budget-present"),
+        ("finetune-dev", {"tracking": "server"}, "tracking-serverless"),
+        ("finetune-dev", {"model": PACKAGE, "endpointHours": 0}, "endpoint-ends"),
+        ("rag-dev", {"maxSearchOcu": 8}, "search-capacity-limited"),
+    ],
+)
+def test_a_bad_key_of_a_stack_file_is_blocked_by_its_rule_alone(stack, changed, rule):
+    assert set(mandatory(things(stack, **changed), "dev")) == {rule}
+
+
+@pytest.mark.parametrize(
+    ("stack", "kind"),
+    [("rag-dev", "dev"), ("dev", "dev"), ("me/tandem/hybrid-dev", "dev"), ("rag-prod", "prod"), ("", "prod"),
+     ("trial", "prod"), ("develop", "prod")],
+)  # fmt: skip
+def test_the_name_of_a_stack_says_its_kind(stack, kind):
+    assert kind_of(stack) == kind
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_policies_carry_what_the_rules_say(kind):
+    assert set(LEVELS) == {rule.name for rule in RULES}
+    for rule, policy in zip(RULES, policies(kind), strict=True):
+        assert (policy.name, policy.description, policy.remediation_steps) == (rule.name, rule.what, rule.remedy)
+        assert policy.enforcement_level == EnforcementLevel(getattr(LEVELS[rule.name], kind))
+        assert policy.severity.value == rule.severity and policy.url.startswith("https://")
+        assert isinstance(policy, StackValidationPolicy) == rule.whole_stack
+        assert set(policy.config_schema.properties if policy.config_schema else ()) == set(rule.settings)
+
+
+def test_types_are_those_of_pulumi_aws():
+    known = Path(pulumi_aws.__file__).read_text()
+    assert [type_ for rule in RULES for type_ in rule.types if f'"{type_}"' not in known] == []
+
+
+def test_settings_change_with_the_kind_and_the_configuration():
+    assert judge("instance-allowed", BIG) and not judge("instance-allowed", BIG, kind="prod")
+    assert not judge("instance-allowed", BIG, config={"allowed": ["g6e.*"]})
+    (report,) = judge("instance-allowed", BIG, config={"allowed": ["g5.*"]})
+    assert "is not among g5.*" in report
+    world = Thing("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule", {"cidrIpv4": "0.0.0.0/0"})
+    world.properties |= {"fromPort": 443.0, "toPort": 443.0}
+    assert judge("ingress-closed", world) and not judge("ingress-closed", world, config={"ports": [443.0]})
+
+
+def mended(rule: str, thing: Thing, config: dict | None = None, kind: str = "dev") -> dict | None:
+    (policy,) = [each for each in policies(kind) if each.name == rule]
+    arguments = thing.arguments(config)
+    arguments.props = thing.properties  # remediations get no proxy
+    return policy.remediate(arguments)
+
+
+def test_remediation_sets_what_is_safe_and_leaves_the_rest():
+    assert mended("log-retention", Thing(LOG_GROUP, {"name": UNKNOWN}), kind="prod") == {
+        "name": UNKNOWN,
+        "retentionInDays": 90,
+    }
+    assert mended("log-retention", Thing(LOG_GROUP, {}), {"days": 30}) == {"retentionInDays": 30}
+    assert mended("log-retention", Thing(LOG_GROUP, {"retentionInDays": UNKNOWN})) is None
+    assert mended("log-retention", Thing(BUCKET, {})) is None
+    tags = {"tandem:environment": "rag", "mine": UNKNOWN}
+    assert mended("cost-tags", Thing(BUCKET, {"tags": tags})) == {"tags": {**tags, "tandem:stack": "rag-dev"}}
+    assert mended("cost-tags", Thing(BUCKET, {}), {"values": {"tandem:environment": "rag"}}) == {
+        "tags": {"tandem:stack": "rag-dev", "tandem:environment": "rag"}
+    }
+    assert {rule.name for rule in RULES if rule.fix} == {"log-retention", "cost-tags"}
+
+
+def test_page_and_configurations_are_made_from_the_rules():
+    """Where this fails: `python -m policies.reference`."""
+    assert (ROOT / "docs" / "policies.md").read_text() == reference.page()
+    for kind in KINDS:
+        assert (ROOT / "policies" / f"{kind}.json").read_text() == reference.configuration(kind)
