@@ -39,11 +39,11 @@ def paired_bootstrap(
     # fsum is exact, so that the result doesn't depend on the Python version, as that of sum does.
     means = sorted(math.fsum(draw(differences, k=count)) / count for _ in range(resamples))
     tail = (1 - level) / 2
-    return Interval(math.fsum(differences) / count, _quantile(means, tail), _quantile(means, 1 - tail))
+    return Interval(math.fsum(differences) / count, quantile(means, tail), quantile(means, 1 - tail))
 
 
-def _quantile(ordered: Sequence[float], share: float) -> float:
-    """Linear between neighbours, as numpy's default."""
+def quantile(ordered: Sequence[float], share: float) -> float:
+    """The value at a share of the way through ordered ones, linear between neighbours, as numpy's default."""
     place = share * (len(ordered) - 1)
     below = math.floor(place)
     above = min(below + 1, len(ordered) - 1)

@@ -2,11 +2,13 @@
 
 A set is a JSONL file: `{"id": ..., "question": ..., "document": KEY or null, "reference": expected answer, optional}`.
 A question with `document: null` is not answered by the documents, and the right thing is to refuse it.
+Where several documents answer it, `"documents": [KEY, ...]` stands in place of `document`. Where none is named but the
+question has an answer, as a pair from a data set has, `"answerable": true` says so. `"tags": [...]` group questions.
 """
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,18 +16,34 @@ from typing import Any
 
 # Takes a question, returns a response of the query API.
 Target = Callable[[str], dict[str, Any]]
-FIELDS = {"id": str, "question": str, "document": str | None, "reference": str}
-REQUIRED = ("id", "question", "document")
+TEXTS = ("id", "question", "reference")
+LISTS = ("documents", "tags")
+FIELDS = ("id", "question", "document", "documents", "reference", "tags", "answerable")
 
 
 @dataclass(frozen=True)
 class Question:
-    """A question and the document that answers it; None when no document does."""
+    """A question, and the document that answers it; None when no document does, or none is named.
+
+    `others` are more that do. `answerable` follows from the document unless it is given.
+    """
 
     id: str
     question: str
     document: str | None
     reference: str | None = None
+    others: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    answerable: bool | None = None
+
+    def __post_init__(self) -> None:
+        if self.answerable is None:
+            object.__setattr__(self, "answerable", self.document is not None)
+
+    @property
+    def documents(self) -> tuple[str, ...]:
+        """All documents that answer it."""
+        return () if self.document is None else (self.document, *self.others)
 
 
 @dataclass(frozen=True)
@@ -46,36 +64,45 @@ class Row:
 
     @property
     def ok(self) -> bool:
-        """Whether the labelled document is cited, or an unanswerable question refused."""
+        """Whether a labelled document is cited, an unanswerable question refused, an unlabelled one answered."""
         if self.error:
             return False
-        return self.refused if self.question.document is None else self.question.document in self.cited
+        if self.question.documents:
+            return not set(self.question.documents).isdisjoint(self.cited)
+        return self.refused != self.question.answerable
 
 
 class QuestionSetError(ValueError):
     """The set has mistakes; the text lists all of them with their lines."""
 
 
-def load(path: Path) -> list[Question]:
-    """Read a question set; raises `QuestionSetError` with every mistake in it."""
+def load(path: Path, known: Collection[str] | None = None) -> list[Question]:
+    """Read a question set; raises `QuestionSetError` with every mistake in it.
+
+    `known` are the documents that there are, where the caller has them: a set that names another is refused.
+    """
     questions: list[Question] = []
     mistakes: list[str] = []
     seen: dict[str, int] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), start=1):
         if not line.strip():
             continue
         try:
             entry = json.loads(line)
-        except ValueError as error:
-            mistakes.append(f"line {number}: not JSON ({error})")
+        except (ValueError, RecursionError) as error:
+            mistakes.append(f"line {number}: not JSON ({error}): write one JSON object on each line")
             continue
-        if found := _mistakes(entry):
-            mistakes += [f"line {number}: {mistake}" for mistake in found]
-        elif entry["id"] in seen:
-            mistakes.append(f"line {number}: id {entry['id']!r} is already used on line {seen[entry['id']]}")
-        else:
-            seen[entry["id"]] = number
-            questions.append(Question(**entry))
+        if not isinstance(entry, dict):
+            mistakes.append(f"line {number}: not a JSON object: write one on each line")
+            continue
+        found = _mistakes(entry) + _unknown(entry, known)
+        if isinstance(name := entry.get("id"), str):
+            if name in seen:
+                found.append(f"id {name!r} is already used on line {seen[name]}: each question needs its own")
+            seen.setdefault(name, number)
+        mistakes += [f"line {number}: {mistake}" for mistake in found]
+        if not found:
+            questions.append(_question(entry))
     if not questions and not mistakes:
         mistakes.append("the file has no questions")
     if mistakes:
@@ -83,71 +110,136 @@ def load(path: Path) -> list[Question]:
     return questions
 
 
-def _mistakes(entry: Any) -> list[str]:
-    if not isinstance(entry, dict):
-        return ["not a JSON object"]
-    mistakes = [f"{field!r} is missing" for field in REQUIRED if field not in entry]
-    mistakes += [f"unknown field {field!r}; allowed: {', '.join(FIELDS)}" for field in entry.keys() - FIELDS.keys()]
-    for field, kind in FIELDS.items():
-        if field in entry and not isinstance(entry[field], kind):
-            mistakes.append(f"{field!r} is {entry[field]!r}, not a string")
-        elif entry.get(field) == "":
-            mistakes.append(f"{field!r} is empty")
+def _mistakes(entry: dict[str, Any]) -> list[str]:
+    mistakes = [f"{field!r} is missing" for field in ("id", "question") if field not in entry]
+    if not entry.keys() & {"document", "documents"}:
+        mistakes.append("'document' is missing: give its key, null for none, or a list as 'documents'")
+    if {"document", "documents"} <= entry.keys():
+        mistakes.append("both 'document' and 'documents': give one of the two")
+    mistakes += [f"unknown field {field!r}; allowed: {', '.join(FIELDS)}" for field in entry if field not in FIELDS]
+    for field in TEXTS:
+        if field in entry:
+            mistakes += _text(repr(field), entry[field])
+    if entry.get("document") is not None:
+        mistakes += _text("'document'", entry["document"])
+    for field in LISTS:
+        mistakes += _texts(field, entry.get(field, []))
+    if not isinstance(entry.get("answerable", True), bool):
+        mistakes.append(f"'answerable' is {entry['answerable']!r}: give true or false")
+    elif entry.get("answerable") is False and (entry.get("document") or entry.get("documents")):
+        mistakes.append("'answerable' is false, but a document is named: leave one of the two out")
     return mistakes
+
+
+def _text(what: str, value: Any) -> list[str]:
+    if not isinstance(value, str):
+        return [f"{what} is {value!r}, not a string"]
+    return [] if value.strip() else [f"{what} is empty: give it a text, or leave out what is optional"]
+
+
+def _texts(field: str, values: Any) -> list[str]:
+    if not isinstance(values, list):
+        return [f"{field!r} is {values!r}, not a list of strings"]
+    mistakes = [mistake for at, value in enumerate(values) for mistake in _text(f"'{field}[{at}]'", value)]
+    if not mistakes and len(set(values)) < len(values):
+        mistakes.append(f"{field!r} names one twice: name it once")
+    return mistakes
+
+
+def _unknown(entry: dict[str, Any], known: Collection[str] | None) -> list[str]:
+    unknown = [] if known is None else [document for document in _documents(entry) if document not in known]
+    remedy = "correct it, or ingest it first"
+    return [f"document {document!r} is none of the {len(known or ())} known ones: {remedy}" for document in unknown]
+
+
+def _documents(entry: dict[str, Any]) -> list[str]:
+    """Those that are named, whatever else is wrong."""
+    given = entry.get("documents", [entry.get("document")])
+    return [key for key in given if isinstance(key, str) and key.strip()] if isinstance(given, list) else []
+
+
+def _question(entry: dict[str, Any]) -> Question:
+    documents = _documents(entry)
+    return Question(
+        entry["id"],
+        entry["question"],
+        documents[0] if documents else None,
+        reference=entry.get("reference"),
+        others=tuple(documents[1:]),
+        tags=tuple(entry.get("tags", ())),
+        answerable=entry.get("answerable"),
+    )
 
 
 def run(questions: Iterable[Question], target: Target, concurrency: int = 2) -> Iterator[Row]:
     """Put the questions to a target, `concurrency` at a time, and give the rows in order as they come.
 
-    An exception of the target becomes a row's `error`.
+    An exception of the target becomes a row's `error`, and so does a response of another shape.
     """
 
     def ask(question: Question) -> Row:
         start = time.monotonic()
         try:
             response = target(question.question)
+            return _row(question, response, time.monotonic() - start)
+        except (LookupError, TypeError) as error:
+            reason = f"the response has another shape ({type(error).__name__}: {error})"
         except Exception as error:
-            return Row(question, error=str(error) or type(error).__name__, seconds=time.monotonic() - start)
-        citations = response["citations"]
-        return Row(
-            question,
-            cited=tuple(dict.fromkeys(citation["document"] for citation in citations)),
-            refused=response["refused"],
-            answer=response["answer"],
-            score=max((citation["score"] for citation in citations), default=None),
-            seconds=time.monotonic() - start,
-        )
+            reason = str(error) or type(error).__name__
+        return Row(question, error=reason, seconds=time.monotonic() - start)
 
     with ThreadPoolExecutor(concurrency) as pool:
         yield from pool.map(ask, questions)
 
 
+def _row(question: Question, response: dict[str, Any], seconds: float) -> Row:
+    citations = response["citations"]
+    return Row(
+        question,
+        cited=tuple(dict.fromkeys(citation["document"] for citation in citations)),
+        refused=response["refused"],
+        answer=response["answer"],
+        score=max((citation["score"] for citation in citations), default=None),
+        seconds=seconds,
+    )
+
+
 @dataclass(frozen=True)
 class Summary:
-    """Counts over the rows of a run; `first` are the answers whose first citation is the labelled document."""
+    """Counts over the rows of a run; `first` are the answers whose first citation is a labelled document.
+
+    `answerable` have a labelled document. `unlabelled` are answerable too, but name none; `answered` are those of them
+    that were not refused.
+    """
 
     answerable: int
     cited: int
     first: int
     unanswerable: int
     refused: int
+    unlabelled: int = 0
+    answered: int = 0
 
     def __str__(self) -> str:
-        return (
+        text = (
             f"{self.cited} of {self.answerable} cite the labelled document ({self.first} in first place), "
             f"{self.refused} of {self.unanswerable} refused"
         )
+        return f"{text}, {self.answered} of {self.unlabelled} without a label answered" if self.unlabelled else text
 
 
 def summarize(rows: Iterable[Row]) -> Summary:
     """Count what was cited and what was refused."""
-    answerable, unanswerable = [], []
+    labelled, unlabelled, unanswerable = [], [], []
     for row in rows:
-        (unanswerable if row.question.document is None else answerable).append(row)
+        kind = labelled if row.question.documents else unlabelled if row.question.answerable else unanswerable
+        kind.append(row)
     return Summary(
-        answerable=len(answerable),
-        cited=sum(row.ok for row in answerable),
-        first=sum(row.cited[:1] == (row.question.document,) for row in answerable),
+        answerable=len(labelled),
+        cited=sum(row.ok for row in labelled),
+        first=sum(any(key in row.question.documents for key in row.cited[:1]) for row in labelled),
         unanswerable=len(unanswerable),
         refused=sum(row.ok for row in unanswerable),
+        unlabelled=len(unlabelled),
+        answered=sum(row.ok for row in unlabelled),
     )
