@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from tandem.cli import cost, dataset, finetune
+from tandem.cli.advise import advise
 from tandem.cli.ask import ask
 from tandem.cli.errors import CommandError
 from tandem.cli.ingest import forget, ingest
@@ -59,7 +60,7 @@ def show_version(wanted: bool) -> None:
 
 
 app = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
-for command in (ingest, ask, questions, forget):
+for command in (ingest, ask, questions, forget, advise):
     app.command()(command)
 for group in (dataset, finetune, cost):
     app.add_typer(group.app)

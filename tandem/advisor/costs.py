@@ -1,0 +1,191 @@
+"""What each way costs, and from how many questions an always-on endpoint is cheaper than tokens; from price rows."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from tandem.cost.estimate import HOURS_A_MONTH, assess
+from tandem.cost.model import Assessment, Number, Resource
+from tandem.cost.pricers.search import NEXTGEN
+from tandem.cost.prices import NotPriced, PriceTable, Unavailable
+from tandem.cost.run_price import SAGEMAKER
+from tandem.cost.usage import MILLION, PARAMETER, QUERIES, parameter
+
+from .facts import Facts
+from .rules import PROMPT_PAGES, TOKENS_A_PAGE
+
+# The defaults of the environments, which a test compares.
+EMBEDDER = "amazon.titan-embed-text-v2:0"
+MEMORY_MEGABYTES = 1024
+QUERY_USAGE: Mapping[str, float] = {
+    "documents_gigabytes": 1,
+    "index_gigabytes": 1,
+    "ledger_gigabytes": 0.1,
+    "log_gigabytes": 1,
+    "question_tokens": 30,
+    "prompt_tokens": 1300,
+    "answer_tokens": 150,
+    "query_seconds": 2,
+}
+PASSAGES = 1000  # of the prompt's tokens: five chunks of 200
+RUN_USAGE: Mapping[str, float] = {
+    "datasets_gigabytes": 1,
+    "artifacts_gigabytes": 20,
+    "images_gigabytes": 0,
+    "log_gigabytes": 0.1,
+    "training_hours": 1,
+    "evaluation_hours": 0.25,
+}
+ENVELOPE: Mapping[str, Any] = {
+    "instance_type": "ml.g6e.2xlarge",
+    "instance_count": 1,
+    "max_runtime_seconds": 14_400,
+    "attempts": 2,
+    "spot": False,
+    "volume_gb": 200,
+    "checkpoint": True,
+    "evaluation_instance_type": "ml.g6e.2xlarge",
+    "evaluation_max_runtime_seconds": 3_600,
+}
+OWN_EMBEDDER = "an embedder with weights of your own"
+
+
+class Way(StrEnum):
+    """How a model is adapted."""
+
+    PROMPT = "prompt alone"
+    RAG = "RAG"
+    FINETUNING = "fine-tuning"
+    HYBRID = "hybrid"
+
+
+class Amount(NamedTuple):
+    """US dollars as far as they are known, and what is NOT PRICED on top."""
+
+    usd: Decimal
+    unpriced: tuple[str, ...] = ()
+
+    def plus(self, other: "Amount") -> "Amount":
+        """Both together."""
+        return Amount(self.usd + other.usd, tuple(dict.fromkeys((*self.unpriced, *other.unpriced))))
+
+    def times(self, count: Decimal | int) -> "Amount":
+        """So many of it."""
+        return Amount(self.usd * count, self.unpriced)
+
+
+class WayCost(NamedTuple):
+    """A way's cost; None where there is no such thing."""
+
+    way: Way
+    by_token: Amount | None
+    """A month whose answers a hosted model writes."""
+    endpoint: Amount | None
+    """A month whose answers an always-on endpoint writes."""
+    run_expected: Amount | None
+    run_ceiling: Amount | None
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What the ways cost in a region."""
+
+    region: str
+    ways: tuple[WayCost, ...]
+    hour: Amount
+    """An hour of the endpoint."""
+    break_evens: Mapping[Way, int | None]
+    """The questions a month from which the always-on endpoint costs less than tokens; None: NOT PRICED."""
+
+
+def costs(facts: Facts, table: PriceTable) -> Costs:
+    """Price all ways for the month's questions. What has no row is NOT PRICED, never zero."""
+    rag, tuning = _parameter("usage", table.region, _rag(facts)), _parameter("usage", table.region, _finetuning())
+    ceiling = _amount(_parameter("run-envelope", table.region, ENVELOPE), Number.RUN_CEILING)
+    run = _amount(tuning, Number.RUN_EXPECTED), ceiling
+    hour = _rate(table, SAGEMAKER, f"hosting:{facts.endpoint_instance}")
+    always_on, asked = hour.times(HOURS_A_MONTH), facts.questions_a_month
+    stored = _amount(tuning, Number.IDLE).plus(_rate(table, SAGEMAKER, "mlflow-app").times(HOURS_A_MONTH))
+
+    # Retrieval without the model that answers, which is a token's or an endpoint's.
+    own = facts.privacy == "own-weights"
+    search = _amount(rag, Number.IDLE, Number.QUERIES, questions=asked, without=_models(facts, own))
+    search = search.plus(Amount(Decimal(0), (f"search's compute units: {NEXTGEN}", *([OWN_EMBEDDER] if own else []))))
+
+    tokens = {way: token_price(facts, table, way).times(asked) for way in Way}
+    none = Amount(Decimal(0))
+    beside = {Way.PROMPT: none, Way.RAG: search, Way.FINETUNING: stored, Way.HYBRID: search.plus(stored)}
+    ways = tuple(
+        WayCost(
+            way,
+            # A tuned model isn't sold by the token here; in a hybrid the hosted one answers while it sleeps.
+            None if own or way is Way.FINETUNING else beside[way].plus(tokens[way]),
+            beside[way].plus(always_on),
+            *(run if way in (Way.FINETUNING, Way.HYBRID) else (None, None)),
+        )
+        for way in Way
+    )
+    return Costs(table.region, ways, hour, {way: _break_even(always_on, token_price(facts, table, way)) for way in Way})
+
+
+def token_price(facts: Facts, table: PriceTable, way: Way) -> Amount:
+    """What the hosted model's tokens cost for one question."""
+    read = QUERY_USAGE["question_tokens"] + QUERY_USAGE["prompt_tokens"]
+    if way in (Way.PROMPT, Way.FINETUNING):
+        in_prompt = facts.corpus_pages if facts.corpus_pages <= PROMPT_PAGES else 0
+        read += in_prompt * TOKENS_A_PAGE - PASSAGES
+    asked, answered = (
+        _rate(table, "AmazonBedrock", f"{direction}:{facts.hosted_model}").times(Decimal(str(tokens)) / MILLION)
+        for direction, tokens in (("input", read), ("output", QUERY_USAGE["answer_tokens"]))
+    )
+    return asked.plus(answered)
+
+
+def _break_even(always_on: Amount, question: Amount) -> int | None:
+    if always_on.unpriced or question.unpriced or not question.usd:
+        return None
+    return int(always_on.usd // question.usd) + 1
+
+
+def _rag(facts: Facts) -> Mapping[str, Any]:
+    given = {"generator": facts.hosted_model, "embedder": EMBEDDER, "memory_megabytes": MEMORY_MEGABYTES}
+    return {"kind": "rag", "assumed": QUERY_USAGE, **given}
+
+
+def _finetuning() -> Mapping[str, Any]:
+    return {"kind": "finetuning", "envelope": ENVELOPE, "assumed": RUN_USAGE}
+
+
+def _models(facts: Facts, own: bool) -> tuple[str, ...]:
+    """The keys that don't belong to retrieval: the generator's, and the hosted embedder's where it may not be used."""
+    return tuple(f"{way}:{facts.hosted_model}" for way in ("input", "output")) + ((f"input:{EMBEDDER}",) if own else ())
+
+
+def _parameter(name: str, region: str, content: Mapping[str, Any]) -> Assessment:
+    """What `tandem cost` makes of an environment's parameter with this content."""
+    inputs = {"name": f"/tandem/advise/{name}", "value": json.dumps(content)}
+    return assess(Resource(name, PARAMETER, name, "", region, inputs), lambda _: parameter, True)
+
+
+def _amount(found: Assessment, *numbers: Number, questions: int = 0, without: Iterable[str] = ()) -> Amount:
+    usd = Decimal(0)
+    for charge in found.charges:
+        if charge.number in numbers and charge.rows[0].key not in without:
+            usd += charge.usd * (Decimal(questions) / QUERIES if charge.number is Number.QUERIES else 1)
+    missing = map(_short, (*found.unpriced, *found.unavailable))
+    return Amount(usd, tuple(text for text in missing if not any(f" {key} in " in text for key in without)))
+
+
+def _rate(table: PriceTable, service: str, key: str) -> Amount:
+    try:
+        return Amount(table.price(service, key).usd)
+    except (NotPriced, Unavailable) as error:
+        return Amount(Decimal(0), (_short(str(error).removeprefix("NOT PRICED: ")),))
+
+
+def _short(text: str) -> str:
+    """Without the remedy, which is the same for all."""
+    return text.partition(";")[0]

@@ -1,0 +1,154 @@
+"""The advice as text, Markdown and JSON."""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from tandem.cost.reports.amounts import money, plain
+
+from .advice import Advice
+from .costs import Amount, Way
+from .facts import FIELDS
+
+NONE = "none"
+
+
+class Section(NamedTuple):
+    """A table with a title; a single column is a list."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    right: tuple[int, ...] = ()
+
+
+def text(advice: Advice) -> str:
+    """For the terminal."""
+    return "\n\n".join([_head(advice), *(f"{s.title}\n{_plain(s)}" for s in _sections(advice))]) + "\n"
+
+
+def markdown(advice: Advice) -> str:
+    """For a page or a pull request."""
+    return "\n\n".join([f"### {_head(advice)}", *(f"**{s.title}**\n\n{_table(s)}" for s in _sections(advice))]) + "\n"
+
+
+def as_json(advice: Advice) -> str:
+    """For programs: amounts as strings of decimals, None where there is no such thing."""
+    facts = advice.facts
+    content = {
+        "schema_version": 1,
+        "way": advice.way.value,
+        "stack": advice.stack,
+        "reasons": [
+            {"rule": rule.key, "points": rule.points, "text": why, "source": rule.source}
+            for rule, why in advice.reasons
+        ],
+        "model": {"where": advice.model, "why": advice.model_why},
+        "region": advice.costs.region,
+        "costs": [
+            {"way": cost.way.value} | {key: _amount_json(getattr(cost, key)) for key in cost._fields if key != "way"}
+            for cost in advice.costs.ways
+        ],
+        "break_even_questions_a_month": {way.value: least for way, least in advice.costs.break_evens.items()},
+        "facts": {key: _fact(getattr(facts, key)) for key in FIELDS},
+        "measured": {
+            metric: {target: dict(zip(found._fields, map(float, found), strict=True)) for target, found in of.items()}
+            for metric, of in facts.measured.items()
+        },
+        "assumed": dict(advice.assumed),
+        "measure_next": list(advice.measure),
+    }
+    return json.dumps(content, indent=2) + "\n"
+
+
+FORMATS: dict[str, Callable[[Advice], str]] = {"text": text, "markdown": markdown, "json": as_json}
+
+
+def _head(advice: Advice) -> str:
+    start = f"start from {advice.stack}" if advice.stack else "no stack is needed"
+    return f"Advice: {advice.way}; {start}."
+
+
+def _sections(advice: Advice) -> list[Section]:
+    facts = advice.facts
+    decides = [reason for reason in advice.reasons if reason.rule.points != "care"]
+    cares = [reason for reason in advice.reasons if reason.rule.points == "care"]
+    columns = ("way", "month, by token", "month, endpoint", "run, expected", "run, at most")
+    title = f"What it costs with {facts.questions_a_month:,} questions a month, {advice.costs.region}"
+    where = f"{advice.model_why[0].upper()}{advice.model_why[1:]}."
+    found = [
+        Section("Why", ("rule", "for", "reason"), tuple((r.rule.key, r.rule.points, r.text) for r in decides)),
+        Section("Mind", ("rule", "what"), tuple((r.rule.key, r.text) for r in cares)),
+        Section("Assumed, since the file doesn't say", ("fact", "value, and why"), advice.assumed),
+        Section(title, columns, tuple(map(_cost, advice.costs.ways)), (1, 2, 3, 4)),
+        _list(f"Where the model runs: {advice.model}", [where, *_break_evens(advice)]),
+        _list("NOT PRICED, on top where a ? stands (docs/prices.md)", _open(advice)),
+        _list("What to measure next", advice.measure),
+        Section("Sources", ("rule", "source"), tuple((r.rule.key, r.rule.source) for r in advice.reasons)),
+    ]
+    return [section for section in found if section.rows]
+
+
+def _list(title: str, lines: Sequence[str]) -> Section:
+    return Section(title, ("",), tuple((line,) for line in lines))
+
+
+def _cost(cost: Sequence) -> tuple[str, ...]:
+    way, *amounts = cost
+    return (str(way), *map(_shown, amounts))
+
+
+def _shown(amount: Amount | None) -> str:
+    if amount is None:
+        return NONE
+    if not amount.unpriced:
+        return money(amount.usd)
+    return f"{money(amount.usd)} + ?" if amount.usd else "?"
+
+
+def _break_evens(advice: Advice) -> list[str]:
+    """For the two prompts that there are, with passages and without."""
+    facts, priced = advice.facts, advice.costs
+    pairs = (("with passages in the prompt", Way.RAG), ("without", Way.PROMPT))
+    return [
+        f"Break-even, {what}: "
+        + ("NOT PRICED" if (least := priced.break_evens[way]) is None else f"{least:,} questions a month")
+        + f" (one {facts.endpoint_instance} for 730 hours, tokens of {facts.hosted_model})."
+        for what, way in pairs
+    ]
+
+
+def _open(advice: Advice) -> list[str]:
+    amounts = [amount for _, *found in advice.costs.ways for amount in found if amount]
+    return list(dict.fromkeys(text for amount in amounts for text in amount.unpriced))
+
+
+def _amount_json(amount: Amount | None) -> dict | None:
+    return amount and {"usd": plain(amount.usd), "not_priced": list(amount.unpriced)}
+
+
+def _fact(value: object) -> object:
+    return value if isinstance(value, str | int) else float(str(value))
+
+
+def _plain(section: Section) -> str:
+    if len(section.columns) == 1:
+        return "\n".join(f"  {row[0]}" for row in section.rows)
+    rows = (section.columns, *section.rows)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  " + "  ".join(_pad(cell, widths[place], place in section.right) for place, cell in enumerate(row)).rstrip()
+        for row in rows
+    )
+
+
+def _pad(cell: str, width: int, right: bool) -> str:
+    return cell.rjust(width) if right else cell.ljust(width)
+
+
+def _table(section: Section) -> str:
+    if len(section.columns) == 1:
+        return "\n".join(f"- {row[0]}" for row in section.rows)
+    rule = tuple("--:" if place in section.right else "---" for place in range(len(section.columns)))
+    cells = [[cell.replace("|", "\\|") for cell in row] for row in section.rows]
+    return "\n".join("| " + " | ".join(row) + " |" for row in (section.columns, rule, *cells))

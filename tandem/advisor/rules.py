@@ -1,0 +1,237 @@
+"""The rules that decide between prompt, retrieval and tuning: one table, each rule with its source.
+
+Retrieval is advised where one of its rules applies, tuning where one of its own does; the rest explain and warn.
+"""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import NamedTuple
+
+from .facts import CHANGES, METRICS, Facts, Interval
+
+PROMPT_PAGES = 500
+TOKENS_A_PAGE = 400
+ROWS = 100
+GOALS = {"some": Decimal("0.80"), "strict": Decimal("0.95")}
+"""Format adherence that a demand asks for at least."""
+WAKES_SECONDS = 30
+
+LEWIS = "Lewis et al. 2020, arXiv:2005.11401 (abstract): provenance and updating are open problems for weights alone"
+OVADIA = "Ovadia et al. 2023, arXiv:2312.05934 (abstract): RAG beats fine-tuning at known and new facts"
+PAGES = "Anthropic, Contextual Retrieval, 2024-09: up to 200,000 tokens, some 500 pages, go into the prompt"
+OPENAI = "OpenAI, Supervised fine-tuning guide: gains are seen from 50 to 100 examples; evaluations come first"
+LEARN = "Microsoft Learn, Compare and combine optimization strategies: prompt first, RAG to know, tuning for format"
+SLEEP = "Amazon OpenSearch Service developer guide, serverless-scale-to-zero: wakes in 10 to 30 s"
+ZERO = "Amazon SageMaker developer guide, endpoint-auto-scaling-zero-instances"
+OURS = "Tandem's own: intervals that don't overlap, so that noise isn't called progress"
+
+
+class Rule(NamedTuple):
+    """`because` gives the reason in this case, or nothing where the rule doesn't apply."""
+
+    key: str
+    points: str
+    """What it speaks for: `retrieval`, `tuning`, `no tuning`, or `care`, which decides nothing."""
+    says: str
+    source: str
+    because: Callable[[Facts], str]
+
+
+class Reason(NamedTuple):
+    """A rule that applies, and why."""
+
+    rule: Rule
+    text: str
+
+
+def reasons(facts: Facts) -> tuple[Reason, ...]:
+    """Every rule that applies, in the order of the table."""
+    return tuple(Reason(rule, text) for rule in RULES if (text := rule.because(facts)))
+
+
+def wants(what: str, facts: Facts) -> bool:
+    """Whether a rule speaks for `retrieval` or for `tuning`."""
+    return any(rule.points == what and rule.because(facts) for rule in RULES)
+
+
+def untuned(facts: Facts, metric: str) -> Interval | None:
+    """The best that was measured without tuning; None until retrieval was, where there is something to retrieve."""
+    measured = facts.found(metric, "base", "rag")
+    told = facts.found(metric, "rag") or not facts.corpus_pages
+    return max(measured, key=lambda found: found.high) if measured and told else None
+
+
+def tuned(facts: Facts, metric: str) -> Interval | None:
+    """The best that was measured with tuning."""
+    return max(facts.found(metric, "tuned", "hybrid"), key=lambda found: found.low, default=None)
+
+
+def share(found: Interval) -> str:
+    """A measured share with its bounds."""
+    return f"{found.value} ({found.low} to {found.high})"
+
+
+def _citations(facts: Facts) -> str:
+    return "Answers must name their sources; a passage can be cited, a weight can't." if facts.citations else ""
+
+
+def _changing(facts: Facts) -> str:
+    if CHANGES.index(facts.knowledge_changes) < CHANGES.index("monthly"):
+        return ""
+    return f"Knowledge changes ({facts.knowledge_changes}): an index follows a document in minutes, a model in a run."
+
+
+def _corpus(facts: Facts) -> str:
+    if facts.corpus_pages <= PROMPT_PAGES:
+        return ""
+    return f"{facts.corpus_pages:,} pages don't fit into a prompt, and tuning teaches facts badly."
+
+
+def _knowledge_gap(facts: Facts) -> str:
+    base, rag = (facts.found("correctness", target) for target in ("base", "rag"))
+    if base and rag and rag[0].low > base[0].high:
+        return f"Measured: retrieval lifts correctness from {share(base[0])} to {share(rag[0])}."
+    return ""
+
+
+def _closed(facts: Facts, metric: str) -> str:
+    """The gap in a metric that tuning was measured to close."""
+    before, after = untuned(facts, metric), tuned(facts, metric)
+    if before and after and after.low > before.high and not (metric == "format_adherence" and facts.format == "none"):
+        return f"{metric.replace('_', ' ')} is {share(after)} with tuning and {share(before)} without"
+    return ""
+
+
+def _measured_gap(facts: Facts) -> str:
+    gaps = [gap for metric in METRICS if (gap := _closed(facts, metric))]
+    return f"Measured: a gap that retrieval doesn't close: {'; '.join(gaps)}." if gaps else ""
+
+
+def _wanting(facts: Facts) -> str:
+    """Why the format asks for tuning, before anything tuned was compared."""
+    before = untuned(facts, "format_adherence")
+    if facts.format == "none" or (before and tuned(facts, "format_adherence")):
+        return ""
+    if before and before.high < GOALS[facts.format]:
+        return f"Measured: format adherence without tuning is {share(before)}, below {GOALS[facts.format]}"
+    if not before and facts.format == "strict":
+        return "The format is strict, which passages in a prompt don't change"
+    return ""
+
+
+def _format_gap(facts: Facts) -> str:
+    why = _wanting(facts)
+    return f"{why}; {facts.labelled_rows:,} labelled rows are enough to try." if why and _enough(facts) else ""
+
+
+def _few_rows(facts: Facts) -> str:
+    why = _wanting(facts)
+    if not why or _enough(facts):
+        return ""
+    return f"{why}; but {facts.labelled_rows:,} labelled rows are fewer than {ROWS}."
+
+
+def _enough(facts: Facts) -> bool:
+    return facts.labelled_rows >= ROWS
+
+
+def _no_gap(facts: Facts) -> str:
+    before, after = untuned(facts, "format_adherence"), tuned(facts, "format_adherence")
+    if facts.format == "none" or not before or _closed(facts, "format_adherence") or _wanting(facts):
+        return ""
+    if after:
+        return f"Measured: format adherence with tuning, {share(after)}, isn't surely above {share(before)} without."
+    goal = GOALS[facts.format]
+    if before.low >= goal:
+        return f"Measured: format adherence is {share(before)} without tuning; {goal} is asked for."
+    return f"Undecided: format adherence without tuning is {share(before)}, around the {goal} that is asked for."
+
+
+def _prompt_first(facts: Facts) -> str:
+    if facts.format != "some" or untuned(facts, "format_adherence"):
+        return ""
+    return "Style wishes go into the prompt first; tuning comes where that is measured to fall short."
+
+
+def _start_with_rag(facts: Facts) -> str:
+    if not wants("retrieval", facts) or wants("tuning", facts):
+        return ""
+    return "Start with RAG; tuning is added where the evaluation shows a gap that retrieval can't close."
+
+
+def _nothing(facts: Facts) -> str:
+    if wants("retrieval", facts) or wants("tuning", facts):
+        return ""
+    return "Nothing asks for more than a prompt."
+
+
+def _in_the_prompt(facts: Facts) -> str:
+    if not facts.corpus_pages or wants("retrieval", facts):
+        return ""
+    tokens = facts.corpus_pages * TOKENS_A_PAGE
+    return f"{facts.corpus_pages:,} pages that seldom change, some {tokens:,} tokens, go into every prompt."
+
+
+def _own_weights(facts: Facts) -> str:
+    if facts.privacy != "own-weights":
+        return ""
+    return (
+        "Only weights of your own may answer: no hosted model by the token. No stack file has that as it is: the "
+        "generator, which is also what a hybrid falls back to, and the embedder are Bedrock's; settle that first."
+    )
+
+
+def _account(facts: Facts) -> str:
+    if facts.privacy == "hosted" or not wants("tuning", facts):
+        return ""
+    return "Rows must not leave the account: not `backend: openai` or `together` (docs/managed-fine-tuning.md)."
+
+
+def _wakes(facts: Facts) -> str:
+    if facts.latency_seconds >= WAKES_SECONDS or not wants("retrieval", facts):
+        return ""
+    return (
+        f"Search that sleeps wakes in 10 to 30 s, and {facts.latency_seconds} s are allowed: ask it something every "
+        "few minutes, or let the first question wait."
+    )
+
+
+def _cold(facts: Facts) -> str:
+    if facts.privacy == "own-weights" or not wants("tuning", facts):
+        return ""
+    met = "a hybrid stack answers with the hosted model meanwhile" if wants("retrieval", facts) else "callers try again"
+    return f"An endpoint with `endpointMode: zero` refuses requests for minutes while it wakes: {met}."
+
+
+RULES = (
+    Rule("citations", "retrieval", "answers must name their sources", LEWIS, _citations),
+    Rule("changing", "retrieval", "knowledge changes monthly or faster", LEWIS, _changing),
+    Rule("corpus", "retrieval", f"more than {PROMPT_PAGES} pages", f"{OVADIA}; {PAGES}", _corpus),
+    Rule("knowledge-gap", "retrieval", "correctness with retrieval is measured above the base's", OURS, _knowledge_gap),
+    Rule(
+        "measured-gap",
+        "tuning",
+        "correctness, or format adherence where a format is asked for, is measured higher with tuning than with "
+        "retrieval alone",
+        OURS,
+        _measured_gap,
+    ),
+    Rule(
+        "format-gap",
+        "tuning",
+        f"a strict format that nobody measured, or format adherence measured below {GOALS['strict']} (strict) or "
+        f"{GOALS['some']} (some) without tuning; and {ROWS} labelled rows",
+        f"{LEARN}; {OPENAI}; the two goals are Tandem's own",
+        _format_gap,
+    ),
+    Rule("few-rows", "no tuning", f"the same with fewer than {ROWS} labelled rows", OPENAI, _few_rows),
+    Rule("no-gap", "no tuning", "measured, and no gap in format adherence is sure", OURS, _no_gap),
+    Rule("prompt-first", "no tuning", "some style wishes that nobody measured", LEARN, _prompt_first),
+    Rule("start-with-rag", "no tuning", "retrieval and no gap beyond it", f"{LEARN}; {OVADIA}", _start_with_rag),
+    Rule("nothing-needed", "no tuning", "no rule speaks for retrieval or tuning", LEARN, _nothing),
+    Rule("in-the-prompt", "care", f"documents of up to {PROMPT_PAGES} pages without retrieval", PAGES, _in_the_prompt),
+    Rule("own-weights", "care", "only weights of your own may answer", "the stack files", _own_weights),
+    Rule("account", "care", "tuning, and rows must not leave the account", "docs/managed-fine-tuning.md", _account),
+    Rule("wakes", "care", f"retrieval, and less than {WAKES_SECONDS} s for an answer", SLEEP, _wakes),
+    Rule("cold", "care", "tuning, and a hosted model may answer", f"{ZERO}; docs/fine-tuning.md", _cold),
+)

@@ -1,0 +1,102 @@
+"""Prices by hand, the environments' defaults, and what is NOT PRICED."""
+
+import re
+from decimal import Decimal
+
+import pytest
+from pulumi_tandem.environments import finetuning_environment, rag_environment
+from pulumi_tandem.rag import query_api
+
+from tandem.advisor import costs as module
+from tandem.advisor.advice import STACKS, advise
+from tandem.advisor.costs import ENVELOPE, Way, costs, token_price
+from tandem.advisor.facts import Facts
+from tandem.cost.prices import load
+from tests.support.recorder import ROOT
+
+TABLE = load("us-east-1")
+HAIKU = "global.anthropic.claude-haiku-4-5-20251001-v1:0"
+
+
+def of(facts: Facts, way: Way, region: str = "us-east-1"):
+    return next(cost for cost in costs(facts, load(region)).ways if cost.way is way)
+
+
+def test_the_defaults_are_those_of_the_environments():
+    defaults = finetuning_environment.DEFAULTS
+    assert module.QUERY_USAGE == rag_environment.QUERY_USAGE
+    assert module.RUN_USAGE == finetuning_environment.RUN_USAGE
+    assert finetuning_environment.run_envelope(defaults) == ENVELOPE
+    assert query_api.MEMORY_MEGABYTES == module.MEMORY_MEGABYTES
+    assert Facts().endpoint_instance == defaults["endpoint_instance"]
+    stack = (ROOT / STACKS[Way.RAG]).read_text()
+    assert f"generator: {Facts().hosted_model}\n" in stack and f"embedder: {module.EMBEDDER}\n" in stack
+    assert f"trainingInstance: {ENVELOPE['instance_type']}\n" in (ROOT / STACKS[Way.FINETUNING]).read_text()
+
+
+def test_stack_files_exist():
+    assert all((ROOT / path).is_file() for path in STACKS.values())
+
+
+def test_tokens_by_hand():
+    facts = Facts(hosted_model=HAIKU, corpus_pages=100)
+    # $1 and $5 a million: 30 + 1,300 read and 150 written; without five chunks of 200, and with 100 pages of 400.
+    assert token_price(facts, TABLE, Way.RAG).usd == Decimal("0.00208")
+    assert token_price(facts, TABLE, Way.PROMPT).usd == Decimal("0.04108")
+
+
+def test_break_even_by_hand():
+    # 730 hours at $2.61 are $1,905.30; at $0.00208 a question that is 916,009.6 questions.
+    assert costs(Facts(hosted_model=HAIKU), TABLE).break_evens[Way.RAG] == 916_010
+
+
+def test_the_same_as_the_reviewed_cost_comment():
+    comment = (ROOT / "tests" / "local" / "goldens" / "hybrid-dev.md").read_text()
+    expected, most, queries = (
+        Decimal(re.search(rf"^\| {name} \| none \| \$([\d.]+)", comment, re.MULTILINE)[1])
+        for name in ("One fine-tuning run, expected", "One fine-tuning run, at most", "1,000 RAG queries")
+    )
+    hybrid = of(Facts(), Way.HYBRID)
+    assert (hybrid.run_expected.usd, hybrid.run_ceiling.usd) == (expected, most)
+    none, thousand = (of(Facts(questions_a_month=asked), Way.RAG).by_token.usd for asked in (0, 1000))
+    assert (thousand - none).quantize(Decimal("0.01")) == queries
+
+
+def test_a_month_is_made_of_its_parts():
+    rag, tuned, hybrid, prompt = (of(Facts(), way) for way in (Way.RAG, Way.FINETUNING, Way.HYBRID, Way.PROMPT))
+    endpoint = 730 * TABLE.price("AmazonSageMaker", "hosting:ml.g6e.xlarge").usd
+    assert prompt.endpoint.usd == endpoint
+    assert rag.by_token.usd - rag.endpoint.usd == token_price(Facts(), TABLE, Way.RAG).usd * 10_000 - endpoint
+    assert hybrid.endpoint.usd - rag.endpoint.usd == tuned.endpoint.usd - endpoint
+    assert (tuned.by_token, prompt.run_expected, rag.run_ceiling) == (None, None, None)
+
+
+def test_what_has_no_row_is_not_priced():
+    rag, tuned = of(Facts(), Way.RAG), of(Facts(), Way.FINETUNING)
+    assert any("compute units" in text for text in rag.by_token.unpriced)
+    assert tuned.endpoint.unpriced == ("AmazonSageMaker mlflow-app in us-east-1",)
+    assert tuned.run_expected.unpriced == tuned.run_ceiling.unpriced == ()
+    assert of(Facts(), Way.PROMPT).by_token.unpriced == ()
+
+
+def test_a_region_without_rows_decides_nothing_by_price():
+    advice = advise(Facts(), load("eu-west-1"))
+    assert (advice.way, advice.model) == (Way.RAG, "undecided")
+    assert set(advice.costs.break_evens.values()) == {None}
+    assert of(Facts(), Way.FINETUNING, "eu-west-1").run_ceiling.unpriced
+
+
+@pytest.mark.parametrize("facts", [Facts(hosted_model="nobody.knows"), Facts(endpoint_instance="ml.nobody.knows")])
+def test_a_model_or_instance_without_a_row_leaves_the_break_even_open(facts):
+    assert advise(facts, TABLE).model == "undecided"
+    assert any("nobody.knows in us-east-1" in text for text in of(facts, Way.PROMPT).endpoint.unpriced) or any(
+        "nobody.knows in us-east-1" in text for text in of(facts, Way.RAG).by_token.unpriced
+    )
+
+
+def test_weights_of_ones_own_buy_no_hosted_token():
+    for model in (Facts().hosted_model, "nobody.knows"):
+        rag = of(Facts(privacy="own-weights", hosted_model=model), Way.RAG)
+        assert rag.by_token is None
+        assert module.OWN_EMBEDDER in rag.endpoint.unpriced
+        assert not any("AmazonBedrock" in text for text in rag.endpoint.unpriced)

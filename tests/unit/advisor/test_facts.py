@@ -1,0 +1,143 @@
+"""The file of facts: what is read, what is assumed, and every mistake at once."""
+
+from decimal import Decimal
+
+import pytest
+
+from tandem.advisor.facts import FIELDS, Facts, FactsError, Interval, facts_of, read
+from tests.support.recorder import ROOT
+
+WHOLE = """
+knowledge_changes: weekly
+corpus_pages: 4000
+citations: true
+format: strict
+latency_seconds: 2.5
+questions_a_month: 20000
+labelled_rows: 800
+privacy: own-weights
+hosted_model: amazon.nova-pro-v1:0
+endpoint_instance: ml.g5.xlarge
+measured:
+  correctness:
+    rag: {value: 0.62, low: 0.58, high: 0.66}
+"""
+
+
+def test_a_whole_file(tmp_path):
+    (tmp_path / "facts.yaml").write_text(WHOLE)
+    facts = read(tmp_path / "facts.yaml")
+    assert facts.assumed == ()
+    assert (facts.knowledge_changes, facts.format, facts.latency_seconds) == ("weekly", "strict", Decimal("2.5"))
+    assert facts.measured == {"correctness": {"rag": Interval(Decimal("0.62"), Decimal("0.58"), Decimal("0.66"))}}
+
+
+def test_an_empty_file_assumes_everything(tmp_path):
+    (tmp_path / "facts.yaml").write_text("# nothing yet\n")
+    assert read(tmp_path / "facts.yaml") == Facts(assumed=tuple(FIELDS))
+
+
+def test_null_is_not_given():
+    assert facts_of({"format": None, "measured": None}) == Facts(assumed=tuple(FIELDS))
+
+
+def test_without_documents_nothing_changes():
+    facts = facts_of({"corpus_pages": 0})
+    assert facts.knowledge_changes == "never"
+    assert "knowledge_changes" not in facts.assumed
+
+
+def test_all_mistakes_at_once():
+    with pytest.raises(FactsError) as error:
+        facts_of(
+            {
+                "knowlege_changes": "daily",
+                7: 8,
+                "knowledge_changes": "sometimes",
+                "corpus_pages": -1,
+                "citations": "yes",
+                "format": False,
+                "latency_seconds": 0,
+                "questions_a_month": 1.5,
+                "labelled_rows": True,
+                "privacy": ["account"],
+                "hosted_model": " ",
+                "endpoint_instance": 5,
+                "measured": {
+                    "correctnes": {},
+                    "correctness": {"RAG": {}, "rag": {"value": 0.9, "low": 0.95, "high": 1}, "base": 0.4},
+                    "format_adherence": [],
+                },
+            }
+        )
+    head, *lines = str(error.value).splitlines()
+    assert head == "17 mistakes"
+    assert [line.strip() for line in lines] == [
+        "knowlege_changes is unknown: did you mean knowledge_changes?",
+        "7 is unknown: there are knowledge_changes, corpus_pages, citations, format, latency_seconds, "
+        "questions_a_month, labelled_rows, privacy, hosted_model, endpoint_instance, measured",
+        "knowledge_changes is 'sometimes': give one of never, yearly, monthly, weekly, daily, hourly",
+        "corpus_pages is -1: give a whole number of pages, 0 or more",
+        "citations is 'yes': give true or false",
+        "format is False: give one of none, some, strict",
+        "latency_seconds is 0: give a number of seconds, more than 0",
+        "questions_a_month is 1.5: give a whole number of questions, 0 or more",
+        "labelled_rows is True: give a whole number of rows, 0 or more",
+        "privacy is ['account']: give one of hosted, account, own-weights",
+        "hosted_model is ' ': give the name of a model in the price rows",
+        "endpoint_instance is 5: give an instance type in the price rows",
+        "measured.correctnes is unknown: did you mean correctness?",
+        "measured.correctness.RAG is unknown: there are base, rag, tuned, hybrid",
+        "measured.correctness.base is 0.4: give {value: , low: , high: } from 0 to 1, low the least and high the most",
+        "measured.correctness.rag is {'value': 0.9, 'low': 0.95, 'high': 1}: "
+        "give {value: , low: , high: } from 0 to 1, low the least and high the most",
+        "measured.format_adherence is []: give a mapping of base, rag, tuned, hybrid",
+    ]
+
+
+def test_facts_that_contradict_each_other():
+    with pytest.raises(FactsError) as error:
+        facts_of({"corpus_pages": 0, "knowledge_changes": "daily", "citations": True})
+    assert str(error.value).splitlines() == [
+        "2 mistakes",
+        "  knowledge_changes is daily and corpus_pages 0: give the pages of what changes, or never",
+        "  citations is true and corpus_pages 0: give the pages to cite, or false",
+    ]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 10**13])
+def test_numbers_that_are_none(value):
+    with pytest.raises(FactsError):
+        facts_of({"latency_seconds": value})
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [("- a\n", "is not a mapping"), ("a: [", "neither YAML nor JSON"), ("a: 2026-02-30\n", "neither YAML nor JSON")],
+)
+def test_files_that_hold_no_facts(tmp_path, content, said):
+    (tmp_path / "facts.yaml").write_text(content)
+    with pytest.raises(FactsError, match=said):
+        read(tmp_path / "facts.yaml")
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    with pytest.raises(FactsError, match="can't be read"):
+        read(tmp_path / "facts.yaml")
+
+
+def test_the_example_of_the_documentation_is_read(tmp_path):
+    example = (ROOT / "docs" / "advisor.md").read_text().split("```yaml\n")[1].split("```")[0]
+    (tmp_path / "facts.yaml").write_text(example)
+    facts = read(tmp_path / "facts.yaml")
+    assert set(facts.assumed) == {"latency_seconds", "hosted_model", "endpoint_instance"}
+    assert facts.measured["format_adherence"]["hybrid"].high == Decimal("0.98")
+
+
+def test_the_documentation_has_every_fact_and_what_is_assumed():
+    page = (ROOT / "docs" / "advisor.md").read_text()
+    for key, (allowed, why) in FIELDS.items():
+        values = ", ".join(f"`{each}`" for each in allowed) if isinstance(allowed, tuple) else allowed
+        default = getattr(Facts(), key)
+        shown = str(default).lower() if isinstance(default, bool) else default
+        assert f"| `{key}` | {values} | `{shown}`: {why} |" in page

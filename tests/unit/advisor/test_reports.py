@@ -1,0 +1,67 @@
+"""What is shown, in all three forms, and the documentation's tables."""
+
+import json
+
+import pytest
+
+from tandem.advisor.advice import advise
+from tandem.advisor.facts import facts_of
+from tandem.advisor.reports import FORMATS
+from tandem.advisor.rules import RULES
+from tandem.cost.prices import load
+from tests.support.recorder import ROOT
+
+FACTS = {
+    "knowledge_changes": "weekly",
+    "format": "strict",
+    "labelled_rows": 800,
+    "measured": {"correctness": {"rag": {"value": 0.6, "low": 0.5, "high": 0.7}}},
+}
+ADVICE = advise(facts_of(FACTS), load("us-east-1"))
+
+
+@pytest.mark.parametrize("form", ["text", "markdown"])
+def test_everything_is_shown(form):
+    shown = FORMATS[form](ADVICE)
+    assert shown == FORMATS[form](ADVICE)
+    assert "Advice: hybrid; start from stacks/Pulumi.hybrid-dev.yaml." in shown
+    for reason in ADVICE.reasons:
+        assert reason.text in shown and reason.rule.source in shown
+    for key, assumed in ADVICE.assumed:
+        assert key in shown and assumed in shown
+    for part in ("16,453,368", "$3.50", "$32.60", "$2.08 + ?", "NOT PRICED", "mlflow-app", *ADVICE.measure):
+        assert part in shown
+
+
+def test_json_has_everything():
+    content = json.loads(FORMATS["json"](ADVICE))
+    assert (content["way"], content["stack"]) == ("hybrid", "stacks/Pulumi.hybrid-dev.yaml")
+    assert content["model"]["where"] == "hosted"
+    assert [reason["rule"] for reason in content["reasons"]] == [reason.rule.key for reason in ADVICE.reasons]
+    assert content["facts"]["corpus_pages"] == 1000 and "corpus_pages" in content["assumed"]
+    assert content["measured"]["correctness"]["rag"] == {"value": 0.6, "low": 0.5, "high": 0.7}
+    assert content["break_even_questions_a_month"]["RAG"] == 16_453_368
+    hybrid = content["costs"][-1]
+    assert hybrid["run_expected"] == {"usd": "3.5", "not_priced": []}
+    assert content["costs"][0]["run_expected"] is None
+
+
+def test_prompt_alone_needs_no_stack():
+    advice = advise(facts_of({"corpus_pages": 0, "format": "none"}), load("us-east-1"))
+    assert "Advice: prompt alone; no stack is needed." in FORMATS["text"](advice)
+    assert json.loads(FORMATS["json"](advice))["stack"] is None
+
+
+def test_a_break_even_without_a_row_says_so():
+    shown = FORMATS["text"](advise(facts_of({}), load("eu-west-1")))
+    assert "Break-even, without: NOT PRICED" in shown
+    assert "$0.00" not in shown
+
+
+def test_the_documentation_has_every_rule_with_its_source():
+    page = (ROOT / "docs" / "advisor.md").read_text()
+    for rule in RULES:
+        assert f"| {rule.key} | {rule.points} | {rule.says} | {rule.source} |" in page
+    assert page.count("| retrieval | ") + page.count("| tuning | ") + page.count("| no tuning | ") + page.count(
+        "| care | "
+    ) == len(RULES)
