@@ -14,7 +14,7 @@ from benchmarks import cost, first_step, functions, ingestion, previews, queries
 from benchmarks.report import write_section
 from scripts.local_environment import local_environment
 
-MODULES = (ingestion, queries, functions, previews, training, first_step, cost)
+MODULES = (ingestion, queries, functions, previews, training, cost, first_step)
 BENCHMARKS = {module.__name__.rpartition(".")[2]: module for module in MODULES}
 README = Path(__file__).parent / "README.md"
 PACKAGES = ("pulumi-tandem", "pulumi-aws", "botocore", "ministack")
