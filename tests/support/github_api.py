@@ -2,12 +2,12 @@
 
 import contextlib
 import json
-import threading
 from collections.abc import Generator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
+
+from tests.support.loopback import JsonHandler, serving
 
 REPOSITORY, PULL_REQUEST, TOKEN = "example/tandem", 7, "ghs_token-of-the-job"
 
@@ -66,7 +66,7 @@ def serve() -> Generator[GitHub]:
     """Serve a `GitHub` until the block ends."""
     github = GitHub()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(JsonHandler):
         def answer(self) -> None:
             text = self.rfile.read(int(self.headers.get("content-length") or 0))
             github.requests.append(f"{self.command} {self.path}")
@@ -80,21 +80,10 @@ def serve() -> Generator[GitHub]:
             else:
                 status, content = github.answer(self.command, self.path, json.loads(text) if text else None)
                 status = fault.status if fault else status
-            data = json.dumps(content).encode()
-            self.send_response(status)
-            for name, value in {**(fault.headers if fault else {}), "Content-Length": str(len(data))}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(data)
+            self.reply(status, content, fault.headers if fault else {})
 
         do_GET = do_POST = do_PATCH = answer
 
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    github.url = f"http://127.0.0.1:{server.server_port}"
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    yield github
-    server.shutdown()
-    server.server_close()
+    with serving(Handler) as url:
+        github.url = url
+        yield github

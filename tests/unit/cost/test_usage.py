@@ -9,18 +9,9 @@ from tandem.cost.estimate import Read, assess, estimate
 from tandem.cost.model import SECRET, UNKNOWN, Change, Number, Resource
 from tandem.cost.pricers import pricer_of
 from tandem.cost.usage import PARAMETER, assumed, is_usage
+from tests.support.previews import ENVELOPE
+from tests.support.previews import USAGE as TUNING
 
-ENVELOPE = {
-    "instance_type": "ml.g6e.2xlarge",
-    "instance_count": 1,
-    "max_runtime_seconds": 14_400,
-    "attempts": 2,
-    "spot": False,
-    "volume_gb": 200,
-    "checkpoint": True,
-    "evaluation_instance_type": "ml.g6e.2xlarge",
-    "evaluation_max_runtime_seconds": 3600,
-}
 RAG = {
     "kind": "rag",
     "generator": "amazon.nova-lite-v1:0",
@@ -35,18 +26,6 @@ RAG = {
         "prompt_tokens": 1300,
         "answer_tokens": 150,
         "query_seconds": 2,
-    },
-}
-TUNING = {
-    "kind": "finetuning",
-    "envelope": ENVELOPE,
-    "assumed": {
-        "datasets_gigabytes": 1,
-        "artifacts_gigabytes": 20,
-        "images_gigabytes": 0,
-        "log_gigabytes": 0.1,
-        "training_hours": 1,
-        "evaluation_hours": 0.25,
     },
 }
 
