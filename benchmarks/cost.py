@@ -6,10 +6,8 @@ import tracemalloc
 from collections.abc import Callable
 from statistics import median
 
-from tandem.cost.estimate import Read, estimate
-from tandem.cost.preview import read_preview
-from tandem.cost.pricers import pricer_of
-from tandem.cost.usage import is_usage
+from tandem.cost.estimate import estimate
+from tandem.cost.preview import Read, read_preview
 from tests.support.previews import digest, many
 
 from .report import Say, Table, median_ratio
@@ -59,7 +57,7 @@ def _a_step(times: dict[tuple[int, str], list[float]], size: int) -> list[float]
 
 
 def _estimate(read: Read) -> object:
-    return estimate(read, pricer_of, is_usage)
+    return estimate(read)
 
 
 def _seconds(work: Callable[[], object], times: int) -> float:

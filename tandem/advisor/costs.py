@@ -7,12 +7,13 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from tandem.cost.estimate import HOURS_A_MONTH, assess
+from tandem.cost.bill import HOURS_A_MONTH
+from tandem.cost.estimate import assess
 from tandem.cost.model import Assessment, Number, Resource
 from tandem.cost.pricers.search import NEXTGEN
 from tandem.cost.prices import NotPriced, PriceTable, Unavailable
 from tandem.cost.run_price import SAGEMAKER
-from tandem.cost.usage import MILLION, PARAMETER, QUERIES, parameter
+from tandem.cost.usage import MILLION, PARAMETER, QUERIES
 
 from .facts import Facts
 from .rules import PROMPT_PAGES, TOKENS_A_PAGE
@@ -167,7 +168,7 @@ def _models(facts: Facts, own: bool) -> tuple[str, ...]:
 def _parameter(name: str, region: str, content: Mapping[str, Any]) -> Assessment:
     """What `tandem cost` makes of an environment's parameter with this content."""
     inputs = {"name": f"/tandem/advise/{name}", "value": json.dumps(content)}
-    return assess(Resource(name, PARAMETER, name, "", region, inputs), lambda _: parameter, True)
+    return assess(Resource(name, PARAMETER, name, "", region, inputs), True)
 
 
 def _amount(found: Assessment, *numbers: Number, questions: int = 0, without: Iterable[str] = ()) -> Amount:

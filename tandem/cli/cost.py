@@ -47,16 +47,14 @@ def show(
     from tandem.cost import gates as limits
     from tandem.cost.estimate import estimate
     from tandem.cost.preview import PreviewError, read_preview
-    from tandem.cost.pricers import pricer_of
     from tandem.cost.reports.as_json import as_json
     from tandem.cost.reports.markdown import markdown
     from tandem.cost.reports.terminal import terminal
     from tandem.cost.summary import summarize
-    from tandem.cost.usage import is_usage
 
     try:
         wanted = limits.read(gates) if gates else None
-        summary = summarize(estimate(read_preview(_text(file, stack)), pricer_of, is_usage))
+        summary = summarize(estimate(read_preview(_text(file, stack))))
     except (limits.GateError, PreviewError, OSError, UnicodeDecodeError) as error:
         typer.secho(str(error), fg=typer.colors.RED, err=True)
         raise typer.Exit(BAD_INPUT) from error

@@ -1,108 +1,16 @@
-"""From the changes of a preview to what they cost: one bill a resource and side, by its type's pricer."""
+"""From the changes of a preview to what they cost, by the pricer of each resource's type."""
 
-from collections.abc import Callable, Iterable, Mapping
-from decimal import Decimal
-from typing import NamedTuple
+from collections.abc import Iterable
 
-from .model import Assessment, Assumption, Change, Charge, Estimate, Line, NotKnown, Number, Resource
-from .prices import NotPriced, PriceTable, PriceTableError, Unavailable, load
-
-HOURS_A_MONTH = Decimal(730)
-
-
-class Bill:
-    """Collects what one resource costs; a pricer writes on it."""
-
-    def __init__(self, resource: Resource, table: PriceTable, usage: bool):
-        self.table = table
-        self.usage = usage
-        """Whether the preview has usage assumptions, where the use of storage and the like is counted."""
-        self._resource = resource
-        self._charges: list[Charge] = []
-        self._free = self._assumed = ""
-        self._unpriced: list[str] = []
-        self._open: set[Number] | None = set()
-        self._unavailable: list[str] = []
-        self._notes: list[str] = []
-
-    def charge(
-        self, number: Number, what: str, service: str, key: str, quantity: Decimal | int, *, assumed: bool = False
-    ) -> None:
-        """Charge a quantity, a month's where the price has tiers; without a row it is NOT PRICED, never zero."""
-        self._charge(number, what, service, key, Decimal(quantity), assumed, hourly=False)
-
-    def hours(self, what: str, service: str, key: str, count: Decimal | int = 1) -> None:
-        """Charge a month of hours of `count` things that bill as long as they exist."""
-        self._charge(Number.IDLE, what, service, key, count * HOURS_A_MONTH, assumed=False, hourly=True)
-
-    def add(self, charge: Charge) -> None:
-        """Add a charge that was computed elsewhere."""
-        self._charges.append(charge)
-
-    def free(self, reason: str) -> None:
-        """It costs nothing by itself."""
-        self._free = reason
-
-    def counted_with(self, parameter: str) -> None:
-        """Its use is part of the usage assumptions; NOT PRICED where there are none."""
-        if self.usage:
-            self._assumed = parameter
-        else:
-            self.not_priced(f"{parameter}: this preview has no usage assumptions to count it by")
-
-    def not_priced(self, reason: str, *numbers: Number) -> None:
-        """Something of it has no price; it belongs to these numbers, or to none that can be told."""
-        self._unpriced.append(reason)
-        self._open = self._open | set(numbers) if numbers and self._open is not None else None
-
-    def note(self, text: str) -> None:
-        """A cause of cost that isn't dollars yet."""
-        self._notes.append(text)
-
-    def assessment(self) -> Assessment:
-        """What was written."""
-        return Assessment(
-            self._resource,
-            tuple(self._charges),
-            self._free,
-            self._assumed,
-            tuple(self._unpriced),
-            frozenset(self._open) if self._open else None,
-            tuple(self._unavailable),
-            tuple(self._notes),
-        )
-
-    def missing(self, error: LookupError) -> None:
-        """Take down why something has no price."""
-        reasons = self._unavailable if isinstance(error, Unavailable) else self._unpriced
-        reasons.append(str(error).removeprefix("NOT PRICED: "))
-        self._open = None
-
-    def _charge(
-        self, number: Number, what: str, service: str, key: str, quantity: Decimal, assumed: bool, *, hourly: bool
-    ) -> None:
-        try:
-            usd, rows = self.table.cost(service, key, quantity)
-        except (NotPriced, Unavailable) as error:
-            self.missing(error)
-        else:
-            self._charges.append(Charge(number, what, quantity, rows[0].unit, usd, rows, assumed, hourly))
+from .bill import Bill
+from .model import Assessment, Assumption, Change, Estimate, Line, NotKnown, Resource
+from .preview import Read
+from .pricers import pricer_of
+from .prices import NotPriced, PriceTableError, Unavailable, load
+from .usage import assumed, is_usage
 
 
-Pricer = Callable[[Resource, Bill], None]
-
-
-class Read(NamedTuple):
-    """What was read from a preview."""
-
-    stack: str
-    region: str
-    changes: tuple[Change, ...]
-    parents: Mapping[str, str]
-    problems: tuple[str, ...]
-
-
-def estimate(read: Read, pricer_of: Callable[[str], Pricer | None], is_usage: Callable[[Resource], bool]) -> Estimate:
+def estimate(read: Read) -> Estimate:
     """Price both sides of every change."""
     changes = read.changes
     usage = {
@@ -112,15 +20,15 @@ def estimate(read: Read, pricer_of: Callable[[str], Pricer | None], is_usage: Ca
     lines = tuple(
         Line(
             change,
-            assess(change.before, pricer_of, usage["before"]) if change.before else None,
-            assess(change.after, pricer_of, usage["after"]) if change.after else None,
+            assess(change.before, usage["before"]) if change.before else None,
+            assess(change.after, usage["after"]) if change.after else None,
         )
         for change in changes
     )
-    return Estimate(read.stack, read.region, lines, tuple(_assumptions(changes, is_usage)), read.problems, read.parents)
+    return Estimate(read.stack, read.region, lines, tuple(_assumptions(changes)), read.problems, read.parents)
 
 
-def assess(resource: Resource, pricer_of: Callable[[str], Pricer | None], usage: bool) -> Assessment:
+def assess(resource: Resource, usage: bool) -> Assessment:
     """What one resource costs. Whatever can't be told is NOT PRICED, with the reason."""
     pricer = pricer_of(resource.type)
     if pricer is None:
@@ -138,9 +46,7 @@ def assess(resource: Resource, pricer_of: Callable[[str], Pricer | None], usage:
     return bill.assessment()
 
 
-def _assumptions(changes: Iterable[Change], is_usage: Callable[[Resource], bool]) -> Iterable[Assumption]:
-    from .usage import assumed
-
+def _assumptions(changes: Iterable[Change]) -> Iterable[Assumption]:
     for change in changes:
         sides = [assumed(side) if side and is_usage(side) else {} for side in (change.before, change.after)]
         if all(sides):

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from .estimate import Read
 from .model import SECRET, UNKNOWN, Change, Resource
 
 REMEDY = "Give it what `pulumi preview --json --show-sames` prints."
@@ -46,6 +45,16 @@ _STATE_SHAPE = {"inputs": dict, "outputs": dict, "type": str, "urn": str, "paren
 
 class PreviewError(ValueError):
     """The text isn't a preview; says why and what to do."""
+
+
+class Read(NamedTuple):
+    """What was read from a preview."""
+
+    stack: str
+    region: str
+    changes: tuple[Change, ...]
+    parents: Mapping[str, str]
+    problems: tuple[str, ...]
 
 
 class _Step(NamedTuple):

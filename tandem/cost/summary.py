@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
-from .estimate import HOURS_A_MONTH
+from .bill import HOURS_A_MONTH
 from .model import Assessment, Assumption, Charge, Estimate, Line, Number, Resource
 from .prices import Row
 from .usage import PARAMETER

@@ -8,7 +8,7 @@ from typing import Any
 
 from tandem.finetuning.envelope import EnvelopeError, RunEnvelope
 
-from .estimate import Bill
+from .bill import Bill
 from .model import Charge, NotKnown, Number, Resource
 from .prices import NotPriced, Unavailable
 from .run_price import SECONDS_AN_HOUR, Line, run_price

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from functools import cache
 
 from .. import usage
-from ..estimate import Bill, Pricer
+from ..bill import Bill, Pricer
 from ..model import Resource
 from . import compute, functions, monitoring, network, sagemaker, search, security, storage
 

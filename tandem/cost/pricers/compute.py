@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from ..estimate import Bill, Pricer
+from ..bill import Bill, Pricer
 from ..model import NotKnown, Number, Resource
 from .inputs import count, number, text
 

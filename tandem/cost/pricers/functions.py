@@ -3,7 +3,7 @@
 import re
 from decimal import Decimal
 
-from ..estimate import HOURS_A_MONTH, Bill, Pricer
+from ..bill import HOURS_A_MONTH, Bill, Pricer
 from ..model import Number, Resource
 
 MILLION = Decimal(1_000_000)

@@ -1,6 +1,6 @@
 """Alarms, logs, budgets, and the policies that make alarms."""
 
-from ..estimate import Bill, Pricer
+from ..bill import Bill, Pricer
 from ..model import Number, Resource
 from .inputs import count, number, text
 

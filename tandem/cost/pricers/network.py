@@ -1,6 +1,6 @@
 """Gateways, addresses, endpoints, load balancers."""
 
-from ..estimate import Bill, Pricer
+from ..bill import Bill, Pricer
 from ..model import Resource
 from .inputs import count
 

@@ -1,6 +1,6 @@
 """Endpoints and MLflow."""
 
-from ..estimate import Bill, Pricer
+from ..bill import Bill, Pricer
 from ..model import Number, Resource
 from ..run_price import OWN_DISKS, SAGEMAKER
 from .inputs import count, number, text

@@ -1,6 +1,6 @@
 """OpenSearch, serverless and domains."""
 
-from ..estimate import Bill, Pricer
+from ..bill import Bill, Pricer
 from ..model import Number, Resource
 from .inputs import number, text
 

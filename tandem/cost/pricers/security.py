@@ -1,6 +1,6 @@
 """Keys, secrets, users."""
 
-from ..estimate import Bill, Pricer
+from ..bill import Bill, Pricer
 from ..model import Number, Resource
 from .inputs import count
 

@@ -1,6 +1,6 @@
 """Buckets, tables, images: what they hold is an assumption, so the usage parameter counts it."""
 
-from ..estimate import Bill, Pricer
+from ..bill import Bill, Pricer
 from ..model import Resource
 
 

@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 
 from tandem.cost import prices
-from tandem.cost.estimate import Read, estimate
+from tandem.cost.estimate import estimate
 from tandem.cost.model import Change, Number, Resource
-from tandem.cost.pricers import pricer_of
-from tandem.cost.usage import is_usage
+from tandem.cost.preview import Read
 
 PAGE = Path(__file__).parents[3] / "docs" / "cost-arithmetic.md"
 CASE = re.compile(r"^## (.+?)\n.*?```json\n(.+?)```\n```text\n(.+?)```", re.MULTILINE | re.DOTALL)
@@ -48,7 +47,7 @@ def by_tool(case, region):
             inputs = inputs if value is None else inputs | {"insecureValue": json.dumps(value)}
             sides[side] = Resource("urn", case["type"], "it", "", region, inputs)
     change = Change(case["op"], "urn", sides.get("before"), sides.get("after"))
-    (line,) = estimate(Read("tandem/dev", region, (change,), {}, ()), pricer_of, is_usage).lines
+    (line,) = estimate(Read("tandem/dev", region, (change,), {}, ())).lines
     return line
 
 

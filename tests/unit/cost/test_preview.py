@@ -9,8 +9,6 @@ import pytest
 from tandem.cost.estimate import estimate
 from tandem.cost.model import NotKnown
 from tandem.cost.preview import KEPT, LEFT_OVER, SIDES, TWICE, PreviewError, read_preview
-from tandem.cost.pricers import pricer_of
-from tandem.cost.usage import is_usage
 from tests.support.previews import (
     BUCKET,
     PROVIDER,
@@ -341,7 +339,7 @@ def test_large_preview_is_priced_whole(form):
     custom = {given["urn"] for given in steps if (given.get("newState") or given.get("oldState") or {}).get("custom")}
     assert {change.urn for change in read.changes} == custom
     assert read.problems == ()
-    found = estimate(read, pricer_of, is_usage)
+    found = estimate(read)
     assert any(line.after and line.after.charges for line in found.lines)
     assert len(found.lines) == len(read.changes) == len(custom)
 

@@ -11,7 +11,7 @@ import pytest
 from tandem.cost import pricers, usage
 from tandem.cost.estimate import assess
 from tandem.cost.model import SECRET, UNKNOWN, Number, Resource
-from tandem.cost.pricers import FREE, PRICERS, compute, pricer_of
+from tandem.cost.pricers import FREE, PRICERS, compute
 from tandem.cost.prices import load
 
 CONFIGURATION = "aws:sagemaker/endpointConfiguration:EndpointConfiguration"
@@ -29,7 +29,7 @@ CLIENT = "aws:cognito/userPoolClient:UserPoolClient"
 
 
 def bill(type_, inputs, *, usage=True, region="us-east-1"):
-    return assess(Resource("urn", type_, "it", "", region, inputs), pricer_of, usage)
+    return assess(Resource("urn", type_, "it", "", region, inputs), usage)
 
 
 def variant(**given):

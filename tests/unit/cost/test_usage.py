@@ -5,9 +5,9 @@ from decimal import Decimal
 
 import pytest
 
-from tandem.cost.estimate import Read, assess, estimate
+from tandem.cost.estimate import assess, estimate
 from tandem.cost.model import SECRET, UNKNOWN, Change, Number, Resource
-from tandem.cost.pricers import pricer_of
+from tandem.cost.preview import Read
 from tandem.cost.usage import PARAMETER, assumed, is_usage
 from tests.support.previews import ENVELOPE
 from tests.support.previews import USAGE as TUNING
@@ -36,7 +36,7 @@ def parameter(content, name="/tandem/tandem/dev/rag/usage", region="us-east-1", 
 
 
 def bill(resource):
-    return assess(resource, pricer_of, True)
+    return assess(resource, True)
 
 
 def envelope(**given):
@@ -171,7 +171,7 @@ def test_assumptions_are_compared_and_never_fail():
 
 def test_changed_assumption_stands_apart():
     change = Change("update", "a::b::rag-usage", parameter(RAG), parameter(changed(RAG, answer_tokens=300)))
-    found = estimate(Read("tandem/dev", "us-east-1", (change,), {}, ()), pricer_of, is_usage)
+    found = estimate(Read("tandem/dev", "us-east-1", (change,), {}, ()))
     (assumption,) = found.assumptions
     assert (assumption.environment, assumption.key, assumption.before, assumption.after) == (
         "rag-usage",
