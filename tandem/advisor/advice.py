@@ -81,7 +81,7 @@ def _measure(facts: Facts) -> Iterable[str]:
     metrics = ["correctness", *(["format_adherence"] if facts.format != "none" else [])]
     lacking = [f"{target} ({metric})" for target in targets for metric in metrics if not facts.found(metric, target)]
     if lacking:
-        how = "`tandem questions` asks a RAG stack, `tandem finetune compare` shows a run beside its base"
+        how = "`tandem eval run` asks models and stacks, `--run TARGET=RUN` takes what it measured"
         yield f"On held-out questions of your own: {', '.join(lacking)} ({how})."
     if wants("tuning", facts):
         for metric in metrics:

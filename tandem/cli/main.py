@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from tandem.cli import cost, dataset, finetune
+from tandem.cli import cost, dataset, evaluate, finetune
 from tandem.cli.advise import advise
 from tandem.cli.ask import ask
 from tandem.cli.errors import CommandError
@@ -62,7 +62,7 @@ def show_version(wanted: bool) -> None:
 app = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
 for command in (ingest, ask, questions, forget, advise):
     app.command()(command)
-for group in (dataset, finetune, cost):
+for group in (dataset, finetune, evaluate, cost):
     app.add_typer(group.app)
 
 
@@ -72,7 +72,7 @@ def tandem(
         bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """Put documents into a Tandem stack and ask about them; fine-tune models on a data set of yours."""
+    """Put documents into a Tandem stack and ask about them; fine-tune models on a data set of yours; evaluate both."""
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """`tandem questions`: puts a labelled question set to a stack and shows which answers cite the labelled document."""
 
+import itertools
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -12,7 +13,10 @@ from tandem.cli.service import QueryService, TokenOption
 from tandem.cli.stack import DEFAULT_STACK, StackOption, read_outputs
 
 if TYPE_CHECKING:
-    from tandem.evaluation.questions import Row, Summary
+    from tandem.evaluation.questions import Question
+    from tandem.evaluation.runs import Reply
+    from tandem.evaluation.summary import Summary
+    from tandem.evaluation.targets import Answer
 
 
 REPORT_WIDTH = 180  # columns, where there is no terminal to ask
@@ -27,7 +31,10 @@ def questions(
     token: TokenOption = None,
 ) -> None:
     """Ask a labelled set of questions and check the citations."""
-    from tandem.evaluation.questions import QuestionSetError, load, run, summarize
+    from tandem.evaluation.questions import QuestionSetError, load
+    from tandem.evaluation.runner import Unanswered, run
+    from tandem.evaluation.summary import right, summarize
+    from tandem.evaluation.targets import of_query_api
 
     try:
         question_set = load(file)
@@ -35,26 +42,39 @@ def questions(
         raise CommandError(str(error)) from error
     (url,) = read_outputs(stack, "queryUrl")
     service = QueryService(url, token, say=lambda message: typer.echo(message, err=True))
-    rows = []
-    for row in run(question_set, lambda question: service.ask({"question": question})):
-        rows.append(row)
-        typer.echo(f"{len(rows)} of {len(question_set)}: {row.question.id}, {row.seconds:.1f} s", err=True)
-    summary = summarize(rows)
+    numbers = itertools.count(1)
+
+    def ask(text: str) -> "Answer":
+        return of_query_api(service.ask({"question": text}))
+
+    def tell(reply: "Reply") -> None:
+        typer.echo(f"{next(numbers)} of {len(question_set)}: {reply.question}, {reply.seconds:.1f} s", err=True)
+
+    try:
+        replies = run(question_set, ask, concurrency=2, tell=tell)
+    except Unanswered as error:
+        raise CommandError(f"{service.url}: {error}") from error
+    summary = summarize(question_set, replies)
     if as_json:
-        content = {"rows": [{**asdict(row), "ok": row.ok} for row in rows], "summary": asdict(summary)}
-        typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
+        rows = [
+            {**asdict(reply), "question": asdict(question), "ok": right(question, reply)}
+            for question, reply in zip(question_set, replies, strict=True)
+        ]
+        typer.echo(json.dumps({"rows": rows, "summary": asdict(summary)}, indent=2, ensure_ascii=False))
     else:
-        show(rows, summary)
+        show(question_set, replies, summary)
     if summary.cited < min_cited or summary.refused < min_refused:
         raise CommandError(f"Below the limits: at least {min_cited} must cite and at least {min_refused} be refused.")
 
 
-def show(rows: "list[Row]", summary: "Summary") -> None:
+def show(question_set: "list[Question]", replies: "list[Reply]", summary: "Summary") -> None:
     """Print one line a question, then the counts."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from tandem.evaluation.summary import right
 
     console = Console(highlight=False)
     if not console.is_terminal:
@@ -65,11 +85,11 @@ def show(rows: "list[Row]", summary: "Summary") -> None:
     table.add_column("first cited", no_wrap=True, min_width=30, max_width=40)
     for column in ("score", "time"):
         table.add_column(column, no_wrap=True, min_width=6, justify="right")
-    for row in rows:
-        outcome = row.error or ("refused" if row.refused else next(iter(row.cited), "no citation"))
-        verdict = "yes" if row.ok else "NO"
-        cells = (row.question.id, verdict, row.question.question, row.question.document or "none", outcome)
-        score = "" if row.score is None else f"{row.score:.2f}"
-        table.add_row(*map(Text, cells), score, f"{row.seconds:.1f} s")
+    for question, reply in zip(question_set, replies, strict=True):
+        outcome = reply.error or ("refused" if reply.refused else next(iter(reply.cited), "no citation"))
+        verdict = "yes" if right(question, reply) else "NO"
+        cells = (question.id, verdict, question.question, question.document or "none", outcome)
+        score = "" if reply.score is None else f"{reply.score:.2f}"
+        table.add_row(*map(Text, cells), score, f"{reply.seconds:.1f} s")
     console.print(table)
     console.print(f"{summary}.")

@@ -86,7 +86,7 @@ class QueryService:
         credentials = session.get_credentials()
         if credentials is None:
             raise CommandError("There are no AWS credentials: set AWS_PROFILE, or sign in with `aws sso login`.")
-        signed = SignedHttp(self.url, "execute-api", _region(self.url, session), credentials)
+        signed = SignedHttp(self.url, "execute-api", region_of(self.url, session), credentials)
         return lambda body: signed.request("POST", "", body, timeout=REQUEST_SECONDS)
 
     def _explain(self, status: int, reason: str) -> str:
@@ -111,7 +111,7 @@ def _error_text(body: bytes) -> str:
         return body[:200].decode(errors="replace")
 
 
-def _region(url: str, session: Any) -> str:
+def region_of(url: str, session: Any) -> str:
     """Return the region to sign for: that of an API Gateway URL, else the configured one."""
     if match := re.search(r"\.execute-api\.([a-z0-9-]+)\.amazonaws\.", url):
         return match[1]

@@ -69,6 +69,8 @@ def _accepts(schema: Any, text: str) -> bool:
         import referencing.exceptions
     except ImportError as error:
         raise FormatError("format.json_schema needs a package that isn't installed: pip install jsonschema") from error
+    if not isinstance(schema, Mapping | bool):
+        raise FormatError(f"format.json_schema is {schema!r}, not a JSON Schema: give an object")
     try:
         kind = jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator)
         kind.check_schema(schema)

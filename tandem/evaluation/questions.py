@@ -1,4 +1,4 @@
-"""Labelled questions: loads a set, puts it to a target, and says which answers cite the labelled document.
+"""Labelled questions: loads and writes sets.
 
 A set is a JSONL file: `{"id": ..., "question": ..., "document": KEY or null, "reference": expected answer, optional}`.
 A question with `document: null` is not answered by the documents, and the right thing is to refuse it.
@@ -7,15 +7,11 @@ question has an answer, as a pair from a data set has, `"answerable": true` says
 """
 
 import json
-import time
-from collections.abc import Callable, Collection, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# Takes a question, returns a response of the query API.
-Target = Callable[[str], dict[str, Any]]
 TEXTS = ("id", "question", "reference")
 LISTS = ("documents", "tags")
 FIELDS = ("id", "question", "document", "documents", "reference", "tags", "answerable")
@@ -44,32 +40,6 @@ class Question:
     def documents(self) -> tuple[str, ...]:
         """All documents that answer it."""
         return () if self.document is None else (self.document, *self.others)
-
-
-@dataclass(frozen=True)
-class Row:
-    """What a target made of a question.
-
-    `cited` are the cited documents in the order of the citations, `score` the cosine of the best one, `error` why there
-    is no response.
-    """
-
-    question: Question
-    cited: tuple[str, ...] = ()
-    refused: bool = False
-    answer: str | None = None
-    score: float | None = None
-    seconds: float = 0.0
-    error: str | None = None
-
-    @property
-    def ok(self) -> bool:
-        """Whether a labelled document is cited, an unanswerable question refused, an unlabelled one answered."""
-        if self.error:
-            return False
-        if self.question.documents:
-            return not set(self.question.documents).isdisjoint(self.cited)
-        return self.refused != self.question.answerable
 
 
 class QuestionSetError(ValueError):
@@ -134,6 +104,8 @@ def _mistakes(entry: dict[str, Any]) -> list[str]:
 def _text(what: str, value: Any) -> list[str]:
     if not isinstance(value, str):
         return [f"{what} is {value!r}, not a string"]
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        return [f"{what} is {value!r}: half a surrogate pair is no character, mend it"]
     return [] if value.strip() else [f"{what} is empty: give it a text, or leave out what is optional"]
 
 
@@ -171,75 +143,15 @@ def _question(entry: dict[str, Any]) -> Question:
     )
 
 
-def run(questions: Iterable[Question], target: Target, concurrency: int = 2) -> Iterator[Row]:
-    """Put the questions to a target, `concurrency` at a time, and give the rows in order as they come.
-
-    An exception of the target becomes a row's `error`, and so does a response of another shape.
-    """
-
-    def ask(question: Question) -> Row:
-        start = time.monotonic()
-        try:
-            response = target(question.question)
-            return _row(question, response, time.monotonic() - start)
-        except (LookupError, TypeError) as error:
-            reason = f"the response has another shape ({type(error).__name__}: {error})"
-        except Exception as error:
-            reason = str(error) or type(error).__name__
-        return Row(question, error=reason, seconds=time.monotonic() - start)
-
-    with ThreadPoolExecutor(concurrency) as pool:
-        yield from pool.map(ask, questions)
+def encoded(questions: Iterable[Question]) -> str:
+    """Questions as JSONL that `load` reads, each in the same form however it was written."""
+    return "".join(f"{json.dumps(_entry(question), ensure_ascii=False)}\n" for question in questions)
 
 
-def _row(question: Question, response: dict[str, Any], seconds: float) -> Row:
-    citations = response["citations"]
-    return Row(
-        question,
-        cited=tuple(dict.fromkeys(citation["document"] for citation in citations)),
-        refused=response["refused"],
-        answer=response["answer"],
-        score=max((citation["score"] for citation in citations), default=None),
-        seconds=seconds,
-    )
-
-
-@dataclass(frozen=True)
-class Summary:
-    """Counts over the rows of a run; `first` are the answers whose first citation is a labelled document.
-
-    `answerable` have a labelled document. `unlabelled` are answerable too, but name none; `answered` are those of them
-    that were not refused.
-    """
-
-    answerable: int
-    cited: int
-    first: int
-    unanswerable: int
-    refused: int
-    unlabelled: int = 0
-    answered: int = 0
-
-    def __str__(self) -> str:
-        text = (
-            f"{self.cited} of {self.answerable} cite the labelled document ({self.first} in first place), "
-            f"{self.refused} of {self.unanswerable} refused"
-        )
-        return f"{text}, {self.answered} of {self.unlabelled} without a label answered" if self.unlabelled else text
-
-
-def summarize(rows: Iterable[Row]) -> Summary:
-    """Count what was cited and what was refused."""
-    labelled, unlabelled, unanswerable = [], [], []
-    for row in rows:
-        kind = labelled if row.question.documents else unlabelled if row.question.answerable else unanswerable
-        kind.append(row)
-    return Summary(
-        answerable=len(labelled),
-        cited=sum(row.ok for row in labelled),
-        first=sum(any(key in row.question.documents for key in row.cited[:1]) for row in labelled),
-        unanswerable=len(unanswerable),
-        refused=sum(row.ok for row in unanswerable),
-        unlabelled=len(unlabelled),
-        answered=sum(row.ok for row in unlabelled),
-    )
+def _entry(question: Question) -> dict[str, Any]:
+    entry = {"id": question.id, "question": question.question, "documents": list(question.documents)}
+    if question.reference is not None:
+        entry["reference"] = question.reference
+    if question.tags:
+        entry["tags"] = list(question.tags)
+    return entry | {"answerable": question.answerable}

@@ -7,6 +7,7 @@ import pulumi
 
 from ..foundation.function_code import archive, runtime_files
 
+MEASURES = ("__init__", "intervals", "metrics")  # of tandem/evaluation, what training imports
 MAIN = b"import sys\n\nfrom tandem.finetuning.training.__main__ import main\n\nsys.exit(main())\n"
 
 
@@ -19,10 +20,13 @@ class TrainingCode(NamedTuple):
 
 @functools.cache
 def training_code() -> TrainingCode:
-    """`tandem/finetuning` and `tandem/evaluation`; the place has the content's digest, so code never changes in place.
+    """`tandem/finetuning` and its measures; the place has the content's digest, so code never changes in place.
 
     The heavy packages (torch, transformers, peft, trl) are the training image's.
     """
-    content = {name: path.read_bytes() for name, path in runtime_files("finetuning", "evaluation").items()}
+    carried = runtime_files("finetuning") | {
+        name: path for name, path in runtime_files("evaluation").items() if path.stem in MEASURES
+    }
+    content = {name: path.read_bytes() for name, path in carried.items()}
     file = archive("training", ".pyz", content | {"__main__.py": MAIN})
     return TrainingCode(f"code/{file.stem.rpartition('-')[2]}/tandem.pyz", pulumi.FileAsset(str(file)))

@@ -10,6 +10,7 @@ import pytest
 from tests.support.query_api import Api, serve
 
 FAKE_PULUMI = """#!/bin/sh
+[ "$2" = history ] && exec cat pulumi-history
 echo "$@" > pulumi-arguments
 cat pulumi-stdout
 cat pulumi-stderr >&2

@@ -7,7 +7,9 @@ import pytest
 from typer.testing import CliRunner
 
 from tandem.cli.main import app
-from tandem.evaluation.questions import Question, QuestionSetError, Row, load, run, summarize
+from tandem.evaluation.questions import Question, QuestionSetError, load
+from tandem.evaluation.runs import Reply
+from tandem.evaluation.summary import summarize
 from tests.support.query_api import answer
 
 SAMPLES = Path(__file__).parents[3] / "samples"
@@ -47,29 +49,18 @@ def test_empty_set(tmp_path):
         load(tmp_path / "q")
 
 
-def test_a_failing_target_fails_its_question_alone():
-    def target(question: str):
-        if question == "bad":
-            raise RuntimeError("out of order")
-        return answer("x.md")
-
-    rows = list(run([Question("1", "good", "x.md"), Question("2", "bad", None)], target))
-    assert [(row.ok, row.error) for row in rows] == [(True, None), (False, "out of order")]
-    assert rows[0].score == pytest.approx(0.6)
-
-
 def test_summary_counts_citation_and_refusal():
     answerable, unanswerable = Question("1", "?", "x.md"), Question("2", "?", None)
-    rows = [
-        Row(answerable, cited=("x.md", "y.md")),
-        Row(answerable, cited=("y.md", "x.md")),
-        Row(answerable, cited=("y.md",)),
-        Row(answerable, refused=True),
-        Row(unanswerable, refused=True),
-        Row(unanswerable, cited=("x.md",)),
+    pairs = [
+        (answerable, Reply("1", cited=("x.md", "y.md"))),
+        (answerable, Reply("1", cited=("y.md", "x.md"))),
+        (answerable, Reply("1", cited=("y.md",))),
+        (answerable, Reply("1", refused=True)),
+        (unanswerable, Reply("2", refused=True)),
+        (unanswerable, Reply("2", cited=("x.md",))),
     ]
     text = "2 of 4 cite the labelled document (1 in first place), 1 of 2 refused"
-    assert str(summarize(rows)) == text
+    assert str(summarize(*zip(*pairs, strict=True))) == text
 
 
 @pytest.fixture
@@ -103,3 +94,13 @@ def test_command_reports_mistakes_before_it_asks(project, api, tmp_path):
     assert result.exit_code == 1
     assert "line 1: 'id' is missing" in result.stderr
     assert api.requests == []
+
+
+@pytest.mark.faults
+def test_a_response_of_another_shape_fails_its_question_alone(project, api, two_questions):
+    api.replies = [(200, {}, {"citations": 3}), (200, {}, answer(refused=True, answer=None))]
+    result = CliRunner().invoke(app, ["questions", two_questions, "--json"])
+    rows = json.loads(result.stdout)["rows"]
+    (error,) = [row["error"] for row in rows if row["error"]]
+    assert error.startswith("the response has another shape")
+    assert [row["refused"] for row in rows if not row["error"]] == [True]

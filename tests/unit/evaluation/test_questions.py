@@ -4,7 +4,9 @@ import json
 
 import pytest
 
-from tandem.evaluation.questions import Question, QuestionSetError, Row, load, run, summarize
+from tandem.evaluation.questions import Question, QuestionSetError, encoded, load
+from tandem.evaluation.runs import Reply
+from tandem.evaluation.summary import right, summarize
 
 
 def write(folder, *lines):
@@ -90,25 +92,33 @@ def test_no_known_document_is_not_the_same_as_not_knowing(tmp_path):
 
 def test_one_of_several_documents_is_enough_and_unlabelled_ones_are_counted():
     several, none = Question("1", "?", "x.md", others=("y.md",)), Question("2", "?", None, "yes", answerable=True)
-    rows = [
-        Row(several, cited=("z.md", "y.md")),
-        Row(several, cited=("y.md",)),
-        Row(several, cited=("z.md",)),
-        Row(none, answer="yes"),
-        Row(none, refused=True),
-        Row(none, error="timed out"),
+    questions = [several, several, several, none, none, none]
+    replies = [
+        Reply("1", cited=("z.md", "y.md")),
+        Reply("1", cited=("y.md",)),
+        Reply("1", cited=("z.md",)),
+        Reply("2", text="yes"),
+        Reply("2", refused=True),
+        Reply("2", error="timed out"),
     ]
-    assert [row.ok for row in rows] == [True, True, False, True, False, False]
-    assert str(summarize(rows)) == (
+    assert [right(*pair) for pair in zip(questions, replies, strict=True)] == [True, True, False, True, False, False]
+    assert str(summarize(questions, replies)) == (
         "2 of 3 cite the labelled document (1 in first place), 0 of 0 refused, 1 of 3 without a label answered"
     )
 
 
+def test_what_is_written_is_read_again_as_it_was(tmp_path):
+    questions = [
+        Question("a", "one\u2028two?", "x.md", "34", others=("y.md",), tags=("price",)),
+        Question("b", "Wo?", None),
+        Question("c", "?", None, "ja", answerable=True),
+    ]
+    (tmp_path / "set.jsonl").write_text(encoded(questions), encoding="utf-8")
+    assert load(tmp_path / "set.jsonl") == questions
+
+
 @pytest.mark.faults
-@pytest.mark.parametrize("garbage", [{}, None, {"citations": 3}, {"citations": [{}], "refused": False, "answer": ""}])
-def test_a_response_of_another_shape_is_a_failed_row_and_the_rest_is_asked(garbage):
-    whole = {"citations": [], "refused": True, "answer": None}
-    asked = iter([garbage, whole])
-    rows = list(run([Question("1", "?", "a"), Question("2", "?", None)], lambda _: next(asked), concurrency=1))
-    assert "another shape" in rows[0].error and not rows[0].ok
-    assert rows[1].ok
+def test_half_a_character_is_refused(tmp_path):
+    file = write(tmp_path, r'{"id": "a", "question": "What is \ud83d?", "document": null}')
+    with pytest.raises(QuestionSetError, match=r"line 1: 'question' is .*half a surrogate pair"):
+        load(file)

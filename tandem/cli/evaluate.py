@@ -1,0 +1,294 @@
+"""`tandem eval`: the same questions for every target, how well each answers, and how sure a difference is."""
+
+import json
+import time
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tandem.cli.errors import CommandError
+from tandem.cli.service import TokenOption
+from tandem.cli.targets import KINDS, Options, embedder, open_target
+from tandem.evaluation.runs import FOLDER
+
+if TYPE_CHECKING:
+    from tandem.evaluation.comparison import Difference
+    from tandem.evaluation.questions import Question
+    from tandem.evaluation.runs import Run
+
+GOT_WORSE = 3
+INTERRUPTED = 130
+RunArgument = Annotated[str, typer.Argument(metavar="RUN", help=f"Name of a run in {FOLDER}, or its folder.")]
+
+app = typer.Typer(name="eval", no_args_is_help=True, help="Evaluate targets on the same questions, and compare them.")
+
+
+@app.command("import")
+def import_(
+    rows: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Rows of a data set: JSONL.")],
+    to: Annotated[Path, typer.Option(metavar="FILE", help="Question set to write.")],
+    document: Annotated[str | None, typer.Option(metavar="KEY", help="Document that answers all of them.")] = None,
+) -> None:
+    """Make a question set of the rows of a data set: what is asked, and the answer as the reference."""
+    from tandem.evaluation.pairs import read
+    from tandem.evaluation.questions import encoded
+
+    if to.exists():
+        raise CommandError(f"{to} is there already: give another --to, or remove it.")
+    with _refusals():
+        pairs = read(rows, document)
+        if not pairs.questions:
+            raise CommandError(f"{rows} has no row with one question, and a question set has no conversations.")
+        to.write_text(encoded(pairs.questions), encoding="utf-8")
+    typer.echo(f"{len(pairs.questions)} questions written to {to}")
+    if left_out := pairs.several_turns:
+        more = ", ..." if len(left_out) > 3 else ""
+        typer.echo(f"left out: {len(left_out)} rows with several questions ({', '.join(left_out[:3])}{more})", err=True)
+    if systems := pairs.systems:
+        what = f"a system message, {systems[0]!r}" if len(systems) == 1 else f"{len(systems)} system messages"
+        typer.echo(f"the rows have {what}: what a model should be told is given by `eval run --system`", err=True)
+
+
+@app.command()
+def run(
+    questions: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Question set, JSONL.")],
+    target: Annotated[str, typer.Option(help=f"What to ask: {KINDS}.")],
+    name: Annotated[str, typer.Option(help="Name of the run.")],
+    system: Annotated[str | None, typer.Option(metavar="TEXT", help="System message, for a model alone.")] = None,
+    form: Annotated[
+        Path | None,
+        typer.Option("--format", exists=True, dir_okay=False, help="JSON or YAML: {regex: ...} or {json_schema: ...}."),
+    ] = None,
+    k: Annotated[int, typer.Option(min=1, help="Retrieved documents that recall and nDCG look at.")] = 5,
+    similarity: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="Embedder of Bedrock: measure similarity too.")
+    ] = None,
+    concurrency: Annotated[int, typer.Option(min=1, max=64, help="Calls at once.")] = 4,
+    seconds: Annotated[float, typer.Option(min=1, help="Longest wait for an answer, with retries.")] = 60.0,
+    key_variable: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Environment variable with the URL's key, which isn't stored.")
+    ] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Replace the run of this name: ask everything again.")] = False,
+    to: Annotated[Path, typer.Option(metavar="FOLDER", help="Where runs and answers are kept.")] = FOLDER,
+    region: Annotated[str | None, typer.Option(help="Region of models and prices; AWS_REGION by default.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Only the first N questions.")] = None,
+    token: TokenOption = None,
+) -> None:
+    """Put a question set to a target, and measure the answers. Interrupted, the same command goes on."""
+    from rich.console import Console
+
+    from tandem.cli.evaluation_view import progress, show_run
+    from tandem.evaluation import questions as sets
+    from tandem.evaluation import runner, runs, scoring, spread
+
+    console = Console(stderr=True, highlight=False, markup=False)
+    say = partial(console.print, soft_wrap=True)
+    options = Options(system, key_variable, token, region, seconds, concurrency, say)
+    shape, embed, subject, _ = _all(
+        lambda: _format(form),
+        lambda: embedder(similarity, options) if similarity else None,
+        lambda: open_target(target, options),
+        lambda: _check_name(name),
+    )
+    settings = {"k": k, "format": shape, "similarity": similarity, "concurrency": concurrency, "seconds": seconds}
+    with _refusals():
+        asked = tuple(sets.load(questions, subject.documents)[:limit])
+        digest, identity, folder = runs.digest(asked), subject.identify(), to / name
+        kept = runner.Kept(to / runs.CACHE, identity)
+        if fresh:
+            (folder / "run.json").unlink(missing_ok=True)
+            for question in asked:
+                kept.forget(question.question)
+        elif (folder / "run.json").exists():
+            _check_same(folder, identity, asked, digest)
+        missing = {question.question for question in asked if not kept.get(question.question)}
+        begun, started_at = [time.monotonic()], _now()
+        try:
+            with progress(console, len(missing)) as tell:
+                replies = runner.run(asked, subject.ask, concurrency=concurrency, kept=kept, tell=tell)
+        except KeyboardInterrupt:
+            say("Interrupted: what was answered is kept, calls under way end, and the same command goes on.")
+            raise typer.Exit(INTERRUPTED) from None
+        begun.append(time.monotonic())
+        if subject.identify() != identity:
+            for question in asked:
+                kept.forget(question.question)
+            raise CommandError("The target changed while it was asked, so that the answers are of both: run it again.")
+        with console.status("measuring"):
+            documents = subject.documents is not None
+            scores = scoring.score(asked, replies, documents=documents, k=k, form=shape, embed=embed)
+            done = runs.Run(
+                name=name,
+                folder=folder,
+                target=identity,
+                settings=settings | {"region": subject.region},
+                set_name=questions.stem,
+                questions=asked,
+                digest=digest,
+                replies=tuple(replies),
+                scores=scores,
+                metrics=scoring.measured(scores, replies),
+                latency=spread.latency(None if reply.error else reply.seconds for reply in replies),
+                price=subject.price(replies),
+                started_at=started_at,
+                finished_at=_now(),
+            )
+        runs.save(done, _versions())
+        begun.append(time.monotonic())
+    times = dict(zip(("asking", "measuring"), (after - before for before, after in pairwise(begun)), strict=True))
+    show_run(done, times, len(missing))
+
+
+@app.command()
+def compare(
+    before: RunArgument,
+    after: RunArgument,
+    metric: Annotated[list[str] | None, typer.Option(help="Compare this one; may be given again.")] = None,
+    common: Annotated[bool, typer.Option("--common", help="Compare the questions that both runs have.")] = False,
+    fail_on_worse: Annotated[bool, typer.Option("--fail-on-worse", help="Exit 3 if a metric is surely worse.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the differences as JSON.")] = False,
+) -> None:
+    """Compare two runs question by question: better, worse or not sure, by 95 % intervals."""
+    from tandem.cli.evaluation_view import show_comparison
+    from tandem.evaluation import comparison
+
+    with _refusals():
+        first, second = _run(before), _run(after)
+        differences = comparison.compare(first, second, common)
+    left_out = comparison.left_out(first, second)
+    if metric:
+        known = [found.metric for found in differences]
+        if unknown := [name for name in metric if name not in known]:
+            why = "; ".join(f"{name}: {left_out.get(name, 'no such metric')}" for name in unknown)
+            raise CommandError(f"--metric can't be compared ({why}); compared are {', '.join(known) or 'none'}.")
+        differences = [found for found in differences if found.metric in metric]
+        left_out = {}
+    if as_json:
+        content = {
+            "before": first.name,
+            "after": second.name,
+            "differences": [asdict(found) | {"interval": found.interval._asdict()} for found in differences],
+            "left_out": left_out,
+        }
+        typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
+    else:
+        show_comparison(first.name, second.name, differences, left_out)
+    if fail_on_worse and (worse := [found.metric for found in differences if found.verdict == comparison.WORSE]):
+        typer.secho(f"Worse: {', '.join(worse)}.", fg=typer.colors.RED, err=True)
+        raise typer.Exit(GOT_WORSE)
+
+
+@app.command()
+def report(
+    chosen: Annotated[list[str], typer.Argument(metavar="RUN...", help="Runs on one question set, the base first.")],
+    to: Annotated[Path, typer.Option(metavar="FILE", help="Page to write.")] = Path("report.html"),
+    markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Write it as Markdown too.")] = None,
+) -> None:
+    """Write a page that shows runs beside each other: quality, time, price, and every answer."""
+    from tandem.evaluation.comparison import compare
+    from tandem.evaluation.reports import html
+    from tandem.evaluation.reports import markdown as md
+
+    with _refusals():
+        shown = [_run(name) for name in chosen]
+        differences: Mapping[str, list[Difference]] = {other.name: compare(shown[0], other) for other in shown[1:]}
+        to.write_text(html.render(shown, differences), encoding="utf-8")
+        typer.echo(f"written to {to}")
+        if markdown:
+            markdown.write_text(md.render(shown, differences), encoding="utf-8")
+            typer.echo(f"written to {markdown}")
+
+
+@contextmanager
+def _refusals() -> Generator[None]:
+    """Turn what the library refuses into the command's failure."""
+    from tandem.evaluation.runner import Unanswered
+    from tandem.evaluation.runs import RunError
+    from tandem.rag.retry import Unavailable
+
+    try:
+        yield
+    except Unavailable as error:
+        raise CommandError(f"{error}; the answers are kept: the same command goes on.") from error
+    except Unanswered as error:
+        raise CommandError(f"Nothing was stored: {error}.") from error
+    except (RunError, ValueError, OSError) as error:
+        raise CommandError(str(error)) from error
+
+
+def _all(*steps: Callable[[], Any]) -> list[Any]:
+    """What each step gives; raises `CommandError` with the mistakes of all."""
+    given, mistakes = [], []
+    for step in steps:
+        try:
+            given.append(step())
+        except CommandError as error:
+            mistakes.append(str(error))
+    if mistakes:
+        raise CommandError("\n".join(mistakes))
+    return given
+
+
+def _check_name(name: str) -> None:
+    from tandem.evaluation.runs import CACHE, NAME
+
+    if not NAME.fullmatch(name) or name == CACHE:
+        raise CommandError(f"--name is {name!r}: give letters, digits, dots, dashes and underscores; not {CACHE!r}.")
+
+
+def _run(name: str) -> "Run":
+    from tandem.evaluation import runs
+
+    return runs.load(runs.find(name))
+
+
+def _format(path: Path | None) -> dict[str, Any] | None:
+    """The form in a file, which no answer was held against yet."""
+    import yaml
+
+    from tandem.evaluation.metrics import FormatError, format_adherence
+
+    if path is None:
+        return None
+    try:
+        form = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if not isinstance(form, dict):
+            raise FormatError('is not a mapping: give {"regex": ...} or {"json_schema": ...}')
+        format_adherence("", form)
+        return json.loads(json.dumps(form))
+    except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
+        raise CommandError(f"--format {path}: {error}") from error
+
+
+def _check_same(folder: Path, identity: Mapping[str, Any], asked: "tuple[Question, ...]", digest: str) -> None:
+    """Refuse to replace a run by one of something else."""
+    from tandem.evaluation.runs import RunError, load
+
+    remedy = "give another --name, or --fresh, which replaces it"
+    try:
+        old = load(folder)
+    except RunError as error:
+        raise CommandError(f"{error}. Or {remedy}.") from error
+    what = [f"target's {key}" for key in {**old.target, **identity} if old.target.get(key) != identity.get(key)]
+    if old.digest != digest:
+        what.append(f"questions ({len(old.questions)} there, {len(asked)} here)")
+    if what:
+        raise CommandError(f"There is a run {old.name!r} in {old.folder} with another {', '.join(what)}: {remedy}.")
+
+
+def _versions() -> dict[str, str]:
+    import platform
+    from importlib.metadata import version
+
+    return {"tandem": version("pulumi-tandem"), "python": platform.python_version()}
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

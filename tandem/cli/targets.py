@@ -1,0 +1,246 @@
+"""What `tandem eval` asks: the targets by the names that they have on the command line."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from tandem.cli.errors import CommandError
+from tandem.cli.service import QueryService, region_of
+from tandem.cli.stack import all_outputs, last_update, pick
+
+if TYPE_CHECKING:
+    from tandem.evaluation.price import Instances
+    from tandem.evaluation.runs import Price, Reply
+    from tandem.evaluation.targets import Ask
+
+KINDS = "bedrock:MODEL_ID, endpoint:STACK, stack:STACK or https://host/v1#MODEL"
+DIMENSIONS = 1024  # which every supported embedder gives
+EMBEDDINGS = 8  # at once (tandem.rag.embed)
+EMBEDDING_SECONDS = 120  # for a few texts at once
+BEYOND = "search, embedding and functions come on top (`tandem cost`)"
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a target is asked; what one kind of target takes no other does."""
+
+    system: str | None = None
+    key_variable: str | None = None
+    token: str | None = None
+    region: str | None = None
+    seconds: float = 60.0
+    concurrency: int = 4
+    say: Callable[[str], None] = lambda _: None
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A target: what decides its answers, the call, and the price of what came."""
+
+    identify: Callable[[], dict[str, Any]]
+    """All that decides the answers at this moment, without secrets."""
+    ask: "Ask"
+    price: "Callable[[Sequence[Reply]], Price]"
+    region: str | None = None
+    documents: frozenset[str] | None = None
+    """Keys of the documents that it searches; None for a model alone."""
+
+
+def open_target(text: str, options: Options) -> Subject:
+    """The target of that name; raises `CommandError` with every mistake in it and its options."""
+    kind, _, rest = text.partition(":")
+    is_url = kind in ("http", "https")
+    mistakes = []
+    if (kind not in ("bedrock", "endpoint", "stack") and not is_url) or not rest:
+        mistakes.append(f"--target is {text!r}: give {KINDS}")
+    if is_url:
+        mistakes += _url_mistakes(text)
+    if options.system and kind == "stack":
+        mistakes.append("--system is for models alone: a stack has its own prompt; leave it out")
+    if options.key_variable and not is_url:
+        mistakes.append("--key-variable is for OpenAI-compatible URLs: leave it out")
+    elif options.key_variable and not os.environ.get(options.key_variable):
+        mistakes.append(f"--key-variable is {options.key_variable!r}: there is no such environment variable; set it")
+    if mistakes:
+        raise CommandError("\n".join(mistakes))
+    if is_url:
+        return _openai(text, options)
+    return {"bedrock": _bedrock, "endpoint": _endpoint, "stack": _stack}[kind](rest, options)
+
+
+def embedder(model: str, options: Options) -> "Callable[[Sequence[str]], Sequence[Sequence[float]]]":
+    """What embeds answers and references; raises `CommandError` for a model that isn't supported."""
+    from tandem.rag.embed import Embedder, supported
+    from tandem.rag.retry import Deadline
+
+    try:
+        supported(model, DIMENSIONS)
+    except ValueError as error:
+        raise CommandError(f"--similarity: {error}") from error
+    found = Embedder(_client("bedrock-runtime", _region(options), options), model, DIMENSIONS)
+    return lambda texts: found.documents(texts, Deadline(EMBEDDING_SECONDS))
+
+
+def _url_mistakes(text: str) -> list[str]:
+    try:
+        url = urlsplit(text)
+        secret, whole = url.username or url.password or url.query, url.hostname and url.fragment
+    except ValueError as error:
+        return [f"--target is {text!r}: {error}"]
+    mistakes = [] if whole else [f"--target is {text!r}: give a URL and the model's name behind #, {KINDS}"]
+    if secret:
+        mistakes.append("--target has a user or a query, which would be stored: give a key by --key-variable")
+    return mistakes
+
+
+def _openai(text: str, options: Options) -> Subject:
+    from tandem.evaluation.runs import Price
+    from tandem.evaluation.targets import OpenAiTarget, asking
+    from tandem.rag.writers import MAX_TOKENS
+
+    url, _, model = text.partition("#")
+    url = url.rstrip("/")
+    key = os.environ[options.key_variable] if options.key_variable else None
+    target = OpenAiTarget(url, model, key, max_tokens=MAX_TOKENS, seconds=options.seconds)
+    identity = _alone("openai", url, model, options)
+    unknown = Price(None, f"what {urlsplit(url).hostname} asks for {model} is in no price row")
+    return Subject(lambda: identity, asking(target, options.system), lambda _: unknown)
+
+
+def _bedrock(model: str, options: Options) -> Subject:
+    from tandem.evaluation.price import price
+    from tandem.evaluation.targets import BedrockTarget, asking
+    from tandem.rag.writers import MAX_TOKENS
+
+    region = _region(options)
+    client = _client("bedrock-runtime", region, options)
+    target = BedrockTarget(client, model, max_tokens=MAX_TOKENS, seconds=options.seconds)
+    identity = _alone("bedrock", client.meta.endpoint_url, model, options)
+    return Subject(lambda: identity, asking(target, options.system), partial(price, region=region), region)
+
+
+def _endpoint(stack: str, options: Options) -> Subject:
+    from tandem.evaluation.targets import EndpointTarget, asking
+    from tandem.rag.writers import MAX_TOKENS
+
+    outputs = all_outputs(stack)
+    (endpoint,) = pick(outputs, stack, "endpointName")
+    component = outputs.get("inferenceComponent") or ""
+    region = _region(options)
+    sagemaker, runtime = _client("sagemaker", region), _client("sagemaker-runtime", region, options)
+    target = EndpointTarget(runtime, endpoint, component=component, max_tokens=MAX_TOKENS, seconds=options.seconds)
+
+    def identify() -> dict[str, Any]:
+        served = _served(sagemaker, endpoint, component)
+        return _alone("endpoint", runtime.meta.endpoint_url, endpoint, options) | {"stack": stack, **served}
+
+    if (status := identify()["status"]) != "InService":
+        raise CommandError(f"Endpoint {endpoint} is {status}: wait until it is InService.")
+    return Subject(
+        identify, asking(target, options.system), lambda replies: _price(replies, region, sagemaker, endpoint), region
+    )
+
+
+def _stack(stack: str, options: Options) -> Subject:
+    from botocore.session import get_session
+
+    from tandem.evaluation.targets import of_query_api
+
+    outputs = all_outputs(stack)
+    url, bucket = pick(outputs, stack, "queryUrl", "documentsBucket")
+    endpoint = outputs.get("endpointName")
+    region = options.region or region_of(url, get_session())
+    s3 = _client("s3", region)
+    service = QueryService(url, options.token, options.say, patience=options.seconds)
+
+    def identify() -> dict[str, Any]:
+        listed = json.dumps(sorted(_documents(s3, bucket).items()))
+        documents = hashlib.sha256(listed.encode()).hexdigest()
+        return {"kind": "stack", "stack": stack, "url": url, "update": last_update(stack), "documents": documents}
+
+    return Subject(
+        identify,
+        lambda question: of_query_api(service.ask({"question": question})),
+        lambda replies: _price(replies, region, _client("sagemaker", region), endpoint, BEYOND),
+        region,
+        frozenset(_documents(s3, bucket)),
+    )
+
+
+def _alone(kind: str, url: str, model: str, options: Options) -> dict[str, Any]:
+    """What decides the answers of a model alone; by its URL a model of the local cloud isn't taken for its namesake."""
+    from tandem.rag.writers import MAX_TOKENS
+
+    return {"kind": kind, "url": url, "id": model, "system": options.system, "max_tokens": MAX_TOKENS}
+
+
+def _served(sagemaker: Any, endpoint: str, component: str) -> dict[str, str | None]:
+    """Which model an endpoint serves: by its configuration, or its inference component where it scales to zero."""
+    about = sagemaker.describe_endpoint(EndpointName=endpoint)
+    model = None
+    if component:
+        found = sagemaker.describe_inference_component(InferenceComponentName=component)
+        model = found["Specification"]["ModelName"]
+    return {"configuration": about["EndpointConfigName"], "status": about["EndpointStatus"], "model": model}
+
+
+def _price(replies: "Sequence[Reply]", region: str, sagemaker: Any, endpoint: str | None, beyond: str = "") -> "Price":
+    """The price of tokens, and of the instances of the endpoint if it spoke."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from tandem.evaluation.price import price
+    from tandem.evaluation.runs import Price
+
+    instances = None
+    if endpoint and any(reply.model == endpoint for reply in replies):
+        try:
+            instances = _instances(sagemaker, endpoint)
+        except (BotoCoreError, ClientError) as error:
+            return Price(None, f"the instances of endpoint {endpoint} can't be read: {error}")
+    return price(replies, region, instances, beyond)
+
+
+def _instances(sagemaker: Any, endpoint: str) -> "Instances":
+    from tandem.evaluation.price import Instances
+
+    about = sagemaker.describe_endpoint(EndpointName=endpoint)
+    variants = sagemaker.describe_endpoint_config(EndpointConfigName=about["EndpointConfigName"])["ProductionVariants"]
+    kinds = {variant["VariantName"]: variant.get("InstanceType", "serverless") for variant in variants}
+    counts: dict[str, int] = {}
+    for variant in about.get("ProductionVariants", []):
+        kind = kinds.get(variant["VariantName"], "unknown")
+        counts[kind] = counts.get(kind, 0) + variant.get("CurrentInstanceCount", 0)
+    return Instances(endpoint, counts)
+
+
+def _documents(s3: Any, bucket: str) -> Mapping[str, str]:
+    """The key of each document, and the ETag of its content."""
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
+    return {item["Key"]: item["ETag"] for page in pages for item in page.get("Contents", [])}
+
+
+def _region(options: Options) -> str:
+    import boto3
+
+    region = options.region or os.environ.get("AWS_REGION") or boto3.Session().region_name
+    if not region:
+        raise CommandError("There is no region: give --region, or set AWS_REGION.")
+    return region
+
+
+def _client(service: str, region: str, options: Options | None = None) -> Any:
+    """A client that tries again by itself, or, with options, leaves that to the target."""
+    import boto3
+    from botocore.config import Config
+
+    config = Config(retries={"mode": "standard", "max_attempts": 6})
+    if options:
+        calls = max(options.concurrency, EMBEDDINGS)
+        limits = {"connect_timeout": 5, "read_timeout": options.seconds, "max_pool_connections": calls}
+        config = Config(retries={"total_max_attempts": 1}, **limits)
+    return boto3.Session(region_name=region).client(service, config=config)

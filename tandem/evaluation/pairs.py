@@ -1,0 +1,41 @@
+"""A question set from the rows of a data set: the last thing that the user says, and the answer as the reference."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tandem.finetuning.dataset.importers import Reader
+from tandem.finetuning.dataset.mistakes import DataSetError
+
+from .questions import Question
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """The questions, and what of the rows a question set can't hold."""
+
+    questions: tuple[Question, ...]
+    several_turns: tuple[str, ...]
+    """Places of rows with more than one question, which are left out: a question set has no conversations."""
+    systems: tuple[str, ...]
+    """Their system messages, each once: a run is given one by `--system`."""
+
+
+def read(path: Path, document: str | None = None) -> Pairs:
+    """Read chat, Alpaca or ShareGPT rows; `document` is the key of the document that answers all of them, if one does.
+
+    An id is the file's name and the row's line. Raises `DataSetError` with every row that can't be read.
+    """
+    reader = Reader()
+    rows = reader.read(path)
+    if reader.mistakes:
+        raise DataSetError(reader.mistakes)
+    questions, left_out, systems = [], [], {}
+    for row in rows:
+        systems |= {text: None for role, text in row.messages if role == "system"}
+        asked = [text for role, text in row.messages if role == "user"]
+        if len(asked) > 1:
+            left_out.append(row.place)
+            continue
+        name = f"{path.name.partition('.')[0]}-{row.line}"
+        questions.append(Question(name, asked[0], document, row.messages[-1][1], answerable=True))
+    return Pairs(tuple(questions), tuple(left_out), tuple(systems))

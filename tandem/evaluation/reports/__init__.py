@@ -1,0 +1,1 @@
+"""A report of runs: one page, or a summary in Markdown."""

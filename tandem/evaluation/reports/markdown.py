@@ -1,0 +1,100 @@
+"""The report as a short summary for a pull request or a README."""
+
+from collections.abc import Mapping, Sequence
+
+from ..comparison import Difference
+from ..runs import Run
+from .content import (
+    MARKS,
+    NOT_MEASURED,
+    cautions,
+    check,
+    clipped,
+    findings,
+    fit,
+    heading,
+    listed,
+    lost,
+    measured,
+    metric_groups,
+    not_compared,
+    price,
+    question_set,
+    seconds,
+    signed,
+)
+
+CELL = 300
+
+
+def render(runs: Sequence[Run], differences: Mapping[str, list[Difference]]) -> str:
+    """The findings, and a table of what was measured, how that differs from the first run, and the price.
+
+    For the arguments see `html.render`.
+    """
+    check(runs)
+    first, *others = runs
+    parts = [
+        f"### Evaluation of {_text(listed([run.name for run in runs]))}",
+        f"{question_set(first)}; digest {first.digest[:12]}",
+        _list([*findings(runs, differences), *cautions(runs, differences)]),
+        _table(["Metric", *(run.name for run in runs)], _values(runs)),
+    ]
+    if any(differences[run.name] for run in others):
+        names = ["Metric", *(run.name for run in others)]
+        parts += [f"**Differences from {_text(first.name)}**", _table(names, _differences(runs, differences))]
+    parts += [_list([reason for run in others for reason in not_compared(first, run)])]
+    parts += ["**Price of 1,000 questions**", _list([_price(run) for run in runs])]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _values(runs: Sequence[Run]) -> list[list[str]]:
+    metrics = [metric for group in metric_groups(runs).values() for metric in group]
+    rows = [
+        [heading(metric), *(measured(run.metrics[metric]) if metric in run.metrics else NOT_MEASURED for run in runs)]
+        for metric in metrics
+    ]
+    rows.append(["Failed calls", *(f"{lost(run):,} of {len(run.replies):,}" for run in runs)])
+    rows.append(["Latency, p50 to p95", *map(_latency, runs)])
+    return rows
+
+
+def _latency(run: Run) -> str:
+    p50, p95 = run.latency.p50, run.latency.p95
+    return "no call answered" if p50 is None or p95 is None else f"{seconds(p50)} to {seconds(p95)}"
+
+
+def _differences(runs: Sequence[Run], differences: Mapping[str, list[Difference]]) -> list[list[str]]:
+    by_run = [{found.metric: found for found in differences[run.name]} for run in runs[1:]]
+    metrics = [metric for metric in runs[0].metrics if any(metric in found for found in by_run)]
+    return [[heading(metric), *(_difference(found.get(metric)) for found in by_run)] for metric in metrics]
+
+
+def _difference(found: Difference | None) -> str:
+    if found is None:
+        return "not compared"
+    mean, low, high = map(signed, found.interval)
+    return f"{MARKS[found.verdict]}: {mean} ({low} to {high})"
+
+
+def _price(run: Run) -> str:
+    amount, how, sources = price(run)
+    return f"{run.name}: {amount}; {'; '.join((how, *sources))}"
+
+
+def _list(lines: Sequence[str]) -> str:
+    return "\n".join(f"- {_text(line)}" for line in lines)
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    rule = ["---"] * len(heads)
+    cells = [[_text(cell) for cell in row] for row in (heads, *rows)]
+    return "\n".join("| " + " | ".join(row) + " |" for row in (cells[0], rule, *cells[1:]))
+
+
+def _text(text: str) -> str:
+    """Text in which nothing is markup, nor mentions anybody."""
+    safe = clipped(fit(text), CELL).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    for sign in "\\`*_[]|~":
+        safe = safe.replace(sign, f"\\{sign}")
+    return safe.replace("@", "@\u200b")

@@ -1,0 +1,106 @@
+"""Puts a question set to a target: a few at once, and what came is kept, so that a run that ends early goes on."""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from dataclasses import asdict, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from .questions import Question
+from .runs import Reply, reply_of, write
+from .targets import Ask
+
+GIVE_UP_AFTER = 10
+
+
+class Unanswered(Exception):
+    """No call has an answer: the target isn't there, or refuses everything; the text has the first reason."""
+
+
+class Kept:
+    """The answers of a target in a folder, one file each, written as they come; `identity` is all that decides them.
+
+    Another identity finds none of them.
+    """
+
+    def __init__(self, folder: Path, identity: Mapping[str, Any]) -> None:
+        self._folder, self._identity = folder, json.dumps(identity, sort_keys=True)
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def get(self, question: str) -> Reply | None:
+        """The reply to a question's text, None if there is none or its file can't be read."""
+        try:
+            return reply_of(json.loads(self._file(question).read_text(encoding="utf-8"))["reply"])
+        except (OSError, ValueError, LookupError, TypeError):
+            return None
+
+    def put(self, question: str, reply: Reply) -> None:
+        """Keep a reply."""
+        content = {"target": json.loads(self._identity), "text": question, "reply": asdict(reply)}
+        write(self._file(question), json.dumps(content))
+
+    def forget(self, question: str) -> None:
+        """Have a question asked again."""
+        self._file(question).unlink(missing_ok=True)
+
+    def _file(self, question: str) -> Path:
+        digest = hashlib.sha256(f"{self._identity}\n{question}".encode()).hexdigest()
+        return self._folder / f"{digest}.json"
+
+
+def run(
+    questions: Sequence[Question],
+    ask: Ask,
+    *,
+    concurrency: int,
+    kept: Kept | None = None,
+    tell: Callable[[Reply], None] = lambda _: None,
+) -> list[Reply]:
+    """The replies in the order of the questions; `tell` hears of each new one as it comes.
+
+    What is `kept` isn't asked, nor is a text twice. An exception of the target becomes a reply's `error` and is not
+    kept, so that it is asked again the next time. Raises `Unanswered` once 10 calls, or all of fewer, failed and there
+    is no answer yet. When it is interrupted, calls that have begun go on and are kept, and no other begins.
+    """
+    found = {text: kept.get(text) if kept else None for text in dict.fromkeys(each.question for each in questions)}
+    firsts: dict[str, Question] = {}
+    for question in questions:
+        if not found[question.question]:
+            firsts.setdefault(question.question, question)
+    at_once = max(1, min(concurrency, len(firsts)))
+    answered, failures = len(found) - len(firsts), []
+    left = iter(firsts.values())
+    pool = ThreadPoolExecutor(at_once)
+    try:
+        calls = {pool.submit(_reply, question, ask, at_once, kept) for question in islice(left, at_once)}
+        while calls:
+            done, calls = wait(calls, return_when=FIRST_COMPLETED)
+            for call in done:
+                question, reply = call.result()
+                found[question.question] = reply
+                answered += reply.error is None
+                failures += [reply.error] if reply.error else []
+                tell(reply)
+            if not answered and len(failures) >= min(GIVE_UP_AFTER, len(firsts)):
+                raise Unanswered(f"the first {len(failures)} calls failed, and none was answered: {failures[0]}")
+            calls |= {pool.submit(_reply, question, ask, at_once, kept) for question in islice(left, len(done))}
+    finally:
+        pool.shutdown(wait=False)
+    replies = ((question, found[question.question]) for question in questions)
+    return [replace(reply, question=question.id) for question, reply in replies if reply is not None]
+
+
+def _reply(question: Question, ask: Ask, at_once: int, kept: Kept | None) -> tuple[Question, Reply]:
+    start = time.monotonic()
+    try:
+        reply = Reply(question.id, **vars(ask(question.question)))
+    except Exception as error:
+        reply = Reply(question.id, error=str(error) or type(error).__name__)
+    reply = replace(reply, seconds=round(time.monotonic() - start, 3), at_once=at_once)
+    if kept and reply.error is None:
+        kept.put(question.question, reply)
+    return question, reply

@@ -1,0 +1,209 @@
+"""Stored runs: a folder with what was asked, what came back, how good it is, how long it took and what it cost.
+
+questions.jsonl  the question set as it was run
+replies.jsonl    one line a question, in its order
+metrics.json     quality alone: each metric's mean and interval, and its value for each question
+run.json         the rest, written last: a folder without it is a run that isn't finished
+"""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from .questions import Question, QuestionSetError, encoded
+from .questions import load as load_questions
+from .spread import Latency
+
+FORMAT = 1
+FOLDER = Path(".tandem/evaluations")
+CACHE = "cache"
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+class RunError(Exception):
+    """A run can't be read or stored; the text says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a target made of a question."""
+
+    question: str
+    """The question's id."""
+    text: str | None = None
+    refused: bool = False
+    cited: tuple[str, ...] = ()
+    """Documents in the order of the citations, each once."""
+    retrieved: tuple[str, ...] | None = None
+    """Documents in rank order, each once; None: the target doesn't say, as a model alone can't."""
+    model: str | None = None
+    """The model, or the endpoint, that spoke; None if none did."""
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    """None: the target doesn't say."""
+    score: float | None = None
+    """Cosine of the best cited passage."""
+    seconds: float = 0.0
+    at_once: int = 1
+    """How many calls went on at the same time."""
+    error: str | None = None
+    """Why there is no answer."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A metric over the questions that it applies to: the mean, and its 95 % bootstrap interval."""
+
+    value: float
+    low: float
+    high: float
+    count: int
+    failed: int
+    """Failed calls score 0 and are among the `count`."""
+
+
+@dataclass(frozen=True)
+class Price:
+    """What 1,000 questions cost in US dollars; None where it isn't known, never zero instead."""
+
+    usd_per_1000: Decimal | None
+    how: str
+    """How it was counted, or why it isn't known."""
+    sources: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run."""
+
+    name: str
+    folder: Path
+    target: Mapping[str, Any]
+    """What was asked: everything that decides its answers, and no secret."""
+    settings: Mapping[str, Any]
+    """How it was asked and measured: `k`, `format`, `similarity`, `concurrency`, `seconds`, `region`."""
+    set_name: str
+    """What the question set is called."""
+    questions: tuple[Question, ...]
+    digest: str
+    """Of the question set, whatever its order."""
+    replies: tuple[Reply, ...]
+    """In the order of the questions."""
+    scores: Mapping[str, tuple[float | None, ...]]
+    """Metric -> a value for each question, None where it doesn't apply. What can't be measured here is absent."""
+    metrics: Mapping[str, Measured]
+    latency: Latency
+    price: Price | None
+    started_at: str
+    finished_at: str
+
+
+def digest(questions: Sequence[Question]) -> str:
+    """The digest of a question set; it doesn't depend on the order."""
+    lines = sorted(encoded([question]) for question in questions)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def find(run: str, folder: Path = FOLDER) -> Path:
+    """The folder of a run that is named, or given by its path; raises `RunError` if there is none."""
+    for place in (folder / run, Path(run)):
+        if (place / "run.json").is_file():
+            return place
+    unfinished = next((place for place in (folder / run, Path(run)) if place.is_dir()), None)
+    if unfinished:
+        raise RunError(f"{unfinished} has no run.json: it is no run, or isn't finished; run it again to go on")
+    known = ", ".join(sorted(path.parent.name for path in folder.glob("*/run.json"))) or "none"
+    raise RunError(f"there is no run {run!r} in {folder} (there are: {known}), and no folder of this name")
+
+
+def load(folder: Path) -> Run:
+    """Read a run; raises `RunError` if it isn't finished, is of another format, or can't be read."""
+    try:
+        about = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        if about["format"] != FORMAT:
+            raise RunError(f"{folder}: its format is {about['format']!r}, this version reads {FORMAT}: run it again")
+        questions = tuple(load_questions(folder / "questions.jsonl"))
+        lines = (folder / "replies.jsonl").read_text(encoding="utf-8").split("\n")
+        replies = tuple(reply_of(json.loads(line)) for line in lines if line)
+        measured = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["metrics"]
+        run = Run(
+            name=about["name"],
+            folder=folder,
+            target=about["target"],
+            settings=about["settings"],
+            set_name=about["questions"]["name"],
+            questions=questions,
+            digest=about["questions"]["digest"],
+            replies=replies,
+            scores={name: tuple(found["scores"]) for name, found in measured.items()},
+            metrics={
+                name: Measured(**{key: value for key, value in found.items() if key != "scores"})
+                for name, found in measured.items()
+            },
+            latency=Latency(**about["latency"]),
+            price=about["price"] and _price(about["price"]),
+            started_at=about["started_at"],
+            finished_at=about["finished_at"],
+        )
+    except FileNotFoundError as error:
+        raise RunError(f"{folder} has no {Path(error.filename).name}: it isn't a finished run; run it again") from error
+    except (OSError, ValueError, LookupError, TypeError, ArithmeticError, QuestionSetError) as error:
+        raise RunError(f"{folder}: can't be read ({type(error).__name__}: {error}); run it again") from error
+    if [reply.question for reply in replies] != [question.id for question in questions]:
+        raise RunError(f"{folder}: its replies are not those to its questions; run it again")
+    return run
+
+
+def save(run: Run, versions: Mapping[str, str]) -> None:
+    """Write a run, each file at once or not at all, and `run.json` last."""
+    run.folder.mkdir(parents=True, exist_ok=True)
+    (run.folder / "run.json").unlink(missing_ok=True)
+    metrics = ",\n".join(
+        f"{json.dumps(name)}: {json.dumps(asdict(found) | {'scores': run.scores[name]})}"
+        for name, found in run.metrics.items()
+    )
+    price = run.price and asdict(run.price) | {
+        "usd_per_1000": None if run.price.usd_per_1000 is None else format(run.price.usd_per_1000, "f")
+    }
+    about = {
+        "format": FORMAT,
+        "name": run.name,
+        "target": run.target,
+        "settings": run.settings,
+        "questions": {"name": run.set_name, "count": len(run.questions), "digest": run.digest},
+        "started_at": run.started_at,
+        "finished_at": run.finished_at,
+        "latency": run.latency._asdict(),
+        "price": price,
+        "versions": dict(versions),
+    }
+    write(run.folder / "questions.jsonl", encoded(run.questions))
+    write(run.folder / "replies.jsonl", "".join(f"{json.dumps(asdict(reply))}\n" for reply in run.replies))
+    write(run.folder / "metrics.json", f'{{"format": {FORMAT}, "metrics": {{\n{metrics}\n}}}}\n')
+    write(run.folder / "run.json", json.dumps(about, indent=2, ensure_ascii=False) + "\n")
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file at once or not at all: who reads it meanwhile finds the old one or the new one."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(path)
+
+
+def reply_of(content: Mapping[str, Any]) -> Reply:
+    """A reply as `dataclasses.asdict` and JSON left it."""
+    values: dict[str, Any] = dict(content)
+    for key in ("cited", "retrieved"):
+        values[key] = None if content[key] is None else tuple(content[key])
+    return Reply(**values)
+
+
+def _price(content: Mapping[str, Any]) -> Price:
+    usd = content["usd_per_1000"]
+    return Price(None if usd is None else Decimal(usd), content["how"], tuple(content["sources"]))
