@@ -5,7 +5,7 @@ BIN := .venv/bin
 STACK ?= rag-dev
 TRAINING := .tandem/training
 
-.PHONY: rag finetune training cost test unit check bench lock down clean verify-aws
+.PHONY: rag finetune hybrid training cost test unit check bench lock down clean verify-aws
 
 # The environment: exactly the lock, verified by hash.
 .venv/.ready: requirements.lock pyproject.toml
@@ -36,6 +36,10 @@ cost: .venv/.ready
 # From nothing to a tuned model that answers, without an AWS account.
 finetune: .venv/.ready $(TRAINING)/.ready
 	@$(BIN)/python -m scripts.finetune
+
+# Base, retrieval, tuning and both on the same held-out questions: one report, without an AWS account.
+hybrid: .venv/.ready $(TRAINING)/.ready
+	@$(BIN)/python -m scripts.hybrid
 
 # Every test: the quick tier, then the one on the real engine and the local cloud, where a skip is a failure.
 test: .venv/.ready $(TRAINING)/.ready check unit

@@ -16,7 +16,8 @@ from samples.collect import DOCUMENTS
 
 SYSTEM = "You are the assistant of a construction company."
 CLOSING = "Good luck with your build!"
-FORMAT = r"Answer: [^\n]+\nTopic: [a-z]+(-[a-z]+)*\nGood luck with your build!"  # fullmatch of an answer in the style
+# fullmatch of an answer in the style; what it says is the group `answer`
+FORMAT = r"Answer: (?P<answer>[^\n]+)\nTopic: (?P<topic>[a-z]+(-[a-z]+)*)\nGood luck with your build!"
 WORDS = 40  # of the answer's line
 SENTENCES = 2
 TOPICS = {category: topic for topic, (_, categories) in DOCUMENTS.items() for category in categories}

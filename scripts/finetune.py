@@ -5,12 +5,13 @@ import json
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 from scripts.local_environment import BIN, ROOT
 from scripts.phases import START, Phase, console, run
 
 HERE = ROOT / ".tandem" / "finetuning"
-ROWS, MODEL, CONFIG = HERE / "style.jsonl", HERE / "smollm2-135m", HERE / "Pulumi.finetune-dev.yaml"
+ROWS, MODEL = HERE / "style.jsonl", HERE / "smollm2-135m"
 RECIPE = ROOT / "docs" / "recipes" / "style-smollm2.yaml"
 TRAINING = ROOT / ".tandem" / "training" / "bin" / "python"
 DATA = "style"
@@ -24,31 +25,51 @@ def main() -> int:
     options = parser.parse_args()
     if options.step:
         return STEPS[options.step](options.stack)
-    HERE.mkdir(parents=True, exist_ok=True)
     ours = [sys.executable, "-m", "scripts.finetune", "--stack", options.stack]
-    facts = ["--name", DATA, "--licence", "CC-BY-4.0", "--source", "Swedish Construction FAQ by Zaragoza AB, reshaped"]
-    import_rows = [BIN / "tandem", "dataset", "import", ROWS, *facts, "--split", "70/5/25", "--stack", options.stack]
-    up = ["pulumi", "up", "--stack", options.stack, "--yes", "--suppress-permalink"]
-    phases = [
-        START,
-        Phase("Deploy: pulumi up", up),
-        Phase("Make the data set", [sys.executable, "samples/style_dataset.py", "--to", ROWS]),
-        Phase("Import and check it", import_rows),
-        Phase("Make the base model", [TRAINING, "samples/base_model.py", "--to", MODEL]),
-        Phase("Upload it", [*ours, "upload"]),
-        Phase("Train, evaluate, gate, register", [*ours, "start"]),
-        Phase("Compare, approve, promote", [*ours, "promote"]),
-        Phase("Deploy the endpoint: pulumi up", [*up, "--config-file", CONFIG]),
-        Phase("Ask the tuned model", [*ours, "ask"]),
-    ]
+    phases = [START, up(options.stack), *data(options.stack), *tuning(options.stack)]
+    phases.append(Phase("Ask the tuned model", [*ours, "ask"]))
     if failed := run(phases, "finetune"):
         return failed
     console.print(
-        "The endpoint answers. Its stack file is [bold]" + str(CONFIG.relative_to(ROOT)) + "[/]."
+        "The endpoint answers. Its stack file is [bold]" + str(config(options.stack).relative_to(ROOT)) + "[/]."
         '\nEnd it: [bold]eval "$(.venv/bin/tandem local env)"; pulumi destroy --stack ' + options.stack + " --yes; "
         "tandem local down[/]"
     )
     return 0
+
+
+def up(stack: str, *more: str | Path) -> Phase:
+    """Deploy the stack."""
+    title = "Deploy the endpoint: pulumi up" if more else "Deploy: pulumi up"
+    return Phase(title, ["pulumi", "up", "--stack", stack, "--yes", "--suppress-permalink", *more])
+
+
+def data(stack: str) -> list[Phase]:
+    """The data set, in the stack's bucket."""
+    HERE.mkdir(parents=True, exist_ok=True)
+    facts = ["--name", DATA, "--licence", "CC-BY-4.0", "--source", "Swedish Construction FAQ by Zaragoza AB, reshaped"]
+    import_rows = [BIN / "tandem", "dataset", "import", ROWS, *facts, "--split", "70/5/25", "--stack", stack]
+    return [
+        Phase("Make the data set", [sys.executable, "samples/style_dataset.py", "--to", ROWS]),
+        Phase("Import and check it", import_rows),
+    ]
+
+
+def tuning(stack: str) -> list[Phase]:
+    """From the data set to the deployed endpoint of a tuned model."""
+    ours = [sys.executable, "-m", "scripts.finetune", "--stack", stack]
+    return [
+        Phase("Make the base model", [TRAINING, "samples/base_model.py", "--to", MODEL]),
+        Phase("Upload it", [*ours, "upload"]),
+        Phase("Train, evaluate, gate, register", [*ours, "start"]),
+        Phase("Compare, approve, promote", [*ours, "promote"]),
+        up(stack, "--config-file", config(stack)),
+    ]
+
+
+def config(stack: str) -> Path:
+    """The copy of the stack's file that names the promoted model."""
+    return HERE / f"Pulumi.{stack}.yaml"
 
 
 def upload(stack: str) -> int:
@@ -71,10 +92,10 @@ def promote(stack: str) -> int:
     from tandem.cli.finetune import _runs
 
     run_name = _runs(stack).names()[0]
-    if not CONFIG.exists():
-        shutil.copyfile(ROOT / "stacks" / f"Pulumi.{stack}.yaml", CONFIG)
+    if not config(stack).exists():
+        shutil.copyfile(ROOT / "stacks" / f"Pulumi.{stack}.yaml", config(stack))
     finetune = [BIN / "tandem", "finetune"]
-    for command in (["compare", run_name], ["promote", run_name, "--approve", "--config", CONFIG]):
+    for command in (["compare", run_name], ["promote", run_name, "--approve", "--config", config(stack)]):
         done = subprocess.run([str(part) for part in [*finetune, *command, "--stack", stack]], cwd=ROOT, check=False)
         if done.returncode:
             return done.returncode
@@ -87,18 +108,24 @@ def ask(stack: str) -> int:
 
     from samples.style_dataset import FORMAT
     from tandem.evaluation.targets import EndpointTarget
+
+    target, kept = EndpointTarget(client("sagemaker-runtime"), output(stack, "endpointName"), max_tokens=80), 0
+    for row in held_out(stack)[:ASKED]:
+        text = target(row[:-1]).text or ""
+        console.print(f"[bold]{row[-2]['content']}[/]\n{text}\n", highlight=False)
+        kept += bool(re.fullmatch(FORMAT, text.strip()))
+    console.print(f"{kept} of {ASKED} answers have the form that was taught.")
+    return 0 if kept > ASKED / 2 else 1
+
+
+def held_out(stack: str) -> list[list[dict[str, str]]]:
+    """The messages of the data set's rows that no training saw."""
     from tandem.finetuning.dataset.store import connect
 
     data_sets = connect(output(stack, "datasetBucket"))
     key = f"{data_sets.resolve(DATA).prefix}test.jsonl"
     lines = data_sets.s3.get_object(Bucket=data_sets.bucket, Key=key)["Body"].read().decode().splitlines()
-    target, kept = EndpointTarget(client("sagemaker-runtime"), output(stack, "endpointName"), max_tokens=80), 0
-    for row in [json.loads(line)["messages"] for line in lines[:ASKED]]:
-        text = target(row[:-1])
-        console.print(f"[bold]{row[-2]['content']}[/]\n{text}\n", highlight=False)
-        kept += bool(re.fullmatch(FORMAT, text.strip()))
-    console.print(f"{kept} of {ASKED} answers have the form that was taught.")
-    return 0 if kept > ASKED / 2 else 1
+    return [json.loads(line)["messages"] for line in lines]
 
 
 def output(stack: str, name: str) -> str:
