@@ -29,7 +29,7 @@ $(TRAINING)/.ready: tandem/finetuning/training/requirements.lock | .venv/.ready
 
 training: $(TRAINING)/.ready
 
-# What each stack costs, and three changes, from real previews on the local cloud.
+# What each stack costs, and four changes, from real previews on the local cloud.
 cost: .venv/.ready
 	@$(BIN)/python -m scripts.cost
 

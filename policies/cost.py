@@ -22,8 +22,8 @@ INSTANCES = {
     "aws:ec2/launchTemplate:LaunchTemplate": "instanceType",
     DOMAIN: "clusterConfig.instanceType",
 }
-UP_TO_3_DOLLARS = ["t3*.*", "t4g.*", "[mcr]*.large", "[mcr]*.xlarge", "[mcr]*.2xlarge", "g[456]*.xlarge"]
-UP_TO_3_DOLLARS += ["g[456]*.2xlarge"]
+UP_TO_3_DOLLARS = ["t3*.*", "t4g.*", "[mcr]*.medium", "[mcr]*.large", "[mcr]*.xlarge", "[mcr]*.2xlarge"]
+UP_TO_3_DOLLARS += ["g[456]*.xlarge", "g[456]*.2xlarge"]
 UP_TO_14_DOLLARS = [*UP_TO_3_DOLLARS, "[mcr]*.4xlarge", "g[456]*.4xlarge", "g[456]*.8xlarge", "g[456]*.12xlarge"]
 UP_TO_14_DOLLARS += ["g[456]*.16xlarge", "p5.4xlarge"]
 TAGGED = (
@@ -280,8 +280,7 @@ RULES = [
             NODE_GROUP,
             SCALING_GROUP,
             TRACKING_SERVER,
-            DOMAIN,
-            "aws:ec2/instance:Instance",
+            "aws:ec2/instance:Instance",  # not OpenSearch's, whose bill is the same each month and in the preview
         ),
         budget_present,
         whole_stack=True,

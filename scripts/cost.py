@@ -30,6 +30,7 @@ class Change(NamedTuple):
 CHANGES = (
     Change("another-instance", "finetune-dev", {"trainingInstance": "ml.p5.48xlarge"}),
     Change("another-embedder", "rag-dev", {"embedder": "cohere.embed-multilingual-v3", "dimensions": "1024"}),
+    Change("another-store", "rag-dev", {"store": "domain"}),
     Change(
         "a-model-served",
         "finetune-dev",

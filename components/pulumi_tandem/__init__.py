@@ -5,6 +5,7 @@ from .environments.hybrid_environment import HybridEnvironment, HybridEnvironmen
 from .environments.rag_environment import RagEnvironment, RagEnvironmentArgs
 from .foundation.rest_endpoint import Auth
 from .foundation.retention import Retention
+from .rag.vector_store import StoreKind
 
 __all__ = [
     "Auth",
@@ -15,5 +16,6 @@ __all__ = [
     "RagEnvironment",
     "RagEnvironmentArgs",
     "Retention",
+    "StoreKind",
 ]
 __version__ = "0.1.0"

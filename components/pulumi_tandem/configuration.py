@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pulumi.runtime.config
 
-from .environments import finetuning_environment, rag_environment
+from .environments import finetuning_environment, hybrid_environment, rag_environment
 from .foundation.mistakes import InvalidArguments, Mistake
 
 
@@ -21,8 +21,9 @@ class Part(NamedTuple):
 PARTS = {
     "rag": Part(rag_environment.DEFAULTS, rag_environment.rag_mistakes),
     "finetuning": Part(finetuning_environment.DEFAULTS, finetuning_environment.finetuning_mistakes),
+    "hybrid": Part(hybrid_environment.DEFAULTS, hybrid_environment.hybrid_mistakes),
 }
-ENVIRONMENTS = {"rag": ("rag",), "finetuning": ("finetuning",), "hybrid": ("rag", "finetuning")}
+ENVIRONMENTS = {"rag": ("rag",), "finetuning": ("finetuning",), "hybrid": ("rag", "finetuning", "hybrid")}
 NO_KEYS = {"tags", "endpoint_name", "inference_component"}  # arguments that a stack's configuration can't give
 
 
@@ -63,7 +64,8 @@ def environment(configuration: Mapping[str, str]) -> Environment:
         elif not set(owners) & given.keys():
             # Pulumi.yaml gives every stack the defaults of every key; only what was set can be a mistake.
             if _typed(text, PARTS[owners[0]].defaults[_snake(key)]) not in (PARTS[owners[0]].defaults[_snake(key)], ""):
-                remedy = f"Remove it, or set tandem:environment to {owners[0]} or hybrid."
+                having = " or ".join(name for name, its in ENVIRONMENTS.items() if set(owners) & set(its))
+                remedy = f"Remove it, or set tandem:environment to {having}."
                 mistakes.append(Mistake(key, text, f"not a key of environment {kind}", remedy))
         elif text != "":
             for part in given.keys() & set(owners):

@@ -39,7 +39,7 @@ from ministack.core import iam_actions, lambda_runtime, persistence  # noqa: E40
 from ministack.core.responses import AccountRegionScopedDict, AccountScopedDict  # noqa: E402
 from ministack.services import eventbridge  # noqa: E402
 
-from localcloud.services import aoss, stepfunctions  # noqa: E402
+from localcloud.services import search, stepfunctions  # noqa: E402
 from localcloud.services.answers import ID, Answers  # noqa: E402
 
 _answers: Answers[list[Any]] = Answers()
@@ -73,9 +73,9 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
 
 async def special_request(method: str, path: str, headers: dict, body: bytes, parameters: dict, *rest: Any, **raw: Any):
     """The emulator's dispatch of requests that belong to no AWS API, with ours before it."""
-    if path.startswith(aoss.PATH):
+    if path.startswith(search.PATHS):
         body = emulator._decompress_request_body(body, headers)
-        return await aoss.serve(method, raw["raw_path"], raw["raw_query_string"], headers, body, parameters)
+        return await search.serve(method, raw["raw_path"], raw["raw_query_string"], headers, body, parameters)
     if path == "/_tandem/events":  # of other parts: PutEvents takes none whose source begins with aws
         eventbridge._put_events(json.loads(body), allow_aws_source=True)
         return 200, {}, b""
@@ -138,7 +138,7 @@ def isolate_functions() -> None:
 
 
 if __name__ == "__main__":
-    aoss.install()
+    search.install()
     stepfunctions.install()
     isolate_functions()
     patched: Any = emulator

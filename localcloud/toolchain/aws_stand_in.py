@@ -11,6 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import boto3
 import grpc
 from google.protobuf.empty_pb2 import Empty  # ty: ignore[missing-module-member]
 from google.protobuf.json_format import MessageToDict as _dict
@@ -23,6 +24,9 @@ from localcloud.toolchain import plugin, translation
 
 # The bridge's own outputs, kept in the state beside the translated ones, so that nothing is lost on the way back.
 ORIGINAL = "__bridge"
+
+# Made here rather than by the Terraform provider, which waits ten minutes before it looks at one.
+DOMAIN = "aws:opensearch/domain:Domain"
 
 # Where a request has the inputs that the properties of its answer belong to.
 INPUTS = {"Check": "news", "Create": "properties", "Read": "inputs", "Update": "news"}
@@ -45,9 +49,20 @@ def _name(request) -> str:
 
 
 def _record(request):
+    if translation.type_of(request.urn) == DOMAIN:
+        asked = {"DomainName": request.properties["domainName"]}
+        made = {} if request.preview else boto3.client("opensearch").create_domain(**asked)["DomainStatus"]
+        request.properties.update({"arn": made.get("ARN", UNKNOWN), "endpoint": made.get("Endpoint", UNKNOWN)})
+        return provider_pb2.CreateResponse(id=made.get("ARN", ""), properties=request.properties)
     identifier = "" if request.preview else f"{request.properties[_name(request)]}-{uuid.uuid4().hex[:8]}"
     request.properties["arn"] = f"arn:aws:local:::{identifier}" if identifier else UNKNOWN
     return provider_pb2.CreateResponse(id=identifier, properties=request.properties)
+
+
+def _forget(request):
+    if translation.type_of(request.urn) == DOMAIN:
+        boto3.client("opensearch").delete_domain(DomainName=request.properties["domainName"])
+    return Empty()
 
 
 # What is answered for the types that are kept in the state and nowhere else.
@@ -57,7 +72,7 @@ RECORDER = {
     "Create": _record,
     "Read": lambda asked: provider_pb2.ReadResponse(id=asked.id, properties=asked.properties, inputs=asked.inputs),
     "Update": lambda asked: provider_pb2.UpdateResponse(properties=_dict(asked.olds) | _dict(asked.news)),
-    "Delete": lambda _: Empty(),
+    "Delete": _forget,
 }
 
 

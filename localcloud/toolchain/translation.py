@@ -35,6 +35,7 @@ AUTONAMED = {
     "aws:cloudwatch/metricAlarm:MetricAlarm": "name",
     "aws:s3/bucket:Bucket": "bucket",
     **dict.fromkeys(differences.recorded_types(), "name"),
+    "aws:opensearch/domain:Domain": "domainName",
     "aws:sagemaker/mlflowTrackingServer:MlflowTrackingServer": "trackingServerName",
 }
 

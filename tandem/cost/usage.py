@@ -83,9 +83,13 @@ def _usage(content: Mapping[str, Any], bill: Bill) -> None:
 
 
 def _rag(content: Mapping[str, Any], values: Mapping[str, Decimal], bill: Bill) -> None:
+    # A domain's disks bill what they hold, and its instances the search.
+    domain = content.get("store") == "domain"
+    index = () if domain else (("index", "AmazonES", "storage:serverless", "index_gigabytes"),)
+    search = "" if domain else "the search's compute units, "
     held = (
         ("documents", "AmazonS3", "storage:standard", "documents_gigabytes"),
-        ("index", "AmazonES", "storage:serverless", "index_gigabytes"),
+        *index,
         ("ledger", "AmazonDynamoDB", "storage:standard", "ledger_gigabytes"),
         ("ledger, point-in-time backup", "AmazonDynamoDB", "storage:point-in-time", "ledger_gigabytes"),
         ("logs", "AmazonCloudWatch", "logs:storage", "log_gigabytes"),
@@ -105,8 +109,7 @@ def _rag(content: Mapping[str, Any], values: Mapping[str, Decimal], bill: Bill) 
     ):
         bill.charge(Number.QUERIES, what, service, key, quantity, assumed=True)
     bill.note(
-        "not in the 1,000 queries: the search's compute units, reads of the ledger, the logs' ingestion, and "
-        "traffic to the internet"
+        f"not in the 1,000 queries: {search}reads of the ledger, the logs' ingestion, and traffic to the internet"
     )
     _profile(generator, read, written, bill)
 

@@ -73,11 +73,15 @@ class Ledger:
         item = self.table.get("active", "active")
         if item is None:
             return None
-        return IndexVersion(**{field.name: item[field.name] for field in dataclasses.fields(IndexVersion)})
+        names = {field.name for field in dataclasses.fields(IndexVersion)}
+        return IndexVersion(**{name: item[name] for name in names & item.keys()})
 
-    def activate_first(self, version: IndexVersion) -> bool:
-        """Make a version the active one if there is none; return whether that was so."""
-        return self.table.put_if_absent("active", "active", dataclasses.asdict(version))
+    def activate(self, version: IndexVersion) -> bool:
+        """Make a version the active one if none is, or one in another store, which is gone; return whether it was done.
+
+        In the same store the active one stays: moving it is a run.
+        """
+        return self.table.put_unless_same("active", "active", dataclasses.asdict(version), "endpoint")
 
     def row(self, index: str, document: str) -> Row | None:
         """One document, or None if the ledger doesn't know it."""

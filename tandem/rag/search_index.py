@@ -1,7 +1,8 @@
-"""An index in OpenSearch Serverless: the few operations that a vector collection serves.
+"""An index in OpenSearch: the few operations that a vector collection of OpenSearch Serverless serves, as domains do.
 
 There are no document ids of ours, no delete-by-query and no refresh there (developer guide, "Supported operations
-and plugins"): chunks are deleted by the ids that the store gave, and a write is visible after up to a minute.
+and plugins"): chunks are deleted by the ids that the store gave, and a write is visible after up to a minute; in a
+domain after a second.
 """
 
 import json
@@ -62,7 +63,7 @@ class SearchIndex:
     def ensure(self, body: Mapping[str, Any], deadline: Deadline) -> bool:
         """Create the index if there is none; return whether it was created.
 
-        A new data access policy takes up to a minute to hold, and until then the answer is 403.
+        New permissions take up to a minute to hold, and until then the answer is 403.
         """
 
         def create() -> dict[str, Any]:
@@ -191,6 +192,9 @@ class SearchIndex:
         reason = f"OpenSearch answered {response.status}: {response.body[:500].decode(errors='replace')}"
         if response.status in retried:
             raise Transient(reason)
+        if response.status == 403:
+            # Also for a while after the store, or a role's permissions, changed.
+            raise Unavailable(f"{reason} (if this stays so, the role has no permission for {self._index!r})")
         if response.status == 404:
             # Also for a while after the index was created.
             raise Unavailable(f"{reason} (if this stays so, the index {self._index!r} is gone: run `pulumi up`)")

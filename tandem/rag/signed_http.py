@@ -38,7 +38,7 @@ class Response:
 
 
 class SignedHttp:
-    """One endpoint of an AWS service, e.g. service `aoss` (OpenSearch Serverless) or `execute-api` (API Gateway).
+    """One endpoint of an AWS service, e.g. service `aoss` (OpenSearch Serverless), `es` (its domains) or `execute-api`.
 
     Safe to use from several threads. A path in the endpoint is kept as a prefix.
     """

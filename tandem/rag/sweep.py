@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from .index_version import IndexVersion
 from .ledger import INDEXED, WORKING, Ledger, Row
 from .retry import Deadline, Unavailable
 from .search_index import Head, SearchIndex
@@ -75,11 +76,12 @@ class Sweep:
         queue_url: str,
         ledger: Ledger,
         index: SearchIndex,
-        index_name: str,
+        version: IndexVersion,
         deadline: Deadline,
     ):
         self._s3, self._bucket, self._sqs, self._queue_url = s3, bucket, sqs, queue_url
-        self._ledger, self._index, self._name, self._deadline = ledger, index, index_name, deadline
+        self._ledger, self._index, self._name, self._deadline = ledger, index, version.index, deadline
+        self._store = version.endpoint.encode()
         self._clock = ledger.clock
         self._waiting: list[str] = []
         self.summary = Summary()
@@ -97,8 +99,11 @@ class Sweep:
         return self.summary
 
     def _compare_bucket(self) -> str:
-        """Queue every document that bucket and ledger disagree on; return the digest of the ledger's rows."""
-        digest = hashlib.sha256()
+        """Queue every document that bucket and ledger disagree on; return the digest of the store and its rows.
+
+        (Of the store: an index of the same name in another one has none of the chunks that the rows speak of.)
+        """
+        digest = hashlib.sha256(self._store)
         for document, stored, row in outer_join(self._objects(), self._rows(digest)):
             self._check_time()
             if row and row.garbage and not self._is_live(row):
@@ -119,7 +124,7 @@ class Sweep:
     def _compare_index(self) -> None:
         """Delete chunks that no document owns; queue documents whose chunks are missing."""
         self.summary.compared_index = True
-        digest, settled = hashlib.sha256(), True
+        digest, settled = hashlib.sha256(self._store), True
         chunks = itertools.groupby(self._index.heads(self._deadline), key=lambda head: head.document)
         heads = (_Chunks(document, list(group)) for document, group in chunks)
         for document, row, found in outer_join(self._rows(digest), heads):

@@ -26,13 +26,15 @@ class Table:
         answer = self._client.get_item(TableName=self._name, Key=_key(pk, sk), ConsistentRead=True)
         return _decode(answer["Item"]) if "Item" in answer else None
 
-    def put_if_absent(self, pk: str, sk: str, values: Item) -> bool:
-        """Write an item unless there is one; return whether it was written."""
+    def put_unless_same(self, pk: str, sk: str, values: Item, name: str) -> bool:
+        """Write an item unless there is one with the same attribute `name`; return whether it was written."""
+        condition = f"attribute_not_exists(#{name}) OR #{name} <> :{name}"
         try:
             self._client.put_item(
                 TableName=self._name,
                 Item=_key(pk, sk) | _encode(values),
-                ConditionExpression="attribute_not_exists(pk)",
+                ConditionExpression=condition,
+                **_placeholders(condition, values),
             )
         except botocore.exceptions.ClientError as error:
             if is_refused(error):

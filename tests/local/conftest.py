@@ -105,10 +105,11 @@ def cloud() -> Iterator[Cloud]:
 
 @dataclass
 class Service:
-    """The deployed `rag-dev` with the sample documents in it."""
+    """A deployed stack that answers questions, as `rag-dev` with the sample documents in it."""
 
     cloud: Cloud
     outputs: dict[str, str]
+    stack: str = "rag-dev"
 
     @property
     def bucket(self) -> str:
@@ -133,7 +134,7 @@ class Service:
 
     def ask(self, question: str, **fields) -> dict:
         """The service's answer, by a signed call as `tandem ask` makes it."""
-        arguments = ["ask", question, "--stack", "rag-dev", "--json"]
+        arguments = ["ask", question, "--stack", self.stack, "--json"]
         for name, value in fields.items():
             arguments += [f"--{name.replace('_', '-')}", str(value)]
         return json.loads(self.cloud.tandem(*arguments).stdout)
@@ -156,9 +157,9 @@ class Service:
     def sweep(self, **event) -> dict:
         """Runs the sweep now, as its schedule would."""
         functions = self.cloud.client("lambda")
-        names = [each["FunctionName"] for each in functions.list_functions()["Functions"]]
-        (name,) = [each for each in names if "sweep" in each]
-        answer = functions.invoke(FunctionName=name, Payload=json.dumps(event))
+        sweeps = [each for each in functions.list_functions()["Functions"] if "sweep" in each["FunctionName"]]
+        names = {each["Environment"]["Variables"]["TANDEM_DOCUMENTS_BUCKET"]: each["FunctionName"] for each in sweeps}
+        answer = functions.invoke(FunctionName=names[self.bucket], Payload=json.dumps(event))
         return json.loads(answer["Payload"].read())
 
 

@@ -31,8 +31,9 @@ def test_a_stack_against_an_empty_account(cloud, empty, stack):
     assert comment.startswith(f"<!-- tandem-cost: tandem/{stack} -->\n")
 
 
-def test_another_embedder(service):
-    check_change(service.cloud, "another-embedder")
+@pytest.mark.parametrize("change", ["another-embedder", "another-store"])
+def test_a_change_of_what_answers(service, change):
+    check_change(service.cloud, change)
 
 
 def test_what_a_preview_costs_is_told_to_programs_too(cloud, empty):

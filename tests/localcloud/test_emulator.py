@@ -184,6 +184,46 @@ def test_nobody_gets_in_without_signature_policy_or_right_secret(aws, call, coll
     assert call("GET", "/notes", to=SignedHttp(collections["first"], "aoss", "us-east-1", owner))[0] == 403
 
 
+def test_a_domain_asks_iam_for_each_method_and_path(aws):
+    iam, domains = aws("iam"), aws("opensearch")
+    iam.create_user(UserName="writer")
+    key = iam.create_access_key(UserName="writer")["AccessKey"]
+    writer = Credentials(key["AccessKeyId"], key["SecretAccessKey"])
+    made = domains.create_domain(DomainName="notes")["DomainStatus"]
+
+    def allow(*allowed):
+        statements = [
+            {"Effect": "Allow", "Action": action, "Resource": f"{made['ARN']}/{path}"} for action, path in allowed
+        ]
+        policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
+        iam.put_user_policy(UserName="writer", PolicyName="domain", PolicyDocument=policy)
+
+    def call(method, path, content=b"", service="es"):
+        client = SignedHttp(made["Endpoint"], service, "us-east-1", writer)
+        return client.request(method, path, content, timeout=30)
+
+    written = ndjson({"index": {"_id": "mine"}}, {"embedding": [1, 0, 0]})
+    allow(("es:ESHttpPut", "*"), ("es:ESHttpPost", "*/_bulk"))
+    assert call("PUT", "/notes", json.dumps(VECTORS).encode()).status == 200
+    assert call("POST", "/notes/_bulk", written, service="aoss").status == 403
+    assert call("POST", "/notes/_bulk?refresh=true", written).json()["items"][0]["index"]["_id"] == "mine"
+    assert call("POST", "/notes/_search", b"{}").status == 403
+    assert call("GET", "/notes").status == 403
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(f"{made['Endpoint']}/notes")
+    allow(("es:ESHttpPost", "*/_search"))
+    assert call("POST", "/notes/_bulk", written).status == 403
+    assert call("POST", "/notes/_search", b"{}").json()["hits"]["hits"][0]["_index"] == "notes"
+    domains.delete_domain(DomainName="notes")
+    assert call("POST", "/notes/_search", b"{}").status == 404
+    again = domains.create_domain(DomainName="notes")["DomainStatus"]
+    assert again["ARN"] == made["ARN"] and again["Endpoint"] != made["Endpoint"]
+    domains.delete_domain(DomainName="notes")
+    iam.delete_access_key(UserName="writer", AccessKeyId=writer.access_key)
+    iam.delete_user_policy(UserName="writer", PolicyName="domain")
+    iam.delete_user(UserName="writer")
+
+
 def test_functions_see_their_role_and_lambdas_packages_only(aws):
     code = """
 import importlib, boto3

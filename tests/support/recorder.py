@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ACCOUNT, REGION = "123456789012", "us-east-1"
 ARNS = {  # where it isn't arn:aws:<module>:<region>:<account>:<id>
     "Bucket": "arn:aws:s3:::{id}",
+    "Domain": f"arn:aws:es:{REGION}:{ACCOUNT}:domain/{{id}}",
     "Endpoint": f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:endpoint/{{id}}",
     "EventRule": f"arn:aws:events:{REGION}:{ACCOUNT}:rule/{{id}}",
     "Function": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{{id}}",
@@ -76,6 +77,7 @@ class _Answers(mocks.Mocks):
         state["arn"] = ARNS.get(short, f"arn:aws:{service}:{REGION}:{ACCOUNT}:{{id}}").format(id=id_)
         state["url"] = f"https://{service}.{REGION}.amazonaws.com/{ACCOUNT}/{id_}"
         extra = {
+            "Domain": {"endpoint": f"search-abc.{REGION}.es.amazonaws.com"},
             "ServerlessCollection": {"collectionEndpoint": f"https://abc.{REGION}.aoss.amazonaws.com"},
             "Invocation": {"result": '{"index": "rag-0123456789"}'},
             "Function": {"invokeArn": f"arn:aws:apigateway:{REGION}:lambda:path/{id_}"},

@@ -1,5 +1,6 @@
 """Retrieval-augmented generation, whole."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, NotRequired, TypedDict
 
@@ -12,10 +13,12 @@ from ..foundation.rest_endpoint import Auth
 from ..foundation.retention import Retention
 from ..foundation.tags import environment_tags
 from ..foundation.usage import register_usage, usage_mistakes
+from ..rag.domain_vector_store import DomainVectorStore, DomainVectorStoreArgs
 from ..rag.ingestion_pipeline import IngestionPipeline, IngestionPipelineArgs
 from ..rag.ledger import Ledger
 from ..rag.query_api import MEMORY_MEGABYTES, QueryApi, QueryApiArgs
-from ..rag.serverless_vector_store import ServerlessVectorStore
+from ..rag.serverless_vector_store import ServerlessVectorStore, ServerlessVectorStoreArgs
+from ..rag.vector_store import StoreKind, VectorStore, VectorStoreArgs
 
 
 class QueryUsage(TypedDict):
@@ -24,7 +27,7 @@ class QueryUsage(TypedDict):
     documents_gigabytes: NotRequired[float]
     """Documents in the bucket; 1 by default."""
     index_gigabytes: NotRequired[float]
-    """The index; 1 by default."""
+    """The index; 1 by default. A domain's is on the disks of its instances."""
     ledger_gigabytes: NotRequired[float]
     """The table of what is indexed; 0.1 by default."""
     log_gigabytes: NotRequired[float]
@@ -76,9 +79,20 @@ class RagEnvironmentArgs(TypedDict):
     """Larger documents are rejected, 1 to 100 MB; 25 by default."""
     sweep_minutes: NotRequired[int]
     """How often bucket, ledger and index are compared, 5 to 1,440 minutes; 15 by default."""
+    store: NotRequired[StoreKind]
+    """Where chunks and embeddings are kept: `serverless` (default) scales to zero, and wakes in 10 to 30 seconds;
+    `domain` bills all month, and is never asleep. A change makes the other store, empty, and lets the sweep fill it:
+    until then questions are refused."""
     max_search_ocu: NotRequired[int]
-    """Ceiling in OpenSearch compute units for search and for indexing each, 1 to 96; 2 by default. One costs about
-    $0.24 an hour while it runs; idle, none runs."""
+    """Ceiling of `serverless` in OpenSearch compute units for search and for indexing each, 1 to 96; 2 by default. One
+    costs about $0.24 an hour while it runs; idle, none runs."""
+    store_instance: NotRequired[str]
+    """OpenSearch instance type of `domain`; `r7g.medium.search` by default ($65 a month, and in its memory some 900,000
+    chunks of 512 dimensions)."""
+    store_instances: NotRequired[int]
+    """How many instances `domain` has, 1 to 9; 1 by default. From three on it stays up when a zone fails."""
+    store_gigabytes: NotRequired[int]
+    """Disk of each instance of `domain`, 10 to 1,024 GB; 20 by default ($2.44 a month)."""
     auth: NotRequired[Auth]
     """Who may ask: `iam` (default, SigV4) or `jwt` (tokens of a Cognito user pool)."""
     user_pool_arn: NotRequired[pulumi.Input[str]]
@@ -93,6 +107,10 @@ class RagEnvironmentArgs(TypedDict):
     """Cost-allocation tags on everything that takes tags; `tandem:environment` is set in any case."""
 
 
+STORE_ARGUMENTS = {
+    StoreKind.SERVERLESS: ("max_search_ocu",),
+    StoreKind.DOMAIN: ("store_instance", "store_instances", "store_gigabytes"),
+}
 DEFAULTS: dict[str, Any] = {
     "embedder": "amazon.titan-embed-text-v2:0",
     "dimensions": 512,
@@ -104,7 +122,11 @@ DEFAULTS: dict[str, Any] = {
     "min_score": 0.4,
     "max_document_megabytes": 25,
     "sweep_minutes": 15,
+    "store": "serverless",
     "max_search_ocu": 2,
+    "store_instance": "r7g.medium.search",
+    "store_instances": 1,
+    "store_gigabytes": 20,
     "auth": "iam",
     "user_pool_arn": "",
     "retention": "keep",
@@ -144,7 +166,7 @@ def rag_mistakes(given: Mapping[str, Any]) -> list[Mistake]:
         "max_document_megabytes", args["max_document_megabytes"], 1, 100, "MB", "Split larger documents."
     )
     mistakes += outside("sweep_minutes", args["sweep_minutes"], 5, 1440, "minutes", "15 repairs soon enough for most.")
-    mistakes += outside("max_search_ocu", args["max_search_ocu"], 1, 96, "compute units", "2 is the usual start.")
+    mistakes += _store_mistakes(args)
     mistakes += among("auth", args["auth"], Auth) + among("retention", args["retention"], Retention)
     mistakes += usage_mistakes("query_usage", args["query_usage"], QUERY_USAGE)
     pool = args["user_pool_arn"]  # an output can't be looked into
@@ -157,11 +179,30 @@ def rag_mistakes(given: Mapping[str, Any]) -> list[Mistake]:
     return mistakes
 
 
+def _store_mistakes(args: Mapping[str, Any]) -> list[Mistake]:
+    mistakes = among("store", args["store"], StoreKind)
+    others = [] if mistakes else [kind for kind in StoreKind if kind != args["store"]]
+    mistakes += outside("max_search_ocu", args["max_search_ocu"], 1, 96, "compute units", "2 is the usual start.")
+    if not re.fullmatch(r"[a-z0-9]+\.[a-z0-9]+\.search", str(args["store_instance"])):
+        remedy = "For example r7g.medium.search."
+        mistakes.append(Mistake("store_instance", args["store_instance"], "an OpenSearch instance type", remedy))
+    mistakes += outside("store_instances", args["store_instances"], 1, 9, "instances", "3 stay up when a zone fails.")
+    mistakes += outside("store_gigabytes", args["store_gigabytes"], 10, 1024, "GB", "20 is the usual start.")
+    for other in others:
+        for key in STORE_ARGUMENTS[other]:
+            if args[key] != DEFAULTS[key]:  # which a stack's configuration has of every argument
+                allowed = f"its default, {DEFAULTS[key]}, unless store is {other.value}"
+                mistakes.append(Mistake(key, args[key], allowed, f"Remove it, or set store to {other.value}."))
+    return mistakes
+
+
 class RagEnvironment(pulumi.ComponentResource):
     """A service that answers questions from documents: put them into a bucket, ask at a URL, get cited answers.
 
-    Composes a documents bucket, a ledger, a `ServerlessVectorStore`, an `IngestionPipeline` and a `QueryApi`.
-    Idle cost: about $0.50 a month beyond the free tier (alarms; storage of the documents and the index comes on top).
+    Composes a documents bucket, a ledger, a `ServerlessVectorStore` or `DomainVectorStore`, an `IngestionPipeline` and
+    a `QueryApi`. Idle cost: about $0.50 a month beyond the free tier (alarms; storage of the documents and the index
+    comes on top). With `store: domain` also its instances and disks: $67.41 for one r7g.medium.search (730 hours of
+    $0.089) with 20 GB (of $0.122).
     Raises `InvalidArguments`, with every mistake, before anything is registered.
     """
 
@@ -195,20 +236,26 @@ class RagEnvironment(pulumi.ComponentResource):
 
         documents = DataBucket(f"{name}-documents", {"retention": retention, "tags": tags}, opts=child)
         ledger = Ledger(f"{name}-ledger", {"retention": retention, "tags": tags}, opts=child)
-        store = ServerlessVectorStore(
-            name,
-            ledger,
-            {
-                "embedder": settings["embedder"],
-                "dimensions": settings["dimensions"],
-                "chunk_tokens": settings["chunk_tokens"],
-                "chunk_overlap": settings["chunk_overlap"],
-                "max_search_ocu": settings["max_search_ocu"],
-                "retention": retention,
-                "tags": tags,
-            },
-            opts=child,
-        )
+        stored: VectorStoreArgs = {
+            "embedder": settings["embedder"],
+            "dimensions": settings["dimensions"],
+            "chunk_tokens": settings["chunk_tokens"],
+            "chunk_overlap": settings["chunk_overlap"],
+            "retention": retention,
+            "tags": tags,
+        }
+        store: VectorStore
+        if settings["store"] == StoreKind.DOMAIN:
+            domain: DomainVectorStoreArgs = {
+                **stored,
+                "instance": settings["store_instance"],
+                "instances": settings["store_instances"],
+                "gigabytes": settings["store_gigabytes"],
+            }
+            store = DomainVectorStore(name, ledger, domain, opts=child)
+        else:
+            serverless: ServerlessVectorStoreArgs = {**stored, "max_search_ocu": settings["max_search_ocu"]}
+            store = ServerlessVectorStore(name, ledger, serverless, opts=child)
         ingestion_args: IngestionPipelineArgs = {
             "max_document_megabytes": settings["max_document_megabytes"],
             "sweep_minutes": settings["sweep_minutes"],
@@ -231,6 +278,7 @@ class RagEnvironment(pulumi.ComponentResource):
 
         usage = {
             "kind": "rag",
+            "store": StoreKind(settings["store"]).value,
             "embedder": settings["embedder"],
             "generator": settings["generator"],
             "memory_megabytes": MEMORY_MEGABYTES,
@@ -238,9 +286,9 @@ class RagEnvironment(pulumi.ComponentResource):
         }
         register_usage(name, usage, tags=tags, parent=self)
 
-        self.query_url, self.query_invoke_arn = query.query_url, query.invoke_arn
+        self.query_url, self.query_invoke_arn, self.api_name = query.query_url, query.invoke_arn, query.api_name
         self.documents_bucket = documents.bucket_name
-        self.collection_endpoint, self.index_name = store.collection_endpoint, store.index_name
+        self.collection_endpoint, self.index_name = store.endpoint, store.index_name
         self.ledger_table, self.dead_letter_queue_url = ledger.table_name, ingestion.dead_letter_url
         self.register_outputs(
             {

@@ -10,10 +10,9 @@ from ..foundation.data_bucket import DataBucket
 from ..foundation.function import Function
 from ..foundation.policy import allow
 from ..foundation.work_queue import WorkQueue
-from . import search_access
 from .ledger import Ledger
-from .serverless_vector_store import ServerlessVectorStore
 from .sweep import Sweep
+from .vector_store import Permission, VectorStore
 
 INGEST_SECONDS = 300
 QUEUE_CONSUMER = [
@@ -42,7 +41,7 @@ class IngestionPipeline(pulumi.ComponentResource):
     """Keeps the index equal to the bucket: events through a queue to a function, and a scheduled sweep that repairs.
 
     Creates a rule for the bucket's changes, a queue with dead letters, the ingest function with its access to the
-    collection, and the sweep. At most five documents are worked on at a time, which bounds the load on the embedder.
+    store, and the sweep. At most five documents are worked on at a time, which bounds the load on the embedder.
     Idle cost: alarms, and a sweep each `sweep_minutes` that wakes no search while nothing has changed.
     """
 
@@ -56,7 +55,7 @@ class IngestionPipeline(pulumi.ComponentResource):
         name: str,
         bucket: DataBucket,
         ledger: Ledger,
-        store: ServerlessVectorStore,
+        store: VectorStore,
         args: IngestionPipelineArgs,
         opts: pulumi.ResourceOptions | None = None,
     ):
@@ -109,7 +108,7 @@ class IngestionPipeline(pulumi.ComponentResource):
                         ledger.table_arn,
                     ),
                     allow(["bedrock:InvokeModel"], embedder_resources(self)),
-                    search_access.data_plane(store.collection_arn),
+                    *store.statements(Permission.WRITE),
                 ],
                 "environment": {
                     "TANDEM_LEDGER_TABLE": ledger.table_name,
@@ -124,9 +123,7 @@ class IngestionPipeline(pulumi.ComponentResource):
             },
             opts=child,
         )
-        access = search_access.grant(
-            self, f"{name}-ingest", store.collection_name, ingest.role_arn, search_access.WRITE
-        )
+        access = store.grant(self, f"{name}-ingest", ingest.role_arn, Permission.WRITE)
         lambda_.EventSourceMapping(
             f"{name}-work",
             event_source_arn=queue.queue_arn,
@@ -136,7 +133,7 @@ class IngestionPipeline(pulumi.ComponentResource):
             scaling_config={"maximum_concurrency": 5},
             tags=tags,
             # Before there is an index to write to, every message would be a failed attempt.
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[ingest, access, store]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[ingest, *access, store]),
         )
         Sweep(f"{name}-sweep", bucket, ledger, store, queue, {"minutes": args["sweep_minutes"], **shared}, opts=child)
         self.queue_url, self.dead_letter_url = queue.queue_url, queue.dead_letter_url

@@ -10,9 +10,8 @@ from ..foundation.bedrock import embedder_resources, invoke_resources
 from ..foundation.function import Function
 from ..foundation.policy import allow
 from ..foundation.rest_endpoint import Auth, RestEndpoint, RestEndpointArgs
-from . import search_access
 from .ledger import Ledger
-from .serverless_vector_store import ServerlessVectorStore
+from .vector_store import Permission, VectorStore
 
 MEMORY_MEGABYTES = 1024
 
@@ -41,8 +40,9 @@ class QueryApiArgs(TypedDict):
 class QueryApi(pulumi.ComponentResource):
     """`POST /query`: retrieves, generates, cites.
 
-    Creates a function with read access to the collection, a REST endpoint in front of it, and an alarm on errors.
-    Idle cost: none.
+    Creates a function with read access to the store, a REST endpoint in front of it, and an alarm on errors; with an
+    endpoint also one on its silence. Idle cost: the alarms, $0.10 each; the second one's metric costs up to $0.30 a
+    month, by the hours in which questions are answered.
     """
 
     query_url: pulumi.Output[str]
@@ -54,7 +54,7 @@ class QueryApi(pulumi.ComponentResource):
         self,
         name: str,
         ledger: Ledger,
-        store: ServerlessVectorStore,
+        store: VectorStore,
         args: QueryApiArgs,
         opts: pulumi.ResourceOptions | None = None,
     ):
@@ -80,7 +80,7 @@ class QueryApi(pulumi.ComponentResource):
                         ["bedrock:InvokeModel"],
                         [*embedder_resources(self), *invoke_resources(args["generator"], self)],
                     ),
-                    search_access.data_plane(store.collection_arn),
+                    *store.statements(Permission.READ),
                     *tuned,
                 ],
                 "environment": {
@@ -96,7 +96,7 @@ class QueryApi(pulumi.ComponentResource):
             },
             opts=child,
         )
-        search_access.grant(self, name, store.collection_name, function.role_arn, search_access.READ)
+        store.grant(self, name, function.role_arn, Permission.READ)
         endpoint_args: RestEndpointArgs = {
             "route": "query",
             "auth": args["auth"],
@@ -118,5 +118,23 @@ class QueryApi(pulumi.ComponentResource):
             tags=tags,
             parent=self,
         )
+        if endpoint_name:
+            # Over two periods: a model that comes back from zero takes up to one, which nobody has to look at.
+            alarm(
+                f"{name}-fallback",
+                namespace="Tandem",
+                metric="Fallback",
+                dimensions={"Endpoint": endpoint_name},
+                statistic="Average",
+                threshold=0.5,
+                period_seconds=900,
+                periods=2,
+                description="For half an hour the hosted model has written most answers: the tuned one is cold, gone "
+                "or failing. The function's log has the reasons, as `fallback`.",
+                topic_arn=args.get("alarm_topic_arn"),
+                tags=tags,
+                parent=self,
+            )
         self.query_url, self.invoke_arn = endpoint.url, endpoint.invoke_arn
+        self.api_name = endpoint.api_name
         self.register_outputs({"queryUrl": self.query_url, "invokeArn": self.invoke_arn})

@@ -1,43 +1,36 @@
 """A vector store that costs nothing while nobody asks."""
 
-from typing import NotRequired, TypedDict
+from collections.abc import Sequence
 
 import pulumi
-from pulumi_aws import lambda_, opensearch
+from pulumi_aws import opensearch
 
-from ..foundation.function import Function
 from ..foundation.names import physical_name
-from ..foundation.policy import allow
-from ..foundation.retention import Retention, holding_data
-from . import search_access
+from ..foundation.policy import Statement, allow
+from ..foundation.retention import holding_data
 from .ledger import Ledger
+from .vector_store import Permission, VectorStore, VectorStoreArgs
+
+RULES = {
+    Permission.READ: {"aoss:ReadDocument", "aoss:DescribeIndex"},
+    Permission.WRITE: {"aoss:WriteDocument", "aoss:DescribeIndex"},
+    Permission.CREATE_INDEX: {"aoss:CreateIndex", "aoss:DescribeIndex"},
+}
 
 
-class ServerlessVectorStoreArgs(TypedDict):
+class ServerlessVectorStoreArgs(VectorStoreArgs):
     """Arguments of `ServerlessVectorStore`."""
 
-    embedder: str
-    """Bedrock embedding model. A change makes a new index version beside the active one."""
-    dimensions: int
-    """Length of an embedding. A change makes a new index version."""
-    chunk_tokens: int
-    """Length of a chunk in tokens. A change makes a new index version."""
-    chunk_overlap: int
-    """Tokens that a chunk repeats of the one before. A change makes a new index version."""
     max_search_ocu: int
     """Ceiling in OpenSearch compute units, for search and for indexing each."""
-    retention: Retention
-    """`keep` protects the collection; `erase` deletes it with its indices at destroy."""
-    tags: NotRequired[pulumi.Input[dict[str, pulumi.Input[str]]]]
-    """Cost-allocation tags."""
 
 
-class ServerlessVectorStore(pulumi.ComponentResource):
+class ServerlessVectorStore(VectorStore):
     """An OpenSearch Serverless collection for vectors, of the generation that scales to zero, and its first index.
 
     Creates the encryption and network policies, a NextGen collection group, the collection, and a function that runs
     once a deployment and ensures that the index of this embedder, dimension and chunking exists. It writes the record
-    of the active index only if there is none: moving it is a run, not a deployment.
+    of the active index only if none of this collection is: moving it is a run, not a deployment.
 
     The endpoint is reachable from the internet and every request must be signed by a role of a data access policy.
     Encryption is with AWS's own key, since a key of one's own brings its own set of compute units (AWS document
@@ -51,10 +44,6 @@ class ServerlessVectorStore(pulumi.ComponentResource):
     """Name of the collection."""
     collection_arn: pulumi.Output[str]
     """ARN of the collection."""
-    collection_endpoint: pulumi.Output[str]
-    """URL of the collection's OpenSearch API."""
-    index_name: pulumi.Output[str]
-    """Name of the index of this embedder, dimension and chunking."""
 
     def __init__(
         self,
@@ -114,49 +103,47 @@ class ServerlessVectorStore(pulumi.ComponentResource):
                 holding_data(self, args["retention"]), pulumi.ResourceOptions(depends_on=[encryption, network])
             ),
         )
-        indexer = Function(
-            f"{name}-index",
-            {
-                "handler": "tandem.rag.functions.ensure_index.handler",
-                "statements": [
-                    search_access.data_plane(collection.arn),
-                    allow(["dynamodb:PutItem"], ledger.table_arn),
-                ],
-                "environment": {"TANDEM_LEDGER_TABLE": ledger.table_name},
-                "memory_megabytes": 512,
-                "timeout_seconds": 180,
-                "tags": tags or {},
-            },
-            opts=child,
-        )
-        access = search_access.grant(
-            self, f"{name}-index", collection_name, indexer.role_arn, search_access.CREATE_INDEX
-        )
-        ensured = lambda_.Invocation(
-            f"{name}-ensure-index",
-            function_name=indexer.function_name,
-            lifecycle_scope="CREATE_ONLY",
-            input=pulumi.Output.json_dumps(
-                {
-                    "endpoint": collection.collection_endpoint,
-                    "base": name,
-                    "embedder": args["embedder"],
-                    "dimensions": args["dimensions"],
-                    "chunk_tokens": args["chunk_tokens"],
-                    "chunk_overlap": args["chunk_overlap"],
-                }
-            ),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[access, indexer]),
-        )
-        self.collection_name = collection.name
-        self.collection_arn = collection.arn
-        self.collection_endpoint = collection.collection_endpoint
-        self.index_name = pulumi.Output.json_loads(ensured.result).apply(lambda result: result["index"])
+        self.collection_name, self.collection_arn = collection.name, collection.arn
+        self._ensure_index(name, ledger, args, collection.collection_endpoint, "aoss")
         self.register_outputs(
             {
                 "collectionName": self.collection_name,
                 "collectionArn": self.collection_arn,
-                "collectionEndpoint": self.collection_endpoint,
+                "endpoint": self.endpoint,
                 "indexName": self.index_name,
             }
         )
+
+    def statements(self, *permissions: Permission) -> list[Statement]:  # noqa: ARG002 - data access policies narrow it
+        """The IAM half, which lets a role reach the endpoint at all: this service asks IAM *and* its own policies."""
+        return [allow(["aoss:APIAccessAll"], self.collection_arn)]
+
+    def grant(
+        self, component: pulumi.ComponentResource, name: str, role_arn: pulumi.Input[str], *permissions: Permission
+    ) -> Sequence[pulumi.Resource]:
+        """The data half: a policy of the component's own, so that every consumer grants itself what it needs.
+
+        (A *data* policy is an `AccessPolicy` in this service; `SecurityPolicy` is for encryption and network.)
+        """
+        rules = [
+            {
+                "Rules": [
+                    {
+                        "ResourceType": "index",
+                        "Resource": [pulumi.Output.concat("index/", self.collection_name, "/*")],
+                        "Permission": sorted(set().union(*(RULES[permission] for permission in permissions))),
+                    }
+                ],
+                "Principal": [role_arn],
+            }
+        ]
+        return [
+            opensearch.ServerlessAccessPolicy(
+                f"{name}-access",
+                name=physical_name(component, name, 32),
+                type="data",
+                description=f"What {name} does in the indices",
+                policy=pulumi.Output.json_dumps(rules),
+                opts=pulumi.ResourceOptions(parent=component),
+            )
+        ]

@@ -10,9 +10,8 @@ from ..foundation.function import Function
 from ..foundation.policy import allow
 from ..foundation.schedule import every
 from ..foundation.work_queue import WorkQueue
-from . import search_access
 from .ledger import Ledger
-from .serverless_vector_store import ServerlessVectorStore
+from .vector_store import Permission, VectorStore
 
 
 class SweepArgs(TypedDict):
@@ -40,7 +39,7 @@ class Sweep(pulumi.ComponentResource):
         name: str,
         bucket: DataBucket,
         ledger: Ledger,
-        store: ServerlessVectorStore,
+        store: VectorStore,
         queue: WorkQueue,
         args: SweepArgs,
         opts: pulumi.ResourceOptions | None = None,
@@ -56,7 +55,7 @@ class Sweep(pulumi.ComponentResource):
                     allow(["s3:ListBucket"], bucket.bucket_arn),
                     allow(["dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"], ledger.table_arn),
                     allow(["sqs:SendMessage"], queue.queue_arn),
-                    search_access.data_plane(store.collection_arn),
+                    *store.statements(Permission.READ, Permission.WRITE),
                 ],
                 "environment": {
                     "TANDEM_LEDGER_TABLE": ledger.table_name,
@@ -69,9 +68,7 @@ class Sweep(pulumi.ComponentResource):
             },
             opts=child,
         )
-        search_access.grant(
-            self, name, store.collection_name, function.role_arn, search_access.READ + search_access.WRITE
-        )
+        store.grant(self, name, function.role_arn, Permission.READ, Permission.WRITE)
         every(
             name,
             args["minutes"],

@@ -1,4 +1,4 @@
-"""Makes sure, once a deployment, that the index of the configured version exists."""
+"""Makes sure, when a deployment changes it, that the index of the configured version exists."""
 
 from typing import Any
 
@@ -13,15 +13,17 @@ SECONDS = 150.0
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001
-    """Create the index if there is none, and make it the active one if none is. Safe to call again.
+    """Create the index if there is none, and make it the active one if none is in this store. Safe to call again.
 
-    Payload: `endpoint`, `base`, `embedder`, `dimensions`, `chunk_tokens`, `chunk_overlap`. Returns `index`, `created`
-    and `activated`. Raises for an unsupported embedder, and if the collection doesn't let us in within 150 seconds.
+    Payload: `endpoint`, `service`, `base`, `embedder`, `dimensions`, `chunk_tokens`, `chunk_overlap`. Returns `index`,
+    `created` and `activated`. Raises for an unsupported embedder, and if the store doesn't let us in within 150
+    seconds.
     """
     identity = (event["embedder"], int(event["dimensions"]), int(event["chunk_tokens"]), int(event["chunk_overlap"]))
-    version = IndexVersion(event["endpoint"], index_name(event["base"], *identity), *identity)
+    service = event["service"]
+    version = IndexVersion(event["endpoint"], index_name(event["base"], *identity, service), *identity, service)
     supported(version.embedder, version.dimensions, version.chunk_tokens)
-    created = open_index(version).ensure(index_body(version.dimensions), Deadline(SECONDS))
-    result = {"index": version.index, "created": created, "activated": ledger().activate_first(version)}
+    created = open_index(version).ensure(index_body(version.dimensions, service), Deadline(SECONDS))
+    result = {"index": version.index, "created": created, "activated": ledger().activate(version)}
     log("index ensured", **result)
     return result

@@ -20,7 +20,7 @@ def ledger() -> Ledger:
 @functools.cache
 def open_index(version: IndexVersion) -> SearchIndex:
     """The index of a version; its connections are kept."""
-    return SearchIndex(SignedHttp(version.endpoint, "aoss", region(), credentials()), version.index)
+    return SearchIndex(SignedHttp(version.endpoint, version.service, region(), credentials()), version.index)
 
 
 @functools.cache

@@ -29,7 +29,7 @@ def handler(event: dict[str, Any] | None, context: Any) -> dict[str, Any]:
         queue_url=os.environ["TANDEM_QUEUE_URL"],
         ledger=ledger(),
         index=open_index(version),
-        index_name=version.index,
+        version=version,
         deadline=Deadline(context.get_remaining_time_in_millis() / 1000 - MARGIN_SECONDS),
     )
     summary = sweep.run(full=bool((event or {}).get("full")))

@@ -6,13 +6,17 @@ import pytest
 import yaml
 from pulumi_tandem import FineTuningEnvironmentArgs, RagEnvironmentArgs
 from pulumi_tandem.configuration import environment
-from pulumi_tandem.environments import finetuning_environment, rag_environment
+from pulumi_tandem.environments import finetuning_environment, hybrid_environment, rag_environment
 from pulumi_tandem.foundation.mistakes import InvalidArguments
 
 from tests.support.recorder import ROOT, record_stack
 
 DECLARED = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
-PARTS = {"rag": rag_environment.DEFAULTS, "finetuning": finetuning_environment.DEFAULTS}
+PARTS = {
+    "rag": rag_environment.DEFAULTS,
+    "finetuning": finetuning_environment.DEFAULTS,
+    "hybrid": hybrid_environment.DEFAULTS,
+}
 KINDS = ["rag", "finetuning", "hybrid"]
 
 
@@ -46,7 +50,7 @@ def test_every_argument_has_a_default(part, arguments):
 
 
 def test_every_key_is_declared_and_no_other():
-    assert set(DECLARED) == {"environment", *keys_of("rag"), *keys_of("finetuning")}
+    assert set(DECLARED) == {"environment", *(key for part in PARTS for key in keys_of(part))}
     assert all(key["description"].endswith(".") for key in DECLARED.values())
 
 
@@ -92,6 +96,7 @@ def test_hybrid_gives_each_part_its_keys_and_both_what_they_share():
     assert environment(text).arguments == {
         "rag": {"dimensions": 256, **shared},
         "finetuning": {"attempts": 3, **shared},
+        "hybrid": {},
     }
 
 
@@ -99,15 +104,16 @@ def test_hybrid_gives_each_part_its_keys_and_both_what_they_share():
 @pytest.mark.parametrize(
     ("kind", "key", "value", "other"),
     [
-        ("rag", "attempts", "3", "finetuning"),
-        ("rag", "spot", "true", "finetuning"),
-        ("finetuning", "dimensions", "256", "rag"),
+        ("rag", "attempts", "3", "finetuning or hybrid"),
+        ("rag", "spot", "true", "finetuning or hybrid"),
+        ("finetuning", "dimensions", "256", "rag or hybrid"),
+        ("rag", "dashboard", "true", "hybrid"),
     ],
 )
 def test_keys_of_another_environment_are_refused(kind, key, value, other):
     (mistake,) = refused({"environment": kind, key: value}).mistakes
     assert (mistake.key, mistake.value, mistake.allowed) == (key, value, f"not a key of environment {kind}")
-    assert mistake.remedy == f"Remove it, or set tandem:environment to {other} or hybrid."
+    assert mistake.remedy == f"Remove it, or set tandem:environment to {other}."
 
 
 @pytest.mark.faults
@@ -129,9 +135,10 @@ def test_the_environment_has_to_be_one_that_there_is(configuration):
 @pytest.mark.faults
 def test_every_mistake_is_listed_once():
     wrong = {"dimensions": "7", "attempts": "many", "spot": "maybe", "retention": "delete", "gpu": "1", "model": "m"}
+    wrong |= {"dashboard": "yes"}
     error = refused({"environment": "hybrid", **wrong})
     assert sorted(mistake.key for mistake in error.mistakes) == sorted(wrong)
-    for part in ("'many'", "'maybe'", "keep or erase", "6 invalid argument(s)"):
+    for part in ("'many'", "'maybe'", "keep or erase", "7 invalid argument(s)"):
         assert part in str(error)
 
 

@@ -12,9 +12,17 @@ from tests.support.recorder import record_stack
 CONFIG = {"tandem:environment": "rag", "tandem:retention": "erase"}
 
 
+DOMAIN = CONFIG | {"tandem:store": "domain"}
+
+
 @pytest.fixture(scope="module")
 def stack():
     return record_stack(CONFIG)
+
+
+@pytest.fixture(scope="module")
+def with_domain():
+    return record_stack(DOMAIN)
 
 
 def test_outputs_are_the_contract(stack):
@@ -37,6 +45,53 @@ def test_store_is_of_the_generation_that_scales_to_zero(stack):
     assert limits["maxSearchCapacityInOcu"] == limits["maxIndexingCapacityInOcu"] == 2
     assert stack.one("ServerlessCollection").inputs["collectionGroupName"] == group.inputs["name"]
     assert stack.one("ServerlessCollection").inputs["type"] == "VECTORSEARCH"
+
+
+def test_a_domain_is_encrypted_speaks_tls_and_is_all_that_a_domain_needs(with_domain):
+    domain = with_domain.one("Domain").inputs
+    assert domain["clusterConfig"] == {"instanceType": "r7g.medium.search", "instanceCount": 1}
+    assert domain["ebsOptions"] == {"ebsEnabled": True, "volumeType": "gp3", "volumeSize": 20}
+    assert domain["encryptAtRest"]["enabled"] and domain["nodeToNodeEncryption"]["enabled"]
+    assert domain["domainEndpointOptions"]["enforceHttps"] is True
+    assert domain["domainEndpointOptions"]["tlsSecurityPolicy"] == "Policy-Min-TLS-1-2-PFS-2023-10"
+    assert domain["softwareUpdateOptions"] == {"autoSoftwareUpdateEnabled": True}
+    assert len(domain["domainName"]) <= 28
+    assert domain["tags"]["tandem:environment"] == "rag"
+    assert not [each.name for each in with_domain.resources if "serverless" in each.type.lower()]
+
+
+@pytest.mark.parametrize(("instances", "zones"), [("2", 2), ("3", 3), ("4", 3)])
+def test_instances_of_a_domain_are_spread_over_zones(instances, zones):
+    cluster = record_stack(DOMAIN | {"tandem:storeInstances": instances}).one("Domain").inputs["clusterConfig"]
+    assert (cluster["instanceCount"], cluster["zoneAwarenessEnabled"]) == (int(instances), True)
+    assert cluster["zoneAwarenessConfig"] == {"availabilityZoneCount": zones}
+
+
+def test_each_role_may_make_the_requests_to_a_domain_that_it_makes(with_domain):
+    arn = "arn:aws:es:us-east-1:123456789012:domain/"
+    asked = {
+        (policy.name, action, statement["Resource"].removeprefix(arn).partition("/")[2])
+        for policy in with_domain.of("RolePolicy")
+        for statement in json.loads(policy.inputs["policy"])["Statement"]
+        for action in statement["Action"]
+        if action.startswith("es:")
+    }
+    assert asked == {
+        ("rag-index-permissions", "es:ESHttpPut", "*"),
+        ("rag-query-permissions", "es:ESHttpPost", "*/_search"),
+        ("rag-ingestion-ingest-permissions", "es:ESHttpPost", "*/_bulk"),
+        ("rag-ingestion-sweep-permissions", "es:ESHttpPost", "*/_search"),
+        ("rag-ingestion-sweep-permissions", "es:ESHttpPost", "*/_bulk"),
+    }
+
+
+@pytest.mark.parametrize(("given", "service"), [(CONFIG, "aoss"), (DOMAIN, "es")])
+def test_the_index_is_ensured_where_the_store_is(given, service):
+    stack = record_stack(given)
+    payload = json.loads(stack.one("Invocation").inputs["input"])
+    assert payload["service"] == service
+    assert payload["endpoint"] == stack.outputs["collectionEndpoint"]
+    assert payload["endpoint"].startswith("https://") and f".{service}." in payload["endpoint"]
 
 
 def test_documents_are_private_encrypted_versioned_and_announced(stack):
@@ -82,6 +137,7 @@ def test_keep_protects_what_holds_data():
     stack = record_stack({"tandem:environment": "rag"})
     protected = {r.type.rsplit(":", 1)[-1] for r in stack.resources if r.protect}
     assert {"Bucket", "Table", "ServerlessCollection"} <= protected
+    assert record_stack(DOMAIN | {"tandem:retention": "keep"}).one("Domain").protect
     assert stack.one("Table").inputs["deletionProtectionEnabled"] is True
     assert stack.one("aws:s3/bucket:Bucket").inputs.get("forceDestroy", False) is False
 
@@ -104,11 +160,14 @@ def test_children_have_their_component_as_parent(stack):
     assert [r.name for r in stack.resources if r.parent == "tandem-test"] == ["rag"]
 
 
-def test_survives_a_preview_in_which_nothing_is_known():
-    assert len(record_stack(CONFIG, preview=True).resources) == len(record_stack(CONFIG).resources)
+@pytest.mark.parametrize("given", [CONFIG, DOMAIN])
+def test_survives_a_preview_in_which_nothing_is_known(given):
+    assert len(record_stack(given, preview=True).resources) == len(record_stack(given).resources)
 
 
-def test_every_iam_policy_passes_the_linter(stack):
+@pytest.mark.parametrize("given", [CONFIG, DOMAIN])
+def test_every_iam_policy_passes_the_linter(given):
+    stack = record_stack(given)
     policies = {r.name: r.inputs["policy"] for r in stack.of("RolePolicy")}
     assert len(policies) == 4
     unexplained = {
@@ -132,7 +191,9 @@ def test_the_linter_finds_what_is_wrong():
     assert parliament.analyze_policy_string(wrong).findings
 
 
-def test_no_statement_allows_everything(stack):
+@pytest.mark.parametrize("given", [CONFIG, DOMAIN])
+def test_no_statement_allows_everything(given):
+    stack = record_stack(given)
     for resource in stack.of("RolePolicy"):
         for statement in json.loads(resource.inputs["policy"])["Statement"]:
             resources = statement["Resource"]
@@ -162,15 +223,43 @@ def test_every_mistake_is_reported_at_once():
         "sweepMinutes": "1",
         "maxSearchOcu": "0",
         "maxDocumentMegabytes": "500",
+        "storeInstance": "t3.small",
+        "storeInstances": "10",
+        "storeGigabytes": "5",
     }
     with pytest.raises(InvalidArguments) as caught:
         environment(configuration)
     keys = [mistake.key for mistake in caught.value.mistakes]
     wrong = "environment embeder dimensions chunkOverlap minScore userPoolArn retention sweepMinutes maxSearchOcu"
+    wrong += " storeInstance storeInstances storeGigabytes" * 2  # also for a store that they don't belong to
     assert sorted(keys) == sorted([*wrong.split(), "maxDocumentMegabytes"])
     text = str(caught.value)
     for part in ("384", "256 or 512 or 1024", "'rags'", "0 to 49", "not a key"):
         assert part in text
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("given", "mistakes"),
+    [
+        ({"store": "domain", "maxSearchOcu": "4"}, {"maxSearchOcu": "set store to serverless"}),
+        (
+            {"storeInstance": "r7g.large.search", "storeGigabytes": "50"},
+            {"storeInstance": "set store to domain", "storeGigabytes": "set store to domain"},
+        ),
+        ({"store": "vectors", "storeInstances": "3"}, {"store": "Choose serverless or domain"}),
+        ({"store": "domain", "maxSearchOcu": "2", "storeInstances": "3"}, {}),
+        ({"store": "serverless", "storeInstance": "r7g.medium.search", "storeInstances": "1"}, {}),
+    ],
+)
+def test_a_store_takes_its_own_arguments_only(given, mistakes):
+    try:
+        environment({"environment": "rag"} | given)
+        found = {}
+    except InvalidArguments as error:
+        found = {mistake.key: mistake.remedy for mistake in error.mistakes}
+    assert found.keys() == mistakes.keys()
+    assert all(mistakes[key] in found[key] for key in found)
 
 
 @pytest.mark.faults

@@ -59,6 +59,7 @@ def query(namespace, **given):
         (ALARM, {"namespace": "AWS/SQS", "metricName": "Age", "period": 300}, "0.10"),
         (ALARM, {"namespace": "Tandem", "metricName": "Age", "period": 300}, "0.40"),  # and the metric, 0.30
         (ALARM, {"metricQueries": [query("AWS/SQS"), query("Mine"), {"id": "e", "expression": "m/2"}]}, "0.50"),
+        ("aws:cloudwatch/dashboard:Dashboard", {"dashboardBody": "{}"}, "3.00"),
         (CLUSTER, {}, "73.00"),
         (CLUSTER, {"version": "1.33"}, "438.00"),  # 730 x (0.10 + 0.50)
         (CLUSTER, {"version": "1.33", "upgradePolicy": {"supportType": "STANDARD"}}, "73.00"),

@@ -55,7 +55,13 @@ def test_thousand_queries_and_what_a_rag_environment_holds():
     assert found.usd(Number.IDLE) == Decimal("0.122")
     assert all(charge.assumed for charge in found.charges)
     assert not found.unpriced
-    assert any("not in the 1,000 queries" in note for note in found.notes)
+    assert any("not in the 1,000 queries: the search's compute units" in note for note in found.notes)
+
+
+def test_a_domain_bills_the_index_and_the_search_itself():
+    found = bill(parameter(RAG | {"store": "domain"}))
+    assert found.usd(Number.IDLE) == Decimal("0.122") - Decimal("0.024")
+    assert any("not in the 1,000 queries: reads of the ledger" in note for note in found.notes)
 
 
 def test_run_that_is_expected():

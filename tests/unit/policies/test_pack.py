@@ -54,6 +54,7 @@ def test_nothing_is_left_open_when_everything_is_known(stack):
         ("hybrid-dev", {"model": PACKAGE, "endpointMode": "zero", "endpointHours": 0}),
         ("finetune-prod", {"model": PACKAGE}),
         ("finetune-prod", {"model": PACKAGE, "endpointMode": "zero"}),
+        ("rag-dev", {"store": "domain"}),
         ("hybrid-dev", {"auth": "jwt", "userPoolArn": "arn:aws:cognito-idp:us-east-1:123456789012:userpool/u"}),
     ],
 )
@@ -79,6 +80,7 @@ def test_an_erasing_stack_is_no_production_stack():
         ("finetune-dev", {"tracking": "server"}, "tracking-serverless"),
         ("finetune-dev", {"model": PACKAGE, "endpointHours": 0}, "endpoint-ends"),
         ("rag-dev", {"maxSearchOcu": 8}, "search-capacity-limited"),
+        ("rag-dev", {"store": "domain", "storeInstance": "r7g.4xlarge.search"}, "instance-allowed"),
     ],
 )
 def test_a_bad_key_of_a_stack_file_is_blocked_by_its_rule_alone(stack, changed, rule):

@@ -34,6 +34,9 @@ class _Missing:
     def __eq__(self, other):
         return False
 
+    def __ne__(self, other):
+        return False
+
     __lt__ = __le__ = __gt__ = __ge__ = __eq__
     __hash__ = None
 
@@ -51,9 +54,8 @@ class FakeDynamoDB:
         item = self.items.get(_key(Key))
         return {"Item": dict(item)} if item else {}
 
-    def put_item(self, *, TableName, Item, ConditionExpression):
-        assert ConditionExpression == "attribute_not_exists(pk)"
-        if _key(Item) in self.items:
+    def put_item(self, *, TableName, Item, ConditionExpression, **request):
+        if not _evaluator(self.items.get(_key(Item), {}), request)(ConditionExpression):
             raise refused()
         self.items[_key(Item)] = Item
 
@@ -126,7 +128,7 @@ def _evaluator(item: dict, request: dict):
     def evaluate(expression: str):
         code = re.sub(r"(#\w+)", r"attribute('\1')", expression)
         code = re.sub(r"(:\w+)", r"value('\1')", code)
-        code = re.sub(r"(?<![<>])=", "==", code).replace(" AND ", " and ").replace(" OR ", " or ")
+        code = re.sub(r"(?<![<>])=", "==", code).replace("<>", "!=").replace(" AND ", " and ").replace(" OR ", " or ")
         return eval(code, {"__builtins__": {}}, functions)  # noqa: S307 - our own expressions
 
     return evaluate
@@ -206,11 +208,31 @@ class FakeBedrock:
     def converse(self, *, modelId, system, messages, inferenceConfig):
         self._fail()
         self.prompts.append(messages[0]["content"][0]["text"])
-        return {"output": {"message": {"content": [{"text": self.answer}]}}, "stopReason": "end_turn"}
+        usage = {"inputTokens": 1200, "outputTokens": 40, "totalTokens": 1240}
+        return {"output": {"message": {"content": [{"text": self.answer}]}}, "stopReason": "end_turn", "usage": usage}
 
     def _fail(self):
         if self.faults:
             raise self.faults.pop(0)
+
+
+class FakeEndpoint:
+    """A SageMaker endpoint that gives the answers in turn, the last one for ever: raises, calls or returns each."""
+
+    def __init__(self, *answers):
+        self.answers, self.asked, self.component = list(answers), 0, None
+
+    def invoke_endpoint(self, EndpointName, ContentType, Body, InferenceComponentName=None):
+        self.asked, self.component = self.asked + 1, InferenceComponentName
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return {"Body": io.BytesIO((answer() if callable(answer) else answer).encode())}
+
+
+def chat(text: str | None, **more) -> str:
+    """An answer of OpenAI's chat completions."""
+    return json.dumps({"choices": [{"message": {"role": "assistant", "content": text}}], **more})
 
 
 def embedding(text: str, dimensions: int) -> list[float]:

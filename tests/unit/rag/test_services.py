@@ -85,6 +85,9 @@ def test_what_opensearch_refuses():
     opensearch.faults = [lambda: respond(404, {})]
     with pytest.raises(Unavailable, match="'docs-1' is gone"):
         list(index.heads(Deadline(5)))
+    opensearch.faults = [lambda: respond(403, {})]
+    with pytest.raises(Unavailable, match="no permission for 'docs-1'"):
+        list(index.heads(Deadline(5)))
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The sweep makes the index equal to the bucket."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -47,6 +48,18 @@ def test_nothing_to_do_lets_search_sleep(filled: Stack):
     assert filled.sweep(full=True).compared_index
     filled.clock.now += sweep.FULL_AFTER_SECONDS + 1
     assert filled.sweep().compared_index
+
+
+def test_an_index_of_the_same_name_in_another_store_is_filled(filled: Stack):
+    filled.sweep()
+    filled.version = replace(VERSION, endpoint="https://another")
+    filled.opensearch.written.clear()
+    filled.opensearch.refresh()
+    assert filled.sweep().incomplete == len(NAMES)
+    assert set(work_off(filled)) == set(NAMES)
+    assert_consistent(filled)
+    filled.clock.now += 1000
+    assert filled.sweep().hints == 0
 
 
 def test_missed_events_are_made_up_for(filled: Stack):

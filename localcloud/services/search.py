@@ -1,24 +1,28 @@
-"""OpenSearch Serverless collections on the local OpenSearch, as strict as AWS.
+"""OpenSearch Serverless collections and OpenSearch domains on the local OpenSearch, as strict as AWS.
 
-The emulator has the control plane, asks for a signature and forwards; this adds the operations on an index that AWS
-lists (developer guide, "Supported operations and plugins", serverless-genref) with the permission each needs, data
-access policies, no document ids of ours in vector collections, and `faiss` as the only engine. Each collection
-sees only its own indices: they carry its id as a prefix in OpenSearch.
+The emulator has the control planes; this answers at the endpoints. A collection has the operations on an index that AWS
+lists (developer guide, "Supported operations and plugins", serverless-genref) with the permission each needs in IAM and
+in a data access policy, no document ids of ours if it is for vectors, and `faiss` as the only engine. A domain has the
+same operations, and IAM alone. Each sees only its own indices: they carry its id as a prefix in OpenSearch.
 """
 
+import http.client
 import json
 import os
 import re
+import secrets
 from typing import Any
 
+from ministack.core.concurrency import run_offloop
 from ministack.core.iam_evaluator import enforce, resolve_caller_identity
 from ministack.core.responses import get_region
 from ministack.core.router import extract_access_key_id
+from ministack.services import opensearch as domains
 from ministack.services import opensearchserverless as service
 
 Response = tuple[int, dict[str, str], bytes]
 
-PATH = "/_aoss/"
+COLLECTIONS, DOMAINS = PATHS = ("/_aoss/", "/_es/")
 ENGINE = f"127.0.0.1:{os.environ['TANDEM_LOCAL_OPENSEARCH_PORT']}"
 # "METHOD index/rest" -> the permission that a data access policy must grant; the rest is 404, as on AWS.
 INDEX = "[a-z0-9][a-z0-9._-]*"
@@ -36,36 +40,58 @@ NO_IDS = "Document ID is not supported in create/index operation request"
 
 
 def install() -> None:
-    """Serve the emulator's collections from the local OpenSearch; call before the emulator takes requests."""
+    """Serve collections and domains from the local OpenSearch; call before the emulator takes requests."""
     patched: Any = service
     patched._start_provisioning = lambda collection: collection.update(status="ACTIVE", _Engine=ENGINE)
     # Names below localhost don't resolve everywhere, so the collection's id is in the path instead of the host.
-    patched._collection_endpoint = lambda identifier: f"{os.environ['AWS_ENDPOINT_URL']}{PATH}{identifier}"
+    patched._collection_endpoint = lambda identifier: f"{os.environ['AWS_ENDPOINT_URL']}{COLLECTIONS}{identifier}"
     delete = service._delete_collection
 
     def delete_with_indices(data: dict[str, Any]) -> Any:
         answer = delete(data)
-        service._proxy(ENGINE, "DELETE", f"/{data['id']}.*", {}, b"")
+        delete_indices(data["id"])
         return answer
 
     service._HANDLERS["DeleteCollection"] = delete_with_indices
+    _install_domains()
+
+
+def _install_domains() -> None:
+    patched: Any = domains
+    create, delete = domains._new_domain_record, domains.delete_domain_record
+
+    def create_with_endpoint(name: str, payload: dict[str, Any]) -> dict[str, Any]:
+        endpoint = f"{os.environ['AWS_ENDPOINT_URL']}{DOMAINS}{name}-{secrets.token_hex(4)}"
+        return create(name, payload) | {"Endpoint": endpoint, "_Endpoint": endpoint}
+
+    def delete_with_indices(name: str, **more: Any) -> Any:
+        if record := delete(name, **more):
+            delete_indices(_identifier(record))
+        return record
+
+    patched._new_domain_record, patched.delete_domain_record = create_with_endpoint, delete_with_indices
+    patched._restore_domain_dataplanes = lambda: None  # there are no containers to start again
 
 
 async def serve(method: str, raw_path: str, query: str, headers: dict, body: bytes, parameters: dict) -> Response:
-    """Answer one request to `/_aoss/<collection id>/...`."""
-    identifier, _, path = raw_path.removeprefix(PATH).partition("/")
-    collection = service._find_collection_anywhere(identifier)
-    wanted = f"{method} {path}"
+    """Answer one request to `/_aoss/<collection id>/...` or `/_es/<domain and random digits>/...`."""
+    identifier, _, path = raw_path.removeprefix(COLLECTIONS).removeprefix(DOMAINS).partition("/")
+    in_domain, wanted = raw_path.startswith(DOMAINS), f"{method} {path}"
     permission = next((name for pattern, name in OPERATIONS.items() if re.fullmatch(pattern, wanted)), None)
-    if not collection or not permission:
+    find = _find_domain if in_domain else service._find_collection_anywhere
+    store, key = find(identifier), extract_access_key_id(headers, parameters)
+    if not store or not permission:
         return service._aoss_error(404, "404 Not Found", "NotFound")
-    key, arn = extract_access_key_id(headers, parameters), collection["arn"]
-    denied = enforce(key, "aoss:APIAccessAll", "opensearchserverless", get_region(), resource_arn=arn)
-    if denied or not _policy_allows(f"index/{collection['name']}/{path.split('/')[0]}", f"aoss:{permission}", key):
+    if in_domain:
+        allowed = _domain_allows(store, method, path, headers, key)
+    else:
+        signed = service._signed_for_aoss(headers, parameters) and headers.get("x-amz-content-sha256")
+        allowed = signed and _collection_allows(store, path.split("/")[0], f"aoss:{permission}", key)
+    if not allowed:
         return service._aoss_error(403, "403 Forbidden", "Forbidden")
-    prefix, vectors, refused = f"{identifier}.", collection["type"] == "VECTORSEARCH", []
+    prefix, vectors, refused = f"{identifier}.", store.get("type") == "VECTORSEARCH", []
     try:
-        if parameters.get("refresh", ["false"]) != ["false"]:
+        if not in_domain and parameters.get("refresh", ["false"]) != ["false"]:
             raise ValueError("true refresh policy is not supported")
         if vectors and re.fullmatch("(PUT|POST) .+/(_doc|_create|_update)/.+", wanted):
             raise ValueError(NO_IDS)
@@ -77,9 +103,11 @@ async def serve(method: str, raw_path: str, query: str, headers: dict, body: byt
         return service._aoss_error(400, str(error), "illegal_argument_exception")
     # Asking for an answer that is not compressed, so that the prefix can be taken out of it.
     plain = {name: value for name, value in headers.items() if not name.endswith("-encoding")}
-    status, answer_headers, content = await service.handle_dataplane(
-        method, f"{identifier}.{get_region()}.aoss.", f"/{prefix}{path}", query, plain, body, parameters
-    )
+    target = f"/{prefix}{path}" + (f"?{query}" if query else "")
+    try:
+        status, answer_headers, content = await run_offloop(service._proxy, ENGINE, method, target, plain, body)
+    except (OSError, http.client.HTTPException):
+        return service._aoss_error(503, "503 Service Unavailable", "ServiceUnavailable")
     if permission == "DescribeIndex":
         content = content.replace(b'"engine":"lucene"', b'"engine":"faiss"')
     if status == 200 and any(refused):
@@ -87,6 +115,31 @@ async def serve(method: str, raw_path: str, query: str, headers: dict, body: byt
         served = iter(answer["items"])
         content = json.dumps({**answer, "errors": True, "items": [each or next(served) for each in refused]}).encode()
     return status, answer_headers, content.replace(prefix.encode(), b"")
+
+
+def delete_indices(identifier: str) -> None:
+    """Delete all indices of a collection or domain."""
+    service._proxy(ENGINE, "DELETE", f"/{identifier}.*", {}, b"")
+
+
+def _identifier(domain: dict[str, Any]) -> str:
+    return domain["Endpoint"].rsplit("/", 1)[-1]
+
+
+def _find_domain(identifier: str) -> dict[str, Any] | None:
+    return next((each for _, each in domains._domains.all_items() if _identifier(each) == identifier), None)
+
+
+def _domain_allows(domain: dict[str, Any], method: str, path: str, headers: dict, key: str) -> bool:
+    action, arn = f"es:ESHttp{method.capitalize()}", f"{domain['ARN']}/{path}"
+    signed = "/es/aws4_request" in headers.get("authorization", "")
+    return signed and not enforce(key, action, "opensearch", get_region(), resource_arn=arn)
+
+
+def _collection_allows(collection: dict[str, Any], index: str, permission: str, key: str) -> bool:
+    arn = collection["arn"]
+    denied = enforce(key, "aoss:APIAccessAll", "opensearchserverless", get_region(), resource_arn=arn)
+    return not denied and _policy_allows(f"index/{collection['name']}/{index}", permission, key)
 
 
 def _policy_allows(resource: str, permission: str, key: str) -> bool:

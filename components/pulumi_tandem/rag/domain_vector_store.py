@@ -1,0 +1,102 @@
+"""A vector store that is always awake."""
+
+from collections.abc import Sequence
+
+import pulumi
+from pulumi_aws import opensearch
+
+from ..foundation.names import physical_name
+from ..foundation.policy import Statement, allow
+from ..foundation.retention import holding_data
+from .ledger import Ledger
+from .vector_store import Permission, VectorStore, VectorStoreArgs
+
+ENGINE = "OpenSearch_3.5"
+# Action and path of the requests that `tandem.rag.search_index` makes, by what they are for.
+REQUESTS = {
+    Permission.READ: ("es:ESHttpPost", "*/_search"),
+    Permission.WRITE: ("es:ESHttpPost", "*/_bulk"),
+    Permission.CREATE_INDEX: ("es:ESHttpPut", "*"),
+}
+
+
+class DomainVectorStoreArgs(VectorStoreArgs):
+    """Arguments of `DomainVectorStore`."""
+
+    instance: str
+    """OpenSearch instance type."""
+    instances: int
+    """How many; from two on they are spread over zones, three at most."""
+    gigabytes: int
+    """Disk of each instance (gp3)."""
+
+
+class DomainVectorStore(VectorStore):
+    """An OpenSearch domain and its first index.
+
+    Creates the domain, which takes AWS 15 to 30 minutes, and a function that runs once a deployment and ensures that
+    the index of this embedder, dimension and chunking exists, as for `ServerlessVectorStore`.
+
+    The endpoint is reachable from the internet, by TLS 1.2 with forward secrecy or better, and every request must be
+    signed by a role whose own policy allows it: there is no resource policy, and none is needed in the same account
+    (AWS document `ac`, "When policies collide"). Encryption at rest is with AWS's own key, and between nodes by TLS.
+    AWS updates the service's software itself, at night.
+
+    Idle cost: instances and disks, all month. One r7g.medium.search with 20 GB is 730 hours of $0.089 and 20 GB of
+    $0.122, $67.41; in its memory are about 900,000 chunks of 512 dimensions (OpenSearch documentation, "Memory
+    estimation": 1.1 x (4 x dimensions + 8 x 16) bytes a vector, in a quarter of 8 GB).
+    """
+
+    domain_arn: pulumi.Output[str]
+    """ARN of the domain."""
+
+    def __init__(
+        self,
+        name: str,
+        ledger: Ledger,
+        args: DomainVectorStoreArgs,
+        opts: pulumi.ResourceOptions | None = None,
+    ):
+        super().__init__("tandem:index:DomainVectorStore", name, {}, opts)
+        cluster: opensearch.DomainClusterConfigArgsDict = {
+            "instance_type": args["instance"],
+            "instance_count": args["instances"],
+        }
+        if args["instances"] > 1:
+            cluster["zone_awareness_enabled"] = True
+            cluster["zone_awareness_config"] = {"availability_zone_count": min(args["instances"], 3)}
+        domain = opensearch.Domain(
+            f"{name}-domain",
+            domain_name=physical_name(self, name, 28),
+            engine_version=ENGINE,
+            cluster_config=cluster,
+            ebs_options={"ebs_enabled": True, "volume_type": "gp3", "volume_size": args["gigabytes"]},
+            encrypt_at_rest={"enabled": True},
+            node_to_node_encryption={"enabled": True},
+            domain_endpoint_options={
+                "enforce_https": True,
+                "tls_security_policy": "Policy-Min-TLS-1-2-PFS-2023-10",
+            },
+            off_peak_window_options={"enabled": True},
+            software_update_options={"auto_software_update_enabled": True},
+            tags=args.get("tags"),
+            opts=holding_data(self, args["retention"]),
+        )
+        self.domain_arn = domain.arn
+        self._ensure_index(name, ledger, args, domain.endpoint, "es")
+        self.register_outputs({"domainArn": self.domain_arn, "endpoint": self.endpoint, "indexName": self.index_name})
+
+    def statements(self, *permissions: Permission) -> list[Statement]:
+        """The requests that a role may make: a domain in the same account asks IAM alone."""
+        requests = [REQUESTS[permission] for permission in permissions]
+        return [allow([action], pulumi.Output.concat(self.domain_arn, "/", path)) for action, path in requests]
+
+    def grant(
+        self,
+        component: pulumi.ComponentResource,  # noqa: ARG002 - nothing is made
+        name: str,  # noqa: ARG002
+        role_arn: pulumi.Input[str],  # noqa: ARG002
+        *permissions: Permission,  # noqa: ARG002
+    ) -> Sequence[pulumi.Resource]:
+        """Nothing besides its statements."""
+        return []
