@@ -29,7 +29,11 @@ if wanted.kind == "rag":
 elif wanted.kind == "finetuning":
     made, outputs = FineTuningEnvironment("tuning", wanted.arguments["finetuning"]), TUNING_OUTPUTS
 else:
-    parts: HybridEnvironmentArgs = {"rag": wanted.arguments["rag"], "finetuning": wanted.arguments["finetuning"]}
+    parts: HybridEnvironmentArgs = {
+        "rag": wanted.arguments["rag"],
+        "finetuning": wanted.arguments["finetuning"],
+        **wanted.arguments["hybrid"],
+    }
     made, outputs = HybridEnvironment("hybrid", parts), RAG_OUTPUTS | TUNING_OUTPUTS
 
 for key, attribute in outputs.items():

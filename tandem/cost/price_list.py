@@ -81,6 +81,7 @@ QUERIES: dict[tuple[str, str], Query] = {
     ("AmazonCloudWatch", "logs:insights"): Query("DataScanned-Bytes"),
     ("AmazonCloudWatch", "alarm:standard"): Query("CW:AlarmMonitorUsage"),
     ("AmazonCloudWatch", "metric:custom"): Query("CW:MetricMonitorUsage"),
+    ("AmazonCloudWatch", "dashboard"): Query("DashboardsUsageHour-Basic", region_field=""),  # sold for all regions
     ("AmazonEKS", "cluster:standard"): Query("AmazonEKS-Hours:perCluster"),
     ("AmazonEKS", "cluster:extended-surcharge"): Query("AmazonEKS-Hours:extendedSupport"),
     ("AmazonVPC", "endpoint:hours"): Query("VpcEndpoint-Hours"),
@@ -160,6 +161,7 @@ UNITS: dict[str, dict[str, Decimal]] = {
     "secret-month": {"secrets": Decimal(1)},
     "alarm-month": {"alarms": Decimal(1)},
     "metric-month": {"metrics": Decimal(1)},
+    "dashboard-month": {"dashboards": Decimal(1)},
     "1k requests": dict.fromkeys(_REQUESTS, Decimal(1_000)),
     "10k requests": dict.fromkeys(_REQUESTS, Decimal(10_000)),
     "1M requests": dict.fromkeys(_REQUESTS, Decimal(1_000_000)),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from .retrieve import Passage
 from .retry import Deadline
-from .writers import Writer
+from .writers import Usage, Writer
 
 BELOW_MIN_SCORE, NOTHING_FOUND = "below_min_score", "nothing_found"
 PROMPT_CHARACTERS = 6000  # of passages, some 1,500 tokens: small models have a short context
@@ -33,6 +33,8 @@ class Answer:
     """Passages that support the answer, numbered from 1."""
     model: str | None = None
     """The model, or the endpoint, that spoke."""
+    usage: Usage | None = None
+    """Its tokens; None if none spoke or it doesn't say."""
 
 
 def gate(passages: Sequence[Passage], min_score: float) -> str | None:
@@ -45,11 +47,11 @@ def gate(passages: Sequence[Passage], min_score: float) -> str | None:
 def generate(writer: Writer, question: str, passages: Sequence[Passage], deadline: Deadline) -> Answer:
     """Have a model answer from the passages. Raises `Unavailable`."""
     given = within_budget(passages)
-    text, model = writer.write(INSTRUCTIONS, prompt(question, given), deadline)
+    text, model, usage = writer.write(INSTRUCTIONS, prompt(question, given), deadline)
     if text.startswith(NOT_FOUND.rstrip(".")):
-        return Answer(reason=NOTHING_FOUND, model=model)
+        return Answer(reason=NOTHING_FOUND, model=model, usage=usage)
     text, markers = checked_citations(text, len(given))
-    return Answer(text, markers=markers or best(given), model=model)
+    return Answer(text, markers=markers or best(given), model=model, usage=usage)
 
 
 def within_budget(passages: Sequence[Passage]) -> list[Passage]:

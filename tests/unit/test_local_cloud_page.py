@@ -21,6 +21,7 @@ def test_rows_name_what_the_stand_in_asks_for():
         "aws:appautoscaling/policy:Policy",
         "aws:appautoscaling/target:Target",
         "aws:cloudcontrol/resource:Resource",
+        "aws:opensearch/domain:Domain",
         "aws:opensearch/serverlessCollectionGroup:ServerlessCollectionGroup",
         "aws:sagemaker/mlflowApp:MlflowApp",
         "aws:sagemaker/mlflowTrackingServer:MlflowTrackingServer",

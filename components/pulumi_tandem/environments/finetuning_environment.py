@@ -259,13 +259,14 @@ class FineTuningEnvironment(pulumi.ComponentResource):
             "alert_email": settings["alert_email"],
             **shared,
         }
-        CostGuard(f"{name}-guard", guard_args, opts=child)
+        guard = CostGuard(f"{name}-guard", guard_args, opts=child)
         usage = {"kind": "finetuning", "envelope": envelope, "assumed": {**RUN_USAGE, **settings["run_usage"]}}
         register_usage(name, usage, tags=tags, parent=self)
 
         self.dataset_bucket, self.artifact_bucket = datasets.bucket_name, artifacts.bucket_name
         self.training_pipeline_arn, self.run_envelope_parameter = pipeline.pipeline_arn, pipeline.envelope_parameter
         self.model_package_group, self.image_repository_url = registry.group_name, images.repository_url
+        self.guard_function = guard.function_name
         self.register_outputs(
             {
                 "datasetBucket": self.dataset_bucket,

@@ -1,12 +1,14 @@
 """Retrieval and a tuned model together."""
 
-from typing import NotRequired, TypedDict
+from collections.abc import Mapping
+from typing import Any, NotRequired, TypedDict
 
 import pulumi
 
 from ..finetuning.inference_endpoint import EndpointMode
-from ..foundation.mistakes import InvalidArguments, Mistake
+from ..foundation.mistakes import InvalidArguments, Mistake, unknown_arguments
 from .finetuning_environment import FineTuningEnvironment, FineTuningEnvironmentArgs, finetuning_mistakes
+from .hybrid_dashboard import hybrid_dashboard
 from .rag_environment import RagEnvironment, RagEnvironmentArgs, rag_mistakes
 
 
@@ -17,15 +19,38 @@ class HybridEnvironmentArgs(TypedDict):
     """Arguments of its `RagEnvironment`; `generator` is who answers while the tuned model can't."""
     finetuning: NotRequired[FineTuningEnvironmentArgs]
     """Arguments of its `FineTuningEnvironment`; `model` names the package that writes the answers."""
+    dashboard: NotRequired[bool]
+    """Whether to make a CloudWatch dashboard; false by default. One costs $3 a month beyond an account's three free
+    ones."""
+    alarm_topic_arn: NotRequired[pulumi.Input[str]]
+    """SNS topic that the alarms of both parts, approvals and the budget notify; a part's own goes before."""
+    tags: NotRequired[dict[str, str]]
+    """Cost-allocation tags of both parts; a part's own go before."""
+
+
+DEFAULTS: dict[str, Any] = {"dashboard": False}
+"""What a stack's configuration gives beside the arguments of the parts."""
+
+
+def hybrid_mistakes(given: Mapping[str, Any]) -> list[Mistake]:
+    """Every argument that can't be used, those of the parts by their part; empty if all can."""
+    mistakes = unknown_arguments(given, HybridEnvironmentArgs.__annotations__)
+    mistakes += [Mistake(f"rag.{m.key}", *m[1:]) for m in rag_mistakes(given.get("rag") or {})]
+    tuning = finetuning_mistakes(given.get("finetuning") or {})
+    mistakes += [Mistake(f"finetuning.{m.key}", *m[1:]) for m in tuning]
+    if not isinstance(dashboard := given.get("dashboard", False), bool):
+        mistakes.append(Mistake("dashboard", dashboard, "true or false", "Write it without quotes."))
+    return mistakes
 
 
 class HybridEnvironment(pulumi.ComponentResource):
     """A `RagEnvironment` whose answers are written by the tuned model of a `FineTuningEnvironment`.
 
-    The hosted `generator` speaks while there is no tuned model, or its endpoint is cold or failing; each answer says
-    which model spoke. Nothing is created twice: one guard and one budget, one alarm topic if given. Idle cost: both
-    environments', without an endpoint about $0.60 a month beyond the free tier; an endpoint bills by the hour.
-    Raises `InvalidArguments`, with every mistake, before anything is registered.
+    The hosted `generator` speaks while there is no tuned model, or its endpoint is cold or failing, which a circuit
+    breaker notices; each answer says which model spoke. Nothing is there twice: one guard, one budget, one alarm topic
+    if given; no network and no key is made at all. With a model an alarm tells when it hasn't spoken for half an hour.
+    Idle cost: both environments', without an endpoint about $0.60 a month beyond the free tier; an endpoint bills by
+    the hour. Raises `InvalidArguments`, with every mistake, before anything is registered.
     """
 
     query_url: pulumi.Output[str]
@@ -60,24 +85,19 @@ class HybridEnvironment(pulumi.ComponentResource):
     """Name of the inference component that requests have to name; empty unless the endpoint scales to zero."""
 
     def __init__(self, name: str, args: HybridEnvironmentArgs, opts: pulumi.ResourceOptions | None = None):
-        rag, finetuning = args.get("rag") or {}, args.get("finetuning") or {}
-        mistakes = [Mistake(f"rag.{m.key}", *m[1:]) for m in rag_mistakes(rag)]
-        mistakes += [Mistake(f"finetuning.{m.key}", *m[1:]) for m in finetuning_mistakes(finetuning)]
-        if mistakes:
+        if mistakes := hybrid_mistakes(args):
             raise InvalidArguments(f"HybridEnvironment {name!r}", mistakes)
         super().__init__("tandem:index:HybridEnvironment", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
-        tuned = FineTuningEnvironment(
-            f"{name}-tuning",
-            {**finetuning, "tags": own_tags(name, finetuning)},
-            opts=child,
-        )
-        served: RagEnvironmentArgs = {**rag, "tags": own_tags(name, rag)}
-        if finetuning.get("model"):
-            served["endpoint_name"] = tuned.endpoint_name
-            if finetuning.get("endpoint_mode") == EndpointMode.ZERO:
-                served["inference_component"] = tuned.inference_component
-        answers = RagEnvironment(f"{name}-rag", served, opts=child)
+        tuning, asked = _part(name, args, "finetuning"), _part(name, args, "rag")
+        tuned = FineTuningEnvironment(f"{name}-tuning", tuning, opts=child)
+        if served := bool(tuning.get("model")):
+            asked["endpoint_name"] = tuned.endpoint_name
+            if tuning.get("endpoint_mode") == EndpointMode.ZERO:
+                asked["inference_component"] = tuned.inference_component
+        answers = RagEnvironment(f"{name}-rag", asked, opts=child)
+        if args.get("dashboard"):
+            hybrid_dashboard(f"{name}-dashboard", answers, tuned, served=served, parent=self)
         self.query_url, self.query_invoke_arn = answers.query_url, answers.query_invoke_arn
         self.documents_bucket = answers.documents_bucket
         self.collection_endpoint, self.ledger_table = answers.collection_endpoint, answers.ledger_table
@@ -109,6 +129,10 @@ class HybridEnvironment(pulumi.ComponentResource):
         )
 
 
-def own_tags(name: str, args: RagEnvironmentArgs | FineTuningEnvironmentArgs) -> dict[str, str]:
-    """The tags of a part: it belongs to this environment."""
-    return {"tandem:environment": name, **(args.get("tags") or {})}
+def _part(name: str, args: HybridEnvironmentArgs, key: str) -> Any:
+    """The arguments of a part, with what both have in common."""
+    part: dict[str, Any] = {**(args.get(key) or {})}
+    part["tags"] = {"tandem:environment": name, **(args.get("tags") or {}), **(part.get("tags") or {})}
+    if "alarm_topic_arn" in args:
+        part.setdefault("alarm_topic_arn", args["alarm_topic_arn"])
+    return part

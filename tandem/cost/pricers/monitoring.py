@@ -1,4 +1,4 @@
-"""Alarms, logs, budgets, and the policies that make alarms."""
+"""Alarms, dashboards, logs, budgets, and the policies that make alarms."""
 
 from ..bill import Bill, Pricer
 from ..model import Number, Resource
@@ -34,6 +34,11 @@ def composite_alarm(_: Resource, bill: Bill) -> None:
     bill.not_priced("composite alarms: there is no row for them")
 
 
+def dashboard(_: Resource, bill: Bill) -> None:
+    """A dashboard; an account's first three, of up to 50 metrics each, are free."""
+    bill.charge(Number.IDLE, "dashboard", SERVICE, "dashboard", 1)
+
+
 def log_group(resource: Resource, bill: Bill) -> None:
     """Logs that are kept."""
     bill.counted_with("storage: log_gigabytes")
@@ -62,6 +67,7 @@ def budget_action(_: Resource, bill: Bill) -> None:
 PRICERS: dict[str, Pricer] = {
     "aws:cloudwatch/metricAlarm:MetricAlarm": metric_alarm,
     "aws:cloudwatch/compositeAlarm:CompositeAlarm": composite_alarm,
+    "aws:cloudwatch/dashboard:Dashboard": dashboard,
     "aws:cloudwatch/logGroup:LogGroup": log_group,
     "aws:appautoscaling/policy:Policy": scaling_policy,
     "aws:budgets/budgetAction:BudgetAction": budget_action,

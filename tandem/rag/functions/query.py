@@ -10,12 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from tandem.rag.answer import gate, generate
+from tandem.rag.circuit_breaker import CircuitBreaker
 from tandem.rag.clients import client, is_transient
 from tandem.rag.question import Invalid, Question, parse
 from tandem.rag.retrieve import Passage, Retriever, parse_filters
 from tandem.rag.retry import Deadline, Unavailable
-from tandem.rag.telemetry import log
-from tandem.rag.writers import FallbackWriter, HostedWriter, TunedWriter, Writer
+from tandem.rag.telemetry import log, metric
+from tandem.rag.writers import FallbackWriter, HostedWriter, NobodyThere, TunedWriter, Writer
 
 from .shared import ledger, open_embedder, open_index
 
@@ -40,7 +41,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         content = _pool.submit(_answer, question, Deadline(left - 1)).result(deadline.remaining())
         content["timings_ms"]["total"] = round((time.monotonic() - start) * 1000, 1)
         status = 200
-        entry |= {name: content[name] for name in ("refused", "reason", "index", "model", "timings_ms")}
+        entry |= {name: content[name] for name in ("refused", "reason", "index", "model", "usage", "timings_ms")}
     except Invalid as error:
         status, content = 400, {"error": str(error)}
     except Exception as error:  # a caller never sees a stack trace
@@ -66,7 +67,8 @@ def _writer() -> Writer:
     if endpoint := os.environ.get("TANDEM_ENDPOINT"):
         component = os.environ.get("TANDEM_INFERENCE_COMPONENT", "")
         tuned = TunedWriter(client("sagemaker-runtime"), endpoint, component)
-        return FallbackWriter(tuned, hosted, lambda reason: log("fallback", reason=reason))
+        circuit = CircuitBreaker(NobodyThere, lambda state: log("circuit", state=state, endpoint=endpoint))
+        return FallbackWriter(tuned, hosted, circuit, lambda reason: log("fallback", reason=reason))
     return hosted
 
 
@@ -74,7 +76,8 @@ def _answer(question: Question, deadline: Deadline) -> dict[str, Any]:
     found = _retriever().retrieve(question.text, question.top_k, parse_filters(question.filters), deadline)
     passages = found.passages
     reason = gate(passages, float(os.environ["TANDEM_MIN_SCORE"]))
-    content: dict[str, Any] = {"answer": None, "citations": [], "model": None}
+    content: dict[str, Any] = {"answer": None, "citations": [], "model": None, "usage": None}
+    content["retrieved"] = [_place(passage) for passage in passages]
     timings = {"embed": 0, "search": 0, "ledger": 0, "generate": 0} | found.timings_ms
     if question.generate and not reason:
         start = time.monotonic()
@@ -82,33 +85,30 @@ def _answer(question: Question, deadline: Deadline) -> dict[str, Any]:
         timings["generate"] = round((time.monotonic() - start) * 1000, 1)
         reason = answer.reason
         content["answer"], content["model"] = answer.text, answer.model
+        content["usage"] = answer.usage and answer.usage._asdict()
         content["citations"] = [_citation(passages, marker) for marker in answer.markers]
+        if endpoint := os.environ.get("TANDEM_ENDPOINT"):
+            # Its sum is what the hosted model wrote, its count is all answers, its average the share (query_api.py).
+            metric("Fallback", int(answer.model != endpoint), "Count", endpoint, "Endpoint")
     if not question.generate:
         content["passages"] = [_passage(passages, marker) for marker in range(1, len(passages) + 1)]
     content |= {"refused": reason is not None, "reason": reason}
     return content | {"embedder": found.version.embedder, "index": found.version.index, "timings_ms": timings}
 
 
-def _place(passages: Sequence[Passage], marker: int) -> dict[str, Any]:
-    passage = passages[marker - 1]
-    return {
-        "marker": marker,
-        "document": passage.document,
-        "page": passage.page,
-        "heading": passage.heading,
-        "score": passage.score,
-    }
+def _place(passage: Passage) -> dict[str, Any]:
+    return {name: getattr(passage, name) for name in ("document", "page", "heading", "score")}
 
 
 def _citation(passages: Sequence[Passage], marker: int) -> dict[str, Any]:
     text = " ".join(passages[marker - 1].text.split())
     if len(text) > EXCERPT_CHARACTERS:
         text = text[: EXCERPT_CHARACTERS - 1].rsplit(" ", 1)[0] + "…"
-    return _place(passages, marker) | {"excerpt": text}
+    return {"marker": marker, **_place(passages[marker - 1]), "excerpt": text}
 
 
 def _passage(passages: Sequence[Passage], marker: int) -> dict[str, Any]:
-    return _place(passages, marker) | {"text": passages[marker - 1].text}
+    return {"marker": marker, **_place(passages[marker - 1]), "text": passages[marker - 1].text}
 
 
 def _body(event: dict[str, Any]) -> str:

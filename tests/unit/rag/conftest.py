@@ -1,5 +1,6 @@
-"""A whole stack in memory."""
+"""A whole stack in memory, and its handlers."""
 
+import json
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 
@@ -7,6 +8,7 @@ import pytest
 
 from tandem.rag import retry
 from tandem.rag.embed import Embedder
+from tandem.rag.functions import ensure_index, ingest, query, sweep
 from tandem.rag.index_version import IndexVersion
 from tandem.rag.ingest import Ingester
 from tandem.rag.ledger import Ledger, Row
@@ -14,9 +16,20 @@ from tandem.rag.retry import Deadline
 from tandem.rag.search_index import SearchIndex
 from tandem.rag.sweep import Summary, Sweep
 
-from .fakes import BUCKET, QUEUE, TABLE, Clock, FakeBedrock, FakeDynamoDB, FakeOpenSearch, FakeS3, FakeSQS
+from .fakes import BUCKET, DEAD_LETTERS, QUEUE, TABLE, Clock, FakeBedrock, FakeDynamoDB, FakeOpenSearch, FakeS3, FakeSQS
 
 VERSION = IndexVersion("https://search", "docs-1", "amazon.titan-embed-text-v2:0", 256, 20, 4)
+ENVIRONMENT = {
+    "TANDEM_LEDGER_TABLE": TABLE,
+    "TANDEM_DOCUMENTS_BUCKET": BUCKET,
+    "TANDEM_QUEUE_URL": QUEUE,
+    "TANDEM_DEAD_LETTER_QUEUE_URL": DEAD_LETTERS,
+    "TANDEM_MAX_DOCUMENT_MB": "1",
+    "TANDEM_GENERATOR": "amazon.nova-lite-v1:0",
+    "TANDEM_MIN_SCORE": "0.2",
+    "TANDEM_TOP_K": "5",
+    "AWS_REGION": "eu-north-1",
+}
 
 
 @dataclass
@@ -26,11 +39,12 @@ class Stack:
     sqs: FakeSQS = field(default_factory=FakeSQS)
     bedrock: FakeBedrock = field(default_factory=FakeBedrock)
     opensearch: FakeOpenSearch = field(default_factory=FakeOpenSearch)
+    version: IndexVersion = VERSION
 
     def __post_init__(self):
         self.s3 = FakeS3(self.clock)
         self.ledger = Ledger(self.dynamodb, TABLE, self.clock)
-        self.ledger.activate_first(VERSION)
+        self.ledger.activate(VERSION)
         self.index = SearchIndex(self.opensearch, VERSION.index)
         self.embedder = Embedder(self.bedrock, VERSION.embedder, VERSION.dimensions)
         self.ingester = Ingester(self.s3, BUCKET, self.ledger, lambda _: self.index, lambda _: self.embedder, 1)
@@ -46,7 +60,7 @@ class Stack:
             queue_url=QUEUE,
             ledger=self.ledger,
             index=self.index,
-            index_name=VERSION.index,
+            version=self.version,
             deadline=Deadline(60),
         ).run(full)
 
@@ -66,3 +80,39 @@ def stack() -> Stack:
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch):
     monkeypatch.setattr(retry, "time", SimpleNamespace(sleep=lambda seconds: None, monotonic=retry.time.monotonic))
+
+
+def context(seconds: float = 300):
+    return SimpleNamespace(get_remaining_time_in_millis=lambda: seconds * 1000, aws_request_id="r-1")
+
+
+@pytest.fixture
+def environment(stack: Stack, monkeypatch):
+    """Handlers find what the stack is made of."""
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    fakes = {"s3": stack.s3, "sqs": stack.sqs, "dynamodb": stack.dynamodb, "bedrock-runtime": stack.bedrock}
+    query._retriever.cache_clear()
+    query._writer.cache_clear()
+    for module in (ensure_index, ingest, query, sweep):
+        for name, stand_in in {
+            "client": fakes.get,
+            "ledger": lambda: stack.ledger,
+            "open_index": lambda version: stack.index,
+            "open_embedder": lambda version: stack.embedder,
+        }.items():
+            if hasattr(module, name):
+                monkeypatch.setattr(module, name, stand_in)
+
+
+def ask(request, seconds: float = 28, **event) -> tuple[int, dict, dict]:
+    body = request if isinstance(request, str) else json.dumps(request)
+    response = query.handler({"body": body, **event}, context(seconds))
+    return response["statusCode"], response["headers"], json.loads(response["body"])
+
+
+@pytest.fixture
+def answering(stack: Stack) -> Stack:
+    stack.s3.put("tea.md", "# Tea\nGreen tea is warm.")
+    stack.converge("tea.md")
+    return stack
