@@ -142,6 +142,7 @@ def _answer(kind: Kind, question: Question, words: int, draw: random.Random) -> 
         text=None if failed else text,
         refused=refused,
         cited=() if failed else tuple(filter(None, cited)),
+        model=None if failed or refused else "nova-lite",
         seconds=round(draw.lognormvariate(math.log(kind.seconds), 0.4), 3),
         error=draw.choice(("503 from the query API after 3 attempts", "no answer within 60 s")) if failed else None,
     )

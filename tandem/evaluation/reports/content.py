@@ -157,6 +157,12 @@ def lost(run: Run) -> int:
     return sum(count for _, count in failures(run))
 
 
+def spoke(run: Run) -> str:
+    """Which models answered how often, the most frequent first; a question may be refused without asking one."""
+    found = Counter(reply.model or "no model" for reply in run.replies if reply.error is None)
+    return ", ".join(f"{name} ({count:,})" for name, count in found.most_common())
+
+
 def failures(run: Run) -> list[tuple[str, int]]:
     """Why calls failed, the most frequent reason first."""
     found = Counter(reply.error for reply in run.replies if reply.error is not None)

@@ -36,6 +36,7 @@ from .content import (
     question_set,
     seconds,
     signed,
+    spoke,
 )
 
 STYLE = Path(__file__).with_name("report.css")
@@ -56,7 +57,7 @@ def render(runs: Sequence[Run], differences: Mapping[str, list[Difference]]) -> 
         "\n".join(_note(sentence) for sentence in cautions(runs, differences)),
         _section("Content and form", _overview(runs)),
         _section("Metrics", _metrics(runs)),
-        _section("Failed calls", _failures(runs)),
+        _section("Who answered", _calls(runs)),
         _section(f"Differences from {runs[0].name}", _differences(runs, differences)) if runs[1:] else "",
         _section("Latency", _latency(runs)),
         _section("Price of 1,000 questions", _prices(runs)),
@@ -176,15 +177,15 @@ def _value(found: Measured | None, place: int) -> str:
     )
 
 
-def _failures(runs: Sequence[Run]) -> str:
+def _calls(runs: Sequence[Run]) -> str:
     rows = []
     for run in runs:
         reasons = "".join(
             f"<div>{counted(count, 'call')}: {answers.folded(reason)}</div>" for reason, count in failures(run)
         )
         total = f"{lost(run):,} of {counted(len(run.replies), 'call')}"
-        rows.append(f"<tr>{_name(run, runs)}<td>{total}</td><td>{reasons}</td></tr>")
-    return _table("text", ("Run", "Failed", "Reasons"), rows)
+        rows.append(f"<tr>{_name(run, runs)}<td>{escape(spoke(run))}</td><td>{total}</td><td>{reasons}</td></tr>")
+    return _table("text", ("Run", "Answered by", "Failed", "Reasons"), rows)
 
 
 def _differences(runs: Sequence[Run], differences: Mapping[str, list[Difference]]) -> str:

@@ -22,6 +22,7 @@ from .content import (
     question_set,
     seconds,
     signed,
+    spoke,
 )
 
 CELL = 300
@@ -54,6 +55,7 @@ def _values(runs: Sequence[Run]) -> list[list[str]]:
         [heading(metric), *(measured(run.metrics[metric]) if metric in run.metrics else NOT_MEASURED for run in runs)]
         for metric in metrics
     ]
+    rows.append(["Answered by", *map(spoke, runs)])
     rows.append(["Failed calls", *(f"{lost(run):,} of {len(run.replies):,}" for run in runs)])
     rows.append(["Latency, p50 to p95", *map(_latency, runs)])
     return rows

@@ -38,6 +38,7 @@ which doesn't say that both are alike.
 | MRR | not measured | 0.75 (0.45 to 1.00) |
 | Citation precision | not measured | 0.75 (0.45 to 1.00) |
 | Citation recall | not measured | 0.75 (0.45 to 1.00) |
+| Answered by | nova-lite (10) | nova-lite (8), no model (1) |
 | Failed calls | 0 of 10 | 1 of 10 |
 | Latency, p50 to p95 | 0.83 s to 1.02 s | 2.20 s to 4.64 s |
 
@@ -71,7 +72,7 @@ def test_a_reader_sees_what_counts_first():
     assert [text(title) for title in tree.iter("h2")] == [
         "Content and form",
         "Metrics",
-        "Failed calls",
+        "Who answered",
         "Differences from base",
         "Latency",
         "Price of 1,000 questions",
@@ -206,16 +207,16 @@ def test_latency_tells_when_no_call_answered():
     assert "No call answered." in text(section(parsed([silent]), "Latency"))
 
 
-def test_reasons_of_failures_are_counted():
+def test_who_answered_and_reasons_of_failures_are_counted():
     (run,) = sample(("base",))
     broken = [
         *(Reply(r.question, error="503") for r in run.replies[:3]),
         Reply(run.replies[3].question, error="a delay"),
     ]
     run = replace(run, replies=(*broken, *run.replies[4:]))
-    row = section(parsed([run]), "Failed calls").findall(".//tr")[1]
-    assert [text(cell) for cell in row[:2]] == ["base", "4 of 20 calls"]
-    assert [text(reason) for reason in row[2]] == ["3 calls: 503", "1 call: a delay"]
+    row = section(parsed([run]), "Who answered").findall(".//tr")[1]
+    assert [text(cell) for cell in row[:3]] == ["base", "nova-lite (15), no model (1)", "4 of 20 calls"]
+    assert [text(reason) for reason in row[3]] == ["3 calls: 503", "1 call: a delay"]
 
 
 def test_the_same_runs_give_the_same_bytes():
