@@ -10,7 +10,9 @@ Result = TypeVar("Result")
 State = Literal["closed", "open", "half-open"]
 
 FAILURES = 2
-FIRST_SECONDS = 5.0
+# Half of it is longer than a caller waits who was told to come back (RETRY_AFTER_SECONDS of functions/query.py): a
+# question that is too much for the endpoint isn't its own trial again.
+FIRST_SECONDS = 25.0
 # An endpoint that has scaled to zero is woken by an alarm on NoCapacityInvocationFailures, minute by minute
 # (scale_to_zero.py), and it falls asleep again when nobody asks. So a trial a minute, as long as there are questions:
 # without them nothing would wake it, nor notice that it is awake.

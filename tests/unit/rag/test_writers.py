@@ -6,9 +6,9 @@ import pytest
 from botocore.exceptions import EndpointConnectionError, IncompleteReadError, ReadTimeoutError
 
 from tandem.rag import writers
-from tandem.rag.circuit_breaker import CircuitBreaker
+from tandem.rag.circuit_breaker import FIRST_SECONDS, CircuitBreaker
 from tandem.rag.clients import LIMITS
-from tandem.rag.functions.query import ANSWER_SECONDS
+from tandem.rag.functions.query import ANSWER_SECONDS, RETRY_AFTER_SECONDS
 from tandem.rag.retry import Deadline, Unavailable
 from tandem.rag.writers import FallbackWriter, HostedWriter, NobodyThere, TunedWriter, Usage, Written
 
@@ -83,10 +83,10 @@ def test_an_endpoint_that_is_absent_or_cold_is_asked_once_a_window(code):
     hybrid = Hybrid(refused(code), refused(code), chat("Tuned again [1]."))
     assert [hybrid.write().model for _ in range(5)] == ["hosted"] * 5
     assert hybrid.endpoint.asked == 1
-    hybrid.clock.now += 5
+    hybrid.clock.now += FIRST_SECONDS
     assert [hybrid.write().model for _ in range(5)] == ["hosted"] * 5
     assert hybrid.endpoint.asked == 2
-    hybrid.clock.now += 10
+    hybrid.clock.now += 2 * FIRST_SECONDS
     assert hybrid.write().model == "tuned"
     assert len(hybrid.failures) == 2
 
@@ -142,3 +142,8 @@ def test_when_neither_can_speak_the_caller_is_told_to_come_back():
         with pytest.raises(Unavailable):
             writer.write("", "", Deadline(SECONDS))
     assert len(away.seconds) == 5
+
+
+@pytest.mark.faults
+def test_a_question_that_is_told_to_come_back_is_not_its_own_trial():
+    assert FIRST_SECONDS / 2 > RETRY_AFTER_SECONDS
