@@ -3,6 +3,7 @@
 A run is told by its mark's shape as well as by its colour: `SHAPES`, by the run's place.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from itertools import product
 from typing import NamedTuple
@@ -78,14 +79,14 @@ def two_by_two(points: Sequence[Point], across: str, up: str) -> str:
 
 
 def place_labels(points: Sequence[Point]) -> list[Box]:
-    """Where each point's name goes: in the frame, over no mark, caption or other name, near it, over few arms."""
+    """Where each point's name goes: in the frame, over no mark, caption or other name, nearest to it, over few arms."""
     taken = [*_captions(), *(_around(_x(p.x.value), _y(p.y.value), MARK, MARK) for p in points)]
     arms = [arm for point in points for arm in _arms(point)]
     boxes = []
     for point in points:
         wide = text_width(clipped(point.name, LABEL))
         costs = (
-            (sum(map(box.overlaps, taken)), ring + 3 * sum(map(box.overlaps, arms)), order, box)
+            (sum(map(box.overlaps, taken)), _strangers(box, point, points), _far(ring, box, arms), order, box)
             for order, (ring, box) in enumerate(_candidates(_x(point.x.value), _y(point.y.value), wide))
         )
         box = min(costs)[-1]
@@ -165,6 +166,19 @@ def _arms(point: Point) -> tuple[Box, Box]:
         Box(_x(point.x.low), y - 1, _x(point.x.high), y + 1),
         Box(x - 1, _y(point.y.high), x + 1, _y(point.y.low)),
     )
+
+
+def _far(ring: int, box: Box, arms: Sequence[Box]) -> int:
+    return ring + 3 * sum(map(box.overlaps, arms))
+
+
+def _strangers(box: Box, point: Point, points: Sequence[Point]) -> int:
+    """How many other points a reader might take the name in the box for: those that it is nearer to."""
+
+    def away(of: Point) -> float:
+        return math.dist(((box.left + box.right) / 2, (box.top + box.bottom) / 2), (_x(of.x.value), _y(of.y.value)))
+
+    return sum(away(other) < away(point) for other in points if other is not point)
 
 
 def _cross(point: Point) -> str:

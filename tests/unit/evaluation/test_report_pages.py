@@ -57,6 +57,14 @@ def test_one_axis_without_format_adherence():
     assert "Format adherence was not measured" in text(found)
 
 
+def test_a_name_is_nearest_to_its_own_mark():
+    nothing = Measured(0.0, 0.0, 0.0, 40, 0)
+    measured = {"base": Measured(0.065, 0.048, 0.086, 40, 0), "rag": Measured(0.102, 0.073, 0.135, 40, 0)}
+    found = [charts.Point(name, place, value, nothing) for place, (name, value) in enumerate(measured.items())]
+    base, rag = charts.place_labels(found)
+    assert base.left + base.right < rag.left + rag.right
+
+
 @pytest.mark.parametrize("spread", [0.0, 0.02, 0.2, 1.0])
 def test_names_in_the_picture_never_overlap(spread):
     draw = random.Random(7)  # noqa: S311 - not a secret
