@@ -27,12 +27,12 @@ def main() -> int:
     stack = options.stack
     if options.step:
         return questions(stack)
-    tandem = [BIN / "tandem"]
+    tandem = BIN / "tandem"
     phases = [
         START,
         up(stack),
         Phase("Collect the sample documents", [sys.executable, "samples/collect.py"]),
-        Phase("Ingest them", [*tandem, "ingest", SAMPLES, "--stack", stack]),
+        Phase("Ingest them", [tandem, "ingest", SAMPLES, "--stack", stack]),
         *data(stack),
         Phase("Write the held-out questions", [sys.executable, "-m", "scripts.hybrid", "--stack", stack, "questions"]),
         evaluation("base", f"bedrock:{GENERATOR}"),
@@ -40,8 +40,8 @@ def main() -> int:
         *tuning(stack),
         evaluation("tuned", f"endpoint:{stack}"),
         evaluation("hybrid", f"stack:{stack}"),
-        Phase("Report", [*tandem, "eval", "report", *RUNS, "--to", REPORT, "--markdown", REPORT.with_suffix(".md")]),
-        Phase("Advise", [*tandem, "advise", "samples/facts.yaml", *(f"--run={name}={name}" for name in RUNS)]),
+        Phase("Report", [tandem, "eval", "report", *RUNS, "--to", REPORT, "--markdown", REPORT.with_suffix(".md")]),
+        Phase("Advise", [tandem, "advise", "samples/facts.yaml", *(f"--run={name}={name}" for name in RUNS)]),
     ]
     if failed := run(phases, "hybrid"):
         return failed

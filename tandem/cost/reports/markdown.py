@@ -1,11 +1,11 @@
 """The estimate as a comment on a pull request: the numbers, then what is missing, then the rest folded."""
 
-import html
 from collections.abc import Sequence
 
 from ..gates import Gate
 from ..summary import Summary
 from .content import Section, facts, sections
+from .escape import inert
 
 LIMIT = 64_000
 """Characters; GitHub takes 65,536."""
@@ -84,8 +84,4 @@ def _code(text: str) -> str:
 
 
 def _text(text: str) -> str:
-    """Text in which nothing is markup, nor mentions anybody."""
-    safe = html.escape(_clip(text), quote=False)
-    for sign in "\\`*_[]|~":
-        safe = safe.replace(sign, f"\\{sign}")
-    return safe.replace("@", "@\u200b")
+    return inert(_clip(text))

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+from tandem.cost.reports.escape import inert
+
 from ..comparison import Difference
 from ..runs import Run
 from .content import (
@@ -95,8 +97,4 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _text(text: str) -> str:
-    """Text in which nothing is markup, nor mentions anybody."""
-    safe = clipped(fit(text), CELL).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    for sign in "\\`*_[]|~":
-        safe = safe.replace(sign, f"\\{sign}")
-    return safe.replace("@", "@\u200b")
+    return inert(clipped(fit(text), CELL))
