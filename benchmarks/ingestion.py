@@ -16,11 +16,11 @@ from tandem.cli.service import QueryService
 from tandem.cli.stack import read_outputs
 from tandem.cli.storage import Storage
 from tandem.rag.chunk import chunk
-from tandem.rag.clients import client
 from tandem.rag.embed import Embedder
 from tandem.rag.extract import extract
 from tandem.rag.index_version import IndexVersion
-from tandem.rag.retry import Deadline
+from tandem.runtime.clients import client
+from tandem.runtime.retry import Deadline
 
 from .report import Say, Table
 from .samples import SAMPLES

@@ -211,7 +211,7 @@ def _refusals() -> Generator[None]:
     """Turn what the library refuses into the command's failure."""
     from tandem.evaluation.runner import Unanswered
     from tandem.evaluation.runs import RunError
-    from tandem.rag.retry import Unavailable
+    from tandem.runtime.retry import Unavailable
 
     try:
         yield

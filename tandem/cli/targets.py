@@ -76,7 +76,7 @@ def open_target(text: str, options: Options) -> Subject:
 def embedder(model: str, options: Options) -> "Callable[[Sequence[str]], Sequence[Sequence[float]]]":
     """What embeds answers and references; raises `CommandError` for a model that isn't supported."""
     from tandem.rag.embed import Embedder, supported
-    from tandem.rag.retry import Deadline
+    from tandem.runtime.retry import Deadline
 
     try:
         supported(model, DIMENSIONS)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tandem.rag.retry import Deadline, Transient, retry
+from tandem.runtime.retry import Deadline, Transient, retry
 
 Messages = Sequence[Mapping[str, str]]
 
@@ -55,7 +55,7 @@ _HTTP = urllib.request.build_opener(_NoRedirects)
 class OpenAiTarget:
     """A model behind an OpenAI-compatible API; `url` is the base, e.g. `https://api.openai.com/v1`.
 
-    A call raises `tandem.rag.retry.Unavailable` when there is no answer within `seconds`, `TargetError` on refusal.
+    A call raises `tandem.runtime.retry.Unavailable` when there is no answer within `seconds`, `TargetError` on refusal.
     """
 
     def __init__(self, url: str, model: str, key: str | None = None, *, max_tokens: int = 256, seconds: float = 120):
@@ -200,7 +200,7 @@ def _reason(error: urllib.error.HTTPError) -> str:
 def _retried(call: Callable[[], Any], subject: str, seconds: float) -> Any:
     from botocore.exceptions import BotoCoreError, ClientError
 
-    from tandem.rag.clients import is_transient
+    from tandem.runtime.clients import is_transient
 
     def ask() -> Any:
         try:

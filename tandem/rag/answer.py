@@ -4,8 +4,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from tandem.runtime.retry import Deadline
+
 from .retrieve import Passage
-from .retry import Deadline
 from .writers import Usage, Writer
 
 BELOW_MIN_SCORE, NOTHING_FOUND = "below_min_score", "nothing_found"

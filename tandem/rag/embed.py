@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-from .clients import is_transient
-from .retry import Deadline, Transient, retry
+from tandem.runtime.clients import is_transient
+from tandem.runtime.retry import Deadline, Transient, retry
 
 PARALLEL_CALLS = 8
 

@@ -12,13 +12,14 @@ from typing import Any
 
 import botocore.exceptions
 
+from tandem.runtime.retry import Deadline, Unavailable
+
 from .chunk import BYTES_PER_TOKEN, Chunk, chunk
 from .embed import Embedder
 from .extract import Rejected, Section, check_size, extract
 from .index_version import IndexVersion
 from .lease import Lease, StoredObject
 from .ledger import INDEXED, Ledger
-from .retry import Deadline, Unavailable
 from .search_index import SearchIndex
 
 # The ledger's row names each chunk, three times at worst (current, and two generations of garbage), and DynamoDB's

@@ -6,10 +6,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+from tandem.runtime.retry import Deadline, Unavailable
+
 from .embed import Embedder
 from .index_version import IndexVersion
 from .ledger import Ledger
-from .retry import Deadline, Unavailable
 from .search_index import Filters, Hit, SearchIndex
 
 ACTIVE_SECONDS = 30.0

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .retry import Deadline, Transient, Unavailable, retry
-from .signed_http import NETWORK_ERRORS, SignedHttp
+from tandem.runtime.retry import Deadline, Transient, Unavailable, retry
+from tandem.runtime.signed_http import NETWORK_ERRORS, SignedHttp
 
 BULK_BYTES = 5_000_000
 PAGE = 1000

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from tandem.runtime.retry import Deadline, Unavailable
+
 from .index_version import IndexVersion
 from .ledger import INDEXED, WORKING, Ledger, Row
-from .retry import Deadline, Unavailable
 from .search_index import Head, SearchIndex
 
 SOURCE = "tandem.sweep"

@@ -7,9 +7,10 @@ from typing import Any, NamedTuple, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from .circuit_breaker import CircuitBreaker, CircuitOpen
+from tandem.runtime.circuit_breaker import CircuitBreaker, CircuitOpen
+from tandem.runtime.retry import Deadline, Transient, Unavailable, retry
+
 from .embed import invoke
-from .retry import Deadline, Transient, Unavailable, retry
 
 MAX_TOKENS = 300
 RETRY_SECONDS = 15.0

@@ -45,7 +45,7 @@ def function_code() -> pulumi.FileArchive:
     Raises `pulumi.RunError` with pip's last words if the packages can't be installed.
     """
     packages = _packages(runtime_folder() / "rag" / "requirements.lock")
-    files = runtime_files("rag", "finetuning")
+    files = runtime_files("runtime", "rag", "finetuning")
     files = {name: path for name, path in files.items() if not name.startswith("tandem/finetuning/training/")}
     files |= {path.relative_to(packages).as_posix(): path for path in packages.rglob("*.py")}
     return pulumi.FileArchive(str(archive("functions", ".zip", {name: files[name].read_bytes() for name in files})))

@@ -6,10 +6,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from tandem.rag.clients import client
-from tandem.rag.telemetry import log
-
-from .pages import each
+from tandem.runtime.clients import client
+from tandem.runtime.pages import each
+from tandem.runtime.telemetry import log
 
 WAIT_SECONDS = 480  # for all jobs to stop; the function may take ten minutes
 RUNNING = ("InProgress", "Stopping")

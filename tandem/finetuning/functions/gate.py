@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from tandem.finetuning.run import Run, record_key
-from tandem.rag.clients import client
-from tandem.rag.telemetry import log
+from tandem.runtime.clients import client
+from tandem.runtime.telemetry import log
 
 
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:  # noqa: ARG001

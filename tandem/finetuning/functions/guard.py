@@ -7,10 +7,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from tandem.rag.clients import client
-from tandem.rag.telemetry import log
-
-from .pages import each
+from tandem.runtime.clients import client
+from tandem.runtime.pages import each
+from tandem.runtime.telemetry import log
 
 EXPIRY_TAG = "tandem:expires-hours"
 # SageMaker stops a job at its own limit; the guard is for what was started past the pipeline, or lost its limit.

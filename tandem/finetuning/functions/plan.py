@@ -10,8 +10,8 @@ from tandem.finetuning import recipe as recipes
 from tandem.finetuning.dataset import manifest as manifests
 from tandem.finetuning.envelope import RunEnvelope
 from tandem.finetuning.run import Run, checkpoints, job_name, recipe_key, record_key
-from tandem.rag.clients import client
-from tandem.rag.telemetry import log
+from tandem.runtime.clients import client
+from tandem.runtime.telemetry import log
 
 # How our training code ends when another attempt can't help (docs/training-image.md).
 REFUSED = re.compile(r"exit code: 2\b")

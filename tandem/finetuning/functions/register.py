@@ -7,7 +7,7 @@ from typing import Any
 
 from tandem.finetuning.registry import register
 from tandem.finetuning.run import Run, record_key
-from tandem.rag.clients import client
+from tandem.runtime.clients import client
 
 from .gate import read
 

@@ -17,8 +17,8 @@ from botocore.utils import get_environ_proxies
 from tandem.evaluation.metrics import FormatError, format_adherence
 from tandem.finetuning.recipe import Mistake, RecipeError
 from tandem.finetuning.run import Run
-from tandem.rag.retry import Transient, full_jitter
-from tandem.rag.signed_http import NETWORK_ERRORS, SOCKET_OPTIONS
+from tandem.runtime.retry import Transient, full_jitter
+from tandem.runtime.signed_http import NETWORK_ERRORS, SOCKET_OPTIONS
 
 from .dialects import Dialect, Status, unsupported
 

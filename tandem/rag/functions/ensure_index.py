@@ -4,8 +4,8 @@ from typing import Any
 
 from tandem.rag.embed import supported
 from tandem.rag.index_version import IndexVersion, index_body, index_name
-from tandem.rag.retry import Deadline
-from tandem.rag.telemetry import log
+from tandem.runtime.retry import Deadline
+from tandem.runtime.telemetry import log
 
 from .shared import ledger, open_index
 

@@ -5,10 +5,10 @@ import os
 from collections.abc import Iterable
 from typing import Any
 
-from tandem.rag.clients import client
 from tandem.rag.ingest import Ingester, Outcome
-from tandem.rag.retry import Deadline, full_jitter
-from tandem.rag.telemetry import log, metric
+from tandem.runtime.clients import client
+from tandem.runtime.retry import Deadline, full_jitter
+from tandem.runtime.telemetry import log, metric
 
 from .shared import ledger, open_embedder, open_index
 

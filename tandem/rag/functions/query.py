@@ -10,13 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from tandem.rag.answer import gate, generate
-from tandem.rag.circuit_breaker import CircuitBreaker
-from tandem.rag.clients import client, is_transient
 from tandem.rag.question import Invalid, Question, parse
 from tandem.rag.retrieve import Passage, Retriever, parse_filters
-from tandem.rag.retry import Deadline, Unavailable
-from tandem.rag.telemetry import log, metric
 from tandem.rag.writers import FallbackWriter, HostedWriter, NobodyThere, TunedWriter, Writer
+from tandem.runtime.circuit_breaker import CircuitBreaker
+from tandem.runtime.clients import client, is_transient
+from tandem.runtime.retry import Deadline, Unavailable
+from tandem.runtime.telemetry import log, metric
 
 from .shared import ledger, open_embedder, open_index
 

@@ -3,12 +3,12 @@
 import functools
 import os
 
-from tandem.rag.clients import client, credentials, region
 from tandem.rag.embed import Embedder
 from tandem.rag.index_version import IndexVersion
 from tandem.rag.ledger import Ledger
 from tandem.rag.search_index import SearchIndex
-from tandem.rag.signed_http import SignedHttp
+from tandem.runtime.clients import client, credentials, region
+from tandem.runtime.signed_http import SignedHttp
 
 
 @functools.cache

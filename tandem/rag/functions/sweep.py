@@ -3,10 +3,10 @@
 import os
 from typing import Any
 
-from tandem.rag.clients import client
-from tandem.rag.retry import Deadline
 from tandem.rag.sweep import Sweep
-from tandem.rag.telemetry import log, metric
+from tandem.runtime.clients import client
+from tandem.runtime.retry import Deadline
+from tandem.runtime.telemetry import log, metric
 
 from .shared import ledger, open_index
 

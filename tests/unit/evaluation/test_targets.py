@@ -18,7 +18,7 @@ from tandem.evaluation.targets import (
     asking,
     of_query_api,
 )
-from tandem.rag.retry import Unavailable
+from tandem.runtime.retry import Unavailable
 from tests.support.loopback import JsonHandler, serving
 from tests.support.query_api import answer, serve
 

@@ -6,15 +6,15 @@ from types import SimpleNamespace
 
 import pytest
 
-from tandem.rag import retry
 from tandem.rag.embed import Embedder
 from tandem.rag.functions import ensure_index, ingest, query, sweep
 from tandem.rag.index_version import IndexVersion
 from tandem.rag.ingest import Ingester
 from tandem.rag.ledger import Ledger, Row
-from tandem.rag.retry import Deadline
 from tandem.rag.search_index import SearchIndex
 from tandem.rag.sweep import Summary, Sweep
+from tandem.runtime import retry
+from tandem.runtime.retry import Deadline
 
 from .fakes import BUCKET, DEAD_LETTERS, QUEUE, TABLE, Clock, FakeBedrock, FakeDynamoDB, FakeOpenSearch, FakeS3, FakeSQS
 

@@ -5,8 +5,8 @@ import pytest
 from tandem.rag import answer
 from tandem.rag.answer import Answer, checked_citations, gate, generate, prompt, within_budget
 from tandem.rag.retrieve import Passage
-from tandem.rag.retry import Deadline, Unavailable
 from tandem.rag.writers import HostedWriter, Usage
+from tandem.runtime.retry import Deadline, Unavailable
 
 from .fakes import FakeBedrock, refused
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tandem.rag.circuit_breaker import FIRST_SECONDS, CircuitBreaker, CircuitOpen
+from tandem.runtime.circuit_breaker import FIRST_SECONDS, CircuitBreaker, CircuitOpen
 
 from .fakes import Clock
 

@@ -8,11 +8,11 @@ import threading
 
 import pytest
 
-from tandem.rag import clients
 from tandem.rag.functions import ensure_index, ingest, shared, sweep
 from tandem.rag.index_version import index_body, index_name
 from tandem.rag.lease import Lease
 from tandem.rag.question import MAX_CHARACTERS
+from tandem.runtime import clients
 
 from .conftest import VERSION, Stack, ask, context
 from .fakes import BUCKET, DEAD_LETTERS, QUEUE, refused, respond, silence

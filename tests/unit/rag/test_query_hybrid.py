@@ -5,8 +5,9 @@ import threading
 
 import pytest
 
-from tandem.rag import circuit_breaker, writers
+from tandem.rag import writers
 from tandem.rag.functions import query
+from tandem.runtime import circuit_breaker
 
 from .conftest import Stack, ask
 from .fakes import FakeEndpoint, chat, refused

@@ -7,8 +7,8 @@ import pytest
 from tandem.rag import retrieve
 from tandem.rag.lease import Lease
 from tandem.rag.retrieve import Retriever, cosine, fuse, parse_filters
-from tandem.rag.retry import Deadline, Unavailable
 from tandem.rag.search_index import Hit
+from tandem.runtime.retry import Deadline, Unavailable
 
 from .conftest import VERSION, Stack
 from .fakes import silence

@@ -9,9 +9,9 @@ from botocore.credentials import Credentials
 
 from tandem.rag import search_index
 from tandem.rag.embed import Embedder, normalised, supported
-from tandem.rag.retry import Deadline, Transient, Unavailable, retry
 from tandem.rag.search_index import SearchError, SearchIndex
-from tandem.rag.signed_http import NETWORK_ERRORS, SignedHttp
+from tandem.runtime.retry import Deadline, Transient, Unavailable, retry
+from tandem.runtime.signed_http import NETWORK_ERRORS, SignedHttp
 
 from .fakes import FakeBedrock, FakeOpenSearch, refused, respond
 

@@ -6,11 +6,11 @@ import pytest
 from botocore.exceptions import EndpointConnectionError, IncompleteReadError, ReadTimeoutError
 
 from tandem.rag import writers
-from tandem.rag.circuit_breaker import FIRST_SECONDS, CircuitBreaker
-from tandem.rag.clients import LIMITS
 from tandem.rag.functions.query import ANSWER_SECONDS, RETRY_AFTER_SECONDS
-from tandem.rag.retry import Deadline, Unavailable
 from tandem.rag.writers import FallbackWriter, HostedWriter, NobodyThere, TunedWriter, Usage, Written
+from tandem.runtime.circuit_breaker import FIRST_SECONDS, CircuitBreaker
+from tandem.runtime.clients import LIMITS
+from tandem.runtime.retry import Deadline, Unavailable
 
 from .fakes import Clock, FakeBedrock, FakeEndpoint, chat, refused
 
