@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pulumi
+import tandem_contract
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip can hold
 
@@ -52,9 +53,11 @@ def function_code() -> pulumi.FileArchive:
 
 
 def runtime_files(*rooms: str) -> dict[str, Path]:
-    """Name in a zip -> file, of these sub-packages of `tandem`."""
+    """Name in a zip -> file, of these sub-packages of `tandem` and of the contract."""
     runtime = runtime_folder()
-    files = {"tandem/__init__.py": runtime / "__init__.py"}
+    contract = Path(tandem_contract.__file__).parent
+    files = {f"tandem_contract/{path.relative_to(contract).as_posix()}": path for path in contract.rglob("*.py")}
+    files["tandem/__init__.py"] = runtime / "__init__.py"
     for room in rooms:
         files |= {f"tandem/{path.relative_to(runtime).as_posix()}": path for path in (runtime / room).rglob("*.py")}
     return files

@@ -1,0 +1,6 @@
+"""What is created and what runs must agree on: errors, checks, and facts, each written once.
+
+The standard library alone: both halves import it, and so do functions and training jobs. It lies beside
+`pulumi_tandem`, so that a plugin that was fetched by path finds it without the repository's root on `sys.path`
+(docs/adr/0011).
+"""
