@@ -10,6 +10,7 @@ from typing import Any
 from .errors import Mistake, Mistakes
 
 SHOWN_CHARACTERS = 80
+NOT_EMPTY = r"(?s).*\S.*"
 
 
 class Checks:
@@ -67,9 +68,7 @@ class Checks:
         self.refuse(key, value, ", ".join(allowed), near(value, allowed) or remedy or f"Choose {' or '.join(allowed)}.")
         return None
 
-    def text(
-        self, key: object, value: Any, allowed: str = "a text", remedy: str = "", pattern: str = r"(?s).*\S.*"
-    ) -> Any:
+    def text(self, key: object, value: Any, allowed: str = "a text", remedy: str = "", pattern: str = NOT_EMPTY) -> Any:
         """A text that matches a pattern as a whole: by default one that isn't empty."""
         if isinstance(value, str) and re.fullmatch(pattern, value):
             return value

@@ -209,9 +209,10 @@ def report(
 @contextmanager
 def _refusals() -> Generator[None]:
     """Turn what the library refuses into the command's failure."""
+    from tandem_contract.errors import Unavailable
+
     from tandem.evaluation.runner import Unanswered
     from tandem.evaluation.runs import RunError
-    from tandem.runtime.retry import Unavailable
 
     try:
         yield

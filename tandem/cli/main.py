@@ -5,12 +5,12 @@ import importlib.util
 from typing import Annotated, Any
 
 import typer
+from tandem_contract.errors import TandemError
 from typer.core import TyperGroup
 
 from tandem.cli import cost, dataset, evaluate, finetune
 from tandem.cli.advise import advise
 from tandem.cli.ask import ask
-from tandem.cli.errors import CommandError
 from tandem.cli.ingest import forget, ingest
 from tandem.cli.questions import questions
 
@@ -35,7 +35,7 @@ class Commands(TyperGroup):
         """Run a command; print what it or the AWS SDK reports as one sentence, and exit with 1."""
         try:
             return super().invoke(ctx)
-        except CommandError as error:
+        except TandemError as error:
             message = str(error)
         except Exception as error:
             if not type(error).__module__.startswith("botocore."):

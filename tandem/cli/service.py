@@ -14,7 +14,7 @@ import typer
 from tandem.cli.errors import CommandError
 
 if TYPE_CHECKING:
-    from tandem.runtime.signed_http import Response
+    from tandem.runtime.http import Response
 
 TokenOption = Annotated[
     str | None,
@@ -56,7 +56,7 @@ class QueryService:
             time.sleep(wait)
 
     def _post(self, body: bytes) -> "Response":
-        from tandem.runtime.signed_http import NETWORK_ERRORS
+        from tandem.runtime.http import NETWORK_ERRORS
 
         try:
             return self._send(body)
@@ -70,7 +70,7 @@ class QueryService:
         from botocore.httpsession import URLLib3Session
         from botocore.session import get_session
 
-        from tandem.runtime.signed_http import Response, SignedHttp
+        from tandem.runtime.http import Response, SignedHttp
 
         if self.token:
             http = URLLib3Session(timeout=REQUEST_SECONDS)

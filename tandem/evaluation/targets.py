@@ -55,7 +55,7 @@ _HTTP = urllib.request.build_opener(_NoRedirects)
 class OpenAiTarget:
     """A model behind an OpenAI-compatible API; `url` is the base, e.g. `https://api.openai.com/v1`.
 
-    A call raises `tandem.runtime.retry.Unavailable` when there is no answer within `seconds`, `TargetError` on refusal.
+    A call raises `Unavailable` when there is no answer within `seconds`, `TargetError` on refusal.
     """
 
     def __init__(self, url: str, model: str, key: str | None = None, *, max_tokens: int = 256, seconds: float = 120):

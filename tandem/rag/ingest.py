@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import botocore.exceptions
+from tandem_contract.errors import Unavailable
 
-from tandem.runtime.retry import Deadline, Unavailable
+from tandem.runtime.retry import Deadline
 
 from .chunk import BYTES_PER_TOKEN, Chunk, chunk
 from .embed import Embedder

@@ -6,7 +6,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from tandem.runtime.retry import Deadline, Unavailable
+from tandem_contract.errors import Unavailable
+
+from tandem.runtime.retry import Deadline
 
 from .embed import Embedder
 from .index_version import IndexVersion

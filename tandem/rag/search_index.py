@@ -10,8 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tandem.runtime.retry import Deadline, Transient, Unavailable, retry
-from tandem.runtime.signed_http import NETWORK_ERRORS, SignedHttp
+from tandem_contract.errors import Unavailable
+
+from tandem.runtime.http import NETWORK_ERRORS, SignedHttp
+from tandem.runtime.retry import Deadline, Transient, retry
 
 BULK_BYTES = 5_000_000
 PAGE = 1000

@@ -11,7 +11,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from tandem.runtime.retry import Deadline, Unavailable
+from tandem_contract.errors import Unavailable
+
+from tandem.runtime.retry import Deadline
 
 from .index_version import IndexVersion
 from .ledger import INDEXED, WORKING, Ledger, Row

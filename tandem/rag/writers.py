@@ -6,9 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
+from tandem_contract.errors import Unavailable
 
 from tandem.runtime.circuit_breaker import CircuitBreaker, CircuitOpen
-from tandem.runtime.retry import Deadline, Transient, Unavailable, retry
+from tandem.runtime.retry import Deadline, Transient, retry
 
 from .embed import invoke
 

@@ -12,7 +12,7 @@ import botocore.session
 from botocore.config import Config
 from botocore.credentials import Credentials
 
-from .signed_http import NETWORK_ERRORS
+from .http import NETWORK_ERRORS
 
 RETRIED = {
     "InternalServerException",

@@ -5,11 +5,9 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from tandem_contract.errors import Unavailable
+
 Result = TypeVar("Result")
-
-
-class Unavailable(Exception):
-    """A service is away, overloaded or too slow; the same request may succeed later."""
 
 
 class Transient(Exception):

@@ -16,7 +16,7 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from localcloud.services import audit, supervisor
-from tandem.runtime.signed_http import SignedHttp
+from tandem.runtime.http import SignedHttp
 from tests.support.repeated import as_call
 
 pytestmark = pytest.mark.local

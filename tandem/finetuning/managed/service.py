@@ -17,8 +17,8 @@ from botocore.utils import get_environ_proxies
 from tandem.evaluation.metrics import FormatError, format_adherence
 from tandem.finetuning.recipe import Mistake, RecipeError
 from tandem.finetuning.run import Run
+from tandem.runtime.http import NETWORK_ERRORS
 from tandem.runtime.retry import Transient, full_jitter
-from tandem.runtime.signed_http import NETWORK_ERRORS, SOCKET_OPTIONS
 
 from .dialects import Dialect, Status, unsupported
 
@@ -99,7 +99,7 @@ class Service:
             verify=os.environ.get("AWS_CA_BUNDLE") or True,
             proxies=get_environ_proxies(self.url),
             timeout=TIMEOUTS,
-            socket_options=SOCKET_OPTIONS,
+            socket_options=((6, 1, 1),),
         )
 
     def check(self, run: Run, train: bytes) -> None:

@@ -9,13 +9,15 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from tandem_contract.errors import Unavailable
+
 from tandem.rag.answer import gate, generate
 from tandem.rag.question import Invalid, Question, parse
 from tandem.rag.retrieve import Passage, Retriever, parse_filters
 from tandem.rag.writers import FallbackWriter, HostedWriter, NobodyThere, TunedWriter, Writer
 from tandem.runtime.circuit_breaker import CircuitBreaker
 from tandem.runtime.clients import client, is_transient
-from tandem.runtime.retry import Deadline, Unavailable
+from tandem.runtime.retry import Deadline
 from tandem.runtime.telemetry import log, metric
 
 from .shared import ledger, open_embedder, open_index

@@ -8,7 +8,7 @@ from tandem.rag.index_version import IndexVersion
 from tandem.rag.ledger import Ledger
 from tandem.rag.search_index import SearchIndex
 from tandem.runtime.clients import client, credentials, region
-from tandem.runtime.signed_http import SignedHttp
+from tandem.runtime.http import SignedHttp
 
 
 @functools.cache

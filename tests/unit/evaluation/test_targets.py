@@ -8,6 +8,7 @@ import botocore.session
 import pytest
 from botocore.response import StreamingBody
 from botocore.stub import Stubber
+from tandem_contract.errors import Unavailable
 
 from tandem.evaluation.targets import (
     Answer,
@@ -18,7 +19,6 @@ from tandem.evaluation.targets import (
     asking,
     of_query_api,
 )
-from tandem.runtime.retry import Unavailable
 from tests.support.loopback import JsonHandler, serving
 from tests.support.query_api import answer, serve
 

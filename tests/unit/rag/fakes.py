@@ -13,7 +13,7 @@ from operator import itemgetter
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from tandem.rag.embed import normalised
-from tandem.runtime.signed_http import Response
+from tandem.runtime.http import Response
 
 BUCKET, TABLE, QUEUE, DEAD_LETTERS = "documents", "ledger", "https://queue", "https://dead-letters"
 

@@ -1,12 +1,13 @@
 """Answers cite what they were given, or are refused."""
 
 import pytest
+from tandem_contract.errors import Unavailable
 
 from tandem.rag import answer
 from tandem.rag.answer import Answer, checked_citations, gate, generate, prompt, within_budget
 from tandem.rag.retrieve import Passage
 from tandem.rag.writers import HostedWriter, Usage
-from tandem.runtime.retry import Deadline, Unavailable
+from tandem.runtime.retry import Deadline
 
 from .fakes import FakeBedrock, refused
 

@@ -3,11 +3,11 @@
 import itertools
 
 import pytest
+from tandem_contract.errors import Unavailable
 
 from tandem.rag import ingest, search_index
 from tandem.rag.lease import LEASE_SECONDS, Busy, Lease, LeaseLost
 from tandem.rag.search_index import SearchError
-from tandem.runtime.retry import Unavailable
 
 from .conftest import VERSION, Stack
 from .fakes import refused, respond, silence

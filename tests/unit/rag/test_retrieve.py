@@ -3,12 +3,13 @@
 import math
 
 import pytest
+from tandem_contract.errors import Unavailable
 
 from tandem.rag import retrieve
 from tandem.rag.lease import Lease
 from tandem.rag.retrieve import Retriever, cosine, fuse, parse_filters
 from tandem.rag.search_index import Hit
-from tandem.runtime.retry import Deadline, Unavailable
+from tandem.runtime.retry import Deadline
 
 from .conftest import VERSION, Stack
 from .fakes import silence

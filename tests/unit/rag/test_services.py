@@ -6,12 +6,13 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from botocore.credentials import Credentials
+from tandem_contract.errors import Unavailable
 
 from tandem.rag import search_index
 from tandem.rag.embed import Embedder, normalised, supported
 from tandem.rag.search_index import SearchError, SearchIndex
-from tandem.runtime.retry import Deadline, Transient, Unavailable, retry
-from tandem.runtime.signed_http import NETWORK_ERRORS, SignedHttp
+from tandem.runtime.http import NETWORK_ERRORS, SignedHttp
+from tandem.runtime.retry import Deadline, Transient, retry
 
 from .fakes import FakeBedrock, FakeOpenSearch, refused, respond
 

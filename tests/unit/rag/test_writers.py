@@ -4,13 +4,14 @@ import threading
 
 import pytest
 from botocore.exceptions import EndpointConnectionError, IncompleteReadError, ReadTimeoutError
+from tandem_contract.errors import Unavailable
 
 from tandem.rag import writers
 from tandem.rag.functions.query import ANSWER_SECONDS, RETRY_AFTER_SECONDS
 from tandem.rag.writers import FallbackWriter, HostedWriter, NobodyThere, TunedWriter, Usage, Written
 from tandem.runtime.circuit_breaker import FIRST_SECONDS, CircuitBreaker
 from tandem.runtime.clients import LIMITS
-from tandem.runtime.retry import Deadline, Unavailable
+from tandem.runtime.retry import Deadline
 
 from .fakes import Clock, FakeBedrock, FakeEndpoint, chat, refused
 
