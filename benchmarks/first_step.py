@@ -17,6 +17,7 @@ from statistics import median
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
+from tandem_contract import run_record
 
 from scripts.finetune import DATA, MODEL, RECIPE, TRAINING, client
 from scripts.local_environment import BIN, ROOT
@@ -24,7 +25,6 @@ from tandem.cli.errors import CommandError
 from tandem.cli.finetune import DEFAULT_STACK
 from tandem.cli.stack import read_outputs
 from tandem.finetuning import recipe as recipes
-from tandem.finetuning import run as places
 from tandem.finetuning.dataset.store import UnknownDataSet, connect
 from tandem.finetuning.runs import RUNNING, Runs
 
@@ -145,7 +145,7 @@ def _moments(name: str) -> dict[str, float]:
     (machine,) = read_outputs(STACK, "trainingPipelineArn")
     execution = f"{machine.replace(':stateMachine:', ':execution:')}:{name}-1"
     job: Mapping[str, Any] = client("sagemaker").describe_training_job(
-        TrainingJobName=places.job_name(name, "train", 1)
+        TrainingJobName=run_record.job_name(name, "train", 1)
     )
     entered = {each["Status"]: each["StartTime"] for each in job["SecondaryStatusTransitions"]}
     moments = {
@@ -167,7 +167,7 @@ def _taken_away(runs: Runs, name: str) -> Generator[None]:
         while any(job.running for job in runs.jobs(name)):
             time.sleep(POLL_SECONDS)
         s3, (bucket,) = client("s3"), read_outputs(STACK, "artifactBucket")
-        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=places.folder(name))
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=run_record.folder(name))
         for key in [entry["Key"] for page in pages for entry in page.get("Contents", [])]:
             s3.delete_object(Bucket=bucket, Key=key)
 

@@ -346,10 +346,11 @@ def _console() -> Any:
 @contextmanager
 def _refusals() -> Generator[None]:
     """What the runtime refuses, as the command's one message."""
+    from tandem_contract.envelope import EnvelopeError
+
     from tandem.cost.prices import NotPriced, PriceTableError, Unavailable
     from tandem.finetuning.dataset.mistakes import DataSetError
     from tandem.finetuning.dataset.store import UnknownDataSet
-    from tandem.finetuning.envelope import EnvelopeError
     from tandem.finetuning.managed.service import ServiceError
     from tandem.finetuning.preflight import PreflightError
     from tandem.finetuning.recipe import RecipeError

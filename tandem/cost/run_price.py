@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 
-from tandem.finetuning.envelope import RunEnvelope
+from tandem_contract.envelope import RunEnvelope
 
 from .prices import PriceTable, Row
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from tandem.finetuning.envelope import EnvelopeError, RunEnvelope
+from tandem_contract.envelope import EnvelopeError, RunEnvelope
 
 from .bill import Bill
 from .model import Charge, NotKnown, Number, Resource

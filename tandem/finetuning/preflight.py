@@ -9,11 +9,11 @@ from decimal import Decimal
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
+from tandem_contract.envelope import RunEnvelope
 
 from tandem.cost.prices import NotPriced, PriceTable, Unavailable, load
 from tandem.cost.run_price import RunPrice, run_price
 from tandem.finetuning.dataset.store import Stored
-from tandem.finetuning.envelope import RunEnvelope
 from tandem.finetuning.managed.dialects import DIALECTS, unsupported
 from tandem.finetuning.recipe import RecipeError
 from tandem.finetuning.shapes import ModelShape, SizingError

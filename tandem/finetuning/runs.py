@@ -8,13 +8,13 @@ from decimal import Decimal
 from typing import Any
 
 from botocore.exceptions import ClientError
+from tandem_contract import run_record
+from tandem_contract.envelope import RunEnvelope
+from tandem_contract.run_record import Run
 
 from tandem.cost.prices import NotPriced, PriceTable, Unavailable
 from tandem.finetuning import recipe as recipes
-from tandem.finetuning import run as places
 from tandem.finetuning.dataset.store import Stored
-from tandem.finetuning.envelope import RunEnvelope
-from tandem.finetuning.run import Run
 
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 RUNNING, SUCCEEDED = "RUNNING", "SUCCEEDED"
@@ -100,7 +100,7 @@ class Runs:
         """Write a new run's record and recipe; nothing runs yet."""
         now = datetime.datetime.now(datetime.UTC)
         run = Run(
-            name=places.new_name(stored.name, now),
+            name=run_record.new_name(stored.name, now),
             dataset=stored.prefix,
             manifest_digest=manifest["digest"],
             recipe_digest=recipes.digest(recipe),
@@ -111,8 +111,8 @@ class Runs:
         )
         s3 = self._client("s3")
         content = json.dumps(recipe, indent=2, sort_keys=True).encode()
-        s3.put_object(Bucket=self._artifacts, Key=places.recipe_key(run.name), Body=content)
-        s3.put_object(Bucket=self._artifacts, Key=places.record_key(run.name), Body=run.to_json())
+        s3.put_object(Bucket=self._artifacts, Key=run_record.recipe_key(run.name), Body=content)
+        s3.put_object(Bucket=self._artifacts, Key=run_record.record_key(run.name), Body=run.to_json())
         return run
 
     def start(self, run: str) -> None:
@@ -125,7 +125,7 @@ class Runs:
     def record(self, run: str) -> Run:
         """The record of a run; raises `RunError` if there is none."""
         try:
-            answer = self._client("s3").get_object(Bucket=self._artifacts, Key=places.record_key(run))
+            answer = self._client("s3").get_object(Bucket=self._artifacts, Key=run_record.record_key(run))
         except ClientError as error:
             if error.response["Error"]["Code"] != "NoSuchKey":
                 raise
@@ -135,7 +135,7 @@ class Runs:
 
     def names(self) -> list[str]:
         """The runs that were started, newest first."""
-        s3, prefix = self._client("s3"), places.folder("").rstrip("/") + "/"
+        s3, prefix = self._client("s3"), run_record.folder("").rstrip("/") + "/"
         pages = s3.get_paginator("list_objects_v2").paginate(Bucket=self._artifacts, Prefix=prefix, Delimiter="/")
         found = [entry["Prefix"].split("/")[1] for page in pages for entry in page.get("CommonPrefixes", [])]
         # A name ends in its time and two random bytes.
@@ -154,7 +154,7 @@ class Runs:
         )
         for name in [each["TrainingJobName"] for page in pages for each in page["TrainingJobSummaries"]]:
             step, _, attempt = name.removeprefix(f"{run}-").rpartition("-")
-            if not name.startswith(f"{run}-") or step not in places.STEPS:
+            if not name.startswith(f"{run}-") or step not in run_record.STEPS:
                 continue
             job = sagemaker.describe_training_job(TrainingJobName=name)
             resources = job["ResourceConfig"]
@@ -177,7 +177,7 @@ class Runs:
 
     def metrics(self, run: str) -> list[dict[str, Any]]:
         """What training has reported, a line a step."""
-        key = f"{places.checkpoints(run)}metrics.jsonl"
+        key = f"{run_record.checkpoints(run)}metrics.jsonl"
         try:
             text = self._client("s3").get_object(Bucket=self._artifacts, Key=key)["Body"].read().decode()
         except ClientError as error:
@@ -190,7 +190,7 @@ class Runs:
         """The run's evaluation; raises `RunError` before there is one."""
         for job in reversed(list(self.jobs(run))):
             if job.step == "evaluate" and job.status == "Completed":
-                key = f"{places.folder(run)}jobs/{job.name}/output/model/evaluation.json"
+                key = f"{run_record.folder(run)}jobs/{job.name}/output/model/evaluation.json"
                 return json.loads(self._client("s3").get_object(Bucket=self._artifacts, Key=key)["Body"].read())
         raise RunError(f"Run {run!r} has no evaluation: `tandem finetune status {run}` says how it stands.")
 

@@ -5,7 +5,8 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from tandem.finetuning.run import Run, record_key
+from tandem_contract.run_record import Run, record_key
+
 from tandem.runtime.clients import client
 from tandem.runtime.telemetry import log
 

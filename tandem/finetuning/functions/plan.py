@@ -6,10 +6,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from tandem_contract.envelope import RunEnvelope
+from tandem_contract.run_record import Run, checkpoints, job_name, recipe_key, record_key
+
 from tandem.finetuning import recipe as recipes
 from tandem.finetuning.dataset import manifest as manifests
-from tandem.finetuning.envelope import RunEnvelope
-from tandem.finetuning.run import Run, checkpoints, job_name, recipe_key, record_key
 from tandem.runtime.clients import client
 from tandem.runtime.telemetry import log
 

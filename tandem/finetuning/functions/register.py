@@ -5,8 +5,9 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from tandem_contract.run_record import Run, record_key
+
 from tandem.finetuning.registry import register
-from tandem.finetuning.run import Run, record_key
 from tandem.runtime.clients import client
 
 from .gate import read

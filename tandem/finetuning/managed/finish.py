@@ -6,11 +6,12 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import Any
 
+from tandem_contract.run_record import Run
+
 from tandem.finetuning import recipe as recipes
 from tandem.finetuning.dataset.rows import Row, json_line
 from tandem.finetuning.functions.gate import failing
 from tandem.finetuning.registry import register
-from tandem.finetuning.run import Run
 from tandem.finetuning.training.conversations import messages
 from tandem.finetuning.training.evaluate import BASE, TUNED, measure
 

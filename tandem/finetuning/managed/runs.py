@@ -4,9 +4,10 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from tandem.finetuning import run as places
+from tandem_contract import run_record
+from tandem_contract.run_record import Run
+
 from tandem.finetuning.dataset.rows import decoded
-from tandem.finetuning.run import Run
 from tandem.finetuning.runs import RUNNING, SUCCEEDED, Job, RunError, Runs, Status
 
 from .dialects import CANCELLED, DIALECTS, FAILED
@@ -104,7 +105,7 @@ class ManagedRuns(Runs):
             progress=self._say,
         )
         self._client("s3").put_object(
-            Bucket=self._artifacts, Key=f"{places.folder(run.name)}answers.jsonl", Body=made.answers
+            Bucket=self._artifacts, Key=f"{run_record.folder(run.name)}answers.jsonl", Body=made.answers
         )
         self._write(run.name, "verdict.json", made.reasons)
         self._write(run.name, "evaluation.json", made.evaluation)  # last: it says that all is done
@@ -120,11 +121,11 @@ class ManagedRuns(Runs):
     def _read(self, run: str, name: str) -> Any:
         s3 = self._client("s3")
         try:
-            answer = s3.get_object(Bucket=self._artifacts, Key=f"{places.folder(run)}{name}")
+            answer = s3.get_object(Bucket=self._artifacts, Key=f"{run_record.folder(run)}{name}")
         except s3.exceptions.NoSuchKey:
             return None
         return json.loads(answer["Body"].read())
 
     def _write(self, run: str, name: str, content: Any) -> None:
         body = json.dumps(content, indent=2, sort_keys=True).encode()
-        self._client("s3").put_object(Bucket=self._artifacts, Key=f"{places.folder(run)}{name}", Body=body)
+        self._client("s3").put_object(Bucket=self._artifacts, Key=f"{run_record.folder(run)}{name}", Body=body)

@@ -13,10 +13,10 @@ from botocore.awsrequest import AWSRequest
 from botocore.exceptions import ClientError
 from botocore.httpsession import URLLib3Session
 from botocore.utils import get_environ_proxies
+from tandem_contract.run_record import Run
 
 from tandem.evaluation.metrics import FormatError, format_adherence
 from tandem.finetuning.recipe import Mistake, RecipeError
-from tandem.finetuning.run import Run
 from tandem.runtime.http import NETWORK_ERRORS
 from tandem.runtime.retry import Transient, full_jitter
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from tandem_contract.envelope import RunEnvelope
 
 from tandem.cost.prices import NotPriced, load, read
 from tandem.cost.run_price import run_price
-from tandem.finetuning.envelope import RunEnvelope
 
 # A QLoRA run of an 8B model, a LoRA run of a small one with spot, and full fine-tuning on two large instances.
 QLORA = RunEnvelope("ml.g6e.2xlarge", 1, 14_400, 2, False, 200, True, "ml.g6e.2xlarge", 3600)

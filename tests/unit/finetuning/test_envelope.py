@@ -4,8 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
-
-from tandem.finetuning.envelope import EnvelopeError, RunEnvelope
+from tandem_contract.envelope import EnvelopeError, RunEnvelope
 
 CONTENT = {
     "instance_type": "ml.g6e.2xlarge",

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import pytest
 from pulumi_tandem.finetuning.training_state_machine import definition
+from tandem_contract.run_record import NAME_CHARACTERS, Run, new_name
 
 from tandem.finetuning import recipe as recipes
 from tandem.finetuning import registry
 from tandem.finetuning.dataset import manifest as manifests
 from tandem.finetuning.functions import gate, guard, plan, register
-from tandem.finetuning.run import NAME_CHARACTERS, Run, new_name
 
 from .strict_sagemaker import FakeSageMaker, check
 from .test_state_machine import ENVELOPE, STATES

@@ -4,13 +4,13 @@ import unicodedata
 
 import botocore.session
 from botocore.validate import validate_parameters
+from tandem_contract.run_record import Run
 
 from tandem.finetuning import recipe as recipes
 from tandem.finetuning.dataset.rows import Row, encoded
 from tandem.finetuning.managed.dialects import DIALECTS
 from tandem.finetuning.managed.finish import finish
 from tandem.finetuning.managed.service import Key, Service
-from tandem.finetuning.run import Run
 
 GROUP, DIGEST = "tandem-models", "d" * 64
 MODELS = {"openai": "gpt-4.1-mini-2025-04-14", "together": "Qwen/Qwen3-8B"}

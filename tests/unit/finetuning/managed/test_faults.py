@@ -7,6 +7,7 @@ import traceback
 import botocore.session
 import pytest
 from botocore.stub import Stubber
+from tandem_contract.run_record import Run
 
 from tandem.finetuning.dataset.rows import encoded
 from tandem.finetuning.managed.dialects import DIALECTS
@@ -14,7 +15,6 @@ from tandem.finetuning.managed.finish import finish
 from tandem.finetuning.managed.service import Key, Service, ServiceError, api_key
 from tandem.finetuning.recipe import RecipeError
 from tandem.finetuning.registry import record
-from tandem.finetuning.run import Run
 from tests.support.finetuning_api import Fault, Refused, serve
 
 from .runs import (
