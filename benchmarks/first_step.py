@@ -18,12 +18,12 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from tandem_contract import run_record
+from tandem_contract.errors import TandemError
 
 from scripts.finetune import DATA, MODEL, RECIPE, TRAINING, client
 from scripts.local_environment import BIN, ROOT
-from tandem.cli.errors import CommandError
 from tandem.cli.finetune import DEFAULT_STACK
-from tandem.cli.stack import read_outputs
+from tandem.clients.pulumi_stack import read_outputs
 from tandem.finetuning import recipe as recipes
 from tandem.finetuning.dataset.store import UnknownDataSet, connect
 from tandem.finetuning.runs import RUNNING, Runs
@@ -53,7 +53,7 @@ def problem() -> str:
         connect(datasets).resolve(DATA)
         client("s3").head_object(Bucket=artifacts, Key=f"{recipes.load(RECIPE)['base_model']}config.json")
         running = client("sagemaker").list_training_jobs(StatusEquals="InProgress")["TrainingJobSummaries"]
-    except (CommandError, UnknownDataSet, BotoCoreError, ClientError) as error:
+    except (TandemError, UnknownDataSet, BotoCoreError, ClientError) as error:
         return f"{error}\nIt needs stack {STACK} with the sample data set and its base model: run make finetune first."
     if missing := [path for path in (TRAINING, MODEL) if not path.exists()]:
         return f"{missing[0].relative_to(ROOT)} is missing: run make finetune first."

@@ -10,11 +10,11 @@ from statistics import median
 
 from rich.console import Console
 
-from tandem.cli.documents import Document, find_documents
 from tandem.cli.ingest import Ingestion, forget
-from tandem.cli.service import QueryService
-from tandem.cli.stack import read_outputs
-from tandem.cli.storage import Storage
+from tandem.clients.document_files import Document, find_documents
+from tandem.clients.documents_bucket import Storage
+from tandem.clients.pulumi_stack import read_outputs
+from tandem.clients.query_service import QueryService
 from tandem.rag.chunk import chunk
 from tandem.rag.embed import Embedder
 from tandem.rag.extract import extract

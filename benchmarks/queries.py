@@ -3,8 +3,8 @@
 import itertools
 import time
 
-from tandem.cli.service import QueryService
-from tandem.cli.stack import read_outputs
+from tandem.clients.pulumi_stack import read_outputs
+from tandem.clients.query_service import QueryService
 from tandem.evaluation.questions import load
 
 from .report import Say, Table, percentile

@@ -1,12 +1,12 @@
 """The sample documents and questions that `make rag` puts into a stack."""
 
 from botocore.exceptions import BotoCoreError, ClientError
+from tandem_contract.errors import TandemError
 
 from scripts.local_environment import ROOT
-from tandem.cli.documents import find_documents
-from tandem.cli.errors import CommandError
-from tandem.cli.stack import read_outputs
-from tandem.cli.storage import Storage
+from tandem.clients.document_files import find_documents
+from tandem.clients.documents_bucket import Storage
+from tandem.clients.pulumi_stack import read_outputs
 
 SAMPLES = ROOT / ".tandem" / "samples"
 QUESTIONS = ROOT / "samples" / "questions.jsonl"
@@ -18,7 +18,7 @@ def problem(stack: str) -> str:
         bucket, ledger_table = read_outputs(stack, "documentsBucket", "ledgerTable")
         keys = [document.key for document in find_documents([SAMPLES])[0]]
         rows = Storage(bucket, ledger_table).ledger_rows(keys)
-    except (CommandError, BotoCoreError, ClientError) as error:
+    except (TandemError, BotoCoreError, ClientError) as error:
         return str(error)
     missing = [key for key in keys if rows.get(key, {}).get("status") != "indexed"]
     return f"{len(missing)} sample documents are not indexed, {missing[0]} for one." if missing else ""

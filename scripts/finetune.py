@@ -130,7 +130,7 @@ def held_out(stack: str) -> list[list[dict[str, str]]]:
 
 def output(stack: str, name: str) -> str:
     """One output of the stack."""
-    from tandem.cli.stack import read_outputs
+    from tandem.clients.pulumi_stack import read_outputs
 
     return read_outputs(stack, name)[0]
 

@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from tandem.cli.service import QueryService, TokenOption
-from tandem.cli.stack import DEFAULT_STACK, StackOption, read_outputs
+from tandem.cli.options import DEFAULT_STACK, StackOption, TokenOption
+from tandem.clients.pulumi_stack import read_outputs
+from tandem.clients.query_service import QueryService
 
 REFUSALS = {
     "below_min_score": "Not in the documents: nothing in them is close enough to the question.",

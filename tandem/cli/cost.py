@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from tandem.cli.errors import CommandError
-from tandem.cli.stack import project_folder
+from tandem.clients.pulumi_stack import project_folder
 
 BAD_INPUT = 2
 

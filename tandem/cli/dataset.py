@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from tandem.cli.errors import CommandError
-from tandem.cli.stack import StackOption, read_outputs
+from tandem.cli.options import StackOption
+from tandem.clients.pulumi_stack import read_outputs
 from tandem.finetuning.dataset.splits import DEFAULT, SPLITS
 
 if TYPE_CHECKING:

@@ -1,7 +1,3 @@
-"""The one exception that commands raise for the person who typed them."""
+"""The former name of `TandemError`."""
 
-from tandem_contract.errors import TandemError
-
-
-class CommandError(TandemError):
-    """A failure whose text says in one sentence what is wrong and what to do; printed without a traceback, exit 1."""
+from tandem_contract.errors import TandemError as CommandError  # noqa: F401

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tandem.cli.errors import CommandError
-from tandem.cli.service import TokenOption
-from tandem.cli.targets import KINDS, Options, embedder, open_target
+from tandem.cli.options import TokenOption
+from tandem.clients.targets import KINDS, Options, embedder, open_target
 from tandem.evaluation.runs import FOLDER
 
 if TYPE_CHECKING:

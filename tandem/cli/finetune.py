@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tandem.cli.errors import CommandError
-from tandem.cli.stack import StackOption, project_folder, read_outputs
+from tandem.cli.options import StackOption
+from tandem.clients.pulumi_stack import project_folder, read_outputs
 
 if TYPE_CHECKING:
     from tandem.finetuning.preflight import Plan

@@ -11,16 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from tandem_contract.errors import TandemError
 
-from tandem.cli.documents import Document, find_documents
-from tandem.cli.errors import CommandError
-from tandem.cli.service import QueryService, TokenOption
-from tandem.cli.stack import DEFAULT_STACK, StackOption, read_outputs
+from tandem.cli.options import DEFAULT_STACK, StackOption, TokenOption
+from tandem.clients.document_files import Document, find_documents
+from tandem.clients.pulumi_stack import read_outputs
+from tandem.clients.query_service import QueryService
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from tandem.cli.storage import Storage
+    from tandem.clients.documents_bucket import Storage
 
 UPLOADS = 8  # at a time
 SEARCHES = 4  # at a time
@@ -94,7 +95,7 @@ class Ingestion:
 
     def _upload(self, document: Document, known_version: str | None) -> Upload:
         """Upload a document unless bucket and ledger have this content already."""
-        from tandem.cli.storage import content_etag
+        from tandem.clients.documents_bucket import content_etag
 
         version = content_etag(document.path)
         is_new = known_version != version or self.storage.stored_etag(document.key) != version
@@ -140,7 +141,7 @@ class Ingestion:
             if answer.get("passages") or answer["reason"] == "below_min_score":
                 return
             if self._stalled():
-                raise CommandError(f"timed out: indexed, but not found by a search within {self.timeout:.0f} s")
+                raise TandemError(f"timed out: indexed, but not found by a search within {self.timeout:.0f} s")
             time.sleep(wait + random.uniform(0, 0.2))  # noqa: S311 - spreads requests, no secret
             wait = min(wait * 1.5, 5)
 
@@ -184,14 +185,14 @@ def ingest(
     """Upload documents and wait until each can be found; run it again to resume or to update."""
     from rich.console import Console
 
-    from tandem.cli.storage import Storage
+    from tandem.clients.documents_bucket import Storage
 
     console = Console(highlight=False)
     documents, skipped = find_documents(paths, prefix)
     for item in skipped:
         console.print(f"{item.path}: skipped, {item.reason}", markup=False, soft_wrap=True)
     if not documents:
-        raise CommandError("There is nothing to upload.")
+        raise TandemError("There is nothing to upload.")
     url, bucket, table = read_outputs(stack, "queryUrl", "documentsBucket", "ledgerTable")
     service = QueryService(url, token, say=lambda message: console.print(message, markup=False, soft_wrap=True))
     ingestion = Ingestion(Storage(bucket, table), service, console, timeout)
@@ -219,13 +220,13 @@ def forget(
     timeout: TimeoutOption = 600,
 ) -> None:
     """Delete documents and wait until they are out of the index."""
-    from tandem.cli.storage import Storage
+    from tandem.clients.documents_bucket import Storage
 
     bucket, table = read_outputs(stack, "documentsBucket", "ledgerTable")
     storage = Storage(bucket, table)
     left = set(keys)
     if unknown := sorted(key for key in left - storage.ledger_rows(left).keys() if storage.stored_etag(key) is None):
-        raise CommandError(f"Not in bucket {bucket}: {', '.join(unknown)}. Nothing was deleted.")
+        raise TandemError(f"Not in bucket {bucket}: {', '.join(unknown)}. Nothing was deleted.")
     for key in left:
         storage.delete(key)
     deadline = time.monotonic() + timeout
@@ -235,5 +236,5 @@ def forget(
             typer.echo(f"{key}: forgotten")
         left -= gone
         if left and time.monotonic() > deadline:
-            raise CommandError(f"Deleted, but after {timeout:.0f} s still in the ledger: {', '.join(sorted(left))}.")
+            raise TandemError(f"Deleted, but after {timeout:.0f} s still in the ledger: {', '.join(sorted(left))}.")
         time.sleep(POLL_SECONDS if left else 0)

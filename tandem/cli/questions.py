@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from tandem_contract.errors import TandemError
 
-from tandem.cli.errors import CommandError
-from tandem.cli.service import QueryService, TokenOption
-from tandem.cli.stack import DEFAULT_STACK, StackOption, read_outputs
+from tandem.cli.options import DEFAULT_STACK, StackOption, TokenOption
+from tandem.clients.pulumi_stack import read_outputs
+from tandem.clients.query_service import QueryService
 
 if TYPE_CHECKING:
     from tandem.evaluation.questions import Question
@@ -39,7 +40,7 @@ def questions(
     try:
         question_set = load(file)
     except (QuestionSetError, UnicodeDecodeError) as error:
-        raise CommandError(str(error)) from error
+        raise TandemError(str(error)) from error
     (url,) = read_outputs(stack, "queryUrl")
     service = QueryService(url, token, say=lambda message: typer.echo(message, err=True))
     numbers = itertools.count(1)
@@ -53,7 +54,7 @@ def questions(
     try:
         replies = run(question_set, ask, concurrency=2, tell=tell)
     except Unanswered as error:
-        raise CommandError(f"{service.url}: {error}") from error
+        raise TandemError(f"{service.url}: {error}") from error
     summary = summarize(question_set, replies)
     if as_json:
         rows = [
@@ -64,7 +65,7 @@ def questions(
     else:
         show(question_set, replies, summary)
     if summary.cited < min_cited or summary.refused < min_refused:
-        raise CommandError(f"Below the limits: at least {min_cited} must cite and at least {min_refused} be refused.")
+        raise TandemError(f"Below the limits: at least {min_cited} must cite and at least {min_refused} be refused.")
 
 
 def show(question_set: "list[Question]", replies: "list[Reply]", summary: "Summary") -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import boto3
 import pytest
 
-from tandem.cli.service import QueryService
+from tandem.clients.query_service import QueryService
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent

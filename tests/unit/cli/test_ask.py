@@ -3,11 +3,11 @@
 import json
 
 import pytest
+from tandem_contract.errors import TandemError
 from typer.testing import CliRunner
 
-from tandem.cli.errors import CommandError
 from tandem.cli.main import app
-from tandem.cli.service import QueryService
+from tandem.clients.query_service import QueryService
 from tests.support.query_api import answer
 
 
@@ -67,7 +67,7 @@ def test_waits_while_search_wakes_up_and_says_so(project, api):
 
 def test_the_wait_is_bounded(project, api):
     api.replies = [(503, {"Retry-After": "9"}, {"error": "waking up", "retry_after": 9})]
-    with pytest.raises(CommandError, match=r"No answer from .* within 2 s \(last: 503 waking up\)"):
+    with pytest.raises(TandemError, match=r"No answer from .* within 2 s \(last: 503 waking up\)"):
         QueryService(api.url, "token", say=print, patience=2).ask({"question": "x"})
     assert len(api.requests) == 1
 

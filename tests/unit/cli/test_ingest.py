@@ -4,12 +4,12 @@ import threading
 from pathlib import Path
 
 import pytest
+from tandem_contract.errors import TandemError
 from typer.testing import CliRunner
 
-from tandem.cli.documents import find_documents
-from tandem.cli.errors import CommandError
 from tandem.cli.main import app
-from tandem.cli.storage import content_etag
+from tandem.clients.document_files import find_documents
+from tandem.clients.documents_bucket import content_etag
 from tests.support.query_api import answer
 
 
@@ -48,7 +48,7 @@ class Service:
 @pytest.fixture
 def service(project, api, monkeypatch) -> Service:
     state = Service()
-    monkeypatch.setattr("tandem.cli.storage.Storage", lambda bucket, table: state)
+    monkeypatch.setattr("tandem.clients.documents_bucket.Storage", lambda bucket, table: state)
     api.replies = [(200, {}, answer(passages=[{}]))]
     return state
 
@@ -85,7 +85,7 @@ def test_a_named_file_is_uploaded_whatever_it_is(documents):
 
 def test_same_key_twice_is_refused(documents):
     (documents / "sub" / "a.md").touch()
-    with pytest.raises(CommandError, match=r"both become 'a\.md'"):
+    with pytest.raises(TandemError, match=r"both become 'a\.md'"):
         find_documents([documents, documents / "sub"])
 
 
@@ -94,7 +94,7 @@ def test_same_file_twice_is_one_document(documents):
 
 
 def test_missing_path():
-    with pytest.raises(CommandError, match="does not exist"):
+    with pytest.raises(TandemError, match="does not exist"):
         find_documents([Path("nowhere")])
 
 

@@ -1,9 +1,9 @@
 """Reading the outputs of a stack, against a `pulumi` command that prints what the real one prints."""
 
 import pytest
+from tandem_contract.errors import TandemError
 
-from tandem.cli.errors import CommandError
-from tandem.cli.stack import read_outputs
+from tandem.clients.pulumi_stack import read_outputs
 
 
 def test_outputs_come_from_the_project_above(project):
@@ -13,7 +13,7 @@ def test_outputs_come_from_the_project_above(project):
 
 
 def failure(*names: str) -> str:
-    with pytest.raises(CommandError) as caught:
+    with pytest.raises(TandemError) as caught:
         read_outputs("prod", *names)
     return str(caught.value)
 

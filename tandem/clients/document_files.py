@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from tandem.cli.errors import CommandError
+from tandem_contract.errors import TandemError
 
 
 @dataclass(frozen=True)
@@ -28,14 +28,14 @@ def find_documents(paths: list[Path], prefix: str = "") -> tuple[list[Document],
 
     A key is the prefix and the path relative to the given folder; of a file that is named itself, the prefix and its
     name. Hidden files and folders are passed over. A named file is always uploaded: the service reports what is wrong
-    with it. Raises `CommandError` for a path that can't be read and for two files with the same key.
+    with it. Raises `TandemError` for a path that can't be read and for two files with the same key.
     """
     start = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
     found: dict[str, Document] = {}
     skipped: list[Skipped] = []
     for given in paths:
         if not os.access(given, os.R_OK):
-            raise CommandError(f"{given} does not exist or can't be read.")
+            raise TandemError(f"{given} does not exist or can't be read.")
         if given.is_file():
             candidates = [(given, given.resolve().name)]
         else:
@@ -46,7 +46,7 @@ def find_documents(paths: list[Path], prefix: str = "") -> tuple[list[Document],
                 continue
             key = start + name
             if key in found and not found[key].path.samefile(path):
-                raise CommandError(
+                raise TandemError(
                     f"{found[key].path} and {path} would both become {key!r}: give one of them another --prefix."
                 )
             found[key] = Document(path, key)

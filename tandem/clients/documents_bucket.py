@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tandem.cli.errors import CommandError
+from tandem_contract.errors import TandemError
 
 
 class Storage:
@@ -53,7 +53,7 @@ class Storage:
         """The name of the index that queries search at present."""
         version = self.ledger.active()
         if version is None:
-            raise CommandError("The ledger names no active index yet: run `pulumi up` on the stack again.")
+            raise TandemError("The ledger names no active index yet: run `pulumi up` on the stack again.")
         return version.index
 
     def ledger_rows(self, keys: Iterable[str]) -> dict[str, dict[str, Any]]:

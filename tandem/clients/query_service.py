@@ -7,19 +7,13 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from tandem.cli.errors import CommandError
+from tandem_contract.errors import TandemError
 
 if TYPE_CHECKING:
     from tandem.runtime.http import Response
 
-TokenOption = Annotated[
-    str | None,
-    typer.Option(envvar="TANDEM_TOKEN", help="JWT for a stack with auth: jwt; without one, requests are signed."),
-]
 # The API gateway gives up on the function at 29 seconds.
 REQUEST_SECONDS = 30.0
 # Statuses of an API that is there but can't answer at the moment.
@@ -39,7 +33,7 @@ class QueryService:
         self.patience = patience
 
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Send one request and return the answer of the API; raises `CommandError` when there is none."""
+        """Send one request and return the answer of the API; raises `TandemError` when there is none."""
         deadline = time.monotonic() + self.patience
         while True:
             response = self._post(json.dumps(request).encode())
@@ -47,11 +41,11 @@ class QueryService:
                 return response.json()
             reason = _error_text(response.body)
             if response.status not in BUSY:
-                raise CommandError(self._explain(response.status, reason))
+                raise TandemError(self._explain(response.status, reason))
             wait = _retry_after(response.headers) + random.uniform(0, 0.5)  # noqa: S311 - spreads callers, no secret
             if time.monotonic() + wait > deadline:
                 last = f"{response.status} {reason}"
-                raise CommandError(f"No answer from {self.url} within {self.patience:.0f} s (last: {last}).")
+                raise TandemError(f"No answer from {self.url} within {self.patience:.0f} s (last: {last}).")
             self.say(f"{reason.rstrip('.')} ({response.status}); asking again in {wait:.0f} s.")
             time.sleep(wait)
 
@@ -61,7 +55,7 @@ class QueryService:
         try:
             return self._send(body)
         except NETWORK_ERRORS as error:
-            raise CommandError(f"Can't reach {self.url}: {error}. Is the stack up?") from error
+            raise TandemError(f"Can't reach {self.url}: {error}. Is the stack up?") from error
 
     @cached_property
     def _send(self) -> "Callable[[bytes], Response]":
@@ -85,7 +79,7 @@ class QueryService:
         session = get_session()
         credentials = session.get_credentials()
         if credentials is None:
-            raise CommandError("There are no AWS credentials: set AWS_PROFILE, or sign in with `aws sso login`.")
+            raise TandemError("There are no AWS credentials: set AWS_PROFILE, or sign in with `aws sso login`.")
         signed = SignedHttp(self.url, "execute-api", region_of(self.url, session), credentials)
         return lambda body: signed.request("POST", "", body, timeout=REQUEST_SECONDS)
 
@@ -117,7 +111,7 @@ def region_of(url: str, session: Any) -> str:
         return match[1]
     region = os.environ.get("AWS_REGION") or session.get_config_variable("region")
     if not region:
-        raise CommandError(f"The region of {url} isn't in it: set AWS_REGION.")
+        raise TandemError(f"The region of {url} isn't in it: set AWS_REGION.")
     return region
 
 

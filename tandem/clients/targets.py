@@ -9,9 +9,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from tandem.cli.errors import CommandError
-from tandem.cli.service import QueryService, region_of
-from tandem.cli.stack import all_outputs, last_update, pick
+from tandem_contract.errors import TandemError
+
+from tandem.clients.pulumi_stack import all_outputs, last_update, pick
+from tandem.clients.query_service import QueryService, region_of
 
 if TYPE_CHECKING:
     from tandem.evaluation.price import Instances
@@ -52,7 +53,7 @@ class Subject:
 
 
 def open_target(text: str, options: Options) -> Subject:
-    """The target of that name; raises `CommandError` with every mistake in it and its options."""
+    """The target of that name; raises `TandemError` with every mistake in it and its options."""
     kind, _, rest = text.partition(":")
     is_url = kind in ("http", "https")
     mistakes = []
@@ -67,21 +68,21 @@ def open_target(text: str, options: Options) -> Subject:
     elif options.key_variable and not os.environ.get(options.key_variable):
         mistakes.append(f"--key-variable is {options.key_variable!r}: there is no such environment variable; set it")
     if mistakes:
-        raise CommandError("\n".join(mistakes))
+        raise TandemError("\n".join(mistakes))
     if is_url:
         return _openai(text, options)
     return {"bedrock": _bedrock, "endpoint": _endpoint, "stack": _stack}[kind](rest, options)
 
 
 def embedder(model: str, options: Options) -> "Callable[[Sequence[str]], Sequence[Sequence[float]]]":
-    """What embeds answers and references; raises `CommandError` for a model that isn't supported."""
+    """What embeds answers and references; raises `TandemError` for a model that isn't supported."""
     from tandem.rag.embed import Embedder, supported
     from tandem.runtime.retry import Deadline
 
     try:
         supported(model, DIMENSIONS)
     except ValueError as error:
-        raise CommandError(f"--similarity: {error}") from error
+        raise TandemError(f"--similarity: {error}") from error
     found = Embedder(_client("bedrock-runtime", _region(options), options), model, DIMENSIONS)
     return lambda texts: found.documents(texts, Deadline(EMBEDDING_SECONDS))
 
@@ -140,7 +141,7 @@ def _endpoint(stack: str, options: Options) -> Subject:
         return _alone("endpoint", runtime.meta.endpoint_url, endpoint, options) | {"stack": stack, **served}
 
     if (status := identify()["status"]) != "InService":
-        raise CommandError(f"Endpoint {endpoint} is {status}: wait until it is InService.")
+        raise TandemError(f"Endpoint {endpoint} is {status}: wait until it is InService.")
     return Subject(
         identify, asking(target, options.system), lambda replies: _price(replies, region, sagemaker, endpoint), region
     )
@@ -229,7 +230,7 @@ def _region(options: Options) -> str:
 
     region = options.region or os.environ.get("AWS_REGION") or boto3.Session().region_name
     if not region:
-        raise CommandError("There is no region: give --region, or set AWS_REGION.")
+        raise TandemError("There is no region: give --region, or set AWS_REGION.")
     return region
 
 
