@@ -22,12 +22,13 @@ RETRIED = {
     "ThrottlingException",
     "TooManyRequestsException",
 }
-# (connect timeout, read timeout, tries); Bedrock calls are retried by `embed`, within its own time budget.
+# (connect timeout, read timeout, tries); models' calls are retried by who asks, within its own time budget.
 LIMITS = {
     "bedrock-runtime": (3, 20, 1),
     "dynamodb": (2, 4, 3),
     "s3": (3, 30, 4),
     "sagemaker": (3, 20, 5),
+    "secretsmanager": (3, 5, 3),
     "stepfunctions": (3, 20, 5),
     "sagemaker-runtime": (2, 10, 1),  # `FallbackWriter` waits no longer than that
     "sqs": (3, 10, 4),

@@ -1,8 +1,10 @@
 """HTTP by urllib3, which botocore brings: plain, and signed with AWS Signature Version 4."""
 
 import hashlib
+import io
 import json
 import os
+import re
 import socket
 import urllib.request
 from collections.abc import Mapping
@@ -16,17 +18,24 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.httpsession import get_cert_path
+from tandem_contract.errors import TandemError
+
+from .retry import Deadline
 
 NETWORK_ERRORS = (
     urllib3.exceptions.HTTPError,
     botocore.exceptions.HTTPClientError,
     botocore.exceptions.ConnectionError,
+    botocore.exceptions.IncompleteReadError,
 )
 """What `Http.request`, and a client of botocore's, raise when there is no answer."""
 
 JSON = "application/json"
 CONNECT_SECONDS = 3.0
 CONNECTIONS = 16
+MOST_BYTES = 16_000_000
+"""Of an answer: one that never ends is none."""
+LONGEST_RETRY_AFTER = 60.0
 # A bare pool leaves Nagle's algorithm on, which costs a POST on a kept connection 40 ms (measured).
 SOCKET_OPTIONS = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
 
@@ -43,6 +52,12 @@ class Response:
     def json(self) -> Any:
         """The body as JSON; raises `ValueError` if it isn't."""
         return json.loads(self.body)
+
+    @property
+    def retry_after(self) -> float:
+        """The seconds that the server asks to wait (`Retry-After`), at most a minute; 0 if it doesn't say."""
+        text = next((value for name, value in self.headers.items() if name.lower() == "retry-after"), "")
+        return min(float(text), LONGEST_RETRY_AFTER) if re.fullmatch(r"\d+(\.\d+)?", text) else 0.0
 
 
 class Http:
@@ -68,17 +83,44 @@ class Http:
     def request(
         self, method: str, path: str, body: bytes = b"", *, timeout: float, content_type: str = JSON
     ) -> Response:
-        """Send one request; no retries. `timeout` in seconds bounds each wait for data.
+        """Send one request; no retries. `timeout` in seconds is that of each wait for data, and of the whole answer.
 
-        Returns whatever status came back; raises one of `NETWORK_ERRORS` when there was no answer.
+        Returns whatever status came back; raises one of `NETWORK_ERRORS` when there was no answer, and `TandemError`
+        for one that is longer than `MOST_BYTES`.
         """
-        url = self.base + path
+        url, deadline = self.base + path, Deadline(timeout)
         headers = self._signed(method, url, body, {**self._headers, "Content-Type": content_type})
-        wait = urllib3.Timeout(connect=min(CONNECT_SECONDS, timeout), read=timeout)
         answer = self._pool.request(
-            method, url, body=body, headers=headers, timeout=wait, retries=False, redirect=False
+            method,
+            url,
+            # Bytes would have to be sent as a whole within the time to connect; a file is sent piece by piece.
+            body=io.BytesIO(body),
+            headers={**headers, "Content-Length": str(len(body))},
+            timeout=urllib3.Timeout(connect=min(CONNECT_SECONDS, timeout), read=timeout),
+            retries=False,
+            redirect=False,
+            preload_content=False,
         )
-        return Response(answer.status, answer.headers, answer.data)
+        try:
+            content = self._read(answer, deadline)
+        except BaseException:
+            answer.close()
+            raise
+        answer.release_conn()
+        return Response(answer.status, answer.headers, content)
+
+    def _read(self, answer: urllib3.BaseHTTPResponse, deadline: Deadline) -> bytes:
+        """The whole body. The time limit of a socket starts again with each byte, so ours is held to here."""
+        content = bytearray()
+        # `read1` gives what has come; urllib3 1, which Lambda may have, doesn't know it, and waits for the whole piece.
+        read = getattr(answer, "read1", answer.read)
+        while part := read(65536):
+            content += part
+            if len(content) > MOST_BYTES:
+                raise TandemError(f"The answer of {self.base} is longer than {MOST_BYTES:,} bytes.")
+            if not deadline.remaining():
+                raise urllib3.exceptions.TimeoutError("the answer didn't end in time")
+        return bytes(content)
 
     def _signed(self, method: str, url: str, body: bytes, headers: dict[str, str]) -> Mapping[str, str]:  # noqa: ARG002
         return headers

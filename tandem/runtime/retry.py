@@ -11,7 +11,14 @@ Result = TypeVar("Result")
 
 
 class Transient(Exception):
-    """Raised by an operation inside `retry` to ask for another try."""
+    """Raised by an operation inside `retry` to ask for another try, after `wait` seconds at least.
+
+    `becomes` is what `retry` raises in its place when tries or time run out.
+    """
+
+    def __init__(self, text: str, wait: float = 0.0, becomes: type[Unavailable] = Unavailable):
+        super().__init__(text)
+        self.wait, self.becomes = wait, becomes
 
 
 class Deadline:
@@ -40,15 +47,18 @@ def full_jitter(attempt: int, base: float, cap: float) -> float:
 def retry(
     operation: Callable[[], Result], deadline: Deadline, *, tries: int = 8, base: float = 0.2, cap: float = 5.0
 ) -> Result:
-    """Call `operation` until it raises no `Transient`; raise `Unavailable` when tries or time run out."""
+    """Call `operation` until it raises no `Transient`; raise `Unavailable` when tries or time run out.
+
+    Pauses are random, up to `base` seconds before the second try, twice as long before each next one, at most `cap`.
+    """
     for attempt in range(tries):
         if not deadline.remaining():
             raise Unavailable("no time left")
         try:
             return operation()
         except Transient as error:
-            pause = full_jitter(attempt, base, cap)
+            pause = max(error.wait, full_jitter(attempt, base, cap))
             if attempt + 1 == tries or pause >= deadline.remaining():
-                raise Unavailable(str(error)) from error
+                raise error.becomes(str(error)) from error
         time.sleep(pause)
     raise AssertionError("unreachable")
