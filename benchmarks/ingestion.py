@@ -1,18 +1,14 @@
 """Chunks per second from upload to searchable, against the embedding model alone on the same texts."""
 
-import contextlib
-import io
 import mimetypes
 import time
 import uuid
 from collections.abc import Iterator
 from statistics import median
 
-from rich.console import Console
-
-from tandem.cli.ingest import Ingestion, forget
 from tandem.clients.document_files import Document, find_documents
-from tandem.clients.documents_bucket import Storage
+from tandem.clients.documents_bucket import DocumentsBucket
+from tandem.clients.ingestion import Ingestion, forget
 from tandem.clients.pulumi_stack import read_outputs
 from tandem.clients.query_service import QueryService
 from tandem.rag.chunk import chunk
@@ -32,8 +28,8 @@ TIMEOUT_SECONDS = 600
 def run(stack: str, say: Say) -> Table:
     """Measure both, alternating; the documents get keys of their own and are forgotten after each round."""
     url, bucket, ledger_table = read_outputs(stack, "queryUrl", "documentsBucket", "ledgerTable")
-    storage = Storage(bucket, ledger_table)
-    version = storage.ledger.active()
+    documents_bucket = DocumentsBucket(bucket, ledger_table)
+    version = documents_bucket.ledger.active()
     assert version is not None  # noqa: S101 - the sample documents are indexed
     sources, _ = find_documents([SAMPLES])
     texts = [text for source in sources for text in _texts(source, version)]
@@ -47,9 +43,9 @@ def run(stack: str, say: Say) -> Table:
         say(f"round {number} of {ROUNDS}: model alone {model_rates[-1]:.1f} chunks/s")
         documents, _ = find_documents([SAMPLES], f"{prefix}/{number}")
         try:
-            seconds = _ingest(storage, QueryService(url, None, say), documents, len(texts))
+            seconds = _ingest(documents_bucket, QueryService(url, None, say), documents, len(texts))
         finally:
-            _forget(storage, documents, stack)
+            _forget(documents_bucket, documents)
         path_rates.append(len(texts) / seconds)
         say(f"round {number} of {ROUNDS}: whole path {path_rates[-1]:.1f} chunks/s")
     ratios = [whole / alone for whole, alone in zip(path_rates, model_rates, strict=True)]
@@ -75,19 +71,18 @@ def _texts(document: Document, version: IndexVersion) -> Iterator[str]:
     return (piece.embedded for piece in chunk(sections, version.chunk_tokens, version.chunk_overlap))
 
 
-def _ingest(storage: Storage, service: QueryService, documents: list[Document], expected: int) -> float:
+def _ingest(bucket: DocumentsBucket, service: QueryService, documents: list[Document], expected: int) -> float:
     """Upload the documents and return the seconds until a search has found each of them."""
-    lines = io.StringIO()
-    ingestion = Ingestion(storage, service, Console(file=lines), TIMEOUT_SECONDS)
+    lines: list[str] = []
+    ingestion = Ingestion(bucket, service, lines.append, TIMEOUT_SECONDS)
     start = time.monotonic()
     ingestion.run(documents)
     seconds = time.monotonic() - start
     if ingestion.failed or ingestion.new_chunks != expected:
-        raise RuntimeError(f"{ingestion.new_chunks} of {expected} chunks were ingested:\n{lines.getvalue()}")
+        raise RuntimeError("\n".join([f"{ingestion.new_chunks} of {expected} chunks were ingested:", *lines]))
     return seconds
 
 
-def _forget(storage: Storage, documents: list[Document], stack: str) -> None:
-    stored = [document.key for document in documents if storage.stored_etag(document.key)]
-    with contextlib.redirect_stdout(io.StringIO()):
-        forget(stored, stack, TIMEOUT_SECONDS)
+def _forget(bucket: DocumentsBucket, documents: list[Document]) -> None:
+    stored = [document.key for document in documents if bucket.stored_etag(document.key)]
+    forget(bucket, stored, lambda _: None, TIMEOUT_SECONDS)

@@ -5,7 +5,7 @@ from tandem_contract.errors import TandemError
 
 from scripts.local_environment import ROOT
 from tandem.clients.document_files import find_documents
-from tandem.clients.documents_bucket import Storage
+from tandem.clients.documents_bucket import DocumentsBucket
 from tandem.clients.pulumi_stack import read_outputs
 
 SAMPLES = ROOT / ".tandem" / "samples"
@@ -17,7 +17,7 @@ def problem(stack: str) -> str:
     try:
         bucket, ledger_table = read_outputs(stack, "documentsBucket", "ledgerTable")
         keys = [document.key for document in find_documents([SAMPLES])[0]]
-        rows = Storage(bucket, ledger_table).ledger_rows(keys)
+        rows = DocumentsBucket(bucket, ledger_table).ledger_rows(keys)
     except (TandemError, BotoCoreError, ClientError) as error:
         return str(error)
     missing = [key for key in keys if rows.get(key, {}).get("status") != "indexed"]

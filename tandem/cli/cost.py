@@ -1,7 +1,5 @@
 """`tandem cost`: what a preview costs, and whether it keeps the limits; and prices, read again."""
 
-import json
-import subprocess
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -10,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from tandem.cli.errors import CommandError
-from tandem.clients.pulumi_stack import project_folder
+from tandem.clients.pulumi_stack import preview
 
 BAD_INPUT = 2
 
@@ -96,36 +94,4 @@ def refresh(
 def _text(file: str | None, stack: str | None) -> str:
     if file == "-":
         return sys.stdin.buffer.read().decode("utf-8")
-    return Path(file).read_text(encoding="utf-8") if file else _preview(stack)
-
-
-def _preview(stack: str | None) -> str:
-    command = [
-        "pulumi",
-        "preview",
-        "--json",
-        "--show-sames",
-        "--non-interactive",
-        *(["--stack", stack] if stack else []),
-    ]
-    folder = project_folder()
-    try:
-        result = subprocess.run(command, cwd=folder, capture_output=True, text=True, encoding="utf-8", check=False)
-    except FileNotFoundError:
-        raise CommandError(
-            "The pulumi command is not on PATH: install it (https://www.pulumi.com/docs/install), or give the file "
-            "that `pulumi preview --json --show-sames` printed elsewhere."
-        ) from None
-    if result.returncode:
-        said = "\n".join(part for part in (result.stderr.strip(), *_errors(result.stdout)) if part)
-        raise CommandError(f"`{' '.join(command)}` failed:\n{said or 'it says nothing'}")
-    return result.stdout
-
-
-def _errors(text: str) -> list[str]:
-    """What a preview that failed says in its JSON."""
-    try:
-        found = json.loads(text).get("diagnostics") or []
-        return [item["message"].strip() for item in found if item.get("severity") == "error"]
-    except (ValueError, AttributeError, KeyError, TypeError):
-        return []
+    return Path(file).read_text(encoding="utf-8") if file else preview(stack)

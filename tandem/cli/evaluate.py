@@ -15,7 +15,7 @@ import typer
 
 from tandem.cli.errors import CommandError
 from tandem.cli.options import TokenOption
-from tandem.clients.targets import KINDS, Options, embedder, open_target
+from tandem.clients.targets import FORMS, Options, embedder, open_target
 from tandem.evaluation.runs import FOLDER
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def import_(
 @app.command()
 def run(
     questions: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Question set, JSONL.")],
-    target: Annotated[str, typer.Option(help=f"What to ask: {KINDS}.")],
+    target: Annotated[str, typer.Option(help=f"What to ask: {FORMS}.")],
     name: Annotated[str, typer.Option(help="Name of the run.")],
     system: Annotated[str | None, typer.Option(metavar="TEXT", help="System message, for a model alone.")] = None,
     form: Annotated[

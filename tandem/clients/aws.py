@@ -7,7 +7,7 @@ from tandem_contract.errors import TandemError
 
 
 def client(service: str, region: str | None = None, **config: Any) -> Any:
-    """The client of an AWS service, for several threads; it tries six times in all.
+    """The boto3 client of an AWS service, for several threads; it tries six times in all.
 
     `region` is the environment's or the profile's unless given; `config` are arguments of `botocore.config.Config` that
     replace ours.
@@ -16,17 +16,14 @@ def client(service: str, region: str | None = None, **config: Any) -> Any:
     from botocore.config import Config
 
     ours = {"retries": {"mode": "standard", "max_attempts": 6}, "max_pool_connections": 16}
-    return boto3.Session(region_name=region or _region()).client(service, config=Config(**{**ours, **config}))
+    session = boto3.Session(region_name=region or os.environ.get("AWS_REGION"))  # boto3 knows AWS_DEFAULT_REGION only
+    return session.client(service, config=Config(**{**ours, **config}))
 
 
 def region() -> str:
     """The region of the environment or the profile; raises `TandemError` if there is none."""
-    import boto3
+    from botocore.session import get_session
 
-    if found := boto3.Session(region_name=_region()).region_name:
+    if found := os.environ.get("AWS_REGION") or get_session().get_config_variable("region"):
         return found
-    raise TandemError("There is no AWS region: set AWS_REGION, or give your profile one.")
-
-
-def _region() -> str | None:
-    return os.environ.get("AWS_REGION")  # boto3 itself knows AWS_DEFAULT_REGION only
+    raise TandemError("There is no AWS region: set AWS_REGION, or give your AWS profile one.")

@@ -1,8 +1,7 @@
-"""The documents bucket and the ledger of a stack, as the commands see them."""
+"""Client of a stack's documents bucket, and of the ledger that says what became of each document."""
 
 import hashlib
 import mimetypes
-import os
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
@@ -10,24 +9,21 @@ from typing import Any
 
 from tandem_contract.errors import TandemError
 
+from tandem.clients import aws
 
-class Storage:
-    """Uploads and deletes documents and reads what the ledger says of them. Its methods may run in threads."""
 
-    def __init__(self, bucket: str, table: str) -> None:
-        import boto3
-        from botocore.config import Config
+class DocumentsBucket:
+    """Uploads and deletes documents and reads what the ledger says of them. Threads may share it."""
 
+    def __init__(self, bucket: str, ledger_table: str) -> None:
         from tandem.rag.ledger import Ledger
 
-        session = boto3.Session(region_name=os.environ.get("AWS_REGION"))  # boto3 itself knows AWS_DEFAULT_REGION only
-        config = Config(retries={"mode": "standard", "max_attempts": 6}, max_pool_connections=16)
-        self.s3 = session.client("s3", config=config)
-        self.ledger = Ledger(session.client("dynamodb", config=config), table)
+        self.s3 = aws.client("s3")
+        self.ledger = Ledger(aws.client("dynamodb"), ledger_table)
         self.bucket = bucket
 
     def stored_etag(self, key: str) -> str | None:
-        """Return the ETag of the object of that key, None if there is none."""
+        """The ETag of the object of that key, None if there is none."""
         from botocore.exceptions import ClientError
 
         try:
@@ -57,7 +53,7 @@ class Storage:
         return version.index
 
     def ledger_rows(self, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
-        """Return `status`, `version`, `chunk_count` and `error` of the documents that the ledger knows, by key."""
+        """`status`, `version`, `chunk_count` and `error` of the documents that the ledger knows, by key."""
         from tandem.rag.ledger import BATCH, PREFIX, partition
 
         names = [PREFIX + key for key in keys]
@@ -72,6 +68,6 @@ class Storage:
 
 
 def content_etag(path: Path) -> str:
-    """Return the ETag that S3 gives to a one-part object with this content (its MD5, unless a KMS key encrypts it)."""
+    """The ETag that S3 gives to a one-part object with this content (its MD5, unless a KMS key encrypts it)."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

@@ -1,4 +1,4 @@
-"""What `tandem eval` asks: the targets by the names that they have on the command line."""
+"""What an evaluation puts its questions to, by name: what identifies the answers, the call, and the price."""
 
 import hashlib
 import json
@@ -9,8 +9,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from tandem_contract.checks import Checks
 from tandem_contract.errors import TandemError
 
+from tandem.clients import aws
 from tandem.clients.pulumi_stack import all_outputs, last_update, pick
 from tandem.clients.query_service import QueryService, region_of
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from tandem.evaluation.runs import Price, Reply
     from tandem.evaluation.targets import Ask
 
-KINDS = "bedrock:MODEL_ID, endpoint:STACK, stack:STACK or https://host/v1#MODEL"
+FORMS = "bedrock:MODEL_ID, endpoint:STACK, stack:STACK or https://host/v1#MODEL"
 DIMENSIONS = 1024  # which every supported embedder gives
 EMBEDDINGS = 8  # at once (tandem.rag.embed)
 EMBEDDING_SECONDS = 120  # for a few texts at once
@@ -53,25 +55,22 @@ class Subject:
 
 
 def open_target(text: str, options: Options) -> Subject:
-    """The target of that name; raises `TandemError` with every mistake in it and its options."""
+    """The target of that name; raises `Mistakes` with everything wrong in it and its options."""
     kind, _, rest = text.partition(":")
     is_url = kind in ("http", "https")
-    mistakes = []
-    if (kind not in ("bedrock", "endpoint", "stack") and not is_url) or not rest:
-        mistakes.append(f"--target is {text!r}: give {KINDS}")
+    checks = Checks()
     if is_url:
-        mistakes += _url_mistakes(text)
+        _check_url(checks, text)
+    elif kind not in KINDS or not rest:
+        checks.refuse("target", text, FORMS, "Give one of these.")
     if options.system and kind == "stack":
-        mistakes.append("--system is for models alone: a stack has its own prompt; leave it out")
+        checks.add("system", "is for models alone", "A stack has its own prompt: leave it out.")
     if options.key_variable and not is_url:
-        mistakes.append("--key-variable is for OpenAI-compatible URLs: leave it out")
+        checks.add("key_variable", "is for OpenAI-compatible URLs", "Leave it out.")
     elif options.key_variable and not os.environ.get(options.key_variable):
-        mistakes.append(f"--key-variable is {options.key_variable!r}: there is no such environment variable; set it")
-    if mistakes:
-        raise TandemError("\n".join(mistakes))
-    if is_url:
-        return _openai(text, options)
-    return {"bedrock": _bedrock, "endpoint": _endpoint, "stack": _stack}[kind](rest, options)
+        checks.add("key_variable", f"there is no environment variable {options.key_variable!r}", "Set it.")
+    checks.finish("The target")
+    return _openai(text, options) if is_url else KINDS[kind](rest, options)
 
 
 def embedder(model: str, options: Options) -> "Callable[[Sequence[str]], Sequence[Sequence[float]]]":
@@ -82,21 +81,23 @@ def embedder(model: str, options: Options) -> "Callable[[Sequence[str]], Sequenc
     try:
         supported(model, DIMENSIONS)
     except ValueError as error:
-        raise TandemError(f"--similarity: {error}") from error
+        raise TandemError(f"similarity: {error}") from error
     found = Embedder(_client("bedrock-runtime", _region(options), options), model, DIMENSIONS)
     return lambda texts: found.documents(texts, Deadline(EMBEDDING_SECONDS))
 
 
-def _url_mistakes(text: str) -> list[str]:
+def _check_url(checks: Checks, text: str) -> None:
     try:
         url = urlsplit(text)
         secret, whole = url.username or url.password or url.query, url.hostname and url.fragment
     except ValueError as error:
-        return [f"--target is {text!r}: {error}"]
-    mistakes = [] if whole else [f"--target is {text!r}: give a URL and the model's name behind #, {KINDS}"]
+        checks.add("target", f"{text!r} is no URL: {error}", f"Give {FORMS}.")
+        return
+    if not whole:
+        checks.add("target", "lacks the host or the model", "Give a URL and the model's name behind #.")
     if secret:
-        mistakes.append("--target has a user or a query, which would be stored: give a key by --key-variable")
-    return mistakes
+        remedy = "Give a key by the name of an environment variable that holds it."
+        checks.add("target", "has a user or a query, which would be stored", remedy)
 
 
 def _openai(text: str, options: Options) -> Subject:
@@ -133,7 +134,7 @@ def _endpoint(stack: str, options: Options) -> Subject:
     (endpoint,) = pick(outputs, stack, "endpointName")
     component = outputs.get("inferenceComponent") or ""
     region = _region(options)
-    sagemaker, runtime = _client("sagemaker", region), _client("sagemaker-runtime", region, options)
+    sagemaker, runtime = aws.client("sagemaker", region), _client("sagemaker-runtime", region, options)
     target = EndpointTarget(runtime, endpoint, component=component, max_tokens=MAX_TOKENS, seconds=options.seconds)
 
     def identify() -> dict[str, Any]:
@@ -148,15 +149,13 @@ def _endpoint(stack: str, options: Options) -> Subject:
 
 
 def _stack(stack: str, options: Options) -> Subject:
-    from botocore.session import get_session
-
     from tandem.evaluation.targets import of_query_api
 
     outputs = all_outputs(stack)
     url, bucket = pick(outputs, stack, "queryUrl", "documentsBucket")
     endpoint = outputs.get("endpointName")
-    region = options.region or region_of(url, get_session())
-    s3 = _client("s3", region)
+    region = options.region or region_of(url)
+    s3 = aws.client("s3", region)
     service = QueryService(url, options.token, options.say, patience=options.seconds)
 
     def identify() -> dict[str, Any]:
@@ -167,7 +166,7 @@ def _stack(stack: str, options: Options) -> Subject:
     return Subject(
         identify,
         lambda question: of_query_api(service.ask({"question": question})),
-        lambda replies: _price(replies, region, _client("sagemaker", region), endpoint, BEYOND),
+        lambda replies: _price(replies, region, aws.client("sagemaker", region), endpoint, BEYOND),
         region,
         frozenset(_documents(s3, bucket)),
     )
@@ -226,22 +225,14 @@ def _documents(s3: Any, bucket: str) -> Mapping[str, str]:
 
 
 def _region(options: Options) -> str:
-    import boto3
-
-    region = options.region or os.environ.get("AWS_REGION") or boto3.Session().region_name
-    if not region:
-        raise TandemError("There is no region: give --region, or set AWS_REGION.")
-    return region
+    return options.region or aws.region()
 
 
-def _client(service: str, region: str, options: Options | None = None) -> Any:
-    """A client that tries again by itself, or, with options, leaves that to the target."""
-    import boto3
-    from botocore.config import Config
+def _client(service: str, region: str, options: Options) -> Any:
+    """A client that leaves trying again to what calls it."""
+    calls = max(options.concurrency, EMBEDDINGS)
+    limits = {"connect_timeout": 5, "read_timeout": options.seconds, "max_pool_connections": calls}
+    return aws.client(service, region, retries={"total_max_attempts": 1}, **limits)
 
-    config = Config(retries={"mode": "standard", "max_attempts": 6})
-    if options:
-        calls = max(options.concurrency, EMBEDDINGS)
-        limits = {"connect_timeout": 5, "read_timeout": options.seconds, "max_pool_connections": calls}
-        config = Config(retries={"total_max_attempts": 1}, **limits)
-    return boto3.Session(region_name=region).client(service, config=config)
+
+KINDS: Mapping[str, Callable[[str, Options], Subject]] = {"bedrock": _bedrock, "endpoint": _endpoint, "stack": _stack}

@@ -45,11 +45,18 @@ def full_jitter(attempt: int, base: float, cap: float) -> float:
 
 
 def retry(
-    operation: Callable[[], Result], deadline: Deadline, *, tries: int = 8, base: float = 0.2, cap: float = 5.0
+    operation: Callable[[], Result],
+    deadline: Deadline,
+    *,
+    tries: int = 8,
+    base: float = 0.2,
+    cap: float = 5.0,
+    waiting: Callable[[Transient, float], None] = lambda _error, _seconds: None,
 ) -> Result:
     """Call `operation` until it raises no `Transient`; raise `Unavailable` when tries or time run out.
 
     Pauses are random, up to `base` seconds before the second try, twice as long before each next one, at most `cap`.
+    `waiting` is called with the error and the seconds before each.
     """
     for attempt in range(tries):
         if not deadline.remaining():
@@ -60,5 +67,6 @@ def retry(
             pause = max(error.wait, full_jitter(attempt, base, cap))
             if attempt + 1 == tries or pause >= deadline.remaining():
                 raise error.becomes(str(error)) from error
+            waiting(error, pause)
         time.sleep(pause)
     raise AssertionError("unreachable")

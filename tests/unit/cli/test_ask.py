@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from tandem_contract.errors import TandemError
+from tandem_contract.errors import Unavailable
 from typer.testing import CliRunner
 
 from tandem.cli.main import app
@@ -57,7 +57,7 @@ def test_refusal_is_an_answer(project, api):
 
 
 def test_waits_while_search_wakes_up_and_says_so(project, api):
-    waking = (503, {"Retry-After": "0"}, {"error": "search is waking up", "retry_after": 0})
+    waking = (503, {"Retry-After": "0.1"}, {"error": "search is waking up", "retry_after": 0})
     api.replies = [waking, waking, (200, {}, answer("a"))]
     result = ask()
     assert result.stderr.count("search is waking up (503); asking again in") == 2
@@ -67,7 +67,7 @@ def test_waits_while_search_wakes_up_and_says_so(project, api):
 
 def test_the_wait_is_bounded(project, api):
     api.replies = [(503, {"Retry-After": "9"}, {"error": "waking up", "retry_after": 9})]
-    with pytest.raises(TandemError, match=r"No answer from .* within 2 s \(last: 503 waking up\)"):
+    with pytest.raises(Unavailable, match=r"No answer from .* within 2 s; last: waking up \(503\)\."):
         QueryService(api.url, "token", say=print, patience=2).ask({"question": "x"})
     assert len(api.requests) == 1
 

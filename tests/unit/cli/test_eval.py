@@ -134,11 +134,11 @@ def test_every_mistake_in_the_options_is_told_at_once(folder, questions):
         code=1,
     ).output
     for expected in (
-        "--system is for models alone",
-        "--key-variable is for OpenAI-compatible URLs",
+        "system: is for models alone",
+        "key_variable: is for OpenAI-compatible URLs",
         "--name is '../base'",
         "form.yaml: format is {'regexp': 'a'}",
-        "--similarity: embedder is 'bert'",
+        "similarity: embedder is 'bert'",
     ):
         assert expected in said
 
@@ -147,10 +147,10 @@ def test_every_mistake_in_the_options_is_told_at_once(folder, questions):
 @pytest.mark.parametrize(
     ("target", "expected"),
     [
-        ("nova", "--target is 'nova': give bedrock:MODEL_ID"),
-        ("bedrock:", "--target is 'bedrock:'"),
-        ("ftp://host/v1#m", "--target is 'ftp://host/v1#m'"),
-        ("https://host/v1", "give a URL and the model's name behind #"),
+        ("nova", "target: 'nova' is not allowed (bedrock:MODEL_ID"),
+        ("bedrock:", "target: 'bedrock:' is not allowed"),
+        ("ftp://host/v1#m", "target: 'ftp://host/v1#m' is not allowed"),
+        ("https://host/v1", "Give a URL and the model's name behind #"),
         ("https://me:secret@host/v1#m", "has a user or a query, which would be stored"),
         ("https://host/v1?key=secret#m", "has a user or a query, which would be stored"),
     ],

@@ -16,6 +16,8 @@ from tests.support.query_api import answer
 class Service:
     """A bucket and a ledger in memory; documents become what `outcomes` says, `indexed` unless told otherwise."""
 
+    bucket = "docs"
+
     def __init__(self) -> None:
         self.objects: dict[str, str] = {}
         self.rows: dict[str, dict] = {}
@@ -48,7 +50,7 @@ class Service:
 @pytest.fixture
 def service(project, api, monkeypatch) -> Service:
     state = Service()
-    monkeypatch.setattr("tandem.clients.documents_bucket.Storage", lambda bucket, table: state)
+    monkeypatch.setattr("tandem.clients.documents_bucket.DocumentsBucket", lambda bucket, table: state)
     api.replies = [(200, {}, answer(passages=[{}]))]
     return state
 

@@ -1,0 +1,192 @@
+"""Brings documents into a stack and out of it again, and waits until a search finds each, or none of it is left."""
+
+import random
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from tandem_contract.errors import TandemError
+
+from tandem.clients.document_files import Document
+from tandem.clients.documents_bucket import DocumentsBucket, content_etag
+from tandem.clients.query_service import QueryService
+
+UPLOADS = 8  # at a time
+SEARCHES = 4  # at a time
+POLL_SECONDS = 0.5
+
+
+@dataclass
+class Upload:
+    """A document in the bucket: the version to wait for, when it got there, and whether this run put it there."""
+
+    document: Document
+    version: str
+    size: int
+    finished: float
+    is_new: bool
+
+
+class Ingestion:
+    """Uploads documents, follows them through the ledger and searches for each.
+
+    `say` gets a line for every document; `timeout` is in seconds without any progress. Afterwards `searchable` and
+    `failed` count documents, `new` and `new_chunks` what this run has uploaded of those.
+    """
+
+    def __init__(
+        self, bucket: DocumentsBucket, service: QueryService, say: Callable[[str], None], timeout: float
+    ) -> None:
+        self.bucket = bucket
+        self.service = service
+        self.say = say
+        self.timeout = timeout
+        self.searchable = self.failed = self.new = self.new_chunks = 0
+        self.last_progress = time.monotonic()
+
+    def run(
+        self,
+        documents: list[Document],
+        uploaded: Callable[[], None] = lambda: None,
+        finished: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Bring all documents to an end: searchable, rejected, failed or timed out.
+
+        `uploaded` and `finished` are called once for each document, for a display of progress.
+        """
+        uploaders, searchers = ThreadPoolExecutor(UPLOADS), ThreadPoolExecutor(SEARCHES)
+        try:
+            uploads = self._upload_all(uploaders, documents, uploaded)
+            for _ in range(len(documents) - len(uploads)):
+                finished()
+            self._follow(searchers, uploads, finished)
+        finally:
+            uploaders.shutdown(wait=False, cancel_futures=True)
+            searchers.shutdown(wait=False, cancel_futures=True)
+
+    def _upload_all(
+        self, pool: ThreadPoolExecutor, documents: list[Document], uploaded: Callable[[], None]
+    ) -> list[Upload]:
+        start = time.monotonic()
+        rows = self.bucket.ledger_rows(document.key for document in documents)
+        futures = {
+            pool.submit(self._upload, document, rows.get(document.key, {}).get("version")): document
+            for document in documents
+        }
+        uploads = []
+        for future, document in futures.items():
+            try:
+                uploads.append(future.result())
+            except (OSError, *_aws_errors()) as error:
+                self._fail(document, f"not uploaded: {error}")
+            uploaded()
+        seconds = time.monotonic() - start
+        new = [upload for upload in uploads if upload.is_new]
+        size = sum(upload.size for upload in new) / 1e6
+        self.say(
+            f"uploaded {len(new)} files, {size:.2f} MB in {seconds:.1f} s "
+            f"({len(new) / seconds:.0f} files/s, {size / seconds:.2f} MB/s), {len(uploads) - len(new)} unchanged"
+        )
+        return uploads
+
+    def _upload(self, document: Document, known_version: str | None) -> Upload:
+        """Upload a document unless bucket and ledger have this content already."""
+        version = content_etag(document.path)
+        is_new = known_version != version or self.bucket.stored_etag(document.key) != version
+        if is_new:
+            version = self.bucket.upload(document.path, document.key)
+        return Upload(document, version, document.path.stat().st_size, time.monotonic(), is_new)
+
+    def _follow(self, pool: ThreadPoolExecutor, uploads: list[Upload], finished: Callable[[], None]) -> None:
+        """Wait for the ledger and then for the search, until all is done or nothing has moved for `timeout` seconds."""
+        pending = {upload.document.key: upload for upload in uploads}
+        searches: dict[Future[None], tuple[Upload, int]] = {}
+        self.last_progress = time.monotonic()
+        while pending or searches:
+            rows = self.bucket.ledger_rows(pending)
+            for key, upload in list(pending.items()):
+                row = rows.get(key, {})
+                if row.get("version") != upload.version or row.get("status") not in ("indexed", "rejected"):
+                    continue
+                self.last_progress = time.monotonic()
+                del pending[key]
+                if row["status"] == "rejected":
+                    self._fail(upload.document, f"rejected: {row.get('error', 'no reason given')}")
+                    finished()
+                else:
+                    searches[pool.submit(self._find, key)] = (upload, row.get("chunk_count", 0))
+            for future in [future for future in searches if future.done()]:
+                self._finish(*searches.pop(future), future)
+                finished()
+            if self._stalled():
+                for key, upload in pending.items():
+                    status = rows.get(key, {}).get("status", "nothing")
+                    self._fail(upload.document, f"timed out after {self.timeout:.0f} s (the ledger says: {status})")
+                pending.clear()
+            if pending or searches:
+                time.sleep(max(POLL_SECONDS, len(pending) / 200))
+
+    def _find(self, key: str) -> None:
+        """Search within one document until it is found; the index takes a while to show what was written."""
+        request = {"question": Path(key).stem, "filter": {"document": key}, "top_k": 1, "generate": False}
+        wait = 0.5
+        while True:
+            answer = self.service.ask(request)
+            if answer.get("passages") or answer["reason"] == "below_min_score":
+                return
+            if self._stalled():
+                raise TandemError(f"timed out: indexed, but not found by a search within {self.timeout:.0f} s")
+            time.sleep(wait + random.uniform(0, 0.2))  # noqa: S311 - spreads requests, no secret
+            wait = min(wait * 1.5, 5)
+
+    def _stalled(self) -> bool:
+        return time.monotonic() - self.last_progress > self.timeout
+
+    def _finish(self, upload: Upload, chunks: int, search: "Future[None]") -> None:
+        try:
+            search.result()
+        except (TandemError, *_aws_errors()) as error:
+            self._fail(upload.document, str(error))
+            return
+        self.last_progress = time.monotonic()
+        self.searchable += 1
+        if upload.is_new:
+            self.new += 1
+            self.new_chunks += chunks
+        seconds = time.monotonic() - upload.finished
+        what = f"indexed in {seconds:.1f} s" if upload.is_new else "already indexed"
+        self.say(f"{upload.document.key}: {what}, {chunks} chunks")
+
+    def _fail(self, document: Document, reason: str) -> None:
+        self.failed += 1
+        self.say(f"{document.key}: {reason}")
+
+
+def forget(bucket: DocumentsBucket, keys: Iterable[str], say: Callable[[str], None], timeout: float) -> None:
+    """Delete documents and wait until they are out of the index, at most `timeout` seconds; `say` gets a line for each.
+
+    Raises `TandemError` for a key that isn't there, before anything is deleted.
+    """
+    left = set(keys)
+    unknown = sorted(key for key in left - bucket.ledger_rows(left).keys() if bucket.stored_etag(key) is None)
+    if unknown:
+        raise TandemError(f"Not in bucket {bucket.bucket}: {', '.join(unknown)}. Nothing was deleted.")
+    for key in left:
+        bucket.delete(key)
+    deadline = time.monotonic() + timeout
+    while left:
+        gone = left - bucket.ledger_rows(left).keys()
+        for key in sorted(gone):
+            say(f"{key}: forgotten")
+        left -= gone
+        if left and time.monotonic() > deadline:
+            raise TandemError(f"Deleted, but after {timeout:.0f} s still in the ledger: {', '.join(sorted(left))}.")
+        time.sleep(POLL_SECONDS if left else 0)
+
+
+def _aws_errors() -> tuple[type[Exception], ...]:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    return BotoCoreError, ClientError
