@@ -1,7 +1,5 @@
 """The `tandem` command: registers the commands and turns failures into one sentence and an exit code."""
 
-import importlib
-import importlib.util
 from typing import Annotated, Any
 
 import typer
@@ -14,22 +12,32 @@ from tandem.cli.ask import ask
 from tandem.cli.ingest import forget, ingest
 from tandem.cli.questions import questions
 
+GROUP = "tandem.commands"
+"""Entry points of other distributions, each a typer app that becomes a command of that name."""
+NOT_HERE = {
+    "local": "The local cloud is not installed: run `pip install --editable localcloud` in a checkout of Tandem, "
+    "or `make rag` there, which installs everything."
+}
+
 
 class Commands(TyperGroup):
-    """The command group: adds `local` where it exists and reports expected failures without a traceback."""
+    """The command group: adds what other distributions bring and reports expected failures without a traceback."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """Return the names of the commands; `local` is one of them in a checkout only."""
-        names = super().list_commands(ctx)
-        return [*names, "local"] if _has_local_group() else names
+        """Return the names of the commands."""
+        return [*super().list_commands(ctx), *sorted(_entry_points().names)]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Return a command; the `local` group is imported when it is asked for, not at start-up."""
-        if cmd_name == "local" and _has_local_group():
-            group = typer.main.get_group(importlib.import_module("localcloud.cli").app)
-            group.name = cmd_name
-            return group
-        return super().get_command(ctx, cmd_name)
+        """Return a command; another distribution's is imported when it is called, not at start-up."""
+        if own := super().get_command(ctx, cmd_name):
+            return own
+        for found in _entry_points(name=cmd_name):
+            command = typer.main.get_command(found.load())
+            command.name = cmd_name
+            return command
+        if cmd_name in NOT_HERE:
+            raise TandemError(NOT_HERE[cmd_name])
+        return None
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command; print what it or the AWS SDK reports as one sentence, and exit with 1."""
@@ -45,9 +53,10 @@ class Commands(TyperGroup):
         raise typer.Exit(1)
 
 
-def _has_local_group() -> bool:
-    find = importlib.util.find_spec
-    return find("localcloud") is not None and find("localcloud.cli") is not None
+def _entry_points(**named: str) -> Any:
+    from importlib.metadata import entry_points  # slow to import, and only needed for what isn't ours
+
+    return entry_points(group=GROUP).select(**named)
 
 
 def show_version(wanted: bool) -> None:

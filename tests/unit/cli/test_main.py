@@ -1,20 +1,57 @@
-"""The command line as a whole: help, version, lazy imports, start-up."""
+"""The command line as a whole: help, version, lazy imports, failures, commands of other distributions."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
+from tandem.cli import main
 from tandem.cli.main import app
+
+OTHER = """
+import typer
+from botocore.exceptions import NoCredentialsError
+from tandem_contract.errors import TandemError
+
+app = typer.Typer(help="Planted failures.")
+
+@app.command()
+def bug():
+    raise ValueError("list.remove(x): x not in list")
+
+@app.command()
+def mistake():
+    raise TandemError("There is no such thing: give another.")
+
+@app.command()
+def aws():
+    raise NoCredentialsError()
+"""
 
 
 def run_python(code: str) -> str:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
 
 
-def test_help_lists_the_commands():
+@pytest.fixture
+def other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A distribution that brings the command `local`."""
+    described = tmp_path / "other-1.0.dist-info"
+    described.mkdir()
+    (described / "METADATA").write_text("Metadata-Version: 2.1\nName: other\nVersion: 1.0\n")
+    (described / "entry_points.txt").write_text("[tandem.commands]\nlocal = other_distribution:app\n")
+    (tmp_path / "other_distribution.py").write_text(OTHER)
+    monkeypatch.syspath_prepend(tmp_path)
+    return tmp_path
+
+
+def test_help_lists_the_commands(other):
     output = CliRunner().invoke(app, ["--help"]).output
     assert all(f" {name} " in output for name in ("ingest", "ask", "questions", "forget", "local"))
+    assert "Planted failures." in output
 
 
 def test_version():
@@ -29,12 +66,36 @@ def test_nothing_heavy_is_imported_at_start_up():
     assert run_python(code) == "[]"
 
 
-def test_the_local_group_is_absent_without_the_package():
-    code = (
-        "import sys, importlib.util as util; find = util.find_spec;"
-        "util.find_spec = lambda name, package=None: None if name == 'localcloud' else find(name, package);"
-        "from typer.testing import CliRunner; from tandem.cli.main import app;"
-        "print(CliRunner().invoke(app, ['local']).exit_code, CliRunner().invoke(app, ['--help']).exit_code,"
-        "'localcloud' in sys.modules)"
+def test_without_the_local_cloud_the_command_says_how_to_get_it(monkeypatch):
+    monkeypatch.setattr(main, "GROUP", "tandem.none")
+    result = CliRunner().invoke(app, ["local", "up"])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert re.fullmatch(r"The local cloud is not installed: run `pip install .*\.\n", result.stderr)
+    assert " local " not in CliRunner().invoke(app, ["--help"]).output
+
+
+def test_an_unknown_command_is_a_usage_error():
+    assert "No such command 'loca'" in CliRunner().invoke(app, ["loca"]).stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        ("mistake", "There is no such thing: give another."),
+        ("aws", "AWS: Unable to locate credentials (credentials and region come from the usual AWS variables or"),
+    ],
+)
+def test_a_mistake_of_the_user_is_one_sentence(other, command, sentence):
+    result = CliRunner().invoke(app, ["local", command])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith(sentence) and result.stderr.count("\n") == 1
+
+
+def test_a_mistake_of_ours_keeps_its_traceback(other, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(other), prepend=":")
+    done = subprocess.run(
+        [sys.executable, "-m", "tandem.cli.main", "local", "bug"], capture_output=True, text=True, check=False
     )
-    assert run_python(code) == "2 0 False"
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr and "ValueError: list.remove(x): x not in list" in done.stderr
+    assert " in bug " in done.stderr
