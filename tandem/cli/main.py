@@ -31,7 +31,7 @@ class Commands(TyperGroup):
         """Return a command; another distribution's is imported when it is called, not at start-up."""
         if own := super().get_command(ctx, cmd_name):
             return own
-        for found in _entry_points(name=cmd_name):
+        for found in _entry_points().select(name=cmd_name):
             command = typer.main.get_command(found.load())
             command.name = cmd_name
             return command
@@ -53,10 +53,10 @@ class Commands(TyperGroup):
         raise typer.Exit(1)
 
 
-def _entry_points(**named: str) -> Any:
+def _entry_points() -> Any:
     from importlib.metadata import entry_points  # slow to import, and only needed for what isn't ours
 
-    return entry_points(group=GROUP).select(**named)
+    return entry_points(group=GROUP)
 
 
 def show_version(wanted: bool) -> None:
