@@ -57,9 +57,9 @@ check: .venv/.ready
 bench: .venv/.ready
 	@$(BIN)/python -m benchmarks
 
-# Prints the price, asks, deploys on the AWS account of the environment, asks a question, destroys, audits.
+# Prints the stack's price, asks, deploys on the AWS account of the environment, uses it, destroys, audits.
 verify-aws: .venv/.ready
-	@$(BIN)/python scripts/verify_aws.py --stack $(STACK)
+	@$(BIN)/python -m scripts.verify_aws --stack $(STACK)
 
 lock: .venv/.ready
 	@$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11.5 --generate-hashes \

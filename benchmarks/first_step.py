@@ -20,9 +20,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from tandem_contract import run_record
 from tandem_contract.errors import TandemError
 
-from scripts.finetune import DATA, MODEL, RECIPE, TRAINING, client
+from scripts.finetune import DATA, MODEL, RECIPE, TRAINING
 from scripts.local_environment import BIN, ROOT
 from tandem.cli.finetune import DEFAULT_STACK
+from tandem.clients.aws import client
 from tandem.clients.pulumi_stack import read_outputs
 from tandem.finetuning import recipe as recipes
 from tandem.finetuning.dataset.store import UnknownDataSet, connect

@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 from localcloud.toolchain.build import ensure_stack
 from scripts.local_environment import BIN, ROOT, local_environment
-from scripts.phases import START, console
+from scripts.phases import START, console, end
+from tandem.clients.pulumi_stack import preview
 
 HERE = ROOT / ".tandem" / "cost"
 STACKS = ("rag-dev", "finetune-dev", "hybrid-dev")
@@ -45,7 +46,7 @@ def main() -> int:
     for stack in STACKS:
         console.rule(f"{stack}, against an empty account")
         sys.stdout.flush()
-        print(comment(preview(stack, empty_account(stack, environment)), environment))
+        print(comment(preview(stack, environment=empty_account(stack, environment)), environment))
     for stack in dict.fromkeys(change.stack for change in CHANGES):
         console.rule(f"Deploy {stack}, to change it")
         subprocess.run(
@@ -53,12 +54,9 @@ def main() -> int:
         )
     for change in CHANGES:
         console.rule(f"{change.stack}: {change.name} ({', '.join(f'{k}={v}' for k, v in change.keys.items())})")
-        print(comment(preview(change.stack, environment, changed(change)), environment))
-    console.print(
-        'End what was deployed: [bold]eval "$(.venv/bin/tandem local env)"; '
-        + "; ".join(f"pulumi destroy --stack {stack} --yes" for stack in dict.fromkeys(c.stack for c in CHANGES))
-        + "[/]"
-    )
+        digest = preview(change.stack, "--config-file", str(changed(change)), environment=environment)
+        print(comment(digest, environment))
+    end("What was changed is still deployed.", *dict.fromkeys(change.stack for change in CHANGES))
     return 0
 
 
@@ -82,16 +80,6 @@ def changed(change: Change) -> Path:
     file = HERE / f"Pulumi.{change.stack}.yaml"
     file.write_text("\n".join([*kept, *(f'  tandem:{key}: "{value}"' for key, value in change.keys.items()), ""]))
     return file
-
-
-def preview(stack: str, environment: Mapping[str, str], config: Path | None = None) -> str:
-    """The engine's digest of a preview."""
-    command = ["pulumi", "preview", "--stack", stack, "--json", "--show-sames", "--non-interactive"]
-    command += ["--config-file", str(config)] if config else []
-    done = subprocess.run(command, cwd=ROOT, env=dict(environment), stdout=subprocess.PIPE, text=True, check=False)
-    if done.returncode:
-        sys.exit(f"{' '.join(command)} exited {done.returncode}:\n{done.stdout}")
-    return done.stdout
 
 
 def comment(digest: str, environment: Mapping[str, str]) -> str:

@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 
 from scripts.local_environment import BIN, ROOT
-from scripts.phases import START, Phase, console, run
+from scripts.phases import START, Phase, console, end, run
+from tandem.clients.aws import client
+from tandem.clients.pulumi_stack import read_outputs
 
 HERE = ROOT / ".tandem" / "finetuning"
 ROWS, MODEL = HERE / "style.jsonl", HERE / "smollm2-135m"
@@ -30,11 +32,7 @@ def main() -> int:
     phases.append(Phase("Ask the tuned model", [*ours, "ask"]))
     if failed := run(phases, "finetune"):
         return failed
-    console.print(
-        "The endpoint answers. Its stack file is [bold]" + str(config(options.stack).relative_to(ROOT)) + "[/]."
-        '\nEnd it: [bold]eval "$(.venv/bin/tandem local env)"; pulumi destroy --stack ' + options.stack + " --yes; "
-        "tandem local down[/]"
-    )
+    end(f"The endpoint answers. Its stack file is [bold]{config(options.stack).relative_to(ROOT)}[/].", options.stack)
     return 0
 
 
@@ -130,16 +128,7 @@ def held_out(stack: str) -> list[list[dict[str, str]]]:
 
 def output(stack: str, name: str) -> str:
     """One output of the stack."""
-    from tandem.clients.pulumi_stack import read_outputs
-
     return read_outputs(stack, name)[0]
-
-
-def client(service: str):
-    """A boto3 client by the environment."""
-    import boto3
-
-    return boto3.client(service)
 
 
 STEPS = {"upload": upload, "start": start, "promote": promote, "ask": ask}

@@ -8,7 +8,7 @@ import sys
 from samples.style_dataset import FORMAT, SYSTEM
 from scripts.finetune import config, data, held_out, tuning, up
 from scripts.local_environment import BIN, ROOT
-from scripts.phases import START, Phase, console, run
+from scripts.phases import START, Phase, end, run
 
 HERE = ROOT / ".tandem" / "hybrid"
 QUESTIONS, FORM, REPORT = HERE / "questions.jsonl", HERE / "format.json", HERE / "report.html"
@@ -45,11 +45,8 @@ def main() -> int:
     ]
     if failed := run(phases, "hybrid"):
         return failed
-    console.print(
-        f"The report is [bold]{REPORT.relative_to(ROOT)}[/]; the stack's file {config(stack).relative_to(ROOT)}."
-        '\nEnd it: [bold]eval "$(.venv/bin/tandem local env)"; pulumi destroy --stack ' + stack + " --yes; "
-        "tandem local down[/]"
-    )
+    file = config(stack).relative_to(ROOT)
+    end(f"The report is [bold]{REPORT.relative_to(ROOT)}[/]; the stack's file {file}.", stack)
     return 0
 
 

@@ -46,3 +46,10 @@ def run(phases: Iterable[Phase], target: str) -> int:
     times.add_row("all", f"{time.monotonic() - begun:.1f}")
     console.print(times)
     return 0
+
+
+def end(sentence: str, *stacks: str) -> None:
+    """Say what there is now, and how to end it."""
+    destroy = "; ".join(f"pulumi destroy --stack {stack} --yes" for stack in stacks)
+    console.print(sentence)
+    console.print(f'End it: [bold]eval "$(.venv/bin/tandem local env)"; {destroy}; tandem local down[/]')

@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from scripts.local_environment import BIN, ROOT
-from scripts.phases import START, Phase, console, run
+from scripts.phases import START, Phase, end, run
 
 SAMPLES = ROOT / ".tandem" / "samples"
 GATE = ["--min-cited", "12", "--min-refused", "4"]
@@ -24,10 +24,8 @@ def main() -> int:
     ]
     if failed := run(phases, "rag"):
         return failed
-    console.print(
-        "The service runs. Ask it: [bold]eval \"$(.venv/bin/tandem local env)\"; tandem ask 'YOUR QUESTION'[/]"
-        "\nEnd it: [bold]pulumi destroy --stack " + stack + " --yes; tandem local down[/]"
-    )
+    ask = "eval \"$(.venv/bin/tandem local env)\"; tandem ask 'YOUR QUESTION'"
+    end(f"The service runs. Ask it: [bold]{ask}[/]", stack)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Verifies a stack on a real AWS account: price, consent, deploy, ingest, ask, destroy, audit, log.
+"""Verifies a stack on a real AWS account: price, consent, deploy, use, destroy, audit, log.
 
 `--rehearse` does the same wherever the environment points (a local cloud, say) and logs nothing.
 """
@@ -8,66 +8,88 @@ import datetime
 import os
 import subprocess
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
-import boto3
+from tandem_contract.errors import TandemError
 
-ROOT = Path(__file__).resolve().parents[1]
+from scripts.finetune import DATA, data
+from scripts.local_environment import BIN, ROOT
+from tandem.clients import aws
+from tandem.clients.pulumi_stack import all_outputs
+
 LOG = ROOT / "docs" / "verified.md"
-BIN = Path(sys.executable).parent
 DOCUMENT = ROOT / "samples" / "alpenhut"
 QUESTION = "When does the hut close for the winter?"
-PRICE = """\
-What this costs in us-east-1: OpenSearch Serverless bills $0.24 an OCU and hour while it works, from one OCU for
-indexing and one or two for search: about $0.75 for an hour of this. Embeddings, generation, requests, functions and
-storage: a few cents. Alarms: $0.40 a month, by the hour. Expected: under $1.50, if it is destroyed at the end.
-"""
+RECIPE = ROOT / "docs" / "recipes" / "qlora-8b.yaml"
 
 
-def run(*command: str | Path) -> None:
+def uses(outputs: Collection[str], stack: str) -> list[tuple[str | Path, ...]]:
+    """The commands that show that a stack with these outputs works; none starts a run, which would cost far more."""
+    tandem, commands = BIN / "tandem", []
+    if "queryUrl" in outputs:
+        commands += [(tandem, "ingest", DOCUMENT, "--stack", stack), (tandem, "ask", QUESTION, "--stack", stack)]
+    if "trainingPipelineArn" in outputs:
+        commands += [
+            *(tuple(phase.command) for phase in data(stack)),
+            (tandem, "dataset", "check", DATA, "--stack", stack),
+            (tandem, "finetune", "check", RECIPE, "--data", DATA, "--stack", stack),
+        ]
+    return commands
+
+
+def run(*command: str | Path) -> bool:
+    """Run a command in the checkout; whether it succeeded."""
     print("$", *command, flush=True)
-    subprocess.run([str(part) for part in command], cwd=ROOT, check=True)
+    return subprocess.run([str(part) for part in command], cwd=ROOT, check=False).returncode == 0
+
+
+def account() -> str:
+    """The id of the account that the credentials are of."""
+    return aws.client("sts").get_caller_identity()["Account"]
 
 
 def left_over(stack: str) -> list[str]:
     """ARNs of resources that still carry the stack's tag."""
-    pages = boto3.client("resourcegroupstaggingapi").get_paginator("get_resources")
+    pages = aws.client("resourcegroupstaggingapi").get_paginator("get_resources")
     found = pages.paginate(TagFilters=[{"Key": "tandem:stack", "Values": [stack]}])
     return [resource["ResourceARN"] for page in found for resource in page["ResourceTagMappingList"]]
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--stack", default="rag-dev")
     parser.add_argument("--rehearse", action="store_true")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     if os.environ.get("AWS_ENDPOINT_URL") and not options.rehearse:
         sys.exit("AWS_ENDPOINT_URL is set, so this isn't AWS. Unset it, or add --rehearse to only practise.")
-    account = boto3.client("sts").get_caller_identity()["Account"]
-    region = boto3.session.Session().region_name
-    print(PRICE)
-    if not options.rehearse and input(f"Type the account id ({account}) to deploy to it in {region}: ") != account:
+    to, region = account(), aws.region()
+    if not run(BIN / "tandem", "cost", "--stack", options.stack):
+        sys.exit(f"The price of {options.stack} isn't known (see above): nothing was deployed.")
+    print("It is destroyed at the end: what is billed by the hour is billed for as long as it stood.")
+    if not options.rehearse and input(f"Type the account id ({to}) to deploy to it in {region}: ") != to:
         sys.exit("Nothing was deployed.")
-    commit = subprocess.check_output(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, text=True).strip()
-    steps = {"deployed": False, "answered": False, "destroyed": False}
-    try:
-        run("pulumi", "up", "--stack", options.stack, "--yes")
-        steps["deployed"] = True
-        run(BIN / "tandem", "ingest", DOCUMENT, "--stack", options.stack)
-        run(BIN / "tandem", "ask", QUESTION, "--stack", options.stack)
-        steps["answered"] = True
-    except subprocess.CalledProcessError as failure:
-        print(f"Failed: {failure}. Destroying what was deployed.")
-    run("pulumi", "destroy", "--stack", options.stack, "--yes")
-    steps["destroyed"] = True
+    steps = verify(options.stack)
     remaining = left_over(options.stack)
     print("Left over:", *(remaining or ["nothing"]))
     if not options.rehearse:
-        cells = [datetime.date.today().isoformat(), commit, region]
-        cells += ["yes" if done else "no" for done in steps.values()] + [", ".join(remaining) or "nothing"]
+        commit = subprocess.check_output(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, text=True).strip()
+        cells = [datetime.date.today().isoformat(), commit, options.stack, region]
+        cells += ["yes" if done else "no" for done in steps] + [", ".join(remaining) or "nothing"]
         with LOG.open("a") as log:
-            log.write("| " + " | ".join(map(str, cells)) + " |\n")
-    return 0 if all(steps.values()) and not remaining else 1
+            log.write("| " + " | ".join(cells) + " |\n")
+    return 0 if all(steps) and not remaining else 1
+
+
+def verify(stack: str) -> tuple[bool, bool, bool]:
+    """Deploy, use and destroy; whether each succeeded. What was deployed is destroyed whatever happens."""
+    deployed = used = False
+    try:
+        deployed = run("pulumi", "up", "--stack", stack, "--yes")
+        used = deployed and all(run(*command) for command in uses(all_outputs(stack), stack))
+    except (TandemError, KeyboardInterrupt) as failure:
+        print(f"Failed: {failure or 'interrupted'}")
+    return deployed, used, run("pulumi", "destroy", "--stack", stack, "--yes")
 
 
 if __name__ == "__main__":
