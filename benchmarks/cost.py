@@ -6,9 +6,9 @@ import tracemalloc
 from collections.abc import Callable
 from statistics import median
 
+from samples.previews import digest, many
 from tandem.cost.estimate import estimate
 from tandem.cost.preview import Read, read_preview
-from tests.support.previews import digest, many
 
 from .report import Say, Table, median_ratio
 

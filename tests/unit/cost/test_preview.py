@@ -6,10 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tandem.cost.estimate import estimate
-from tandem.cost.model import NotKnown
-from tandem.cost.preview import KEPT, LEFT_OVER, SIDES, TWICE, PreviewError, read_preview
-from tests.support.previews import (
+from samples.previews import (
     BUCKET,
     PROVIDER,
     REGION,
@@ -24,6 +21,9 @@ from tests.support.previews import (
     step,
     urn,
 )
+from tandem.cost.estimate import estimate
+from tandem.cost.model import NotKnown
+from tandem.cost.preview import KEPT, LEFT_OVER, SIDES, TWICE, PreviewError, read_preview
 
 RECORDED = Path(__file__).parent / "recorded_previews"
 OLD, NEW = state(inputs={"v": "old"}), state(inputs={"v": "new"})

@@ -5,12 +5,12 @@ from decimal import Decimal
 
 import pytest
 
+from samples.previews import ENVELOPE
+from samples.previews import USAGE as TUNING
 from tandem.cost.estimate import assess, estimate
 from tandem.cost.model import SECRET, UNKNOWN, Change, Number, Resource
 from tandem.cost.preview import Read
 from tandem.cost.usage import PARAMETER, assumed, is_usage
-from tests.support.previews import ENVELOPE
-from tests.support.previews import USAGE as TUNING
 
 RAG = {
     "kind": "rag",
