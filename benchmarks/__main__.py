@@ -4,6 +4,7 @@ import argparse
 import datetime
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ from scripts.local_environment import local_environment
 
 MODULES = (ingestion, queries, functions, previews, training, cost, first_step)
 BENCHMARKS = {module.__name__.rpartition(".")[2]: module for module in MODULES}
+HERE_ALONE = ("functions", "cost")  # they need no local cloud
 README = Path(__file__).parent / "README.md"
 PACKAGES = ("pulumi-tandem", "pulumi-aws", "botocore", "ministack")
 
@@ -24,12 +26,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     parser.add_argument("name", nargs="?", choices=BENCHMARKS, help="run this one only")
     parser.add_argument("--stack", default="rag-dev")
+    parser.add_argument(
+        "--reference", type=Path, nargs="+", default=[], metavar="ZIP", help="functions: compare with these"
+    )
     parser.add_argument("--write", action="store_true", help="put the tables into benchmarks/README.md")
     options = parser.parse_args()
-    if "AWS_ENDPOINT_URL" not in os.environ:
+    if options.name not in HERE_ALONE and "AWS_ENDPOINT_URL" not in os.environ:
         arguments = [sys.executable, "-m", "benchmarks", *sys.argv[1:]]
         os.execve(sys.executable, arguments, local_environment())  # noqa: S606 - no shell is wanted
-    if options.name not in ("training", "first_step", "cost") and (problem := samples.problem(options.stack)):
+    needs_samples = options.name not in (*HERE_ALONE, "training", "first_step")
+    if needs_samples and (problem := samples.problem(options.stack)):
         sys.exit(f"{problem}\nThe benchmarks need stack {options.stack} with the sample documents: run make rag first.")
     setting = _setting()
     for name in [options.name] if options.name else BENCHMARKS:
@@ -38,7 +44,8 @@ def main() -> int:
         def say(line: str, name: str = name, begun: float = begun) -> None:
             print(f"{name} {time.monotonic() - begun:5.0f} s  {line}", flush=True)
 
-        table = BENCHMARKS[name].run(options.stack, say).markdown()
+        own = {"reference": options.reference} if name == "functions" else {}
+        table = BENCHMARKS[name].run(options.stack, say, **own).markdown()
         print(f"\n{table}\n", flush=True)
         if options.write:
             write_section(README, name, f"{table}\n\n{setting}")
@@ -48,8 +55,10 @@ def main() -> int:
 
 def _setting() -> str:
     """When, on how much and with which versions."""
-    pulumi = subprocess.run(["pulumi", "version"], capture_output=True, text=True, check=True).stdout.strip()
-    versions = [f"Python {platform.python_version()}", f"Pulumi {pulumi.removeprefix('v')}"]
+    versions = [f"Python {platform.python_version()}"]
+    if shutil.which("pulumi"):
+        pulumi = subprocess.run(["pulumi", "version"], capture_output=True, text=True, check=True).stdout.strip()
+        versions.append(f"Pulumi {pulumi.removeprefix('v')}")
     versions += [f"{package} {version(package)}" for package in PACKAGES]
     day = datetime.datetime.now(datetime.UTC).date()
     return f"{day}, {os.cpu_count()} CPUs ({platform.machine()}), {', '.join(versions)}."

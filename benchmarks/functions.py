@@ -1,10 +1,12 @@
-"""The functions' zip and what importing each handler costs, against importing botocore alone."""
+"""The functions' zips and what importing each handler costs, against importing botocore alone and an earlier zip."""
 
 import importlib.util
+import re
 import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
@@ -13,8 +15,8 @@ from pulumi_tandem.foundation.function_code import function_code
 from .report import Say, Table, median_ratio
 
 RUNS = 7
-HANDLERS = ("ensure_index", "ingest", "sweep", "query")
 BASELINE = "botocore.session"
+HANDLER = re.compile(r"tandem/(\w+)/functions/(\w+)\.py")
 # What the Lambda runtime has besides the standard library.
 RUNTIME_PACKAGES = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six", "urllib3")
 MEASURE = (
@@ -23,37 +25,74 @@ MEASURE = (
 )
 
 
-def run(stack: str, say: Say) -> Table:  # noqa: ARG001 - the checkout's zip, which is what a deployment uploads
-    """Import each in a fresh interpreter that finds the zip's content and the runtime's packages alone."""
-    archive = Path(str(function_code().path))
-    modules = [BASELINE, *(f"tandem.rag.functions.{name}" for name in HANDLERS)]
-    times: dict[str, list[float]] = {module: [] for module in modules}
+def run(stack: str, say: Say, reference: Sequence[Path] = ()) -> Table:  # noqa: ARG001 - the checkout's zips
+    """Import each in a fresh interpreter that finds its zip's content and the runtime's packages alone.
+
+    `reference` are zips of another build, made by its own `function_code`; what they have too is measured beside ours.
+    """
+    ours, theirs = handlers(archives()), handlers(reference)
+    base: list[float] = []
+    times: dict[tuple[str, Path], list[float]] = {each: [] for each in sorted({*ours.items(), *theirs.items()})}
     with tempfile.TemporaryDirectory() as folder:
-        task, runtime = Path(folder, "task"), Path(folder, "runtime")
-        with zipfile.ZipFile(archive) as bundle:
-            bundle.extractall(task)
-            unpacked = sum(entry.file_size for entry in bundle.infolist())
-        _link_packages(runtime)
+        runtime = _linked_packages(Path(folder, "runtime"))
+        unpacked = {archive: Path(folder, str(at)) for at, archive in enumerate({archive for _, archive in times})}
+        for archive, place in unpacked.items():
+            with zipfile.ZipFile(archive) as content:
+                content.extractall(place)
         for number in range(RUNS + 1):
-            for module in modules:
-                seconds = _import_seconds(module, task, runtime)
-                if number:  # the first only warms the disk cache
-                    times[module].append(seconds)
+            base.append(_import_seconds(BASELINE, runtime))
+            for (module, archive), seconds in times.items():
+                seconds.append(_import_seconds(module, unpacked[archive], runtime))
             say(f"round {number} of {RUNS}" if number else "warm-up")
-    size = f"{archive.stat().st_size / 1000:.0f} kB ({unpacked / 1e6:.1f} MB unpacked)"
-    rows = []
-    for module, seconds in times.items():
-        cells = [f"{median(seconds) * 1000:.0f}", f"{median_ratio(seconds, times[BASELINE]):.2f}"]
-        rows.append([module.rpartition("functions.")[2], "" if module == BASELINE else size, *cells])
-    return Table(["import", "zip", "median ms", f"of {BASELINE}"], rows)
+    for seconds in (base, *times.values()):
+        del seconds[0]  # which only warmed the disk cache
+    columns = ["import", "zip", "median ms", f"of {BASELINE}"]
+    columns += ["reference zip", "of its size", "of its import"] if reference else []
+    rows = [[BASELINE, "", f"{median(base) * 1000:.0f}", "1.00", "", "", ""][: len(columns)]]
+    for module, archive in ours.items():
+        seconds, other = times[module, archive], theirs.get(module)
+        row = [_short(module), _size(archive), f"{median(seconds) * 1000:.0f}", f"{median_ratio(seconds, base):.2f}"]
+        if other:
+            size, time = archive.stat().st_size / other.stat().st_size, median_ratio(seconds, times[module, other])
+            row += [_size(other), f"{size:.2f}", f"{time:.2f}"]
+        rows.append([*row, "", "", ""][: len(columns)])
+    return Table(columns, rows)
 
 
-def _link_packages(folder: Path) -> None:
+def archives() -> list[Path]:
+    """The zips that a deployment of this checkout uploads."""
+    return [Path(str(function_code().path))]
+
+
+def handlers(zips: Iterable[Path]) -> Mapping[str, Path]:
+    """Module of each handler -> the zip that has it."""
+    found = {}
+    for archive in zips:
+        with zipfile.ZipFile(archive) as content:
+            for name in content.namelist():
+                if HANDLER.fullmatch(name) and b"def handler(" in content.read(name):
+                    found[name.removesuffix(".py").replace("/", ".")] = archive
+    return found
+
+
+def _short(module: str) -> str:
+    _, room, _, name = module.split(".")
+    return f"{room}: {name}"
+
+
+def _size(archive: Path) -> str:
+    with zipfile.ZipFile(archive) as content:
+        unpacked = sum(entry.file_size for entry in content.infolist())
+    return f"{archive.stat().st_size / 1000:.0f} kB ({unpacked / 1e6:.1f} MB unpacked)"
+
+
+def _linked_packages(folder: Path) -> Path:
     folder.mkdir()
     for name in RUNTIME_PACKAGES:
         source = Path(str(getattr(importlib.util.find_spec(name), "origin", "")))
         source = source.parent if source.name == "__init__.py" else source
         (folder / source.name).symlink_to(source)
+    return folder
 
 
 def _import_seconds(module: str, *folders: Path) -> float:

@@ -1,7 +1,10 @@
 """The parts of the benchmarks that compute."""
 
+import zipfile
+
 import pytest
 
+from benchmarks import functions
 from benchmarks.queries import parts
 from benchmarks.report import Table, median_ratio, percentile, write_section
 
@@ -45,3 +48,26 @@ def test_parts_of_a_query_add_up():
     split = parts({"embed": 10, "search": 20, "ledger": 5, "generate": 900, "total": 940}, 950.5)
     assert (split["our code"], split["gateway and network"], split["client's wait"]) == (5, 10.5, 950.5)
     assert sum(split.values()) == 2 * split["client's wait"]
+
+
+def made(path, **modules: str):
+    """A zip of functions, of which only those with a handler count."""
+    with zipfile.ZipFile(path, "w") as content:
+        for name, text in modules.items():
+            content.writestr(f"tandem/rag/functions/{name}.py", text)
+    return path
+
+
+def test_each_handler_is_measured_in_its_own_zip_beside_an_earlier_one(tmp_path, monkeypatch):
+    handler = "def handler(event, context):\n    return {}\n"
+    ours = [made(tmp_path / "a.zip", query=handler, shared="x = 1"), made(tmp_path / "b.zip", ingest=handler)]
+    before = made(tmp_path / "before.zip", query=handler + "#" * 1000, gone=handler)
+    monkeypatch.setattr(functions, "archives", lambda: ours)
+    monkeypatch.setattr(functions, "RUNS", 1)
+    assert functions.run("", lambda line: None).columns == ["import", "zip", "median ms", "of botocore.session"]
+    table = functions.run("", lambda line: None, [before])
+    assert [row[0] for row in table.rows] == ["botocore.session", "rag: query", "rag: ingest"]
+    query, ingest = table.rows[1:]
+    assert float(query[5]) == round(ours[0].stat().st_size / before.stat().st_size, 2)
+    assert float(query[6]) > 0
+    assert ingest[4:] == ["", "", ""]
