@@ -5,7 +5,7 @@ BIN := .venv/bin
 STACK ?= rag-dev
 TRAINING := .tandem/training
 
-.PHONY: rag finetune hybrid training cost test unit check bench lock down clean verify-aws
+.PHONY: rag finetune hybrid training cost test unit check docs bench lock down clean verify-aws
 
 # The environment: exactly the lock, verified by hash.
 .venv/.ready: requirements.lock pyproject.toml
@@ -53,6 +53,11 @@ check: .venv/.ready
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ty check --quiet
 	@$(BIN)/lint-imports --no-cache
+
+# The pages that are made from code.
+docs: .venv/.ready
+	@$(BIN)/python -m scripts.commands_page
+	@$(BIN)/python -m policies.reference
 
 bench: .venv/.ready
 	@$(BIN)/python -m benchmarks

@@ -11,7 +11,7 @@ BAD_INPUT = 2
 def advise(
     file: Annotated[Path, typer.Argument(metavar="FACTS.yaml", help="What is known; docs/advisor.md has the schema.")],
     region: Annotated[str, typer.Option(help="Region whose prices to take.")] = "us-east-1",
-    form: Annotated[Literal["text", "markdown", "json"], typer.Option("--format")] = "text",
+    form: Annotated[Literal["text", "markdown", "json"], typer.Option("--format", help="Form of the report.")] = "text",
     runs: Annotated[
         list[str] | None,
         typer.Option("--run", metavar="TARGET=RUN", help="Measured by `tandem eval run`: base, rag, tuned or hybrid."),

@@ -34,7 +34,7 @@ def show(
     stack: Annotated[
         str | None, typer.Option(envvar="TANDEM_STACK", help="Stack to preview, where there is no FILE.")
     ] = None,
-    form: Annotated[Literal["text", "markdown", "json"], typer.Option("--format")] = "text",
+    form: Annotated[Literal["text", "markdown", "json"], typer.Option("--format", help="Form of the report.")] = "text",
     gates: Annotated[Path | None, typer.Option(metavar="FILE", help="Limits: exit 3 if one isn't kept.")] = None,
     output: Annotated[Path | None, typer.Option(metavar="FILE", help="Write here and not to the terminal.")] = None,
 ) -> None:

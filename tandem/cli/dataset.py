@@ -38,7 +38,9 @@ def import_files(
         list[Path] | None,
         typer.Argument(exists=True, dir_okay=False, help="JSONL, or a JSON array.", metavar="FILE"),
     ] = None,
-    form: Annotated[Literal["auto", "chat", "alpaca", "sharegpt"], typer.Option("--format")] = "auto",
+    form: Annotated[
+        Literal["auto", "chat", "alpaca", "sharegpt"], typer.Option("--format", help="Form of the rows.")
+    ] = "auto",
     split: Annotated[
         str, typer.Option(help="Percentages of train/validation/test, by digest of the prompt.")
     ] = DEFAULT,
@@ -71,7 +73,7 @@ def import_files(
 
 @app.command()
 def check(
-    dataset: Annotated[str, typer.Argument(metavar="FOLDER|NAME[@VERSION]")],
+    dataset: Annotated[str, typer.Argument(metavar="FOLDER|NAME[@VERSION]", help="Data set.")],
     tokenizer: Annotated[
         Path | None, typer.Option(exists=True, dir_okay=False, help="The base model's tokenizer.json.")
     ] = None,
