@@ -7,7 +7,7 @@ from tandem_contract.errors import TandemError
 
 
 def client(service: str, region: str | None = None, **config: Any) -> Any:
-    """The boto3 client of an AWS service, for several threads; it tries six times in all.
+    """The boto3 client of an AWS service, for several threads; it tries again up to six times.
 
     `region` is the environment's or the profile's unless given; `config` are arguments of `botocore.config.Config` that
     replace ours.

@@ -157,6 +157,11 @@ def test_indexed_but_never_found_is_a_failure(service, api, documents):
     assert "a.md: timed out: indexed, but not found by a search" in ingest(documents / "a.md", "--timeout", "1", code=1)
 
 
+def test_a_mistake_of_ours_is_no_document_that_failed(service, api, documents):
+    api.replies = [(200, {}, {"passages": []})]
+    assert isinstance(CliRunner().invoke(app, ["ingest", str(documents / "a.md")]).exception, KeyError)
+
+
 def test_nothing_to_upload(service, documents):
     (documents / "empty").mkdir()
     assert "nothing to upload" in ingest(documents / "empty", code=1)
