@@ -5,7 +5,7 @@ BIN := .venv/bin
 STACK ?= rag-dev
 TRAINING := .tandem/training
 
-.PHONY: rag finetune hybrid training cost test unit check docs bench lock down clean verify-aws
+.PHONY: rag finetune hybrid training cost test unit check docs schema bench lock down clean verify-aws
 
 # The environment: exactly the lock, verified by hash.
 .venv/.ready: requirements.lock pyproject.toml
@@ -58,6 +58,10 @@ check: .venv/.ready
 docs: .venv/.ready
 	@$(BIN)/python -m scripts.commands_page
 	@$(BIN)/python -m policies.reference
+
+# What is made from the declarations of configuration keys: typed arguments, Pulumi.yaml's keys, the schema.
+schema: .venv/.ready
+	@$(BIN)/python -m scripts.schema
 
 bench: .venv/.ready
 	@$(BIN)/python -m benchmarks

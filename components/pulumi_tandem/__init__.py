@@ -1,8 +1,9 @@
 """Pulumi components for retrieval-augmented generation and fine-tuning on AWS."""
 
-from .environments.finetuning_environment import FineTuningEnvironment, FineTuningEnvironmentArgs
-from .environments.hybrid_environment import HybridEnvironment, HybridEnvironmentArgs
-from .environments.rag_environment import RagEnvironment, RagEnvironmentArgs
+from .arguments import FineTuningEnvironmentArgs, HybridEnvironmentArgs, RagEnvironmentArgs
+from .environments.finetuning_environment import FineTuningEnvironment
+from .environments.hybrid_environment import HybridEnvironment
+from .environments.rag_environment import RagEnvironment
 from .foundation.rest_endpoint import Auth
 from .foundation.retention import Retention
 from .rag.vector_store import StoreKind

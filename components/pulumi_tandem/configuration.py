@@ -2,29 +2,39 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import pulumi.runtime.config
+from tandem_contract.checks import Checks
+from tandem_contract.errors import Mistake
+from tandem_contract.fields import Field, Table, camel, snake
 
-from .environments import finetuning_environment, hybrid_environment, rag_environment
-from .foundation.mistakes import InvalidArguments, Mistake
+from .environments.finetuning_fields import FINETUNING
+from .environments.hybrid_environment import HYBRID
+from .environments.rag_fields import RAG
+from .foundation.arguments import InvalidArguments
 
-
-class Part(NamedTuple):
-    """A set of arguments that keys are read for: their defaults, and what finds mistakes in them."""
-
-    defaults: Mapping[str, Any]
-    mistakes: Callable[[Mapping[str, Any]], list[Mistake]]
-
-
-PARTS = {
-    "rag": Part(rag_environment.DEFAULTS, rag_environment.rag_mistakes),
-    "finetuning": Part(finetuning_environment.DEFAULTS, finetuning_environment.finetuning_mistakes),
-    "hybrid": Part(hybrid_environment.DEFAULTS, hybrid_environment.hybrid_mistakes),
+ENVIRONMENTS: dict[str, dict[str, Table]] = {
+    "rag": {"rag": RAG},
+    "finetuning": {"finetuning": FINETUNING},
+    "hybrid": {"rag": RAG, "finetuning": FINETUNING, "hybrid": HYBRID},
 }
-ENVIRONMENTS = {"rag": ("rag",), "finetuning": ("finetuning",), "hybrid": ("rag", "finetuning", "hybrid")}
-NO_KEYS = {"tags", "endpoint_name", "inference_component"}  # arguments that a stack's configuration can't give
+"""The environments and the parts whose arguments a stack's configuration gives."""
+KIND = Field(
+    "",
+    "What the stack provides: `rag`, `finetuning` or `hybrid` (both, with the tuned model writing the answers). Keys "
+    "of the others are refused.",
+    choices=ENVIRONMENTS,
+    remedy=f"Set tandem:environment to {' or '.join(ENVIRONMENTS)}.",
+)
+NAMES = {
+    name
+    for part in ENVIRONMENTS["hybrid"].values()
+    for key, field in part.fields.items()
+    for name in (key, *(field.table.fields if field.table else ()))
+}
 
 
 class Environment(NamedTuple):
@@ -32,6 +42,11 @@ class Environment(NamedTuple):
 
     kind: str
     arguments: dict[str, Any]
+
+
+def keys(part: Table) -> dict[str, Field]:
+    """The part's configuration keys."""
+    return {camel(name): field for name, field in part.fields.items() if field.config}
 
 
 def stack_configuration(namespace: str = "tandem") -> dict[str, str]:
@@ -48,61 +63,62 @@ def environment(configuration: Mapping[str, str]) -> Environment:
     Raises `InvalidArguments` with every mistake: unknown keys, keys of another environment, numbers that aren't, and
     what the environment refuses.
     """
-    kind, kinds = configuration.get("environment"), " or ".join(ENVIRONMENTS)
-    parts = ENVIRONMENTS.get(kind or "", tuple(PARTS))
-    given: dict[str, dict[str, Any]] = {part: {} for part in parts}
-    mistakes = []
+    kind = configuration.get("environment", "")
+    parts = ENVIRONMENTS.get(kind, ENVIRONMENTS["hybrid"])
+    given = {
+        name: {
+            snake(key): value_of(configuration[key], field)
+            for key, field in keys(part).items()
+            if configuration.get(key, "") != ""
+        }
+        for name, part in parts.items()
+    }
+    checks, found = Checks(), Checks()
+    _check_keys(checks, configuration, kind)
+    for name, part in parts.items():
+        part.read(found, given[name])
+    checks.mistakes += dict.fromkeys(map(_in_camel_case, found.mistakes))
+    if checks.mistakes:
+        raise InvalidArguments("The stack's configuration (namespace tandem)", checks.mistakes)
+    return Environment(kind, given)
+
+
+def _check_keys(checks: Checks, configuration: Mapping[str, str], kind: str) -> None:
+    """Whether each key exists, and in this environment."""
     if kind not in ENVIRONMENTS:
-        mistakes.append(Mistake("environment", kind, kinds, f"Set tandem:environment to {kinds}."))
+        checks.refuse("environment", kind, ", ".join(ENVIRONMENTS), KIND.remedy)
+    of = {name: {key for part in parts.values() for key in keys(part)} for name, parts in ENVIRONMENTS.items()}
+    every = {key: field for part in ENVIRONMENTS["hybrid"].values() for key, field in keys(part).items()}
+    own = [key for key in every if key in of.get(kind, every)]
+    checks.known([key for key in configuration if key not in every], ["environment", *own])
     for key, text in configuration.items():
-        owners = [name for name, part in PARTS.items() if _snake(key) in part.defaults.keys() - NO_KEYS]
-        if key == "environment":
-            continue
-        if not owners:
-            remedy = f"Remove it or correct its spelling; the keys are environment, {', '.join(_keys(parts))}."
-            mistakes.append(Mistake(key, text, "not a key", remedy))
-        elif not set(owners) & given.keys():
-            # Pulumi.yaml gives every stack the defaults of every key; only what was set can be a mistake.
-            if _typed(text, PARTS[owners[0]].defaults[_snake(key)]) not in (PARTS[owners[0]].defaults[_snake(key)], ""):
-                having = " or ".join(name for name, its in ENVIRONMENTS.items() if set(owners) & set(its))
-                remedy = f"Remove it, or set tandem:environment to {having}."
-                mistakes.append(Mistake(key, text, f"not a key of environment {kind}", remedy))
-        elif text != "":
-            for part in given.keys() & set(owners):
-                given[part][_snake(key)] = _typed(text, PARTS[part].defaults[_snake(key)])
-    found = [mistake for part in parts for mistake in PARTS[part].mistakes(given[part])]
-    mistakes += list(dict.fromkeys(mistake._replace(key=_camel(mistake.key)) for mistake in found))
-    if mistakes:
-        raise InvalidArguments("The stack's configuration (namespace tandem)", mistakes)
-    return Environment(str(kind), given)
+        # Pulumi.yaml gives every stack the defaults of every key; only what was set can be a mistake.
+        if key in every and key not in own and value_of(text, every[key]) not in ("", every[key].default):
+            having = " or ".join(name for name in of if key in of[name])
+            checks.add(key, f"is not a key of environment {kind}", f"Remove it, or set tandem:environment to {having}.")
 
 
-def _keys(parts: tuple[str, ...]) -> dict[str, None]:
-    """The keys of these parts, in order, once each."""
-    return dict.fromkeys(_camel(name) for part in parts for name in PARTS[part].defaults if name not in NO_KEYS)
-
-
-def _typed(text: str, default: Any) -> Any:
-    """The text as the kind of value that the default is; as it is where it can't be, for the check to name."""
-    if isinstance(default, bool):
+def value_of(text: str, field: Field) -> Any:
+    """What the text stands for; the text itself where it can't be read, for the check to name."""
+    if isinstance(field.default, bool):
         return {"true": True, "false": False}.get(text.lower(), text)
-    if type(default) in (int, float):
-        try:
-            return type(default)(text)
-        except ValueError:
-            return text
-    if isinstance(default, dict):
-        try:
+    try:
+        if field.low is not None:
+            number = float(text)
+            return int(number) if isinstance(field.low, int) and number.is_integer() else number
+        if isinstance(field.default, dict):
             content = json.loads(text)
-        except ValueError:
-            return text
-        return {_snake(key): value for key, value in content.items()} if isinstance(content, dict) else text
+            return {snake(key): value for key, value in content.items()} if isinstance(content, dict) else content
+    except ValueError:
+        pass
     return text
 
 
-def _camel(name: str) -> str:
-    return re.sub("_(.)", lambda match: match[1].upper(), name)
+def spelled(text: str) -> str:
+    """A text about arguments as one about configuration keys."""
+    return re.sub(r"\b[a-z]+(_[a-z]+)+\b", lambda match: camel(match[0]) if match[0] in NAMES else match[0], text)
 
 
-def _snake(key: str) -> str:
-    return re.sub("[A-Z]", lambda match: f"_{match[0].lower()}", key)
+def _in_camel_case(mistake: Mistake) -> Mistake:
+    """A mistake in arguments as one in the configuration."""
+    return replace(mistake, where=camel(mistake.where), remedy=spelled(mistake.remedy))

@@ -1,29 +1,49 @@
-"""The run envelope: the limits within which every run of a pipeline stays, whoever starts it.
-
-The standard library alone: functions carry this module.
-"""
+"""The run envelope: the limits within which every run of a pipeline stays, whoever starts it."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from dataclasses import asdict, dataclass
 
-# SageMaker ends jobs at 28 days; a new account's quota "Longest run time for a training job" does at 5.
-SECONDS = (600, 432_000)
-ATTEMPTS = (1, 5)
-INSTANCES = (1, 16)
-# What CreateTrainingJob takes as VolumeSizeInGB without a quota of one's own.
-VOLUME_GB = (1, 16_384)
+from .checks import Checks
+from .errors import Mistake, Mistakes
+from .fields import Field
 
-SHORTER = "Train in parts that continue from a checkpoint, or on a larger instance"
+ENVELOPE_PARAMETER = "/run-envelope"
+"""How the name of the SSM parameter that holds it ends."""
+PENDING_SECONDS = 7200
+"""That a job may wait for an instance; waiting isn't billed."""
+FINISHING_SECONDS = 1800
+"""That a job may take to upload its model once its own time is up."""
 
-
-class EnvelopeError(ValueError):
-    """The envelope can't be used; `mistakes` and the text list everything that is wrong with it."""
-
-    def __init__(self, mistakes: list[str]):
-        self.mistakes = mistakes
-        super().__init__(f"the run envelope has {len(mistakes)} mistake(s): " + "; ".join(mistakes))
+SUBJECT, REMEDY = "The run envelope", "`pulumi up` writes it."
+INSTANCE = r"ml(\.[^.]+){2}"
+SHORTER = "Train in parts that continue from a checkpoint, or on a larger instance."
+FIELDS = {
+    "instance_type": Field(
+        "ml.g6e.2xlarge", pattern=INSTANCE, allowed="a SageMaker instance type", remedy="For example ml.g6e.2xlarge."
+    ),
+    "instance_count": Field(1, low=1, high=16, unit="instances", remedy="Take an instance with more GPUs instead."),
+    # SageMaker ends jobs at 28 days; a new account's quota "Longest run time for a training job" does at 5.
+    "max_runtime_seconds": Field(4 * 3600, low=720, high=432_000, unit="seconds", remedy=SHORTER),
+    "attempts": Field(
+        2, low=1, high=5, unit="attempts", remedy="Each may cost the whole training time: find out why it fails."
+    ),
+    "spot": Field(False),
+    # What CreateTrainingJob takes as VolumeSizeInGB without a quota of one's own.
+    "volume_gb": Field(
+        200,
+        low=30,
+        high=16_384,
+        unit="GB",
+        remedy="200 has room for an 8B model, its checkpoints and the merged model.",
+    ),
+    "checkpoint": Field(True),
+    "evaluation_instance_type": Field(
+        "ml.g6e.2xlarge", pattern=INSTANCE, allowed="a SageMaker instance type", remedy="For example ml.g6e.2xlarge."
+    ),
+    "evaluation_max_runtime_seconds": Field(
+        3600, low=720, high=432_000, unit="seconds", remedy="Evaluate fewer rows: `evaluation.max_rows`."
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -46,57 +66,28 @@ class RunEnvelope:
 
     @classmethod
     def from_json(cls, text: str) -> "RunEnvelope":
-        """Read an envelope; raises `EnvelopeError` with every mistake if it isn't one that can be used."""
+        """Read an envelope; raises `Mistakes` if it isn't one that can be used."""
+        checks, values = Checks(), {}
         try:
             content = json.loads(text)
         except ValueError as error:
-            raise EnvelopeError([f"not JSON ({error})"]) from error
-        if not isinstance(content, dict):
-            raise EnvelopeError(["not a JSON object"])
-        known = [field.name for field in fields(cls)]
-        mistakes = [f"{name!r} is missing" for name in known if name not in content]
-        mistakes += [f"unknown key {name!r}; known: {', '.join(known)}" for name in content if name not in known]
-        values = {name: _whole(content.get(name)) for name in known}
-        mistakes += [mistake for mistake in _mistakes(values) if mistake.partition(":")[0] in content]
-        if mistakes:
-            raise EnvelopeError(mistakes)
+            raise Mistakes(SUBJECT, [Mistake("", f"It is not JSON ({error})", REMEDY)]) from error
+        given = checks.mapping("", content, REMEDY)
+        if not checks.mistakes:
+            checks.known(given, FIELDS, "a key of it")
+            for name, field in FIELDS.items():
+                if given.get(name) is None:
+                    checks.missing(name, REMEDY)
+                values[name] = field.read(checks, name, given.get(name))
+        if values.get("spot") is True and values.get("checkpoint") is False:
+            remedy = "An interruption would lose all work: turn `checkpoint` on, or `spot` off."
+            checks.refuse("spot", True, "only with checkpoints", remedy)
+        checks.finish(SUBJECT)
         return cls(**values)
 
     def to_json(self) -> str:
         """The envelope as one line of JSON."""
         return json.dumps(asdict(self))
 
-    def mistakes(self) -> list[str]:
-        """One line for each value that can't be used: key, value, what is allowed, and the remedy."""
-        return _mistakes(asdict(self))
 
-
-def _whole(value: Any) -> Any:
-    """Pulumi hands integers over as floats."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _mistakes(values: Mapping[str, Any]) -> list[str]:
-    ranges = {
-        "instance_count": (INSTANCES, "instances", "Take an instance with more GPUs instead"),
-        "max_runtime_seconds": (SECONDS, "seconds", SHORTER),
-        "attempts": (ATTEMPTS, "attempts", "Find out why training fails: each attempt may cost the whole runtime"),
-        "volume_gb": (VOLUME_GB, "GB", "Leave room for the base model, checkpoints and the merged model"),
-        "evaluation_max_runtime_seconds": (SECONDS, "seconds", "Evaluate fewer rows: `evaluation.max_rows`"),
-    }
-    found = []
-    for key, value in values.items():
-        if key.endswith("instance_type"):
-            if not isinstance(value, str) or len(value.split(".")) != 3 or not value.startswith("ml."):
-                found.append((key, value, "a SageMaker instance type", "Write it as `ml.g6e.2xlarge`"))
-        elif key in ("spot", "checkpoint"):
-            if not isinstance(value, bool):
-                found.append((key, value, "true or false", "Write it without quotes"))
-        else:
-            (low, high), unit, remedy = ranges[key]
-            if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-                found.append((key, value, f"a whole number of {unit} from {low} to {high}", remedy))
-    if values["spot"] is True and values["checkpoint"] is False:
-        remedy = "An interruption would lose all work: turn `checkpoint` on, or `spot` off"
-        found.append(("spot", True, "only with checkpoints", remedy))
-    return [f"{key}: {value!r} is not allowed ({allowed}). {remedy}." for key, value, allowed, remedy in found]
+DEFAULT = RunEnvelope(**{name: field.default for name, field in FIELDS.items()})

@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from tandem_contract.usage import HOURS_A_MONTH, SECONDS_AN_HOUR
+
 from tandem.cost.prices import PriceTable
 from tandem.cost.reports.amounts import money
-from tandem.cost.run_price import HOURS_A_MONTH, SECONDS_AN_HOUR
 
 from .costs import Costs, Way, costs
 from .facts import FIELDS, Facts

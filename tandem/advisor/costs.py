@@ -2,10 +2,13 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, NamedTuple
+
+from tandem_contract import defaults, envelope
+from tandem_contract.usage import QUERY_USAGE, RUN_USAGE, USAGE_PARAMETER, finetuning_usage, rag_usage
 
 from tandem.cost.bill import HOURS_A_MONTH
 from tandem.cost.estimate import assess
@@ -18,39 +21,7 @@ from tandem.cost.usage import MILLION, PARAMETER, QUERIES
 from .facts import Facts
 from .rules import PROMPT_PAGES, TOKENS_A_PAGE
 
-# The defaults of the environments, which a test compares.
-EMBEDDER = "amazon.titan-embed-text-v2:0"
-MEMORY_MEGABYTES = 1024
-QUERY_USAGE: Mapping[str, float] = {
-    "documents_gigabytes": 1,
-    "index_gigabytes": 1,
-    "ledger_gigabytes": 0.1,
-    "log_gigabytes": 1,
-    "question_tokens": 30,
-    "prompt_tokens": 1300,
-    "answer_tokens": 150,
-    "query_seconds": 2,
-}
 PASSAGES = 1000  # of the prompt's tokens: five chunks of 200
-RUN_USAGE: Mapping[str, float] = {
-    "datasets_gigabytes": 1,
-    "artifacts_gigabytes": 20,
-    "images_gigabytes": 0,
-    "log_gigabytes": 0.1,
-    "training_hours": 1,
-    "evaluation_hours": 0.25,
-}
-ENVELOPE: Mapping[str, Any] = {
-    "instance_type": "ml.g6e.2xlarge",
-    "instance_count": 1,
-    "max_runtime_seconds": 14_400,
-    "attempts": 2,
-    "spot": False,
-    "volume_gb": 200,
-    "checkpoint": True,
-    "evaluation_instance_type": "ml.g6e.2xlarge",
-    "evaluation_max_runtime_seconds": 3_600,
-}
 OWN_EMBEDDER = "an embedder with weights of your own"
 
 
@@ -104,8 +75,11 @@ class Costs:
 
 def costs(facts: Facts, table: PriceTable) -> Costs:
     """Price all ways for the month's questions. What has no row is NOT PRICED, never zero."""
-    rag, tuning = _parameter("usage", table.region, _rag(facts)), _parameter("usage", table.region, _finetuning())
-    ceiling = _amount(_parameter("run-envelope", table.region, ENVELOPE), Number.RUN_CEILING)
+    limits = asdict(envelope.DEFAULT)
+    queries = rag_usage(facts.hosted_model, defaults.EMBEDDER, QUERY_USAGE.defaults)
+    rag = _parameter(USAGE_PARAMETER, table.region, queries)
+    tuning = _parameter(USAGE_PARAMETER, table.region, finetuning_usage(limits, RUN_USAGE.defaults))
+    ceiling = _amount(_parameter(envelope.ENVELOPE_PARAMETER, table.region, limits), Number.RUN_CEILING)
     run = _amount(tuning, Number.RUN_EXPECTED), ceiling
     hour = _rate(table, SAGEMAKER, f"hosting:{facts.endpoint_instance}")
     always_on, asked = hour.times(HOURS_A_MONTH), facts.questions_a_month
@@ -134,13 +108,14 @@ def costs(facts: Facts, table: PriceTable) -> Costs:
 
 def token_price(facts: Facts, table: PriceTable, way: Way) -> Amount:
     """What the hosted model's tokens cost for one question."""
-    read = QUERY_USAGE["question_tokens"] + QUERY_USAGE["prompt_tokens"]
+    usage = QUERY_USAGE.defaults
+    read = usage["question_tokens"] + usage["prompt_tokens"]
     if way in (Way.PROMPT, Way.FINETUNING):
         in_prompt = facts.corpus_pages if facts.corpus_pages <= PROMPT_PAGES else 0
         read += in_prompt * TOKENS_A_PAGE - PASSAGES
     asked, answered = (
         _rate(table, "AmazonBedrock", f"{direction}:{facts.hosted_model}").times(Decimal(str(tokens)) / MILLION)
-        for direction, tokens in (("input", read), ("output", QUERY_USAGE["answer_tokens"]))
+        for direction, tokens in (("input", read), ("output", usage["answer_tokens"]))
     )
     return asked.plus(answered)
 
@@ -151,23 +126,15 @@ def _break_even(always_on: Amount, question: Amount) -> int | None:
     return int(always_on.usd // question.usd) + 1
 
 
-def _rag(facts: Facts) -> Mapping[str, Any]:
-    given = {"generator": facts.hosted_model, "embedder": EMBEDDER, "memory_megabytes": MEMORY_MEGABYTES}
-    return {"kind": "rag", "assumed": QUERY_USAGE, **given}
-
-
-def _finetuning() -> Mapping[str, Any]:
-    return {"kind": "finetuning", "envelope": ENVELOPE, "assumed": RUN_USAGE}
-
-
 def _models(facts: Facts, own: bool) -> tuple[str, ...]:
     """The keys that don't belong to retrieval: the generator's, and the hosted embedder's where it may not be used."""
-    return tuple(f"{way}:{facts.hosted_model}" for way in ("input", "output")) + ((f"input:{EMBEDDER}",) if own else ())
+    embedder = (f"input:{defaults.EMBEDDER}",) if own else ()
+    return (*(f"{way}:{facts.hosted_model}" for way in ("input", "output")), *embedder)
 
 
 def _parameter(name: str, region: str, content: Mapping[str, Any]) -> Assessment:
     """What `tandem cost` makes of an environment's parameter with this content."""
-    inputs = {"name": f"/tandem/advise/{name}", "value": json.dumps(content)}
+    inputs = {"name": f"/tandem/advise{name}", "value": json.dumps(content)}
     return assess(Resource(name, PARAMETER, name, "", region, inputs), True)
 
 

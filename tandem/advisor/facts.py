@@ -10,6 +10,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tandem_contract import defaults
+
 CHANGES = ("never", "yearly", "monthly", "weekly", "daily", "hourly")
 FORMATS = ("none", "some", "strict")
 PRIVACY = ("hosted", "account", "own-weights")
@@ -42,8 +44,8 @@ class Facts:
     questions_a_month: int = 10_000
     labelled_rows: int = 0
     privacy: str = "account"
-    hosted_model: str = "amazon.nova-lite-v1:0"
-    endpoint_instance: str = "ml.g6e.xlarge"
+    hosted_model: str = defaults.GENERATOR
+    endpoint_instance: str = defaults.ENDPOINT_INSTANCE
     measured: Mapping[str, Mapping[str, Interval]] = field(default_factory=dict)
     """Metric -> target -> what was measured."""
     assumed: tuple[str, ...] = ()

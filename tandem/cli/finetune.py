@@ -347,7 +347,7 @@ def _console() -> Any:
 @contextmanager
 def _refusals() -> Generator[None]:
     """What the runtime refuses, as the command's one message."""
-    from tandem_contract.envelope import EnvelopeError
+    from tandem_contract.errors import Mistakes
 
     from tandem.cost.prices import NotPriced, PriceTableError, Unavailable
     from tandem.finetuning.dataset.mistakes import DataSetError
@@ -357,7 +357,7 @@ def _refusals() -> Generator[None]:
     from tandem.finetuning.recipe import RecipeError
     from tandem.finetuning.runs import RunError
 
-    expected = (NotPriced, Unavailable, PriceTableError, DataSetError, UnknownDataSet, EnvelopeError, RecipeError)
+    expected = (NotPriced, Unavailable, PriceTableError, DataSetError, UnknownDataSet, Mistakes, RecipeError)
     try:
         yield
     except (*expected, PreflightError, RunError, ServiceError) as error:

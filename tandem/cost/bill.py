@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from decimal import Decimal
 
+from tandem_contract import usage as assumptions
+
 from .model import Assessment, Charge, Number, Resource
 from .prices import NotPriced, PriceTable, Unavailable
 
-HOURS_A_MONTH = Decimal(730)
+HOURS_A_MONTH = Decimal(assumptions.HOURS_A_MONTH)
 
 
 class Bill:

@@ -4,11 +4,10 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 
 from tandem_contract.envelope import RunEnvelope
+from tandem_contract.usage import HOURS_A_MONTH, SECONDS_AN_HOUR
 
 from .prices import PriceTable, Row
 
-HOURS_A_MONTH = 730
-SECONDS_AN_HOUR = 3600
 SAGEMAKER = "AmazonSageMaker"
 # SageMaker provisions no volume for instances with NVMe disks of their own (API reference, ResourceConfig,
 # VolumeSizeInGB); which have some is in the tables of instance types in the EC2 user guide.

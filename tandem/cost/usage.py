@@ -6,39 +6,23 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from tandem_contract.envelope import EnvelopeError, RunEnvelope
+from tandem_contract.envelope import ENVELOPE_PARAMETER, RunEnvelope
+from tandem_contract.errors import Mistakes
+from tandem_contract.usage import QUERY_USAGE, RUN_USAGE, SECONDS_AN_HOUR, USAGE_PARAMETER
 
 from .bill import Bill
 from .model import Charge, NotKnown, Number, Resource
 from .prices import NotPriced, Unavailable
-from .run_price import SECONDS_AN_HOUR, Line, run_price
+from .run_price import Line, run_price
 
 PARAMETER = "aws:ssm/parameter:Parameter"
 QUERIES = 1000
 MILLION = Decimal(1_000_000)
-RAG = (
-    "documents_gigabytes",
-    "index_gigabytes",
-    "ledger_gigabytes",
-    "log_gigabytes",
-    "question_tokens",
-    "prompt_tokens",
-    "answer_tokens",
-    "query_seconds",
-)
-FINETUNING = (
-    "datasets_gigabytes",
-    "artifacts_gigabytes",
-    "images_gigabytes",
-    "log_gigabytes",
-    "training_hours",
-    "evaluation_hours",
-)
 
 
 def is_usage(resource: Resource) -> bool:
     """Whether it holds the usage assumptions of an environment."""
-    return resource.type == PARAMETER and _named(resource, "/usage")
+    return resource.type == PARAMETER and _named(resource, USAGE_PARAMETER)
 
 
 def assumed(resource: Resource) -> dict[str, Any]:
@@ -57,21 +41,21 @@ def parameter(resource: Resource, bill: Bill) -> None:
         bill.not_priced(f"a parameter of tier {tier}: only the standard tier is free")
     if is_usage(resource):
         _usage(_content(resource), bill)
-    elif _named(resource, "/run-envelope"):
+    elif _named(resource, ENVELOPE_PARAMETER):
         _ceiling(_envelope(_content(resource)), bill)
     elif tier == "Standard":
         bill.free("parameters of the standard tier cost nothing")
 
 
 def _usage(content: Mapping[str, Any], bill: Bill) -> None:
-    kinds = {"rag": (_rag, RAG), "finetuning": (_finetuning, FINETUNING)}
+    kinds = {"rag": (_rag, QUERY_USAGE), "finetuning": (_finetuning, RUN_USAGE)}
     kind = str(content.get("kind"))
     if kind not in kinds:
         raise NotPriced(f"its usage assumptions are of kind {kind!r}; known: {', '.join(kinds)}")
-    price, keys = kinds[kind]
+    price, table = kinds[kind]
     given = content.get("assumed")
     given = given if isinstance(given, Mapping) else {}
-    values = {f"assumed.{key}": given.get(key) for key in keys}
+    values = {f"assumed.{key}": given.get(key) for key in table.fields}
     texts = {key: content.get(key) for key in ("generator", "embedder")} if kind == "rag" else {}
     if kind == "rag":
         values["memory_megabytes"] = content.get("memory_megabytes")
@@ -178,8 +162,10 @@ def _storage(held: Iterable[tuple[str, str, str, str]], values: Mapping[str, Dec
 def _envelope(content: Any) -> RunEnvelope:
     try:
         return RunEnvelope.from_json(json.dumps(content))
-    except EnvelopeError as error:
-        raise NotPriced(str(error)) from error
+    except Mistakes as error:
+        raise NotPriced(
+            f"its run envelope has {len(error.mistakes)} mistake(s): {'; '.join(map(str, error.mistakes))}"
+        ) from error
 
 
 def _content(resource: Resource) -> dict[str, Any]:

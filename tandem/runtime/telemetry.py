@@ -4,7 +4,7 @@ import json
 import time
 from typing import Any
 
-NAMESPACE = "Tandem"
+from tandem_contract.names import Metric
 
 
 def log(event: str, **fields: Any) -> None:
@@ -12,13 +12,13 @@ def log(event: str, **fields: Any) -> None:
     print(json.dumps({"event": event, **fields}, ensure_ascii=False, default=str), flush=True)
 
 
-def metric(name: str, value: float, unit: str, of: str, dimension: str = "Bucket") -> None:
+def metric(name: str, value: float, unit: str, of: str, dimension: str = Metric.BUCKET) -> None:
     """Write a metric of a documents bucket, or of another thing, in the embedded metric format.
 
     CloudWatch reads it from the log. It bills in the hours in which it is written, $0.30 for a whole month of them.
     """
     definition = {
-        "Namespace": NAMESPACE,
+        "Namespace": Metric.NAMESPACE,
         "Dimensions": [[dimension]],
         "Metrics": [{"Name": name, "Unit": unit}],
     }

@@ -257,7 +257,7 @@ def test_configuration_mistakes_reach_the_terminal_before_anything_is_registered
     result = cloud.pulumi("preview", "--stack", "rag-dev", "--config-file", str(config), check=False)
     printed = result.stdout + result.stderr
     assert result.returncode != 0
-    for part in ("3 invalid argument(s)", "embeder", "dimensions: 7", "256 or 512 or 1024", "userPoolArn"):
+    for part in ("3 mistakes", "embeder", "dimensions: 7", "256 or 512 or 1024", "userPoolArn"):
         assert part in printed, printed
     assert "rag-documents" not in printed and "Traceback" not in printed
 

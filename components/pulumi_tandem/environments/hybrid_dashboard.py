@@ -6,6 +6,7 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 from pulumi_aws import cloudwatch
+from tandem_contract.names import Metric
 
 from ..finetuning.inference_endpoint import VARIANT
 from ..foundation.names import physical_name
@@ -72,11 +73,11 @@ def _latency(rag: RagEnvironment) -> dict[str, Any]:
 
 
 def _who_wrote(tuning: FineTuningEnvironment) -> dict[str, Any]:
-    endpoint = {"Endpoint": tuning.endpoint_name}
+    endpoint = {Metric.ENDPOINT: tuning.endpoint_name}
     lines = [
         [{"expression": "answers - hosted", "label": "tuned model"}],
-        _line("Tandem", "Fallback", endpoint, "hosted model, as the fallback", id="hosted"),
-        _line("Tandem", "Fallback", endpoint, "answers", "SampleCount", id="answers", visible=False),
+        _line(Metric.NAMESPACE, Metric.FALLBACK, endpoint, "hosted model, as the fallback", id="hosted"),
+        _line(Metric.NAMESPACE, Metric.FALLBACK, endpoint, "answers", "SampleCount", id="answers", visible=False),
     ]
     return {"title": "Answers, by who wrote them", "stacked": True, "metrics": lines}
 
@@ -119,9 +120,9 @@ def _documents(rag: RagEnvironment) -> dict[str, Any]:
     dead_letters = rag.dead_letter_queue_url.apply(lambda url: url.rsplit("/", 1)[-1])
     lines = [
         _line(
-            "Tandem",
-            "OldestUnindexedDocumentAge",
-            {"Bucket": rag.documents_bucket},
+            Metric.NAMESPACE,
+            Metric.OLDEST_UNINDEXED,
+            {Metric.BUCKET: rag.documents_bucket},
             "oldest that waits, seconds",
             "Maximum",
         ),

@@ -1,46 +1,50 @@
 """Retrieval and a tuned model together."""
 
-from collections.abc import Mapping
-from typing import Any, NotRequired, TypedDict
+from typing import Any
 
 import pulumi
+from tandem_contract.fields import Field, Table
+from tandem_contract.names import Tag
 
+from ..arguments import HybridEnvironmentArgs
 from ..finetuning.inference_endpoint import EndpointMode
-from ..foundation.mistakes import InvalidArguments, Mistake, unknown_arguments
-from .finetuning_environment import FineTuningEnvironment, FineTuningEnvironmentArgs, finetuning_mistakes
+from ..foundation.arguments import valid
+from .finetuning_environment import FineTuningEnvironment
+from .finetuning_fields import FINETUNING
 from .hybrid_dashboard import hybrid_dashboard
-from .rag_environment import RagEnvironment, RagEnvironmentArgs, rag_mistakes
+from .rag_environment import RagEnvironment
+from .rag_fields import RAG
 
-
-class HybridEnvironmentArgs(TypedDict):
-    """Arguments of `HybridEnvironment`."""
-
-    rag: NotRequired[RagEnvironmentArgs]
-    """Arguments of its `RagEnvironment`; `generator` is who answers while the tuned model can't."""
-    finetuning: NotRequired[FineTuningEnvironmentArgs]
-    """Arguments of its `FineTuningEnvironment`; `model` names the package that writes the answers."""
-    dashboard: NotRequired[bool]
-    """Whether to make a CloudWatch dashboard; false by default. One costs $3 a month beyond an account's three free
-    ones."""
-    alarm_topic_arn: NotRequired[pulumi.Input[str]]
-    """SNS topic that the alarms of both parts, approvals and the budget notify; a part's own goes before."""
-    tags: NotRequired[dict[str, str]]
-    """Cost-allocation tags of both parts; a part's own go before."""
-
-
-DEFAULTS: dict[str, Any] = {"dashboard": False}
-"""What a stack's configuration gives beside the arguments of the parts."""
-
-
-def hybrid_mistakes(given: Mapping[str, Any]) -> list[Mistake]:
-    """Every argument that can't be used, those of the parts by their part; empty if all can."""
-    mistakes = unknown_arguments(given, HybridEnvironmentArgs.__annotations__)
-    mistakes += [Mistake(f"rag.{m.key}", *m[1:]) for m in rag_mistakes(given.get("rag") or {})]
-    tuning = finetuning_mistakes(given.get("finetuning") or {})
-    mistakes += [Mistake(f"finetuning.{m.key}", *m[1:]) for m in tuning]
-    if not isinstance(dashboard := given.get("dashboard", False), bool):
-        mistakes.append(Mistake("dashboard", dashboard, "true or false", "Write it without quotes."))
-    return mistakes
+HYBRID = Table(
+    "HybridEnvironmentArgs",
+    "Arguments of `HybridEnvironment`; every one has a default.",
+    {
+        "rag": Field(
+            {},
+            "Arguments of its `RagEnvironment`; `generator` is who answers while the tuned model can't.",
+            table=RAG,
+            config=False,
+        ),
+        "finetuning": Field(
+            {},
+            "Arguments of its `FineTuningEnvironment`; `model` names the package that writes the answers.",
+            table=FINETUNING,
+            config=False,
+        ),
+        "dashboard": Field(
+            False,
+            "Whether to make a CloudWatch dashboard.",
+            cost="One costs $3 a month beyond an account's three free ones.",
+        ),
+        "alarm_topic_arn": Field(
+            "",
+            "SNS topic that the alarms of both parts, approvals and the budget notify; a part's own goes before.",
+            output=True,
+            config=False,
+        ),
+        "tags": Field({}, "Cost-allocation tags of both parts; a part's own go before.", config=False),
+    },
+)
 
 
 class HybridEnvironment(pulumi.ComponentResource):
@@ -85,8 +89,7 @@ class HybridEnvironment(pulumi.ComponentResource):
     """Name of the inference component that requests have to name; empty unless the endpoint scales to zero."""
 
     def __init__(self, name: str, args: HybridEnvironmentArgs, opts: pulumi.ResourceOptions | None = None):
-        if mistakes := hybrid_mistakes(args):
-            raise InvalidArguments(f"HybridEnvironment {name!r}", mistakes)
+        valid(f"HybridEnvironment {name!r}", HYBRID, args)
         super().__init__("tandem:index:HybridEnvironment", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
         tuning, asked = _part(name, args, "finetuning"), _part(name, args, "rag")
@@ -132,7 +135,7 @@ class HybridEnvironment(pulumi.ComponentResource):
 def _part(name: str, args: HybridEnvironmentArgs, key: str) -> Any:
     """The arguments of a part, with what both have in common."""
     part: dict[str, Any] = {**(args.get(key) or {})}
-    part["tags"] = {"tandem:environment": name, **(args.get("tags") or {}), **(part.get("tags") or {})}
+    part["tags"] = {Tag.ENVIRONMENT: name, **(args.get("tags") or {}), **(part.get("tags") or {})}
     if "alarm_topic_arn" in args:
         part.setdefault("alarm_topic_arn", args["alarm_topic_arn"])
     return part

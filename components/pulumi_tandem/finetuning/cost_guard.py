@@ -4,6 +4,7 @@ from typing import NotRequired, TypedDict
 
 import pulumi
 from pulumi_aws import budgets
+from tandem_contract.names import Tag, Variable
 
 from ..foundation.arns import account_arn
 from ..foundation.function import Function
@@ -47,7 +48,7 @@ class CostGuard(pulumi.ComponentResource):
         jobs, endpoints, components = (
             account_arn("sagemaker", f"{kind}/*", self) for kind in ("training-job", "endpoint", "inference-component")
         )
-        ours = {"aws:ResourceTag/tandem:stack": stack}
+        ours = {f"aws:ResourceTag/{Tag.STACK}": stack}
         function = Function(
             name,
             {
@@ -64,8 +65,8 @@ class CostGuard(pulumi.ComponentResource):
                     allow(["sagemaker:DeleteInferenceComponent"], components, StringEquals=ours),
                 ],
                 "environment": {
-                    "TANDEM_STACK": stack,
-                    "TANDEM_LONGEST_JOB_SECONDS": str(int(args["longest_job_seconds"])),
+                    Variable.STACK: stack,
+                    Variable.LONGEST_JOB_SECONDS: str(int(args["longest_job_seconds"])),
                 },
                 "memory_megabytes": 256,
                 "timeout_seconds": 120,
@@ -93,7 +94,7 @@ class CostGuard(pulumi.ComponentResource):
                 limit_amount=str(args["monthly_budget"]),
                 limit_unit="USD",
                 # Tags count only once they are activated as cost-allocation tags in the billing console.
-                cost_filters=[{"name": "TagKeyValue", "values": [f"user:tandem:stack${stack}"]}],
+                cost_filters=[{"name": "TagKeyValue", "values": [f"user:{Tag.STACK}${stack}"]}],
                 notifications=[
                     {
                         "notification_type": kind,

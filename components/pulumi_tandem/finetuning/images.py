@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import pulumi
 import pulumi_aws as aws
+from tandem_contract.checks import Checks
 
-from ..foundation.mistakes import Mistake
 from ..foundation.policy import Statement, allow
 
 DLC_ACCOUNT = "763104351884"  # AWS Deep Learning Containers, most commercial regions
@@ -46,22 +46,22 @@ def host_ami(image: str) -> str:
     return fitting[0] if fitting else HOST_AMIS[-1].name
 
 
-def image_mistakes(key: str, image: str, ami: str = "") -> list[Mistake]:
-    """Why a serving image can't be used; empty if it can."""
+def check_images(checks: Checks, image: str, ami: str) -> None:
+    """Whether a serving image can be used, on the host image `ami` where one is given."""
     if "text-generation-inference" in image or re.search(r"\btgi\b", image):
         remedy = "It was archived in March 2026; use vLLM or LMI, the default."
-        return [Mistake(key, image, "not Text Generation Inference", remedy)]
+        return checks.refuse("serving_image", image, "not Text Generation Inference", remedy)
     cuda, host = cuda_of(image), next((each for each in HOST_AMIS if each.name == ami), None)
     if cuda and cuda[0] > HOST_AMIS[-1].cuda[0]:
-        return [Mistake(key, image, f"CUDA {HOST_AMIS[-1].cuda[0]} or older", "No host image of SageMaker has it.")]
+        newest = f"CUDA {HOST_AMIS[-1].cuda[0]} or older"
+        return checks.refuse("serving_image", image, newest, "No host image of SageMaker has it.")
     if ami and host is None:
         known = " or ".join(each.name for each in HOST_AMIS)
-        return [Mistake("host_ami", ami, known, "Leave it out to have it chosen.")]
+        return checks.refuse("host_ami", ami, known, "Leave it out to have it chosen.")
     # Within a major version, containers run on older drivers (CUDA, minor version compatibility).
     if cuda and host and host.cuda[0] < cuda[0]:
-        remedy = f"Use {host_ami(image)}, or leave host_ami out; the container would end without a log."
-        return [Mistake("host_ami", ami, f"a host image with CUDA {cuda[0]}, which the image needs", remedy)]
-    return []
+        remedy = f"Use {host_ami(image)}, or leave `host_ami` out; the container would end without a log."
+        checks.refuse("host_ami", ami, f"a host image with CUDA {cuda[0]}, which the image needs", remedy)
 
 
 def image_uri(image: str, parent: pulumi.Resource) -> pulumi.Input[str]:

@@ -5,6 +5,7 @@ from typing import NotRequired, TypedDict
 
 import pulumi
 from pulumi_aws import iam, sagemaker
+from tandem_contract.names import Tag
 
 from ..foundation.alarms import alarm
 from ..foundation.data_bucket import DataBucket
@@ -87,7 +88,7 @@ class InferenceEndpoint(pulumi.ComponentResource):
         super().__init__("tandem:index:InferenceEndpoint", name, {}, opts)
         child, tags = pulumi.ResourceOptions(parent=self), args.get("tags") or {}
         if args["expires_hours"]:
-            tags = tags | {"tandem:expires-hours": str(args["expires_hours"])}
+            tags = tags | {Tag.EXPIRES_HOURS: str(args["expires_hours"])}
         role = iam.Role(f"{name}-role", assume_role_policy=trust("sagemaker.amazonaws.com"), tags=tags, opts=child)
         permissions = iam.RolePolicy(
             f"{name}-permissions", role=role.id, policy=self._permissions(artifacts, args), opts=child

@@ -4,6 +4,7 @@ from typing import NotRequired, TypedDict
 
 import pulumi
 from pulumi_aws import lambda_
+from tandem_contract.names import CleanUp
 
 from ..foundation.arns import account_arn
 from ..foundation.function import Function
@@ -57,11 +58,12 @@ class RunCleanup(pulumi.ComponentResource):
             },
             opts=child,
         )
+        payload: CleanUp = {"group": registry.group_name, "pipeline": pipeline.pipeline_arn}
         lambda_.Invocation(
             f"{name}-at-destroy",
             function_name=function.function_name,
             lifecycle_scope="CRUD",
-            input=pulumi.Output.json_dumps({"group": registry.group_name, "pipeline": pipeline.pipeline_arn}),
+            input=pulumi.Output.json_dumps(payload),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[function]),
         )
         self.register_outputs({})

@@ -6,6 +6,8 @@ from typing import Any, NotRequired, TypedDict
 
 import pulumi
 from pulumi_aws import cloudwatch, iam, s3, sfn, ssm
+from tandem_contract.envelope import ENVELOPE_PARAMETER
+from tandem_contract.names import Variable
 
 from ..foundation.alarms import alarm
 from ..foundation.arns import account_arn
@@ -90,7 +92,7 @@ class TrainingPipeline(pulumi.ComponentResource):
         parameter = ssm.Parameter(
             f"{name}-envelope",
             type="String",
-            name=f"/tandem/{pulumi.get_project()}/{pulumi.get_stack()}/{name}/run-envelope",
+            name=f"/tandem/{pulumi.get_project()}/{pulumi.get_stack()}/{name}{ENVELOPE_PARAMETER}",
             description="What one fine-tuning run may use at most",
             # Plain, so that a preview shows it before and after (cost, policies); `value` would be a secret there.
             insecure_value=json.dumps(envelope, sort_keys=True),
@@ -170,25 +172,25 @@ class TrainingPipeline(pulumi.ComponentResource):
             # Without a resource too.
             allow(["sagemaker:ListModelPackages"], "*"),
         ]
-        environment: dict[str, pulumi.Input[str]] = {"TANDEM_ARTIFACT_BUCKET": artifacts.bucket_name}
+        environment: dict[str, pulumi.Input[str]] = {Variable.ARTIFACT_BUCKET: artifacts.bucket_name}
         specifications: dict[str, tuple[list[Any], dict[str, pulumi.Input[str]]]] = {
             "plan": (
                 [records, manifests, *attempts],
                 {
-                    "TANDEM_DATASET_BUCKET": datasets.bucket_name,
-                    "TANDEM_ENVELOPE": json.dumps(args["envelope"], sort_keys=True),
-                    "TANDEM_CODE": code_uri,
-                    "TANDEM_STACK": pulumi.get_stack(),
-                    **({"TANDEM_TRACKING_URI": args["tracking_uri"]} if "tracking_uri" in args else {}),
+                    Variable.DATASET_BUCKET: datasets.bucket_name,
+                    Variable.ENVELOPE: json.dumps(args["envelope"], sort_keys=True),
+                    Variable.CODE: code_uri,
+                    Variable.STACK: pulumi.get_stack(),
+                    **({Variable.TRACKING_URI: args["tracking_uri"]} if "tracking_uri" in args else {}),
                 },
             ),
             "gate": ([records], {}),
             "register": (
                 [records, *packages],
                 {
-                    "TANDEM_MODEL_PACKAGE_GROUP": registry.group_name,
-                    "TANDEM_SERVING_IMAGE": serving_image,
-                    "TANDEM_SERVING_ENVIRONMENT": json.dumps(args["serving_environment"], sort_keys=True),
+                    Variable.MODEL_PACKAGE_GROUP: registry.group_name,
+                    Variable.SERVING_IMAGE: serving_image,
+                    Variable.SERVING_ENVIRONMENT: json.dumps(args["serving_environment"], sort_keys=True),
                 },
             ),
         }

@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-PENDING_SECONDS = 7200  # that a job may wait for an instance; waiting isn't billed
-FINISHING_SECONDS = 1800  # that a job may take to upload its model once its own time is up
+from tandem_contract.envelope import FINISHING_SECONDS, PENDING_SECONDS
+
 FUNCTION_ERRORS = ["Lambda.ServiceException", "Lambda.AWSLambdaException", "Lambda.SdkClientException"]
 FUNCTION_ERRORS += ["Lambda.TooManyRequestsException"]
 

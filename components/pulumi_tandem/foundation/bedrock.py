@@ -1,27 +1,12 @@
 """Bedrock models and what it takes to be allowed to invoke them."""
 
 import re
-from typing import NamedTuple
 
 import pulumi
 import pulumi_aws as aws
+from tandem_contract.embedders import EMBEDDERS
 
 PROFILE = re.compile(r"^(us|eu|apac|au|ca|jp|us-gov|global)\.(?P<model>.+)$")
-
-
-class Embedder(NamedTuple):
-    """What an embedding model can do."""
-
-    dimensions: tuple[int, ...]
-    max_tokens: int
-
-
-EMBEDDERS = {
-    "amazon.titan-embed-text-v2:0": Embedder((256, 512, 1024), 8192),
-    "cohere.embed-english-v3": Embedder((1024,), 512),
-    "cohere.embed-multilingual-v3": Embedder((1024,), 512),
-}
-"""The lengths of the embeddings that a model gives, and the tokens that it reads of a text (Bedrock user guide)."""
 
 
 def invoke_resources(model: str, parent: pulumi.Resource) -> list[pulumi.Input[str]]:

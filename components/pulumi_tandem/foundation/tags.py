@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import pulumi
+from tandem_contract.names import Tag
 
 Tags = dict[str, pulumi.Input[str]]
 
@@ -12,4 +13,4 @@ def environment_tags(name: str, tags: Mapping[str, str]) -> Tags:
 
     Functions know what is theirs by `tandem:stack`, so nothing else may be given for it.
     """
-    return {"tandem:environment": name, **tags, "tandem:stack": pulumi.get_stack()}
+    return {Tag.ENVIRONMENT: name, **tags, Tag.STACK: pulumi.get_stack()}

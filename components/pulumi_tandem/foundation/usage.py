@@ -6,22 +6,9 @@ from typing import Any
 
 import pulumi
 from pulumi_aws import ssm
+from tandem_contract.usage import USAGE_PARAMETER
 
-from .mistakes import Mistake, unknown_arguments
 from .tags import Tags
-
-
-def usage_mistakes(key: str, given: Any, defaults: Mapping[str, float]) -> list[Mistake]:
-    """Every assumption that can't be used; empty if all can."""
-    if not isinstance(given, Mapping):
-        example = json.dumps(dict(list(defaults.items())[:1]))
-        return [Mistake(key, given, "a JSON object of numbers", f"For example {example}.")]
-    mistakes = [mistake._replace(key=f"{key}.{mistake.key}") for mistake in unknown_arguments(given, defaults)]
-    for name in defaults.keys() & given.keys():
-        value = given[name]
-        if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-            mistakes.append(Mistake(f"{key}.{name}", value, "a number, 0 or more", f"The default is {defaults[name]}."))
-    return mistakes
 
 
 def register_usage(name: str, content: Mapping[str, Any], *, tags: Tags, parent: pulumi.Resource) -> None:
@@ -32,7 +19,7 @@ def register_usage(name: str, content: Mapping[str, Any], *, tags: Tags, parent:
     ssm.Parameter(
         f"{name}-usage",
         type="String",
-        name=f"/tandem/{pulumi.get_project()}/{pulumi.get_stack()}/{name}/usage",
+        name=f"/tandem/{pulumi.get_project()}/{pulumi.get_stack()}/{name}{USAGE_PARAMETER}",
         description="What the environment is assumed to be used for, to tell its cost",
         # Plain: `value` would be a secret in a preview.
         insecure_value=json.dumps(content, sort_keys=True),

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pulumi
 from pulumi_aws import opensearch
+from tandem_contract.fields import Field
 
 from ..foundation.names import physical_name
 from ..foundation.policy import Statement, allow
@@ -11,6 +12,35 @@ from ..foundation.retention import holding_data
 from .ledger import Ledger
 from .vector_store import Permission, VectorStore, VectorStoreArgs
 
+FIELDS = {
+    "store_instance": Field(
+        "r7g.medium.search",
+        "OpenSearch instance type of store `domain`. The default has room for some 900,000 chunks of 512 dimensions in "
+        "its memory.",
+        pattern=r"[a-z0-9]+\.[a-z0-9]+\.search",
+        allowed="an OpenSearch instance type",
+        remedy="For example r7g.medium.search.",
+        cost="The default costs $65 a month.",
+    ),
+    "store_instances": Field(
+        1,
+        "How many instances store `domain` has, spread over zones; from three on it stays up when a zone fails.",
+        low=1,
+        high=9,
+        unit="instances",
+        remedy="3 stay up when a zone fails.",
+    ),
+    "store_gigabytes": Field(
+        20,
+        "Disk of each instance of store `domain`.",
+        low=10,
+        high=1024,
+        unit="GB",
+        remedy="20 is the usual start.",
+        cost="The default costs $2.44 a month.",
+    ),
+}
+"""What an environment with this store is given besides."""
 ENGINE = "OpenSearch_3.5"
 # Action and path of the requests that `tandem.rag.search_index` makes, by what they are for.
 REQUESTS = {

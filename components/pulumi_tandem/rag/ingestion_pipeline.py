@@ -4,6 +4,7 @@ from typing import NotRequired, TypedDict
 
 import pulumi
 from pulumi_aws import cloudwatch, lambda_
+from tandem_contract.names import Variable
 
 from ..foundation.bedrock import embedder_resources
 from ..foundation.data_bucket import DataBucket
@@ -111,11 +112,11 @@ class IngestionPipeline(pulumi.ComponentResource):
                     *store.statements(Permission.WRITE),
                 ],
                 "environment": {
-                    "TANDEM_LEDGER_TABLE": ledger.table_name,
-                    "TANDEM_DOCUMENTS_BUCKET": bucket.bucket_name,
-                    "TANDEM_QUEUE_URL": queue.queue_url,
-                    "TANDEM_DEAD_LETTER_QUEUE_URL": queue.dead_letter_url,
-                    "TANDEM_MAX_DOCUMENT_MB": str(args["max_document_megabytes"]),
+                    Variable.LEDGER_TABLE: ledger.table_name,
+                    Variable.DOCUMENTS_BUCKET: bucket.bucket_name,
+                    Variable.QUEUE_URL: queue.queue_url,
+                    Variable.DEAD_LETTER_QUEUE_URL: queue.dead_letter_url,
+                    Variable.MAX_DOCUMENT_MB: str(args["max_document_megabytes"]),
                 },
                 "memory_megabytes": 1024,
                 "timeout_seconds": INGEST_SECONDS,

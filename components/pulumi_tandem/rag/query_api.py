@@ -3,17 +3,17 @@
 from typing import NotRequired, TypedDict
 
 import pulumi
+from tandem_contract.names import Metric, Variable
+from tandem_contract.usage import QUERY_MEMORY_MEGABYTES
 
 from ..foundation.alarms import alarm
 from ..foundation.arns import account_arn
 from ..foundation.bedrock import embedder_resources, invoke_resources
 from ..foundation.function import Function
 from ..foundation.policy import allow
-from ..foundation.rest_endpoint import Auth, RestEndpoint, RestEndpointArgs
+from ..foundation.rest_endpoint import STAGE, Auth, RestEndpoint, RestEndpointArgs
 from .ledger import Ledger
 from .vector_store import Permission, VectorStore
-
-MEMORY_MEGABYTES = 1024
 
 
 class QueryApiArgs(TypedDict):
@@ -63,10 +63,10 @@ class QueryApi(pulumi.ComponentResource):
         tags, endpoint_name = args.get("tags") or {}, args.get("endpoint_name")
         tuned, asked = [], {}
         if endpoint_name:
-            asked["TANDEM_ENDPOINT"] = endpoint_name
+            asked[Variable.ENDPOINT] = endpoint_name
             invoked = [account_arn("sagemaker", pulumi.Output.concat("endpoint/", endpoint_name), self)]
             if component := args.get("inference_component"):
-                asked["TANDEM_INFERENCE_COMPONENT"] = component
+                asked[Variable.INFERENCE_COMPONENT] = component
                 named = pulumi.Output.concat("inference-component/", component)
                 invoked.append(account_arn("sagemaker", named, self))
             tuned = [allow(["sagemaker:InvokeEndpoint"], invoked)]
@@ -84,13 +84,13 @@ class QueryApi(pulumi.ComponentResource):
                     *tuned,
                 ],
                 "environment": {
-                    "TANDEM_LEDGER_TABLE": ledger.table_name,
-                    "TANDEM_GENERATOR": args["generator"],
+                    Variable.LEDGER_TABLE: ledger.table_name,
+                    Variable.GENERATOR: args["generator"],
                     **asked,
-                    "TANDEM_MIN_SCORE": str(args["min_score"]),
-                    "TANDEM_TOP_K": "5",
+                    Variable.MIN_SCORE: str(args["min_score"]),
+                    Variable.TOP_K: "5",
                 },
-                "memory_megabytes": MEMORY_MEGABYTES,
+                "memory_megabytes": QUERY_MEMORY_MEGABYTES,
                 "timeout_seconds": 28,
                 "tags": tags,
             },
@@ -110,7 +110,7 @@ class QueryApi(pulumi.ComponentResource):
             f"{name}-errors",
             namespace="AWS/ApiGateway",
             metric="5XXError",
-            dimensions={"ApiName": endpoint.api_name, "Stage": "v1"},
+            dimensions={"ApiName": endpoint.api_name, "Stage": STAGE},
             statistic="Sum",
             threshold=5,
             description="More than five questions in five minutes failed.",
@@ -122,9 +122,9 @@ class QueryApi(pulumi.ComponentResource):
             # Over two periods: a model that comes back from zero takes up to one, which nobody has to look at.
             alarm(
                 f"{name}-fallback",
-                namespace="Tandem",
-                metric="Fallback",
-                dimensions={"Endpoint": endpoint_name},
+                namespace=Metric.NAMESPACE,
+                metric=Metric.FALLBACK,
+                dimensions={Metric.ENDPOINT: endpoint_name},
                 statistic="Average",
                 threshold=0.5,
                 period_seconds=900,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pulumi
 from pulumi_aws import opensearch
+from tandem_contract.fields import Field
 
 from ..foundation.names import physical_name
 from ..foundation.policy import Statement, allow
@@ -11,6 +12,18 @@ from ..foundation.retention import holding_data
 from .ledger import Ledger
 from .vector_store import Permission, VectorStore, VectorStoreArgs
 
+FIELDS = {
+    "max_search_ocu": Field(
+        2,
+        "Ceiling of store `serverless` for search and for indexing each.",
+        low=1,
+        high=96,
+        unit="OpenSearch compute units",
+        remedy="2 is the usual start.",
+        cost="One costs about $0.24 an hour while it runs; idle, none runs.",
+    ),
+}
+"""What an environment with this store is given besides."""
 RULES = {
     Permission.READ: {"aoss:ReadDocument", "aoss:DescribeIndex"},
     Permission.WRITE: {"aoss:WriteDocument", "aoss:DescribeIndex"},

@@ -3,6 +3,7 @@
 from typing import NotRequired, TypedDict
 
 import pulumi
+from tandem_contract.names import Metric, Variable
 
 from ..foundation.alarms import alarm
 from ..foundation.data_bucket import DataBucket
@@ -58,9 +59,9 @@ class Sweep(pulumi.ComponentResource):
                     *store.statements(Permission.READ, Permission.WRITE),
                 ],
                 "environment": {
-                    "TANDEM_LEDGER_TABLE": ledger.table_name,
-                    "TANDEM_DOCUMENTS_BUCKET": bucket.bucket_name,
-                    "TANDEM_QUEUE_URL": queue.queue_url,
+                    Variable.LEDGER_TABLE: ledger.table_name,
+                    Variable.DOCUMENTS_BUCKET: bucket.bucket_name,
+                    Variable.QUEUE_URL: queue.queue_url,
                 },
                 "memory_megabytes": 512,
                 "timeout_seconds": 600,
@@ -79,9 +80,9 @@ class Sweep(pulumi.ComponentResource):
         )
         alarm(
             f"{name}-stale",
-            namespace="Tandem",
-            metric="OldestUnindexedDocumentAge",
-            dimensions={"Bucket": bucket.bucket_name},
+            namespace=Metric.NAMESPACE,
+            metric=Metric.OLDEST_UNINDEXED,
+            dimensions={Metric.BUCKET: bucket.bucket_name},
             statistic="Maximum",
             threshold=3600,
             description="A document has waited an hour to be indexed: look at the queue and its dead letters.",

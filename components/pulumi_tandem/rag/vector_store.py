@@ -7,6 +7,7 @@ from typing import NotRequired, TypedDict
 
 import pulumi
 from pulumi_aws import lambda_
+from tandem_contract.names import EnsureIndex, Variable
 
 from ..foundation.function import Function
 from ..foundation.policy import Statement, allow
@@ -87,7 +88,7 @@ class VectorStore(pulumi.ComponentResource, ABC):
                     *self.statements(Permission.CREATE_INDEX),
                     allow(["dynamodb:PutItem"], ledger.table_arn),
                 ],
-                "environment": {"TANDEM_LEDGER_TABLE": ledger.table_name},
+                "environment": {Variable.LEDGER_TABLE: ledger.table_name},
                 "memory_megabytes": 512,
                 "timeout_seconds": 180,
                 "tags": tags or {},
@@ -95,21 +96,20 @@ class VectorStore(pulumi.ComponentResource, ABC):
             opts=pulumi.ResourceOptions(parent=self),
         )
         access = self.grant(self, f"{name}-index", indexer.role_arn, Permission.CREATE_INDEX)
+        payload: EnsureIndex = {
+            "endpoint": self.endpoint,
+            "service": service,
+            "base": name,
+            "embedder": args["embedder"],
+            "dimensions": args["dimensions"],
+            "chunk_tokens": args["chunk_tokens"],
+            "chunk_overlap": args["chunk_overlap"],
+        }
         ensured = lambda_.Invocation(
             f"{name}-ensure-index",
             function_name=indexer.function_name,
             lifecycle_scope="CREATE_ONLY",  # a changed input replaces it, which invokes again
-            input=pulumi.Output.json_dumps(
-                {
-                    "endpoint": self.endpoint,
-                    "service": service,
-                    "base": name,
-                    "embedder": args["embedder"],
-                    "dimensions": args["dimensions"],
-                    "chunk_tokens": args["chunk_tokens"],
-                    "chunk_overlap": args["chunk_overlap"],
-                }
-            ),
+            input=pulumi.Output.json_dumps(payload),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[*access, indexer]),
         )
         self.index_name = pulumi.Output.json_loads(ensured.result).apply(lambda result: result["index"])

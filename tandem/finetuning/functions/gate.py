@@ -5,6 +5,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from tandem_contract.names import Variable
 from tandem_contract.run_record import Run, record_key
 
 from tandem.runtime.clients import client
@@ -15,7 +16,7 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:  # noqa: 
     """`{"run", "evaluation": S3 prefix}` -> `{"passed", "reasons", "metrics"}`."""
     bucket, _, prefix = event["evaluation"].removeprefix("s3://").partition("/")
     evaluation = json.loads(read(bucket, f"{prefix.rstrip('/')}/evaluation.json"))
-    run = Run.from_json(read(os.environ["TANDEM_ARTIFACT_BUCKET"], record_key(event["run"])))
+    run = Run.from_json(read(os.environ[Variable.ARTIFACT_BUCKET], record_key(event["run"])))
     reasons = failing(evaluation, run)
     log("gate", run=run.name, passed=not reasons, reasons=reasons, metrics=evaluation["metrics"])
     # One text for the state machine, which can name it as the cause of a failed run.

@@ -6,21 +6,19 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
+from tandem_contract.envelope import FINISHING_SECONDS, PENDING_SECONDS
+from tandem_contract.names import Tag, Variable
 
 from tandem.runtime.clients import client
 from tandem.runtime.pages import each
 from tandem.runtime.telemetry import log
 
-EXPIRY_TAG = "tandem:expires-hours"
-# SageMaker stops a job at its own limit; the guard is for what was started past the pipeline, or lost its limit.
-TOLERANCE_SECONDS = 1800  # for uploading the model
-WAIT_SECONDS = 7200  # that the pipeline lets a job wait for an instance
-
 
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, list[str]]:  # noqa: ARG001
     """`{}` -> the names of what was stopped, `{"jobs", "endpoints"}`."""
     now = datetime.datetime.now(datetime.UTC)
-    longest = int(os.environ["TANDEM_LONGEST_JOB_SECONDS"]) + WAIT_SECONDS + TOLERANCE_SECONDS
+    # SageMaker stops a job at its own limit; the guard is for what was started past the pipeline, or lost its limit.
+    longest = int(os.environ[Variable.LONGEST_JOB_SECONDS]) + PENDING_SECONDS + FINISHING_SECONDS
     stopped: dict[str, list[str]] = {"jobs": [], "endpoints": []}
     failed: list[str] = []
     for job in each(client("sagemaker"), "list_training_jobs", "TrainingJobSummaries", StatusEquals="InProgress"):
@@ -31,7 +29,7 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, list[str]]:  # 
             if _done(client("sagemaker").stop_training_job, failed, TrainingJobName=name):
                 stopped["jobs"].append(name)
     for endpoint in each(client("sagemaker"), "list_endpoints", "Endpoints"):
-        hours = _tags(endpoint["EndpointArn"]).get(EXPIRY_TAG)
+        hours = _tags(endpoint["EndpointArn"]).get(Tag.EXPIRES_HOURS)
         if hours and now - endpoint["LastModifiedTime"] > datetime.timedelta(hours=float(hours)):
             name = endpoint["EndpointName"]
             if not _empty(name, failed):
@@ -70,4 +68,4 @@ def _tags(arn: str) -> dict[str, str]:
     """The tags of what belongs to this stack; empty for what doesn't."""
     pages = client("sagemaker").get_paginator("list_tags").paginate(ResourceArn=arn)
     tags = {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
-    return tags if tags.get("tandem:stack") == os.environ["TANDEM_STACK"] else {}
+    return tags if tags.get(Tag.STACK) == os.environ[Variable.STACK] else {}

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tandem_contract.envelope import RunEnvelope
+from tandem_contract.names import Tag, Variable
 from tandem_contract.run_record import Run, checkpoints, job_name, recipe_key, record_key
 
 from tandem.finetuning import recipe as recipes
@@ -28,7 +29,7 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:  # noqa: 
     Returns the parts of CreateTrainingJob that differ from run to run, or for a resumed run whose training is complete
     `{"trained": {"model", "status"}}`. Raises `RunFailed`, which ends the run.
     """
-    step, envelope = event["step"], RunEnvelope.from_json(os.environ["TANDEM_ENVELOPE"])
+    step, envelope = event["step"], RunEnvelope.from_json(os.environ[Variable.ENVELOPE])
     run = _run(event["run"])
     _check(run)
     jobs = _jobs(run.name, step)
@@ -42,7 +43,7 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:  # noqa: 
 
 
 def _run(name: str) -> Run:
-    answer = client("s3").get_object(Bucket=os.environ["TANDEM_ARTIFACT_BUCKET"], Key=record_key(name))
+    answer = client("s3").get_object(Bucket=os.environ[Variable.ARTIFACT_BUCKET], Key=record_key(name))
     return Run.from_json(answer["Body"].read())
 
 
@@ -51,7 +52,7 @@ def _check(run: Run) -> None:
     if recipes.digest(run.recipe) != run.recipe_digest:
         raise RunFailed(f"the recipe of {run.name} is not the one whose digest was recorded: start a new run")
     key = f"{run.dataset}manifest.json"
-    manifest = json.loads(client("s3").get_object(Bucket=os.environ["TANDEM_DATASET_BUCKET"], Key=key)["Body"].read())
+    manifest = json.loads(client("s3").get_object(Bucket=os.environ[Variable.DATASET_BUCKET], Key=key)["Body"].read())
     if manifests.digest(manifest) != run.manifest_digest:
         raise RunFailed(f"{key} is not the manifest whose digest was recorded: start a new run")
 
@@ -107,18 +108,18 @@ def _model(trained: Mapping[str, Any]) -> str:
 
 
 def _request(run: Run, step: str, attempt: int, model: str | None) -> dict[str, Any]:
-    bucket, name = os.environ["TANDEM_ARTIFACT_BUCKET"], job_name(run.name, step, attempt)
+    bucket, name = os.environ[Variable.ARTIFACT_BUCKET], job_name(run.name, step, attempt)
     channels = {
-        "code": os.environ["TANDEM_CODE"],
-        "dataset": f"s3://{os.environ['TANDEM_DATASET_BUCKET']}/{run.dataset}",
+        "code": os.environ[Variable.CODE],
+        "dataset": f"s3://{os.environ[Variable.DATASET_BUCKET]}/{run.dataset}",
         "recipe": f"s3://{bucket}/{recipe_key(run.name).rpartition('/')[0]}/",
     }
     if run.recipe["base_model"].endswith("/"):  # one of our own
         channels["base"] = f"s3://{bucket}/{run.recipe['base_model']}"
     if model:
         channels["model"] = model
-    environment = {"TANDEM_RUN": run.name}
-    if tracking := os.environ.get("TANDEM_TRACKING_URI"):
+    environment = {Variable.RUN: run.name}
+    if tracking := os.environ.get(Variable.TRACKING_URI):
         environment["MLFLOW_TRACKING_URI"] = tracking
     # Each step has its own place for what it keeps in step with S3, and its attempts share it.
     kept = checkpoints(run.name) if step == "train" else f"{run.folder}{step}/"
@@ -129,7 +130,7 @@ def _request(run: Run, step: str, attempt: int, model: str | None) -> dict[str, 
         "CheckpointConfig": {"S3Uri": f"s3://{bucket}/{kept}", "LocalPath": "/opt/ml/checkpoints"},
         "Environment": environment,
         "Tags": [
-            {"Key": "tandem:stack", "Value": os.environ["TANDEM_STACK"]},
+            {"Key": Tag.STACK, "Value": os.environ[Variable.STACK]},
             {"Key": "tandem:run", "Value": run.name},
             {"Key": "tandem:manifest-digest", "Value": run.manifest_digest},
             {"Key": "tandem:recipe-digest", "Value": run.recipe_digest},

@@ -5,6 +5,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from tandem_contract.names import Variable
 from tandem_contract.run_record import Run, record_key
 
 from tandem.finetuning.registry import register
@@ -15,16 +16,16 @@ from .gate import read
 
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, str]:  # noqa: ARG001
     """`{"run", "model": S3 prefix, "metrics"}` -> `{"model_package": ARN}`; the same run gives the same package."""
-    run = Run.from_json(read(os.environ["TANDEM_ARTIFACT_BUCKET"], record_key(event["run"])))
+    run = Run.from_json(read(os.environ[Variable.ARTIFACT_BUCKET], record_key(event["run"])))
     model = event["model"].rstrip("/") + "/"  # which a prefix has to end in
     container = {
-        "Image": os.environ["TANDEM_SERVING_IMAGE"],
-        "Environment": json.loads(os.environ["TANDEM_SERVING_ENVIRONMENT"]),
+        "Image": os.environ[Variable.SERVING_IMAGE],
+        "Environment": json.loads(os.environ[Variable.SERVING_ENVIRONMENT]),
         "ModelDataSource": {"S3DataSource": {"S3Uri": model, "S3DataType": "S3Prefix", "CompressionType": "None"}},
     }
     arn = register(
         client("sagemaker"),
-        os.environ["TANDEM_MODEL_PACKAGE_GROUP"],
+        os.environ[Variable.MODEL_PACKAGE_GROUP],
         run,
         backend="sagemaker",
         model_reference=model,

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tandem_contract.names import Variable
+
 from tandem.evaluation.metrics import FormatError, format_adherence
 from tandem.finetuning import recipe as recipes
 
@@ -160,7 +162,7 @@ def _trainer(
     train_rows, validation_rows = (datasets.Dataset.from_list(split.rows) for split in data)
     arguments = SFTConfig(
         output_dir=str(folder),
-        run_name=os.environ.get("TANDEM_RUN"),
+        run_name=os.environ.get(Variable.RUN),
         max_steps=recipe["max_steps"] or -1,
         num_train_epochs=recipe["epochs"],
         per_device_train_batch_size=recipe["batch_size"],

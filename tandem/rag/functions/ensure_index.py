@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from tandem_contract.names import EnsureIndex
+
 from tandem.rag.embed import supported
 from tandem.rag.index_version import IndexVersion, index_body, index_name
 from tandem.runtime.retry import Deadline
@@ -12,12 +14,11 @@ from .shared import ledger, open_index
 SECONDS = 150.0
 
 
-def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001
+def handler(event: EnsureIndex, context: object) -> dict[str, Any]:  # noqa: ARG001
     """Create the index if there is none, and make it the active one if none is in this store. Safe to call again.
 
-    Payload: `endpoint`, `service`, `base`, `embedder`, `dimensions`, `chunk_tokens`, `chunk_overlap`. Returns `index`,
-    `created` and `activated`. Raises for an unsupported embedder, and if the store doesn't let us in within 150
-    seconds.
+    Returns `index`, `created` and `activated`. Raises for an unsupported embedder, and if the store doesn't let
+    us in within 150 seconds.
     """
     identity = (event["embedder"], int(event["dimensions"]), int(event["chunk_tokens"]), int(event["chunk_overlap"]))
     service = event["service"]

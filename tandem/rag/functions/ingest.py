@@ -5,6 +5,8 @@ import os
 from collections.abc import Iterable
 from typing import Any
 
+from tandem_contract.names import Metric, Variable
+
 from tandem.rag.ingest import Ingester, Outcome
 from tandem.runtime.clients import client
 from tandem.runtime.retry import Deadline, full_jitter
@@ -62,21 +64,21 @@ def _document(body: str) -> str:
         bucket, key = detail["bucket"]["name"], detail["object"]["key"]
     except (ValueError, KeyError, TypeError) as error:
         raise Undeliverable(f"not an S3 event of EventBridge ({type(error).__name__}: {error})") from error
-    if source not in SOURCES or bucket != os.environ["TANDEM_DOCUMENTS_BUCKET"] or not isinstance(key, str) or not key:
+    if source not in SOURCES or bucket != os.environ[Variable.DOCUMENTS_BUCKET] or not isinstance(key, str) or not key:
         raise Undeliverable(f"an event of source {source!r} about bucket {bucket!r}, key {key!r}: not one of ours")
     return key
 
 
 def _converge(document: str, record: dict[str, Any], deadline: Deadline) -> None:
-    bucket = os.environ["TANDEM_DOCUMENTS_BUCKET"]
-    limit = float(os.environ["TANDEM_MAX_DOCUMENT_MB"])
+    bucket = os.environ[Variable.DOCUMENTS_BUCKET]
+    limit = float(os.environ[Variable.MAX_DOCUMENT_MB])
     ingester = Ingester(client("s3"), bucket, ledger(), open_index, open_embedder, limit)
     outcome: Outcome = ingester.converge(document, deadline)
     log("document " + outcome.status, document=document, chunks=outcome.chunks, reason=outcome.reason)
     if outcome.status == "rejected":
         _dead_letter(record, outcome.reason, document)
     if outcome.lag_seconds is not None:
-        metric("IndexLag", round(outcome.lag_seconds * 1000), "Milliseconds", bucket)
+        metric(Metric.INDEX_LAG, round(outcome.lag_seconds * 1000), "Milliseconds", bucket)
 
 
 def _dead_letter(record: dict[str, Any], reason: str, document: str = "") -> None:
@@ -84,7 +86,7 @@ def _dead_letter(record: dict[str, Any], reason: str, document: str = "") -> Non
     printable = "".join(character if character.isprintable() else " " for character in reason)
     attributes = {"reason": printable[:REASON_CHARACTERS], "document": document}
     client("sqs").send_message(
-        QueueUrl=os.environ["TANDEM_DEAD_LETTER_QUEUE_URL"],
+        QueueUrl=os.environ[Variable.DEAD_LETTER_QUEUE_URL],
         MessageBody=record["body"],
         MessageAttributes={
             name: {"DataType": "String", "StringValue": value} for name, value in attributes.items() if value
@@ -99,7 +101,7 @@ def _postpone(record: dict[str, Any]) -> None:
     pause = full_jitter(receives - 1, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
     try:
         client("sqs").change_message_visibility(
-            QueueUrl=os.environ["TANDEM_QUEUE_URL"],
+            QueueUrl=os.environ[Variable.QUEUE_URL],
             ReceiptHandle=record["receiptHandle"],
             VisibilityTimeout=max(FIRST_PAUSE_SECONDS, round(pause)),
         )

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from tandem_contract.errors import Unavailable
+from tandem_contract.names import Metric, Variable
 
 from tandem.rag.answer import gate, generate
 from tandem.rag.question import Invalid, Question, parse
@@ -38,7 +39,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     deadline = Deadline(left)
     entry: dict[str, Any] = {"request": getattr(context, "aws_request_id", "")}
     try:
-        question = parse(_body(event), int(os.environ["TANDEM_TOP_K"]))
+        question = parse(_body(event), int(os.environ[Variable.TOP_K]))
         # The work itself stops a little earlier and says what was silent.
         content = _pool.submit(_answer, question, Deadline(left - 1)).result(deadline.remaining())
         content["timings_ms"]["total"] = round((time.monotonic() - start) * 1000, 1)
@@ -65,9 +66,9 @@ def _retriever() -> Retriever:
 
 @functools.cache
 def _writer() -> Writer:
-    hosted = HostedWriter(client("bedrock-runtime"), os.environ["TANDEM_GENERATOR"])
-    if endpoint := os.environ.get("TANDEM_ENDPOINT"):
-        component = os.environ.get("TANDEM_INFERENCE_COMPONENT", "")
+    hosted = HostedWriter(client("bedrock-runtime"), os.environ[Variable.GENERATOR])
+    if endpoint := os.environ.get(Variable.ENDPOINT):
+        component = os.environ.get(Variable.INFERENCE_COMPONENT, "")
         tuned = TunedWriter(client("sagemaker-runtime"), endpoint, component)
         circuit = CircuitBreaker(NobodyThere, lambda state: log("circuit", state=state, endpoint=endpoint))
         return FallbackWriter(tuned, hosted, circuit, lambda reason: log("fallback", reason=reason))
@@ -77,7 +78,7 @@ def _writer() -> Writer:
 def _answer(question: Question, deadline: Deadline) -> dict[str, Any]:
     found = _retriever().retrieve(question.text, question.top_k, parse_filters(question.filters), deadline)
     passages = found.passages
-    reason = gate(passages, float(os.environ["TANDEM_MIN_SCORE"]))
+    reason = gate(passages, float(os.environ[Variable.MIN_SCORE]))
     content: dict[str, Any] = {"answer": None, "citations": [], "model": None, "usage": None}
     content["retrieved"] = [_place(passage) for passage in passages]
     timings = {"embed": 0, "search": 0, "ledger": 0, "generate": 0} | found.timings_ms
@@ -89,9 +90,9 @@ def _answer(question: Question, deadline: Deadline) -> dict[str, Any]:
         content["answer"], content["model"] = answer.text, answer.model
         content["usage"] = answer.usage and answer.usage._asdict()
         content["citations"] = [_citation(passages, marker) for marker in answer.markers]
-        if endpoint := os.environ.get("TANDEM_ENDPOINT"):
+        if endpoint := os.environ.get(Variable.ENDPOINT):
             # Its sum is what the hosted model wrote, its count is all answers, its average the share (query_api.py).
-            metric("Fallback", int(answer.model != endpoint), "Count", endpoint, "Endpoint")
+            metric(Metric.FALLBACK, int(answer.model != endpoint), "Count", endpoint, Metric.ENDPOINT)
     if not question.generate:
         content["passages"] = [_passage(passages, marker) for marker in range(1, len(passages) + 1)]
     content |= {"refused": reason is not None, "reason": reason}

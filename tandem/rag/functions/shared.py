@@ -3,6 +3,8 @@
 import functools
 import os
 
+from tandem_contract.names import Variable
+
 from tandem.rag.embed import Embedder
 from tandem.rag.index_version import IndexVersion
 from tandem.rag.ledger import Ledger
@@ -14,7 +16,7 @@ from tandem.runtime.http import SignedHttp
 @functools.cache
 def ledger() -> Ledger:
     """The stack's ledger."""
-    return Ledger(client("dynamodb"), os.environ["TANDEM_LEDGER_TABLE"])
+    return Ledger(client("dynamodb"), os.environ[Variable.LEDGER_TABLE])
 
 
 @functools.cache

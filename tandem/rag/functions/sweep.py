@@ -3,6 +3,8 @@
 import os
 from typing import Any
 
+from tandem_contract.names import Metric, Variable
+
 from tandem.rag.sweep import Sweep
 from tandem.runtime.clients import client
 from tandem.runtime.retry import Deadline
@@ -18,7 +20,7 @@ def handler(event: dict[str, Any] | None, context: Any) -> dict[str, Any]:
 
     The payload `{"full": true}` has it look at the index even if the ledger is as it was.
     """
-    bucket = os.environ["TANDEM_DOCUMENTS_BUCKET"]
+    bucket = os.environ[Variable.DOCUMENTS_BUCKET]
     version = ledger().active()
     if version is None:
         return {"stopped": "no index is active yet: the deployment hasn't finished"}
@@ -26,13 +28,13 @@ def handler(event: dict[str, Any] | None, context: Any) -> dict[str, Any]:
         s3=client("s3"),
         bucket=bucket,
         sqs=client("sqs"),
-        queue_url=os.environ["TANDEM_QUEUE_URL"],
+        queue_url=os.environ[Variable.QUEUE_URL],
         ledger=ledger(),
         index=open_index(version),
         version=version,
         deadline=Deadline(context.get_remaining_time_in_millis() / 1000 - MARGIN_SECONDS),
     )
     summary = sweep.run(full=bool((event or {}).get("full")))
-    metric("OldestUnindexedDocumentAge", round(summary.oldest_unindexed_seconds), "Seconds", bucket)
+    metric(Metric.OLDEST_UNINDEXED, round(summary.oldest_unindexed_seconds), "Seconds", bucket)
     log("swept", **summary.public())
     return summary.public()

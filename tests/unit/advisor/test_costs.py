@@ -4,12 +4,11 @@ import re
 from decimal import Decimal
 
 import pytest
-from pulumi_tandem.environments import finetuning_environment, rag_environment
-from pulumi_tandem.rag import query_api
+from tandem_contract import defaults, envelope
 
 from tandem.advisor import costs as module
 from tandem.advisor.advice import STACKS, advise
-from tandem.advisor.costs import ENVELOPE, Way, costs, token_price
+from tandem.advisor.costs import Way, costs, token_price
 from tandem.advisor.facts import Facts
 from tandem.cost.prices import load
 from tests.support.recorder import ROOT
@@ -22,16 +21,10 @@ def of(facts: Facts, way: Way, region: str = "us-east-1"):
     return next(cost for cost in costs(facts, load(region)).ways if cost.way is way)
 
 
-def test_the_defaults_are_those_of_the_environments():
-    defaults = finetuning_environment.DEFAULTS
-    assert module.QUERY_USAGE == rag_environment.QUERY_USAGE
-    assert module.RUN_USAGE == finetuning_environment.RUN_USAGE
-    assert finetuning_environment.run_envelope(defaults) == ENVELOPE
-    assert query_api.MEMORY_MEGABYTES == module.MEMORY_MEGABYTES
-    assert Facts().endpoint_instance == defaults["endpoint_instance"]
+def test_the_stacks_that_are_advised_have_what_was_priced():
     stack = (ROOT / STACKS[Way.RAG]).read_text()
-    assert f"generator: {Facts().hosted_model}\n" in stack and f"embedder: {module.EMBEDDER}\n" in stack
-    assert f"trainingInstance: {ENVELOPE['instance_type']}\n" in (ROOT / STACKS[Way.FINETUNING]).read_text()
+    assert f"generator: {Facts().hosted_model}\n" in stack and f"embedder: {defaults.EMBEDDER}\n" in stack
+    assert f"trainingInstance: {envelope.DEFAULT.instance_type}\n" in (ROOT / STACKS[Way.FINETUNING]).read_text()
 
 
 def test_stack_files_exist():

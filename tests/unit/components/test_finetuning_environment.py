@@ -8,8 +8,8 @@ import zipfile
 import parliament
 import pytest
 from pulumi_tandem import FineTuningEnvironment
+from pulumi_tandem.foundation.arguments import InvalidArguments
 from pulumi_tandem.foundation.function_code import function_code
-from pulumi_tandem.foundation.mistakes import InvalidArguments
 
 from tests.support.recorder import record, record_stack
 
@@ -314,7 +314,7 @@ def test_every_mistake_is_reported_at_once():
     }
     with pytest.raises(InvalidArguments) as caught:
         FineTuningEnvironment("tuning", wrong)
-    assert sorted(mistake.key for mistake in caught.value.mistakes) == sorted(wrong)
+    assert sorted(mistake.where for mistake in caught.value.mistakes) == sorted(wrong)
     for part in ("0.2 to 120.0", "1 to 5", "For example ml.g6e.2xlarge", "true or false", "'delete'"):
         assert part in str(caught.value)
 

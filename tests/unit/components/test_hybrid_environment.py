@@ -5,7 +5,7 @@ import json
 import parliament
 import pytest
 from pulumi_tandem import HybridEnvironment
-from pulumi_tandem.foundation.mistakes import InvalidArguments
+from pulumi_tandem.foundation.arguments import InvalidArguments
 
 from tests.support.recorder import record, record_stack
 
@@ -184,7 +184,7 @@ def test_mistakes_of_both_parts_are_reported_at_once_and_say_whose_they_are():
     wrong |= {"dashboard": "true", "generator": "amazon.nova-lite-v1:0"}
     with pytest.raises(InvalidArguments) as caught:
         record(lambda: HybridEnvironment("hybrid", wrong))
-    keys = sorted(mistake.key for mistake in caught.value.mistakes)
+    keys = sorted(mistake.where for mistake in caught.value.mistakes)
     parts = ["finetuning.attempts", "finetuning.dimensions", "rag.dimensions", "rag.model"]
     assert keys == ["dashboard", *parts[:2], "generator", *parts[2:]]
 

@@ -3,7 +3,8 @@
 import json
 
 import pytest
-from pulumi_tandem.environments.finetuning_environment import DEFAULTS, finetuning_mistakes
+from pulumi_tandem.environments.finetuning_fields import FINETUNING
+from tandem_contract.checks import Checks
 
 from tests.support.recorder import record_stack
 from tests.unit.finetuning.strict_sagemaker import check
@@ -16,6 +17,12 @@ SERVING = {
     "tandem:model": MODEL,
     "tandem:alarmTopicArn": TOPIC,
 }
+
+
+def mistakes(given: dict):
+    checks = Checks()
+    FINETUNING.read(checks, given)
+    return checks.mistakes
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +82,8 @@ def test_an_endpoint_pulls_the_image_that_its_model_names(serving):
     assert "arn:aws:ecr:us-east-1:763104351884:repository/djl-inference" in pulling["Resource"]
     register = serving.one("aws:lambda/function:Function", "register").inputs["environment"]["variables"]
     assert (
-        register["TANDEM_SERVING_IMAGE"] == f"763104351884.dkr.ecr.us-east-1.amazonaws.com/{DEFAULTS['serving_image']}"
+        register["TANDEM_SERVING_IMAGE"]
+        == f"763104351884.dkr.ecr.us-east-1.amazonaws.com/{FINETUNING.defaults['serving_image']}"
     )
 
 
@@ -126,14 +134,14 @@ def test_a_steady_endpoint_has_neither(serving):
 
 @pytest.mark.faults
 def test_an_unknown_mode_is_refused():
-    (mistake,) = finetuning_mistakes({"endpoint_mode": "serverless"})
-    assert mistake.key == "endpoint_mode" and "steady" in str(mistake) and "zero" in str(mistake)
+    (mistake,) = mistakes({"endpoint_mode": "serverless"})
+    assert mistake.where == "endpoint_mode" and "steady" in str(mistake) and "zero" in str(mistake)
 
 
 @pytest.mark.faults
 def test_text_generation_inference_is_refused_with_the_reason():
-    (mistake,) = finetuning_mistakes({"serving_image": "huggingface-pytorch-tgi-inference:2.7-tgi3.3-gpu-py311-cu124"})
-    assert mistake.key == "serving_image"
+    (mistake,) = mistakes({"serving_image": "huggingface-pytorch-tgi-inference:2.7-tgi3.3-gpu-py311-cu124"})
+    assert mistake.where == "serving_image"
     assert "archived in March 2026" in mistake.remedy and "vLLM" in mistake.remedy
 
 
@@ -147,5 +155,5 @@ def test_text_generation_inference_is_refused_with_the_reason():
     ],
 )
 def test_an_image_and_a_host_that_dont_fit_are_refused(given, key, part):
-    (mistake,) = finetuning_mistakes(given)
-    assert mistake.key == key and part in str(mistake)
+    (mistake,) = mistakes(given)
+    assert mistake.where == key and part in str(mistake)

@@ -5,7 +5,7 @@ import json
 import parliament
 import pytest
 from pulumi_tandem.configuration import environment
-from pulumi_tandem.foundation.mistakes import InvalidArguments
+from pulumi_tandem.foundation.arguments import InvalidArguments
 
 from tests.support.recorder import record_stack
 
@@ -229,12 +229,12 @@ def test_every_mistake_is_reported_at_once():
     }
     with pytest.raises(InvalidArguments) as caught:
         environment(configuration)
-    keys = [mistake.key for mistake in caught.value.mistakes]
+    keys = [mistake.where for mistake in caught.value.mistakes]
     wrong = "environment embeder dimensions chunkOverlap minScore userPoolArn retention sweepMinutes maxSearchOcu"
     wrong += " storeInstance storeInstances storeGigabytes" * 2  # also for a store that they don't belong to
     assert sorted(keys) == sorted([*wrong.split(), "maxDocumentMegabytes"])
     text = str(caught.value)
-    for part in ("384", "256 or 512 or 1024", "'rags'", "0 to 49", "not a key"):
+    for part in ("384", "256 or 512 or 1024", "'rags'", "0 to 49", "Did you mean `embedder`?"):
         assert part in text
 
 
@@ -257,7 +257,7 @@ def test_a_store_takes_its_own_arguments_only(given, mistakes):
         environment({"environment": "rag"} | given)
         found = {}
     except InvalidArguments as error:
-        found = {mistake.key: mistake.remedy for mistake in error.mistakes}
+        found = {mistake.where: mistake.remedy for mistake in error.mistakes}
     assert found.keys() == mistakes.keys()
     assert all(mistakes[key] in found[key] for key in found)
 

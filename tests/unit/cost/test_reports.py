@@ -7,8 +7,7 @@ from decimal import Decimal
 
 import pytest
 from jsonschema import Draft202012Validator
-from pulumi_tandem.environments.finetuning_environment import RUN_USAGE
-from pulumi_tandem.environments.rag_environment import QUERY_USAGE
+from tandem_contract.usage import QUERY_USAGE, RUN_USAGE
 
 from tandem.cost.gates import Gate
 from tandem.cost.model import Assumption, Number
@@ -197,5 +196,5 @@ def test_json_has_everything_as_strings_of_decimals():
 def test_the_page_has_every_assumption_with_its_default():
     page = (ROOT / "docs" / "cost.md").read_text()
     tables = [re.findall(r"^\| `(\w+)` \| ([\d.]+) \|", part, re.MULTILINE) for part in page.split("| `runUsage` |")]
-    for rows, defaults in zip(tables, (QUERY_USAGE, RUN_USAGE), strict=True):
+    for rows, defaults in zip(tables, (QUERY_USAGE.defaults, RUN_USAGE.defaults), strict=True):
         assert {re.sub("[A-Z]", lambda big: f"_{big[0].lower()}", key): float(value) for key, value in rows} == defaults

@@ -143,7 +143,7 @@ def test_another_tier_is_not_priced(tier):
         (parameter(RAG, insecureValue=UNKNOWN), ["insecureValue is known only once"]),
         (parameter("", value=SECRET), ["value is a secret"]),
         (parameter(RAG, insecureValue=None), ["can't be read as JSON"]),
-        (parameter(TUNING | {"envelope": None}), ["not a JSON object"]),
+        (parameter(TUNING | {"envelope": None}), ["null is not a mapping"]),
         (parameter(TUNING | {"envelope": ENVELOPE | {"attempts": 9}}), ["attempts: 9 is not allowed"]),
         (parameter(TUNING | {"envelope": ENVELOPE | {"instance_type": "ml.p9.huge"}}), ["training:ml.p9.huge"]),
         (envelope(volume_gb=0, attempts=9), ["2 mistake(s)", "volume_gb: 0", "attempts: 9"]),

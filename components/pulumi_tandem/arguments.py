@@ -1,0 +1,185 @@
+"""Arguments of the environments. Written by `make schema` from the tables of fields: change those."""
+
+from typing import NotRequired, TypedDict
+
+import pulumi
+
+from .finetuning.inference_endpoint import EndpointMode
+from .foundation.rest_endpoint import Auth
+from .foundation.retention import Retention
+from .rag.vector_store import StoreKind
+
+
+class QueryUsage(TypedDict):
+    """What a RAG environment is assumed to hold, and a question to take; for its cost alone."""
+
+    documents_gigabytes: NotRequired[float]
+    """Documents in the bucket. 1 by default."""
+    index_gigabytes: NotRequired[float]
+    """The index in a store that is serverless; a domain bills the disks that it has. 1 by default."""
+    ledger_gigabytes: NotRequired[float]
+    """The table of what is indexed, and its backup. 0.1 by default."""
+    log_gigabytes: NotRequired[float]
+    """Logs that are kept. 1 by default."""
+    question_tokens: NotRequired[float]
+    """Tokens of a question. 30 by default."""
+    prompt_tokens: NotRequired[float]
+    """Tokens of instructions and passages beside it: five chunks of 200 and what is around them. 1,300 by default."""
+    answer_tokens: NotRequired[float]
+    """Tokens of an answer. 150 by default."""
+    query_seconds: NotRequired[float]
+    """Time that the query function runs for an answer. 2 by default."""
+
+
+class RagEnvironmentArgs(TypedDict):
+    """Arguments of `RagEnvironment`; every one has a default."""
+
+    embedder: NotRequired[str]
+    """Bedrock embedding model. A change makes a new index version; the active one answers until the new one is
+    promoted. `amazon.titan-embed-text-v2:0` by default. Titan v2 costs $0.02 per million tokens."""
+    dimensions: NotRequired[int]
+    """Length of an embedding: 256, 512 or 1024 with Titan v2, 1024 with Cohere v3. 1 to 4,096; 512 by default. Storage
+    and search cost grow with it."""
+    chunk_tokens: NotRequired[int]
+    """Length of a chunk; 512 at most with Cohere v3. 50 to 2,000 tokens; 200 by default."""
+    chunk_overlap: NotRequired[int]
+    """What a chunk repeats of the one before, under half of `chunk_tokens`. 0 to 999 tokens; 40 by default."""
+    generator: NotRequired[str]
+    """Bedrock model id, inference profile id or ARN that writes the answers; in a hybrid, while the tuned model can't.
+    `amazon.nova-lite-v1:0` by default."""
+    endpoint_name: NotRequired[pulumi.Input[str]]
+    """SageMaker endpoint of a tuned model that writes the answers; while it can't, `generator` does."""
+    inference_component: NotRequired[pulumi.Input[str]]
+    """The endpoint's inference component, where it has one: where it scales to zero."""
+    min_score: NotRequired[float]
+    """Cosine similarity below which a question is refused as not in the documents. 0 to 1; 0.4 by default."""
+    max_document_megabytes: NotRequired[int]
+    """Larger documents are rejected. 1 to 100 MB; 25 by default."""
+    sweep_minutes: NotRequired[int]
+    """How often bucket, ledger and index are compared. 5 to 1,440 minutes; 15 by default."""
+    store: NotRequired[StoreKind]
+    """Where chunks and embeddings are kept: `serverless` (OpenSearch Serverless) scales to zero, and wakes in 10 to 30
+    seconds; `domain` (OpenSearch instances) bills all month, and is never asleep. A change makes the other store,
+    empty, and lets the sweep fill it: until then questions are refused. `serverless` by default."""
+    max_search_ocu: NotRequired[int]
+    """Ceiling of store `serverless` for search and for indexing each. 1 to 96 OpenSearch compute units; 2 by default.
+    One costs about $0.24 an hour while it runs; idle, none runs."""
+    store_instance: NotRequired[str]
+    """OpenSearch instance type of store `domain`. The default has room for some 900,000 chunks of 512 dimensions in its
+    memory. `r7g.medium.search` by default. The default costs $65 a month."""
+    store_instances: NotRequired[int]
+    """How many instances store `domain` has, spread over zones; from three on it stays up when a zone fails. 1 to 9
+    instances; 1 by default."""
+    store_gigabytes: NotRequired[int]
+    """Disk of each instance of store `domain`. 10 to 1,024 GB; 20 by default. The default costs $2.44 a month."""
+    auth: NotRequired[Auth]
+    """Who may ask: `iam` (SigV4) or `jwt` (tokens of a Cognito user pool). `iam` by default."""
+    user_pool_arn: NotRequired[pulumi.Input[str]]
+    """The Cognito user pool whose tokens are accepted; needed with `jwt`."""
+    retention: NotRequired[Retention]
+    """What destroy does to documents, ledger and index: `keep` refuses (protect), `erase` deletes them. `keep` by
+    default."""
+    query_usage: NotRequired[QueryUsage]
+    """Assumptions that `tandem cost` counts with."""
+    alarm_topic_arn: NotRequired[pulumi.Input[str]]
+    """SNS topic that alarms notify; without it they are only visible in CloudWatch."""
+    tags: NotRequired[dict[str, str]]
+    """Cost-allocation tags on everything that takes tags; `tandem:environment` and `tandem:stack` are set in any
+    case."""
+
+
+class RunUsage(TypedDict):
+    """What a fine-tuning environment is assumed to hold, and a run to take; for its cost alone."""
+
+    datasets_gigabytes: NotRequired[float]
+    """Data sets in the bucket. 1 by default."""
+    artifacts_gigabytes: NotRequired[float]
+    """Runs, checkpoints, models and base models in the bucket. 20 by default."""
+    images_gigabytes: NotRequired[float]
+    """Images of your own in the repository. 0 by default."""
+    log_gigabytes: NotRequired[float]
+    """Logs that are kept. 0.1 by default."""
+    training_hours: NotRequired[float]
+    """Time that a run trains. 1 by default."""
+    evaluation_hours: NotRequired[float]
+    """Time that its evaluation takes. 0.25 by default."""
+
+
+class FineTuningEnvironmentArgs(TypedDict):
+    """Arguments of `FineTuningEnvironment`; every one has a default."""
+
+    training_instance: NotRequired[str]
+    """SageMaker instance that trains. The default has 48 GB of GPU memory: 24 GB are too few for QLoRA of an 8B model
+    once it saves a checkpoint. `ml.g6e.2xlarge` by default. The default costs $2.80 an hour while it trains."""
+    training_instances: NotRequired[int]
+    """How many of them train. 1 to 16 instances; 1 by default."""
+    max_training_hours: NotRequired[float]
+    """Longest that one attempt may train. With the attempts, the ceiling of a run's price. 0.2 to 120 hours; 4 by
+    default."""
+    attempts: NotRequired[int]
+    """How often a run may start training; each goes on from the last checkpoint. 1 to 5 attempts; 2 by default."""
+    spot: NotRequired[bool]
+    """Whether to train on spot capacity; interrupted runs use up attempts. false by default."""
+    volume_gigabytes: NotRequired[int]
+    """Disk of each instance. 30 to 16,384 GB; 200 by default. Billed while jobs run."""
+    evaluation_instance: NotRequired[str]
+    """SageMaker instance that evaluates; the training instance by default."""
+    max_evaluation_hours: NotRequired[float]
+    """Longest that the evaluation may take. 0.2 to 120 hours; 1 by default."""
+    training_image: NotRequired[str]
+    """Image of the training job: a Deep Learning Container's `repository:tag`, or a full URI (docs/training-image.md).
+    `huggingface-pytorch-training:2.9.0-transformers5.3.0-gpu-py312-cu130-ubuntu22.04` by default."""
+    serving_image: NotRequired[str]
+    """Image that evaluates and serves: a Deep Learning Container's `repository:tag`, or a full URI. TGI is refused.
+    `djl-inference:0.36.0-lmi28.0.0-cu130` by default."""
+    host_ami: NotRequired[str]
+    """SageMaker host image of the endpoint; by default the one that has the serving image's CUDA."""
+    tracking: NotRequired[str]
+    """Experiment tracking: `app` (serverless MLflow), `server`, `none`, or the URL of an MLflow of your own. `app` by
+    default. An app has no hourly charge, a server costs about $470 a month."""
+    model: NotRequired[str]
+    """ARN of the approved model package to serve; `tandem finetune promote` writes it. Empty for no endpoint, which is
+    what costs."""
+    endpoint_instance: NotRequired[str]
+    """SageMaker instance that serves. `ml.g6e.xlarge` by default. The default costs $2.61 an hour while the endpoint
+    exists."""
+    endpoint_mode: NotRequired[EndpointMode]
+    """Whether the endpoint keeps its instances: `steady`, or `zero` for none, and no bill, while nobody asks; the first
+    request then fails and wakes one within minutes. `steady` by default."""
+    endpoint_instances: NotRequired[int]
+    """How many instances serve, with `zero` at most; with two or more, a new model first answers on one of them. 1 to
+    16 instances; 1 by default."""
+    endpoint_gpus: NotRequired[int]
+    """What a copy of the model takes when the endpoint scales to zero. 0 to 8 GPUs; 1 by default."""
+    endpoint_hours: NotRequired[int]
+    """When the cost guard deletes the endpoint; 0 for never. 0 to 8,760 hours; 8 by default."""
+    monthly_budget: NotRequired[int]
+    """What a month may cost before alerts go out; 0 for no budget. 0 to 10,000,000 dollars; 100 by default."""
+    alert_email: NotRequired[str]
+    """Who gets the budget's alerts; without it only the alarm topic does."""
+    retention: NotRequired[Retention]
+    """What destroy does to data sets, models and images: `keep` refuses (protect), `erase` deletes them. `keep` by
+    default."""
+    run_usage: NotRequired[RunUsage]
+    """Assumptions of fine-tuning that `tandem cost` counts with."""
+    alarm_topic_arn: NotRequired[pulumi.Input[str]]
+    """SNS topic that alarms, approvals and the budget notify; without it alarms are only visible in CloudWatch."""
+    tags: NotRequired[dict[str, str]]
+    """Cost-allocation tags on everything that takes tags; `tandem:environment` and `tandem:stack` are set in any
+    case."""
+
+
+class HybridEnvironmentArgs(TypedDict):
+    """Arguments of `HybridEnvironment`; every one has a default."""
+
+    rag: NotRequired[RagEnvironmentArgs]
+    """Arguments of its `RagEnvironment`; `generator` is who answers while the tuned model can't."""
+    finetuning: NotRequired[FineTuningEnvironmentArgs]
+    """Arguments of its `FineTuningEnvironment`; `model` names the package that writes the answers."""
+    dashboard: NotRequired[bool]
+    """Whether to make a CloudWatch dashboard. false by default. One costs $3 a month beyond an account's three free
+    ones."""
+    alarm_topic_arn: NotRequired[pulumi.Input[str]]
+    """SNS topic that the alarms of both parts, approvals and the budget notify; a part's own goes before."""
+    tags: NotRequired[dict[str, str]]
+    """Cost-allocation tags of both parts; a part's own go before."""

@@ -1,0 +1,158 @@
+"""What a RAG environment can be given."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tandem_contract import defaults
+from tandem_contract.checks import Checks
+from tandem_contract.embedders import EMBEDDERS
+from tandem_contract.fields import Field, Table
+from tandem_contract.usage import QUERY_USAGE
+
+from ..foundation.rest_endpoint import Auth
+from ..foundation.retention import Retention
+from ..rag import domain_vector_store, serverless_vector_store
+from ..rag.vector_store import StoreKind
+
+STORE_FIELDS: dict[StoreKind, Mapping[str, Field]] = {
+    StoreKind.SERVERLESS: serverless_vector_store.FIELDS,
+    StoreKind.DOMAIN: domain_vector_store.FIELDS,
+}
+
+
+def _rules(checks: Checks, args: dict[str, Any], given: Mapping[str, Any]) -> None:
+    if embedder := EMBEDDERS.get(args["embedder"]):
+        if args["dimensions"] not in (None, *embedder.dimensions):
+            lengths = " or ".join(map(str, embedder.dimensions))
+            checks.refuse("dimensions", args["dimensions"], lengths, f"{args['embedder']} gives no other length.")
+        if args["chunk_tokens"] and args["chunk_tokens"] > embedder.max_tokens:
+            longest = f"{embedder.max_tokens} at most with {args['embedder']}"
+            checks.refuse("chunk_tokens", args["chunk_tokens"], longest, RAG.fields["chunk_tokens"].remedy)
+    if args["chunk_tokens"] and args["chunk_overlap"]:
+        under_half = args["chunk_tokens"] // 2 - 1
+        checks.number(
+            "chunk_overlap", args["chunk_overlap"], 0, under_half, "tokens", RAG.fields["chunk_overlap"].remedy
+        )
+    for kind, fields in STORE_FIELDS.items():
+        for name in fields if args["store"] not in (None, kind) else ():
+            default = fields[name].default  # which every stack's configuration has of every key
+            if given.get(name, default) != default:
+                allowed = f"its default, {default}, unless store is {kind.value}"
+                checks.refuse(name, given[name], allowed, f"Remove it, or set store to {kind.value}.")
+    if args["auth"] == Auth.JWT and args["user_pool_arn"] == "":
+        checks.missing("user_pool_arn", RAG.fields["user_pool_arn"].remedy)
+    if args["auth"] == Auth.IAM and args["user_pool_arn"] not in (None, ""):
+        checks.refuse(
+            "user_pool_arn", args["user_pool_arn"], "nothing when auth is iam", "Remove it, or set auth to jwt."
+        )
+
+
+RAG = Table(
+    "RagEnvironmentArgs",
+    "Arguments of `RagEnvironment`; every one has a default.",
+    {
+        "embedder": Field(
+            defaults.EMBEDDER,
+            "Bedrock embedding model. A change makes a new index version; the active one answers until the new one is "
+            "promoted.",
+            choices=EMBEDDERS,
+            remedy="Choose one of these, or open an issue for another.",
+            cost="Titan v2 costs $0.02 per million tokens.",
+        ),
+        "dimensions": Field(
+            512,
+            "Length of an embedding: 256, 512 or 1024 with Titan v2, 1024 with Cohere v3.",
+            low=1,
+            high=4096,
+            remedy="512 is right for the default embedder.",
+            cost="Storage and search cost grow with it.",
+        ),
+        "chunk_tokens": Field(
+            200,
+            "Length of a chunk; 512 at most with Cohere v3.",
+            low=50,
+            high=2000,
+            unit="tokens",
+            remedy="200 suits most embedders.",
+        ),
+        "chunk_overlap": Field(
+            40,
+            "What a chunk repeats of the one before, under half of `chunk_tokens`.",
+            low=0,
+            high=999,
+            unit="tokens",
+            remedy="Half of `chunk_tokens` or more would index every text twice.",
+        ),
+        "generator": Field(
+            defaults.GENERATOR,
+            "Bedrock model id, inference profile id or ARN that writes the answers; in a hybrid, while the tuned model "
+            "can't.",
+            pattern=r".*\..*",
+            allowed="a Bedrock model id, inference profile id or ARN",
+            remedy="For example amazon.nova-lite-v1:0.",
+        ),
+        "endpoint_name": Field(
+            "",
+            "SageMaker endpoint of a tuned model that writes the answers; while it can't, `generator` does.",
+            output=True,
+            config=False,
+        ),
+        "inference_component": Field(
+            "",
+            "The endpoint's inference component, where it has one: where it scales to zero.",
+            output=True,
+            config=False,
+        ),
+        "min_score": Field(
+            0.4,
+            "Cosine similarity below which a question is refused as not in the documents.",
+            low=0.0,
+            high=1.0,
+            remedy="0.4 is a good start.",
+        ),
+        "max_document_megabytes": Field(
+            25, "Larger documents are rejected.", low=1, high=100, unit="MB", remedy="Split larger documents."
+        ),
+        "sweep_minutes": Field(
+            15,
+            "How often bucket, ledger and index are compared.",
+            low=5,
+            high=1440,
+            unit="minutes",
+            remedy="15 repairs soon enough for most.",
+        ),
+        "store": Field(
+            "serverless",
+            "Where chunks and embeddings are kept: `serverless` (OpenSearch Serverless) scales to zero, and wakes in "
+            "10 to 30 seconds; `domain` (OpenSearch instances) bills all month, and is never asleep. A change makes "
+            "the other store, empty, and lets the sweep fill it: until then questions are refused.",
+            choices=StoreKind,
+        ),
+        **{name: field for fields in STORE_FIELDS.values() for name, field in fields.items()},
+        "auth": Field("iam", "Who may ask: `iam` (SigV4) or `jwt` (tokens of a Cognito user pool).", choices=Auth),
+        "user_pool_arn": Field(
+            "",
+            "The Cognito user pool whose tokens are accepted; needed with `jwt`.",
+            pattern=".*:userpool/.*",
+            allowed="the ARN of a Cognito user pool",
+            remedy="Give the ARN of the pool whose tokens are accepted, or set auth to iam.",
+            output=True,
+        ),
+        "retention": Field(
+            "keep",
+            "What destroy does to documents, ledger and index: `keep` refuses (protect), `erase` deletes them.",
+            choices=Retention,
+        ),
+        "query_usage": Field({}, "Assumptions that `tandem cost` counts with.", table=QUERY_USAGE),
+        "alarm_topic_arn": Field(
+            "", "SNS topic that alarms notify; without it they are only visible in CloudWatch.", output=True
+        ),
+        "tags": Field(
+            {},
+            "Cost-allocation tags on everything that takes tags; `tandem:environment` and `tandem:stack` are set in "
+            "any case.",
+            config=False,
+        ),
+    },
+    _rules,
+)

@@ -1,0 +1,22 @@
+"""Arguments of components, checked as a whole before any resource is registered."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+from tandem_contract.checks import Checks
+from tandem_contract.errors import Mistakes
+from tandem_contract.fields import Table
+
+
+class InvalidArguments(Mistakes, pulumi.RunError):
+    """Every mistake in some arguments; the engine prints it without a traceback."""
+
+
+def valid(subject: str, table: Table, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments with every default; raises `InvalidArguments` about `subject`."""
+    checks = Checks()
+    arguments = table.read(checks, given)
+    if checks.mistakes:
+        raise InvalidArguments(subject, checks.mistakes)
+    return arguments

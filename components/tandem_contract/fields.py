@@ -1,0 +1,117 @@
+"""Declarations of what people give: each key once, with its default, what is allowed, and what is said of it.
+
+Defaults, checks, typed arguments, `Pulumi.yaml`, and the schema's descriptions come from a declaration
+(docs/adding-a-config-key.md).
+"""
+
+import math
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .checks import NOT_EMPTY, Checks
+
+
+@dataclass(frozen=True)
+class Field:
+    """One key. Its kind follows from the rest: a nested table, a choice, a number, or what its default is."""
+
+    default: Any
+    help: str = ""
+    """Sentences: what it is for. Default and limits are said without it."""
+    low: float | None = None
+    """Least number. Whole limits ask for a whole number; `0.0` to infinity takes any amount."""
+    high: float | None = None
+    unit: str = ""
+    choices: Collection[str] = ()
+    """Allowed texts: an enum of them where the typed arguments shall have it."""
+    pattern: str = NOT_EMPTY
+    """What a text has to match as a whole; the default is always allowed."""
+    allowed: str = "a text"
+    """What `pattern` matches, in words."""
+    remedy: str = ""
+    """A sentence: what to think of when choosing another value."""
+    cost: str = ""
+    """Sentences: what it does to the bill."""
+    table: "Table | None" = None
+    output: bool = False
+    """Whether it may be another resource's output, which nobody can look into."""
+    config: bool = True
+    """Whether a stack's configuration can give it, not only a program."""
+
+    def read(self, checks: Checks, key: str, value: Any) -> Any:
+        """The value; the default where there is none, complete where it is a table; None where it is refused."""
+        if self.table:
+            example = next(iter(self.table.fields))
+            remedy = f"For example {{{example!r}: {self.table.fields[example].default!r}}}.".replace("'", '"')
+            given = self.default if value is None else checks.mapping(key, value, remedy)
+            return self.table.read(checks.under(key), given)
+        if value is None or (type(value) is type(self.default) and value == self.default):
+            return self.default
+        if self.output and not isinstance(value, str):
+            return value
+        if self.choices:
+            return checks.choice(key, value, [str.__str__(each) for each in self.choices], self.remedy)
+        if self.low is not None and self.high is not None:
+            remedy = self.remedy or f"The default is {self.default}."
+            number = checks.number(key, value, self.low, self.high, self.unit, remedy)
+            return value if isinstance(number, float) else number
+        if isinstance(self.default, bool):
+            return checks.flag(key, value, **({"remedy": self.remedy} if self.remedy else {}))
+        if isinstance(self.default, Mapping):
+            return checks.mapping(key, value, self.remedy)
+        return checks.text(key, value, self.allowed, self.remedy, self.pattern)
+
+    @property
+    def description(self) -> str:
+        """All that is said of it: help, limits, default, cost."""
+        facts = []
+        if self.low is not None and self.high is not None and self.high != math.inf:
+            facts.append(f"{_figure(self.low)} to {_figure(self.high)} {self.unit}".strip())
+        if isinstance(self.default, bool | int | float):
+            facts.append(f"{_figure(self.default)} by default")
+        elif isinstance(self.default, str) and self.default:
+            facts.append(f"`{self.default}` by default")
+        return " ".join(part for part in (self.help, "; ".join(facts) + "." if facts else "", self.cost) if part)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Keys that are given together."""
+
+    name: str
+    """Of the class of typed arguments."""
+    help: str
+    fields: Mapping[str, Field]
+    rules: "Callable[[Checks, dict[str, Any], Mapping[str, Any]], None] | None" = None
+    """What has to hold between keys: takes checks, the values as `read` returns them, and what was given."""
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """The default of each key."""
+        return {name: field.default for name, field in self.fields.items()}
+
+    def read(self, checks: Checks, given: Mapping[str, Any], what: str = "an argument") -> dict[str, Any]:
+        """Every key with its value, as `Field.read` has it; keys that don't exist are refused as not `what`."""
+        checks.known(given, self.fields, what)
+        values = {name: field.read(checks, name, given.get(name)) for name, field in self.fields.items()}
+        if self.rules:
+            self.rules(checks, values, given)
+        return values
+
+
+def camel(name: str) -> str:
+    """`chunk_tokens` as `chunkTokens`: how a stack's configuration and other languages write a key."""
+    return re.sub("_([a-z])", lambda match: match[1].upper(), name)
+
+
+def snake(key: str) -> str:
+    """`chunkTokens` as `chunk_tokens`."""
+    return re.sub("[A-Z]", lambda match: f"_{match[0].lower()}", key)
+
+
+def _figure(value: float) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{int(value):,}" if value == int(value) else str(value)

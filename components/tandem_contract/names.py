@@ -1,0 +1,70 @@
+"""Names that what is created gives, and what runs looks for."""
+
+from typing import Any, TypedDict
+
+
+class Variable:
+    """Environment variables of functions and jobs."""
+
+    # Retrieval
+    LEDGER_TABLE = "TANDEM_LEDGER_TABLE"
+    DOCUMENTS_BUCKET = "TANDEM_DOCUMENTS_BUCKET"
+    QUEUE_URL = "TANDEM_QUEUE_URL"
+    DEAD_LETTER_QUEUE_URL = "TANDEM_DEAD_LETTER_QUEUE_URL"
+    MAX_DOCUMENT_MB = "TANDEM_MAX_DOCUMENT_MB"
+    GENERATOR = "TANDEM_GENERATOR"
+    ENDPOINT = "TANDEM_ENDPOINT"
+    INFERENCE_COMPONENT = "TANDEM_INFERENCE_COMPONENT"
+    MIN_SCORE = "TANDEM_MIN_SCORE"
+    TOP_K = "TANDEM_TOP_K"
+    # Fine-tuning
+    STACK = "TANDEM_STACK"
+    ARTIFACT_BUCKET = "TANDEM_ARTIFACT_BUCKET"
+    DATASET_BUCKET = "TANDEM_DATASET_BUCKET"
+    ENVELOPE = "TANDEM_ENVELOPE"
+    CODE = "TANDEM_CODE"
+    TRACKING_URI = "TANDEM_TRACKING_URI"
+    MODEL_PACKAGE_GROUP = "TANDEM_MODEL_PACKAGE_GROUP"
+    SERVING_IMAGE = "TANDEM_SERVING_IMAGE"
+    SERVING_ENVIRONMENT = "TANDEM_SERVING_ENVIRONMENT"
+    LONGEST_JOB_SECONDS = "TANDEM_LONGEST_JOB_SECONDS"
+    RUN = "TANDEM_RUN"
+
+
+class Metric:
+    """CloudWatch metrics of our own, and their dimensions."""
+
+    NAMESPACE = "Tandem"
+    INDEX_LAG = "IndexLag"
+    OLDEST_UNINDEXED = "OldestUnindexedDocumentAge"
+    BUCKET = "Bucket"
+    FALLBACK = "Fallback"
+    """1 for an answer of the hosted model, 0 for one of the endpoint's: its average is the hosted one's share."""
+    ENDPOINT = "Endpoint"
+
+
+class Tag:
+    """Cost-allocation tags, by which functions also know what is theirs."""
+
+    ENVIRONMENT = "tandem:environment"
+    STACK = "tandem:stack"
+    EXPIRES_HOURS = "tandem:expires-hours"
+
+
+class EnsureIndex(TypedDict):
+    """Payload of the function that ensures an index; at deployment some values are outputs."""
+
+    endpoint: Any
+    service: str
+    base: str
+    embedder: str
+    dimensions: int
+    chunk_tokens: int
+    chunk_overlap: int
+
+
+class CleanUp(TypedDict):
+    """Payload of the function that removes what runs have made; the engine adds `tf`."""
+
+    group: Any
+    pipeline: Any

@@ -1,0 +1,103 @@
+"""What is made from declared fields: typed arguments, Pulumi.yaml's keys, the schema (`make schema` writes them)."""
+
+import json
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import yaml
+from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
+from pulumi_tandem.configuration import ENVIRONMENTS, KIND, keys, spelled
+from pulumi_tandem.environments.hybrid_environment import HYBRID
+from tandem_contract.fields import Field, Table
+
+ROOT = Path(__file__).resolve().parent.parent
+ARGUMENTS = ROOT / "components" / "pulumi_tandem" / "arguments.py"
+PROJECT = ROOT / "Pulumi.yaml"
+SCHEMA = ROOT / "components" / "schema.json"
+HEAD = '''"""Arguments of the environments. Written by `make schema` from the tables of fields: change those."""
+
+from typing import NotRequired, TypedDict
+
+import pulumi
+
+'''
+
+
+def arguments() -> str:
+    """The typed arguments as a module: Pulumi's analyzer reads literal classes and the texts below their entries."""
+    tables = list(_tables(HYBRID))
+    enums = {it.choices for table in tables for it in table.fields.values() if isinstance(it.choices, type)}
+    imports = {f"from {each.__module__.replace('pulumi_tandem', '', 1)} import {each.__name__}\n" for each in enums}
+    return HEAD + "".join(sorted(imports)) + "".join(map(_class, tables))
+
+
+def project() -> str:
+    """Pulumi.yaml with every configuration key."""
+    declared = {"environment": {"type": "string", "description": KIND.help}}
+    for part in ENVIRONMENTS["hybrid"].values():
+        declared |= {key: _key(field) for key, field in keys(part).items() if key not in declared}
+    head = PROJECT.read_text().partition("\nconfig:\n")[0]
+    text = yaml.safe_dump({"config": declared}, sort_keys=False, width=10_000, allow_unicode=True)
+    return f"{head}\n{text}"
+
+
+def schema() -> str:
+    """The components' schema as the plugin itself answers it, started as the engine starts it."""
+    command = [sys.executable, str(ROOT / "components"), "127.0.0.1:1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as plugin:
+        try:
+            port = next(iter(plugin.stdout or ()), "").strip()
+            stub = provider_pb2_grpc.ResourceProviderStub(grpc.insecure_channel(f"127.0.0.1:{port}"))
+            answer = stub.GetSchema(provider_pb2.GetSchemaRequest(), timeout=30)
+        finally:
+            plugin.kill()
+    return json.dumps(json.loads(answer.schema), indent=2) + "\n"
+
+
+def _tables(table: Table) -> Iterator[Table]:
+    """A table and those in it, the inner ones first."""
+    for field in table.fields.values():
+        if field.table:
+            yield from _tables(field.table)
+    yield table
+
+
+def _class(table: Table) -> str:
+    entries = "".join(
+        f"    {name}: NotRequired[{_annotation(field)}]\n{_wrapped(field.description)}"
+        for name, field in table.fields.items()
+    )
+    return f'\n\nclass {table.name}(TypedDict):\n    """{table.help}"""\n\n{entries}'
+
+
+def _annotation(field: Field) -> str:
+    if field.table:
+        return field.table.name
+    if isinstance(field.choices, type):
+        return field.choices.__name__
+    if field.low is not None:
+        return "float" if isinstance(field.low, float) else "int"
+    kind = "dict[str, str]" if isinstance(field.default, dict) else type(field.default).__name__
+    return f"pulumi.Input[{kind}]" if field.output else kind
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.indent(textwrap.fill(f'"""{text}"""', 116, break_on_hyphens=False), "    ") + "\n"
+
+
+def _key(field: Field) -> dict[str, Any]:
+    """A key as Pulumi.yaml declares it; a number with a point and a table are texts there."""
+    default = json.dumps(field.default) if isinstance(field.default, float | dict) else field.default
+    kind = {bool: "boolean", int: "integer"}.get(type(default), "string")
+    return {"type": kind, "default": default, "description": spelled(field.description)}
+
+
+if __name__ == "__main__":
+    ARGUMENTS.write_text(arguments())
+    PROJECT.write_text(project())
+    SCHEMA.write_text(schema())

@@ -1,0 +1,78 @@
+"""Declared fields: what becomes of a value, what is refused, and what is said of a key."""
+
+import math
+from enum import Enum
+
+import pytest
+from tandem_contract.checks import Checks
+from tandem_contract.fields import Field, Table, camel, snake
+
+
+class Colour(str, Enum):  # noqa: UP042 - as the components have them
+    RED = "red"
+    BLUE = "blue"
+
+
+FIELDS = {
+    "count": Field(2, "How many there are.", low=1, high=9, unit="things", remedy="2 are enough."),
+    "share": Field(0.5, "How much of each.", low=0.0, high=1.0),
+    "colour": Field("red", "Of what colour.", choices=Colour),
+    "loud": Field(False, "Whether it rings."),
+    "name": Field("", "What it is called.", pattern="[a-z]+", allowed="small letters", remedy="For example bell."),
+    "arn": Field("", "Of its topic.", output=True),
+    "tags": Field({}, "On everything."),
+    "inner": Field({}, "What it holds.", table=Table("Inner", "", {"sum": Field(3, "All.", low=0.0, high=math.inf)})),
+}
+TABLE = Table("Things", "All things.", FIELDS)
+
+
+def read(**given):
+    checks = Checks()
+    values = TABLE.read(checks, given)
+    return values, {mistake.where: str(mistake) for mistake in checks.mistakes}
+
+
+def test_without_values_everything_is_its_default_also_inside():
+    assert read() == (TABLE.defaults | {"inner": {"sum": 3}}, {})
+
+
+def test_values_are_what_their_field_is():
+    output = object()
+    given = {"count": 3.0, "share": 1, "colour": Colour.BLUE, "loud": True, "name": "bell", "arn": output}
+    values, mistakes = read(**given, tags={"a": "b"}, inner={"sum": 300})
+    assert not mistakes
+    assert values == given | {"tags": {"a": "b"}, "inner": {"sum": 300}}
+    # Other languages send whole numbers as floats (pulumi/pulumi#21944); an amount stays as it was written.
+    assert [type(values[key]) for key in ("count", "share")] == [int, int]
+
+
+@pytest.mark.faults
+def test_each_value_that_cant_be_used_is_refused_and_none_in_the_result():
+    values, mistakes = read(
+        count=True, share=1.5, colour="rde", loud="yes", name="Bell", tags=1, inner={"sum": -1, "sun": 1}, coulor="red"
+    )
+    assert set(mistakes) == {"count", "share", "colour", "loud", "name", "tags", "inner.sum", "inner.sun", "coulor"}
+    assert [values[key] for key in ("count", "share", "colour", "loud", "name")] == [None] * 5
+    assert mistakes["count"] == "count: true is not allowed (a whole number of things from 1 to 9). 2 are enough."
+    assert mistakes["share"] == "share: 1.5 is not allowed (a number from 0.0 to 1.0). The default is 0.5."
+    assert mistakes["colour"] == "colour: 'rde' is not allowed (red, blue). Did you mean `red`?"
+    assert mistakes["name"] == "name: 'Bell' is not allowed (small letters). For example bell."
+    assert mistakes["inner.sum"] == "inner.sum: -1 is not allowed (a number, 0.0 or more). The default is 3."
+    assert mistakes["inner.sun"] == "inner.sun: is not an argument. Did you mean `sum`?"
+    assert mistakes["coulor"] == "coulor: is not an argument. Did you mean `colour`?"
+
+
+def test_a_description_has_limits_default_and_cost():
+    assert FIELDS["count"].description == "How many there are. 1 to 9 things; 2 by default."
+    assert FIELDS["inner"].table.fields["sum"].description == "All. 3 by default."
+    big = Field(16384, "Disk.", low=0.2, high=16384.0, unit="GB", cost="Billed by the hour.")
+    assert big.description == "Disk. 0.2 to 16,384 GB; 16,384 by default. Billed by the hour."
+    assert (FIELDS["colour"].description, FIELDS["loud"].description) == (
+        "Of what colour. `red` by default.",
+        "Whether it rings. false by default.",
+    )
+    assert FIELDS["name"].description == "What it is called."
+
+
+def test_keys_of_a_configuration_are_in_camel_case():
+    assert camel("chunk_tokens") == "chunkTokens" and snake("chunkTokens") == "chunk_tokens"
