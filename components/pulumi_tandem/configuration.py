@@ -87,14 +87,17 @@ def _check_keys(checks: Checks, configuration: Mapping[str, str], kind: str) -> 
     """Whether each key exists, and in this environment."""
     if kind not in ENVIRONMENTS:
         checks.refuse("environment", kind, ", ".join(ENVIRONMENTS), KIND.remedy)
-    of = {name: {key for part in parts.values() for key in keys(part)} for name, parts in ENVIRONMENTS.items()}
-    every = {key: field for part in ENVIRONMENTS["hybrid"].values() for key, field in keys(part).items()}
-    own = [key for key in every if key in of.get(kind, every)]
+    fields = {
+        name: {key: field for part in parts.values() for key, field in keys(part).items()}
+        for name, parts in ENVIRONMENTS.items()
+    }
+    every = fields["hybrid"]
+    own = fields.get(kind, every)
     checks.known([key for key in configuration if key not in every], ["environment", *own])
     for key, text in configuration.items():
         # Pulumi.yaml gives every stack the defaults of every key; only what was set can be a mistake.
         if key in every and key not in own and value_of(text, every[key]) not in ("", every[key].default):
-            having = " or ".join(name for name in of if key in of[name])
+            having = " or ".join(name for name in fields if key in fields[name])
             checks.add(key, f"is not a key of environment {kind}", f"Remove it, or set tandem:environment to {having}.")
 
 
