@@ -14,6 +14,8 @@ from tandem.finetuning.dataset.store import Store
 from tests.unit.finetuning.buckets import FakeBucket
 
 ARTIFACTS = "artifacts"
+# A first checkpoint after hours.
+LATE = {"max_steps": 10_000_000, "checkpoint_steps": 1_000_000, "gradient_accumulation": 1024}
 ENVELOPE = {
     "instance_type": "ml.g6e.2xlarge",
     "instance_count": 1,
@@ -183,10 +185,10 @@ def test_an_instance_that_the_region_lacks_is_refused(aws, check):
 
 @pytest.mark.faults
 def test_a_runtime_too_short_for_a_checkpoint_is_refused(aws, check):
-    aws.envelope["max_runtime_seconds"] = 600
-    code, text = check()
+    aws.envelope["max_runtime_seconds"] = 720
+    code, text = check(**LATE)
     assert code == 1
-    assert "600 s are too short to save a checkpoint" in text and "tandem:maxTrainingHours" in text
+    assert "720 s are too short to save a checkpoint" in text and "tandem:maxTrainingHours" in text
 
 
 @pytest.mark.faults
@@ -212,8 +214,8 @@ def test_an_unknown_recipe_key_is_refused_with_its_likely_spelling(check):
 
 @pytest.mark.faults
 def test_everything_wrong_is_said_at_once(aws, check):
-    aws.quota, aws.envelope["max_runtime_seconds"] = 0.0, 600
-    code, text = check(lora={"modules": ["w1"]})
+    aws.quota, aws.envelope["max_runtime_seconds"] = 0.0, 720
+    code, text = check(lora={"modules": ["w1"]}, **LATE)
     assert code == 1
     for part in ("quota:", "maxTrainingHours:", "lora.modules: w1"):
         assert part in text
