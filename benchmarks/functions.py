@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
-from pulumi_tandem.foundation.function_code import function_code
+from pulumi_tandem.foundation.function_code import GROUPS, function_code
 
 from .report import Say, Table, median_ratio
 
@@ -61,7 +61,7 @@ def run(stack: str, say: Say, reference: Sequence[Path] = ()) -> Table:  # noqa:
 
 def archives() -> list[Path]:
     """The zips that a deployment of this checkout uploads."""
-    return [Path(str(function_code().path))]
+    return [Path(str(function_code(group.handlers).path)) for group in GROUPS]
 
 
 def handlers(zips: Iterable[Path]) -> Mapping[str, Path]:

@@ -64,7 +64,7 @@ class Function(pulumi.ComponentResource):
             runtime=RUNTIME,
             architectures=["arm64"],
             handler=args["handler"],
-            code=function_code(),
+            code=function_code(args["handler"]),
             memory_size=args["memory_megabytes"],
             timeout=args["timeout_seconds"],
             environment={"variables": args["environment"]},

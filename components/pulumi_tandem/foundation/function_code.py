@@ -1,8 +1,7 @@
-"""The one zip that every function runs from, and how such zips are made.
+"""The zips that functions run from, one a group of functions, and how such zips are made.
 
-It holds `tandem`'s runtime (`tandem/rag`, and `tandem/finetuning` without what needs a GPU) and the few pure-Python
-packages that it imports, so it is the same bytes on every machine and for both processor architectures, and needs no
-Docker.
+A zip holds the rooms of `tandem` that its functions need and the packages that are locked for them: all of it Python,
+so it is the same bytes on every machine and for both processor architectures, and needs no Docker (docs/adr/0012).
 """
 
 import functools
@@ -16,10 +15,32 @@ import tempfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import pulumi
 import tandem_contract
 
+
+class Group(NamedTuple):
+    """Functions that run from the same zip."""
+
+    name: str
+    handlers: str
+    """How the paths of their handlers begin."""
+    rooms: tuple[str, ...]
+    """Sub-packages of `tandem`."""
+    without: tuple[str, ...] = ()
+    """What of them stays out: how paths below `tandem` begin."""
+    lock: str = ""
+    """The packages that it carries: a lock file below `tandem`."""
+
+
+# A handler's group is the first that fits.
+GROUPS = (
+    Group("ingest", "tandem.rag.functions.ingest.", ("runtime", "models", "rag"), lock="rag/requirements.lock"),
+    Group("retrieval", "tandem.rag.functions.", ("runtime", "models", "rag"), without=("rag/extract",)),
+    Group("tuning", "tandem.finetuning.functions.", ("runtime", "finetuning"), without=("finetuning/training/",)),
+)
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip can hold
 
 
@@ -39,17 +60,23 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pulumi-tandem"
 
 
-@functools.cache
-def function_code() -> pulumi.FileArchive:
-    """The zip, made when first needed.
+def function_code(handler: str) -> pulumi.FileArchive:
+    """The zip of the group that a handler belongs to, made when first needed.
 
     Raises `pulumi.RunError` with pip's last words if the packages can't be installed.
     """
-    packages = _packages(runtime_folder() / "rag" / "requirements.lock")
-    files = runtime_files("runtime", "rag", "finetuning")
-    files = {name: path for name, path in files.items() if not name.startswith("tandem/finetuning/training/")}
-    files |= {path.relative_to(packages).as_posix(): path for path in packages.rglob("*.py")}
-    return pulumi.FileArchive(str(archive("functions", ".zip", {name: files[name].read_bytes() for name in files})))
+    return _zip(next(group for group in GROUPS if handler.startswith(group.handlers)))
+
+
+@functools.cache
+def _zip(group: Group) -> pulumi.FileArchive:
+    left_out = tuple(f"tandem/{path}" for path in group.without)
+    files = {name: path for name, path in runtime_files(*group.rooms).items() if not name.startswith(left_out)}
+    if group.lock:
+        packages = _packages(runtime_folder() / group.lock)
+        files |= {path.relative_to(packages).as_posix(): path for path in packages.rglob("*.py")}
+    content = {name: path.read_bytes() for name, path in files.items()}
+    return pulumi.FileArchive(str(archive(f"functions-{group.name}", ".zip", content)))
 
 
 def runtime_files(*rooms: str) -> dict[str, Path]:

@@ -1,15 +1,12 @@
 """What `FineTuningEnvironment` registers, and what it refuses."""
 
 import json
-import subprocess
-import sys
 import zipfile
 
 import parliament
 import pytest
 from pulumi_tandem import FineTuningEnvironment
 from pulumi_tandem.foundation.arguments import InvalidArguments
-from pulumi_tandem.foundation.function_code import function_code
 
 from tests.support.recorder import record, record_stack
 
@@ -277,18 +274,6 @@ def test_training_code_lies_where_jobs_look_for_it(stack):
         names = set(bundle.namelist())
     assert {"__main__.py", "tandem/finetuning/training/__main__.py", "tandem/evaluation/metrics.py"} <= names
     assert not [name for name in names if name.startswith(("tandem/rag/", "tandem/cli/"))]
-
-
-def test_functions_run_from_their_zip_alone(stack, tmp_path):
-    handlers = [f.inputs["handler"] for f in stack.of("aws:lambda/function:Function")]
-    assert len(handlers) == 5
-    program = f"import sys, importlib\nsys.path.insert(0, {function_code().path!r})\n"
-    program += "sys.modules.update(dict.fromkeys(['boto3', 'typer', 'rich', 'yaml', 'torch']))\n"
-    for handler in handlers:
-        module, name = handler.rsplit(".", 1)
-        program += f"m = importlib.import_module({module!r})\nassert '.zip' in m.__file__ and callable(m.{name})\n"
-    subprocess.run([sys.executable, "-I", "-c", program], cwd=tmp_path, check=True)
-    assert not [name for name in zipfile.ZipFile(function_code().path).namelist() if "finetuning/training" in name]
 
 
 @pytest.mark.faults

@@ -1,0 +1,65 @@
+"""The zips of functions: each handler runs from its own, which carries nothing that another group needs."""
+
+import subprocess
+import sys
+import zipfile
+
+import pytest
+from pulumi_tandem.foundation.function_code import GROUPS, archive, function_code
+
+from tests.support.recorder import record_stack
+
+ABSENT = ["boto3", "typer", "rich", "yaml", "torch", "jsonschema"]
+READERS = ["pypdf", "bs4", "soupsieve"]
+
+
+@pytest.fixture(scope="module")
+def functions():
+    stack = record_stack({"tandem:environment": "hybrid", "tandem:retention": "erase"})
+    return {f.inputs["handler"]: f.inputs["code"]["path"] for f in stack.of("aws:lambda/function:Function")}
+
+
+def group_of(path: str) -> str:
+    return path.rpartition("functions-")[2].partition("-")[0]
+
+
+def test_each_group_has_its_functions(functions):
+    found = {handler.removesuffix(".handler"): group_of(path) for handler, path in functions.items()}
+    assert found == {
+        "tandem.rag.functions.ingest": "ingest",
+        "tandem.rag.functions.query": "retrieval",
+        "tandem.rag.functions.sweep": "retrieval",
+        "tandem.rag.functions.ensure_index": "retrieval",
+        **{f"tandem.finetuning.functions.{name}": "tuning" for name in ("plan", "gate", "register", "guard", "clean")},
+    }
+
+
+@pytest.mark.parametrize("group", [group.name for group in GROUPS])
+def test_functions_run_from_their_zip_alone(functions, tmp_path, group):
+    handlers = {handler: path for handler, path in functions.items() if group_of(path) == group}
+    (path,) = set(handlers.values())
+    absent = ABSENT if group == "ingest" else ABSENT + READERS
+    program = f"import sys, importlib\nsys.path.insert(0, {path!r})\nsys.modules.update(dict.fromkeys({absent!r}))\n"
+    for handler in handlers:
+        module, name = handler.rsplit(".", 1)
+        program += f"m = importlib.import_module({module!r})\nassert '.zip' in m.__file__ and callable(m.{name})\n"
+    subprocess.run([sys.executable, "-I", "-c", program], cwd=tmp_path, check=True)
+
+
+def test_only_what_reads_documents_carries_what_reads_them(functions):
+    for path in set(functions.values()):
+        names = zipfile.ZipFile(path).namelist()
+        carries = {package for package in READERS if any(name.startswith(f"{package}/") for name in names)}
+        assert carries == (set(READERS) if group_of(path) == "ingest" else set())
+        assert not [name for name in names if "finetuning/training" in name or not name.endswith(".py")]
+
+
+def test_the_same_content_is_the_same_file(tmp_path, monkeypatch):
+    content = {"b.py": b"2", "a.py": b"1"}
+    files = []
+    for place in ("one", "two"):
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / place))
+        files.append(archive("functions-test", ".zip", content))
+    assert files[0].name == files[1].name and files[0].read_bytes() == files[1].read_bytes()
+    assert archive("functions-test", ".zip", content | {"a.py": b"3"}).name != files[0].name
+    assert function_code("tandem.rag.functions.query.handler") is function_code("tandem.rag.functions.sweep.handler")
