@@ -3,18 +3,20 @@
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
 class FunctionPackages(BuildHookInterface):
-    """Installs `tandem/rag/requirements.lock` into `tandem/rag/_packages` of the wheel."""
+    """Installs what the lock of each group of functions names into `_packages` beside the lock, in the wheel."""
 
     def initialize(self, version: str, build_data: dict) -> None:
         if version == "editable":
             return
-        folder = tempfile.mkdtemp()
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-compile", "--require-hashes"]
-        command += ["--only-binary", ":all:", "--target", folder, "--requirement", "tandem/rag/requirements.lock"]
-        subprocess.run(command, cwd=self.root, check=True)
-        build_data["force_include"][folder] = "tandem/rag/_packages"
+        for lock in sorted(Path(self.root, "tandem").glob("*/requirements.lock")):
+            folder = tempfile.mkdtemp()
+            command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-compile"]
+            command += ["--require-hashes", "--only-binary", ":all:", "--target", folder, "--requirement", str(lock)]
+            subprocess.run(command, check=True)
+            build_data["force_include"][folder] = f"tandem/{lock.parent.name}/_packages"

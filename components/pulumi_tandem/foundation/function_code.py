@@ -6,7 +6,6 @@ so it is the same bytes on every machine and for both processor architectures, a
 
 import functools
 import hashlib
-import importlib.util
 import os
 import shutil
 import subprocess
@@ -45,14 +44,18 @@ EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip can hold
 
 
 def runtime_folder() -> Path:
-    """The `tandem` package: beside this one in a checkout or a plugin's clone, else installed."""
-    checkout = Path(__file__).resolve().parents[3] / "tandem"
-    if (checkout / "rag" / "requirements.lock").is_file():
-        return checkout
-    specification = importlib.util.find_spec("tandem")
-    if specification is None or specification.origin is None:
-        raise pulumi.RunError("The package `tandem` (what the functions run) is missing. Reinstall pulumi-tandem.")
-    return Path(specification.origin).parent
+    """The package `tandem`: beside this one where both are installed, else beside `components/` in a clone.
+
+    Never by import: a user's program may have a `tandem` of its own. Raises `pulumi.RunError` where it isn't there.
+    """
+    installed = Path(__file__).resolve().parents[2]
+    for folder in (installed / "tandem", installed.parent / "tandem"):
+        if (folder / "rag" / "requirements.lock").is_file():
+            return folder
+    raise pulumi.RunError(
+        f"What the functions run, the package `tandem`, is neither in {installed} nor beside it: "
+        "use the whole repository of pulumi-tandem or its wheel, not a copy of components/ alone."
+    )
 
 
 def cache_folder() -> Path:

@@ -1,0 +1,109 @@
+"""The components where users have them: in a clone that a plugin is run from, in a wheel, beside another `tandem`."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.support.recorder import ROOT
+
+ZIPS = """
+import json, sys, zipfile
+import pulumi_tandem
+from pulumi_tandem.foundation.function_code import function_code
+zips = {name: str(function_code(f"tandem.rag.functions.{name}.handler").path) for name in ("query", "ingest")}
+names = {name: zipfile.ZipFile(path).namelist() for name, path in zips.items()}
+print(json.dumps({"names": names, "path": sys.path, "file": pulumi_tandem.__file__}))
+"""
+PLUGIN = """
+import json, runpy, sys
+import pulumi.provider.experimental as provider
+provider.component_provider_host = lambda *_, **__: print(json.dumps(sys.path))
+runpy.run_path(sys.argv[1], run_name="__main__")
+"""
+# In place of pip: a package, without a registry.
+PIP = """
+import pathlib, sys
+folder = pathlib.Path(sys.argv[sys.argv.index("--target") + 1], "pypdf")
+folder.mkdir(parents=True)
+(folder / "__init__.py").write_text("")
+"""
+
+
+def python(*arguments: str, cwd: Path, path: Path | None = None) -> subprocess.CompletedProcess:
+    """Run Python as a user does; `path` is what he has installed or where his plugin lies."""
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    env |= {"PYTHONPATH": str(path)} if path else {}
+    return subprocess.run([sys.executable, *arguments], cwd=cwd, env=env, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory) -> Path:
+    """As the engine clones a plugin's repository."""
+    folder = tmp_path_factory.mktemp("clone")
+    for name in ("components", "tandem", "scripts"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Path:
+    """What the wheel installs."""
+    folder = tmp_path_factory.mktemp("wheel")
+    (folder / "pip").mkdir()
+    (folder / "pip" / "__main__.py").write_text(PIP)
+    built = python("-m", "hatchling", "build", "-t", "wheel", "-d", str(folder), cwd=ROOT, path=folder)
+    assert built.returncode == 0, built.stderr
+    (wheel,) = folder.glob("*.whl")
+    with zipfile.ZipFile(wheel) as bundle:
+        bundle.extractall(folder / "site")
+    return folder / "site"
+
+
+@pytest.fixture
+def foreign(tmp_path) -> Path:
+    """A user's program folder with a `tandem` of his own, which Python finds first."""
+    (tmp_path / "tandem" / "rag").mkdir(parents=True)
+    for package in ("tandem", "tandem/rag"):
+        (tmp_path / package / "__init__.py").write_text("raise SystemExit('not ours')")
+    return tmp_path
+
+
+@pytest.mark.parametrize("place", ["clone", "site"])
+def test_functions_are_made_from_our_runtime_also_beside_a_foreign_one(place, foreign, request):
+    where = request.getfixturevalue(place) / ("components" if place == "clone" else "")
+    made = python("-c", ZIPS, cwd=foreign, path=where)
+    assert made.returncode == 0, made.stderr
+    told = json.loads(made.stdout)
+    assert told["file"].startswith(str(where))
+    for names in told["names"].values():
+        assert {"tandem/rag/functions/query.py", "tandem_contract/names.py"} <= set(names)
+    assert "pypdf/__init__.py" in told["names"]["ingest"]
+    assert str(where.parent) not in told["path"]
+
+
+def test_the_plugin_puts_its_own_folder_on_the_path_and_not_the_repositorys(clone, foreign):
+    hosted = python("-c", PLUGIN, str(clone / "components"), cwd=foreign)
+    assert hosted.returncode == 0, hosted.stderr
+    path = json.loads(hosted.stdout)
+    assert path.index(str(clone / "components")) == 0
+    assert str(clone) not in path
+
+
+def test_the_wheel_is_typed_and_ships_the_functions_packages(site):
+    assert (site / "tandem" / "rag" / "_packages" / "pypdf").is_dir()
+    assert all((site / name / "py.typed").is_file() for name in ("pulumi_tandem", "tandem_contract", "tandem"))
+
+
+@pytest.mark.faults
+def test_a_copy_of_the_components_alone_says_what_is_missing(foreign):
+    shutil.copytree(ROOT / "components", foreign / "components", ignore=shutil.ignore_patterns("__pycache__"))
+    hosted = python(str(foreign / "components"), "127.0.0.1:1", cwd=foreign)
+    assert hosted.returncode == 1 and hosted.stdout == ""
+    (sentence,) = hosted.stderr.splitlines()
+    assert "the package `tandem`" in sentence and "use the whole repository of pulumi-tandem or its wheel" in sentence
