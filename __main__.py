@@ -3,38 +3,24 @@
 import pulumi
 from pulumi_tandem import FineTuningEnvironment, HybridEnvironment, HybridEnvironmentArgs, RagEnvironment
 from pulumi_tandem.configuration import environment, stack_configuration
+from pulumi_tandem.foundation.outputs import declared
+from tandem_contract.fields import camel
 
-RAG_OUTPUTS = {
-    "queryUrl": "query_url",
-    "documentsBucket": "documents_bucket",
-    "collectionEndpoint": "collection_endpoint",
-    "ledgerTable": "ledger_table",
-    "deadLetterQueueUrl": "dead_letter_queue_url",
-}
-TUNING_OUTPUTS = {
-    "datasetBucket": "dataset_bucket",
-    "artifactBucket": "artifact_bucket",
-    "trainingPipelineArn": "training_pipeline_arn",
-    "runEnvelopeParameter": "run_envelope_parameter",
-    "modelPackageGroup": "model_package_group",
-    "imageRepositoryUrl": "image_repository_url",
-    "trackingUri": "tracking_uri",
-    "endpointName": "endpoint_name",
-    "inferenceComponent": "inference_component",
-}
+FOR_PROGRAMS = {"query_invoke_arn", "index_name", "api_name", "guard_function"}  # which make something of them
 
 wanted = environment(stack_configuration())
 if wanted.kind == "rag":
-    made, outputs = RagEnvironment("rag", wanted.arguments["rag"]), RAG_OUTPUTS
+    made = RagEnvironment("rag", wanted.arguments["rag"])
 elif wanted.kind == "finetuning":
-    made, outputs = FineTuningEnvironment("tuning", wanted.arguments["finetuning"]), TUNING_OUTPUTS
+    made = FineTuningEnvironment("tuning", wanted.arguments["finetuning"])
 else:
     parts: HybridEnvironmentArgs = {
         "rag": wanted.arguments["rag"],
         "finetuning": wanted.arguments["finetuning"],
         **wanted.arguments["hybrid"],
     }
-    made, outputs = HybridEnvironment("hybrid", parts), RAG_OUTPUTS | TUNING_OUTPUTS
+    made = HybridEnvironment("hybrid", parts)
 
-for key, attribute in outputs.items():
-    pulumi.export(key, getattr(made, attribute))
+for output in declared(type(made)):
+    if output not in FOR_PROGRAMS:
+        pulumi.export(camel(output), getattr(made, output))

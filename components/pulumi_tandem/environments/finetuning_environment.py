@@ -15,6 +15,7 @@ from ..finetuning.training_images import TrainingImages
 from ..finetuning.training_pipeline import TrainingPipeline, TrainingPipelineArgs
 from ..foundation.arguments import valid
 from ..foundation.data_bucket import DataBucket
+from ..foundation.outputs import register
 from ..foundation.retention import Retention
 from ..foundation.tags import environment_tags
 from ..foundation.usage import register_usage
@@ -48,6 +49,8 @@ class FineTuningEnvironment(pulumi.ComponentResource):
     """Name of the endpoint; empty without one."""
     inference_component: pulumi.Output[str]
     """Name of the inference component that requests have to name; empty unless the endpoint scales to zero."""
+    guard_function: pulumi.Output[str]
+    """Name of the cost guard's function, to run it at will."""
 
     def __init__(self, name: str, args: FineTuningEnvironmentArgs, opts: pulumi.ResourceOptions | None = None):
         settings = valid(f"FineTuningEnvironment {name!r}", FINETUNING, args)
@@ -114,16 +117,4 @@ class FineTuningEnvironment(pulumi.ComponentResource):
         self.training_pipeline_arn, self.run_envelope_parameter = pipeline.pipeline_arn, pipeline.envelope_parameter
         self.model_package_group, self.image_repository_url = registry.group_name, images.repository_url
         self.guard_function = guard.function_name
-        self.register_outputs(
-            {
-                "datasetBucket": self.dataset_bucket,
-                "artifactBucket": self.artifact_bucket,
-                "trainingPipelineArn": self.training_pipeline_arn,
-                "runEnvelopeParameter": self.run_envelope_parameter,
-                "modelPackageGroup": self.model_package_group,
-                "imageRepositoryUrl": self.image_repository_url,
-                "trackingUri": self.tracking_uri,
-                "endpointName": self.endpoint_name,
-                "inferenceComponent": self.inference_component,
-            }
-        )
+        register(self)

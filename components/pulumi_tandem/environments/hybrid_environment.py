@@ -9,6 +9,7 @@ from tandem_contract.names import Tag
 from ..arguments import HybridEnvironmentArgs
 from ..finetuning.inference_endpoint import EndpointMode
 from ..foundation.arguments import valid
+from ..foundation.outputs import declared, register
 from .finetuning_environment import FineTuningEnvironment
 from .finetuning_fields import FINETUNING
 from .hybrid_dashboard import hybrid_dashboard
@@ -101,35 +102,9 @@ class HybridEnvironment(pulumi.ComponentResource):
         answers = RagEnvironment(f"{name}-rag", asked, opts=child)
         if args.get("dashboard"):
             hybrid_dashboard(f"{name}-dashboard", answers, tuned, served=served, parent=self)
-        self.query_url, self.query_invoke_arn = answers.query_url, answers.query_invoke_arn
-        self.documents_bucket = answers.documents_bucket
-        self.collection_endpoint, self.ledger_table = answers.collection_endpoint, answers.ledger_table
-        self.dead_letter_queue_url = answers.dead_letter_queue_url
-        self.dataset_bucket, self.artifact_bucket = tuned.dataset_bucket, tuned.artifact_bucket
-        self.training_pipeline_arn = tuned.training_pipeline_arn
-        self.run_envelope_parameter = tuned.run_envelope_parameter
-        self.model_package_group, self.image_repository_url = tuned.model_package_group, tuned.image_repository_url
-        self.tracking_uri, self.endpoint_name = tuned.tracking_uri, tuned.endpoint_name
-        self.inference_component = tuned.inference_component
-        self.register_outputs(
-            {
-                "queryUrl": self.query_url,
-                "queryInvokeArn": self.query_invoke_arn,
-                "documentsBucket": self.documents_bucket,
-                "collectionEndpoint": self.collection_endpoint,
-                "ledgerTable": self.ledger_table,
-                "deadLetterQueueUrl": self.dead_letter_queue_url,
-                "datasetBucket": self.dataset_bucket,
-                "artifactBucket": self.artifact_bucket,
-                "trainingPipelineArn": self.training_pipeline_arn,
-                "runEnvelopeParameter": self.run_envelope_parameter,
-                "modelPackageGroup": self.model_package_group,
-                "imageRepositoryUrl": self.image_repository_url,
-                "trackingUri": self.tracking_uri,
-                "endpointName": self.endpoint_name,
-                "inferenceComponent": self.inference_component,
-            }
-        )
+        for output in declared(HybridEnvironment):
+            setattr(self, output, getattr(answers if output in declared(RagEnvironment) else tuned, output))
+        register(self)
 
 
 def _part(name: str, args: HybridEnvironmentArgs, key: str) -> Any:

@@ -6,6 +6,7 @@ from tandem_contract.usage import rag_usage
 from ..arguments import RagEnvironmentArgs
 from ..foundation.arguments import valid
 from ..foundation.data_bucket import DataBucket
+from ..foundation.outputs import register
 from ..foundation.rest_endpoint import Auth
 from ..foundation.retention import Retention
 from ..foundation.tags import environment_tags
@@ -33,6 +34,8 @@ class RagEnvironment(pulumi.ComponentResource):
     """URL to post questions to."""
     query_invoke_arn: pulumi.Output[str]
     """ARN for the `execute-api:Invoke` permission of who may ask."""
+    api_name: pulumi.Output[str]
+    """Name of the query API, as its metrics have it."""
     documents_bucket: pulumi.Output[str]
     """Name of the bucket for the documents."""
     collection_endpoint: pulumi.Output[str]
@@ -103,14 +106,4 @@ class RagEnvironment(pulumi.ComponentResource):
         self.documents_bucket = documents.bucket_name
         self.collection_endpoint, self.index_name = store.endpoint, store.index_name
         self.ledger_table, self.dead_letter_queue_url = ledger.table_name, ingestion.dead_letter_url
-        self.register_outputs(
-            {
-                "queryUrl": self.query_url,
-                "queryInvokeArn": self.query_invoke_arn,
-                "documentsBucket": self.documents_bucket,
-                "collectionEndpoint": self.collection_endpoint,
-                "indexName": self.index_name,
-                "ledgerTable": self.ledger_table,
-                "deadLetterQueueUrl": self.dead_letter_queue_url,
-            }
-        )
+        register(self)

@@ -8,6 +8,7 @@ from tandem_contract.names import Tag, Variable
 
 from ..foundation.arns import account_arn
 from ..foundation.function import Function
+from ..foundation.outputs import register
 from ..foundation.policy import allow
 from ..foundation.schedule import every
 from ..foundation.tags import Tags
@@ -109,4 +110,4 @@ class CostGuard(pulumi.ComponentResource):
                 opts=child,
             )
         self.function_name = function.function_name
-        self.register_outputs({"functionName": self.function_name})
+        register(self)

@@ -7,6 +7,7 @@ from pulumi_aws import iam, sagemaker
 
 from ..foundation.data_bucket import DataBucket
 from ..foundation.names import physical_name
+from ..foundation.outputs import register
 from ..foundation.policy import Statement, allow, policy_document, trust
 from ..foundation.tags import Tags
 
@@ -98,4 +99,4 @@ class ExperimentTracking(pulumi.ComponentResource):
             self.log_statements = [allow(LOG_TO_APP if args["tracking"] == APP else LOG_TO_SERVER, self.tracking_uri)]
         else:
             self.tracking_uri, self.log_statements = pulumi.Output.from_input(args["tracking"]), []
-        self.register_outputs({"trackingUri": self.tracking_uri})
+        register(self)

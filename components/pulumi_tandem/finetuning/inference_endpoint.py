@@ -10,6 +10,7 @@ from tandem_contract.names import Tag
 from ..foundation.alarms import alarm
 from ..foundation.data_bucket import DataBucket
 from ..foundation.names import physical_name
+from ..foundation.outputs import register
 from ..foundation.policy import allow, policy_document, trust
 from ..foundation.tags import Tags
 from .images import host_ami, may_pull
@@ -174,13 +175,7 @@ class InferenceEndpoint(pulumi.ComponentResource):
                 parent=self,
             )
         self.endpoint_name, self.endpoint_arn = endpoint.name, endpoint.arn
-        self.register_outputs(
-            {
-                "endpointName": self.endpoint_name,
-                "endpointArn": self.endpoint_arn,
-                "inferenceComponent": self.inference_component,
-            }
-        )
+        register(self)
 
     def _permissions(self, artifacts: DataBucket, args: InferenceEndpointArgs) -> pulumi.Output[str]:
         return policy_document(

@@ -8,6 +8,7 @@ from pulumi_aws import cloudwatch, sagemaker
 
 from ..foundation.arns import account_arn
 from ..foundation.names import physical_name
+from ..foundation.outputs import register
 from ..foundation.tags import Tags
 
 
@@ -64,4 +65,4 @@ class ModelRegistry(pulumi.ComponentResource):
         self.group_name, self.group_arn = group.model_package_group_name, group.arn
         packages = pulumi.Output.concat("model-package/", self.group_name, "/*")
         self.package_arns = account_arn("sagemaker", packages, self)
-        self.register_outputs({"groupName": self.group_name})
+        register(self)

@@ -8,6 +8,7 @@ from tandem_contract.names import CleanUp
 
 from ..foundation.arns import account_arn
 from ..foundation.function import Function
+from ..foundation.outputs import register
 from ..foundation.policy import allow
 from ..foundation.tags import Tags
 from .model_registry import ModelRegistry
@@ -66,4 +67,4 @@ class RunCleanup(pulumi.ComponentResource):
             input=pulumi.Output.json_dumps(payload),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[function]),
         )
-        self.register_outputs({})
+        register(self)

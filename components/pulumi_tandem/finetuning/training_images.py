@@ -6,6 +6,7 @@ from typing import NotRequired, TypedDict
 import pulumi
 from pulumi_aws import ecr
 
+from ..foundation.outputs import register
 from ..foundation.retention import Retention, holding_data
 from ..foundation.tags import Tags
 
@@ -71,4 +72,4 @@ class TrainingImages(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.repository_url, self.repository_arn = repository.repository_url, repository.arn
-        self.register_outputs({"repositoryUrl": self.repository_url, "repositoryArn": self.repository_arn})
+        register(self)

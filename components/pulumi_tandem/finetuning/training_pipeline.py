@@ -13,6 +13,7 @@ from ..foundation.alarms import alarm
 from ..foundation.arns import account_arn
 from ..foundation.data_bucket import DataBucket
 from ..foundation.function import Function
+from ..foundation.outputs import register
 from ..foundation.policy import allow, policy_document, trust
 from ..foundation.tags import Tags
 from .images import image_uri, may_pull
@@ -141,13 +142,7 @@ class TrainingPipeline(pulumi.ComponentResource):
             parent=self,
         )
         self.pipeline_arn, self.job_role_arn, self.envelope_parameter = machine.arn, job_role.arn, parameter.name
-        self.register_outputs(
-            {
-                "pipelineArn": self.pipeline_arn,
-                "jobRoleArn": self.job_role_arn,
-                "envelopeParameter": self.envelope_parameter,
-            }
-        )
+        register(self)
 
     def _functions(
         self,

@@ -3,6 +3,8 @@
 import pulumi
 from pulumi_aws import cloudwatch
 
+from .tags import Tags
+
 
 def alarm(
     name: str,
@@ -17,7 +19,7 @@ def alarm(
     parent: pulumi.Resource,
     period_seconds: int = 300,
     periods: int = 1,
-    tags: pulumi.Input[dict[str, pulumi.Input[str]]] | None = None,
+    tags: Tags | None = None,
 ) -> cloudwatch.MetricAlarm:
     """An alarm above `threshold`; silence is healthy. Costs $0.10 a month; the first ten of an account are free."""
     return cloudwatch.MetricAlarm(

@@ -5,8 +5,10 @@ from typing import NotRequired, TypedDict
 import pulumi
 from pulumi_aws import s3
 
+from .outputs import register
 from .policy import only_tls, policy_document
 from .retention import Retention, holding_data
+from .tags import Tags
 
 NONCURRENT_DAYS = 30
 
@@ -16,7 +18,7 @@ class DataBucketArgs(TypedDict):
 
     retention: Retention
     """`keep` protects the bucket; `erase` empties and deletes it at destroy."""
-    tags: NotRequired[pulumi.Input[dict[str, pulumi.Input[str]]]]
+    tags: NotRequired[Tags]
     """Cost-allocation tags."""
 
 
@@ -85,4 +87,4 @@ class DataBucket(pulumi.ComponentResource):
 
         self.bucket_name = bucket.id
         self.bucket_arn = bucket.arn
-        self.register_outputs({"bucketName": self.bucket_name, "bucketArn": self.bucket_arn})
+        register(self)

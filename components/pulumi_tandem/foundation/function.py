@@ -7,7 +7,9 @@ import pulumi
 from pulumi_aws import cloudwatch, iam, lambda_
 
 from .function_code import function_code
+from .outputs import register
 from .policy import allow, policy_document, trust
+from .tags import Tags
 
 RUNTIME = "python3.12"
 LOG_DAYS = 14
@@ -26,7 +28,7 @@ class FunctionArgs(TypedDict):
     """Memory, which also buys processor time: 1,769 MB is one vCPU."""
     timeout_seconds: int
     """Longest run."""
-    tags: NotRequired[pulumi.Input[dict[str, pulumi.Input[str]]]]
+    tags: NotRequired[Tags]
     """Cost-allocation tags."""
 
 
@@ -75,4 +77,4 @@ class Function(pulumi.ComponentResource):
         )
         self.function_name, self.function_arn = function.name, function.arn
         self.invoke_arn, self.role_arn = function.invoke_arn, role.arn
-        self.register_outputs({"functionName": self.function_name, "functionArn": self.function_arn})
+        register(self)

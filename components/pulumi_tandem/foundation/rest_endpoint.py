@@ -7,6 +7,8 @@ import pulumi
 from pulumi_aws import apigateway, lambda_
 
 from .function import Function
+from .outputs import register
+from .tags import Tags
 
 STAGE = "v1"
 TIMEOUT_MILLISECONDS = 29_000  # API Gateway's own limit for a regional REST API
@@ -32,7 +34,7 @@ class RestEndpointArgs(TypedDict):
     """The Cognito user pool; needed for `jwt`."""
     requests_per_second: int
     """Sustained rate above which callers get 429; bursts may be twice that."""
-    tags: NotRequired[pulumi.Input[dict[str, pulumi.Input[str]]]]
+    tags: NotRequired[Tags]
     """Cost-allocation tags."""
 
 
@@ -48,6 +50,8 @@ class RestEndpoint(pulumi.ComponentResource):
     """URL of the route."""
     invoke_arn: pulumi.Output[str]
     """ARN for an `execute-api:Invoke` permission."""
+    api_name: pulumi.Output[str]
+    """Name of the API, as its metrics have it."""
 
     def __init__(
         self, name: str, function: Function, args: RestEndpointArgs, opts: pulumi.ResourceOptions | None = None
@@ -128,4 +132,4 @@ class RestEndpoint(pulumi.ComponentResource):
         self.url = pulumi.Output.concat(stage.invoke_url, f"/{args['route']}")
         self.invoke_arn = pulumi.Output.concat(api.execution_arn, f"/{STAGE}/POST/{args['route']}")
         self.api_name = api.name
-        self.register_outputs({"url": self.url, "invokeArn": self.invoke_arn})
+        register(self)

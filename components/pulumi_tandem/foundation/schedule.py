@@ -8,7 +8,7 @@ from .tags import Tags
 
 
 def every(
-    name: str, minutes: int, function: Function, *, description: str, tags: pulumi.Input[Tags], parent: pulumi.Resource
+    name: str, minutes: int, function: Function, *, description: str, tags: Tags, parent: pulumi.Resource
 ) -> None:
     """Run a function every so many minutes: a rule, its target and the permission. Bills as the function does."""
     child = pulumi.ResourceOptions(parent=parent)

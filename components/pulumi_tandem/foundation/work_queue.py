@@ -6,7 +6,9 @@ import pulumi
 from pulumi_aws import sqs
 
 from .alarms import alarm
+from .outputs import register
 from .policy import only_tls, policy_document
+from .tags import Tags
 
 RETENTION_SECONDS = 14 * 24 * 3600  # the longest that SQS keeps a message
 
@@ -20,7 +22,7 @@ class WorkQueueArgs(TypedDict):
     """Attempts before a message goes to the dead-letter queue."""
     alarm_topic_arn: NotRequired[pulumi.Input[str]]
     """SNS topic that the alarms notify."""
-    tags: NotRequired[pulumi.Input[dict[str, pulumi.Input[str]]]]
+    tags: NotRequired[Tags]
     """Cost-allocation tags."""
 
 
@@ -104,14 +106,7 @@ class WorkQueue(pulumi.ComponentResource):
         )
         self.queue_arn, self.queue_url = queue.arn, queue.url
         self.dead_letter_arn, self.dead_letter_url = dead_letters.arn, dead_letters.url
-        self.register_outputs(
-            {
-                "queueArn": self.queue_arn,
-                "queueUrl": self.queue_url,
-                "deadLetterArn": self.dead_letter_arn,
-                "deadLetterUrl": self.dead_letter_url,
-            }
-        )
+        register(self)
 
 
 def _from_events(arn: pulumi.Output[str]) -> dict:

@@ -9,7 +9,9 @@ from tandem_contract.names import Variable
 from ..foundation.bedrock import embedder_resources
 from ..foundation.data_bucket import DataBucket
 from ..foundation.function import Function
+from ..foundation.outputs import register
 from ..foundation.policy import allow
+from ..foundation.tags import Tags
 from ..foundation.work_queue import WorkQueue
 from .ledger import Ledger
 from .sweep import Sweep
@@ -34,7 +36,7 @@ class IngestionPipelineArgs(TypedDict):
     """How often bucket, ledger and index are compared."""
     alarm_topic_arn: NotRequired[pulumi.Input[str]]
     """SNS topic that alarms notify."""
-    tags: NotRequired[pulumi.Input[dict[str, pulumi.Input[str]]]]
+    tags: NotRequired[Tags]
     """Cost-allocation tags."""
 
 
@@ -138,4 +140,4 @@ class IngestionPipeline(pulumi.ComponentResource):
         )
         Sweep(f"{name}-sweep", bucket, ledger, store, queue, {"minutes": args["sweep_minutes"], **shared}, opts=child)
         self.queue_url, self.dead_letter_url = queue.queue_url, queue.dead_letter_url
-        self.register_outputs({"queueUrl": self.queue_url, "deadLetterUrl": self.dead_letter_url})
+        register(self)

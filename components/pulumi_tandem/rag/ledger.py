@@ -5,7 +5,9 @@ from typing import NotRequired, TypedDict
 import pulumi
 from pulumi_aws import dynamodb
 
+from ..foundation.outputs import register
 from ..foundation.retention import Retention, holding_data
+from ..foundation.tags import Tags
 
 
 class LedgerArgs(TypedDict):
@@ -13,7 +15,7 @@ class LedgerArgs(TypedDict):
 
     retention: Retention
     """`keep` protects the table, also in DynamoDB itself; `erase` deletes it at destroy."""
-    tags: NotRequired[pulumi.Input[dict[str, pulumi.Input[str]]]]
+    tags: NotRequired[Tags]
     """Cost-allocation tags."""
 
 
@@ -43,4 +45,4 @@ class Ledger(pulumi.ComponentResource):
             opts=holding_data(self, args["retention"]),
         )
         self.table_name, self.table_arn = table.name, table.arn
-        self.register_outputs({"tableName": self.table_name, "tableArn": self.table_arn})
+        register(self)

@@ -10,8 +10,10 @@ from ..foundation.alarms import alarm
 from ..foundation.arns import account_arn
 from ..foundation.bedrock import embedder_resources, invoke_resources
 from ..foundation.function import Function
+from ..foundation.outputs import register
 from ..foundation.policy import allow
 from ..foundation.rest_endpoint import STAGE, Auth, RestEndpoint, RestEndpointArgs
+from ..foundation.tags import Tags
 from .ledger import Ledger
 from .vector_store import Permission, VectorStore
 
@@ -33,7 +35,7 @@ class QueryApiArgs(TypedDict):
     """The Cognito user pool; needed for `jwt`."""
     alarm_topic_arn: NotRequired[pulumi.Input[str]]
     """SNS topic that the alarm notifies."""
-    tags: NotRequired[pulumi.Input[dict[str, pulumi.Input[str]]]]
+    tags: NotRequired[Tags]
     """Cost-allocation tags."""
 
 
@@ -49,6 +51,8 @@ class QueryApi(pulumi.ComponentResource):
     """URL to post questions to."""
     invoke_arn: pulumi.Output[str]
     """ARN for the `execute-api:Invoke` permission of who may ask."""
+    api_name: pulumi.Output[str]
+    """Name of the API, as its metrics have it."""
 
     def __init__(
         self,
@@ -137,4 +141,4 @@ class QueryApi(pulumi.ComponentResource):
             )
         self.query_url, self.invoke_arn = endpoint.url, endpoint.invoke_arn
         self.api_name = endpoint.api_name
-        self.register_outputs({"queryUrl": self.query_url, "invokeArn": self.invoke_arn})
+        register(self)

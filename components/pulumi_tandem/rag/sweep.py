@@ -8,8 +8,10 @@ from tandem_contract.names import Metric, Variable
 from ..foundation.alarms import alarm
 from ..foundation.data_bucket import DataBucket
 from ..foundation.function import Function
+from ..foundation.outputs import register
 from ..foundation.policy import allow
 from ..foundation.schedule import every
+from ..foundation.tags import Tags
 from ..foundation.work_queue import WorkQueue
 from .ledger import Ledger
 from .vector_store import Permission, VectorStore
@@ -22,7 +24,7 @@ class SweepArgs(TypedDict):
     """How often it runs."""
     alarm_topic_arn: NotRequired[pulumi.Input[str]]
     """SNS topic that the alarm notifies."""
-    tags: NotRequired[pulumi.Input[dict[str, pulumi.Input[str]]]]
+    tags: NotRequired[Tags]
     """Cost-allocation tags."""
 
 
@@ -91,4 +93,4 @@ class Sweep(pulumi.ComponentResource):
             parent=self,
         )
         self.function_name = function.function_name
-        self.register_outputs({"functionName": self.function_name})
+        register(self)

@@ -12,6 +12,7 @@ from tandem_contract.names import EnsureIndex, Variable
 from ..foundation.function import Function
 from ..foundation.policy import Statement, allow
 from ..foundation.retention import Retention
+from ..foundation.tags import Tags
 from .ledger import Ledger
 
 
@@ -45,7 +46,7 @@ class VectorStoreArgs(TypedDict):
     """Tokens that a chunk repeats of the one before. A change makes a new index version."""
     retention: Retention
     """`keep` protects the store; `erase` deletes it with its indices at destroy."""
-    tags: NotRequired[pulumi.Input[dict[str, pulumi.Input[str]]]]
+    tags: NotRequired[Tags]
     """Cost-allocation tags."""
 
 

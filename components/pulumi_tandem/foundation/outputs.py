@@ -1,0 +1,19 @@
+"""Outputs of components, as their classes declare them."""
+
+import inspect
+from typing import get_origin
+
+import pulumi
+from tandem_contract.fields import camel
+
+
+def declared(component: type[pulumi.ComponentResource]) -> list[str]:
+    """The attributes that a component's class, or a class of ours below it, annotates as outputs."""
+    classes = [each for each in reversed(component.__mro__) if issubclass(each, pulumi.ComponentResource)][1:]
+    annotations = {name: kind for each in classes for name, kind in inspect.get_annotations(each).items()}
+    return [name for name, kind in annotations.items() if get_origin(kind) is pulumi.Output]
+
+
+def register(component: pulumi.ComponentResource) -> None:
+    """Tell the engine a component's outputs: the last thing that a constructor does."""
+    component.register_outputs({camel(name): getattr(component, name) for name in declared(type(component))})
