@@ -13,7 +13,8 @@ from tandem_contract.usage import RUN_USAGE, SECONDS_AN_HOUR
 from ..finetuning.experiment_tracking import APP, NONE, SERVER
 from ..finetuning.images import SERVING, TRAINING, check_images
 from ..finetuning.inference_endpoint import EndpointMode
-from ..foundation.retention import Retention
+from ..foundation.retention import retention_of
+from ..foundation.tags import TAGS
 
 
 def _limit(name: str, help: str, **changes: Any) -> Field:
@@ -134,23 +135,14 @@ FINETUNING = Table(
             remedy="0 makes no budget.",
         ),
         "alert_email": Field("", "Who gets the budget's alerts; without it only the alarm topic does."),
-        "retention": Field(
-            "keep",
-            "What destroy does to data sets, models and images: `keep` refuses (protect), `erase` deletes them.",
-            choices=Retention,
-        ),
+        "retention": retention_of("data sets, models and images"),
         "run_usage": Field({}, "Assumptions of fine-tuning that `tandem cost` counts with.", table=RUN_USAGE),
         "alarm_topic_arn": Field(
             "",
             "SNS topic that alarms, approvals and the budget notify; without it alarms are only visible in CloudWatch.",
             output=True,
         ),
-        "tags": Field(
-            {},
-            "Cost-allocation tags on everything that takes tags; `tandem:environment` and `tandem:stack` are set in "
-            "any case.",
-            config=False,
-        ),
+        "tags": TAGS,
     },
     _rules,
 )

@@ -10,7 +10,8 @@ from tandem_contract.fields import Field, Table
 from tandem_contract.usage import QUERY_USAGE
 
 from ..foundation.rest_endpoint import Auth
-from ..foundation.retention import Retention
+from ..foundation.retention import retention_of
+from ..foundation.tags import TAGS
 from ..rag import domain_vector_store, serverless_vector_store
 from ..rag.vector_store import StoreKind
 
@@ -138,21 +139,12 @@ RAG = Table(
             remedy="Give the ARN of the pool whose tokens are accepted, or set auth to iam.",
             output=True,
         ),
-        "retention": Field(
-            "keep",
-            "What destroy does to documents, ledger and index: `keep` refuses (protect), `erase` deletes them.",
-            choices=Retention,
-        ),
+        "retention": retention_of("documents, ledger and index"),
         "query_usage": Field({}, "Assumptions that `tandem cost` counts with.", table=QUERY_USAGE),
         "alarm_topic_arn": Field(
             "", "SNS topic that alarms notify; without it they are only visible in CloudWatch.", output=True
         ),
-        "tags": Field(
-            {},
-            "Cost-allocation tags on everything that takes tags; `tandem:environment` and `tandem:stack` are set in "
-            "any case.",
-            config=False,
-        ),
+        "tags": TAGS,
     },
     _rules,
 )

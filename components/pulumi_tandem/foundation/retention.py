@@ -3,6 +3,7 @@
 from enum import Enum
 
 import pulumi
+from tandem_contract.fields import Field
 
 
 class Retention(str, Enum):
@@ -12,6 +13,12 @@ class Retention(str, Enum):
     """Refuses: the resources are protected. To let go: `pulumi state unprotect --all`, set `erase`, `pulumi up`."""
     ERASE = "erase"
     """Deletes them with everything in them; for stacks that can be made again."""
+
+
+def retention_of(data: str) -> Field:
+    """The key that decides what becomes of this data."""
+    text = f"What destroy does to {data}: `keep` refuses (protect), `erase` deletes them."
+    return Field("keep", text, choices=Retention)
 
 
 def holding_data(parent: pulumi.Resource, retention: Retention) -> pulumi.ResourceOptions:

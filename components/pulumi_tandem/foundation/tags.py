@@ -3,9 +3,15 @@
 from collections.abc import Mapping
 
 import pulumi
+from tandem_contract.fields import Field
 from tandem_contract.names import Tag
 
 Tags = dict[str, pulumi.Input[str]]
+TAGS = Field(
+    {},
+    f"Cost-allocation tags on everything that takes tags; `{Tag.ENVIRONMENT}` and `{Tag.STACK}` are set in any case.",
+    config=False,
+)
 
 
 def environment_tags(name: str, tags: Mapping[str, str]) -> Tags:
