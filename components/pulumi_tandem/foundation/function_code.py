@@ -34,10 +34,11 @@ class Group(NamedTuple):
     """The packages that it carries: a lock file below `tandem`."""
 
 
+READING = ("rag/documents/", "rag/extract", "rag/ingest.py", "rag/functions/ingest.py")
 # A handler's group is the first that fits.
 GROUPS = (
     Group("ingest", "tandem.rag.functions.ingest.", ("runtime", "models", "rag"), lock="rag/requirements.lock"),
-    Group("retrieval", "tandem.rag.functions.", ("runtime", "models", "rag"), without=("rag/extract",)),
+    Group("retrieval", "tandem.rag.functions.", ("runtime", "models", "rag"), without=READING),
     Group("tuning", "tandem.finetuning.functions.", ("runtime", "finetuning"), without=("finetuning/training/",)),
 )
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip can hold
