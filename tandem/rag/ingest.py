@@ -16,8 +16,9 @@ from tandem_contract.errors import Unavailable
 from tandem.runtime.retry import Deadline
 
 from .chunk import BYTES_PER_TOKEN, Chunk, chunk
+from .documents import check_size, extract
+from .documents.section import Rejected, Section
 from .embed import Embedder
-from .extract import Rejected, Section, check_size, extract
 from .index_version import IndexVersion
 from .lease import Lease, StoredObject
 from .ledger import INDEXED, Ledger
