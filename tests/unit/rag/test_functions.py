@@ -247,13 +247,28 @@ def test_query_without_generation_gives_whole_passages(answering: Stack):
     [
         ("{", ["the body is not JSON"]),
         ("[]", ["the body is a JSON list"]),
-        ({}, ["question is null"]),
-        ({"question": "x" * (MAX_CHARACTERS + 1)}, ["2001 characters"]),
+        ({}, ["1 mistake", "question: null is not allowed (a text of 1 to 2000 characters)"]),
+        ({"question": "x" * (MAX_CHARACTERS + 1)}, ["question: 2001 characters are not allowed"]),
         (
             {"question": " ", "top_k": 21, "generate": 1, "filter": {"team": "x", "metadata.a": [1]}, "temperature": 0},
-            ["'temperature' is unknown", "question is", "top_k is 21", "generate is 1", "'team'", "metadata.a"],
+            [
+                *(
+                    "6 mistakes",
+                    "temperature: is not a field",
+                    "question: ' '",
+                    "top_k: 21 is not allowed (a whole number",
+                ),
+                *(
+                    "generate: 1 is not allowed (true or false)",
+                    "filter.team: is not a field",
+                    "filter.metadata.a: [1]",
+                ),
+            ],
         ),
-        ({"question": "x", "top_k": True, "filter": "a"}, ["top_k is true", "filter is"]),
+        (
+            {"question": "x", "top_k": True, "filter": "a"},
+            ["top_k: true is not allowed", "filter: 'a' is not a mapping"],
+        ),
         ({"question": "x", "filter": {"document": []}}, ["1 to 100 texts"]),
     ],
 )
