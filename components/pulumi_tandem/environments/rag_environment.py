@@ -11,12 +11,13 @@ from ..foundation.rest_endpoint import Auth
 from ..foundation.retention import Retention
 from ..foundation.tags import environment_tags
 from ..foundation.usage import register_usage
-from ..rag.domain_vector_store import DomainVectorStore, DomainVectorStoreArgs
 from ..rag.ingestion_pipeline import IngestionPipeline, IngestionPipelineArgs
 from ..rag.ledger import Ledger
 from ..rag.query_api import QueryApi, QueryApiArgs
-from ..rag.serverless_vector_store import ServerlessVectorStore, ServerlessVectorStoreArgs
-from ..rag.vector_store import StoreKind, VectorStore, VectorStoreArgs
+from ..rag.stores import StoreKind
+from ..rag.stores.base import VectorStore, VectorStoreArgs
+from ..rag.stores.domain import DomainVectorStore, DomainVectorStoreArgs
+from ..rag.stores.serverless import ServerlessVectorStore, ServerlessVectorStoreArgs
 from .rag_fields import RAG
 
 

@@ -1,28 +1,19 @@
-"""What a vector store is to those that use it."""
+"""What every vector store is to those that use it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable
 from enum import Enum
-from typing import NotRequired, TypedDict
+from typing import NamedTuple, NotRequired, TypedDict
 
 import pulumi
 from pulumi_aws import lambda_
 from tandem_contract.names import EnsureIndex, Variable
 
-from ..foundation.function import Function
-from ..foundation.policy import Statement, allow
-from ..foundation.retention import Retention
-from ..foundation.tags import Tags
-from .ledger import Ledger
-
-
-class StoreKind(str, Enum):
-    """Where chunks and embeddings are kept."""
-
-    SERVERLESS = "serverless"
-    """An OpenSearch Serverless collection: costs nothing while nobody asks, and wakes in 10 to 30 seconds."""
-    DOMAIN = "domain"
-    """An OpenSearch domain: the same bill each month, and never asleep; for a steady volume."""
+from ...foundation.function import Function
+from ...foundation.policy import Statement, allow
+from ...foundation.retention import Retention
+from ...foundation.tags import Tags
+from ..ledger import Ledger
 
 
 class Permission(Enum):
@@ -34,7 +25,7 @@ class Permission(Enum):
 
 
 class VectorStoreArgs(TypedDict):
-    """Arguments of every vector store."""
+    """Arguments of every vector store, beside the fields of its own."""
 
     embedder: str
     """Bedrock embedding model. A change makes a new index version beside the active one."""
@@ -50,53 +41,35 @@ class VectorStoreArgs(TypedDict):
     """Cost-allocation tags."""
 
 
-class VectorStore(pulumi.ComponentResource, ABC):
-    """A store of chunks and embeddings, and its index of one embedder, dimension and chunking.
+class Grant(NamedTuple):
+    """What lets a role do something in the indices of a store."""
 
-    The kinds differ in what they cost and in how they let a role in; requests and answers are the same.
-    """
+    statements: list[Statement]
+    """IAM statements of the role."""
+    for_role: Callable[[pulumi.ComponentResource, str, pulumi.Input[str]], list[pulumi.Resource]] = lambda *_: []
+    """(component, name, ARN of the role) -> what else it takes, made as the component's children. Apart, because the
+    role of a function is made with its statements."""
+
+
+class VectorStore(pulumi.ComponentResource, ABC):
+    """A store of chunks and embeddings, and its index of one embedder, dimension and chunking."""
 
     endpoint: pulumi.Output[str]
-    """URL of the store's OpenSearch API."""
+    """URL of the store."""
     index_name: pulumi.Output[str]
     """Name of the index of this embedder, dimension and chunking."""
 
     @abstractmethod
-    def statements(self, *permissions: Permission) -> list[Statement]:
-        """The IAM statements that a role needs for these permissions."""
+    def grant(self, *permissions: Permission) -> Grant:
+        """What lets a role do these things."""
 
-    @abstractmethod
-    def grant(
-        self, component: pulumi.ComponentResource, name: str, role_arn: pulumi.Input[str], *permissions: Permission
-    ) -> Sequence[pulumi.Resource]:
-        """What a role needs besides its statements, made as children of `component`."""
+    def _ensured_index(self, name: str, ledger: Ledger, args: VectorStoreArgs, service: str) -> pulumi.Output[str]:
+        """The name of the index, which a function ensures when a deployment changes any of this.
 
-    def _ensure_index(
-        self, name: str, ledger: Ledger, args: VectorStoreArgs, host: pulumi.Output[str], service: str
-    ) -> None:
-        """Have a function ensure, when a deployment changes any of this, that the index exists; sets the outputs.
-
-        It makes the index the active one only if no index of this store is. `host` is the store's as AWS names it: a
-        collection by its URL, a domain without `https://`. Requests are signed for `service`.
+        It makes the index the active one only if no index of this store is. `service` is the store's row in
+        `tandem.rag.stores`.
         """
-        self.endpoint = host.apply(lambda given: given if "://" in given else f"https://{given}")
-        tags = args.get("tags")
-        indexer = Function(
-            f"{name}-index",
-            {
-                "handler": "tandem.rag.functions.ensure_index.handler",
-                "statements": [
-                    *self.statements(Permission.CREATE_INDEX),
-                    allow(["dynamodb:PutItem"], ledger.table_arn),
-                ],
-                "environment": {Variable.LEDGER_TABLE: ledger.table_name},
-                "memory_megabytes": 512,
-                "timeout_seconds": 180,
-                "tags": tags or {},
-            },
-            opts=pulumi.ResourceOptions(parent=self),
-        )
-        access = self.grant(self, f"{name}-index", indexer.role_arn, Permission.CREATE_INDEX)
+        indexer, access = self._indexer(f"{name}-index", ledger, args.get("tags"))
         payload: EnsureIndex = {
             "endpoint": self.endpoint,
             "service": service,
@@ -113,4 +86,23 @@ class VectorStore(pulumi.ComponentResource, ABC):
             input=pulumi.Output.json_dumps(payload),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[*access, indexer]),
         )
-        self.index_name = pulumi.Output.json_loads(ensured.result).apply(lambda result: result["index"])
+        return pulumi.Output.json_loads(ensured.result).apply(lambda result: result["index"])
+
+    def _indexer(
+        self, name: str, ledger: Ledger, tags: Tags | None
+    ) -> tuple[Function, list[pulumi.Resource]]:
+        """The function, and what it has to wait for before its first call."""
+        grant = self.grant(Permission.CREATE_INDEX)
+        indexer = Function(
+            name,
+            {
+                "handler": "tandem.rag.functions.ensure_index.handler",
+                "statements": [*grant.statements, allow(["dynamodb:PutItem"], ledger.table_arn)],
+                "environment": {Variable.LEDGER_TABLE: ledger.table_name},
+                "memory_megabytes": 512,
+                "timeout_seconds": 180,
+                "tags": tags or {},
+            },
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        return indexer, grant.for_role(self, name, indexer.role_arn)

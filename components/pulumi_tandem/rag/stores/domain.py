@@ -1,16 +1,14 @@
 """A vector store that is always awake."""
 
-from collections.abc import Sequence
-
 import pulumi
 from pulumi_aws import opensearch
 from tandem_contract.fields import Field
 
-from ..foundation.names import physical_name
-from ..foundation.policy import Statement, allow
-from ..foundation.retention import holding_data
-from .ledger import Ledger
-from .vector_store import Permission, VectorStore, VectorStoreArgs
+from ...foundation.names import physical_name
+from ...foundation.policy import allow
+from ...foundation.retention import holding_data
+from ..ledger import Ledger
+from .base import Grant, Permission, VectorStore, VectorStoreArgs
 
 FIELDS = {
     "store_instance": Field(
@@ -42,7 +40,7 @@ FIELDS = {
 }
 """What an environment with this store is given besides."""
 ENGINE = "OpenSearch_3.5"
-# Action and path of the requests that `tandem.rag.search_index` makes, by what they are for.
+# Action and path of the requests that `tandem.rag.stores.opensearch` makes, by what they are for.
 REQUESTS = {
     Permission.READ: ("es:ESHttpPost", "*/_search"),
     Permission.WRITE: ("es:ESHttpPost", "*/_bulk"),
@@ -113,20 +111,12 @@ class DomainVectorStore(VectorStore):
             opts=holding_data(self, args["retention"]),
         )
         self.domain_arn = domain.arn
-        self._ensure_index(name, ledger, args, domain.endpoint, "es")
+        # AWS names the host alone, a stand-in of AWS the URL.
+        self.endpoint = domain.endpoint.apply(lambda host: host if "://" in host else f"https://{host}")
+        self.index_name = self._ensured_index(name, ledger, args, "es")
         self.register_outputs({"domainArn": self.domain_arn, "endpoint": self.endpoint, "indexName": self.index_name})
 
-    def statements(self, *permissions: Permission) -> list[Statement]:
+    def grant(self, *permissions: Permission) -> Grant:
         """The requests that a role may make: a domain in the same account asks IAM alone."""
         requests = [REQUESTS[permission] for permission in permissions]
-        return [allow([action], pulumi.Output.concat(self.domain_arn, "/", path)) for action, path in requests]
-
-    def grant(
-        self,
-        component: pulumi.ComponentResource,  # noqa: ARG002 - nothing is made
-        name: str,  # noqa: ARG002
-        role_arn: pulumi.Input[str],  # noqa: ARG002
-        *permissions: Permission,  # noqa: ARG002
-    ) -> Sequence[pulumi.Resource]:
-        """Nothing besides its statements."""
-        return []
+        return Grant([allow([action], pulumi.Output.concat(self.domain_arn, "/", path)) for action, path in requests])
