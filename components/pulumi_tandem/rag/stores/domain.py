@@ -51,11 +51,11 @@ REQUESTS = {
 class DomainVectorStoreArgs(VectorStoreArgs):
     """Arguments of `DomainVectorStore`."""
 
-    instance: str
+    store_instance: str
     """OpenSearch instance type."""
-    instances: int
+    store_instances: int
     """How many; from two on they are spread over zones, three at most."""
-    gigabytes: int
+    store_gigabytes: int
     """Disk of each instance (gp3)."""
 
 
@@ -87,18 +87,18 @@ class DomainVectorStore(VectorStore):
     ):
         super().__init__("tandem:index:DomainVectorStore", name, {}, opts)
         cluster: opensearch.DomainClusterConfigArgsDict = {
-            "instance_type": args["instance"],
-            "instance_count": args["instances"],
+            "instance_type": args["store_instance"],
+            "instance_count": args["store_instances"],
         }
-        if args["instances"] > 1:
+        if args["store_instances"] > 1:
             cluster["zone_awareness_enabled"] = True
-            cluster["zone_awareness_config"] = {"availability_zone_count": min(args["instances"], 3)}
+            cluster["zone_awareness_config"] = {"availability_zone_count": min(args["store_instances"], 3)}
         domain = opensearch.Domain(
             f"{name}-domain",
             domain_name=physical_name(self, name, 28),
             engine_version=ENGINE,
             cluster_config=cluster,
-            ebs_options={"ebs_enabled": True, "volume_type": "gp3", "volume_size": args["gigabytes"]},
+            ebs_options={"ebs_enabled": True, "volume_type": "gp3", "volume_size": args["store_gigabytes"]},
             encrypt_at_rest={"enabled": True},
             node_to_node_encryption={"enabled": True},
             domain_endpoint_options={
