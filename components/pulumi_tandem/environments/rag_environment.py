@@ -22,8 +22,8 @@ from .rag_fields import RAG
 class RagEnvironment(pulumi.ComponentResource):
     """A service that answers questions from documents: put them into a bucket, ask at a URL, get cited answers.
 
-    Composes a documents bucket, a ledger, a store of `rag.stores.STORES`, an `IngestionPipeline` and
-    a `QueryApi`. Idle cost: about $0.50 a month beyond the free tier (alarms; storage of the documents and the index
+    Composes a documents bucket, a ledger, the vector store that `store` names, an `IngestionPipeline` and a
+    `QueryApi`. Idle cost: about $0.50 a month beyond the free tier (alarms; storage of the documents and the index
     comes on top). With `store: domain` also its instances and disks: $67.41 for one r7g.medium.search (730 hours of
     $0.089) with 20 GB (of $0.122).
     Raises `InvalidArguments`, with every mistake, before anything is registered.

@@ -1,4 +1,4 @@
-"""A vector store that is always awake."""
+"""OpenSearch domain as the vector store: always awake."""
 
 import pulumi
 from pulumi_aws import opensearch

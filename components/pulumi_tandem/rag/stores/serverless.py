@@ -1,4 +1,4 @@
-"""A vector store that costs nothing while nobody asks."""
+"""OpenSearch Serverless collection as the vector store: costs nothing while it isn't used."""
 
 import pulumi
 from pulumi_aws import opensearch
