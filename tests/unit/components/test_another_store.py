@@ -9,8 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from policies.pack import RULES
+from samples.previews import digest, state, step
 from tandem.cli.main import app
-from tests.support.previews import digest, state, step
 from tests.support.recorder import ROOT, Recording, Registered
 from tests.unit.policies.judging import Thing, judge
 

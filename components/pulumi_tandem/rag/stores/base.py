@@ -88,9 +88,7 @@ class VectorStore(pulumi.ComponentResource, ABC):
         )
         return pulumi.Output.json_loads(ensured.result).apply(lambda result: result["index"])
 
-    def _indexer(
-        self, name: str, ledger: Ledger, tags: Tags | None
-    ) -> tuple[Function, list[pulumi.Resource]]:
+    def _indexer(self, name: str, ledger: Ledger, tags: Tags | None) -> tuple[Function, list[pulumi.Resource]]:
         """The function, and what it has to wait for before its first call."""
         grant = self.grant(Permission.CREATE_INDEX)
         indexer = Function(
