@@ -31,7 +31,7 @@ import pulumi
 def arguments() -> str:
     """The typed arguments as a module: Pulumi's analyzer reads literal classes and the texts below their entries."""
     tables = list(_tables(HYBRID))
-    enums = {it.choices for table in tables for it in table.fields.values() if isinstance(it.choices, type)}
+    enums = {enum for table in tables for it in table.fields.values() if (enum := _enum(it))}
     imports = {f"from {each.__module__.replace('pulumi_tandem', '', 1)} import {each.__name__}\n" for each in enums}
     return HEAD + "".join(sorted(imports)) + "".join(map(_class, tables))
 
@@ -78,12 +78,16 @@ def _class(table: Table) -> str:
 def _annotation(field: Field) -> str:
     if field.table:
         return field.table.name
-    if isinstance(field.choices, type):
-        return field.choices.__name__
+    if enum := _enum(field):
+        return enum.__name__
     if field.low is not None:
         return "float" if isinstance(field.low, float) else "int"
     kind = "dict[str, str]" if isinstance(field.default, dict) else type(field.default).__name__
     return f"pulumi.Input[{kind}]" if field.output else kind
+
+
+def _enum(field: Field) -> type | None:
+    return field.enum or (field.choices if isinstance(field.choices, type) else None)
 
 
 def _wrapped(text: str) -> str:

@@ -6,7 +6,7 @@ from .environments.hybrid_environment import HybridEnvironment
 from .environments.rag_environment import RagEnvironment
 from .foundation.rest_endpoint import Auth
 from .foundation.retention import Retention
-from .rag.vector_store import StoreKind
+from .rag.stores import StoreKind
 
 __all__ = [
     "Auth",

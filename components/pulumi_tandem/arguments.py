@@ -7,7 +7,7 @@ import pulumi
 from .finetuning.inference_endpoint import EndpointMode
 from .foundation.rest_endpoint import Auth
 from .foundation.retention import Retention
-from .rag.vector_store import StoreKind
+from .rag.stores import StoreKind
 
 
 class QueryUsage(TypedDict):

@@ -26,6 +26,8 @@ class Field:
     unit: str = ""
     choices: Collection[str] = ()
     """Allowed texts: an enum of them where the typed arguments shall have it."""
+    enum: type | None = None
+    """That enum, where `choices` is something else."""
     pattern: str = NOT_EMPTY
     """What a text has to match as a whole; the default is always allowed."""
     allowed: str = "a text"

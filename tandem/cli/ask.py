@@ -76,6 +76,8 @@ def show(answer: dict[str, Any], seconds: float) -> None:
             table.add_row(*map(Text, cells))
         console.print()
         console.print(table)
+    for note in answer.get("notes", []):  # which an earlier release's API doesn't have
+        console.print(Text(f"\n{note}", style="dim"), soft_wrap=True)
     phases = ", ".join(f"{name} {value:.0f} ms" for name, value in answer["timings_ms"].items())
     spoke = f"{answer['model']}; " if answer["model"] else ""
     console.print(Text(f"\n{spoke}{phases}; {seconds:.2f} s here", style="dim"), soft_wrap=True)

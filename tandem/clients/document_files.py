@@ -62,7 +62,7 @@ def _visible_files(folder: Path) -> list[Path]:
 
 
 def _unfit(path: Path) -> str | None:
-    from tandem.rag.extract import EXTENSIONS
+    from tandem.rag.documents import EXTENSIONS
 
     if path.suffix.lower() not in EXTENSIONS:
         return f"unknown type {path.suffix!r} (known: {', '.join(EXTENSIONS)})" if path.suffix else "no extension"

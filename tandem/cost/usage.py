@@ -18,6 +18,12 @@ from .run_price import Line, run_price
 PARAMETER = "aws:ssm/parameter:Parameter"
 QUERIES = 1000
 MILLION = Decimal(1_000_000)
+INDEX: dict[str, dict[str, Any]] = {
+    "serverless": {"service": "AmazonES", "storage": "storage:serverless", "search": "the search's compute units"},
+    "domain": {},
+}
+"""What the first two stores bill of an index beside their resources: the price row of its storage, and what a
+search takes that isn't in the 1,000 queries. Any other store's usage assumptions say it themselves, as `index`."""
 
 
 def is_usage(resource: Resource) -> bool:
@@ -67,17 +73,15 @@ def _usage(content: Mapping[str, Any], bill: Bill) -> None:
 
 
 def _rag(content: Mapping[str, Any], values: Mapping[str, Decimal], bill: Bill) -> None:
-    # A domain's disks bill what they hold, and its instances the search.
-    domain = content.get("store") == "domain"
-    index = () if domain else (("index", "AmazonES", "storage:serverless", "index_gigabytes"),)
-    search = "" if domain else "the search's compute units, "
-    held = (
+    index = _index(content, bill)
+    held = [
         ("documents", "AmazonS3", "storage:standard", "documents_gigabytes"),
-        *index,
         ("ledger", "AmazonDynamoDB", "storage:standard", "ledger_gigabytes"),
         ("ledger, point-in-time backup", "AmazonDynamoDB", "storage:point-in-time", "ledger_gigabytes"),
         ("logs", "AmazonCloudWatch", "logs:storage", "log_gigabytes"),
-    )
+    ]
+    if "storage" in index:
+        held.insert(1, ("index", str(index.get("service")), str(index["storage"]), "index_gigabytes"))
     _storage(held, values, bill)
     read = (values["question_tokens"] + values["prompt_tokens"]) * QUERIES / MILLION
     asked, written = (values[key] * QUERIES / MILLION for key in ("question_tokens", "answer_tokens"))
@@ -92,10 +96,19 @@ def _rag(content: Mapping[str, Any], values: Mapping[str, Decimal], bill: Bill) 
         ("requests to the API", "AmazonApiGateway", "requests:rest", QUERIES / MILLION),
     ):
         bill.charge(Number.QUERIES, what, service, key, quantity, assumed=True)
-    bill.note(
-        f"not in the 1,000 queries: {search}reads of the ledger, the logs' ingestion, and traffic to the internet"
-    )
+    apart = [index["search"]] if "search" in index else []
+    apart += ["reads of the ledger", "the logs' ingestion"]
+    bill.note(f"not in the 1,000 queries: {', '.join(apart)}, and traffic to the internet")
     _profile(generator, read, written, bill)
+
+
+def _index(content: Mapping[str, Any], bill: Bill) -> Mapping[str, Any]:
+    kind = str(content.get("store", "serverless"))
+    index = content.get("index", INDEX.get(kind))
+    if isinstance(index, Mapping):
+        return index
+    bill.not_priced(f"the index in a store {kind!r}, of which the usage assumptions say nothing", Number.IDLE)
+    return {}
 
 
 def _profile(generator: str, read: Decimal, written: Decimal, bill: Bill) -> None:

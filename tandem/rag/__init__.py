@@ -1,6 +1,6 @@
 """Retrieval-augmented generation: what runs in AWS Lambda.
 
-From a document to the index: `extract`, `chunk`, `embed`, `search_index`, put together by `ingest`.
+From a document to the index: `documents`, `chunk`, `embed`, `stores`, put together by `ingest`.
 From a question to an answer: `retrieve`, `answer`.
 What is true about a document, and who works on it: `ledger` and `lease`. What repairs: `sweep`.
 The handlers are in `functions`. Only the standard library, botocore, pypdf and beautifulsoup4 may be imported here.

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from .extract import Section
+from .documents.section import Section
 
 BYTES_PER_TOKEN = 4
 TINY_TOKENS = 16

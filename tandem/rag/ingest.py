@@ -16,12 +16,13 @@ from tandem_contract.errors import Unavailable
 from tandem.runtime.retry import Deadline
 
 from .chunk import BYTES_PER_TOKEN, Chunk, chunk
+from .documents import check_size, extract
+from .documents.section import Rejected, Section
 from .embed import Embedder
-from .extract import Rejected, Section, check_size, extract
 from .index_version import IndexVersion
 from .lease import Lease, StoredObject
 from .ledger import INDEXED, Ledger
-from .search_index import SearchIndex
+from .stores.base import StoredChunk, VectorIndex
 
 # The ledger's row names each chunk, three times at worst (current, and two generations of garbage), and DynamoDB's
 # limit for an item is 400 KB. By default this is some 1,000 pages.
@@ -51,7 +52,7 @@ class Ingester:
     s3: Any
     bucket: str
     ledger: Ledger
-    open_index: Callable[[IndexVersion], SearchIndex]
+    open_index: Callable[[IndexVersion], VectorIndex]
     open_embedder: Callable[[IndexVersion], Embedder]
     max_megabytes: float
 
@@ -75,7 +76,7 @@ class Ingester:
         index = self.open_index(version)
         answer = self._get(document)
         if answer is None:
-            index.bulk_delete(lease.row.chunks + lease.row.garbage, deadline)
+            index.delete(lease.row.chunks + lease.row.garbage, deadline)
             lease.forget()
             return Outcome("deleted")
         stored = StoredObject(
@@ -100,13 +101,13 @@ class Ingester:
         vectors = self._embed(chunks, version, lease, deadline)
         attempt = uuid.uuid4().hex
         lease.begin_attempt(attempt)
-        origin = {"document": document, "version": stored.version, "attempt": attempt, "metadata": stored.metadata}
         ids: list[str] = []
         for at in range(0, len(chunks), WRITTEN_AT_ONCE):
             lease.keep()
             part = slice(at, at + WRITTEN_AT_ONCE)
-            records = [_record(*pair) | origin for pair in zip(chunks[part], vectors[part], strict=True)]
-            ids += index.bulk_create(records, deadline.within(STEP_SECONDS))
+            pairs = zip(chunks[part], vectors[part], strict=True)
+            records = [_stored_chunk(*pair, document, stored, attempt) for pair in pairs]
+            ids += index.write(records, deadline.within(STEP_SECONDS))
         lease.commit(stored, attempt, ids)
         outcome = Outcome("indexed", chunks=len(ids), lag_seconds=self.ledger.clock() - stored.modified)
         self._delete_garbage(index, version, lease, deadline)
@@ -132,9 +133,9 @@ class Ingester:
             lease.keep()
         return vectors
 
-    def _delete_garbage(self, index: SearchIndex, version: IndexVersion, lease: Lease, deadline: Deadline) -> None:
+    def _delete_garbage(self, index: VectorIndex, version: IndexVersion, lease: Lease, deadline: Deadline) -> None:
         if lease.row.garbage:
-            index.bulk_delete(lease.row.garbage, deadline)
+            index.delete(lease.row.garbage, deadline)
             self.ledger.clear_garbage(version.index, lease.row)
 
 
@@ -155,6 +156,18 @@ def _chunks(document: str, content_type: str, data: bytes, version: IndexVersion
     return chunks
 
 
-def _record(chunk: Chunk, vector: list[float]) -> dict[str, Any]:
-    record = {"embedding": vector, "text": chunk.text, "position": chunk.position}
-    return record | {name: value for name in ("page", "heading") if (value := getattr(chunk, name)) is not None}
+def _stored_chunk(chunk: Chunk, vector: list[float], document: str, stored: StoredObject, attempt: str) -> StoredChunk:
+    record: StoredChunk = {
+        "embedding": vector,
+        "text": chunk.text,
+        "position": chunk.position,
+        "document": document,
+        "version": stored.version,
+        "attempt": attempt,
+        "metadata": stored.metadata,
+    }
+    if chunk.page is not None:
+        record["page"] = chunk.page
+    if chunk.heading is not None:
+        record["heading"] = chunk.heading
+    return record

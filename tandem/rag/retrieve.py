@@ -13,12 +13,13 @@ from tandem.runtime.retry import Deadline
 from .embed import Embedder
 from .index_version import IndexVersion
 from .ledger import Ledger
-from .search_index import Filters, Hit, SearchIndex
+from .stores.base import Filters, Hit, VectorIndex, WordSearch
 
 ACTIVE_SECONDS = 30.0
 RANK_CONSTANT = 60
 ROUNDS = 3
 MAX_PARALLEL_SEARCHES = 8  # two a question; some may still wait for an answer that an earlier question gave up on
+BY_MEANING_ALONE = "The store has no search by words: passages were found by meaning alone."
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class Retrieval:
     passages: list[Passage]
     version: IndexVersion
     timings_ms: dict[str, float]
+    notes: list[str]
+    """What a reader should know about how it was found."""
 
 
 class Retriever:
@@ -48,31 +51,35 @@ class Retriever:
     def __init__(
         self,
         ledger: Ledger,
-        open_index: Callable[[IndexVersion], SearchIndex],
+        open_index: Callable[[IndexVersion], VectorIndex],
         open_embedder: Callable[[IndexVersion], Embedder],
     ):
         self._ledger, self._open_index, self._open_embedder = ledger, open_index, open_embedder
         self._pool = ThreadPoolExecutor(MAX_PARALLEL_SEARCHES)
-        self._opened: tuple[IndexVersion, SearchIndex, Embedder] | None = None
+        self._opened: tuple[IndexVersion, VectorIndex, Embedder] | None = None
         self._opened_until = 0.0
 
     def retrieve(self, question: str, top_k: int, filters: Filters, deadline: Deadline) -> Retrieval:
-        """The `top_k` best passages by vector and by words, best first. Raises `Unavailable`."""
+        """The `top_k` best passages by vector and, where the store can, by words, best first. Raises `Unavailable`."""
         timings = Timings()
         with timings.phase("ledger"):
             version, index, embedder = self._active()
+        words = index if isinstance(index, WordSearch) else None
         size = max(20, 3 * top_k)
         stale: set[str] = set()
         vector: list[float] = []
         visible: list[Hit] = []
+        by_words: Future[list[Hit]] | None = None
         for _ in range(ROUNDS):
-            by_words = self._pool.submit(index.text_search, question, size, deadline, filters, sorted(stale))
+            if words is not None:
+                by_words = self._pool.submit(words.search_words, question, size, deadline, filters, sorted(stale))
             if not vector:
                 with timings.phase("embed"):
                     vector = embedder.query(question, deadline)
             with timings.phase("search"):
-                rankings = [index.vector_search(vector, size, deadline, filters, sorted(stale))]
-                rankings.append(_result(by_words, deadline))
+                rankings = [index.search(vector, size, deadline, filters, sorted(stale))]
+                if by_words is not None:
+                    rankings.append(_result(by_words, deadline))
             fused = fuse(rankings)
             with timings.phase("ledger"):
                 current = self._ledger.current_attempts(version.index, {hit.document for hit in fused})
@@ -86,15 +93,15 @@ class Retriever:
         scores = {hit.id: hit.score for hit in rankings[0]}
         if unscored := [hit.id for hit in visible if hit.id not in scores]:
             with timings.phase("search"):
-                scores |= index.vector_scores(vector, unscored, deadline)
+                scores |= index.cosines(vector, unscored, deadline)
         passages = [
-            Passage(hit.document, hit.page, hit.heading, hit.text, round(cosine(scores[hit.id]), 4))
+            Passage(hit.document, hit.page, hit.heading, hit.text, round(scores[hit.id], 4))
             for hit in visible
             if hit.id in scores  # not one that was deleted in between
         ]
-        return Retrieval(passages, version, timings.values)
+        return Retrieval(passages, version, timings.values, [BY_MEANING_ALONE] if words is None else [])
 
-    def _active(self) -> tuple[IndexVersion, SearchIndex, Embedder]:
+    def _active(self) -> tuple[IndexVersion, VectorIndex, Embedder]:
         now = time.monotonic()
         if self._opened is None or now > self._opened_until:
             version = self._ledger.active()
@@ -110,7 +117,7 @@ def _result(search: "Future[list[Hit]]", deadline: Deadline) -> list[Hit]:
     try:
         return search.result(deadline.remaining())
     except TimeoutError as error:
-        raise Unavailable("OpenSearch did not answer in time") from error
+        raise Unavailable("the search by words did not answer in time") from error
 
 
 class Timings:
@@ -143,11 +150,6 @@ def fuse(rankings: Sequence[Sequence[Hit]]) -> list[Hit]:
     return sorted(
         (replace(hits[key], score=score) for key, score in scores.items()), key=lambda hit: (-hit.score, hit.key)
     )
-
-
-def cosine(score: float) -> float:
-    """The cosine from OpenSearch's score for `l2`, 1 / (1 + squared distance), of vectors of length 1."""
-    return 1 - (1 / score - 1) / 2
 
 
 def parse_filters(filters: Mapping[str, str | Sequence[str]]) -> Filters:

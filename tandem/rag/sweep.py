@@ -17,12 +17,11 @@ from tandem.runtime.retry import Deadline
 
 from .index_version import IndexVersion
 from .ledger import INDEXED, WORKING, Ledger, Row
-from .search_index import Head, SearchIndex
+from .stores.base import Head, VectorIndex
 
 SOURCE = "tandem.sweep"
 BATCH = 10  # messages that SQS takes at once
 MAX_HINTS = 5000  # a run, so that a long queue isn't made longer by the same again each time
-SETTLE_SECONDS = 120.0  # OpenSearch Serverless shows a write after up to a minute
 CLOCK_SKEW_SECONDS = 10.0
 FULL_AFTER_SECONDS = 7 * 24 * 3600.0
 
@@ -78,7 +77,7 @@ class Sweep:
         sqs: Any,
         queue_url: str,
         ledger: Ledger,
-        index: SearchIndex,
+        index: VectorIndex,
         version: IndexVersion,
         deadline: Deadline,
     ):
@@ -110,7 +109,7 @@ class Sweep:
         for document, stored, row in outer_join(self._objects(), self._rows(digest)):
             self._check_time()
             if row and row.garbage and not self._is_live(row):
-                self._index.bulk_delete(row.garbage, self._deadline)
+                self._index.delete(row.garbage, self._deadline)
                 self._ledger.clear_garbage(self._name, row)
                 self.summary.garbage_deleted += len(row.garbage)
             if stored:
@@ -149,7 +148,7 @@ class Sweep:
             return
         owned = set(fresh.chunks if fresh else ())
         if orphans := sorted(seen - owned):
-            self._index.bulk_delete(orphans, self._deadline)
+            self._index.delete(orphans, self._deadline)
             self.summary.orphans_deleted += len(orphans)
         same = row and fresh and fresh.current == row.current and fresh.status == INDEXED
         if same and not self._is_recent(fresh) and owned - seen and self._ledger.mark_incomplete(self._name, fresh):
@@ -160,7 +159,7 @@ class Sweep:
         return row.lease_until > self._clock() - CLOCK_SKEW_SECONDS
 
     def _is_recent(self, row: Row) -> bool:
-        return self._clock() - row.updated_at < SETTLE_SECONDS
+        return self._clock() - row.updated_at < self._index.settle_seconds
 
     def _check_time(self) -> None:
         if not self._deadline.remaining():

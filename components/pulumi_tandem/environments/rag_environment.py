@@ -11,20 +11,19 @@ from ..foundation.rest_endpoint import Auth
 from ..foundation.retention import Retention
 from ..foundation.tags import environment_tags
 from ..foundation.usage import register_usage
-from ..rag.domain_vector_store import DomainVectorStore, DomainVectorStoreArgs
 from ..rag.ingestion_pipeline import IngestionPipeline, IngestionPipelineArgs
 from ..rag.ledger import Ledger
 from ..rag.query_api import QueryApi, QueryApiArgs
-from ..rag.serverless_vector_store import ServerlessVectorStore, ServerlessVectorStoreArgs
-from ..rag.vector_store import StoreKind, VectorStore, VectorStoreArgs
+from ..rag.stores import STORES
+from ..rag.stores.base import VectorStoreArgs
 from .rag_fields import RAG
 
 
 class RagEnvironment(pulumi.ComponentResource):
     """A service that answers questions from documents: put them into a bucket, ask at a URL, get cited answers.
 
-    Composes a documents bucket, a ledger, a `ServerlessVectorStore` or `DomainVectorStore`, an `IngestionPipeline` and
-    a `QueryApi`. Idle cost: about $0.50 a month beyond the free tier (alarms; storage of the documents and the index
+    Composes a documents bucket, a ledger, the vector store that `store` names, an `IngestionPipeline` and a
+    `QueryApi`. Idle cost: about $0.50 a month beyond the free tier (alarms; storage of the documents and the index
     comes on top). With `store: domain` also its instances and disks: $67.41 for one r7g.medium.search (730 hours of
     $0.089) with 20 GB (of $0.122).
     Raises `InvalidArguments`, with every mistake, before anything is registered.
@@ -58,6 +57,7 @@ class RagEnvironment(pulumi.ComponentResource):
 
         documents = DataBucket(f"{name}-documents", {"retention": retention, "tags": tags}, opts=child)
         ledger = Ledger(f"{name}-ledger", {"retention": retention, "tags": tags}, opts=child)
+        kind = STORES[settings["store"]]
         stored: VectorStoreArgs = {
             "embedder": settings["embedder"],
             "dimensions": settings["dimensions"],
@@ -66,18 +66,7 @@ class RagEnvironment(pulumi.ComponentResource):
             "retention": retention,
             "tags": tags,
         }
-        store: VectorStore
-        if settings["store"] == StoreKind.DOMAIN:
-            domain: DomainVectorStoreArgs = {
-                **stored,
-                "instance": settings["store_instance"],
-                "instances": settings["store_instances"],
-                "gigabytes": settings["store_gigabytes"],
-            }
-            store = DomainVectorStore(name, ledger, domain, opts=child)
-        else:
-            serverless: ServerlessVectorStoreArgs = {**stored, "max_search_ocu": settings["max_search_ocu"]}
-            store = ServerlessVectorStore(name, ledger, serverless, opts=child)
+        store = kind.component(name, ledger, {**stored, **{key: settings[key] for key in kind.fields}}, child)
         ingestion_args: IngestionPipelineArgs = {
             "max_document_megabytes": settings["max_document_megabytes"],
             "sweep_minutes": settings["sweep_minutes"],
@@ -98,8 +87,9 @@ class RagEnvironment(pulumi.ComponentResource):
             query_args["user_pool_arn"] = settings["user_pool_arn"]
         query = QueryApi(f"{name}-query", ledger, store, query_args, opts=child)
 
-        store_kind = StoreKind(settings["store"]).value
-        usage = rag_usage(settings["generator"], settings["embedder"], settings["query_usage"], store=store_kind)
+        usage = rag_usage(
+            settings["generator"], settings["embedder"], settings["query_usage"], store=settings["store"], **kind.usage
+        )
         register_usage(name, usage, tags=tags, parent=self)
 
         self.query_url, self.query_invoke_arn, self.api_name = query.query_url, query.invoke_arn, query.api_name

@@ -12,13 +12,7 @@ from tandem_contract.usage import QUERY_USAGE
 from ..foundation.rest_endpoint import Auth
 from ..foundation.retention import retention_of
 from ..foundation.tags import TAGS
-from ..rag import domain_vector_store, serverless_vector_store
-from ..rag.vector_store import StoreKind
-
-STORE_FIELDS: dict[StoreKind, Mapping[str, Field]] = {
-    StoreKind.SERVERLESS: serverless_vector_store.FIELDS,
-    StoreKind.DOMAIN: domain_vector_store.FIELDS,
-}
+from ..rag.stores import STORES, StoreKind
 
 
 def _rules(checks: Checks, args: dict[str, Any], given: Mapping[str, Any]) -> None:
@@ -34,12 +28,12 @@ def _rules(checks: Checks, args: dict[str, Any], given: Mapping[str, Any]) -> No
         checks.number(
             "chunk_overlap", args["chunk_overlap"], 0, under_half, "tokens", RAG.fields["chunk_overlap"].remedy
         )
-    for kind, fields in STORE_FIELDS.items():
-        for name in fields if args["store"] not in (None, kind) else ():
-            default = fields[name].default  # which every stack's configuration has of every key
-            if given.get(name, default) != default:
-                allowed = f"its default, {default}, unless store is {kind.value}"
-                checks.refuse(name, given[name], allowed, f"Remove it, or set store to {kind.value}.")
+    for kind, store in STORES.items():
+        for name, field in store.fields.items() if args["store"] not in (None, kind) else ():
+            # Every stack's configuration has the default of every key.
+            if given.get(name, field.default) != field.default:
+                allowed = f"its default, {field.default}, unless store is {kind}"
+                checks.refuse(name, given[name], allowed, f"Remove it, or set store to {kind}.")
     if args["auth"] == Auth.JWT and args["user_pool_arn"] == "":
         checks.missing("user_pool_arn", RAG.fields["user_pool_arn"].remedy)
     if args["auth"] == Auth.IAM and args["user_pool_arn"] not in (None, ""):
@@ -127,9 +121,10 @@ RAG = Table(
             "Where chunks and embeddings are kept: `serverless` (OpenSearch Serverless) scales to zero, and wakes in "
             "10 to 30 seconds; `domain` (OpenSearch instances) bills all month, and is never asleep. A change makes "
             "the other store, empty, and lets the sweep fill it: until then questions are refused.",
-            choices=StoreKind,
+            choices=STORES,
+            enum=StoreKind,
         ),
-        **{name: field for fields in STORE_FIELDS.values() for name, field in fields.items()},
+        **{name: field for store in STORES.values() for name, field in store.fields.items()},
         "auth": Field("iam", "Who may ask: `iam` (SigV4) or `jwt` (tokens of a Cognito user pool).", choices=Auth),
         "user_pool_arn": Field(
             "",

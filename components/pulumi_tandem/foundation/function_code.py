@@ -34,7 +34,7 @@ class Group(NamedTuple):
     """The packages that it carries: a lock file below `tandem`."""
 
 
-READING = ("rag/documents/", "rag/extract", "rag/ingest.py", "rag/functions/ingest.py")
+READING = ("rag/documents/", "rag/chunk.py", "rag/ingest.py", "rag/functions/ingest.py")
 # A handler's group is the first that fits.
 GROUPS = (
     Group("ingest", "tandem.rag.functions.ingest.", ("runtime", "models", "rag"), lock="rag/requirements.lock"),

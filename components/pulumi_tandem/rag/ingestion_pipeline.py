@@ -14,8 +14,8 @@ from ..foundation.policy import allow
 from ..foundation.tags import Tags
 from ..foundation.work_queue import WorkQueue
 from .ledger import Ledger
+from .stores.base import Permission, VectorStore
 from .sweep import Sweep
-from .vector_store import Permission, VectorStore
 
 INGEST_SECONDS = 300
 QUEUE_CONSUMER = [
@@ -93,6 +93,7 @@ class IngestionPipeline(pulumi.ComponentResource):
             dead_letter_config={"arn": queue.dead_letter_arn},
             opts=child,
         )
+        writing = store.grant(Permission.WRITE)
         ingest = Function(
             f"{name}-ingest",
             {
@@ -111,7 +112,7 @@ class IngestionPipeline(pulumi.ComponentResource):
                         ledger.table_arn,
                     ),
                     allow(["bedrock:InvokeModel"], embedder_resources(self)),
-                    *store.statements(Permission.WRITE),
+                    *writing.statements,
                 ],
                 "environment": {
                     Variable.LEDGER_TABLE: ledger.table_name,
@@ -126,7 +127,7 @@ class IngestionPipeline(pulumi.ComponentResource):
             },
             opts=child,
         )
-        access = store.grant(self, f"{name}-ingest", ingest.role_arn, Permission.WRITE)
+        access = writing.for_role(self, f"{name}-ingest", ingest.role_arn)
         lambda_.EventSourceMapping(
             f"{name}-work",
             event_source_arn=queue.queue_arn,

@@ -15,7 +15,7 @@ from ..foundation.policy import allow
 from ..foundation.rest_endpoint import STAGE, Auth, RestEndpoint, RestEndpointArgs
 from ..foundation.tags import Tags
 from .ledger import Ledger
-from .vector_store import Permission, VectorStore
+from .stores.base import Permission, VectorStore
 
 
 class QueryApiArgs(TypedDict):
@@ -74,6 +74,7 @@ class QueryApi(pulumi.ComponentResource):
                 named = pulumi.Output.concat("inference-component/", component)
                 invoked.append(account_arn("sagemaker", named, self))
             tuned = [allow(["sagemaker:InvokeEndpoint"], invoked)]
+        reading = store.grant(Permission.READ)
         function = Function(
             name,
             {
@@ -84,7 +85,7 @@ class QueryApi(pulumi.ComponentResource):
                         ["bedrock:InvokeModel"],
                         [*embedder_resources(self), *invoke_resources(args["generator"], self)],
                     ),
-                    *store.statements(Permission.READ),
+                    *reading.statements,
                     *tuned,
                 ],
                 "environment": {
@@ -100,7 +101,7 @@ class QueryApi(pulumi.ComponentResource):
             },
             opts=child,
         )
-        store.grant(self, name, function.role_arn, Permission.READ)
+        reading.for_role(self, name, function.role_arn)
         endpoint_args: RestEndpointArgs = {
             "route": "query",
             "auth": args["auth"],

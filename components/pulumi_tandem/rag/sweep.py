@@ -14,7 +14,7 @@ from ..foundation.schedule import every
 from ..foundation.tags import Tags
 from ..foundation.work_queue import WorkQueue
 from .ledger import Ledger
-from .vector_store import Permission, VectorStore
+from .stores.base import Permission, VectorStore
 
 
 class SweepArgs(TypedDict):
@@ -50,6 +50,7 @@ class Sweep(pulumi.ComponentResource):
         super().__init__("tandem:index:Sweep", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
         tags = args.get("tags") or {}
+        repairing = store.grant(Permission.READ, Permission.WRITE)
         function = Function(
             name,
             {
@@ -58,7 +59,7 @@ class Sweep(pulumi.ComponentResource):
                     allow(["s3:ListBucket"], bucket.bucket_arn),
                     allow(["dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"], ledger.table_arn),
                     allow(["sqs:SendMessage"], queue.queue_arn),
-                    *store.statements(Permission.READ, Permission.WRITE),
+                    *repairing.statements,
                 ],
                 "environment": {
                     Variable.LEDGER_TABLE: ledger.table_name,
@@ -71,7 +72,7 @@ class Sweep(pulumi.ComponentResource):
             },
             opts=child,
         )
-        store.grant(self, name, function.role_arn, Permission.READ, Permission.WRITE)
+        repairing.for_role(self, name, function.role_arn)
         every(
             name,
             args["minutes"],

@@ -5,7 +5,8 @@ from typing import Any
 from tandem_contract.names import EnsureIndex
 
 from tandem.rag.embed import supported
-from tandem.rag.index_version import IndexVersion, index_body, index_name
+from tandem.rag.index_version import IndexVersion, index_name
+from tandem.rag.stores import store_of
 from tandem.runtime.retry import Deadline
 from tandem.runtime.telemetry import log
 
@@ -17,14 +18,15 @@ SECONDS = 150.0
 def handler(event: EnsureIndex, context: object) -> dict[str, Any]:  # noqa: ARG001
     """Create the index if there is none, and make it the active one if none is in this store. Safe to call again.
 
-    Returns `index`, `created` and `activated`. Raises for an unsupported embedder, and if the store doesn't let
-    us in within 150 seconds.
+    Returns `index`, `created` and `activated`. Raises for an embedder or a store that isn't supported, and if the store
+    doesn't let us in within 150 seconds.
     """
     identity = (event["embedder"], int(event["dimensions"]), int(event["chunk_tokens"]), int(event["chunk_overlap"]))
     service = event["service"]
-    version = IndexVersion(event["endpoint"], index_name(event["base"], *identity, service), *identity, service)
+    index = index_name(event["base"], *identity, store_of(service).identity(identity[1]))
+    version = IndexVersion(event["endpoint"], index, *identity, service)
     supported(version.embedder, version.dimensions, version.chunk_tokens)
-    created = open_index(version).ensure(index_body(version.dimensions, service), Deadline(SECONDS))
+    created = open_index(version).ensure(version.dimensions, Deadline(SECONDS))
     result = {"index": version.index, "created": created, "activated": ledger().activate(version)}
     log("index ensured", **result)
     return result

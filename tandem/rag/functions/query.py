@@ -95,7 +95,7 @@ def _answer(question: Question, deadline: Deadline) -> dict[str, Any]:
             metric(Metric.FALLBACK, int(answer.model != endpoint), "Count", endpoint, Metric.ENDPOINT)
     if not question.generate:
         content["passages"] = [_passage(passages, marker) for marker in range(1, len(passages) + 1)]
-    content |= {"refused": reason is not None, "reason": reason}
+    content |= {"refused": reason is not None, "reason": reason, "notes": found.notes}
     return content | {"embedder": found.version.embedder, "index": found.version.index, "timings_ms": timings}
 
 

@@ -8,9 +8,9 @@ from tandem_contract.names import Variable
 from tandem.rag.embed import Embedder
 from tandem.rag.index_version import IndexVersion
 from tandem.rag.ledger import Ledger
-from tandem.rag.search_index import SearchIndex
-from tandem.runtime.clients import client, credentials, region
-from tandem.runtime.http import SignedHttp
+from tandem.rag.stores import store_of
+from tandem.rag.stores.base import VectorIndex
+from tandem.runtime.clients import client
 
 
 @functools.cache
@@ -20,9 +20,9 @@ def ledger() -> Ledger:
 
 
 @functools.cache
-def open_index(version: IndexVersion) -> SearchIndex:
+def open_index(version: IndexVersion) -> VectorIndex:
     """The index of a version; its connections are kept."""
-    return SearchIndex(SignedHttp(version.endpoint, version.service, region(), credentials()), version.index)
+    return store_of(version.service).open(version)
 
 
 @functools.cache

@@ -51,6 +51,7 @@ def test_only_what_reads_documents_carries_what_reads_them(functions):
         names = zipfile.ZipFile(path).namelist()
         carries = {package for package in READERS if any(name.startswith(f"{package}/") for name in names)}
         assert carries == (set(READERS) if group_of(path) == "ingest" else set())
+        assert any("/rag/documents/" in name for name in names) == (group_of(path) == "ingest")
         assert not [name for name in names if "finetuning/training" in name or not name.endswith(".py")]
 
 

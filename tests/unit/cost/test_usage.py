@@ -64,6 +64,15 @@ def test_a_domain_bills_the_index_and_the_search_itself():
     assert any("not in the 1,000 queries: reads of the ledger" in note for note in found.notes)
 
 
+def test_another_store_says_itself_what_it_bills():
+    index = {"service": "AmazonS3", "storage": "storage:standard", "search": "searches of the store"}
+    found = bill(parameter(RAG | {"store": "another", "index": index}))
+    assert found.usd(Number.IDLE) == Decimal("0.122") - Decimal("0.024") + Decimal("0.023")
+    assert any("not in the 1,000 queries: searches of the store, reads of the ledger" in note for note in found.notes)
+    found = bill(parameter(RAG | {"store": "another"}))
+    assert any("the index in a store 'another'" in reason for reason in found.unpriced)
+
+
 def test_run_that_is_expected():
     found = bill(parameter(TUNING))
     assert found.usd(Number.RUN_EXPECTED) == Decimal("3.50")  # 1.25 h at 2.80

@@ -11,7 +11,7 @@ from tandem.rag.functions import ensure_index, ingest, query, sweep
 from tandem.rag.index_version import IndexVersion
 from tandem.rag.ingest import Ingester
 from tandem.rag.ledger import Ledger, Row
-from tandem.rag.search_index import SearchIndex
+from tandem.rag.stores.opensearch import OpenSearchIndex
 from tandem.rag.sweep import Summary, Sweep
 from tandem.runtime import retry
 from tandem.runtime.retry import Deadline
@@ -45,7 +45,7 @@ class Stack:
         self.s3 = FakeS3(self.clock)
         self.ledger = Ledger(self.dynamodb, TABLE, self.clock)
         self.ledger.activate(VERSION)
-        self.index = SearchIndex(self.opensearch, VERSION.index)
+        self.index = OpenSearchIndex(self.opensearch, VERSION.index)
         self.embedder = Embedder(self.bedrock, VERSION.embedder, VERSION.dimensions)
         self.ingester = Ingester(self.s3, BUCKET, self.ledger, lambda _: self.index, lambda _: self.embedder, 1)
 
@@ -98,7 +98,7 @@ def environment(stack: Stack, monkeypatch):
         for name, stand_in in {
             "client": fakes.get,
             "ledger": lambda: stack.ledger,
-            "open_index": lambda version: stack.index,
+            "open_index": lambda version: OpenSearchIndex(stack.opensearch, version.index, version.service),
             "open_embedder": lambda version: stack.embedder,
         }.items():
             if hasattr(module, name):

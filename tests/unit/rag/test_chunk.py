@@ -5,7 +5,7 @@ import random
 import pytest
 
 from tandem.rag.chunk import chunk, estimated_tokens
-from tandem.rag.extract import Section
+from tandem.rag.documents.section import Section
 
 
 def make_text(seed: int) -> str:

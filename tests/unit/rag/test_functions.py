@@ -9,9 +9,11 @@ import threading
 import pytest
 
 from tandem.rag.functions import ensure_index, ingest, shared, sweep
-from tandem.rag.index_version import index_body, index_name
+from tandem.rag.index_version import index_name
 from tandem.rag.lease import Lease
 from tandem.rag.question import MAX_CHARACTERS
+from tandem.rag.stores import store_of
+from tandem.rag.stores.opensearch import index_body
 from tandem.runtime import clients
 
 from .conftest import VERSION, Stack, ask, context
@@ -163,14 +165,27 @@ def test_a_record_from_before_domains_is_of_a_collection(stack: Stack):
 
 
 def test_index_name_changes_with_what_makes_the_index():
-    arguments = ["docs", "amazon.titan-embed-text-v2:0", 256, 200, 40, "aoss"]
+    arguments = ["docs", "amazon.titan-embed-text-v2:0", 256, 200, 40, store_of("aoss").identity(256)]
     names = {index_name(*arguments)}
-    for at, other in enumerate(["docs2", "cohere.embed-english-v3", 512, 201, 41, "es"]):
+    for at, other in enumerate(["docs2", "cohere.embed-english-v3", 512, 201, 41, store_of("es").identity(256)]):
         names.add(index_name(*[*arguments[:at], other, *arguments[at + 1 :]]))
     assert len(names) == 7
-    # As ever: stacks that run would find another one empty.
-    assert index_name("rag", "amazon.titan-embed-text-v2:0", 512, 200, 40) == "rag-ba7dcbe170"
     assert all(name.rpartition("-")[0] in ("docs", "docs2") and len(name.rpartition("-")[2]) == 10 for name in names)
+
+
+@pytest.mark.parametrize(("service", "name"), [("aoss", "rag-ba7dcbe170"), ("es", "rag-bc8d0e8b27")])
+def test_indices_of_stacks_that_run_keep_their_names(stack: Stack, service, name):
+    """By another name they would find an empty index."""
+    payload = {
+        "endpoint": "https://search",
+        "service": service,
+        "base": "rag",
+        "embedder": "amazon.titan-embed-text-v2:0",
+        "dimensions": 512,
+        "chunk_tokens": 200,
+        "chunk_overlap": 40,
+    }
+    assert ensure_index.handler(payload, context())["index"] == name
 
 
 def test_query_answers_with_citations_and_times(answering: Stack, capsys):
@@ -232,13 +247,28 @@ def test_query_without_generation_gives_whole_passages(answering: Stack):
     [
         ("{", ["the body is not JSON"]),
         ("[]", ["the body is a JSON list"]),
-        ({}, ["question is null"]),
-        ({"question": "x" * (MAX_CHARACTERS + 1)}, ["2001 characters"]),
+        ({}, ["1 mistake", "question: null is not allowed (a text of 1 to 2000 characters)"]),
+        ({"question": "x" * (MAX_CHARACTERS + 1)}, ["question: 2001 characters are not allowed"]),
         (
             {"question": " ", "top_k": 21, "generate": 1, "filter": {"team": "x", "metadata.a": [1]}, "temperature": 0},
-            ["'temperature' is unknown", "question is", "top_k is 21", "generate is 1", "'team'", "metadata.a"],
+            [
+                *(
+                    "6 mistakes",
+                    "temperature: is not a field",
+                    "question: ' '",
+                    "top_k: 21 is not allowed (a whole number",
+                ),
+                *(
+                    "generate: 1 is not allowed (true or false)",
+                    "filter.team: is not a field",
+                    "filter.metadata.a: [1]",
+                ),
+            ],
         ),
-        ({"question": "x", "top_k": True, "filter": "a"}, ["top_k is true", "filter is"]),
+        (
+            {"question": "x", "top_k": True, "filter": "a"},
+            ["top_k: true is not allowed", "filter: 'a' is not a mapping"],
+        ),
         ({"question": "x", "filter": {"document": []}}, ["1 to 100 texts"]),
     ],
 )

@@ -3,11 +3,11 @@
 import itertools
 
 import pytest
-from tandem_contract.errors import Unavailable
+from tandem_contract.errors import TandemError, Unavailable
 
-from tandem.rag import ingest, search_index
+from tandem.rag import ingest
 from tandem.rag.lease import LEASE_SECONDS, Busy, Lease, LeaseLost
-from tandem.rag.search_index import SearchError
+from tandem.rag.stores import opensearch
 
 from .conftest import VERSION, Stack
 from .fakes import refused, respond, silence
@@ -216,7 +216,7 @@ def test_part_of_a_bulk_write_is_refused_for_now(stack: Stack):
 def test_part_of_a_bulk_write_is_refused_for_good(stack: Stack):
     stack.s3.put("a.txt", "\n\n".join("word " * 15 for _ in range(3)))
     stack.opensearch.item_faults = [0, 400]
-    with pytest.raises(SearchError, match="injected"):
+    with pytest.raises(TandemError, match="injected"):
         stack.converge("a.txt")
     assert stack.row("a.txt").current == ""
     written = len(stack.opensearch.written)
@@ -227,7 +227,7 @@ def test_part_of_a_bulk_write_is_refused_for_good(stack: Stack):
 def test_large_documents_are_written_in_parts(stack: Stack, monkeypatch):
     monkeypatch.setattr(ingest, "WRITTEN_AT_ONCE", 7)
     monkeypatch.setattr(ingest, "EMBEDDED_AT_ONCE", 5)
-    monkeypatch.setattr(search_index, "BULK_BYTES", 6_000)
+    monkeypatch.setattr(opensearch, "BULK_BYTES", 6_000)
     stack.s3.put("a.txt", "\n\n".join(f"Number {number} " + "word " * 12 for number in range(30)))
     assert stack.converge("a.txt").chunks > 30
     assert_recorded_in_order(stack)

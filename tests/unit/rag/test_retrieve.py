@@ -7,8 +7,9 @@ from tandem_contract.errors import Unavailable
 
 from tandem.rag import retrieve
 from tandem.rag.lease import Lease
-from tandem.rag.retrieve import Retriever, cosine, fuse, parse_filters
-from tandem.rag.search_index import Hit
+from tandem.rag.retrieve import Retriever, fuse, parse_filters
+from tandem.rag.stores.base import Hit
+from tandem.rag.stores.opensearch import cosine
 from tandem.runtime.retry import Deadline
 
 from .conftest import VERSION, Stack
@@ -57,7 +58,7 @@ def test_finds_by_meaning_and_by_words_with_cosine_scores(stack: Stack):
 def test_a_passage_found_by_words_alone_gets_its_cosine_too(stack: Stack, monkeypatch):
     stack.s3.put("a.txt", "part number QX-7 is a valve")
     stack.converge("a.txt")
-    monkeypatch.setattr(stack.index, "vector_search", lambda *rest: [])
+    monkeypatch.setattr(stack.index, "search", lambda *rest: [])
     [passage] = search(stack, "QX-7 valve")
     assert passage.score == pytest.approx(3 / math.sqrt(3 * 7), abs=1e-3)
 

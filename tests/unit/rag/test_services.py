@@ -6,11 +6,11 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from botocore.credentials import Credentials
-from tandem_contract.errors import Unavailable
+from tandem_contract.errors import TandemError, Unavailable
 
-from tandem.rag import search_index
 from tandem.rag.embed import Embedder, normalised, supported
-from tandem.rag.search_index import SearchError, SearchIndex
+from tandem.rag.stores import opensearch
+from tandem.rag.stores.opensearch import OpenSearchIndex
 from tandem.runtime.http import NETWORK_ERRORS, SignedHttp
 from tandem.runtime.retry import Deadline, Transient, retry
 
@@ -64,29 +64,29 @@ def test_retry_is_bounded_by_tries_and_by_time():
 
 
 def test_paging_through_heads(monkeypatch):
-    monkeypatch.setattr(search_index, "PAGE", 3)
-    opensearch = FakeOpenSearch()
-    index = SearchIndex(opensearch, "docs-1")
+    monkeypatch.setattr(opensearch, "PAGE", 3)
+    fake = FakeOpenSearch()
+    index = OpenSearchIndex(fake, "docs-1")
     chunks = [{"document": f"d{n % 4}", "attempt": "a", "position": n} for n in range(9)]
-    ids = index.bulk_create(chunks, Deadline(5))
+    ids = index.write(chunks, Deadline(5))
     heads = list(index.heads(Deadline(5)))
     assert [(head.document, head.position) for head in heads] == sorted((c["document"], c["position"]) for c in chunks)
     assert {head.id for head in heads} == set(ids)
-    index.bulk_delete([*ids, "not there"], Deadline(5))
+    index.delete([*ids, "not there"], Deadline(5))
     assert list(index.heads(Deadline(5))) == []
-    index.bulk_delete([], Deadline(5))
+    index.delete([], Deadline(5))
 
 
 def test_what_opensearch_refuses():
-    opensearch = FakeOpenSearch()
-    index = SearchIndex(opensearch, "docs-1")
-    opensearch.faults = [lambda: respond(400, {"error": "bad query"})]
-    with pytest.raises(SearchError, match=r"400.*bad query"):
+    fake = FakeOpenSearch()
+    index = OpenSearchIndex(fake, "docs-1")
+    fake.faults = [lambda: respond(400, {"error": "bad query"})]
+    with pytest.raises(TandemError, match=r"400.*bad query"):
         list(index.heads(Deadline(5)))
-    opensearch.faults = [lambda: respond(404, {})]
+    fake.faults = [lambda: respond(404, {})]
     with pytest.raises(Unavailable, match="'docs-1' is gone"):
         list(index.heads(Deadline(5)))
-    opensearch.faults = [lambda: respond(403, {})]
+    fake.faults = [lambda: respond(403, {})]
     with pytest.raises(Unavailable, match="no permission for 'docs-1'"):
         list(index.heads(Deadline(5)))
 

@@ -75,7 +75,7 @@ def test_missed_events_are_made_up_for(filled: Stack):
 
 
 def test_orphans_are_deleted_and_owned_chunks_are_not(filled: Stack, monkeypatch):
-    monkeypatch.setattr("tandem.rag.search_index.PAGE", 3)
+    monkeypatch.setattr("tandem.rag.stores.opensearch.PAGE", 3)
     owned = dict(filled.opensearch.written)
     copy = next(iter(owned.values()))
     filled.opensearch.written |= {

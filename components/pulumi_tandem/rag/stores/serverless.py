@@ -1,16 +1,14 @@
-"""A vector store that costs nothing while nobody asks."""
-
-from collections.abc import Sequence
+"""OpenSearch Serverless collection as the vector store: costs nothing while it isn't used."""
 
 import pulumi
 from pulumi_aws import opensearch
 from tandem_contract.fields import Field
 
-from ..foundation.names import physical_name
-from ..foundation.policy import Statement, allow
-from ..foundation.retention import holding_data
-from .ledger import Ledger
-from .vector_store import Permission, VectorStore, VectorStoreArgs
+from ...foundation.names import physical_name
+from ...foundation.policy import allow
+from ...foundation.retention import holding_data
+from ..ledger import Ledger
+from .base import Grant, Permission, VectorStore, VectorStoreArgs
 
 FIELDS = {
     "max_search_ocu": Field(
@@ -117,7 +115,8 @@ class ServerlessVectorStore(VectorStore):
             ),
         )
         self.collection_name, self.collection_arn = collection.name, collection.arn
-        self._ensure_index(name, ledger, args, collection.collection_endpoint, "aoss")
+        self.endpoint = collection.collection_endpoint
+        self.index_name = self._ensured_index(name, ledger, args, "aoss")
         self.register_outputs(
             {
                 "collectionName": self.collection_name,
@@ -127,36 +126,30 @@ class ServerlessVectorStore(VectorStore):
             }
         )
 
-    def statements(self, *permissions: Permission) -> list[Statement]:  # noqa: ARG002 - data access policies narrow it
-        """The IAM half, which lets a role reach the endpoint at all: this service asks IAM *and* its own policies."""
-        return [allow(["aoss:APIAccessAll"], self.collection_arn)]
+    def grant(self, *permissions: Permission) -> Grant:
+        """IAM lets a role reach the endpoint at all, and a data access policy says what it does there.
 
-    def grant(
-        self, component: pulumi.ComponentResource, name: str, role_arn: pulumi.Input[str], *permissions: Permission
-    ) -> Sequence[pulumi.Resource]:
-        """The data half: a policy of the component's own, so that every consumer grants itself what it needs.
-
-        (A *data* policy is an `AccessPolicy` in this service; `SecurityPolicy` is for encryption and network.)
+        The policy is the component's own, so that every consumer grants itself what it needs. (A *data* policy is an
+        `AccessPolicy` in this service; `SecurityPolicy` is for encryption and network.)
         """
-        rules = [
-            {
-                "Rules": [
-                    {
-                        "ResourceType": "index",
-                        "Resource": [pulumi.Output.concat("index/", self.collection_name, "/*")],
-                        "Permission": sorted(set().union(*(RULES[permission] for permission in permissions))),
-                    }
-                ],
-                "Principal": [role_arn],
+
+        def data_access(
+            component: pulumi.ComponentResource, name: str, role_arn: pulumi.Input[str]
+        ) -> list[pulumi.Resource]:
+            rule = {
+                "ResourceType": "index",
+                "Resource": [pulumi.Output.concat("index/", self.collection_name, "/*")],
+                "Permission": sorted(set().union(*(RULES[permission] for permission in permissions))),
             }
-        ]
-        return [
-            opensearch.ServerlessAccessPolicy(
-                f"{name}-access",
-                name=physical_name(component, name, 32),
-                type="data",
-                description=f"What {name} does in the indices",
-                policy=pulumi.Output.json_dumps(rules),
-                opts=pulumi.ResourceOptions(parent=component),
-            )
-        ]
+            return [
+                opensearch.ServerlessAccessPolicy(
+                    f"{name}-access",
+                    name=physical_name(component, name, 32),
+                    type="data",
+                    description=f"What {name} does in the indices",
+                    policy=pulumi.Output.json_dumps([{"Rules": [rule], "Principal": [role_arn]}]),
+                    opts=pulumi.ResourceOptions(parent=component),
+                )
+            ]
+
+        return Grant([allow(["aoss:APIAccessAll"], self.collection_arn)], data_access)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from .extract import HeadingPath, Section
+from .section import HeadingPath, Section, decode
 
 ATX = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*?))?(?:[ \t]+#+)?[ \t]*$")
 SETEXT = re.compile(r" {0,3}(=+|-{2,})[ \t]*$")
@@ -11,8 +11,9 @@ FENCE = re.compile(r" {0,3}(`{3,}|~{3,})(.*)$")
 FRONT_MATTER = re.compile(r"---[ \t]*\n.*?\n(?:---|\.\.\.)[ \t]*(?:\n|$)", re.DOTALL)
 
 
-def sections(text: str) -> Iterator[Section]:
+def sections(data: bytes) -> Iterator[Section]:
     """Yield the text between headings (CommonMark ATX and one-line setext); fenced code is text. No front matter."""
+    text = decode(data)
     text = FRONT_MATTER.sub("", text, count=1) if FRONT_MATTER.match(text) else text
     path, lines, fence = HeadingPath(), [], ""
     for line in text.split("\n"):

@@ -1,16 +1,14 @@
-"""A vector store that is always awake."""
-
-from collections.abc import Sequence
+"""OpenSearch domain as the vector store: always awake."""
 
 import pulumi
 from pulumi_aws import opensearch
 from tandem_contract.fields import Field
 
-from ..foundation.names import physical_name
-from ..foundation.policy import Statement, allow
-from ..foundation.retention import holding_data
-from .ledger import Ledger
-from .vector_store import Permission, VectorStore, VectorStoreArgs
+from ...foundation.names import physical_name
+from ...foundation.policy import allow
+from ...foundation.retention import holding_data
+from ..ledger import Ledger
+from .base import Grant, Permission, VectorStore, VectorStoreArgs
 
 FIELDS = {
     "store_instance": Field(
@@ -42,7 +40,7 @@ FIELDS = {
 }
 """What an environment with this store is given besides."""
 ENGINE = "OpenSearch_3.5"
-# Action and path of the requests that `tandem.rag.search_index` makes, by what they are for.
+# Action and path of the requests that `tandem.rag.stores.opensearch` makes, by what they are for.
 REQUESTS = {
     Permission.READ: ("es:ESHttpPost", "*/_search"),
     Permission.WRITE: ("es:ESHttpPost", "*/_bulk"),
@@ -53,11 +51,11 @@ REQUESTS = {
 class DomainVectorStoreArgs(VectorStoreArgs):
     """Arguments of `DomainVectorStore`."""
 
-    instance: str
+    store_instance: str
     """OpenSearch instance type."""
-    instances: int
+    store_instances: int
     """How many; from two on they are spread over zones, three at most."""
-    gigabytes: int
+    store_gigabytes: int
     """Disk of each instance (gp3)."""
 
 
@@ -89,18 +87,18 @@ class DomainVectorStore(VectorStore):
     ):
         super().__init__("tandem:index:DomainVectorStore", name, {}, opts)
         cluster: opensearch.DomainClusterConfigArgsDict = {
-            "instance_type": args["instance"],
-            "instance_count": args["instances"],
+            "instance_type": args["store_instance"],
+            "instance_count": args["store_instances"],
         }
-        if args["instances"] > 1:
+        if args["store_instances"] > 1:
             cluster["zone_awareness_enabled"] = True
-            cluster["zone_awareness_config"] = {"availability_zone_count": min(args["instances"], 3)}
+            cluster["zone_awareness_config"] = {"availability_zone_count": min(args["store_instances"], 3)}
         domain = opensearch.Domain(
             f"{name}-domain",
             domain_name=physical_name(self, name, 28),
             engine_version=ENGINE,
             cluster_config=cluster,
-            ebs_options={"ebs_enabled": True, "volume_type": "gp3", "volume_size": args["gigabytes"]},
+            ebs_options={"ebs_enabled": True, "volume_type": "gp3", "volume_size": args["store_gigabytes"]},
             encrypt_at_rest={"enabled": True},
             node_to_node_encryption={"enabled": True},
             domain_endpoint_options={
@@ -113,20 +111,12 @@ class DomainVectorStore(VectorStore):
             opts=holding_data(self, args["retention"]),
         )
         self.domain_arn = domain.arn
-        self._ensure_index(name, ledger, args, domain.endpoint, "es")
+        # AWS names the host alone, a stand-in of AWS the URL.
+        self.endpoint = domain.endpoint.apply(lambda host: host if "://" in host else f"https://{host}")
+        self.index_name = self._ensured_index(name, ledger, args, "es")
         self.register_outputs({"domainArn": self.domain_arn, "endpoint": self.endpoint, "indexName": self.index_name})
 
-    def statements(self, *permissions: Permission) -> list[Statement]:
+    def grant(self, *permissions: Permission) -> Grant:
         """The requests that a role may make: a domain in the same account asks IAM alone."""
         requests = [REQUESTS[permission] for permission in permissions]
-        return [allow([action], pulumi.Output.concat(self.domain_arn, "/", path)) for action, path in requests]
-
-    def grant(
-        self,
-        component: pulumi.ComponentResource,  # noqa: ARG002 - nothing is made
-        name: str,  # noqa: ARG002
-        role_arn: pulumi.Input[str],  # noqa: ARG002
-        *permissions: Permission,  # noqa: ARG002
-    ) -> Sequence[pulumi.Resource]:
-        """Nothing besides its statements."""
-        return []
+        return Grant([allow([action], pulumi.Output.concat(self.domain_arn, "/", path)) for action, path in requests])

@@ -7,7 +7,7 @@ from io import BytesIO
 from pypdf import PdfReader
 from pypdf.errors import DependencyError, FileNotDecryptedError
 
-from .extract import Rejected, Section
+from .section import Rejected, Section
 
 ENCRYPTED = "the PDF is encrypted: save it without a password (`qpdf --decrypt IN.pdf OUT.pdf`) and upload it again"
 

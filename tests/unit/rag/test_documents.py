@@ -8,7 +8,8 @@ import pytest
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject
 
-from tandem.rag.extract import Rejected, Section, check_size, extract
+from tandem.rag.documents import check_size, extract
+from tandem.rag.documents.section import Rejected, Section
 
 
 def sections(name: str, content: bytes | str, content_type: str = "") -> list[Section]:

@@ -1,4 +1,4 @@
-"""An index in OpenSearch: the few operations that a vector collection of OpenSearch Serverless serves, as domains do.
+"""OpenSearch, Serverless and domains: the few operations that a vector collection serves, as domains do.
 
 There are no document ids of ours, no delete-by-query and no refresh there (developer guide, "Supported operations
 and plugins"): chunks are deleted by the ids that the store gave, and a write is visible after up to a minute; in a
@@ -7,112 +7,117 @@ domain after a second.
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
-from tandem_contract.errors import Unavailable
+from tandem_contract.errors import TandemError, Unavailable
 
+from tandem.runtime.clients import credentials, region
 from tandem.runtime.http import NETWORK_ERRORS, SignedHttp
 from tandem.runtime.retry import Deadline, Transient, retry
 
+from ..index_version import IndexVersion
+from .base import Filters, Head, Hit, StoredChunk
+
+SERVERLESS, DOMAIN = "aoss", "es"
+"""The services, by the name that requests are signed for: OpenSearch Serverless, and OpenSearch Service's domains."""
 BULK_BYTES = 5_000_000
 PAGE = 1000
 REQUEST_SECONDS = 30.0
 RETRIED = frozenset({429, 500, 502, 503, 504})
-Filters = Sequence[tuple[str, Sequence[str]]]
-"""Pairs of a keyword field and the values of which one must match; all pairs must."""
 
 
-class SearchError(Exception):
-    """OpenSearch refused a request, and would refuse it again."""
+def open_index(version: IndexVersion) -> "OpenSearchIndex":
+    """The index of a version, for the credentials of the environment."""
+    http = SignedHttp(version.endpoint, version.service, region(), credentials())
+    return OpenSearchIndex(http, version.index, version.service)
 
 
-@dataclass(frozen=True)
-class Hit:
-    """A chunk found by a search."""
+def index_body(dimensions: int, service: str = SERVERLESS) -> dict[str, Any]:
+    """Settings and mapping of an index, for embeddings of length `dimensions`.
 
-    id: str
-    score: float
-    document: str
-    attempt: str
-    position: int
-    page: int | None
-    heading: str | None
-    text: str
+    OpenSearch Serverless (NextGen) takes HNSW of the faiss engine only, and shards by itself. In a domain one shard is
+    enough for 30 GB (AWS document `bp`, "Shard strategy"), and compares BM25 scores of all chunks. `metadata` holds
+    `key=value` keywords: one field however many keys there are, and keys that hold dots can't collide.
+    """
+    keyword = {"type": "keyword"}
+    embedding = {
+        "type": "knn_vector",
+        "dimension": dimensions,
+        "method": {"name": "hnsw", "engine": "faiss", "space_type": "l2"},
+    }
+    properties = {
+        "embedding": embedding,
+        "text": {"type": "text"},
+        "heading": {"type": "text"},
+        "document": keyword,
+        "version": keyword,
+        "attempt": keyword,
+        "metadata": keyword,
+        "page": {"type": "integer"},
+        "position": {"type": "integer"},
+    }
+    settings: dict[str, Any] = {"knn": True}
+    if service == DOMAIN:
+        settings["number_of_shards"] = 1
+    return {"settings": {"index": settings}, "mappings": {"dynamic": "strict", "properties": properties}}
 
-    @property
-    def key(self) -> tuple[str, int]:
-        """What the chunk is, whatever copy of it: a retried write can leave two."""
-        return self.attempt, self.position
 
+class OpenSearchIndex:
+    """One index: a `VectorIndex` with `WordSearch`."""
 
-@dataclass(frozen=True)
-class Head:
-    """A chunk without its content."""
+    settle_seconds = 120.0  # OpenSearch Serverless shows a write after up to a minute
 
-    id: str
-    document: str
-    attempt: str
-    position: int
+    def __init__(self, http: SignedHttp, index: str, service: str = SERVERLESS):
+        self._http, self._index, self._service = http, index, service
 
-
-class SearchIndex:
-    """One index. Every method raises `Unavailable` if OpenSearch doesn't answer before the deadline."""
-
-    def __init__(self, http: SignedHttp, index: str):
-        self._http, self._index = http, index
-
-    def ensure(self, body: Mapping[str, Any], deadline: Deadline) -> bool:
-        """Create the index if there is none; return whether it was created.
-
-        New permissions take up to a minute to hold, and until then the answer is 403.
-        """
+    def ensure(self, dimensions: int, deadline: Deadline) -> bool:
+        """See `VectorIndex`. New permissions take up to a minute to hold, and until then the answer is 403."""
+        body = json.dumps(index_body(dimensions, self._service)).encode()
 
         def create() -> dict[str, Any]:
-            return self._once("PUT", "", json.dumps(body).encode(), deadline, retried=RETRIED | {403, 404})
+            return self._once("PUT", "", body, deadline, retried=RETRIED | {403, 404})
 
         try:
             retry(create, deadline, tries=1000, base=1.0, cap=10.0)
-        except SearchError as error:
+        except TandemError as error:
             if "resource_already_exists_exception" in str(error):
                 return False
             raise
         return True
 
-    def bulk_create(self, chunks: Sequence[Mapping[str, Any]], deadline: Deadline) -> list[str]:
-        """Write chunks; return their ids in the same order. Raises `SearchError` if one is refused.
-
-        What was written before an error stays; so may a second copy after a retry. The sweep deletes both.
-        """
+    def write(self, chunks: Sequence[StoredChunk], deadline: Deadline) -> list[str]:
+        """See `VectorIndex`."""
         operations = [b'{"index":{}}\n' + json.dumps(chunk).encode() + b"\n" for chunk in chunks]
         return self._bulk(operations, deadline, accepted=(200, 201))
 
-    def bulk_delete(self, ids: Sequence[str], deadline: Deadline) -> None:
-        """Delete chunks by id; those that aren't there are no error."""
+    def delete(self, ids: Sequence[str], deadline: Deadline) -> None:
+        """See `VectorIndex`."""
         operations = [json.dumps({"delete": {"_id": chunk_id}}).encode() + b"\n" for chunk_id in ids]
         self._bulk(operations, deadline, accepted=(200, 404))
 
-    def vector_search(
+    def search(
         self, vector: Sequence[float], size: int, deadline: Deadline, filters: Filters, excluded: Sequence[str] = ()
     ) -> list[Hit]:
-        """The nearest chunks, best first; none of the `excluded` attempts."""
-        return self._search(_nearest(vector, size, _bool(filters, excluded)), size, deadline)
+        """See `VectorIndex`."""
+        found = self._search(_nearest(vector, size, _bool(filters, excluded)), size, deadline)
+        return [replace(hit, score=cosine(hit.score)) for hit in found]
 
-    def text_search(
+    def search_words(
         self, question: str, size: int, deadline: Deadline, filters: Filters, excluded: Sequence[str] = ()
     ) -> list[Hit]:
-        """The chunks with the best BM25 score over text and heading, best first."""
+        """See `WordSearch`: the best BM25 scores over text and heading."""
         words = {"multi_match": {"query": question, "fields": ["text", "heading"], "type": "most_fields"}}
         return self._search({"bool": {"must": [words], **_bool(filters, excluded)}}, size, deadline)
 
-    def vector_scores(self, vector: Sequence[float], ids: Sequence[str], deadline: Deadline) -> dict[str, float]:
-        """The vector scores of the chunks with these ids: a k-NN search among them, which returns numbers only."""
+    def cosines(self, vector: Sequence[float], ids: Sequence[str], deadline: Deadline) -> dict[str, float]:
+        """See `VectorIndex`: a k-NN search among the chunks with these ids, which returns numbers only."""
         query = _nearest(vector, len(ids), {"filter": [{"ids": {"values": list(ids)}}]})
         body = {"size": len(ids), "query": query, "_source": False}
-        return {hit["_id"]: hit["_score"] for hit in self._hits(body, deadline)}
+        return {hit["_id"]: cosine(hit["_score"]) for hit in self._hits(body, deadline)}
 
     def heads(self, deadline: Deadline) -> Iterator[Head]:
-        """Every chunk's head, sorted by document (as UTF-8), a page at a time.
+        """See `VectorIndex`. A page at a time.
 
         Sorted by keyword fields of ours, because `_id` has no doc values to sort by and `_doc` is no stable order.
         """
@@ -164,7 +169,7 @@ class SearchIndex:
                 elif result["status"] in RETRIED:
                     overloaded.append(at)
                 else:
-                    raise SearchError(f"OpenSearch refused a chunk ({result['status']}): {result.get('error')}")
+                    raise TandemError(f"OpenSearch refused a chunk ({result['status']}): {result.get('error')}")
             pending[:] = overloaded
             if overloaded:
                 raise Transient(f"OpenSearch was too busy for {len(overloaded)} of {len(operations)} chunks")
@@ -200,7 +205,12 @@ class SearchIndex:
         if response.status == 404:
             # Also for a while after the index was created.
             raise Unavailable(f"{reason} (if this stays so, the index {self._index!r} is gone: run `pulumi up`)")
-        raise SearchError(reason)
+        raise TandemError(reason)
+
+
+def cosine(score: float) -> float:
+    """The cosine from OpenSearch's score for `l2`, 1 / (1 + squared distance), of vectors of length 1."""
+    return 1 - (1 / score - 1) / 2
 
 
 def _nearest(vector: Sequence[float], size: int, clauses: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from bs4 import BeautifulSoup
 from bs4.element import NavigableString, PageElement, Tag
 
-from .extract import HeadingPath, Section
+from .section import HeadingPath, Section, decode
 
 DROPPED = {"head", "title", "script", "style", "noscript", "template", "nav", "svg", "iframe", "button", "select"}
 HEADINGS = {f"h{level}": level for level in range(1, 7)}
@@ -19,9 +19,9 @@ BLOCKS = {
 # fmt: on
 
 
-def sections(html: str) -> Iterator[Section]:
+def sections(data: bytes) -> Iterator[Section]:
     """Yield the visible text between headings; scripts, styles and navigation are left out."""
-    soup = BeautifulSoup(html, "html.parser")
+    soup = BeautifulSoup(decode(data), "html.parser")
     path = HeadingPath()
     path.enter(0, soup.title.get_text() if soup.title else "")
     pieces: list[str] = []

@@ -1,0 +1,106 @@
+"""What every vector store is to those that use it."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from enum import Enum
+from typing import NamedTuple, NotRequired, TypedDict
+
+import pulumi
+from pulumi_aws import lambda_
+from tandem_contract.names import EnsureIndex, Variable
+
+from ...foundation.function import Function
+from ...foundation.policy import Statement, allow
+from ...foundation.retention import Retention
+from ...foundation.tags import Tags
+from ..ledger import Ledger
+
+
+class Permission(Enum):
+    """What a role may do in the indices of a store."""
+
+    READ = "read"
+    WRITE = "write"
+    CREATE_INDEX = "create index"
+
+
+class VectorStoreArgs(TypedDict):
+    """Arguments of every vector store, beside the fields of its own."""
+
+    embedder: str
+    """Bedrock embedding model. A change makes a new index version beside the active one."""
+    dimensions: int
+    """Length of an embedding. A change makes a new index version."""
+    chunk_tokens: int
+    """Length of a chunk in tokens. A change makes a new index version."""
+    chunk_overlap: int
+    """Tokens that a chunk repeats of the one before. A change makes a new index version."""
+    retention: Retention
+    """`keep` protects the store; `erase` deletes it with its indices at destroy."""
+    tags: NotRequired[Tags]
+    """Cost-allocation tags."""
+
+
+class Grant(NamedTuple):
+    """What lets a role do something in the indices of a store."""
+
+    statements: list[Statement]
+    """IAM statements of the role."""
+    for_role: Callable[[pulumi.ComponentResource, str, pulumi.Input[str]], list[pulumi.Resource]] = lambda *_: []
+    """(component, name, ARN of the role) -> what else it takes, made as the component's children. Apart, because the
+    role of a function is made with its statements."""
+
+
+class VectorStore(pulumi.ComponentResource, ABC):
+    """A store of chunks and embeddings, and its index of one embedder, dimension and chunking."""
+
+    endpoint: pulumi.Output[str]
+    """URL of the store."""
+    index_name: pulumi.Output[str]
+    """Name of the index of this embedder, dimension and chunking."""
+
+    @abstractmethod
+    def grant(self, *permissions: Permission) -> Grant:
+        """What lets a role do these things."""
+
+    def _ensured_index(self, name: str, ledger: Ledger, args: VectorStoreArgs, service: str) -> pulumi.Output[str]:
+        """The name of the index, which a function ensures when a deployment changes any of this.
+
+        It makes the index the active one only if no index of this store is. `service` is the store's row in
+        `tandem.rag.stores`.
+        """
+        indexer, access = self._indexer(f"{name}-index", ledger, args.get("tags"))
+        payload: EnsureIndex = {
+            "endpoint": self.endpoint,
+            "service": service,
+            "base": name,
+            "embedder": args["embedder"],
+            "dimensions": args["dimensions"],
+            "chunk_tokens": args["chunk_tokens"],
+            "chunk_overlap": args["chunk_overlap"],
+        }
+        ensured = lambda_.Invocation(
+            f"{name}-ensure-index",
+            function_name=indexer.function_name,
+            lifecycle_scope="CREATE_ONLY",  # a changed input replaces it, which invokes again
+            input=pulumi.Output.json_dumps(payload),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[*access, indexer]),
+        )
+        return pulumi.Output.json_loads(ensured.result).apply(lambda result: result["index"])
+
+    def _indexer(self, name: str, ledger: Ledger, tags: Tags | None) -> tuple[Function, list[pulumi.Resource]]:
+        """The function, and what it has to wait for before its first call."""
+        grant = self.grant(Permission.CREATE_INDEX)
+        indexer = Function(
+            name,
+            {
+                "handler": "tandem.rag.functions.ensure_index.handler",
+                "statements": [*grant.statements, allow(["dynamodb:PutItem"], ledger.table_arn)],
+                "environment": {Variable.LEDGER_TABLE: ledger.table_name},
+                "memory_megabytes": 512,
+                "timeout_seconds": 180,
+                "tags": tags or {},
+            },
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        return indexer, grant.for_role(self, name, indexer.role_arn)

@@ -1,0 +1,59 @@
+"""What every reader of documents makes: sections of text, each with a place to cite."""
+
+from dataclasses import dataclass
+
+from tandem_contract.errors import TandemError
+
+BOM = "\ufeff"
+HEADING_CHARACTERS = 200
+
+
+class Rejected(TandemError):
+    """A document that no retry can help; the message names its problem and the remedy."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A run of text with one place to cite."""
+
+    text: str
+    page: int | None = None
+    """Page, from 1; PDF only."""
+    heading: str | None = None
+    """Headings above the text, outermost first, joined by ` > `."""
+
+
+class HeadingPath:
+    """The headings above the present place in a document."""
+
+    def __init__(self) -> None:
+        self._path: list[tuple[int, str]] = []
+
+    def enter(self, level: int, title: str) -> None:
+        """Come upon a heading: it ends all of its level and below."""
+        title = " ".join(title.split())
+        self._path = [entry for entry in self._path if entry[0] < level]
+        if title:
+            self._path.append((level, title))
+
+    def __str__(self) -> str:
+        titles = [title for _, title in self._path]
+        # A page's title and its first heading are often the same.
+        titles = [title for at, title in enumerate(titles) if at == 0 or title != titles[at - 1]]
+        return " > ".join(titles)[-HEADING_CHARACTERS:]
+
+
+def decode(data: bytes) -> str:
+    """Decode UTF-8 text, with or without a byte order mark; raise `Rejected` for anything else."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise Rejected("the text is UTF-16, not UTF-8: convert it with `iconv -f UTF-16 -t UTF-8`")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Rejected(
+            f"the text is not UTF-8 (byte {error.start} is 0x{data[error.start]:02x}): "
+            "convert it with `iconv -f WINDOWS-1252 -t UTF-8`, or from the encoding that it really has"
+        ) from error
+    if (at := text.find("\0")) >= 0:
+        raise Rejected(f"the file is binary, not text (NUL at character {at}): upload a text file")
+    return text.removeprefix(BOM).replace("\r\n", "\n").replace("\r", "\n")
