@@ -19,6 +19,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from tandem_contract import run_record
 from tandem_contract.errors import TandemError
+from tandem_contract.run_record import Run
 
 from scripts.finetune import DATA, MODEL, RECIPE, TRAINING
 from scripts.local_environment import BIN, ROOT
@@ -26,8 +27,10 @@ from tandem.cli.finetune import DEFAULT_STACK
 from tandem.clients.aws import client
 from tandem.clients.pulumi_stack import read_outputs
 from tandem.finetuning import recipe as recipes
-from tandem.finetuning.dataset.store import UnknownDataSet, connect
-from tandem.finetuning.runs import RUNNING, Runs
+from tandem.finetuning.backends import facts
+from tandem.finetuning.backends.base import OUTPUTS, RUNNING, Workspace
+from tandem.finetuning.backends.sagemaker import SageMaker
+from tandem.finetuning.dataset.store import Store
 
 from .report import Say, Table, median_ratio
 
@@ -51,10 +54,10 @@ def problem() -> str:
     """Why nothing can be measured, or nothing: the stack must be there with the demonstration's data set and model."""
     try:
         datasets, artifacts = read_outputs(STACK, "datasetBucket", "artifactBucket")
-        connect(datasets).resolve(DATA)
+        Store(client("s3"), datasets).resolve(DATA)
         client("s3").head_object(Bucket=artifacts, Key=f"{recipes.load(RECIPE)['base_model']}config.json")
         running = client("sagemaker").list_training_jobs(StatusEquals="InProgress")["TrainingJobSummaries"]
-    except (TandemError, UnknownDataSet, BotoCoreError, ClientError) as error:
+    except (TandemError, BotoCoreError, ClientError) as error:
         return f"{error}\nIt needs stack {STACK} with the sample data set and its base model: run make finetune first."
     if missing := [path for path in (TRAINING, MODEL) if not path.exists()]:
         return f"{missing[0].relative_to(ROOT)} is missing: run make finetune first."
@@ -67,19 +70,18 @@ def run(_stack: str, say: Say) -> Table:
     """Three rounds, alternating, after one direct start that warms the disk cache. What was started is taken away."""
     if found := problem():
         sys.exit(found)
-    artifacts, pipeline, parameter = read_outputs(
-        STACK, "artifactBucket", "trainingPipelineArn", "runEnvelopeParameter"
-    )
+    names = (*OUTPUTS, *facts("sagemaker").outputs)
+    outputs = dict(zip(names, read_outputs(STACK, *names), strict=True))
     # Its clients are kept: what polls must not take much of the processors from what it waits for.
-    runs = Runs(cache(client), artifacts=artifacts, pipeline_arn=pipeline, envelope_parameter=parameter)
+    backend = SageMaker("sagemaker", Workspace(cache(client), outputs))
     times = []
     with tempfile.TemporaryDirectory(prefix="tandem-bench-") as temporary:
         data = Path(temporary, "data")
-        store = connect(read_outputs(STACK, "datasetBucket")[0])
+        store = Store(client("s3"), outputs["datasetBucket"])
         store.download(store.resolve(DATA), data)
         say(f"warm-up: directly {_direct(Path(temporary, '0'), data):.1f} s")
         for number in range(1, ROUNDS + 1):
-            measured = {DIRECT: _direct(Path(temporary, str(number)), data), **_piped(runs)}
+            measured = {DIRECT: _direct(Path(temporary, str(number)), data), **_piped(backend)}
             times.append(measured)
             say(f"round {number} of {ROUNDS}: directly {measured[DIRECT]:.1f} s, by start {measured[FIRST]:.1f} s")
     return _table(times)
@@ -126,18 +128,19 @@ def _direct(root: Path, data: Path) -> float:
     return json.loads(text.splitlines()[0])["time"] - begun
 
 
-def _piped(runs: Runs) -> dict[str, float]:
+def _piped(backend: SageMaker) -> dict[str, float]:
     """Seconds from the command to the end of each phase; the run is cancelled and its files deleted afterwards."""
     begun = time.time()
     name = _tandem("start", RECIPE, "--data", DATA, "--yes").splitlines()[-1]
     returned = time.time()
-    with _taken_away(runs, name):
-        while not (status := runs.status(name)).progress:
+    run = backend.records.get(name)
+    with _taken_away(backend, run):
+        while not (status := backend.status(run)).progress:
             if status.state != RUNNING or time.time() - begun > PATIENCE_SECONDS:
                 raise RuntimeError(f"Run {name} made no step; it is {status.state}: {status.cause}")
             time.sleep(POLL_SECONDS)
         shown = time.time()
-        moments = _moments(name) | {RETURNED: returned, FIRST: runs.metrics(name)[0]["time"], SHOWN: shown}
+        moments = _moments(name) | {RETURNED: returned, FIRST: backend.metrics(run)[0]["time"], SHOWN: shown}
     return {phase: moment - begun for phase, moment in moments.items()}
 
 
@@ -159,16 +162,16 @@ def _moments(name: str) -> dict[str, float]:
 
 
 @contextmanager
-def _taken_away(runs: Runs, name: str) -> Generator[None]:
+def _taken_away(backend: SageMaker, run: Run) -> Generator[None]:
     """In the end cancel the run, wait for its job to stop, and delete what is stored of it."""
     try:
         yield
     finally:
-        _tandem("cancel", name)
-        while any(job.running for job in runs.jobs(name)):
+        _tandem("cancel", run.name)
+        while any(job.running for job in backend.jobs(run)):
             time.sleep(POLL_SECONDS)
         s3, (bucket,) = client("s3"), read_outputs(STACK, "artifactBucket")
-        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=run_record.folder(name))
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=run.folder)
         for key in [entry["Key"] for page in pages for entry in page.get("Contents", [])]:
             s3.delete_object(Bucket=bucket, Key=key)
 

@@ -87,9 +87,9 @@ def start(stack: str) -> int:
 
 def promote(stack: str) -> int:
     """Compare the newest run with its base, approve its model, and promote it in a copy of the stack's file."""
-    from tandem.cli.finetune import _runs
+    from tandem.finetuning.backends.base import RunRecords
 
-    run_name = _runs(stack).names()[0]
+    run_name = RunRecords(client("s3"), output(stack, "artifactBucket")).names()[0]
     if not config(stack).exists():
         shutil.copyfile(ROOT / "stacks" / f"Pulumi.{stack}.yaml", config(stack))
     finetune = [BIN / "tandem", "finetune"]
@@ -118,9 +118,9 @@ def ask(stack: str) -> int:
 
 def held_out(stack: str) -> list[list[dict[str, str]]]:
     """The messages of the data set's rows that no training saw."""
-    from tandem.finetuning.dataset.store import connect
+    from tandem.finetuning.dataset.store import Store
 
-    data_sets = connect(output(stack, "datasetBucket"))
+    data_sets = Store(client("s3"), output(stack, "datasetBucket"))
     key = f"{data_sets.resolve(DATA).prefix}test.jsonl"
     lines = data_sets.s3.get_object(Bucket=data_sets.bucket, Key=key)["Body"].read().decode().splitlines()
     return [json.loads(line)["messages"] for line in lines]

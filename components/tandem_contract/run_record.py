@@ -8,7 +8,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from .errors import TandemError
+
 FORMAT = 1
+RUNS = "runs/"  # prefix of all runs in the artifact bucket
 NAME_CHARACTERS = 40  # SageMaker's job names have 63, and a job adds its step and attempt
 STEPS = ("train", "evaluate")
 
@@ -41,16 +44,16 @@ class Run:
 
     @classmethod
     def from_json(cls, text: bytes | str) -> "Run":
-        """Read a record; raises `ValueError` for one of another format."""
+        """Read a record; raises `TandemError` for one of another format."""
         content = json.loads(text)
         if content.pop("format", None) != FORMAT:
-            raise ValueError(f"the run's record is not of format {FORMAT}: it was made by another version of tandem")
+            raise TandemError(f"the run's record is not of format {FORMAT}: it was made by another version of tandem")
         return cls(**content)
 
 
 def folder(run: str) -> str:
     """Prefix of all that belongs to a run."""
-    return f"runs/{run}/"
+    return f"{RUNS}{run}/"
 
 
 def record_key(run: str) -> str:

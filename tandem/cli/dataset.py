@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+from tandem_contract.errors import TandemError
 
-from tandem.cli.errors import CommandError
 from tandem.cli.options import StackOption
+from tandem.clients.aws import client
 from tandem.clients.pulumi_stack import read_outputs
 from tandem.finetuning.dataset.splits import DEFAULT, SPLITS
 
@@ -58,9 +59,9 @@ def import_files(
 
     own = {key: file for key, file in (("train", train), ("validation", validation), ("test", test)) if file}
     if bool(files) == bool(own):
-        raise CommandError("Give either FILE... to be divided by --split, or --train, --validation and --test.")
+        raise TandemError("Give either FILE... to be divided by --split, or --train, --validation and --test.")
     texts = {"name": name, "licence": licence, "source": source}
-    with _refusals(), tempfile.TemporaryDirectory() as temporary:
+    with tempfile.TemporaryDirectory() as temporary:
         collected = collect(own or files or [], Reader(form, system), split, texts)
         target = to or Path(temporary, "data-set")
         manifest, new = folder.write(target, collected.splits, **texts)
@@ -93,11 +94,9 @@ def check(
         try:
             return exact_tokens(rows, str(tokenizer))
         except ImportError:
-            raise CommandError("--tokenizer needs the package tokenizers: `pip install tokenizers`.") from None
-        except ValueError as error:
-            raise CommandError(f"{error}.") from None
+            raise TandemError("--tokenizer needs the package tokenizers: `pip install tokenizers`.") from None
 
-    with _refusals(), _fetched(dataset, stack) as path:
+    with _fetched(dataset, stack) as path:
         manifest, splits, warnings = folder.read(path)
     counts = {name: count(rows) for name, rows in splits.items()}
     show(manifest, {name: statistics(numbers) for name, numbers in counts.items()})
@@ -111,7 +110,7 @@ def check(
     if too_long:
         remedy = f"raise max_sequence_tokens (the longest has {max(map(max, counts.values()))}), or shorten them"
         by = "by its tokenizer" if tokenizer else "estimated"
-        raise CommandError(
+        raise TandemError(
             "\n".join([f"{len(too_long)} rows have more than {max_tokens} tokens ({by}): {remedy}.", *_some(too_long)])
         )
     typer.echo("All is as the manifest says.")
@@ -140,18 +139,6 @@ def _some(lines: list[str]) -> list[str]:
 
 
 @contextmanager
-def _refusals() -> Generator[None]:
-    """Turn what the library refuses into the command's failure."""
-    from tandem.finetuning.dataset.mistakes import DataSetError
-    from tandem.finetuning.dataset.store import UnknownDataSet
-
-    try:
-        yield
-    except (DataSetError, UnknownDataSet, OSError) as error:
-        raise CommandError(str(error)) from error
-
-
-@contextmanager
 def _transfer(what: str) -> "Generator[Progress]":
     """Show the bytes that go over the line, on a terminal."""
     from rich.console import Console
@@ -168,15 +155,13 @@ def _upload(bucket: str, folder: Path) -> tuple[str, bool]:
     from boto3.exceptions import Boto3Error
     from botocore.exceptions import BotoCoreError, ClientError
 
-    from tandem.finetuning.dataset.store import connect
+    from tandem.finetuning.dataset.store import Store
 
     try:
         with _transfer("uploaded") as progress:
-            stored, new = connect(bucket).upload(folder, progress)
+            stored, new = Store(client("s3"), bucket).upload(folder, progress)
     except (Boto3Error, BotoCoreError, ClientError) as error:
-        raise CommandError(
-            f"The upload to {bucket} broke off ({error}): the same command takes it up again."
-        ) from error
+        raise TandemError(f"The upload to {bucket} broke off ({error}): the same command takes it up again.") from error
     return f"s3://{bucket}/{stored.prefix}", new
 
 
@@ -184,14 +169,14 @@ def _upload(bucket: str, folder: Path) -> tuple[str, bool]:
 def _fetched(reference: str, stack: str) -> Generator[Path]:
     """Give the folder of a data set, the one that is named or a copy of what the bucket has."""
     from tandem.finetuning.dataset.manifest import NAME
-    from tandem.finetuning.dataset.store import connect
+    from tandem.finetuning.dataset.store import Store
 
     if Path(reference).is_dir():
         yield Path(reference)
         return
     if not NAME.fullmatch(reference.partition("@")[0]):
-        raise CommandError(f"{reference} is no folder, and no data set has such a name: name one as NAME[@VERSION].")
-    store = connect(*read_outputs(stack, "datasetBucket"))
+        raise TandemError(f"{reference} is no folder, and no data set has such a name: name one as NAME[@VERSION].")
+    store = Store(client("s3"), *read_outputs(stack, "datasetBucket"))
     stored = store.resolve(reference)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary, "data-set")

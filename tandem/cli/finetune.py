@@ -1,20 +1,22 @@
 """`tandem finetune`: prices, starts and follows runs, and takes their models to an endpoint."""
 
+import functools
 import time
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from tandem_contract.errors import TandemError
 
-from tandem.cli.errors import CommandError
 from tandem.cli.options import StackOption
-from tandem.clients.pulumi_stack import project_folder, read_outputs
+from tandem.clients.aws import client
+from tandem.clients.pulumi_stack import all_outputs, pick, project_folder, read_outputs
 
 if TYPE_CHECKING:
-    from tandem.finetuning.preflight import Plan
-    from tandem.finetuning.runs import Runs, Status
+    from tandem_contract.run_record import Run
+
+    from tandem.finetuning.backends.base import Backend, Plan, Status
 
 DEFAULT_STACK = "finetune-dev"
 POLL_SECONDS = 5.0
@@ -34,8 +36,8 @@ app = typer.Typer(name="finetune", no_args_is_help=True, help="Fine-tune models:
 @app.command()
 def check(recipe: RecipeArgument, data: DataOption, stack: StackOption = DEFAULT_STACK) -> None:
     """Check a recipe with a data set: memory, quota, and what the run is expected to cost and costs at most."""
-    with _refusals():
-        show_plan(_plan(recipe, data, stack))
+    _, plan = _plan(recipe, data, stack)
+    show_plan(plan)
 
 
 @app.command()
@@ -52,19 +54,17 @@ def start(
     service_url: UrlOption = None,
 ) -> None:
     """Start a run, after its ceiling price was shown; asks above a limit, and where there is no price."""
-    with _refusals():
-        plan = _plan(recipe, data, stack)
-        runs = _runs(stack, plan.recipe["backend"], secret, service_url)
-        show_plan(plan)
-        if not yes and (plan.price is None or float(plan.price.ceiling_usd) > ask_above):
-            most = "an amount that is not known here" if plan.price is None else f"${plan.price.ceiling_usd}"
-            typer.confirm(f"The run may cost up to {most}. Start it?", abort=True)
-        run = runs.prepare(plan.recipe, plan.data_set, plan.manifest, plan.envelope, plan.shown_price)
-        runs.start(run.name)
-        typer.echo(run.name)
-        typer.echo(f"Follow it: tandem finetune status {run.name} --follow --stack {stack}", err=True)
-        if follow:
-            _follow(runs, run.name)
+    backend, plan = _plan(recipe, data, stack, secret=secret, url=service_url)
+    show_plan(plan)
+    if not yes and (plan.price is None or float(plan.price.ceiling_usd) > ask_above):
+        most = "an amount that is not known here" if plan.price is None else f"${plan.price.ceiling_usd}"
+        typer.confirm(f"The run may cost up to {most}. Start it?", abort=True)
+    run = backend.records.create(plan)
+    backend.start(run)
+    typer.echo(run.name)
+    typer.echo(f"Follow it: tandem finetune status {run.name} --follow --stack {stack}", err=True)
+    if follow:
+        _follow(backend, run)
 
 
 @app.command()
@@ -80,12 +80,12 @@ def status(
     ] = None,
 ) -> None:
     """Show how a run stands: step, progress, loss, tokens a second, money so far."""
-    with _refusals():
-        runs = _runs_of(run, stack, secret, service_url, served)
-        if follow:
-            _follow(runs, run)
-        else:
-            show_status(runs.status(run))
+    endpoints = dict(entry.partition("=")[::2] for entry in served or [])
+    backend, record = _run(run, stack, secret=secret, url=service_url, served=endpoints)
+    if follow:
+        _follow(backend, record)
+    else:
+        show_status(backend.status(record))
 
 
 @app.command()
@@ -95,22 +95,21 @@ def logs(
     follow: Annotated[bool, typer.Option(help="Go on until the job ends.")] = False,
 ) -> None:
     """Print the log of a run's newest job."""
-    with _refusals():
-        runs = _runs(stack)
-        jobs = list(runs.jobs(run))
-        if not jobs:
-            raise CommandError(f"Run {run!r} has no job yet: `tandem finetune status {run}` says how it stands.")
-        token = None
-        while True:
-            ended = not follow or not list(runs.jobs(run))[-1].running
-            lines, following = runs.logs(jobs[-1].name, token)
-            for line in lines:
-                typer.echo(line)
-            if ended and following == token:
-                return
-            token = following
-            if not ended:
-                time.sleep(POLL_SECONDS)
+    backend, record = _run(run, stack)
+    jobs = backend.jobs(record)
+    if not jobs:
+        raise TandemError(f"Run {run!r} has no job yet: `tandem finetune status {run}` says how it stands.")
+    token = None
+    while True:
+        ended = not follow or not backend.jobs(record)[-1].running
+        lines, following = backend.logs(jobs[-1].name, token)
+        for line in lines:
+            typer.echo(line)
+        if ended and following == token:
+            return
+        token = following
+        if not ended:
+            time.sleep(POLL_SECONDS)
 
 
 @app.command()
@@ -120,10 +119,10 @@ def cancel(
     secret: SecretOption = None,
     service_url: UrlOption = None,
 ) -> None:
-    """Stop a run; its checkpoints stay, and `resume` goes on from them."""
-    with _refusals():
-        stopped = _runs_of(run, stack, secret, service_url).cancel(run)
-        typer.echo(f"cancelled; stopping {', '.join(stopped)}" if stopped else "cancelled; no job was running")
+    """Stop a run; where its back end can resume, its checkpoints stay, and `resume` goes on from them."""
+    backend, record = _run(run, stack, secret=secret, url=service_url)
+    stopped = backend.cancel(record)
+    typer.echo(f"cancelled; stopping {', '.join(stopped)}" if stopped else "cancelled; no job was running")
 
 
 @app.command()
@@ -133,11 +132,10 @@ def resume(
     follow: Annotated[bool, typer.Option(help="Follow the run until it ends.")] = False,
 ) -> None:
     """Go on with a run that failed or was cancelled, from its last checkpoint and within the same envelope."""
-    with _refusals():
-        runs = _runs_of(run, stack)
-        typer.echo(f"attempt {runs.resume(run)} of {runs.envelope().attempts}")
-        if follow:
-            _follow(runs, run)
+    backend, record = _run(run, stack)
+    typer.echo(backend.resume(record))
+    if follow:
+        _follow(backend, record)
 
 
 @app.command()
@@ -149,13 +147,13 @@ def compare(
     from rich.table import Table
 
     table = Table("run", "metric", "base", "tuned", "difference", "95 % interval", "rows")
-    with _refusals():
-        for run in chosen:
-            evaluation = _runs_of(run, stack).evaluation(run)
-            for metric, found in evaluation["metrics"].items():
-                low, high = found["interval"]
-                cells = [f"{found[key]:.3f}" for key in ("base", "tuned")] + [f"{found['difference']:+.3f}"]
-                table.add_row(run, metric, *cells, f"{low:+.3f} to {high:+.3f}", str(evaluation["rows"]))
+    for name in chosen:
+        backend, run = _run(name, stack)
+        evaluation = backend.evaluation(run)
+        for metric, found in evaluation["metrics"].items():
+            low, high = found["interval"]
+            cells = [f"{found[key]:.3f}" for key in ("base", "tuned")] + [f"{found['difference']:+.3f}"]
+            table.add_row(name, metric, *cells, f"{low:+.3f} to {high:+.3f}", str(evaluation["rows"]))
     _console().print(table)
 
 
@@ -174,14 +172,13 @@ def promote(
     from tandem.finetuning import promotion
 
     file = config or _stack_file(stack)
-    with _refusals():
-        (group,) = read_outputs(stack, "modelPackageGroup")
-        sagemaker = _client("sagemaker")
-        arn = promotion.package_of(sagemaker, group, run)
-        if approve:
-            promotion.approve(sagemaker, arn, f"tandem finetune promote {run} --approve")
-        promotion.promotable(sagemaker, arn)
-        difference = promotion.write(file, arn)
+    (group,) = read_outputs(stack, "modelPackageGroup")
+    sagemaker = client("sagemaker")
+    arn = promotion.package_of(sagemaker, group, run)
+    if approve:
+        promotion.approve(sagemaker, arn, f"tandem finetune promote {run} --approve")
+    promotion.promotable(sagemaker, arn)
+    difference = promotion.write(file, arn)
     typer.echo(difference or f"{file} already has it.")
     typer.echo(f"Next: pulumi preview --stack {stack}" + (f" --config-file {file}" if config else ""), err=True)
 
@@ -211,7 +208,7 @@ def show_status(status: "Status") -> None:
     from rich.table import Table
 
     console = _console()
-    console.print(f"{status.run}: {status.state.lower()}" + (f", {_doing(status)}" if status.step else ""))
+    console.print(f"{status.run}: {status.state.lower()}" + (f", {_doing(status)}" if status.activity else ""))
     if status.cause:
         console.print(status.cause, soft_wrap=True, markup=False)
     table = Table("job", "state", "billed", "instances", "reason")
@@ -220,15 +217,15 @@ def show_status(status: "Status") -> None:
         table.add_row(job.name, state, f"{job.seconds} s", f"{job.instances} x {job.instance_type}", job.reason[:200])
     if status.jobs:
         console.print(table)
-    if status.progress and not status.step:
+    if status.progress and not status.activity:
         console.print(_line(status.progress))
     console.print(f"so far: {_money(status)}")
 
 
 def _doing(status: "Status") -> str:
-    if status.step == "train":
-        return "training" + (f": {_line(status.progress)}" if status.progress else ", waiting for the first step")
-    return {"evaluate": "evaluating", "decide": "between two jobs" if status.jobs else "no SageMaker job"}[status.step]
+    if status.activity != "training":
+        return status.activity or status.state.lower()
+    return "training" + (f": {_line(status.progress)}" if status.progress else ", waiting for the first step")
 
 
 def _line(progress: Mapping[str, Any]) -> str:
@@ -241,24 +238,13 @@ def _line(progress: Mapping[str, Any]) -> str:
 
 
 def _money(status: "Status") -> str:
-    if not status.jobs:
-        return "nothing of SageMaker's"
-    from tandem.cost.prices import PriceTableError, load
-
-    try:
-        spent = status.spent(load(_client("sagemaker").meta.region_name))
-    except PriceTableError as error:
-        return f"unknown ({error})"
-    return "unknown (an instance is NOT PRICED)" if spent is None else f"${spent:.2f} of instances' time"
+    return f"unknown ({status.spent_on})" if status.spent is None else f"${status.spent:.2f} {status.spent_on}"
 
 
-def _follow(runs: "Runs", run: str) -> None:
+def _follow(backend: "Backend", run: "Run") -> None:
     """Print a line whenever something has changed, until the run ends."""
     began, printed = time.monotonic(), ""
-    while True:
-        now = runs.status(run)
-        if now.state != "RUNNING":
-            break
+    while (now := backend.status(run)).running:
         if (line := f"{_doing(now)}; {_money(now)}") != printed:
             typer.echo(f"{time.monotonic() - began:6.0f} s  {line}", err=True)
             printed = line
@@ -266,72 +252,49 @@ def _follow(runs: "Runs", run: str) -> None:
     show_status(now)
     typer.echo(f"followed for {time.monotonic() - began:.0f} s", err=True)
     if now.state != "SUCCEEDED":
-        raise CommandError(f"Run {run} has {now.state.lower().replace('_', ' ')}: {now.cause or 'no cause was given'}")
+        raise TandemError(
+            f"Run {run.name} has {now.state.lower().replace('_', ' ')}: {now.cause or 'no cause was given'}"
+        )
 
 
-def _plan(recipe: Path, data: str, stack: str) -> "Plan":
-    from tandem.finetuning.dataset.store import connect
-    from tandem.finetuning.preflight import managed_preflight, preflight
+def _plan(recipe: Path, data: str, stack: str, **options: Any) -> "tuple[Backend, Plan]":
+    """The back end that a recipe names, and its plan for a data set."""
+    from tandem.finetuning.dataset.store import Store
     from tandem.finetuning.recipe import load
 
     checked = load(recipe)
-    datasets, artifacts = read_outputs(stack, "datasetBucket", "artifactBucket")
-    store = connect(datasets)
+    backend = _backend(checked["backend"], stack, all_outputs(stack), options)
+    store = Store(backend.workspace.client("s3"), backend.workspace.outputs["datasetBucket"])
     stored = store.resolve(data)
-    manifest = store.manifest(stored)
-    if checked["backend"] != "sagemaker":
-        return managed_preflight(checked, stored, manifest)
-    return preflight(_client, checked, stored, manifest, _runs(stack).envelope(), artifacts)
+    return backend, backend.check(checked, stored, store.manifest(stored))
 
 
-def _runs(
-    stack: str,
-    backend: str = "sagemaker",
-    secret: str | None = None,
-    url: str | None = None,
-    served: list[str] | None = None,
-) -> "Runs":
-    """The runs of a stack, as a back end's."""
-    from tandem.finetuning.managed.runs import ManagedRuns
-    from tandem.finetuning.runs import Runs
+def _run(name: str, stack: str, **options: Any) -> "tuple[Backend, Run]":
+    """A run's record, and the back end that it is of."""
+    from tandem.finetuning.backends.base import RunRecords
 
-    names = ("artifactBucket", "trainingPipelineArn", "runEnvelopeParameter", "datasetBucket", "modelPackageGroup")
-    artifacts, pipeline, parameter, datasets, group = read_outputs(stack, *names)
-    if backend == "sagemaker":
-        return Runs(_client, artifacts=artifacts, pipeline_arn=pipeline, envelope_parameter=parameter)
+    outputs = all_outputs(stack)
+    run = RunRecords(client("s3"), *pick(outputs, stack, "artifactBucket")).get(name)
+    return _backend(run.recipe["backend"], stack, outputs, options), run
+
+
+def _backend(name: str, stack: str, outputs: dict[str, Any], options: Mapping[str, Any]) -> "Backend":
+    from tandem.finetuning.backends import facts
+    from tandem.finetuning.backends.base import OUTPUTS, Workspace, open_backend
 
     def progress(done: int, total: int) -> None:
         if done % 20 == 0 or done == total:
             typer.echo(f"{done} of {total} answers", err=True)
 
-    endpoints = dict(entry.partition("=")[::2] for entry in served or [])
-    own = {"secret": secret, "url": url, "served": endpoints, "progress": progress}
-    return ManagedRuns(_client, artifacts=artifacts, datasets=datasets, group=group, **own)
-
-
-def _runs_of(
-    run: str, stack: str, secret: str | None = None, url: str | None = None, served: list[str] | None = None
-) -> "Runs":
-    """The runs of a stack, as the back end's that this run is of; raises `RunError` if there is no such run."""
-    runs = _runs(stack)
-    backend = runs.record(run).recipe["backend"]
-    return runs if backend == "sagemaker" else _runs(stack, backend, secret, url, served)
-
-
-def _client(service: str) -> Any:
-    import os
-
-    import boto3
-    from botocore.config import Config
-
-    session = boto3.Session(region_name=os.environ.get("AWS_REGION"))  # boto3 itself knows AWS_DEFAULT_REGION only
-    return session.client(service, config=Config(retries={"mode": "standard", "max_attempts": 6}))
+    names = (*OUTPUTS, *facts(name).outputs)
+    given = dict(zip(names, pick(outputs, stack, *names), strict=True))
+    return open_backend(name, Workspace(functools.cache(client), given, progress=progress, **options))
 
 
 def _stack_file(stack: str) -> Path:
     file = project_folder() / "stacks" / f"Pulumi.{stack}.yaml"
     if not file.is_file():
-        raise CommandError(f"There is no {file}: name the stack's file with --config.")
+        raise TandemError(f"There is no {file}: name the stack's file with --config.")
     return file
 
 
@@ -342,23 +305,3 @@ def _console() -> Any:
     if not console.is_terminal:
         console.width = 160
     return console
-
-
-@contextmanager
-def _refusals() -> Generator[None]:
-    """What the runtime refuses, as the command's one message."""
-    from tandem_contract.errors import Mistakes
-
-    from tandem.cost.prices import NotPriced, PriceTableError, Unavailable
-    from tandem.finetuning.dataset.mistakes import DataSetError
-    from tandem.finetuning.dataset.store import UnknownDataSet
-    from tandem.finetuning.managed.service import ServiceError
-    from tandem.finetuning.preflight import PreflightError
-    from tandem.finetuning.recipe import RecipeError
-    from tandem.finetuning.runs import RunError
-
-    expected = (NotPriced, Unavailable, PriceTableError, DataSetError, UnknownDataSet, Mistakes, RecipeError)
-    try:
-        yield
-    except (*expected, PreflightError, RunError, ServiceError) as error:
-        raise CommandError(str(error)) from error

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tandem.finetuning.dataset.importers import Reader
-from tandem.finetuning.dataset.mistakes import DataSetError
 
 from .questions import Question
 
@@ -23,12 +22,11 @@ class Pairs:
 def read(path: Path, document: str | None = None) -> Pairs:
     """Read chat, Alpaca or ShareGPT rows; `document` is the key of the document that answers all of them, if one does.
 
-    An id is the file's name and the row's line. Raises `DataSetError` with every row that can't be read.
+    An id is the file's name and the row's line. Raises `Mistakes` with every row that can't be read.
     """
     reader = Reader()
     rows = reader.read(path)
-    if reader.mistakes:
-        raise DataSetError(reader.mistakes)
+    reader.checks.finish(path.name)
     questions, left_out, systems = [], [], {}
     for row in rows:
         systems |= {text: None for role, text in row.messages if role == "system"}

@@ -5,18 +5,20 @@ import re
 from pathlib import Path
 from typing import Any
 
-from tandem.finetuning import registry
-from tandem.finetuning.runs import RunError
+from tandem_contract.errors import TandemError
+
+from . import registry
+from .backends import facts
 
 KEY = "tandem:model"
 
 
 def package_of(client: Any, group: str, run: str) -> str:
-    """ARN of the run's model package; raises `RunError` if nothing was registered."""
+    """ARN of the run's model package; raises `TandemError` if nothing was registered."""
     for arn in registry.packages(client, group):
         if registry.record(client, arn)["run"] == run:
             return arn
-    raise RunError(f"Run {run!r} has registered no model: `tandem finetune status {run}` says how it stands.")
+    raise TandemError(f"Run {run!r} has registered no model: `tandem finetune status {run}` says how it stands.")
 
 
 def approve(client: Any, arn: str, why: str) -> None:
@@ -25,14 +27,15 @@ def approve(client: Any, arn: str, why: str) -> None:
 
 
 def promotable(client: Any, arn: str) -> dict[str, str]:
-    """The package's record; raises `RunError` unless it is approved and an endpoint can serve it."""
+    """The package's record; raises `TandemError` unless it is approved and an endpoint can serve it."""
     found = registry.record(client, arn)
     if found["status"] != registry.APPROVED:
         remedy = "look at `tandem finetune compare`, then promote with --approve"
-        raise RunError(f"{arn} is {found['status']}, not {registry.APPROVED}: {remedy}.")
-    if found["backend"] != "sagemaker":
-        model, backend = found["model_reference"], found["backend"]
-        raise RunError(f"{model} is served by {backend} itself: give it to whatever asks it; no endpoint is needed.")
+        raise TandemError(f"{arn} is {found['status']}, not {registry.APPROVED}: {remedy}.")
+    backend = facts(found["backend"])
+    if not backend.needs_endpoint:
+        model = found["model_reference"]
+        raise TandemError(f"{model} is served by {backend.title} itself: call it there; no endpoint is needed.")
     return found
 
 
@@ -47,7 +50,7 @@ def write(file: Path, model: str) -> str:
     else:
         start = next((number for number, text in enumerate(lines) if text.rstrip() == "config:"), None)
         if start is None:
-            raise RunError(f"{file} has no `config:` of its own: add one, and promote again.")
+            raise TandemError(f"{file} has no `config:` of its own: add one, and promote again.")
         end = next((n for n in range(start + 1, len(lines)) if re.match(r"\S", lines[n])), len(lines))
         if not lines[end - 1].endswith("\n"):
             lines[end - 1] += "\n"

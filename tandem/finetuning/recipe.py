@@ -4,45 +4,26 @@
 pyyaml.
 """
 
-import difflib
 import hashlib
 import json
-import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-BACKENDS = ("sagemaker", "openai", "together")
+from tandem_contract.checks import Checks, shown
+
+from .backends import BACKENDS, DEFAULT
+
 METHODS = ("lora", "qlora", "full")
 METRICS = ("exact_match", "token_f1", "format_adherence")
 ALL_LINEAR = "all-linear"
 # A Hugging Face id or a managed service's model name, or a folder of the artifact bucket with a Hugging Face model.
-MODEL = re.compile(r"[A-Za-z0-9][\w.:-]*(/[\w.:-]+)?")
-OWN_MODEL = re.compile(r"models/[A-Za-z0-9][\w./-]*/")
+MODEL = r"[A-Za-z0-9][\w.:-]*(/[\w.:-]+)?|models/[A-Za-z0-9][\w./-]*/"
 SCIENTIFIC = re.compile(r"\d+(\.\d+)?[eE][+-]?\d+")
+SUBJECT = "The recipe"
 
 Raw = Mapping[str, Any]
-
-
-class RecipeError(ValueError):
-    """The recipe has mistakes; the text lists all of them: key, value, what is allowed, and the remedy."""
-
-    def __init__(self, mistakes: Iterable["Mistake"]):
-        self.mistakes = list(mistakes)
-        lines = "\n".join(f"  - {mistake}" for mistake in self.mistakes)
-        super().__init__(f"The recipe has {len(self.mistakes)} mistake(s):\n{lines}")
-
-
-class Mistake(NamedTuple):
-    """One entry that can't be used."""
-
-    key: str
-    problem: str
-    remedy: str
-
-    def __str__(self) -> str:
-        return f"{self.key}: {self.problem}. {self.remedy}"
 
 
 class Field(NamedTuple):
@@ -53,20 +34,13 @@ class Field(NamedTuple):
     high: float
     remedy: str
 
-    def read(self, key: str, value: Any, mistakes: list[Mistake]) -> Any:
-        """The value, or the default if there is none; whole limits ask for a whole number."""
+    def read(self, checks: Checks, key: str, value: Any) -> Any:
+        """The value, or the default if there is none."""
         if value is None:
             return self.default
         if isinstance(value, str) and SCIENTIFIC.fullmatch(value):
             value = float(value)  # YAML reads 2e-4, without a point, as text
-        whole = isinstance(self.low, int)
-        number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-        if number and self.low <= value <= self.high and (not whole or value == int(value)):
-            return int(value) if whole else float(value)
-        kind = "a whole number" if whole else "a number"
-        problem = f"{value!r} is not allowed ({kind} from {self.low} to {self.high})"
-        mistakes.append(Mistake(key, problem, self.remedy))
-        return self.default
+        return checks.number(key, value, self.low, self.high, remedy=self.remedy)
 
 
 NUMBERS = {
@@ -100,44 +74,45 @@ KEYS = ("base_model", "backend", "method", "learning_rate", *NUMBERS, "lora", "e
 
 
 def load(path: Path) -> dict[str, Any]:
-    """Read a recipe file; raises `RecipeError` with every mistake, also if the file is not YAML or not there."""
+    """Read a recipe file; raises `Mistakes` with every one, also if the file is not YAML or not there."""
     import yaml
 
+    checks, raw = Checks(), None
     try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError([Mistake(str(path), f"can't be read ({error})", "Give the path of a YAML file.")]) from error
+        checks.add(path, f"can't be read ({error})", "Give the path of a YAML file.")
     except yaml.YAMLError as error:
-        where = " ".join(str(error).split())
-        raise RecipeError([Mistake(str(path), f"is not YAML ({where})", "Correct it at that place.")]) from error
+        checks.add(path, f"is not YAML ({' '.join(str(error).split())})", "Correct it at that place.")
+    checks.finish(SUBJECT)
     return check(raw)
 
 
 def check(raw: Any) -> dict[str, Any]:
-    """The recipe with every default filled in; raises `RecipeError` listing every mistake.
+    """The recipe with every default filled in; raises `Mistakes` with every one.
 
     The result passes again, unchanged. `lora` is None for the method `full`; `learning_rate` depends on the method; in
     `gate` only what was asked for stands.
     """
-    if not isinstance(raw, Mapping):
-        problem = f"{_short(raw)} is not a mapping of keys to values"
-        raise RecipeError([Mistake("recipe", problem, "Start with `base_model: Qwen/Qwen3-8B` and a `gate`.")])
-    mistakes: list[Mistake] = []
-    _unknown("", raw, KEYS, mistakes)
-    backend = _choice("backend", raw.get("backend"), BACKENDS, mistakes)
-    method = _choice("method", raw.get("method"), METHODS, mistakes)
-    recipe = {"base_model": _base_model(raw.get("base_model"), backend, mistakes), "backend": backend, "method": method}
+    checks = Checks()
+    raw = checks.mapping("recipe", raw, "Start with `base_model: Qwen/Qwen3-8B` and a `gate`.")
+    checks.finish(SUBJECT)
+    _known(checks, raw, KEYS)
+    backend = _choice(checks, "backend", raw.get("backend"), BACKENDS, DEFAULT)
+    method = _choice(checks, "method", raw.get("method"), METHODS, METHODS[0])
+    methods = BACKENDS[backend].methods
+    if method not in methods:
+        others = ", ".join(name for name, row in BACKENDS.items() if method in row.methods)
+        remedy = f"Use {methods[0]}, or a back end that has it: {others}."
+        checks.refuse("method", method, f"with backend {backend}: {', '.join(methods)}", remedy)
+    recipe = {"base_model": _base_model(checks, raw.get("base_model"), backend), "backend": backend, "method": method}
     numbers = NUMBERS | {"learning_rate": LEARNING_RATES[method]}
-    recipe |= {key: field.read(key, raw.get(key), mistakes) for key, field in numbers.items()}
-    if backend != "sagemaker" and method == "qlora":
-        problem = f"'qlora' is not allowed (with backend {backend}: lora, full)"
-        mistakes.append(Mistake("method", problem, "The service chooses the precision itself: use lora."))
-    recipe["lora"] = _lora(raw.get("lora"), method, mistakes)
-    recipe["evaluation"] = evaluation = _numbers("evaluation", raw.get("evaluation"), EVALUATION, ("format",), mistakes)
-    evaluation["format"] = _format(_mapping(raw.get("evaluation")).get("format"), mistakes)
-    recipe["gate"] = _gate(raw.get("gate"), _mapping(raw.get("evaluation")).get("format") is not None, mistakes)
-    if mistakes:
-        raise RecipeError(mistakes)
+    recipe |= {key: field.read(checks, key, raw.get(key)) for key, field in numbers.items()}
+    recipe["lora"] = _lora(checks, raw.get("lora"), method)
+    recipe["evaluation"], given = _numbers(checks, "evaluation", raw.get("evaluation"), EVALUATION, "format")
+    recipe["evaluation"]["format"] = _format(checks.under("evaluation"), given.get("format"))
+    recipe["gate"] = _gate(checks, raw.get("gate"), given.get("format") is not None)
+    checks.finish(SUBJECT)
     return recipe
 
 
@@ -147,86 +122,67 @@ def digest(recipe: Raw) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _unknown(under: str, raw: Raw, known: Iterable[str], mistakes: list[Mistake]) -> None:
-    for key in raw:
-        if key not in known:
-            near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.6)
-            remedy = f"Did you mean `{near[0]}`?" if near else f"Known here: {', '.join(known)}."
-            mistakes.append(Mistake(f"{under}{key}", "is not a key of a recipe", remedy))
+def _known(checks: Checks, raw: Raw, known: Iterable[str]) -> None:
+    checks.known(raw, tuple(known), "a key of a recipe")
 
 
-def _choice(key: str, value: Any, allowed: tuple[str, ...], mistakes: list[Mistake]) -> str:
-    """One of the allowed values, the first if there is none."""
-    if value is None or value in allowed:
-        return value or allowed[0]
-    near = difflib.get_close_matches(str(value), allowed, n=1)
-    problem = f"{_short(value)} is not allowed ({', '.join(allowed)})"
-    mistakes.append(Mistake(key, problem, f"Did you mean `{near[0]}`?" if near else f"{allowed[0]} is the default."))
-    return allowed[0]
-
-
-def _base_model(value: Any, backend: str, mistakes: list[Mistake]) -> Any:
+def _choice(checks: Checks, key: str, value: Any, allowed: Iterable[str], default: str) -> str:
     if value is None:
-        remedy = "Name the model to tune, e.g. `base_model: Qwen/Qwen3-8B`."
-        mistakes.append(Mistake("base_model", "is missing", remedy))
-    elif not isinstance(value, str) or not (MODEL.fullmatch(value) or OWN_MODEL.fullmatch(value)):
-        problem = f"{_short(value)} is not allowed (a Hugging Face id, or models/NAME/)"
-        mistakes.append(
-            Mistake(
-                "base_model", problem, "models/NAME/, in the artifact bucket, holds a Hugging Face model of your own."
-            )
-        )
-    elif backend != "sagemaker" and value.endswith("/"):
-        problem = f"{value!r} is not allowed (with backend {backend}: the service's name of a model)"
-        mistakes.append(Mistake("base_model", problem, "The service can't read the bucket: see its list of models."))
-    return value
+        return default
+    return checks.choice(key, value, allowed, f"{default} is the default.") or default
 
 
-def _mapping(value: Any) -> Raw:
-    return value if isinstance(value, Mapping) else {}
+def _base_model(checks: Checks, value: Any, backend: str) -> Any:
+    if value is None:
+        checks.missing("base_model", "Name the model to tune, e.g. `base_model: Qwen/Qwen3-8B`.")
+        return None
+    remedy = "models/NAME/, in the artifact bucket, holds a Hugging Face model of your own."
+    model = checks.text("base_model", value, "a Hugging Face id, or models/NAME/", remedy, MODEL)
+    if model and model.endswith("/") and not BACKENDS[backend].reads_artifact_bucket:
+        remedy = f"{BACKENDS[backend].title} can't read the bucket: see its list of models."
+        checks.refuse("base_model", model, f"with backend {backend}: the service's name of a model", remedy)
+    return model
 
 
 def _numbers(
-    key: str, raw: Any, fields: Mapping[str, Field], others: tuple[str, ...], mistakes: list[Mistake]
-) -> dict[str, Any]:
-    """The numbers of a nested mapping, completed. `others` are keys that it may have besides."""
-    if raw is not None and not isinstance(raw, Mapping):
-        known = ", ".join((*fields, *others))
-        mistakes.append(Mistake(key, f"{_short(raw)} is not a mapping of keys to values", f"Known here: {known}."))
-    raw = _mapping(raw)
-    _unknown(f"{key}.", raw, (*fields, *others), mistakes)
-    return {name: field.read(f"{key}.{name}", raw.get(name), mistakes) for name, field in fields.items()}
+    checks: Checks, key: str, raw: Any, fields: Mapping[str, Field], *others: str
+) -> tuple[dict[str, Any], Raw]:
+    """The numbers of a nested mapping, completed, and the mapping. `others` are keys that it may have besides."""
+    known = (*fields, *others)
+    given = {} if raw is None else checks.mapping(key, raw, f"Known here: {', '.join(known)}.")
+    inner = checks.under(key)
+    _known(inner, given, known)
+    return {name: field.read(inner, name, given.get(name)) for name, field in fields.items()}, given
 
 
-def _lora(raw: Any, method: str, mistakes: list[Mistake]) -> dict[str, Any] | None:
+def _lora(checks: Checks, raw: Any, method: str) -> dict[str, Any] | None:
     if method == "full":
         if raw is not None:
             remedy = "Leave it out, or set `method: lora`."
-            mistakes.append(Mistake("lora", "has no effect with method full, which trains every weight", remedy))
+            checks.add("lora", "has no effect with method full, which trains every weight", remedy)
         return None
-    lora = _numbers("lora", raw, LORA, ("modules",), mistakes)
-    modules = _mapping(raw).get("modules")
-    modules = ALL_LINEAR if modules is None else modules
-    lora["modules"] = modules
+    lora, given = _numbers(checks, "lora", raw, LORA, "modules")
+    modules = given.get("modules")
+    lora["modules"] = modules = ALL_LINEAR if modules is None else modules
     names = isinstance(modules, list) and modules and all(isinstance(name, str) and name for name in modules)
     if modules != ALL_LINEAR and not names:
-        problem = f"{_short(modules)} is not allowed ({ALL_LINEAR}, or a list of module names)"
-        mistakes.append(Mistake("lora.modules", problem, f"{ALL_LINEAR} learns most; [q_proj, v_proj] is smaller."))
+        remedy = f"{ALL_LINEAR} learns most; [q_proj, v_proj] is smaller."
+        checks.refuse("lora.modules", modules, f"{ALL_LINEAR}, or a list of module names", remedy)
     return lora
 
 
-def _format(raw: Any, mistakes: list[Mistake]) -> dict[str, Any] | None:
+def _format(checks: Checks, raw: Any) -> dict[str, Any] | None:
     """The form that answers are held against: None, or a regular expression or a JSON Schema."""
     if raw is None:
         return None
     rules: dict[str, Callable[[Any], str | None]] = {"regex": _regex_problem, "json_schema": _schema_problem}
     if not isinstance(raw, Mapping) or len(raw) != 1 or next(iter(raw)) not in rules:
-        problem = f"{_short(raw)} is not allowed (null, {{regex: ...}} or {{json_schema: ...}})"
-        mistakes.append(Mistake("evaluation.format", problem, "Give exactly one of the two."))
+        allowed = "null, {regex: ...} or {json_schema: ...}"
+        checks.refuse("format", raw, allowed, "Give exactly one of the two.")
         return None
     ((kind, value),) = raw.items()
     if problem := rules[kind](value):
-        mistakes.append(Mistake(f"evaluation.format.{kind}", problem, "The whole answer has to match it."))
+        checks.add(f"format.{kind}", problem, "The whole answer has to match it.")
     return {kind: value}
 
 
@@ -234,43 +190,37 @@ def _regex_problem(value: Any) -> str | None:
     try:
         pattern = re.compile(value)
     except (re.error, TypeError) as error:
-        return f"{_short(value)} is not a regular expression ({error})"
-    return f"{_short(value)} accepts an empty answer, which has no form" if pattern.fullmatch("") else None
+        return f"{shown(value)} is not a regular expression ({error})"
+    return f"{shown(value)} accepts an empty answer, which has no form" if pattern.fullmatch("") else None
 
 
 def _schema_problem(value: Any) -> str | None:
     try:
         json.dumps(value)
     except (TypeError, ValueError) as error:
-        return f"{_short(value)} can't be written as JSON ({error})"
-    return None if isinstance(value, Mapping) and value else f"{_short(value)} is not a JSON Schema with a rule"
+        return f"{shown(value)} can't be written as JSON ({error})"
+    return None if isinstance(value, Mapping) and value else f"{shown(value)} is not a JSON Schema with a rule"
 
 
-def _gate(raw: Any, has_format: bool, mistakes: list[Mistake]) -> dict[str, dict[str, float]]:
+def _gate(checks: Checks, raw: Any, has_format: bool) -> dict[str, dict[str, float]]:
     """Metric to thresholds, at least one of each."""
-    example = "e.g. `gate: {token_f1: {gain: 0.05}}`"
-    if not isinstance(raw, Mapping) or not raw:
-        problem = "is missing" if raw is None else f"{_short(raw)} is not a mapping of metrics to thresholds"
-        mistakes.append(Mistake("gate", problem, f"Say what a model must reach to be registered, {example}."))
+    remedy = "Say what a model must reach to be registered, e.g. `gate: {token_f1: {gain: 0.05}}`."
+    if raw is None or raw == {}:
+        checks.missing("gate", remedy)
         return {}
-    _unknown("gate.", raw, METRICS, mistakes)
+    raw = checks.mapping("gate", raw, remedy)
+    _known(checks.under("gate"), raw, METRICS)
     if "format_adherence" in raw and not has_format:
         remedy = "Add `evaluation: {format: {regex: ...}}` (or json_schema), or gate on another metric."
-        mistakes.append(Mistake("gate.format_adherence", "needs evaluation.format, which is not set", remedy))
+        checks.add("gate.format_adherence", "needs evaluation.format, which is not set", remedy)
     gate: dict[str, dict[str, float]] = {}
     for metric in METRICS:
         if metric not in raw:
             continue
-        before = len(mistakes)
-        read = _numbers(f"gate.{metric}", raw[metric], THRESHOLDS, (), mistakes)
+        before = len(checks.mistakes)
+        read, _ = _numbers(checks, f"gate.{metric}", raw[metric], THRESHOLDS)
         gate[metric] = {name: value for name, value in read.items() if value is not None}
-        if not gate[metric] and len(mistakes) == before:
+        if not gate[metric] and len(checks.mistakes) == before:
             remedy = "Give at_least (what to reach), gain (over the base model), or both."
-            mistakes.append(Mistake(f"gate.{metric}", "has no threshold, so it can't fail", remedy))
+            checks.add(f"gate.{metric}", "has no threshold, so it can't fail", remedy)
     return gate
-
-
-def _short(value: Any) -> str:
-    """A value as a message shows it."""
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."

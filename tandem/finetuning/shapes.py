@@ -4,9 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-
-class SizingError(ValueError):
-    """The run can't be sized; the text says why and what to do."""
+from tandem_contract.errors import TandemError
 
 
 @dataclass(frozen=True)
@@ -59,10 +57,10 @@ class ModelShape:
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> "ModelShape":
-        """Read Hugging Face's `config.json`; raises `SizingError` for what isn't a dense decoder."""
+        """Read Hugging Face's `config.json`; raises `TandemError` for what isn't a dense decoder."""
         text = config.get("text_config") or config
         if experts := next((key for key in text if "experts" in key and (text[key] or 0) > 1), None):
-            raise SizingError(
+            raise TandemError(
                 f"config.json has {experts}: mixtures of experts can't be sized yet; set the instance in the stack"
             )
         needed = ("num_hidden_layers", "hidden_size", "intermediate_size", "num_attention_heads", "vocab_size")
@@ -70,7 +68,7 @@ class ModelShape:
         context = text.get("max_position_embeddings")
         if missing or not isinstance(context, int):
             missing += [] if isinstance(context, int) else ["max_position_embeddings"]
-            raise SizingError(
+            raise TandemError(
                 f"config.json lacks {', '.join(missing)}: it isn't the decoder that the sizing knows; set the instance "
                 "in the stack"
             )

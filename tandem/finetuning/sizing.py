@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from tandem_contract.errors import TandemError
+
 from tandem.cost.prices import NotPriced, PriceTable, Unavailable
 
-from .shapes import SHAPES, ModelShape, SizingError
+from .shapes import SHAPES, ModelShape
 
 GB = 1e9
 ALL_LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
@@ -130,14 +132,14 @@ class MemoryEstimate:
 def shape_of(base_model: str, config: Mapping[str, Any] | None = None) -> ModelShape:
     """The shape of a base model: from its `config.json`, else from the table of well-known ids.
 
-    Raises `SizingError` for a model that is neither.
+    Raises `TandemError` for a model that is neither.
     """
     if config is not None:
         return ModelShape.from_config(config)
     name = base_model.replace("-Instruct", "")
     if name in SHAPES:
         return SHAPES[name]
-    raise SizingError(
+    raise TandemError(
         f"the size of {base_model} is not known: upload the model under models/ in the artifact bucket and name that "
         f"prefix as base_model (its config.json says the size), or take one of {', '.join(sorted(SHAPES))}"
     )
@@ -155,11 +157,11 @@ def estimate(
 ) -> MemoryEstimate:
     """The peak memory of training `batch_size` rows of `max_sequence_tokens` tokens on one GPU.
 
-    `method`: `lora`, `qlora` or `full`; rank and modules count for the first two. Raises `SizingError` for a sequence
+    `method`: `lora`, `qlora` or `full`; rank and modules count for the first two. Raises `TandemError` for a sequence
     that is longer than the model takes.
     """
     if max_sequence_tokens > model.context_tokens:
-        raise SizingError(
+        raise TandemError(
             f"max_sequence_tokens is {max_sequence_tokens} and the model takes {model.context_tokens}: shorten it, or "
             "take a model with a longer context"
         )
@@ -280,7 +282,7 @@ class Choice(NamedTuple):
 def choose(need: MemoryEstimate, table: PriceTable, *, at_least_gb: float | None = None) -> Choice:
     """The cheapest priced SageMaker training instance with one GPU on which `need` fits with a tenth to spare.
 
-    Models of 7B and more get 48 GB or more, unless `at_least_gb` says otherwise. Raises `SizingError`, with what to
+    Models of 7B and more get 48 GB or more, unless `at_least_gb` says otherwise. Raises `TandemError`, with what to
     change, when none fits, and when none that fits has a price in the region.
     """
     floor = at_least_gb
@@ -290,7 +292,7 @@ def choose(need: MemoryEstimate, table: PriceTable, *, at_least_gb: float | None
     fitting = [name for name, gpu in INSTANCES.items() if gpu.count == 1 and gpu.gb >= wanted]
     if not fitting:
         largest = max(gpu.gb for gpu in INSTANCES.values() if gpu.count == 1)
-        raise SizingError(
+        raise TandemError(
             f"the run needs {need.total:.0f} GB of GPU memory, {wanted:.0f} with headroom, and the largest single GPU "
             f"has {largest}: lower batch_size (raise gradient_accumulation instead) or max_sequence_tokens, use method "
             "qlora, or bring an image that trains on several GPUs (docs/training-image.md)"
@@ -304,7 +306,7 @@ def choose(need: MemoryEstimate, table: PriceTable, *, at_least_gb: float | None
             continue
         choices.append(Choice(name, INSTANCES[name], row.usd))
     if not choices:
-        raise SizingError(
+        raise TandemError(
             f"no instance with {wanted:.0f} GB of GPU memory and {host:.0f} GB of its own has a price in "
             f"{table.region}: add the row of one of {', '.join(sorted(fitting))} to "
             f"tandem/cost/prices/{table.region}.json (docs/prices.md says how), or train in another region"

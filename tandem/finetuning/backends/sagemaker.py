@@ -1,198 +1,109 @@
-"""The runs of a stack: starts them, follows them, stops them, and takes their models to an endpoint."""
+"""SageMaker: a run is an execution of the stack's training pipeline, which starts its jobs."""
 
 import datetime
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 from botocore.exceptions import ClientError
 from tandem_contract import run_record
 from tandem_contract.envelope import RunEnvelope
+from tandem_contract.errors import TandemError
 from tandem_contract.run_record import Run
 
-from tandem.cost.prices import NotPriced, PriceTable, Unavailable
-from tandem.finetuning import recipe as recipes
+from tandem.cost.prices import NotPriced, PriceTableError, Unavailable, load
 from tandem.finetuning.dataset.store import Stored
+from tandem.finetuning.preflight import preflight
+
+from .base import RUNNING, SUCCEEDED, TRAINING, Backend, Job, Plan, Status
 
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
-RUNNING, SUCCEEDED = "RUNNING", "SUCCEEDED"
-IN_PROGRESS = {"InProgress", "Stopping"}
+IN_PROGRESS = ("InProgress", "Stopping")
+ACTIVITIES = {"train": TRAINING, "evaluate": "evaluating"}
 
 
-class RunError(Exception):
-    """What was asked of a run can't be done; the text says why, and the remedy."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """A SageMaker job of a run."""
-
-    name: str
-    step: str
-    attempt: int
-    status: str
-    detail: str
-    reason: str
-    seconds: int
-    """Billed so far, of each instance."""
-    instance_type: str
-    instances: int
-
-    @property
-    def running(self) -> bool:
-        """Whether it has not ended."""
-        return self.status in IN_PROGRESS
-
-
-@dataclass(frozen=True)
-class Status:
-    """How a run stands."""
-
-    run: str
-    state: str
-    """Of its execution: RUNNING, SUCCEEDED, FAILED, TIMED_OUT or ABORTED."""
-    cause: str
-    jobs: list[Job] = field(default_factory=list)
-    progress: Mapping[str, Any] | None = None
-    """The newest line of metrics: `step`, `steps`, `loss`, `tokens_per_second` and more."""
-
-    @property
-    def step(self) -> str:
-        """What it is doing: `train`, `evaluate`, `decide`, or nothing."""
-        if self.state != RUNNING:
-            return ""
-        return next((job.step for job in reversed(self.jobs) if job.running), "decide")
-
-    def spent(self, table: PriceTable) -> Decimal | None:
-        """Dollars for the instances' time so far, at on-demand rates; None where an instance isn't priced."""
-        total = Decimal(0)
-        for job in self.jobs:
-            try:
-                row = table.price("AmazonSageMaker", f"training:{job.instance_type}")
-            except (NotPriced, Unavailable):
-                return None
-            total += Decimal(job.seconds * job.instances) * (row.usd or Decimal(0)) / 3600
-        return total
-
-
-class Runs:
-    """The runs of one stack. `client` gives a boto3 client by its service's name; errors of AWS are botocore's."""
-
-    def __init__(self, client: Any, *, artifacts: str, pipeline_arn: str, envelope_parameter: str) -> None:
-        self._client = client
-        self._artifacts, self._pipeline, self._parameter = artifacts, pipeline_arn, envelope_parameter
+class SageMaker(Backend):
+    """Runs of the stack's training pipeline."""
 
     def envelope(self) -> RunEnvelope:
         """The run envelope as deployed."""
-        answer = self._client("ssm").get_parameter(Name=self._parameter)
-        return RunEnvelope.from_json(answer["Parameter"]["Value"])
+        parameter = self.workspace.outputs["runEnvelopeParameter"]
+        return RunEnvelope.from_json(self._client("ssm").get_parameter(Name=parameter)["Parameter"]["Value"])
 
-    def prepare(
-        self,
-        recipe: Mapping[str, Any],
-        stored: Stored,
-        manifest: Mapping[str, Any],
-        envelope: Mapping[str, Any],
-        price: Mapping[str, str],
-    ) -> Run:
-        """Write a new run's record and recipe; nothing runs yet."""
-        now = datetime.datetime.now(datetime.UTC)
-        run = Run(
-            name=run_record.new_name(stored.name, now),
-            dataset=stored.prefix,
-            manifest_digest=manifest["digest"],
-            recipe_digest=recipes.digest(recipe),
-            recipe=recipe,
-            envelope=envelope,
-            price=price,
-            started_at=now.isoformat(timespec="seconds"),
-        )
-        s3 = self._client("s3")
-        content = json.dumps(recipe, indent=2, sort_keys=True).encode()
-        s3.put_object(Bucket=self._artifacts, Key=run_record.recipe_key(run.name), Body=content)
-        s3.put_object(Bucket=self._artifacts, Key=run_record.record_key(run.name), Body=run.to_json())
-        return run
+    def check(self, recipe: Mapping[str, Any], data_set: Stored, manifest: Mapping[str, Any]) -> Plan:
+        """By the model, the data set, the run envelope, the account's quota and the price table."""
+        artifacts = self.workspace.outputs["artifactBucket"]
+        return preflight(self._client, recipe, data_set, manifest, self.envelope(), artifacts)
 
-    def start(self, run: str) -> None:
-        """Start a prepared run's execution; starting it again is no error and starts nothing."""
-        name = f"{run}-1"
-        self._client("stepfunctions").start_execution(
-            stateMachineArn=self._pipeline, name=name, input=json.dumps({"run": run})
-        )
+    def start(self, run: Run) -> None:
+        """Start the run's first execution."""
+        self._execute(run, 1)
 
-    def record(self, run: str) -> Run:
-        """The record of a run; raises `RunError` if there is none."""
+    def status(self, run: Run) -> Status:
+        """By its newest execution, its jobs and the metrics that training writes."""
+        execution, jobs, metrics = self._execution(run), self.jobs(run), self.metrics(run)
+        state, activity = execution["status"], ""
+        if state == RUNNING:
+            waiting = "between two jobs" if jobs else "waiting for its first job"
+            activity = next((ACTIVITIES[job.step] for job in reversed(jobs) if job.running), waiting)
+        spent, spent_on = self._spent(jobs)
+        progress = metrics[-1] if metrics else None
+        return Status(run.name, state, _cause(execution), activity, progress, jobs, spent, spent_on)
+
+    def _spent(self, jobs: Sequence[Job]) -> tuple[Decimal | None, str]:
+        """Dollars for the instances' time so far, at on-demand rates; None, and why, where they can't be told."""
+        total = Decimal(0)
         try:
-            answer = self._client("s3").get_object(Bucket=self._artifacts, Key=run_record.record_key(run))
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "NoSuchKey":
-                raise
-            known = ", ".join(self.names()[:5]) or "none"
-            raise RunError(f"There is no run {run!r}; the newest are: {known}.") from error
-        return Run.from_json(answer["Body"].read())
+            for job in jobs:
+                table = load(self._client("sagemaker").meta.region_name)
+                row = table.price("AmazonSageMaker", f"training:{job.instance_type}")
+                total += Decimal(job.seconds * job.instances) * (row.usd or Decimal(0)) / 3600
+        except (NotPriced, Unavailable):
+            return None, "an instance is NOT PRICED"
+        except PriceTableError as error:
+            return None, str(error)
+        return total, "of instances' time"
 
-    def names(self) -> list[str]:
-        """The runs that were started, newest first."""
-        s3, prefix = self._client("s3"), run_record.folder("").rstrip("/") + "/"
-        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=self._artifacts, Prefix=prefix, Delimiter="/")
-        found = [entry["Prefix"].split("/")[1] for page in pages for entry in page.get("CommonPrefixes", [])]
-        # A name ends in its time and two random bytes.
-        return sorted(found, key=lambda name: name.rsplit("-", 3)[1:], reverse=True)
-
-    def status(self, run: str) -> Status:
-        """How the run stands; raises `RunError` if it was never started."""
-        execution = self._execution(run)
-        return Status(run, execution["status"], _cause(execution), list(self.jobs(run)), self.progress(run))
-
-    def jobs(self, run: str) -> Iterator[Job]:
+    def jobs(self, run: Run) -> list[Job]:
         """The run's jobs, oldest first."""
-        sagemaker = self._client("sagemaker")
+        sagemaker, jobs = self._client("sagemaker"), []
         pages = sagemaker.get_paginator("list_training_jobs").paginate(
-            NameContains=run, SortBy="CreationTime", SortOrder="Ascending"
+            NameContains=run.name, SortBy="CreationTime", SortOrder="Ascending"
         )
         for name in [each["TrainingJobName"] for page in pages for each in page["TrainingJobSummaries"]]:
-            step, _, attempt = name.removeprefix(f"{run}-").rpartition("-")
-            if not name.startswith(f"{run}-") or step not in run_record.STEPS:
+            step, _, attempt = name.removeprefix(f"{run.name}-").rpartition("-")
+            if not name.startswith(f"{run.name}-") or step not in run_record.STEPS:
                 continue
             job = sagemaker.describe_training_job(TrainingJobName=name)
             resources = job["ResourceConfig"]
-            yield Job(
-                name=name,
-                step=step,
-                attempt=int(attempt),
-                status=job["TrainingJobStatus"],
-                detail=job.get("SecondaryStatus", ""),
-                reason=job.get("FailureReason", ""),
-                seconds=_billed(job),
-                instance_type=resources["InstanceType"],
-                instances=resources["InstanceCount"],
+            jobs.append(
+                Job(
+                    name=name,
+                    step=step,
+                    attempt=int(attempt),
+                    status=job["TrainingJobStatus"],
+                    detail=job.get("SecondaryStatus", ""),
+                    reason=job.get("FailureReason", ""),
+                    seconds=_billed(job),
+                    instance_type=resources["InstanceType"],
+                    instances=resources["InstanceCount"],
+                    running=job["TrainingJobStatus"] in IN_PROGRESS,
+                )
             )
+        return jobs
 
-    def progress(self, run: str) -> dict[str, Any] | None:
-        """The newest line of the run's metrics; None before the first."""
-        lines = self.metrics(run)
-        return lines[-1] if lines else None
-
-    def metrics(self, run: str) -> list[dict[str, Any]]:
+    def metrics(self, run: Run) -> list[dict[str, Any]]:
         """What training has reported, a line a step."""
-        key = f"{run_record.checkpoints(run)}metrics.jsonl"
-        try:
-            text = self._client("s3").get_object(Bucket=self._artifacts, Key=key)["Body"].read().decode()
-        except ClientError as error:
-            if error.response["Error"]["Code"] == "NoSuchKey":
-                return []
-            raise
+        text = (self.records.read(f"{run_record.checkpoints(run.name)}metrics.jsonl") or b"").decode()
         return [json.loads(line) for line in text.splitlines() if line.endswith("}")]
 
-    def evaluation(self, run: str) -> dict[str, Any]:
-        """The run's evaluation; raises `RunError` before there is one."""
-        for job in reversed(list(self.jobs(run))):
+    def evaluation(self, run: Run) -> dict[str, Any]:
+        """As the newest complete evaluation job wrote it."""
+        for job in reversed(self.jobs(run)):
             if job.step == "evaluate" and job.status == "Completed":
-                key = f"{run_record.folder(run)}jobs/{job.name}/output/model/evaluation.json"
-                return json.loads(self._client("s3").get_object(Bucket=self._artifacts, Key=key)["Body"].read())
-        raise RunError(f"Run {run!r} has no evaluation: `tandem finetune status {run}` says how it stands.")
+                return self.records.read_json(f"{run.folder}jobs/{job.name}/output/model/evaluation.json")
+        return super().evaluation(run)
 
     def logs(self, job: str, token: str | None = None) -> tuple[list[str], str | None]:
         """Lines of a job's log after `token`, and the token to go on with."""
@@ -207,8 +118,8 @@ class Runs:
         answer = logs.get_log_events(**request, **({"nextToken": token} if token else {}))
         return [event["message"] for event in answer["events"]], answer["nextForwardToken"]
 
-    def cancel(self, run: str) -> list[str]:
-        """Stop the run and return the names of the jobs that were stopped; what has ended stays as it is."""
+    def cancel(self, run: Run) -> list[str]:
+        """Stop the execution and its jobs, whose names are returned; checkpoints stay."""
         execution = self._execution(run)
         if execution["status"] == RUNNING:
             self._client("stepfunctions").stop_execution(
@@ -224,45 +135,51 @@ class Runs:
                     raise
         return stopped
 
-    def resume(self, run: str) -> int:
-        """Go on with a run that failed or was cancelled, within the same envelope; returns the next attempt's number.
+    def resume(self, run: Run) -> str:
+        """Go on from the last checkpoint, within the same envelope; returns which attempt of how many it is.
 
         A completed training isn't repeated. A run that failed at the gate is evaluated again.
 
-        Raises `RunError` if it is running, has succeeded, or has no attempt left.
+        Raises `TandemError` if the run goes on, has succeeded, or has no attempt left.
         """
-        record, execution = self.record(run), self._execution(run)
+        execution, jobs = self._execution(run), self.jobs(run)
         if execution["status"] in (RUNNING, SUCCEEDED):
-            raise RunError(f"Run {run!r} is {execution['status'].lower()}: there is nothing to resume.")
-        if any(job.running for job in self.jobs(run)):
-            raise RunError(f"A job of run {run!r} is still stopping: try again in a minute.")
-        jobs = list(self.jobs(run))
+            raise TandemError(f"Run {run.name!r} is {execution['status'].lower()}: there is nothing to resume.")
+        if any(job.running for job in jobs):
+            raise TandemError(f"A job of run {run.name!r} is still stopping: try again in a minute.")
         step = "evaluate" if any(job.step == "train" and job.status == "Completed" for job in jobs) else "train"
         used = sum(job.step == step for job in jobs)
         if used >= (most := self.envelope().attempts):
-            raise RunError(
-                f"Run {run!r} has used its {used} of {most} attempts to {step}: raise tandem:attempts, `pulumi up`, "
-                "and resume."
+            raise TandemError(
+                f"Run {run.name!r} has used its {used} of {most} attempts to {step}: raise tandem:attempts, "
+                "`pulumi up`, and resume."
             )
-        number = int(execution["name"].rpartition("-")[2]) + 1
-        self._client("stepfunctions").start_execution(
-            stateMachineArn=self._pipeline, name=f"{record.name}-{number}", input=json.dumps({"run": record.name})
-        )
-        return used + 1
+        self._execute(run, int(execution["name"].rpartition("-")[2]) + 1)
+        return f"attempt {used + 1} of {most}"
 
-    def _execution(self, run: str) -> dict[str, Any]:
+    def _client(self, service: str) -> Any:
+        return self.workspace.client(service)
+
+    def _execute(self, run: Run, number: int) -> None:
+        """Start an execution under a name of its own: the same one again is no error and starts nothing."""
+        self._client("stepfunctions").start_execution(
+            stateMachineArn=self.workspace.outputs["trainingPipelineArn"],
+            name=f"{run.name}-{number}",
+            input=json.dumps({"run": run.name}),
+        )
+
+    def _execution(self, run: Run) -> dict[str, Any]:
         """The newest execution of a run; each resumption is another one, with the next number."""
         stepfunctions, found, number = self._client("stepfunctions"), None, 1
-        prefix = self._pipeline.replace(":stateMachine:", ":execution:")
+        prefix = self.workspace.outputs["trainingPipelineArn"].replace(":stateMachine:", ":execution:")
         while True:
             try:
-                found = stepfunctions.describe_execution(executionArn=f"{prefix}:{run}-{number}")
+                found = stepfunctions.describe_execution(executionArn=f"{prefix}:{run.name}-{number}")
             except stepfunctions.exceptions.ExecutionDoesNotExist:
                 break
             number += 1
         if found is None:
-            self.record(run)
-            raise RunError(f"Run {run!r} was prepared but never started: start it again.")
+            raise self.never_started(run)
         return found
 
 

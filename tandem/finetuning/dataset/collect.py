@@ -5,11 +5,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .importers import Reader
-from .manifest import text_mistakes
-from .mistakes import MISSING, DataSetError, Mistake
-from .splits import DEFAULT, SPLITS, Splits, conflicts, divide, empty, leaks, proportions, without_duplicates
-
-PLACE = "the command"
+from .manifest import check_texts
+from .splits import (
+    DEFAULT,
+    SPLITS,
+    SUBJECT,
+    Splits,
+    check_empty,
+    check_leaks,
+    conflicts,
+    divide,
+    proportions,
+    without_duplicates,
+)
 
 
 @dataclass(frozen=True)
@@ -25,25 +33,26 @@ class Collected:
 def collect(files: list[Path] | Mapping[str, Path], reader: Reader, split: str, texts: Mapping[str, str]) -> Collected:
     """Read files and divide them by `split` (percentages, "80/10/10"), or take a file for each of the three splits.
 
-    `texts` are `name`, `licence` and `source`. Raises `DataSetError` with every mistake in rows, splits and texts.
+    `texts` are `name`, `licence` and `source`. Raises `Mistakes` with every one in rows, splits and texts.
     """
-    mistakes = text_mistakes(texts, PLACE)
+    checks = reader.checks
+    command = checks.at("the command")
+    check_texts(texts, command)
     if isinstance(files, Mapping):
-        missing = [f"--{name}" for name in SPLITS if name not in files]
-        mistakes += [Mistake(PLACE, 0, name, MISSING, "give a file for each of the three splits") for name in missing]
+        for name in SPLITS:
+            if name not in files:
+                command.missing(f"--{name}", "Give a file for each of the three splits.")
         splits = {name: reader.read(files[name]) if name in files else [] for name in SPLITS}
     else:
         rows = [row for file in files for row in reader.read(file)]
-        try:
-            shares = proportions(split)
-        except ValueError as error:
-            mistakes.append(Mistake(PLACE, 0, "--split", split, str(error)))
-            shares = proportions(DEFAULT)  # so that the rows are looked at too
-        splits = divide(rows, shares)
+        if (shares := proportions(split)) is None:
+            remedy = f"Give train/validation/test, as in {DEFAULT}."
+            command.refuse("--split", split, "three percentages above 0, together 100", remedy)
+        splits = divide(rows, shares or (0.8, 0.1, 0.1))  # so that the rows are looked at too
     kept = {name: without_duplicates(rows) for name, rows in splits.items()}
-    mistakes += reader.mistakes + leaks(kept)
-    mistakes = mistakes or empty(kept)  # a split may be empty because its rows are bad
-    if mistakes:
-        raise DataSetError(mistakes)
+    check_leaks(kept, checks)
+    if not checks.mistakes:  # else a split may be empty because its rows are bad
+        check_empty(kept, checks)
+    checks.finish(SUBJECT)
     read = sum(map(len, splits.values()))
     return Collected(kept, read, read - sum(map(len, kept.values())), reader.warnings + conflicts(kept))

@@ -7,28 +7,33 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
+from tandem_contract.checks import Checks
+from tandem_contract.errors import TandemError
+
 from . import manifest as manifests
 from .importers import Reader
-from .mistakes import MISSING, DataSetError, Mistake
 from .rows import encoded, estimated_tokens, statistics
-from .splits import SPLITS, Splits, conflicts, leaks, without_duplicates
+from .splits import SPLITS, SUBJECT, Splits, check_leaks, conflicts, without_duplicates
 
 
 @contextlib.contextmanager
 def staged(folder: Path) -> Generator[Path]:
     """Give an empty folder that becomes `folder` when the block ends well; `folder` may exist if it is empty."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as temporary:
-        inside = Path(temporary, "data-set")
-        inside.mkdir()
-        yield inside
-        inside.rename(folder)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as temporary:
+            inside = Path(temporary, "data-set")
+            inside.mkdir()
+            yield inside
+            inside.rename(folder)
+    except OSError as error:
+        raise TandemError(f"{folder} can't be written: {error}.") from error
 
 
 def write(folder: Path, splits: Splits, name: str, licence: str, source: str) -> tuple[dict[str, Any], bool]:
     """Write a checked data set; return its manifest and whether it is new (False: the same one is there already).
 
-    Raises `DataSetError` if the folder has anything else in it.
+    Raises `TandemError` if the folder has anything else in it.
     """
     files = {split: encoded(splits[split]) for split in SPLITS}
     described = {
@@ -43,12 +48,14 @@ def write(folder: Path, splits: Splits, name: str, licence: str, source: str) ->
     manifest = manifests.make(name, licence, source, described)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         if not (folder / manifests.FILE).is_file():
-            raise DataSetError([Mistake(str(folder), 0, "the target", "not empty", "name a new or an empty folder")])
+            raise TandemError(f"{folder} is not empty: name a new or an empty folder.")
         there = verify(folder)
         if there["digest"] != manifest["digest"]:
-            remedy = f"a data set never changes, and this one is {manifests.version(manifest)}: name another folder"
             held = f"{there['name']}@{manifests.version(there)}"
-            raise DataSetError([Mistake(str(folder), 0, "the target", held, remedy)])
+            raise TandemError(
+                f"{folder} holds {held}: a data set never changes, and this one is {manifests.version(manifest)}; name "
+                "another folder."
+            )
         return manifest, False
     with staged(folder) as inside:
         for split, data in files.items():
@@ -58,31 +65,30 @@ def write(folder: Path, splits: Splits, name: str, licence: str, source: str) ->
 
 
 def verify(folder: Path) -> dict[str, Any]:
-    """Return the manifest after comparing its digest and every file's; raises `DataSetError` where one differs."""
+    """Return the manifest after comparing its digest and every file's; raises `TandemError` where one differs."""
     path = folder / manifests.FILE
     if not path.is_file():
-        raise DataSetError([Mistake(str(folder), 0, manifests.FILE, MISSING, "name the folder of a data set")])
+        raise TandemError(f"{folder} has no {manifests.FILE}: name the folder of a data set.")
     manifest = manifests.parse(path.read_bytes())
-    mistakes = []
+    checks = Checks()
     for split in manifest["splits"].values():
         file = folder / split["file"]
         if not file.is_file():
-            mistakes.append(Mistake(split["file"], 0, "the file", MISSING, "import again, or fetch it again"))
+            checks.missing(split["file"], "Import again, or fetch it again.")
             continue
         with file.open("rb") as content:
             found = hashlib.file_digest(content, "sha256").hexdigest()
         if found != split["sha256"]:
-            remedy = f"the manifest says {split['sha256']}: the file was changed; import again, or fetch it again"
-            mistakes.append(Mistake(split["file"], 0, "its SHA-256", found, remedy))
-    if mistakes:
-        raise DataSetError(mistakes)
+            problem = f"its SHA-256 is {found}, not {split['sha256']} as the manifest says: the file was changed"
+            checks.add(split["file"], problem, "Import again, or fetch it again.")
+    checks.finish(SUBJECT)
     return manifest
 
 
 def read(folder: Path) -> tuple[dict[str, Any], Splits, list[str]]:
     """Verify a folder and check its rows as on import; return the manifest, the rows of each split, and warnings.
 
-    Raises `DataSetError` with every mistake.
+    Raises `Mistakes` with every one.
     """
     manifest = verify(folder)
     reader, splits, warnings = Reader("chat"), {}, []
@@ -90,11 +96,10 @@ def read(folder: Path) -> tuple[dict[str, Any], Splits, list[str]]:
         rows = splits[name] = reader.read(folder / f"{name}.jsonl", f"{name}.jsonl")
         if again := len(rows) - len(without_duplicates(rows)):
             warnings.append(f"{name}: {again} rows are there twice")
-    mistakes = reader.mistakes + leaks(splits)
-    for name in SPLITS if not mistakes else ():
+    check_leaks(splits, reader.checks)
+    for name in SPLITS if not reader.checks.mistakes else ():
         if len(splits[name]) != (said := manifest["splits"][name]["rows"]):
-            remedy = f"the manifest says {said} rows: import again"
-            mistakes.append(Mistake(f"{name}.jsonl", 0, "the number of rows", len(splits[name]), remedy))
-    if mistakes:
-        raise DataSetError(mistakes)
+            problem = f"it has {len(splits[name])} rows, and the manifest says {said}"
+            reader.checks.add(f"{name}.jsonl", problem, "Import again.")
+    reader.checks.finish(SUBJECT)
     return manifest, splits, reader.warnings + warnings + conflicts(splits)

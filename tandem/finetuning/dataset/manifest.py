@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .mistakes import MISSING, DataSetError, Mistake
+from tandem_contract.checks import Checks
+
 from .splits import SPLITS
 
 FILE = "manifest.json"
@@ -43,26 +44,25 @@ def make(name: str, licence: str, source: str, splits: Mapping[str, Mapping[str,
 
 
 def parse(data: bytes, place: str = FILE) -> dict[str, Any]:
-    """Return the manifest in `data`; raises `DataSetError` if it has another shape or its digest doesn't fit."""
+    """Return the manifest in `data`; raises `Mistakes` if it has another shape or its digest doesn't fit."""
+    checks = Checks(place)
+    manifest: dict[str, Any] = {}
     try:
         manifest = json.loads(data)
     except ValueError as error:
-        text = data.decode("utf-8", "backslashreplace")
-        raise DataSetError(
-            [Mistake(place, 0, "the manifest", text, f"it is no JSON ({error}): import again")]
-        ) from None
-    mistakes = [Mistake(place, 0, *found) for found in _found(manifest, RULES)]
-    if not mistakes and manifest["digest"] != (found := digest(manifest)):
-        remedy = f"its content has the digest {found}, so it was changed: import again, or fetch it again"
-        mistakes.append(Mistake(place, 0, "digest", manifest["digest"], remedy))
-    if mistakes:
-        raise DataSetError(mistakes)
+        checks.refuse("", data.decode("utf-8", "backslashreplace"), f"JSON: {error}", "Import again.")
+    else:
+        _check(manifest, RULES, checks)
+    if not checks.mistakes and manifest["digest"] != (found := digest(manifest)):
+        problem = f"{manifest['digest']} is not the content's, {found}: it was changed"
+        checks.add("digest", problem, "Import again, or fetch it again.")
+    checks.finish("The manifest")
     return manifest
 
 
-def text_mistakes(content: Mapping[str, Any], place: str = FILE) -> list[Mistake]:
-    """Return what is wrong with `name`, `licence` and `source`."""
-    return [Mistake(place, 0, *found) for found in _found(content, TEXTS)]
+def check_texts(content: Mapping[str, Any], checks: Checks) -> None:
+    """Check `name`, `licence` and `source`."""
+    _check(content, TEXTS, checks)
 
 
 def _is_text(value: Any) -> bool:
@@ -77,35 +77,40 @@ def _is_statistics(value: Any) -> bool:
     return isinstance(value, dict) and all(isinstance(value.get(key), int | float) for key in ("mean", "p95", "max"))
 
 
-Rules = dict[str, tuple[Callable[[Any], bool], str]]  # field (dots lead inside): what holds for it, the remedy
+# Field (dots lead inside): what holds for it, what is allowed, the remedy.
+Rules = dict[str, tuple[Callable[[Any], bool], str, str]]
 TEXTS: Rules = {
     "name": (
         lambda value: isinstance(value, str) and bool(NAME.fullmatch(value)),
         "lower-case letters, digits and hyphens, at most 63",
+        "For example support-faq.",
     ),
-    "licence": (_is_text, "name the licence that lets you train on the rows, e.g. CC-BY-4.0 or proprietary"),
-    "source": (_is_text, "say where the rows come from"),
+    "licence": (_is_text, "a text", "Name the licence that lets you train on the rows: CC-BY-4.0, or proprietary."),
+    "source": (_is_text, "a text", "Say where the rows come from."),
 }
 RULES: Rules = TEXTS | {
-    "format": (lambda value: value == FORMAT, f"this Tandem reads format {FORMAT}"),
-    "schema": (lambda value: value == SCHEMA, f"this Tandem reads {SCHEMA!r}"),
-    "digest": (_is_digest, "a SHA-256 in hexadecimal"),
+    "format": (lambda value: value == FORMAT, str(FORMAT), "This Tandem reads no other."),
+    "schema": (lambda value: value == SCHEMA, SCHEMA, "This Tandem reads no other."),
+    "digest": (_is_digest, "a SHA-256 in hexadecimal", "Import again."),
 }
 for _name in SPLITS:
     RULES |= {
-        f"splits.{_name}.file": (f"{_name}.jsonl".__eq__, f"'{_name}.jsonl'"),
-        f"splits.{_name}.rows": (lambda value: type(value) is int and value > 0, "a whole number above 0"),
-        f"splits.{_name}.sha256": (_is_digest, "a SHA-256 in hexadecimal"),
-        f"splits.{_name}.tokens": (_is_statistics, "an object with mean, p95 and max"),
+        f"splits.{_name}.{key}": (holds, allowed, "Import again.")
+        for key, holds, allowed in (
+            ("file", f"{_name}.jsonl".__eq__, f"{_name}.jsonl"),
+            ("rows", lambda value: type(value) is int and value > 0, "a whole number above 0"),
+            ("sha256", _is_digest, "a SHA-256 in hexadecimal"),
+            ("tokens", _is_statistics, "an object with mean, p95 and max"),
+        )
     }
 
 
-def _found(content: Any, rules: Rules) -> list[tuple[str, Any, str]]:
-    found = []
-    for field, (holds, remedy) in rules.items():
+def _check(content: Any, rules: Rules, checks: Checks) -> None:
+    for field, (holds, allowed, remedy) in rules.items():
         value = content
         for key in field.split("."):
-            value = value.get(key, MISSING) if isinstance(value, Mapping) else MISSING
-        if holds(value) is not True:
-            found.append((field, value, remedy))
-    return found
+            value = value.get(key, ...) if isinstance(value, Mapping) else ...
+        if value is ...:
+            checks.missing(field, remedy)
+        elif holds(value) is not True:
+            checks.refuse(field, value, allowed, remedy)

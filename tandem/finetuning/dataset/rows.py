@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from .mistakes import shortened
+from tandem_contract.checks import shown
+from tandem_contract.errors import TandemError
 
 ROLES = ("system", "user", "assistant")
 MARKERS = 5  # tokens that a ChatML template adds to a message: two markers, the role and two line ends
@@ -35,13 +36,17 @@ class Row:
     @property
     def question(self) -> str:
         """The last user message, shortened, to name the row by."""
-        return shortened(next(content for role, content in reversed(self.messages) if role == "user"))
+        return shown(next(content for role, content in reversed(self.messages) if role == "user"))
 
 
 def encoded(rows: Iterable[Row]) -> bytes:
     """Return rows as canonical JSONL, in which `str.splitlines` finds the same lines as everybody else."""
-    lines = ({"messages": [{"role": role, "content": text} for role, text in row.messages]} for row in rows)
-    return "".join(map(json_line, lines)).encode()
+    return "".join(json_line({"messages": messages(row)}) for row in rows).encode()
+
+
+def messages(row: Row) -> list[dict[str, str]]:
+    """A row's messages as chat templates and chat APIs take them."""
+    return [{"role": role, "content": content} for role, content in row.messages]
 
 
 def json_line(content: Any) -> str:
@@ -64,14 +69,14 @@ def estimated_tokens(rows: Iterable[Row]) -> list[int]:
 def exact_tokens(rows: Iterable[Row], tokenizer_file: str) -> list[int]:
     """Return each row's tokens by a base model's `tokenizer.json`, the chat template counted as ChatML's markers.
 
-    Raises ImportError without the package `tokenizers`, ValueError for a file that is no tokenizer.
+    Raises ImportError without the package `tokenizers`, `TandemError` for a file that is no tokenizer.
     """
     from tokenizers import Tokenizer
 
     try:
         tokenizer = Tokenizer.from_file(tokenizer_file)
     except Exception as error:  # the package raises nothing narrower
-        raise ValueError(f"{tokenizer_file} is no tokenizer.json ({error})") from error
+        raise TandemError(f"{tokenizer_file} is no tokenizer.json ({error}).") from error
     tokenizer.no_truncation()  # both are kept in the file, and would hide the length
     tokenizer.no_padding()
     return [

@@ -3,23 +3,24 @@
 import hashlib
 from collections.abc import Iterable, Mapping
 
-from .mistakes import Mistake
+from tandem_contract.checks import Checks
+
 from .rows import Row
 
 SPLITS = ("train", "validation", "test")
 DEFAULT = "80/10/10"
+SUBJECT = "The data set"
 Splits = dict[str, list[Row]]
 
 
-def proportions(text: str) -> tuple[float, float, float]:
-    """Return train, validation and test as fractions; raises ValueError unless three percentages make 100."""
+def proportions(text: str) -> tuple[float, float, float] | None:
+    """Return train, validation and test as fractions; None unless three percentages above 0 make 100."""
     try:
         train, validation, test = (float(part) / 100 for part in text.split("/"))
     except ValueError:
-        train = validation = test = 0.0
-    if not (min(train, validation, test) > 0 and abs(train + validation + test - 1) < 1e-9):
-        raise ValueError(f"give train/validation/test in percent, each above 0, together 100, as in {DEFAULT}")
-    return train, validation, test
+        return None
+    whole = min(train, validation, test) > 0 and abs(train + validation + test - 1) < 1e-9
+    return (train, validation, test) if whole else None
 
 
 def divide(rows: Iterable[Row], shares: tuple[float, float, float]) -> Splits:
@@ -41,23 +42,26 @@ def without_duplicates(rows: Iterable[Row]) -> list[Row]:
     return list(seen.values())
 
 
-def leaks(splits: Mapping[str, list[Row]]) -> list[Mistake]:
-    """Return a mistake for each row whose prompt is in an earlier split too, white space and case aside."""
+def check_leaks(splits: Mapping[str, list[Row]], checks: Checks) -> None:
+    """Add a mistake for each row whose prompt is in an earlier split too, white space and case aside."""
     seen: dict[str, tuple[str, Row]] = {}
-    mistakes = []
     for name in SPLITS:
         for row in splits[name]:
             other, first = seen.setdefault(row.prompt, (name, row))
             if other != name:
-                remedy = f"it is in {other} too ({first.place}): leave it out of one, or the score measures memory"
-                mistakes.append(Mistake(row.file, row.line, f"the prompt of a {name} row", row.question, remedy))
-    return mistakes
+                problem = f"{row.question} is in {other} too ({first.place})"
+                remedy = "Leave it out of one, or the score measures memory."
+                checks.at(row.place).add(f"the prompt of a {name} row", problem, remedy)
 
 
-def empty(splits: Mapping[str, list[Row]]) -> list[Mistake]:
-    """Return a mistake for each split without rows."""
-    remedy = "give more rows, a larger share with --split, or files for all three (--train, --validation, --test)"
-    return [Mistake(name, 0, "the split", "empty", remedy) for name in SPLITS if not splits[name]]
+def check_empty(splits: Mapping[str, list[Row]], checks: Checks) -> None:
+    """Add a mistake for each split without rows."""
+    for name in SPLITS:
+        if not splits[name]:
+            remedy = (
+                "Give more rows, a larger share with --split, or files for all three (--train, --validation, --test)."
+            )
+            checks.add(name, "the split is empty", remedy)
 
 
 def conflicts(splits: Mapping[str, list[Row]]) -> list[str]:

@@ -1,23 +1,19 @@
 """Data sets in the dataset bucket, at `datasets/<name>/<version>/`: what has no manifest there is no data set."""
 
-import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tandem_contract.errors import TandemError
+
 from . import folder as folders
 from . import manifest as manifests
-from .mistakes import DataSetError, Mistake
 
 PREFIX = "datasets/"
 KEY = re.compile(rf"{PREFIX}([^/]+)/([0-9a-f]{{{manifests.VERSION_LENGTH}}})/{re.escape(manifests.FILE)}")
 Progress = Callable[[int], None]  # bytes that have gone over the line since the last call
-
-
-class UnknownDataSet(LookupError):
-    """No one data set is meant by a reference; the text says which there are."""
 
 
 @dataclass(frozen=True, order=True)
@@ -47,7 +43,7 @@ class Store:
         """Upload a data set's folder and return its place and whether it is new.
 
         Files that an interrupted upload has left are not sent again. The manifest goes last: before it the data set
-        doesn't exist. Raises `DataSetError` for a folder that isn't whole, and for other content at the same place.
+        doesn't exist. Raises `TandemError` for a folder that isn't whole, and for other content at the same place.
         """
         manifest = folders.verify(folder)
         stored = Stored(manifest["name"], manifests.version(manifest))
@@ -72,26 +68,26 @@ class Store:
         return sorted(Stored(*key.groups()) for key in keys if key)
 
     def resolve(self, reference: str) -> Stored:
-        """Return the data set that `name` or `name@version` means; raises `UnknownDataSet` unless it is one."""
+        """Return the data set that `name` or `name@version` means; raises `TandemError` unless it is one."""
         name, _, version = reference.partition("@")
         known = self.data_sets()
         found = [stored for stored in known if stored.name == name and version in ("", stored.version)]
         if len(found) == 1:
             return found[0]
         if found:
-            raise UnknownDataSet(f"{name!r} has {len(found)} versions, name one: {', '.join(map(str, found))}.")
+            raise TandemError(f"{name!r} has {len(found)} versions, name one: {', '.join(map(str, found))}.")
         there = (
             f"it has {', '.join(map(str, known))}" if known else "it has none yet: `tandem dataset import` makes one"
         )
-        raise UnknownDataSet(f"There is no data set {reference!r} in bucket {self.bucket}; {there}.")
+        raise TandemError(f"There is no data set {reference!r} in bucket {self.bucket}; {there}.")
 
     def manifest(self, stored: Stored) -> dict[str, Any]:
-        """Return the verified manifest of a data set; raises `DataSetError` if it is another one's."""
+        """Return the verified manifest of a data set; raises `TandemError` if it is another one's."""
         key = stored.prefix + manifests.FILE
         place = f"s3://{self.bucket}/{key}"
         manifest = manifests.parse(self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read(), place)
         if (held := Stored(manifest["name"], manifests.version(manifest))) != stored:
-            raise DataSetError([Mistake(place, 0, "the manifest", str(held), f"it belongs to {held.prefix}: move it")])
+            raise TandemError(f"{place} is the manifest of {held}: it belongs to {held.prefix}; move it there.")
         return manifest
 
     def download(self, stored: Stored, folder: Path, progress: Progress = lambda _: None) -> dict[str, Any]:
@@ -114,12 +110,3 @@ class Store:
             if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
                 return None
             raise
-
-
-def connect(bucket: str) -> Store:
-    """Return the store of a bucket, with the region and credentials of the usual AWS variables or profile."""
-    import boto3
-    from botocore.config import Config
-
-    session = boto3.Session(region_name=os.environ.get("AWS_REGION"))  # boto3 itself knows AWS_DEFAULT_REGION only
-    return Store(session.client("s3", config=Config(retries={"mode": "standard", "max_attempts": 6})), bucket)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tandem_contract.envelope import RunEnvelope
+from tandem_contract.errors import TandemError
 from tandem_contract.names import Tag, Variable
 from tandem_contract.run_record import Run, checkpoints, job_name, recipe_key, record_key
 
@@ -19,7 +20,7 @@ from tandem.runtime.telemetry import log
 REFUSED = re.compile(r"exit code: 2\b")
 
 
-class RunFailed(Exception):
+class RunFailed(TandemError):
     """The run can't go on; the text says why, and the remedy."""
 
 

@@ -9,10 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from tandem.finetuning import recipe as recipes
-from tandem.finetuning.recipe import Mistake
+from tandem_contract.checks import Checks
 
-QUEUED, RUNNING, SUCCEEDED, FAILED, CANCELLED = "queued", "running", "succeeded", "failed", "cancelled"
+from tandem.evaluation.metrics import FormatError, format_adherence
+from tandem.finetuning import recipe as recipes
+from tandem.finetuning.backends import BACKENDS
+
+QUEUED, RUNNING, STOPPING = "queued", "running", "stopping"
+SUCCEEDED, FAILED, CANCELLED = "succeeded", "failed", "cancelled"
 MARK = "tandem_run"  # metadata of a job that names its run
 STEPS = re.compile(r"Step \d+/(\d+)")
 
@@ -26,7 +30,7 @@ class Status:
     """How a job is doing; what the service doesn't tell is None."""
 
     state: str
-    """One of `queued`, `running`, `succeeded`, `failed`, `cancelled`."""
+    """One of `queued`, `running`, `stopping`, `succeeded`, `failed`, `cancelled`."""
     step: int | None
     steps: int | None
     loss: float | None
@@ -36,11 +40,6 @@ class Status:
     """The service's last word; why it failed, if it did."""
     model: str | None
     """What the service calls the tuned model, once there is one."""
-
-    @property
-    def final(self) -> bool:
-        """Whether it will never change again."""
-        return self.state in (SUCCEEDED, FAILED, CANCELLED)
 
 
 @dataclass(frozen=True)
@@ -72,16 +71,24 @@ class Dialect:
     read: Callable[[Get, str], Status]
 
 
-def unsupported(dialect: Dialect, recipe: Recipe) -> list[Mistake]:
-    """Every key of a checked recipe that the service can't honour."""
+def check(dialect: Dialect, recipe: Recipe, rows: int) -> None:
+    """Refuse a checked recipe, with so many rows to train on, that the service can't honour; raises `Mistakes`."""
+    checks = Checks()
     least = {"base_model": "any", "method": recipe["method"], "gate": {"token_f1": {"gain": 0.1}}}
     defaults = recipes.check(least) | {"method": recipes.METHODS[0]}
-    found = []
     for key, remedy in dialect.refused.items():
         value = _value(recipe, key)
         if value != _value(defaults, key):
-            found.append(Mistake(key, f"{value!r} can't be honoured by {dialect.title}", remedy))
-    return found
+            checks.add(key, f"{value!r} can't be honoured by {dialect.title}", remedy)
+    if rows < dialect.least_rows:
+        problem = f"{rows} rows to train on are too few for {dialect.title}"
+        checks.add("train.jsonl", problem, f"It takes {dialect.least_rows} or more.")
+    try:
+        if form := recipe["evaluation"]["format"]:
+            format_adherence("", form)
+    except FormatError as error:
+        checks.add("evaluation.format", str(error), "No answer could be held against it.")
+    checks.finish("The recipe")
 
 
 def _value(recipe: Recipe, key: str) -> Any:
@@ -168,9 +175,10 @@ def _together_read(get: Get, job: str) -> Status:
     metrics = get(f"/fine-tunes/{job}/metrics").get("metrics") or []  # oldest first
     events = sorted(found.get("events") or [], key=lambda event: event["created_at"], reverse=True)
     states = {"pending": QUEUED, "queued": QUEUED, "completed": SUCCEEDED, "cancelled": CANCELLED}
+    states |= {"cancel_requested": STOPPING}
     step = found.get("steps_completed") or _newest(events, "step") or _newest(metrics[::-1], "train/global_step")
     return Status(
-        # "compressing", "uploading" and "cancel_requested" are not the end.
+        # "compressing" and "uploading" are not the end.
         state=(states | {"error": FAILED, "user_error": FAILED}).get(found["status"], RUNNING),
         step=int(step) if step else None,
         steps=found.get("total_steps") or _newest(events, "total_steps"),
@@ -188,7 +196,7 @@ def _newest(entries: Iterable[Mapping[str, Any]], key: str) -> Any:
 EPOCHS = "It counts epochs: leave it out and set `epochs`."
 ITS_OWN = "It chooses this itself: leave it out."
 OPENAI = Dialect(
-    title="OpenAI",
+    title=BACKENDS["openai"].title,
     url="https://api.openai.com/v1",
     secret="tandem/openai",  # noqa: S106 - its name
     upload="/files",
@@ -215,7 +223,7 @@ OPENAI = Dialect(
     read=_openai_read,
 )
 TOGETHER = Dialect(
-    title="Together AI",
+    title=BACKENDS["together"].title,
     url="https://api.together.ai/v1",
     secret="tandem/together",  # noqa: S106 - its name
     upload="/files/upload",

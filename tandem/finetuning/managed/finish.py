@@ -9,11 +9,10 @@ from typing import Any
 from tandem_contract.run_record import Run
 
 from tandem.finetuning import recipe as recipes
-from tandem.finetuning.dataset.rows import Row, json_line
-from tandem.finetuning.functions.gate import failing
+from tandem.finetuning.dataset.rows import Row, messages
+from tandem.finetuning.gate import failing
+from tandem.finetuning.measure import BASE, TUNED, answer_lines, measure
 from tandem.finetuning.registry import register
-from tandem.finetuning.training.conversations import messages
-from tandem.finetuning.training.evaluate import BASE, TUNED, measure
 
 from .service import Service, ServiceError
 
@@ -77,7 +76,7 @@ def finish(
         how = {"backend": run.recipe["backend"], "model_reference": model, "container": None}
         package = register(sagemaker, group, run, metrics=evaluation["metrics"], **how)
     lines = [f"{rows[at].place}, {which} model: {why}" for which in failed for at, why in sorted(failed[which].items())]
-    return Finished(evaluation, _lines(rows, answers), lines, reasons, package)
+    return Finished(evaluation, answer_lines(rows, answers).encode(), lines, reasons, package)
 
 
 def _ask(
@@ -122,12 +121,3 @@ def _not_served(service: Service, model: str, error: ServiceError) -> str:
         return str(error)
     remedy = "if it is served by a dedicated endpoint, start that and name it; it is billed until it is stopped"
     return f"{service.dialect.title} doesn't answer as {model}: {error} Remedy: {remedy}."
-
-
-def _lines(rows: Sequence[Row], answers: Mapping[str, Sequence[str]]) -> bytes:
-    content = (
-        {"prompt": messages(row)[:-1], "reference": row.messages[-1][1]}
-        | {which: answers[which][at] for which in (BASE, TUNED)}
-        for at, row in enumerate(rows)
-    )
-    return "".join(map(json_line, content)).encode()

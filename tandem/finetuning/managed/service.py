@@ -13,14 +13,13 @@ from botocore.awsrequest import AWSRequest
 from botocore.exceptions import ClientError
 from botocore.httpsession import URLLib3Session
 from botocore.utils import get_environ_proxies
+from tandem_contract.errors import TandemError
 from tandem_contract.run_record import Run
 
-from tandem.evaluation.metrics import FormatError, format_adherence
-from tandem.finetuning.recipe import Mistake, RecipeError
 from tandem.runtime.http import NETWORK_ERRORS
 from tandem.runtime.retry import Transient, full_jitter
 
-from .dialects import Dialect, Status, unsupported
+from .dialects import Dialect, Status, check
 
 TRIES = 6
 PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 30.0
@@ -31,7 +30,7 @@ NO_CREDIT = "insufficient_quota"  # a 429 that waiting doesn't mend
 Result = TypeVar("Result")
 
 
-class ServiceError(Exception):
+class ServiceError(TandemError):
     """The service can't or won't do what was asked; the text says why, and the remedy.
 
     `status` is that of its HTTP answer (0: none) and `code` its own word for what is wrong ("": none).
@@ -103,18 +102,8 @@ class Service:
         )
 
     def check(self, run: Run, train: bytes) -> None:
-        """Refuse what can't be done before anything is sent; raises `RecipeError` with every mistake."""
-        mistakes = unsupported(self.dialect, run.recipe)
-        if (rows := len(train.splitlines())) < self.dialect.least_rows:
-            problem = f"{rows} rows to train on are too few for {self.dialect.title}"
-            mistakes.append(Mistake("train.jsonl", problem, f"It takes {self.dialect.least_rows} or more."))
-        try:
-            if form := run.recipe["evaluation"]["format"]:
-                format_adherence("", form)
-        except FormatError as error:
-            mistakes.append(Mistake("evaluation.format", str(error), "No answer could be held against it."))
-        if mistakes:
-            raise RecipeError(mistakes)
+        """Refuse what can't be done before anything is sent; raises `Mistakes`."""
+        check(self.dialect, run.recipe, len(train.splitlines()))
 
     def start(self, run: Run, train: bytes, validation: bytes) -> str:
         """Upload the rows (canonical JSONL) and create the run's job; return its id.

@@ -1,10 +1,10 @@
 """Rows to tokens: the base model's own chat template, and the loss on what the assistant says."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tandem.finetuning.dataset.rows import Row
+from tandem.finetuning.dataset.rows import Row, messages
 
 from .layout import Refused
 
@@ -51,11 +51,6 @@ def tokenize(rows: Sequence[Row], tokenizer: Any, limit: int) -> Tokenized:
     return result
 
 
-def messages(row: Row) -> list[dict[str, str]]:
-    """A row's messages as templates take them."""
-    return [{"role": role, "content": content} for role, content in row.messages]
-
-
 def prompt_text(conversation: list[dict[str, str]], tokenizer: Any) -> str:
     """What the model is given to answer a conversation."""
     return tokenizer.apply_chat_template(conversation, tokenize=False, add_generation_prompt=True)
@@ -94,8 +89,3 @@ def _pieces(conversation: list[dict[str, str]], tokenizer: Any) -> list[tuple[st
         pieces += [(given[len(done) :], False), (said[len(given) :], True)]
         done = said
     return pieces
-
-
-def total_tokens(rows: Iterable[dict[str, list[int]]]) -> int:
-    """Tokens of all rows."""
-    return sum(len(row["input_ids"]) for row in rows)

@@ -7,18 +7,14 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from tandem.evaluation.intervals import paired_bootstrap
-from tandem.evaluation.metrics import exact_match, format_adherence, token_f1
 from tandem.finetuning import recipe as recipes
-from tandem.finetuning.dataset.rows import Row, json_line
+from tandem.finetuning.dataset.rows import Row, json_line, messages
+from tandem.finetuning.measure import BASE, TUNED, answer_lines, measure
 
 from . import models
-from .conversations import messages
 from .generate import TooLong, open_generator
 from .layout import TANDEM_JSON, Layout, Refused, say, write_json
 from .train import check_format
-
-BASE, TUNED = "base", "tuned"
 
 
 def evaluate(layout: Layout) -> None:
@@ -39,33 +35,12 @@ def evaluate(layout: Layout) -> None:
         engine = _answer(which, model, rows, recipe["evaluation"]["max_new_tokens"], kept)
         answers[which] = [kept.answers[which, at] for at in range(len(rows))]
     metrics = measure(rows, answers, recipe["evaluation"]["format"])
-    _write_answers(layout.model / "answers.jsonl", rows, answers)
+    (layout.model / "answers.jsonl").write_text(answer_lines(rows, answers), encoding="utf-8")
     result = {"rows": len(rows), "metrics": metrics, **identity, "engine": engine}
     write_json(layout.model / "evaluation.json", result | {"seconds": round(time.monotonic() - begun, 1)})
     for name, metric in metrics.items():
         low, high = metric["interval"]
         say(f"{name}: {metric['base']:.3f} to {metric['tuned']:.3f}, difference 95 % within {low:.3f} to {high:.3f}")
-
-
-def measure(
-    rows: Sequence[Row], answers: Mapping[str, Sequence[str]], form: Mapping[str, Any] | None
-) -> dict[str, dict[str, Any]]:
-    """Each metric's mean for both models, and the difference with its 95 % interval."""
-    references = [row.messages[-1][1] for row in rows]
-    metrics = {"exact_match": exact_match, "token_f1": token_f1}
-    if form:
-        metrics["format_adherence"] = lambda answer, _: format_adherence(answer, form)
-    result = {}
-    for name, metric in metrics.items():
-        values = {which: [metric(*pair) for pair in zip(answers[which], references, strict=True)] for which in answers}
-        interval = paired_bootstrap(values[BASE], values[TUNED])
-        result[name] = {
-            BASE: sum(values[BASE]) / len(rows),
-            TUNED: sum(values[TUNED]) / len(rows),
-            "difference": interval.difference,
-            "interval": [interval.low, interval.high],
-        }
-    return result
 
 
 class _Kept:
@@ -129,16 +104,3 @@ def _check_artifact(folder: Path, identity: Mapping[str, Any]) -> None:
         )
     if models.parameter_count(str(folder)) is None:
         raise Refused("The model in channel `model` has no *.safetensors files: train again.")
-
-
-def _write_answers(file: Path, rows: Sequence[Row], answers: Mapping[str, Sequence[str]]) -> None:
-    lines = (
-        {
-            "prompt": messages(row)[:-1],
-            "reference": row.messages[-1][1],
-            BASE: answers[BASE][at],
-            TUNED: answers[TUNED][at],
-        }
-        for at, row in enumerate(rows)
-    )
-    file.write_text("".join(map(json_line, lines)), encoding="utf-8")

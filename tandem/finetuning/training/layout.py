@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tandem_contract.errors import TandemError
+
 from tandem.finetuning import recipe as recipes
 from tandem.finetuning.dataset import folder as folders
-from tandem.finetuning.dataset.mistakes import DataSetError
 from tandem.finetuning.dataset.splits import Splits
 
 FAILURE_CHARACTERS = 1024  # what SageMaker shows of it
 TANDEM_JSON = "tandem.json"
 
 
-class Refused(Exception):
+class Refused(TandemError):
     """The job can't do what it was asked; the text says what is wrong and what to do, in a sentence or two."""
 
 
@@ -69,14 +70,14 @@ class Layout:
         path = self.root / "input" / "data" / "recipe" / "recipe.json"
         try:
             return recipes.check(json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, TandemError) as error:
             raise Refused(f"The recipe {path.name} can't be used: {error}") from error
 
     def dataset(self) -> tuple[dict[str, Any], Splits]:
         """The manifest and the rows of each split of channel `dataset`, their digests verified."""
         try:
             manifest, splits, _ = folders.read(self.root / "input" / "data" / "dataset")
-        except DataSetError as error:
+        except TandemError as error:
             raise Refused(f"The data set in channel `dataset` can't be used: {error}") from error
         return manifest, splits
 

@@ -170,10 +170,11 @@ def parameter_count(model: str) -> int | None:
 def _parameters(file: Path) -> int:
     try:
         with file.open("rb") as content:
-            header = json.loads(content.read(int.from_bytes(content.read(8), "little")))
+            length = int.from_bytes(content.read(8), "little")
+            header = json.loads(content.read(length))
         ends = [tensor["data_offsets"][1] for name, tensor in header.items() if name != "__metadata__"]
         count = sum(math.prod(tensor["shape"]) for name, tensor in header.items() if name != "__metadata__")
-        whole = 8 + int.from_bytes(file.open("rb").read(8), "little") + max(ends, default=0)
+        whole = 8 + length + max(ends, default=0)
     except (OSError, ValueError, KeyError, MemoryError, OverflowError) as error:
         raise Refused(f"{file.name} is not a safetensors file ({first_line(error)}): upload it again.") from error
     if file.stat().st_size != whole:

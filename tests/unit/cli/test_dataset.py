@@ -64,7 +64,7 @@ def test_import_writes_a_folder_that_check_accepts(here, rows):
     assert [manifest[key] for key in ("name", "licence", "source")] == ["faq", "CC0-1.0", "made up"]
     assert sum(split["rows"] for split in manifest["splits"].values()) == 101
     assert "102 rows read, 1 duplicates dropped\nwarnings: 1\n" in output
-    assert 'rows.jsonl:102: "Question 8?" has another answer in ' in output
+    assert "rows.jsonl:102: 'Question 8?' has another answer in " in output
     assert f"faq@{manifest['digest'][:12]}, digest {manifest['digest']}" in output
     assert "written to made" in output
     assert "already in made" in run("import", rows, *TEXTS, "--to", "made")
@@ -86,7 +86,7 @@ def test_files_of_their_own_for_the_splits(here):
     run("import", *options, *TEXTS, "--to", "made")
     for name in files:
         assert f"A {name}?" in (here / "made" / f"{name}.jsonl").read_text()
-    assert "--test is missing: give a file for each" in run("import", *options[:4], *TEXTS, "--to", "b", code=1)
+    assert "--test: is missing. Give a file for each" in run("import", *options[:4], *TEXTS, "--to", "b", code=1)
     assert "Give either" in run("import", files["test"], *options, *TEXTS, "--to", "b", code=1)
     assert "Give either" in run("import", *TEXTS, "--to", "b", code=1)
     assert not (here / "b").exists()
@@ -122,27 +122,27 @@ def test_an_upload_that_breaks_off_is_taken_up_again(bucket, rows):
 
 
 BAD_CHAT = [
-    ('{"messages": [', "the row is", "write one JSON object a line"),
-    ("[1]", "the row is [1]", "make it a JSON object"),
-    ({"prompt": "Hut?"}, "messages is missing", "make it a list of"),
-    ({"messages": []}, "messages is []", "make it a list of"),
-    ({"messages": ["Hut?"]}, 'messages[0] is "Hut?"', "make it an object with 'role' and 'content'"),
+    ('{"messages": [', "the row: '{", "one JSON object a line"),
+    ("[1]", "the row: [1]", "a JSON object"),
+    ({"prompt": "Hut?"}, "messages: is missing", "a list; each entry is an object with role and content"),
+    ({"messages": []}, "messages: [] is not allowed (a list", "Each entry is an object with role and content"),
+    ({"messages": ["Hut?"]}, "messages[0]: 'Hut?'", "an object with role and content"),
     (
         {"messages": [{"content": "Hut?"}, chat("")["messages"][1]]},
-        "messages[0].role is missing",
+        "messages[0].role: is missing",
         "one of system, user",
     ),
-    ({"messages": [{"role": "human", "content": "Hut?"}]}, 'messages[0].role is "human"', "one of system, user"),
-    ({"messages": [{"role": ["user"], "content": "Hut?"}]}, 'messages[0].role is ["user"]', "one of system, user"),
-    ({"messages": [{"role": "user"}, chat("")["messages"][1]]}, "messages[0].content is missing", "add it, a text"),
-    (chat("  \n"), 'messages[0].content is "  \\n"', "write what was said"),
-    (chat("Hut?", ""), 'messages[1].content is ""', "write what was said"),
-    (chat([{"type": "text"}]), "messages[0].content is [{", "make it a text"),
-    (chat("\ud800"), "messages[0].content is", "half a surrogate pair"),
-    ({"messages": [*chat("a")["messages"][:1] * 2]}, 'messages[1].role is "user"', "assistant is due here"),
-    ({"messages": chat("a")["messages"][1:]}, 'messages[0].role is "assistant"', "user is due here"),
-    ({"messages": chat("a")["messages"][:1]}, 'messages is ["user"]', "end with the assistant's answer"),
-    ({"messages": [{"role": "system", "content": "a"}]}, 'messages is ["system"]', "end with the assistant's answer"),
+    ({"messages": [{"role": "human", "content": "Hut?"}]}, "messages[0].role: 'human'", "(system, user, assistant)"),
+    ({"messages": [{"role": ["user"], "content": "Hut?"}]}, 'messages[0].role: ["user"]', "(system, user, assistant)"),
+    ({"messages": [{"role": "user"}, chat("")["messages"][1]]}, "messages[0].content: is missing", "Add it, a text"),
+    (chat("  \n"), "messages[0].content: '  \\n'", "Write what was said"),
+    (chat("Hut?", ""), "messages[1].content: ''", "Write what was said"),
+    (chat([{"type": "text"}]), "messages[0].content: [{", "(a text)"),
+    (chat("\ud800"), "messages[0].content: ", "Half a surrogate pair"),
+    ({"messages": [*chat("a")["messages"][:1] * 2]}, "messages[1].role: 'user'", "assistant is due here"),
+    ({"messages": chat("a")["messages"][1:]}, "messages[0].role: 'assistant'", "user is due here"),
+    ({"messages": chat("a")["messages"][:1]}, 'messages: ["user"]', "End with the assistant's answer"),
+    ({"messages": [{"role": "system", "content": "a"}]}, 'messages: ["system"]', "End with the assistant's answer"),
     (
         {"messages": [*chat("a")["messages"], {"role": "system", "content": "a"}]},
         "messages[2].role",
@@ -170,12 +170,12 @@ def test_every_bad_row_is_reported_at_once_and_nothing_is_written(here):
         code=1,
     )
     lines = output.splitlines()
-    assert lines[0] == f"{len(BAD_CHAT) + 4} mistakes:"
+    assert lines[0] == f"The data set has {len(BAD_CHAT) + 4} mistakes:"
     for number, (row, what, remedy) in enumerate(BAD_CHAT, start=3):
-        (found,) = [line for line in lines if line.startswith(f"{file}:{number}: ")]
+        (found,) = [line for line in lines if line.startswith(f"  - {file}:{number}: ")]
         assert what in found and remedy in found, row
-    for field in ('name is "Bad Name"', 'licence is " "', 'source is ""', '--split is "90/10"'):
-        assert f"the command: {field}: " in output
+    for field in ("name: 'Bad Name'", "licence: ' '", "source: ''", "--split: '90/10'"):
+        assert f"the command: {field} is not allowed (" in output
     assert [path.name for path in here.iterdir()] == ["bad.jsonl"]
 
 
@@ -183,14 +183,20 @@ def test_every_bad_row_is_reported_at_once_and_nothing_is_written(here):
 @pytest.mark.parametrize(
     ("row", "what"),
     [
-        ({"instruction": "Hut?"}, "output is missing: add it"),
-        ({"instruction": "", "output": "Open."}, 'instruction is "": write'),
-        ({"instruction": "Hut?", "input": 5, "output": "Open."}, "input is 5: make it a text"),
-        ({"conversations": [{"from": "human", "value": "Hut?"}, {"from": "gpt"}]}, "conversations[1].value is missing"),
-        ({"conversations": [{"from": "bot", "value": "Hut?"}]}, 'conversations[0].from is "bot": one of system, human'),
+        ({"instruction": "Hut?"}, "output: is missing. Add it"),
+        ({"instruction": "", "output": "Open."}, "instruction: '' is not allowed (a text that isn't blank). Write"),
+        ({"instruction": "Hut?", "input": 5, "output": "Open."}, "input: 5 is not allowed (a text)"),
+        (
+            {"conversations": [{"from": "human", "value": "Hut?"}, {"from": "gpt"}]},
+            "conversations[1].value: is missing",
+        ),
+        (
+            {"conversations": [{"from": "bot", "value": "Hut?"}]},
+            "conversations[0].from: 'bot' is not allowed (system, human",
+        ),
         (
             {"text": "Hut?"},
-            """the row is {"text": "Hut?"}: its format is told by one of the fields 'messages' (chat)""",
+            'the row: {"text": "Hut?"} is not allowed (an object with messages or',
         ),
     ],
 )
@@ -206,7 +212,7 @@ def test_files_that_are_no_text_or_have_no_rows(here):
     (here / "cut.json").write_text('[\n{"instruction": "Hut?",\n')
     (here / "empty.jsonl").write_text("\n")
     output = run("import", "latin.jsonl", "cut.json", "empty.jsonl", *TEXTS, "--to", "made", code=1)
-    for place in ("latin.jsonl:1: the row is", "cut.json:3: the file is", 'empty.jsonl: the file is "empty"'):
+    for place in ("latin.jsonl:1: the row: ", "cut.json:3: the file: ", "empty.jsonl: the file is empty"):
         assert place in output
     assert "does not exist" in run("import", "nowhere.jsonl", *TEXTS, "--to", "made", code=2)
 
@@ -215,7 +221,7 @@ def test_files_that_are_no_text_or_have_no_rows(here):
 def test_a_long_list_of_mistakes_is_cut_and_counted(here):
     file = written(here / "rows.jsonl", *["{"] * 70)
     output = run("import", file, *TEXTS, "--to", "made", code=1)
-    assert output.startswith("70 mistakes:") and output.rstrip().endswith("... and 20 more")
+    assert output.startswith("The data set has 70 mistakes:") and output.rstrip().endswith("... and 20 more")
     assert len(output.splitlines()) == 52
 
 
@@ -223,7 +229,7 @@ def test_a_long_list_of_mistakes_is_cut_and_counted(here):
 def test_an_empty_split_is_refused(here):
     file = written(here / "rows.jsonl", chat("One?"), chat("Two?"))
     output = run("import", file, *TEXTS, "--to", "made", code=1)
-    assert 'test: the split is "empty": give more rows' in output
+    assert "test: the split is empty. Give more rows" in output
     assert not (here / "made").exists()
 
 
@@ -235,9 +241,9 @@ def test_a_row_of_train_in_another_split_is_refused(here, split):
     files[split].append(chat(" is the HUT open?\n", "No."))
     options = [part for name, found in files.items() for part in (f"--{name}", written(here / name, *found))]
     output = run("import", *options, *TEXTS, "--to", "made", code=1)
-    place = f"{here / split}:2: the prompt of a {split} row is"
-    assert place in output and f"it is in train too ({here / 'train'}:2)" in output
-    assert "leave it out of one" in output
+    place = f"{here / split}:2: the prompt of a {split} row: "
+    assert place in output and f"is in train too ({here / 'train'}:2)" in output
+    assert "Leave it out of one" in output
 
 
 @pytest.mark.faults
@@ -261,10 +267,10 @@ def test_a_changed_folder_is_found(here, rows):
     assert "train.jsonl: its SHA-256 is" in run("check", "made", code=1)
     assert "the file was changed" in run("import", rows, *TEXTS, "--to", "made", code=1)
     train.unlink()
-    assert "train.jsonl: the file is missing" in run("check", "made", code=1)
+    assert "train.jsonl: is missing" in run("check", "made", code=1)
     train.write_bytes(whole)
     manifest.write_text(manifest.read_text().replace("CC0-1.0", "CC-BY-4.0"))
-    assert "manifest.json: digest is" in run("check", "made", code=1)
+    assert "manifest.json: digest: " in run("check", "made", code=1)
     manifest.unlink()
     assert "name the folder of a data set" in run("check", "made", code=1)
 
@@ -300,7 +306,7 @@ def test_rows_longer_than_the_model_are_reported(here, rows, tokenizer):
     assert "102" in run("check", "made", "--tokenizer", tokenizer, "--max-tokens", "102")  # 92 words, ten of ChatML
     output = run("check", "made", "--tokenizer", tokenizer, "--max-tokens", "101", code=1)
     assert "1 rows have more than 101 tokens (by its tokenizer)" in output
-    assert ".jsonl:" in output and ': 102 tokens, "word word' in output
+    assert ".jsonl:" in output and ": 102 tokens, 'word word" in output
     assert "(the longest has 102)" in output
     assert "(estimated)" in run("check", "made", "--max-tokens", "101", code=1)
 

@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 from typer.testing import CliRunner
 
-from tandem.cli import finetune
+from tandem.cli import dataset, finetune
 from tandem.cli.main import app
 from tandem.finetuning.dataset.store import Store
 from tests.unit.finetuning.buckets import FakeBucket
@@ -107,8 +107,8 @@ def aws(project, tmp_path, monkeypatch) -> Aws:
     }
     project.pulumi_says(json.dumps(outputs))
     aws = Aws()
-    monkeypatch.setattr(finetune, "_client", lambda service: aws)
-    monkeypatch.setattr("tandem.finetuning.dataset.store.connect", lambda bucket: Store(aws, bucket))
+    for module in (finetune, dataset):
+        monkeypatch.setattr(module, "client", lambda service: aws)
     source, folder = tmp_path / "rows.jsonl", tmp_path / "set"
     source.write_text(rows(60))
     facts = ["--name", "walls", "--licence", "CC0-1.0", "--source", "invented", "--to", str(folder)]

@@ -4,7 +4,6 @@ import json
 from types import SimpleNamespace
 
 import pytest
-from botocore.exceptions import ClientError
 
 from tandem.finetuning.managed import service
 from tests.support.finetuning_api import serve
@@ -15,10 +14,6 @@ GATE = {"format_adherence": {"at_least": 0.8, "gain": 0.1}}
 LIMITS = {"max_rows": 6, "max_new_tokens": 16, "format": {"regex": r"Wall \d+ .+"}}
 
 
-class Exceptions:
-    NoSuchKey = ClientError
-
-
 @pytest.fixture
 def api(aws: Aws, monkeypatch):  # noqa: F811
     """A service that speaks OpenAI's dialect, its key in the account's Secrets Manager, and a registry."""
@@ -26,7 +21,6 @@ def api(aws: Aws, monkeypatch):  # noqa: F811
     monkeypatch.setattr(service, "time", SimpleNamespace(sleep=lambda seconds: None))
     with serve("openai") as served:
         registry = Registry()
-        aws.exceptions = Exceptions
         aws.get_secret_value = lambda SecretId: {"SecretString": served.key}
         aws.create_model_package = registry.create_model_package
         aws.describe_model_package = registry.describe_model_package

@@ -3,10 +3,10 @@
 import json
 
 import pytest
+from tandem_contract.errors import Mistakes
 
 from tandem.evaluation.pairs import read
 from tandem.evaluation.questions import Question
-from tandem.finetuning.dataset.mistakes import DataSetError
 
 
 def row(*messages):
@@ -40,6 +40,7 @@ def test_rows_become_questions_with_an_answer(tmp_path):
 @pytest.mark.faults
 def test_every_row_that_cannot_be_read_is_told(tmp_path):
     path = write(tmp_path, row(*TURN), "{", row(("user", "?"), ("assistant", " ")), row(("assistant", "34")))
-    with pytest.raises(DataSetError) as caught:
+    with pytest.raises(Mistakes) as caught:
         read(path)
-    assert [mistake.line for mistake in caught.value.mistakes] == [2, 3, 4]
+    lines = [mistake.where.removeprefix(f"{path}:").partition(":")[0] for mistake in caught.value.mistakes]
+    assert lines == ["2", "3", "4"]

@@ -4,14 +4,14 @@ import json
 from pathlib import Path
 
 import pytest
+from tandem_contract.errors import Mistakes, TandemError
 
 from tandem.finetuning.dataset import folder, manifest
 from tandem.finetuning.dataset.collect import collect
 from tandem.finetuning.dataset.importers import Reader
-from tandem.finetuning.dataset.mistakes import DataSetError
 from tandem.finetuning.dataset.rows import Row, estimated_tokens, statistics
 from tandem.finetuning.dataset.splits import divide, proportions
-from tandem.finetuning.dataset.store import Store, UnknownDataSet
+from tandem.finetuning.dataset.store import Store
 from tests.unit.finetuning.buckets import FakeBucket
 
 TEXTS = {"name": "faq", "licence": "CC0-1.0", "source": "made up"}
@@ -80,7 +80,7 @@ def test_what_is_not_trained_on_is_said(tmp_path):
     reader = Reader()
     entry = {"tools": [], "messages": [{**message, "weight": 0} for message in CHAT["messages"]]}
     assert reader.read(written(tmp_path / "a", [entry]))[0].messages == EXPECTED
-    assert reader.mistakes == []
+    assert reader.checks.mistakes == []
     assert "left out: messages[].weight, tools" in reader.warnings[0]
 
 
@@ -141,12 +141,12 @@ def test_writing_again_is_nothing_and_other_content_is_refused(made, tmp_path):
     _, splits, _ = folder.read(made)
     assert folder.write(made, splits, **TEXTS)[1] is False
     splits["train"].pop()
-    with pytest.raises(DataSetError, match="a data set never changes"):
+    with pytest.raises(TandemError, match="a data set never changes"):
         folder.write(made, splits, **TEXTS)
     assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in made.iterdir()} == before
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "a.jpg").touch()
-    with pytest.raises(DataSetError, match="name a new or an empty folder"):
+    with pytest.raises(TandemError, match="name a new or an empty folder"):
         folder.write(tmp_path / "photos", splits, **TEXTS)
 
 
@@ -172,13 +172,13 @@ def test_manifest_of_another_shape_is_refused_with_every_reason(made):
     content["splits"]["test"]["file"] = "../../etc/passwd"
     content["splits"]["train"]["rows"] = 0
     del content["splits"]["validation"]
-    with pytest.raises(DataSetError) as caught:
+    with pytest.raises(Mistakes) as caught:
         manifest.parse(json.dumps(content).encode())
-    fields = {mistake.field for mistake in caught.value.mistakes}
+    fields = {mistake.where.removeprefix("manifest.json: ") for mistake in caught.value.mistakes}
     validation = {f"splits.validation.{field}" for field in ("file", "rows", "sha256", "tokens")}
     assert fields == {"format", "licence", "digest", "splits.test.file", "splits.train.rows"} | validation
     for wrong in (b"[]", b"{", b"\xff"):
-        with pytest.raises(DataSetError):
+        with pytest.raises(Mistakes, match=r"manifest\.json"):
             manifest.parse(wrong)
 
 
@@ -205,7 +205,7 @@ def test_half_an_upload_is_no_data_set_and_goes_on_where_it_stopped(made):
         with pytest.raises(Exception, match="SlowDown"):
             store.upload(made)
         assert store.data_sets() == []
-        with pytest.raises(UnknownDataSet, match="has none yet"):
+        with pytest.raises(TandemError, match="has none yet"):
             store.resolve("faq")
     bucket.room = 1
     assert store.upload(made)[1] is True
@@ -219,11 +219,11 @@ def test_what_was_changed_in_the_bucket_is_not_fetched(made, tmp_path):
     stored, _ = store.upload(made)
     train = store.s3.objects[f"{stored.prefix}train.jsonl"]
     train["data"] = train["data"].replace(b"Yes.", b"Nay.")
-    with pytest.raises(DataSetError, match=r"train\.jsonl: its SHA-256"):
+    with pytest.raises(TandemError, match=r"train\.jsonl: its SHA-256"):
         store.download(stored, tmp_path / "copy")
     assert not (tmp_path / "copy").exists()
     store.s3.objects["datasets/faq/0123456789ab/manifest.json"] = store.s3.objects[f"{stored.prefix}manifest.json"]
-    with pytest.raises(DataSetError, match="it belongs to datasets/faq/"):
+    with pytest.raises(TandemError, match="it belongs to datasets/faq/"):
         store.manifest(store.resolve("faq@0123456789ab"))
 
 
@@ -234,9 +234,9 @@ def test_a_name_with_two_versions_must_say_which(made, tmp_path):
     splits["test"].pop()
     folder.write(tmp_path / "second", splits, **TEXTS)
     second, _ = store.upload(tmp_path / "second")
-    with pytest.raises(UnknownDataSet, match="2 versions") as caught:
+    with pytest.raises(TandemError, match="2 versions") as caught:
         store.resolve("faq")
     assert str(first) in str(caught.value) and str(second) in str(caught.value)
     assert store.resolve(str(second)) == second
-    with pytest.raises(UnknownDataSet, match=r"no data set 'fax'.*it has faq@"):
+    with pytest.raises(TandemError, match=r"no data set 'fax'.*it has faq@"):
         store.resolve("fax")

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
+from tandem_contract.errors import Mistakes
 
-from tandem.finetuning.recipe import RecipeError, check, digest, load
+from tandem.finetuning.recipe import check, digest, load
 
 ROOT = Path(__file__).resolve().parents[3]
 SMALL = {"base_model": "Qwen/Qwen3-8B", "gate": {"token_f1": {"gain": 0.05}}}
@@ -12,9 +13,9 @@ SMALL = {"base_model": "Qwen/Qwen3-8B", "gate": {"token_f1": {"gain": 0.05}}}
 
 def mistakes(raw) -> dict[str, str]:
     """Key to what is said about it."""
-    with pytest.raises(RecipeError) as refused:
+    with pytest.raises(Mistakes) as refused:
         check(raw)
-    return {mistake.key: f"{mistake.problem}. {mistake.remedy}" for mistake in refused.value.mistakes}
+    return {mistake.where: f"{mistake.problem}. {mistake.remedy}" for mistake in refused.value.mistakes}
 
 
 def test_defaults_are_filled_in():
@@ -68,10 +69,10 @@ def test_all_mistakes_at_once(tmp_path):
         learning_rat: 1
         """
     )
-    with pytest.raises(RecipeError) as refused:
+    with pytest.raises(Mistakes) as refused:
         load(path)
     text = str(refused.value)
-    found = {mistake.key for mistake in refused.value.mistakes}
+    found = {mistake.where for mistake in refused.value.mistakes}
     assert found == {
         "base_model",
         "backend",
@@ -192,7 +193,7 @@ def test_files_that_are_no_recipe(tmp_path, content, said):
     path = tmp_path / "recipe.yaml"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(RecipeError, match=said):
+    with pytest.raises(Mistakes, match=said):
         load(path)
 
 

@@ -5,10 +5,11 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from tandem_contract.errors import TandemError
 
 from tandem.cost.prices import load, read
 from tandem.finetuning import sizing
-from tandem.finetuning.shapes import SHAPES, ModelShape, SizingError
+from tandem.finetuning.shapes import SHAPES, ModelShape
 from tandem.finetuning.sizing import INSTANCES, choose, estimate, expected_seconds, shape_of, stored
 from tests.unit.finetuning.sizing_cases import CASES, table
 
@@ -151,7 +152,7 @@ def test_config_json_says_the_shape():
     ],
 )
 def test_what_cannot_be_sized_says_why(call, says):
-    with pytest.raises(SizingError, match=says):
+    with pytest.raises(TandemError, match=says):
         call()
 
 
@@ -176,7 +177,7 @@ def test_choice_leaves_a_tenth():
 
 @pytest.mark.faults
 def test_what_fits_nowhere_says_what_to_change():
-    with pytest.raises(SizingError) as caught:
+    with pytest.raises(TandemError) as caught:
         choose(estimate(EIGHT, "full", 2048, 4), load("us-east-1"))
     assert "the largest single GPU has 80" in str(caught.value)
     assert "use method qlora" in str(caught.value)
@@ -184,7 +185,7 @@ def test_what_fits_nowhere_says_what_to_change():
 
 @pytest.mark.faults
 def test_region_without_prices_says_so(tmp_path):
-    with pytest.raises(SizingError, match=r"no instance with 48 GB of GPU memory .* has a price in eu-west-1: add the"):
+    with pytest.raises(TandemError, match=r"no instance with 48 GB of GPU memory .* has a price in eu-west-1: add the"):
         choose(estimate(EIGHT, "qlora", 1024, 4), load("eu-west-1"))
     # An unpriced instance is passed over, not taken for free.
     rows = [

@@ -8,7 +8,7 @@ from tandem_contract.run_record import Run
 
 from tandem.finetuning import recipe as recipes
 from tandem.finetuning.dataset.rows import Row, encoded
-from tandem.finetuning.managed.dialects import DIALECTS
+from tandem.finetuning.managed.dialects import CANCELLED, DIALECTS, FAILED, SUCCEEDED
 from tandem.finetuning.managed.finish import finish
 from tandem.finetuning.managed.service import Key, Service
 
@@ -49,7 +49,7 @@ def connect(api, value=None):
 
 def to_the_end(service, job):
     seen = [service.status(job)]
-    while not seen[-1].final:
+    while seen[-1].state not in (SUCCEEDED, FAILED, CANCELLED):
         seen.append(service.status(job))
     return seen
 

@@ -7,13 +7,13 @@ import traceback
 import botocore.session
 import pytest
 from botocore.stub import Stubber
+from tandem_contract.errors import Mistakes
 from tandem_contract.run_record import Run
 
 from tandem.finetuning.dataset.rows import encoded
 from tandem.finetuning.managed.dialects import DIALECTS
 from tandem.finetuning.managed.finish import finish
 from tandem.finetuning.managed.service import Key, Service, ServiceError, api_key
-from tandem.finetuning.recipe import RecipeError
 from tandem.finetuning.registry import record
 from tests.support.finetuning_api import Fault, Refused, serve
 
@@ -40,9 +40,9 @@ def test_all_that_a_service_cannot_honour_is_refused_before_anything_is_sent(api
     asked |= {"weight_decay": 0.1, "max_sequence_tokens": 4096}
     asked["lora"] = {"rank": 8, "alpha": 8, "dropout": 0.0, "modules": ["q_proj"]}
     run = make_run(api.dialect, **asked)
-    with pytest.raises(RecipeError) as caught:
+    with pytest.raises(Mistakes) as caught:
         connect(api).start(run, encoded(rows(9)), VALIDATION)
-    keys = [mistake.key for mistake in caught.value.mistakes]
+    keys = [mistake.where for mistake in caught.value.mistakes]
     if api.dialect == "together":
         assert keys == ["max_steps", "checkpoint_steps"]
     else:
@@ -68,16 +68,16 @@ def test_all_that_a_service_cannot_honour_is_refused_before_anything_is_sent(api
 
 @pytest.mark.faults
 def test_full_fine_tuning_is_one_mistake_with_openai():
-    with serve("openai") as api, pytest.raises(RecipeError) as caught:
+    with serve("openai") as api, pytest.raises(Mistakes) as caught:
         connect(api).start(make_run("openai", method="full"), TRAIN, VALIDATION)
-    assert [mistake.key for mistake in caught.value.mistakes] == ["method"]
+    assert [mistake.where for mistake in caught.value.mistakes] == ["method"]
 
 
 @pytest.mark.faults
 def test_an_unusable_form_is_refused_before_anything_is_sent(api):
     form = {"max_rows": 20, "max_new_tokens": 64, "format": {"json_schema": {"type": "nonsense"}}}
     # Without the package that reads schemas none is of use.
-    with pytest.raises(RecipeError, match=r"evaluation\.format: format\.json_schema (is not|needs a package)"):
+    with pytest.raises(Mistakes, match=r"evaluation\.format: format\.json_schema (is not|needs a package)"):
         connect(api).start(make_run(api.dialect, evaluation=form), TRAIN, VALIDATION)
     assert api.requests == []
 

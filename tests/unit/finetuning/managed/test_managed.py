@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from tandem.finetuning.functions import gate, register
+from tandem.finetuning.functions import register
+from tandem.finetuning.gate import failing
 from tandem.finetuning.managed.dialects import DIALECTS
 from tandem.finetuning.managed.finish import finish
 from tandem.finetuning.managed.service import ServiceError
@@ -134,4 +135,4 @@ def test_the_gate_is_the_pipelines(api):
     """The evaluation is one that the pipeline's own function accepts."""
     run = make_run(api.dialect)
     done = tune(api, run, Registry())
-    assert gate.failing(json.loads(json.dumps(done.evaluation)), run) == []
+    assert failing(json.loads(json.dumps(done.evaluation)), run) == []

@@ -1,0 +1,47 @@
+"""A tuned model's answers against its base's: the same wherever the models answered."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tandem.evaluation.intervals import paired_bootstrap
+from tandem.evaluation.metrics import exact_match, format_adherence, token_f1
+
+from .dataset.rows import Row, json_line, messages
+
+BASE, TUNED = "base", "tuned"
+
+
+def measure(
+    rows: Sequence[Row], answers: Mapping[str, Sequence[str]], form: Mapping[str, Any] | None
+) -> dict[str, dict[str, Any]]:
+    """Each metric's mean for both models, and the difference with its 95 % interval."""
+    references = [row.messages[-1][1] for row in rows]
+    metrics = {"exact_match": exact_match, "token_f1": token_f1}
+    if form:
+        metrics["format_adherence"] = lambda answer, _: format_adherence(answer, form)
+    result = {}
+    for name, metric in metrics.items():
+        values = {which: [metric(*pair) for pair in zip(answers[which], references, strict=True)] for which in answers}
+        interval = paired_bootstrap(values[BASE], values[TUNED])
+        result[name] = {
+            BASE: sum(values[BASE]) / len(rows),
+            TUNED: sum(values[TUNED]) / len(rows),
+            "difference": interval.difference,
+            "interval": [interval.low, interval.high],
+        }
+    return result
+
+
+def answer_lines(rows: Sequence[Row], answers: Mapping[str, Sequence[str]]) -> str:
+    """The content of `answers.jsonl`: a line a row, with its prompt, its reference and what both models said."""
+    return "".join(
+        json_line(
+            {
+                "prompt": messages(row)[:-1],
+                "reference": row.messages[-1][1],
+                BASE: answers[BASE][at],
+                TUNED: answers[TUNED][at],
+            }
+        )
+        for at, row in enumerate(rows)
+    )
