@@ -5,7 +5,7 @@ import struct
 from types import SimpleNamespace
 
 import pytest
-from botocore.exceptions import ClientError, EndpointConnectionError
+from botocore.exceptions import EndpointConnectionError
 from typer.testing import CliRunner
 
 from tandem.cli import dataset, finetune
@@ -52,8 +52,6 @@ class Aws(FakeBucket):
         self.envelope, self.quota, self.record = dict(ENVELOPE), 4.0, {}
 
     def get_object(self, *, Bucket, Key, Range=None):
-        if Key not in self.objects:
-            raise ClientError({"Error": {"Code": "NoSuchKey"}}, "GetObject")
         body = super().get_object(Bucket=Bucket, Key=Key)["Body"]
         if Range:
             first, last = Range.removeprefix("bytes=").split("-")

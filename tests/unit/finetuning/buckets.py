@@ -22,6 +22,8 @@ class FakeBucket:
         return {key: value for key, value in self.objects[Key].items() if key != "data"}
 
     def get_object(self, *, Bucket, Key):
+        if Key not in self.objects:
+            raise ClientError({"Error": {"Code": "NoSuchKey"}}, "GetObject")
         return {"Body": io.BytesIO(self.objects[Key]["data"])}
 
     def put_object(self, *, Bucket, Key, Body, ContentType="", Metadata=None):
@@ -49,7 +51,12 @@ class FakeBucket:
         assert operation == "list_objects_v2"
         return self
 
-    def paginate(self, *, Bucket, Prefix):
+    def paginate(self, *, Bucket, Prefix, Delimiter=None):
+        if Delimiter:
+            inside = (key.removeprefix(Prefix) for key in self.objects if key.startswith(Prefix))
+            folders = sorted({key.partition(Delimiter)[0] for key in inside})
+            yield {"CommonPrefixes": [{"Prefix": f"{Prefix}{folder}{Delimiter}"} for folder in folders]}
+            return
         keys = [{"Key": key} for key in sorted(self.objects) if key.startswith(Prefix)]
         yield from ({"Contents": keys[at : at + 2]} for at in range(0, len(keys), 2))
         yield {}

@@ -3,6 +3,7 @@
 import datetime
 import re
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import botocore.session
@@ -55,6 +56,8 @@ def _within(shape: Any, size: int, path: str) -> None:
 class FakeSageMaker:
     """Jobs, endpoints, their tags and model packages; lists come in pages of two."""
 
+    meta = SimpleNamespace(region_name="us-east-1")
+
     def __init__(self) -> None:
         self.jobs: list[dict[str, Any]] = []
         self.endpoints: list[dict[str, Any]] = []
@@ -80,6 +83,7 @@ class FakeSageMaker:
         arn, now = f"arn:aws:sagemaker:us-east-1:123456789012:training-job/{name}", datetime.datetime.now(datetime.UTC)
         created = now - datetime.timedelta(hours=hours)
         found = {"TrainingJobName": name, "TrainingJobArn": arn, "CreationTime": created, "TrainingJobStatus": status}
+        found["ResourceConfig"] = {"InstanceType": "ml.g6e.2xlarge", "InstanceCount": 1, "VolumeSizeInGB": 200}
         self.jobs.append(found)
         self.tags[arn] = {f"tandem:{key}": value for key, value in tags.items()}
 
