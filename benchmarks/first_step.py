@@ -27,7 +27,7 @@ from tandem.cli.finetune import DEFAULT_STACK
 from tandem.clients.aws import client
 from tandem.clients.pulumi_stack import read_outputs
 from tandem.finetuning import recipe as recipes
-from tandem.finetuning.backends import facts
+from tandem.finetuning.backend_table import facts
 from tandem.finetuning.backends.base import OUTPUTS, RUNNING, Workspace
 from tandem.finetuning.backends.sagemaker import SageMaker
 from tandem.finetuning.dataset.store import Store

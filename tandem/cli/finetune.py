@@ -279,7 +279,7 @@ def _run(name: str, stack: str, **options: Any) -> "tuple[Backend, Run]":
 
 
 def _backend(name: str, stack: str, outputs: dict[str, Any], options: Mapping[str, Any]) -> "Backend":
-    from tandem.finetuning.backends import facts
+    from tandem.finetuning.backend_table import facts
     from tandem.finetuning.backends.base import OUTPUTS, Workspace, open_backend
 
     def progress(done: int, total: int) -> None:

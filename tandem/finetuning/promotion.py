@@ -8,7 +8,7 @@ from typing import Any
 from tandem_contract.errors import TandemError
 
 from . import registry
-from .backends import facts
+from .backend_table import facts
 
 KEY = "tandem:model"
 

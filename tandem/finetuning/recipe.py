@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from tandem_contract.checks import Checks, shown
 
-from .backends import BACKENDS, DEFAULT
+from .backend_table import BACKENDS, DEFAULT
 
 METHODS = ("lora", "qlora", "full")
 METRICS = ("exact_match", "token_f1", "format_adherence")

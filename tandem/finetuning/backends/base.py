@@ -16,9 +16,8 @@ from tandem_contract.run_record import Run
 
 from tandem.cost.run_price import RunPrice
 from tandem.finetuning import recipe as recipes
+from tandem.finetuning.backend_table import facts
 from tandem.finetuning.dataset.store import Stored
-
-from . import facts
 
 # Outputs of a stack that every back end is given.
 OUTPUTS = ("artifactBucket", "datasetBucket", "modelPackageGroup")
@@ -74,7 +73,7 @@ class Status:
     state: str
     """RUNNING, STOPPING (cancelled, and not ended yet), SUCCEEDED, FAILED, ABORTED, or another end."""
     cause: str = ""
-    """Why it has ended."""
+    """Why it has ended; while it runs, what a managed service says of it."""
     activity: str = ""
     """What it is doing: `training`, or another word; empty when it has ended."""
     progress: Mapping[str, Any] | None = None

@@ -51,18 +51,16 @@ class Managed(Backend):
         if (job := self._job(run)) is None:
             raise self.never_started(run)
         now = self._service().status(job)
-        state, cause, activity, progress = STATES.get(now.state, RUNNING), "", "", None
+        state, cause, activity, progress = STATES.get(now.state, RUNNING), now.message, "", None
         if now.step is not None and now.steps is not None:
             progress = {"step": now.step, "steps": now.steps, "loss": now.loss}
         if state == SUCCEEDED:
             if not self.records.read_json(f"{run.folder}evaluation.json"):
                 self._finish(run, str(now.model))
-            if reasons := self.records.read_json(f"{run.folder}verdict.json"):
-                state, cause = FAILED, "; ".join(reasons)
+            reasons = self.records.read_json(f"{run.folder}verdict.json") or []
+            state, cause = FAILED if reasons else SUCCEEDED, "; ".join(reasons)
         elif state == RUNNING:
-            activity = TRAINING if progress else now.message
-        else:
-            cause = now.message
+            activity = TRAINING if progress else "waiting for the first step"
         billed = f"{now.tokens:,} tokens" if now.tokens else "tokens"
         return Status(
             run.name, state, cause, activity, progress, spent_on=f"{self.facts.title} bills {billed}: NOT PRICED"

@@ -14,9 +14,9 @@ from tandem_contract.run_record import Run
 
 from tandem.cost.prices import NotPriced, PriceTableError, Unavailable, load
 from tandem.finetuning.dataset.store import Stored
-from tandem.finetuning.preflight import preflight
 
 from .base import RUNNING, SUCCEEDED, TRAINING, Backend, Job, Plan, Status
+from .preflight import preflight
 
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 IN_PROGRESS = ("InProgress", "Stopping")

@@ -13,7 +13,7 @@ from tandem_contract.checks import Checks
 
 from tandem.evaluation.metrics import FormatError, format_adherence
 from tandem.finetuning import recipe as recipes
-from tandem.finetuning.backends import BACKENDS
+from tandem.finetuning.backend_table import BACKENDS
 
 QUEUED, RUNNING, STOPPING = "queued", "running", "stopping"
 SUCCEEDED, FAILED, CANCELLED = "succeeded", "failed", "cancelled"

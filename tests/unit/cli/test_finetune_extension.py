@@ -1,4 +1,4 @@
-"""A training back end of the tests' own, by one entry in the table: every command, the registry, and what is deployed."""
+"""A training back end of the tests' own, by one entry in the table: every command, the registry, what is deployed."""
 
 import json
 
@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from tandem.cli import finetune
-from tandem.finetuning.backends import BACKENDS
+from tandem.finetuning.backend_table import BACKENDS
 from tests.support.previews import digest, state, step
 from tests.support.recorder import record_stack
 from tests.unit.cli.test_finetune import Aws, aws, run  # noqa: F401 - a fixture

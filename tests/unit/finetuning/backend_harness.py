@@ -10,7 +10,7 @@ from typing import Any
 from tandem_contract.run_record import Run, checkpoints
 
 from tandem.finetuning import recipe as recipes
-from tandem.finetuning.backends import BACKENDS
+from tandem.finetuning.backend_table import BACKENDS
 from tandem.finetuning.backends.base import OUTPUTS, Backend, Plan, Workspace, open_backend
 from tandem.finetuning.dataset import folder
 from tandem.finetuning.dataset.collect import collect

@@ -11,7 +11,7 @@ from typing import Any
 from tandem_contract.checks import Checks
 from tandem_contract.run_record import Run
 
-from tandem.finetuning.backends import BackendFacts
+from tandem.finetuning.backend_table import BackendFacts
 from tandem.finetuning.backends.base import (
     ABORTED,
     FAILED,

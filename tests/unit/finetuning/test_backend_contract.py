@@ -4,7 +4,7 @@ import pytest
 from tandem_contract.errors import TandemError
 
 from tandem.finetuning import registry
-from tandem.finetuning.backends import BACKENDS
+from tandem.finetuning.backend_table import BACKENDS
 from tandem.finetuning.backends.base import ABORTED, FAILED, RUNNING, STOPPING, SUCCEEDED
 
 from .backend_harness import GROUP, HARNESSES, Harness, harness

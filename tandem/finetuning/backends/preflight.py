@@ -14,10 +14,11 @@ from tandem_contract.errors import TandemError
 
 from tandem.cost.prices import NotPriced, PriceTable, Unavailable, load
 from tandem.cost.run_price import run_price
-from tandem.finetuning.backends.base import Plan
 from tandem.finetuning.dataset.store import Stored
 from tandem.finetuning.shapes import ModelShape
 from tandem.finetuning.sizing import HEADROOM, INSTANCES, choose, estimate, expected_seconds, shape_of, stored
+
+from .base import Plan
 
 QUOTA = "{instance} for training job usage"
 START_SECONDS = 600  # pulling an image of some 10 GB and loading the model
