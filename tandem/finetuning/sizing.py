@@ -75,7 +75,7 @@ INSTANCES = _instances()
 
 
 @dataclass(frozen=True)
-class Stack:
+class TrainingFootprint:
     """What a training program keeps in which size, in bytes. The defaults are our entry point's."""
 
     hidden: int = 2
@@ -99,7 +99,7 @@ class Stack:
     """Each logit as the head gives it."""
 
 
-OURS = {"lora": Stack(), "qlora": Stack(adapter=2), "full": Stack()}
+OURS = {"lora": TrainingFootprint(), "qlora": TrainingFootprint(adapter=2), "full": TrainingFootprint()}
 """What `tandem/finetuning/training` does with the versions in its lock: TRL computes logits in tiles."""
 
 
@@ -153,7 +153,7 @@ def estimate(
     *,
     rank: int = 16,
     modules: str | Iterable[str] = "all-linear",
-    stack: Stack | None = None,
+    footprint: TrainingFootprint | None = None,
 ) -> MemoryEstimate:
     """The peak memory of training `batch_size` rows of `max_sequence_tokens` tokens on one GPU.
 
@@ -165,26 +165,26 @@ def estimate(
             f"max_sequence_tokens is {max_sequence_tokens} and the model takes {model.context_tokens}: shorten it, or "
             "take a model with a longer context"
         )
-    stack = stack or OURS[method]
+    footprint = footprint or OURS[method]
     names = _named(modules)
     tokens = batch_size * max_sequence_tokens
-    checkpoints = model.layers * tokens * model.hidden_size * stack.hidden
-    logits = tokens * model.vocabulary * (3 * 4 + stack.head) if stack.whole_logits else 0.0
-    layer = LAYER * tokens * stack.hidden * _layer(model, method, names)
+    checkpoints = model.layers * tokens * model.hidden_size * footprint.hidden
+    logits = tokens * model.vocabulary * (3 * 4 + footprint.head) if footprint.whole_logits else 0.0
+    layer = LAYER * tokens * footprint.hidden * _layer(model, method, names)
     if method == "full":
-        trained, per_weight = float(model.parameters), (stack.full, stack.moments)
-        weights, adapters = stack.full * trained, 0.0
+        trained, per_weight = float(model.parameters), (footprint.full, footprint.moments)
+        weights, adapters = footprint.full * trained, 0.0
     else:
-        trained, per_weight = float(rank * _adapted(model, names)), (stack.adapter, 2 * stack.adapter)
-        weights, adapters = _frozen(model, method, stack), stack.adapter * trained
+        trained, per_weight = float(rank * _adapted(model, names)), (footprint.adapter, 2 * footprint.adapter)
+        weights, adapters = _frozen(model, method, footprint), footprint.adapter * trained
     gradients, optimizer = (size * trained for size in per_weight)
     if method == "qlora":
-        layer += model.hidden_size * model.intermediate_size * stack.hidden  # one matrix, back in 16 bits
+        layer += model.hidden_size * model.intermediate_size * footprint.hidden  # one matrix, back in 16 bits
     # The gradients exist from the first layer's backward pass to the step, the casts until the loss; so of
     # "all checkpoints and the loss or a layer" and "all gradients and the step" the larger one counts.
     whole = method == "full"
-    at_loss = checkpoints + max(logits, layer) + (stack.cast * trained if whole else gradients)
-    at_step = gradients + (stack.step * trained if whole else 0)
+    at_loss = checkpoints + max(logits, layer) + (footprint.cast * trained if whole else gradients)
+    at_step = gradients + (footprint.step * trained if whole else 0)
     activations = max(at_loss, at_step) - gradients
     moving = checkpoints + max(logits, layer)
     return MemoryEstimate(
@@ -205,12 +205,12 @@ def _named(modules: str | Iterable[str]) -> tuple[str, ...]:
     return names if set(names) <= set(ALL_LINEAR) else ALL_LINEAR
 
 
-def _frozen(model: ModelShape, method: str, stack: Stack) -> float:
+def _frozen(model: ModelShape, method: str, footprint: TrainingFootprint) -> float:
     """Bytes of the base model's weights."""
     if method == "lora":
         return 2.0 * model.parameters
     quantized = model.layers * sum(given * made for given, made in _sides(model).values())
-    return NF4_BYTES[stack.double_quantization] * quantized + stack.other * (model.parameters - quantized)
+    return NF4_BYTES[footprint.double_quantization] * quantized + footprint.other * (model.parameters - quantized)
 
 
 def _sides(model: ModelShape) -> dict[str, tuple[int, int]]:
@@ -246,20 +246,22 @@ def _layer(model: ModelShape, method: str, names: Iterable[str]) -> float:
     return fixed + (1.0 if method == "full" else 1.5) * inputs
 
 
-class Stored(NamedTuple):
+class StoredSize(NamedTuple):
     """GB that a run leaves in S3: the model it writes, and each checkpoint."""
 
     artifact: float
     checkpoint: float
 
 
-def stored(model: ModelShape, method: str, *, rank: int = 16, modules: str | Iterable[str] = "all-linear") -> Stored:
+def stored(
+    model: ModelShape, method: str, *, rank: int = 16, modules: str | Iterable[str] = "all-linear"
+) -> StoredSize:
     """What a run of our entry point stores: the merged model in 16 bits with its adapter, and weights and moments."""
-    stack = OURS[method]
+    footprint = OURS[method]
     if method == "full":
-        return Stored(2 * model.parameters / GB, (stack.full + stack.moments) * model.parameters / GB)
-    adapter = rank * _adapted(model, _named(modules)) * stack.adapter / GB
-    return Stored(2 * model.parameters / GB + adapter, 3 * adapter)
+        return StoredSize(2 * model.parameters / GB, (footprint.full + footprint.moments) * model.parameters / GB)
+    adapter = rank * _adapted(model, _named(modules)) * footprint.adapter / GB
+    return StoredSize(2 * model.parameters / GB + adapter, 3 * adapter)
 
 
 def expected_seconds(tokens: int, model: ModelShape, method: str, gpu: Gpu) -> float:

@@ -17,7 +17,7 @@ from tandem_contract.run_record import Run
 from tandem.cost.run_price import RunPrice
 from tandem.finetuning import recipe as recipes
 from tandem.finetuning.backend_table import facts
-from tandem.finetuning.dataset.store import Stored
+from tandem.finetuning.dataset.store import DataSetVersion
 
 # Outputs of a stack that every back end is given.
 OUTPUTS = ("artifactBucket", "datasetBucket", "modelPackageGroup")
@@ -30,7 +30,7 @@ class Plan:
     """A run that may be started."""
 
     recipe: Mapping[str, Any]
-    data_set: Stored
+    data_set: DataSetVersion
     manifest: Mapping[str, Any]
     price: RunPrice | None
     """None: NOT PRICED, which is not free."""
@@ -186,7 +186,7 @@ class Backend(ABC):
         self.records = workspace.records
 
     @abstractmethod
-    def check(self, recipe: Mapping[str, Any], data_set: Stored, manifest: Mapping[str, Any]) -> Plan:
+    def check(self, recipe: Mapping[str, Any], data_set: DataSetVersion, manifest: Mapping[str, Any]) -> Plan:
         """Plan a run by a checked recipe; raises `TandemError` with all that speaks against it. Nothing is billed."""
 
     @abstractmethod

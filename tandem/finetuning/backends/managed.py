@@ -6,7 +6,7 @@ from typing import Any
 from tandem_contract.run_record import Run
 
 from tandem.finetuning.dataset.rows import decoded
-from tandem.finetuning.dataset.store import Stored
+from tandem.finetuning.dataset.store import DataSetVersion
 from tandem.finetuning.managed import dialects
 from tandem.finetuning.managed.finish import finish
 from tandem.finetuning.managed.service import Service, api_key
@@ -33,7 +33,7 @@ class Managed(Backend):
         super().__init__(name, workspace)
         self._dialect = dialects.DIALECTS[name]
 
-    def check(self, recipe: Mapping[str, Any], data_set: Stored, manifest: Mapping[str, Any]) -> Plan:
+    def check(self, recipe: Mapping[str, Any], data_set: DataSetVersion, manifest: Mapping[str, Any]) -> Plan:
         """By the keys that the service can honour and the rows that it needs; nothing is sent."""
         train = manifest["splits"]["train"]
         dialects.check(self._dialect, recipe, train["rows"])

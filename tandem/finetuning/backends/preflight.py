@@ -14,7 +14,7 @@ from tandem_contract.errors import TandemError
 
 from tandem.cost.prices import NotPriced, PriceTable, Unavailable, load
 from tandem.cost.run_price import run_price
-from tandem.finetuning.dataset.store import Stored
+from tandem.finetuning.dataset.store import DataSetVersion
 from tandem.finetuning.shapes import ModelShape
 from tandem.finetuning.sizing import HEADROOM, INSTANCES, choose, estimate, expected_seconds, shape_of, stored
 
@@ -28,7 +28,7 @@ KEPT_CHECKPOINTS = 2
 def preflight(
     client: Callable[[str], Any],
     recipe: Mapping[str, Any],
-    data_set: Stored,
+    data_set: DataSetVersion,
     manifest: Mapping[str, Any],
     envelope: RunEnvelope,
     artifacts: str,

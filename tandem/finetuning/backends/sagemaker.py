@@ -13,7 +13,7 @@ from tandem_contract.errors import TandemError
 from tandem_contract.run_record import Run
 
 from tandem.cost.prices import NotPriced, PriceTableError, Unavailable, load
-from tandem.finetuning.dataset.store import Stored
+from tandem.finetuning.dataset.store import DataSetVersion
 
 from .base import RUNNING, SUCCEEDED, TRAINING, Backend, Job, Plan, Status
 from .preflight import preflight
@@ -31,7 +31,7 @@ class SageMaker(Backend):
         parameter = self.workspace.outputs["runEnvelopeParameter"]
         return RunEnvelope.from_json(self._client("ssm").get_parameter(Name=parameter)["Parameter"]["Value"])
 
-    def check(self, recipe: Mapping[str, Any], data_set: Stored, manifest: Mapping[str, Any]) -> Plan:
+    def check(self, recipe: Mapping[str, Any], data_set: DataSetVersion, manifest: Mapping[str, Any]) -> Plan:
         """By the model, the data set, the run envelope, the account's quota and the price table."""
         artifacts = self.workspace.outputs["artifactBucket"]
         return preflight(self._client, recipe, data_set, manifest, self.envelope(), artifacts)

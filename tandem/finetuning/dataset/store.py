@@ -17,8 +17,8 @@ Progress = Callable[[int], None]  # bytes that have gone over the line since the
 
 
 @dataclass(frozen=True, order=True)
-class Stored:
-    """A data set in the bucket."""
+class DataSetVersion:
+    """A version of a data set in the bucket."""
 
     name: str
     version: str
@@ -39,14 +39,14 @@ class Store:
         self.s3 = s3
         self.bucket = bucket
 
-    def upload(self, folder: Path, progress: Progress = lambda _: None) -> tuple[Stored, bool]:
+    def upload(self, folder: Path, progress: Progress = lambda _: None) -> tuple[DataSetVersion, bool]:
         """Upload a data set's folder and return its place and whether it is new.
 
         Files that an interrupted upload has left are not sent again. The manifest goes last: before it the data set
         doesn't exist. Raises `TandemError` for a folder that isn't whole, and for other content at the same place.
         """
         manifest = folders.verify(folder)
-        stored = Stored(manifest["name"], manifests.version(manifest))
+        stored = DataSetVersion(manifest["name"], manifests.version(manifest))
         if self._head(stored.prefix + manifests.FILE):
             self.manifest(stored)
             return stored, False
@@ -61,13 +61,13 @@ class Store:
         self.s3.put_object(Bucket=self.bucket, Key=key, Body=data, ContentType="application/json")
         return stored, True
 
-    def data_sets(self) -> list[Stored]:
+    def data_sets(self) -> list[DataSetVersion]:
         """Return the data sets of the bucket, by name and version."""
         pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=PREFIX)
         keys = (KEY.fullmatch(entry["Key"]) for page in pages for entry in page.get("Contents", []))
-        return sorted(Stored(*key.groups()) for key in keys if key)
+        return sorted(DataSetVersion(*key.groups()) for key in keys if key)
 
-    def resolve(self, reference: str) -> Stored:
+    def resolve(self, reference: str) -> DataSetVersion:
         """Return the data set that `name` or `name@version` means; raises `TandemError` unless it is one."""
         name, _, version = reference.partition("@")
         known = self.data_sets()
@@ -81,16 +81,16 @@ class Store:
         )
         raise TandemError(f"There is no data set {reference!r} in bucket {self.bucket}; {there}.")
 
-    def manifest(self, stored: Stored) -> dict[str, Any]:
+    def manifest(self, stored: DataSetVersion) -> dict[str, Any]:
         """Return the verified manifest of a data set; raises `TandemError` if it is another one's."""
         key = stored.prefix + manifests.FILE
         place = f"s3://{self.bucket}/{key}"
         manifest = manifests.parse(self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read(), place)
-        if (held := Stored(manifest["name"], manifests.version(manifest))) != stored:
+        if (held := DataSetVersion(manifest["name"], manifests.version(manifest))) != stored:
             raise TandemError(f"{place} is the manifest of {held}: it belongs to {held.prefix}; move it there.")
         return manifest
 
-    def download(self, stored: Stored, folder: Path, progress: Progress = lambda _: None) -> dict[str, Any]:
+    def download(self, stored: DataSetVersion, folder: Path, progress: Progress = lambda _: None) -> dict[str, Any]:
         """Fetch a data set into a new or empty folder, verify it and return its manifest."""
         manifest = self.manifest(stored)
         with folders.staged(folder) as inside:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from tandem.finetuning.shapes import SHAPES, ModelShape
-from tandem.finetuning.sizing import GB, MemoryEstimate, Stack, estimate
+from tandem.finetuning.sizing import GB, MemoryEstimate, TrainingFootprint, estimate
 
 MIB, GIB = 2**20 / GB, 2**30 / GB
 ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
@@ -32,12 +32,12 @@ MODELS = {
 }
 
 # What each program keeps, from its source and the resident memory that it reports.
-WHOLE = Stack(whole_logits=True)
-KBIT = Stack(hidden=4, other=4, double_quantization=False, whole_logits=True, head=4)
-KBIT_AUTOCAST = Stack(hidden=4, other=4, whole_logits=True)
-TILES = Stack()
-TILES_16 = Stack(adapter=2)
-PURE_16 = Stack(full=2, moments=4, step=2, cast=0, whole_logits=True)
+WHOLE = TrainingFootprint(whole_logits=True)
+KBIT = TrainingFootprint(hidden=4, other=4, double_quantization=False, whole_logits=True, head=4)
+KBIT_AUTOCAST = TrainingFootprint(hidden=4, other=4, whole_logits=True)
+TILES = TrainingFootprint()
+TILES_16 = TrainingFootprint(adapter=2)
+PURE_16 = TrainingFootprint(full=2, moments=4, step=2, cast=0, whole_logits=True)
 PURE_16_TILES = replace(PURE_16, whole_logits=False)
 
 
@@ -51,7 +51,7 @@ class Case(NamedTuple):
     tokens: int
     rank: int
     modules: tuple[str, ...] | str
-    stack: Stack
+    footprint: TrainingFootprint
     allocated: float | None
     total: float | None
     fitted: bool
@@ -61,7 +61,7 @@ class Case(NamedTuple):
         shape = MODELS[self.model]
         shape = replace(shape, context_tokens=max(shape.context_tokens, self.tokens))
         return estimate(
-            shape, self.method, self.tokens, self.batch, rank=self.rank, modules=self.modules, stack=self.stack
+            shape, self.method, self.tokens, self.batch, rank=self.rank, modules=self.modules, footprint=self.footprint
         )
 
     def error(self) -> float:
@@ -158,8 +158,8 @@ def _cases() -> list[Case]:
         for session, model, method, batch, tokens, rank, allocated, total in T4
     ]
     found += [
-        Case("fms", model, method, batch, 4096, 16, ATTENTION, stack, size / GB, total * MIB, _first(model, batch))
-        for model, method, batch, stack, size, total in A100
+        Case("fms", model, method, batch, 4096, 16, ATTENTION, footprint, size / GB, total * MIB, _first(model, batch))
+        for model, method, batch, footprint, size, total in A100
     ]
     found += [
         Case("LLaMA-Factory", "Llama-2-7B", "qlora", 1, tokens, 8, ALL, WHOLE, None, float(total), False)
