@@ -226,6 +226,18 @@ def test_a_base_model_that_is_not_there_is_refused(check):
     assert "has no config.json" in text
 
 
+def test_a_bug_keeps_its_traceback(check, aws, tmp_path, monkeypatch):
+    """Only what is known to be the user's or AWS's is told in a sentence."""
+
+    def buggy(*arguments, **more):
+        raise ValueError("list.remove(x): x not in list")
+
+    monkeypatch.setattr("tandem.finetuning.backends.preflight.estimate", buggy)
+    check()
+    result = run("finetune", "check", tmp_path / "recipe.yaml", "--data", "walls")
+    assert isinstance(result.exception, ValueError) and result.output == ""
+
+
 RECORD = {
     "ModelApprovalStatus": "PendingManualApproval",
     "CustomerMetadataProperties": {"backend": "sagemaker", "model_reference": "s3://x/", "run": "walls-1"},
