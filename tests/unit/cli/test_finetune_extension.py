@@ -5,9 +5,9 @@ import json
 import pytest
 import yaml
 
+from samples.previews import digest, state, step
 from tandem.cli import finetune
 from tandem.finetuning.backend_table import BACKENDS
-from tests.support.previews import digest, state, step
 from tests.support.recorder import record_stack
 from tests.unit.cli.test_finetune import Aws, aws, run  # noqa: F401 - a fixture
 from tests.unit.finetuning import slow_backend
