@@ -9,9 +9,10 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from tandem_contract.checks import Checks, shown
+from tandem_contract.fields import Field
 
 from .backend_table import BACKENDS, DEFAULT
 
@@ -26,49 +27,43 @@ SUBJECT = "The recipe"
 Raw = Mapping[str, Any]
 
 
-class Field(NamedTuple):
-    """A number of the recipe: its default, its limits (both allowed) and what to think of when choosing it."""
-
-    default: float | None
-    low: float
-    high: float
-    remedy: str
-
-    def read(self, checks: Checks, key: str, value: Any) -> Any:
-        """The value, or the default if there is none."""
-        if value is None:
-            return self.default
-        if isinstance(value, str) and SCIENTIFIC.fullmatch(value):
-            value = float(value)  # YAML reads 2e-4, without a point, as text
-        return checks.number(key, value, self.low, self.high, remedy=self.remedy)
-
-
 NUMBERS = {
-    "max_sequence_tokens": Field(1024, 16, 1_048_576, "`tandem dataset check` prints how long the rows are."),
-    "epochs": Field(3, 1, 100, "It counts passes over the training split; 1 to 5 are usual."),
-    "max_steps": Field(None, 1, 10_000_000, "It replaces `epochs`; leave it out to train by epochs."),
-    "batch_size": Field(4, 1, 1024, "It counts rows per step on the device; more rows need more memory."),
-    "gradient_accumulation": Field(4, 1, 1024, "It counts the batches that make one step."),
-    "warmup_ratio": Field(0.03, 0.0, 0.5, "It is the share of the steps in which the learning rate rises."),
-    "weight_decay": Field(0.0, 0.0, 1.0, "0.0 to 0.1 are usual."),
-    "seed": Field(42, 0, 2**32 - 1, "Any number in this range does."),
-    "checkpoint_steps": Field(50, 1, 1_000_000, "It counts the steps between two checkpoints."),
+    "max_sequence_tokens": Field(
+        1024, low=16, high=1_048_576, remedy="`tandem dataset check` prints how long the rows are."
+    ),
+    "epochs": Field(3, low=1, high=100, remedy="It counts passes over the training split; 1 to 5 are usual."),
+    "max_steps": Field(None, low=1, high=10_000_000, remedy="It replaces `epochs`; leave it out to train by epochs."),
+    "batch_size": Field(
+        4, low=1, high=1024, remedy="It counts rows per step on the device; more rows need more memory."
+    ),
+    "gradient_accumulation": Field(4, low=1, high=1024, remedy="It counts the batches that make one step."),
+    "warmup_ratio": Field(
+        0.03, low=0.0, high=0.5, remedy="It is the share of the steps in which the learning rate rises."
+    ),
+    "weight_decay": Field(0.0, low=0.0, high=1.0, remedy="0.0 to 0.1 are usual."),
+    "seed": Field(42, low=0, high=2**32 - 1, remedy="Any number in this range does."),
+    "checkpoint_steps": Field(50, low=1, high=1_000_000, remedy="It counts the steps between two checkpoints."),
 }
 LEARNING_RATES = {
-    method: Field(2e-5 if method == "full" else 2e-4, 1e-8, 0.1, "0.0002 is usual.") for method in METHODS
+    method: Field(2e-5 if method == "full" else 2e-4, low=1e-8, high=0.1, remedy="0.0002 is usual.")
+    for method in METHODS
 }
 LORA = {
-    "rank": Field(16, 1, 1024, "8 to 64 are usual."),
-    "alpha": Field(32, 1, 4096, "Twice the rank is usual."),
-    "dropout": Field(0.05, 0.0, 0.9, "0.0 to 0.1 are usual."),
+    "rank": Field(16, low=1, high=1024, remedy="8 to 64 are usual."),
+    "alpha": Field(32, low=1, high=4096, remedy="Twice the rank is usual."),
+    "dropout": Field(0.05, low=0.0, high=0.9, remedy="0.0 to 0.1 are usual."),
 }
 EVALUATION = {
-    "max_rows": Field(200, 1, 100_000, "100 rows or more give an interval that says something."),
-    "max_new_tokens": Field(256, 1, 32_768, "It cuts answers off; references have to fit into it."),
+    "max_rows": Field(200, low=1, high=100_000, remedy="100 rows or more give an interval that says something."),
+    "max_new_tokens": Field(256, low=1, high=32_768, remedy="It cuts answers off; references have to fit into it."),
 }
 THRESHOLDS = {
-    "at_least": Field(None, 1e-6, 1.0, "A threshold of 0 can't fail; say what the tuned model has to reach."),
-    "gain": Field(None, 1e-6, 1.0, "A gain of 0 can't fail; say by how much the base model has to be exceeded."),
+    "at_least": Field(
+        None, low=1e-6, high=1.0, remedy="A threshold of 0 can't fail; say what the tuned model has to reach."
+    ),
+    "gain": Field(
+        None, low=1e-6, high=1.0, remedy="A gain of 0 can't fail; say by how much the base model has to be exceeded."
+    ),
 }
 KEYS = ("base_model", "backend", "method", "learning_rate", *NUMBERS, "lora", "evaluation", "gate")
 
@@ -106,8 +101,11 @@ def check(raw: Any) -> dict[str, Any]:
         remedy = f"Use {methods[0]}, or a back end that has it: {others}."
         checks.refuse("method", method, f"with backend {backend}: {', '.join(methods)}", remedy)
     recipe = {"base_model": _base_model(checks, raw.get("base_model"), backend), "backend": backend, "method": method}
-    numbers = NUMBERS | {"learning_rate": LEARNING_RATES[method]}
-    recipe |= {key: field.read(checks, key, raw.get(key)) for key, field in numbers.items()}
+    rate = raw.get("learning_rate")
+    if isinstance(rate, str) and SCIENTIFIC.fullmatch(rate):
+        rate = float(rate)  # YAML reads 2e-4, without a point, as text
+    recipe |= {key: field.read(checks, key, raw.get(key)) for key, field in NUMBERS.items()}
+    recipe["learning_rate"] = LEARNING_RATES[method].read(checks, "learning_rate", rate)
     recipe["lora"] = _lora(checks, raw.get("lora"), method)
     recipe["evaluation"], given = _numbers(checks, "evaluation", raw.get("evaluation"), EVALUATION, "format")
     recipe["evaluation"]["format"] = _format(checks.under("evaluation"), given.get("format"))
