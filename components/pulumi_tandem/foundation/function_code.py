@@ -35,11 +35,12 @@ class Group(NamedTuple):
 
 
 READING = ("rag/documents/", "rag/chunk.py", "rag/ingest.py", "rag/functions/ingest.py")
+TRAINING = ("finetuning/training/", "finetuning/backends/", "finetuning/managed/")
 # A handler's group is the first that fits.
 GROUPS = (
     Group("ingest", "tandem.rag.functions.ingest.", ("runtime", "models", "rag"), lock="rag/requirements.lock"),
     Group("retrieval", "tandem.rag.functions.", ("runtime", "models", "rag"), without=READING),
-    Group("tuning", "tandem.finetuning.functions.", ("runtime", "finetuning"), without=("finetuning/training/",)),
+    Group("tuning", "tandem.finetuning.functions.", ("runtime", "finetuning"), without=TRAINING),
 )
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip can hold
 
