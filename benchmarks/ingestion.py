@@ -11,9 +11,9 @@ from tandem.clients.documents_bucket import DocumentsBucket
 from tandem.clients.ingestion import Ingestion, forget
 from tandem.clients.pulumi_stack import read_outputs
 from tandem.clients.query_service import QueryService
+from tandem.models.embed import Embedder
 from tandem.rag.chunk import chunk
 from tandem.rag.documents import extract
-from tandem.rag.embed import Embedder
 from tandem.rag.index_version import IndexVersion
 from tandem.runtime.clients import client
 from tandem.runtime.retry import Deadline

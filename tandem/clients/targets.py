@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 FORMS = "bedrock:MODEL_ID, endpoint:STACK, stack:STACK or https://host/v1#MODEL"
 DIMENSIONS = 1024  # which every supported embedder gives
-EMBEDDINGS = 8  # at once (tandem.rag.embed)
+EMBEDDINGS = 8  # at once (tandem.models.embed)
 EMBEDDING_SECONDS = 120  # for a few texts at once
 BEYOND = "search, embedding and functions come on top (`tandem cost`)"
 
@@ -75,7 +75,7 @@ def open_target(text: str, options: Options) -> Subject:
 
 def embedder(model: str, options: Options) -> "Callable[[Sequence[str]], Sequence[Sequence[float]]]":
     """What embeds answers and references; raises `TandemError` for a model that isn't supported."""
-    from tandem.rag.embed import Embedder, supported
+    from tandem.models.embed import Embedder, supported
     from tandem.runtime.retry import Deadline
 
     try:

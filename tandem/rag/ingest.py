@@ -13,12 +13,12 @@ from typing import Any
 import botocore.exceptions
 from tandem_contract.errors import Unavailable
 
+from tandem.models.embed import Embedder
 from tandem.runtime.retry import Deadline
 
 from .chunk import BYTES_PER_TOKEN, Chunk, chunk
 from .documents import check_size, extract
 from .documents.section import Rejected, Section
-from .embed import Embedder
 from .index_version import IndexVersion
 from .lease import Lease, StoredObject
 from .ledger import INDEXED, Ledger

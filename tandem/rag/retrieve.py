@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 
 from tandem_contract.errors import Unavailable
 
+from tandem.models.embed import Embedder
 from tandem.runtime.retry import Deadline
 
-from .embed import Embedder
 from .index_version import IndexVersion
 from .ledger import Ledger
 from .stores.base import Filters, Hit, VectorIndex, WordSearch

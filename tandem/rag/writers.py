@@ -8,10 +8,9 @@ from typing import Any, NamedTuple, Protocol
 from botocore.exceptions import BotoCoreError, ClientError
 from tandem_contract.errors import Unavailable
 
+from tandem.models.embed import invoke
 from tandem.runtime.circuit_breaker import CircuitBreaker, CircuitOpen
 from tandem.runtime.retry import Deadline, Transient, retry
-
-from .embed import invoke
 
 MAX_TOKENS = 300
 RETRY_SECONDS = 15.0

@@ -4,7 +4,7 @@ from typing import Any
 
 from tandem_contract.names import EnsureIndex
 
-from tandem.rag.embed import supported
+from tandem.models.embed import supported
 from tandem.rag.index_version import IndexVersion, index_name
 from tandem.rag.stores import store_of
 from tandem.runtime.retry import Deadline

@@ -5,7 +5,7 @@ import os
 
 from tandem_contract.names import Variable
 
-from tandem.rag.embed import Embedder
+from tandem.models.embed import Embedder
 from tandem.rag.index_version import IndexVersion
 from tandem.rag.ledger import Ledger
 from tandem.rag.stores import store_of

@@ -12,7 +12,7 @@ from operator import itemgetter
 
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from tandem.rag.embed import normalised
+from tandem.models.embed import normalised
 from tandem.runtime.http import Response
 
 BUCKET, TABLE, QUEUE, DEAD_LETTERS = "documents", "ledger", "https://queue", "https://dead-letters"

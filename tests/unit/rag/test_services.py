@@ -8,7 +8,7 @@ import pytest
 from botocore.credentials import Credentials
 from tandem_contract.errors import TandemError, Unavailable
 
-from tandem.rag.embed import Embedder, normalised, supported
+from tandem.models.embed import Embedder, normalised, supported
 from tandem.rag.stores import opensearch
 from tandem.rag.stores.opensearch import OpenSearchIndex
 from tandem.runtime.http import NETWORK_ERRORS, SignedHttp
