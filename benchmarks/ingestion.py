@@ -11,7 +11,7 @@ from tandem.clients.documents_bucket import DocumentsBucket
 from tandem.clients.ingestion import Ingestion, forget
 from tandem.clients.pulumi_stack import read_outputs
 from tandem.clients.query_service import QueryService
-from tandem.models.embed import Embedder
+from tandem.models.embed import open_embedder
 from tandem.rag.chunk import chunk
 from tandem.rag.documents import extract
 from tandem.rag.index_version import IndexVersion
@@ -33,7 +33,7 @@ def run(stack: str, say: Say) -> Table:
     assert version is not None  # noqa: S101 - the sample documents are indexed
     sources, _ = find_documents([SAMPLES])
     texts = [text for source in sources for text in _texts(source, version)]
-    embedder = Embedder(client("bedrock-runtime"), version.embedder, version.dimensions)
+    embedder = open_embedder(version.embedder, version.dimensions, client, version.embedder_secret_arn)
     prefix = f"bench/{uuid.uuid4().hex[:8]}"
     path_rates, model_rates = [], []
     for number in range(1, ROUNDS + 1):

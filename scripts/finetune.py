@@ -105,11 +105,13 @@ def ask(stack: str) -> int:
     import re
 
     from samples.style_dataset import FORMAT
-    from tandem.evaluation.targets import EndpointTarget
+    from tandem.models.endpoint import EndpointChat
+    from tandem.runtime.retry import Deadline, retry
 
-    target, kept = EndpointTarget(client("sagemaker-runtime"), output(stack, "endpointName"), max_tokens=80), 0
+    model, kept = EndpointChat(client("sagemaker-runtime"), output(stack, "endpointName")), 0
     for row in held_out(stack)[:ASKED]:
-        text = target(row[:-1]).text or ""
+        deadline = Deadline(120)
+        text = retry(lambda: model.chat(row[:-1], 80, deadline), deadline).text  # noqa: B023 - called at once
         console.print(f"[bold]{row[-2]['content']}[/]\n{text}\n", highlight=False)
         kept += bool(re.fullmatch(FORMAT, text.strip()))
     console.print(f"{kept} of {ASKED} answers have the form that was taught.")

@@ -1,6 +1,11 @@
 """Embedding models that Tandem supports, and what is known of each."""
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+from .model_url import check_model_url, is_model_url
+
+if TYPE_CHECKING:
+    from .checks import Checks  # functions that embed check nothing
 
 
 class Embedder(NamedTuple):
@@ -22,3 +27,24 @@ EMBEDDERS = {
     "cohere.embed-english-v3": Embedder((1024,), 512, 96),
     "cohere.embed-multilingual-v3": Embedder((1024,), 512, 96),
 }
+"""Those of Bedrock, by model id. Any other is behind an OpenAI-compatible URL."""
+MOST_DIMENSIONS = 4096
+
+
+def check_embedder(checks: "Checks", embedder: str, dimensions: int | None, chunk_tokens: int | None) -> None:
+    """Checks an embedder, a model id or `https://host/v1#MODEL`, and what is asked of it; None isn't checked."""
+    if is_model_url(embedder):
+        check_model_url(checks, "embedder", embedder, "Put the key into a secret: embedder_secret_arn.")
+        if dimensions is not None:
+            checks.number("dimensions", dimensions, 1, MOST_DIMENSIONS)
+        return
+    remedy = "Choose one of these, or give https://host/v1#MODEL."
+    if not checks.choice("embedder", embedder, EMBEDDERS, remedy):
+        return
+    known = EMBEDDERS[embedder]
+    if dimensions not in (None, *known.dimensions):
+        lengths = " or ".join(map(str, known.dimensions))
+        checks.refuse("dimensions", dimensions, lengths, f"{embedder} gives no other length.")
+    if chunk_tokens and chunk_tokens > known.max_tokens:
+        longest = f"{known.max_tokens} at most with {embedder}"
+        checks.refuse("chunk_tokens", chunk_tokens, longest, "200 suits most embedders.")

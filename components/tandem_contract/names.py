@@ -1,6 +1,6 @@
 """Names that what is created gives, and what runs looks for."""
 
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 
 class Variable:
@@ -61,6 +61,8 @@ class EnsureIndex(TypedDict):
     dimensions: int
     chunk_tokens: int
     chunk_overlap: int
+    embedder_secret_arn: NotRequired[Any]
+    """The secret with the key of an embedder behind a URL."""
 
 
 class CleanUp(TypedDict):

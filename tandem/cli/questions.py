@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from tandem.evaluation.questions import Question
     from tandem.evaluation.runs import Reply
     from tandem.evaluation.summary import Summary
-    from tandem.evaluation.targets import Answer
 
 
 REPORT_WIDTH = 180  # columns, where there is no terminal to ask
@@ -45,7 +44,7 @@ def questions(
     service = QueryService(url, token, say=lambda message: typer.echo(message, err=True))
     numbers = itertools.count(1)
 
-    def ask(text: str) -> "Answer":
+    def ask(text: str) -> "Reply":
         return of_query_api(service.ask({"question": text}))
 
     def tell(reply: "Reply") -> None:

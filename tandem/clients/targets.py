@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from tandem_contract.checks import Checks
+from tandem_contract.embedders import EMBEDDERS
 from tandem_contract.errors import TandemError
+from tandem_contract.model_url import check_model_url, split_model_url
 
 from tandem.clients import aws
 from tandem.clients.pulumi_stack import all_outputs, last_update, pick
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from tandem.evaluation.price import Instances
     from tandem.evaluation.runs import Price, Reply
     from tandem.evaluation.targets import Ask
+    from tandem.models.chat import ChatModel
 
 FORMS = "bedrock:MODEL_ID, endpoint:STACK, stack:STACK or https://host/v1#MODEL"
 DIMENSIONS = 1024  # which every supported embedder gives
@@ -60,7 +63,8 @@ def open_target(text: str, options: Options) -> Subject:
     is_url = kind in ("http", "https")
     checks = Checks()
     if is_url:
-        _check_url(checks, text)
+        remedy = "Give a key by the name of an environment variable that holds it."
+        check_model_url(checks, "target", text, remedy, plain=True)
     elif kind not in KINDS or not rest:
         checks.refuse("target", text, FORMS, "Give one of these.")
     if options.system and kind == "stack":
@@ -74,68 +78,49 @@ def open_target(text: str, options: Options) -> Subject:
 
 
 def embedder(model: str, options: Options) -> "Callable[[Sequence[str]], Sequence[Sequence[float]]]":
-    """What embeds answers and references; raises `TandemError` for a model that isn't supported."""
-    from tandem.models.embed import Embedder, supported
+    """What embeds answers and references; raises `Mistakes` for a model that isn't supported."""
+    from tandem.models.bedrock import BedrockEmbedder
     from tandem.runtime.retry import Deadline
 
-    try:
-        supported(model, DIMENSIONS)
-    except ValueError as error:
-        raise TandemError(f"similarity: {error}") from error
-    found = Embedder(_client("bedrock-runtime", _region(options), options), model, DIMENSIONS)
+    checks = Checks()
+    checks.choice("similarity", model, EMBEDDERS)
+    checks.finish("The evaluation")
+    found = BedrockEmbedder(_client("bedrock-runtime", _region(options), options), model, DIMENSIONS)
     return lambda texts: found.documents(texts, Deadline(EMBEDDING_SECONDS))
-
-
-def _check_url(checks: Checks, text: str) -> None:
-    try:
-        url = urlsplit(text)
-        secret, whole = url.username or url.password or url.query, url.hostname and url.fragment
-    except ValueError as error:
-        checks.add("target", f"{text!r} is no URL: {error}", f"Give {FORMS}.")
-        return
-    if not whole:
-        checks.add("target", "lacks the host or the model", "Give a URL and the model's name behind #.")
-    if secret:
-        remedy = "Give a key by the name of an environment variable that holds it."
-        checks.add("target", "has a user or a query, which would be stored", remedy)
 
 
 def _openai(text: str, options: Options) -> Subject:
     from tandem.evaluation.runs import Price
-    from tandem.evaluation.targets import OpenAiTarget, asking
-    from tandem.rag.writers import MAX_TOKENS
+    from tandem.models.openai import OpenAiApi, OpenAiChat
+    from tandem.runtime.secret import Key
 
-    url, _, model = text.partition("#")
-    url = url.rstrip("/")
-    key = os.environ[options.key_variable] if options.key_variable else None
-    target = OpenAiTarget(url, model, key, max_tokens=MAX_TOKENS, seconds=options.seconds)
+    url, model = split_model_url(text)
+    key = Key("", os.environ[options.key_variable]) if options.key_variable else None
     identity = _alone("openai", url, model, options)
     unknown = Price(None, f"what {urlsplit(url).hostname} asks for {model} is in no price row")
-    return Subject(lambda: identity, asking(target, options.system), lambda _: unknown)
+    return Subject(lambda: identity, _asking(OpenAiChat(OpenAiApi(url, key), model), options), lambda _: unknown)
 
 
 def _bedrock(model: str, options: Options) -> Subject:
     from tandem.evaluation.price import price
-    from tandem.evaluation.targets import BedrockTarget, asking
-    from tandem.rag.writers import MAX_TOKENS
+    from tandem.models.bedrock import BedrockChat
 
     region = _region(options)
     client = _client("bedrock-runtime", region, options)
-    target = BedrockTarget(client, model, max_tokens=MAX_TOKENS, seconds=options.seconds)
+    ask = _asking(BedrockChat(client, model), options)
     identity = _alone("bedrock", client.meta.endpoint_url, model, options)
-    return Subject(lambda: identity, asking(target, options.system), partial(price, region=region), region)
+    return Subject(lambda: identity, ask, partial(price, region=region), region)
 
 
 def _endpoint(stack: str, options: Options) -> Subject:
-    from tandem.evaluation.targets import EndpointTarget, asking
-    from tandem.rag.writers import MAX_TOKENS
+    from tandem.models.endpoint import EndpointChat
 
     outputs = all_outputs(stack)
     (endpoint,) = pick(outputs, stack, "endpointName")
     component = outputs.get("inferenceComponent") or ""
     region = _region(options)
     sagemaker, runtime = aws.client("sagemaker", region), _client("sagemaker-runtime", region, options)
-    target = EndpointTarget(runtime, endpoint, component=component, max_tokens=MAX_TOKENS, seconds=options.seconds)
+    ask = _asking(EndpointChat(runtime, endpoint, component), options)
 
     def identify() -> dict[str, Any]:
         served = _served(sagemaker, endpoint, component)
@@ -143,9 +128,7 @@ def _endpoint(stack: str, options: Options) -> Subject:
 
     if (status := identify()["status"]) != "InService":
         raise TandemError(f"Endpoint {endpoint} is {status}: wait until it is InService.")
-    return Subject(
-        identify, asking(target, options.system), lambda replies: _price(replies, region, sagemaker, endpoint), region
-    )
+    return Subject(identify, ask, lambda replies: _price(replies, region, sagemaker, endpoint), region)
 
 
 def _stack(stack: str, options: Options) -> Subject:
@@ -170,6 +153,13 @@ def _stack(stack: str, options: Options) -> Subject:
         region,
         frozenset(_documents(s3, bucket)),
     )
+
+
+def _asking(model: "ChatModel", options: Options) -> "Ask":
+    from tandem.evaluation.targets import asking
+    from tandem.rag.writers import MAX_TOKENS
+
+    return asking(model, options.system, max_tokens=MAX_TOKENS, seconds=options.seconds)
 
 
 def _alone(kind: str, url: str, model: str, options: Options) -> dict[str, Any]:

@@ -97,10 +97,10 @@ def run(
 def _reply(question: Question, ask: Ask, at_once: int, kept: Kept | None) -> tuple[Question, Reply]:
     start = time.monotonic()
     try:
-        reply = Reply(question.id, **vars(ask(question.question)))
+        reply = ask(question.question)
     except Exception as error:
-        reply = Reply(question.id, error=str(error) or type(error).__name__)
-    reply = replace(reply, seconds=round(time.monotonic() - start, 3), at_once=at_once)
+        reply = Reply(error=str(error) or type(error).__name__)
+    reply = replace(reply, question=question.id, seconds=round(time.monotonic() - start, 3), at_once=at_once)
     if kept and reply.error is None:
         kept.put(question.question, reply)
     return question, reply

@@ -34,7 +34,7 @@ class RunError(Exception):
 class Reply:
     """What a target made of a question."""
 
-    question: str
+    question: str = ""
     """The question's id."""
     text: str | None = None
     refused: bool = False

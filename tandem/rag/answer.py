@@ -4,10 +4,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from tandem.models.chat import Usage
 from tandem.runtime.retry import Deadline
 
 from .retrieve import Passage
-from .writers import Usage, Writer
+from .writers import Writer
 
 BELOW_MIN_SCORE, NOTHING_FOUND = "below_min_score", "nothing_found"
 PROMPT_CHARACTERS = 6000  # of passages, some 1,500 tokens: small models have a short context
@@ -46,9 +47,9 @@ def gate(passages: Sequence[Passage], min_score: float) -> str | None:
 
 
 def generate(writer: Writer, question: str, passages: Sequence[Passage], deadline: Deadline) -> Answer:
-    """Have a model answer from the passages. Raises `Unavailable`."""
+    """Have a model answer from the passages. Raises as `Writer.write`."""
     given = within_budget(passages)
-    text, model, usage = writer.write(INSTRUCTIONS, prompt(question, given), deadline)
+    text, model, usage, _ = writer.write(INSTRUCTIONS, prompt(question, given), deadline)
     if text.startswith(NOT_FOUND.rstrip(".")):
         return Answer(reason=NOTHING_FOUND, model=model, usage=usage)
     text, markers = checked_citations(text, len(given))

@@ -18,6 +18,8 @@ class IndexVersion:
     chunk_overlap: int
     service: str = "aoss"
     """The kind of store, a key of `STORES`. Records from before there were two don't have it."""
+    embedder_secret_arn: str = ""
+    """The secret with the key of an embedder that is a URL; empty if it wants none."""
 
 
 def index_name(base: str, embedder: str, dimensions: int, chunk_tokens: int, chunk_overlap: int, store: Any) -> str:

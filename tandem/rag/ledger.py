@@ -79,9 +79,14 @@ class Ledger:
     def activate(self, version: IndexVersion) -> bool:
         """Make a version the active one if none is, or one in another store, which is gone; return whether it was done.
 
-        In the same store the active one stays: moving it is a run.
+        In the same store the active one stays, since moving it is a run, but for the secret of its embedder.
         """
-        return self.table.put_unless_same("active", "active", dataclasses.asdict(version), "endpoint")
+        values = dataclasses.asdict(version)
+        elsewhere = "attribute_not_exists(#endpoint) OR #endpoint <> :endpoint"
+        if self.table.put_if("active", "active", values, elsewhere):
+            return True
+        self.table.put_if("active", "active", values, "#index = :index")
+        return False
 
     def row(self, index: str, document: str) -> Row | None:
         """One document, or None if the ledger doesn't know it."""

@@ -107,8 +107,7 @@ class Retriever:
             version = self._ledger.active()
             if version is None:
                 raise Unavailable("no index is active yet: the deployment hasn't finished")
-            if self._opened is None or self._opened[0] != version:
-                self._opened = version, self._open_index(version), self._open_embedder(version)
+            self._opened = version, self._open_index(version), self._open_embedder(version)
             self._opened_until = now + ACTIVE_SECONDS
         return self._opened
 

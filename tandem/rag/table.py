@@ -26,9 +26,8 @@ class Table:
         answer = self._client.get_item(TableName=self._name, Key=_key(pk, sk), ConsistentRead=True)
         return _decode(answer["Item"]) if "Item" in answer else None
 
-    def put_unless_same(self, pk: str, sk: str, values: Item, name: str) -> bool:
-        """Write an item unless there is one with the same attribute `name`; return whether it was written."""
-        condition = f"attribute_not_exists(#{name}) OR #{name} <> :{name}"
+    def put_if(self, pk: str, sk: str, values: Item, condition: str) -> bool:
+        """Write an item if the one that is there fulfils a condition; return whether it was written."""
         try:
             self._client.put_item(
                 TableName=self._name,

@@ -40,6 +40,11 @@ LONGEST_RETRY_AFTER = 60.0
 SOCKET_OPTIONS = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
 
 
+def explained(error: Exception) -> str:
+    """What one of `NETWORK_ERRORS` says; urllib3's own text has objects in it."""
+    return str(error.args[-1]) if error.args else type(error).__name__
+
+
 @dataclass(frozen=True)
 class Response:
     """An HTTP response, read whole."""

@@ -56,8 +56,6 @@ class Dialect:
     """What goes with a file of that name."""
     jobs: str
     """Path that takes and lists jobs."""
-    length: str
-    """Field of a chat request that limits the answer's tokens."""
     least_rows: int
     """Fewest rows to train on that the service takes."""
     refused: Mapping[str, str]
@@ -202,7 +200,6 @@ OPENAI = Dialect(
     upload="/files",
     file_fields=lambda _: {"purpose": "fine-tune"},
     jobs="/fine_tuning/jobs",
-    length="max_completion_tokens",
     least_rows=10,
     refused={
         "method": "It has a way of its own: leave it out.",
@@ -229,7 +226,6 @@ TOGETHER = Dialect(
     upload="/files/upload",
     file_fields=lambda name: {"purpose": "fine-tune", "file_name": name, "file_type": "jsonl"},
     jobs="/fine-tunes",
-    length="max_tokens",
     least_rows=1,
     refused={
         "max_steps": EPOCHS,

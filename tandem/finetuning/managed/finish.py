@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import Any
 
+from tandem_contract.errors import TandemError
 from tandem_contract.run_record import Run
 
 from tandem.finetuning import recipe as recipes
@@ -13,8 +14,9 @@ from tandem.finetuning.dataset.rows import Row, messages
 from tandem.finetuning.gate import failing
 from tandem.finetuning.measure import BASE, TUNED, answer_lines, measure
 from tandem.finetuning.registry import register
+from tandem.models.errors import Refused
 
-from .service import Service, ServiceError
+from .service import Service
 
 AT_ONCE = 8
 # Above this share the answers say more about the service than about the model.
@@ -55,13 +57,13 @@ def finish(
 
     `served` names models that the service serves under another name than their id: dedicated endpoints. `progress` is
     told how many of how many answers are there. A second call evaluates again, and registers nothing twice. Raises
-    `ServiceError` if the rows are another data set's, a model isn't served, or a tenth of its answers don't come.
+    `TandemError` if the rows are another data set's, a model isn't served, or a tenth of its answers don't come.
     """
     begun, served = time.monotonic(), served or {}
     identity = {"manifest_digest": manifest_digest, "recipe_digest": recipes.digest(run.recipe)}
     for name, value in identity.items():
         if value != getattr(run, name):
-            raise ServiceError(f"The {name} of {run.name} is {getattr(run, name)}, not {value}: take the run's own.")
+            raise TandemError(f"The {name} of {run.name} is {getattr(run, name)}, not {value}: take the run's own.")
     models = {TUNED: served.get(model, model), BASE: served.get(run.recipe["base_model"], run.recipe["base_model"])}
     limits = run.recipe["evaluation"]
     rows = rows[: limits["max_rows"]]
@@ -101,22 +103,22 @@ def _ask(
             which, at = asked[future]
             try:
                 answers[which][at] = future.result()
-            except ServiceError as error:
-                if error.status in HOPELESS or error.code in NOT_SERVED:
-                    raise ServiceError(_not_served(service, models[which], error), error.status, error.code) from error
+            except TandemError as error:
+                if isinstance(error, Refused) and (error.status in HOPELESS or error.code in NOT_SERVED):
+                    raise TandemError(_not_served(service, models[which], error)) from error
                 failed[which][at] = str(error)
                 if len(failed[which]) > FAILED_ALLOWED * len(rows):
                     text = (
                         f"{len(failed[which])} of {len(rows)} answers of {models[which]} didn't come, the last: {error}"
                     )
-                    raise ServiceError(text, error.status, error.code) from error
+                    raise TandemError(text) from error
             progress(done, len(asked))
     finally:
         pool.shutdown(cancel_futures=True)
     return answers, failed
 
 
-def _not_served(service: Service, model: str, error: ServiceError) -> str:
+def _not_served(service: Service, model: str, error: Refused) -> str:
     if error.status == 401:
         return str(error)
     remedy = "if it is served by a dedicated endpoint, start that and name it; it is billed until it is stopped"

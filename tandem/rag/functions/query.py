@@ -12,10 +12,12 @@ from typing import Any
 from tandem_contract.errors import Unavailable
 from tandem_contract.names import Metric, Variable
 
+from tandem.models.bedrock import BedrockChat
+from tandem.models.errors import NobodyThere
 from tandem.rag.answer import gate, generate
 from tandem.rag.question import Invalid, Question, parse
 from tandem.rag.retrieve import Passage, Retriever, parse_filters
-from tandem.rag.writers import FallbackWriter, HostedWriter, NobodyThere, TunedWriter, Writer
+from tandem.rag.writers import FallbackWriter, ModelWriter, Writer
 from tandem.runtime.circuit_breaker import CircuitBreaker
 from tandem.runtime.clients import client, is_transient
 from tandem.runtime.retry import Deadline
@@ -66,10 +68,13 @@ def _retriever() -> Retriever:
 
 @functools.cache
 def _writer() -> Writer:
-    hosted = HostedWriter(client("bedrock-runtime"), os.environ[Variable.GENERATOR])
+    hosted = ModelWriter(BedrockChat(client("bedrock-runtime"), os.environ[Variable.GENERATOR]))
     if endpoint := os.environ.get(Variable.ENDPOINT):
+        from tandem.models.endpoint import EndpointChat
+
         component = os.environ.get(Variable.INFERENCE_COMPONENT, "")
-        tuned = TunedWriter(client("sagemaker-runtime"), endpoint, component)
+        # Asked once: who waits has another model.
+        tuned = ModelWriter(EndpointChat(client("sagemaker-runtime"), endpoint, component), tries=1)
         circuit = CircuitBreaker(NobodyThere, lambda state: log("circuit", state=state, endpoint=endpoint))
         return FallbackWriter(tuned, hosted, circuit, lambda reason: log("fallback", reason=reason))
     return hosted

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tandem.finetuning.managed import service
+from tandem.runtime import retry
 from tests.support.finetuning_api import serve
 from tests.unit.cli.test_finetune import Aws, aws, run  # noqa: F401 - a fixture
 from tests.unit.finetuning.managed.runs import MODELS, Registry
@@ -18,7 +18,7 @@ LIMITS = {"max_rows": 6, "max_new_tokens": 16, "format": {"regex": r"Wall \d+ .+
 def api(aws: Aws, monkeypatch):  # noqa: F811
     """A service that speaks OpenAI's dialect, its key in the account's Secrets Manager, and a registry."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr(service, "time", SimpleNamespace(sleep=lambda seconds: None))
+    monkeypatch.setattr(retry, "time", SimpleNamespace(sleep=lambda seconds: None, monotonic=retry.time.monotonic))
     with serve("openai") as served:
         registry = Registry()
         aws.get_secret_value = lambda SecretId: {"SecretString": served.key}

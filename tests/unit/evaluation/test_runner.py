@@ -7,7 +7,10 @@ import pytest
 
 from tandem.evaluation.questions import Question
 from tandem.evaluation.runner import Kept, Unanswered, run
-from tandem.evaluation.targets import Answer, OpenAiTarget, TargetError, asking
+from tandem.evaluation.runs import Reply
+from tandem.evaluation.targets import asking
+from tandem.models.errors import Refused
+from tandem.models.openai import OpenAiApi, OpenAiChat
 from tests.support.chat_api import completion, serve
 
 QUESTIONS = [Question(str(number), f"What is {number}?", None) for number in range(12)]
@@ -15,7 +18,7 @@ IDENTITY = {"kind": "openai", "id": "small"}
 
 
 def echo(text):
-    return Answer(f"It is {text.split()[-1]}", model="small")
+    return Reply(text=f"It is {text.split()[-1]}", model="small")
 
 
 def test_replies_come_in_the_order_of_the_questions_and_a_few_at_once():
@@ -58,7 +61,7 @@ def test_what_is_kept_is_not_asked_again_unless_the_target_is_another(tmp_path):
 def test_a_failure_is_a_reply_of_its_question_alone_and_is_asked_again(tmp_path):
     def ask(text):
         if text == "What is 3?":
-            raise TargetError("out of order")
+            raise Refused("out of order")
         return echo(text)
 
     kept = Kept(tmp_path, IDENTITY)
@@ -88,7 +91,7 @@ def test_a_target_that_never_answers_is_given_up(tmp_path):
 
     def ask(text):
         asked.append(text)
-        raise TargetError("answered 401")
+        raise Refused("answered 401")
 
     with pytest.raises(Unanswered, match=r"the first 1\d calls failed, and none was answered: answered 401"):
         run(many, ask, concurrency=2, kept=Kept(tmp_path, IDENTITY))
@@ -104,7 +107,7 @@ def test_the_last_question_that_fails_for_ever_keeps_no_run_from_ending(tmp_path
     run(QUESTIONS[:-1], echo, concurrency=2, kept=kept)
 
     def ask(text):
-        raise TargetError("too long")
+        raise Refused("too long")
 
     assert [reply.error for reply in run(QUESTIONS, ask, concurrency=2, kept=kept)].count("too long") == 1
 
@@ -120,10 +123,10 @@ def test_errors_for_a_third_of_the_calls_are_tried_again_and_what_is_left_is_a_f
         return 200, completion(f"It is {text.split()[-1]}")
 
     with serve(answer) as chat:
-        target = asking(OpenAiTarget(chat.url, "small", seconds=1.5))
+        target = asking(OpenAiChat(OpenAiApi(chat.url), "small"), seconds=1.5)
         replies = run(QUESTIONS, target, concurrency=4)
     failed = [reply for reply in replies if reply.error]
     assert [reply.question for reply in failed] == ["7"]
-    assert "answered 503" in failed[0].error
+    assert "with 503" in failed[0].error
     assert [reply.text for reply in replies if not reply.error] == [f"It is {n}?" for n in range(12) if n != 7]
     assert 2 <= chat.asked.count("What is 7?") <= 8

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tandem.models.embed import Embedder
+from tandem.models.bedrock import BedrockEmbedder
 from tandem.rag.functions import ensure_index, ingest, query, sweep
 from tandem.rag.index_version import IndexVersion
 from tandem.rag.ingest import Ingester
@@ -46,7 +46,7 @@ class Stack:
         self.ledger = Ledger(self.dynamodb, TABLE, self.clock)
         self.ledger.activate(VERSION)
         self.index = OpenSearchIndex(self.opensearch, VERSION.index)
-        self.embedder = Embedder(self.bedrock, VERSION.embedder, VERSION.dimensions)
+        self.embedder = BedrockEmbedder(self.bedrock, VERSION.embedder, VERSION.dimensions)
         self.ingester = Ingester(self.s3, BUCKET, self.ledger, lambda _: self.index, lambda _: self.embedder, 1)
 
     def converge(self, document: str, seconds: float = 100):

@@ -222,7 +222,7 @@ class FakeEndpoint:
     def __init__(self, *answers):
         self.answers, self.asked, self.component = list(answers), 0, None
 
-    def invoke_endpoint(self, EndpointName, ContentType, Body, InferenceComponentName=None):
+    def invoke_endpoint(self, EndpointName, ContentType, Accept, Body, InferenceComponentName=None):
         self.asked, self.component = self.asked + 1, InferenceComponentName
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, Exception):

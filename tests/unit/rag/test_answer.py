@@ -3,10 +3,12 @@
 import pytest
 from tandem_contract.errors import Unavailable
 
+from tandem.models.bedrock import BedrockChat
+from tandem.models.chat import Usage
 from tandem.rag import answer
 from tandem.rag.answer import Answer, checked_citations, gate, generate, prompt, within_budget
 from tandem.rag.retrieve import Passage
-from tandem.rag.writers import HostedWriter, Usage
+from tandem.rag.writers import ModelWriter
 from tandem.runtime.retry import Deadline
 
 from .fakes import FakeBedrock, refused
@@ -14,6 +16,10 @@ from .fakes import FakeBedrock, refused
 
 def passage(score: float = 0.5, text: str = "text", heading: str | None = None) -> Passage:
     return Passage("a.md", None, heading, text, score)
+
+
+def writer(bedrock: FakeBedrock) -> ModelWriter:
+    return ModelWriter(BedrockChat(bedrock, "model"))
 
 
 def test_gate():
@@ -47,7 +53,7 @@ def test_without_citations_the_best_passages_are_cited():
     bedrock = FakeBedrock()
     bedrock.answer = "Just so."
     passages = [passage(0.3), passage(0.6), passage(0.5)]
-    assert generate(HostedWriter(bedrock, "model"), "Why?", passages, Deadline(5)) == Answer(
+    assert generate(writer(bedrock), "Why?", passages, Deadline(5)) == Answer(
         "Just so.", markers=[2, 3], model="model", usage=Usage(1200, 40)
     )
 
@@ -55,7 +61,7 @@ def test_without_citations_the_best_passages_are_cited():
 def test_a_model_that_finds_nothing_refuses():
     bedrock = FakeBedrock()
     bedrock.answer = answer.NOT_FOUND
-    assert generate(HostedWriter(bedrock, "model"), "Why?", [passage()], Deadline(5)) == Answer(
+    assert generate(writer(bedrock), "Why?", [passage()], Deadline(5)) == Answer(
         reason="nothing_found", model="model", usage=Usage(1200, 40)
     )
 
@@ -63,7 +69,7 @@ def test_a_model_that_finds_nothing_refuses():
 def test_throttled_then_away():
     bedrock = FakeBedrock()
     bedrock.faults = [refused("ThrottlingException", 429)]
-    assert generate(HostedWriter(bedrock, "model"), "Why?", [passage()], Deadline(5)).markers == [1]
+    assert generate(writer(bedrock), "Why?", [passage()], Deadline(5)).markers == [1]
     bedrock.faults = [refused("ServiceUnavailableException", 503)] * 10
     with pytest.raises(Unavailable):
-        generate(HostedWriter(bedrock, "model"), "Why?", [passage()], Deadline(5))
+        generate(writer(bedrock), "Why?", [passage()], Deadline(5))

@@ -5,16 +5,19 @@ import json
 import subprocess
 import sys
 import threading
+from types import SimpleNamespace
 
 import pytest
+from tandem_contract.errors import TandemError
 
-from tandem.rag.functions import ensure_index, ingest, shared, sweep
+from tandem.rag.functions import ensure_index, ingest, query, shared, sweep
 from tandem.rag.index_version import index_name
 from tandem.rag.lease import Lease
 from tandem.rag.question import MAX_CHARACTERS
 from tandem.rag.stores import store_of
 from tandem.rag.stores.opensearch import index_body
 from tandem.runtime import clients
+from tests.support.embeddings_api import serve
 
 from .conftest import VERSION, Stack, ask, context
 from .fakes import BUCKET, DEAD_LETTERS, QUEUE, refused, respond, silence
@@ -161,7 +164,70 @@ def test_the_active_index_moves_with_the_store_and_with_nothing_else(stack: Stac
 
 def test_a_record_from_before_domains_is_of_a_collection(stack: Stack):
     del stack.dynamodb.items["active", "active"]["service"]
+    del stack.dynamodb.items["active", "active"]["embedder_secret_arn"]
     assert stack.ledger.active() == VERSION
+
+
+@pytest.fixture
+def tuned_embedder(stack: Stack, monkeypatch):
+    """An embedder behind a URL, whose key is in a secret, and the payload of a stack that has it."""
+    secrets = SimpleNamespace(key="sk-1", read=[])
+
+    def get_secret_value(SecretId):
+        secrets.read.append(SecretId)
+        return {"SecretString": secrets.key}
+
+    secrets.get_secret_value = get_secret_value
+    clients = {"secretsmanager": secrets, "bedrock-runtime": stack.bedrock}
+    monkeypatch.setattr(shared, "client", clients.get)
+    shared._embedder.cache_clear()
+    for module in (ensure_index, ingest, query):
+        monkeypatch.setattr(module, "open_embedder", shared.open_embedder)
+    stack.dynamodb.items.clear()
+    with serve(dimensions=64, key="sk-1") as api:
+        payload = {"endpoint": "https://search", "service": "aoss", "base": "docs", "embedder": api.url}
+        payload |= {"dimensions": 64, "chunk_tokens": 200, "chunk_overlap": 40, "embedder_secret_arn": "arn:1"}
+        yield SimpleNamespace(api=api, payload=payload, secrets=secrets)
+    shared._embedder.cache_clear()
+
+
+def test_documents_are_indexed_and_found_by_an_embedder_behind_a_url(stack: Stack, tuned_embedder, monkeypatch):
+    made = ensure_index.handler(tuned_embedder.payload, context())
+    assert (made["created"], made["activated"]) == (True, True)
+    stack.s3.put("tea.md", "# Tea\nGreen tea is warm.")
+    assert ingest.handler({"Records": [message("tea.md")]}, context()) == {"batchItemFailures": []}
+    status, _, content = ask({"question": "Is green tea warm?"})
+    assert (status, content["refused"], content["embedder"]) == (200, False, tuned_embedder.api.url)
+    assert content["citations"][0]["document"] == "tea.md"
+    assert [request["input"] for request in tuned_embedder.api.requests[::2]] == [["length"], ["Is green tea warm?"]]
+    assert stack.bedrock.embedded == []
+    # A new key is used without a deployment; another secret after one, though the index stays.
+    tuned_embedder.secrets.key = tuned_embedder.api.key = "sk-2"
+    monkeypatch.setattr(shared, "KEY_SECONDS", 0.001)
+    query._retriever.cache_clear()
+    assert ask({"question": "Is green tea warm?"})[0] == 200
+    assert set(tuned_embedder.secrets.read) == {"arn:1"}
+    made = ensure_index.handler(tuned_embedder.payload | {"embedder_secret_arn": "arn:2"}, context())
+    assert (made["created"], made["activated"]) == (False, False)
+    assert stack.ledger.active().embedder_secret_arn == "arn:2"
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"dimensions": 512}, "gives embeddings of 64 dimensions, and `dimensions` is 512: set `dimensions` to 64"),
+        ({"dimensions": 5000}, "give a whole number from 1 to 4096"),
+        ({"embedder": "http://host/v1#m"}, "use https://"),
+        ({"embedder": "https://host/v1"}, "the model's name behind #"),
+        ({"embedder_secret_arn": ""}, "with 401"),
+    ],
+)
+def test_an_embedder_that_cannot_be_used_makes_no_index(stack: Stack, tuned_embedder, change, expected):
+    with pytest.raises(TandemError, match=expected):
+        ensure_index.handler(tuned_embedder.payload | change, context())
+    assert stack.opensearch.created is None
+    assert stack.ledger.active() is None
 
 
 def test_index_name_changes_with_what_makes_the_index():

@@ -8,44 +8,12 @@ import pytest
 from botocore.credentials import Credentials
 from tandem_contract.errors import TandemError, Unavailable
 
-from tandem.models.embed import Embedder, normalised, supported
 from tandem.rag.stores import opensearch
 from tandem.rag.stores.opensearch import OpenSearchIndex
 from tandem.runtime.http import NETWORK_ERRORS, SignedHttp
 from tandem.runtime.retry import Deadline, Transient, retry
 
-from .fakes import FakeBedrock, FakeOpenSearch, refused, respond
-
-
-@pytest.mark.parametrize(
-    ("model", "dimensions"), [("amazon.titan-embed-text-v2:0", 256), ("cohere.embed-multilingual-v3", 1024)]
-)
-def test_embeddings_are_in_order_and_of_length_one(model, dimensions):
-    bedrock = FakeBedrock()
-    embedder = Embedder(bedrock, model, dimensions)
-    texts = [f"text {number}" for number in range(100)]
-    vectors = embedder.documents(texts, Deadline(10))
-    assert vectors == [embedder.query(text, Deadline(10)) for text in texts]
-    assert all(len(vector) == dimensions for vector in vectors)
-    assert all(sum(value**2 for value in vector) == pytest.approx(1, abs=1e-6) for vector in vectors)
-    assert embedder.documents([], Deadline(10)) == []
-
-
-def test_embedder_mistakes_name_what_is_allowed():
-    with pytest.raises(ValueError, match=r"'gpt'.*amazon\.titan-embed-text-v2"):
-        Embedder(None, "gpt", 256)
-    with pytest.raises(ValueError, match=r"dimensions is 300.*256, 512, 1024"):
-        Embedder(None, "amazon.titan-embed-text-v2:0", 300)
-    with pytest.raises(ValueError, match=r"chunk_tokens is 600.*at most 512"):
-        supported("cohere.embed-english-v3", 1024, 600)
-
-
-def test_a_refusal_is_not_retried():
-    bedrock = FakeBedrock()
-    bedrock.faults = [refused("AccessDeniedException", 403)]
-    with pytest.raises(Exception, match="AccessDenied"):
-        Embedder(bedrock, "cohere.embed-english-v3", 1024).query("x", Deadline(5))
-    assert normalised([0.0, 0.0]) == [0.0, 0.0]
+from .fakes import FakeOpenSearch, respond
 
 
 def test_retry_is_bounded_by_tries_and_by_time():

@@ -6,9 +6,13 @@ import pytest
 from botocore.exceptions import EndpointConnectionError, IncompleteReadError, ReadTimeoutError
 from tandem_contract.errors import Unavailable
 
+from tandem.models.bedrock import BedrockChat
+from tandem.models.chat import Completion, Usage
+from tandem.models.endpoint import EndpointChat
+from tandem.models.errors import NobodyThere
 from tandem.rag import writers
 from tandem.rag.functions.query import ANSWER_SECONDS, RETRY_AFTER_SECONDS
-from tandem.rag.writers import FallbackWriter, HostedWriter, NobodyThere, TunedWriter, Usage, Written
+from tandem.rag.writers import FallbackWriter, ModelWriter
 from tandem.runtime.circuit_breaker import FIRST_SECONDS, CircuitBreaker
 from tandem.runtime.clients import LIMITS
 from tandem.runtime.retry import Deadline
@@ -16,7 +20,11 @@ from tandem.runtime.retry import Deadline
 from .fakes import Clock, FakeBedrock, FakeEndpoint, chat, refused
 
 SECONDS = ANSWER_SECONDS - 1  # of a question's work
-HOSTED = Written("An answer [1].", "hosted", Usage(1200, 40))
+HOSTED = Completion("An answer [1].", "hosted", Usage(1200, 40), "end_turn")
+
+
+def writer(endpoint: FakeEndpoint, component: str = "") -> ModelWriter:
+    return ModelWriter(EndpointChat(endpoint, "tuned", component), tries=1)
 
 
 class Hybrid:
@@ -25,31 +33,31 @@ class Hybrid:
     def __init__(self, *answers):
         self.endpoint, self.failures, self.clock = FakeEndpoint(*answers), [], Clock()
         circuit = CircuitBreaker(NobodyThere, lambda state: None, self.clock)
-        tuned, hosted = TunedWriter(self.endpoint, "tuned"), HostedWriter(FakeBedrock(), "hosted")
+        tuned, hosted = writer(self.endpoint), ModelWriter(BedrockChat(FakeBedrock(), "hosted"))
         self.writer = FallbackWriter(tuned, hosted, circuit, self.failures.append)
 
-    def write(self, seconds: float = SECONDS) -> Written:
+    def write(self, seconds: float = SECONDS) -> Completion:
         return self.writer.write("Be brief.", "Why?", Deadline(seconds))
 
 
 def test_the_tuned_model_speaks_while_it_can():
     usage = {"prompt_tokens": 900, "completion_tokens": 30, "total_tokens": 930}
     hybrid = Hybrid(chat(" Tuned [1].\n", usage=usage))
-    assert [hybrid.write() for _ in range(3)] == [Written("Tuned [1].", "tuned", Usage(900, 30))] * 3
+    assert [hybrid.write() for _ in range(3)] == [Completion("Tuned [1].", "tuned", Usage(900, 30), "")] * 3
     assert hybrid.failures == []
 
 
 def test_a_model_that_scales_to_zero_is_asked_by_its_component():
     endpoint = FakeEndpoint(chat("Tuned [1]."))
-    TunedWriter(endpoint, "tuned", "component").write("", "Why?", Deadline(5))
+    writer(endpoint, "component").write("", "Why?", Deadline(5))
     assert endpoint.component == "component"
-    TunedWriter(endpoint, "tuned").write("", "Why?", Deadline(5))
+    writer(endpoint).write("", "Why?", Deadline(5))
     assert endpoint.component is None
 
 
 @pytest.mark.parametrize("usage", [None, {}, {"prompt_tokens": 9}, {"prompt_tokens": None, "completion_tokens": 1}, 7])
 def test_tokens_that_are_not_told_are_unknown(usage):
-    assert Hybrid(chat("Tuned.", usage=usage)).write() == Written("Tuned.", "tuned", None)
+    assert Hybrid(chat("Tuned.", usage=usage)).write() == Completion("Tuned.", "tuned", None, "")
 
 
 FAULTS = {
@@ -110,7 +118,7 @@ class Asked:
     def __init__(self):
         self.seconds: list[float] = []
 
-    def write(self, instructions: str, prompt: str, deadline: Deadline) -> Written:
+    def write(self, instructions: str, prompt: str, deadline: Deadline) -> Completion:
         self.seconds.append(deadline.remaining())
         raise Unavailable("away")
 
@@ -138,10 +146,10 @@ def test_with_no_time_for_both_only_the_second_is_asked_and_the_first_has_not_fa
 def test_when_neither_can_speak_the_caller_is_told_to_come_back():
     away = Asked()
     circuit = CircuitBreaker(NobodyThere, lambda state: None)
-    writer = FallbackWriter(TunedWriter(FakeEndpoint(refused("ModelError", 424)), "tuned"), away, circuit, [].append)
+    both = FallbackWriter(writer(FakeEndpoint(refused("ModelError", 424))), away, circuit, [].append)
     for _ in range(5):
         with pytest.raises(Unavailable):
-            writer.write("", "", Deadline(SECONDS))
+            both.write("", "", Deadline(SECONDS))
     assert len(away.seconds) == 5
 
 

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tandem.finetuning.managed import service as module
+from tandem.runtime import retry
 from tests.support.finetuning_api import serve
 
 from .runs import speak
@@ -14,7 +14,7 @@ from .runs import speak
 def waits(monkeypatch):
     """The pauses between tries, none of which is waited for."""
     seconds = []
-    monkeypatch.setattr(module, "time", SimpleNamespace(sleep=seconds.append))
+    monkeypatch.setattr(retry, "time", SimpleNamespace(sleep=seconds.append, monotonic=retry.time.monotonic))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     return seconds
 

@@ -10,7 +10,8 @@ from tandem.finetuning import recipe as recipes
 from tandem.finetuning.dataset.rows import Row, encoded
 from tandem.finetuning.managed.dialects import CANCELLED, DIALECTS, FAILED, SUCCEEDED
 from tandem.finetuning.managed.finish import finish
-from tandem.finetuning.managed.service import Key, Service
+from tandem.finetuning.managed.service import Service
+from tandem.runtime.secret import Key
 
 GROUP, DIGEST = "tandem-models", "d" * 64
 MODELS = {"openai": "gpt-4.1-mini-2025-04-14", "together": "Qwen/Qwen3-8B"}

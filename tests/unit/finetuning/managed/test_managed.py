@@ -3,12 +3,12 @@
 import json
 
 import pytest
+from tandem_contract.errors import TandemError
 
 from tandem.finetuning.functions import register
 from tandem.finetuning.gate import failing
 from tandem.finetuning.managed.dialects import DIALECTS
 from tandem.finetuning.managed.finish import finish
-from tandem.finetuning.managed.service import ServiceError
 from tandem.finetuning.registry import record
 
 from .runs import (
@@ -127,7 +127,7 @@ def test_cancelling(api):
     job = service.start(make_run(api.dialect), TRAIN, VALIDATION)
     service.status(job)
     assert service.cancel(job).state == "cancelled"
-    with pytest.raises(ServiceError, match=r"with 400 Job has already completed\."):
+    with pytest.raises(TandemError, match=r"with 400 Job has already completed\."):
         service.cancel(job)
 
 

@@ -1,0 +1,88 @@
+"""Amazon Bedrock: chat by Converse, embeddings by InvokeModel; `client` is botocore's or boto3's `bedrock-runtime`."""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from tandem_contract.embedders import EMBEDDERS
+
+from tandem.runtime.retry import Deadline, retry
+
+from .chat import Completion, Messages, usage
+from .embed import in_batches, normalised
+from .errors import Refused, invoke
+from .quirks import conversation, quirk
+
+
+class BedrockChat:
+    """A model, by its id, that of its inference profile, or an ARN."""
+
+    def __init__(self, client: Any, model: str):
+        self._client, self._model = client, model
+
+    def chat(self, messages: Messages, max_tokens: int, deadline: Deadline) -> Completion:  # noqa: ARG002
+        """As `ChatModel.chat`."""
+        found = quirk(self._model)
+        limits = {"maxTokens": max_tokens + found.thinking_tokens} | ({"temperature": 0} if found.temperature else {})
+        request: dict[str, Any] = {"modelId": self._model, "messages": [], "inferenceConfig": limits}
+        for message in conversation(messages, self._model):
+            content = [{"text": message["content"]}]
+            if message["role"] == "system":
+                request.setdefault("system", []).extend(content)
+            else:
+                request["messages"].append({"role": message["role"], "content": content})
+        answer = invoke(lambda: self._client.converse(**request), self._model)
+        try:
+            text = "".join(part.get("text", "") for part in answer["output"]["message"]["content"])
+            tokens = usage(answer, "inputTokens", "outputTokens")
+        except (LookupError, TypeError, AttributeError):
+            raise Refused(f"{self._model} answered no message: {str(answer)[:200]}") from None
+        return Completion(text, self._model, tokens, answer.get("stopReason") or "")
+
+
+class _Family(NamedTuple):
+    """How the embedders of one maker are asked (Bedrock user guide, "Model parameters")."""
+
+    request: Callable[[Sequence[str], bool, int], dict[str, Any]]
+    """(texts, whether they are queries, dimensions) -> body of InvokeModel."""
+    embeddings: Callable[[dict[str, Any]], list[list[float]]]
+
+
+def _titan_request(texts: Sequence[str], query: bool, dimensions: int) -> dict[str, Any]:  # noqa: ARG001
+    return {"inputText": texts[0], "dimensions": dimensions, "normalize": True}
+
+
+def _cohere_request(texts: Sequence[str], query: bool, dimensions: int) -> dict[str, Any]:  # noqa: ARG001
+    return {"texts": list(texts), "input_type": "search_query" if query else "search_document", "truncate": "END"}
+
+
+FAMILIES = {
+    "amazon": _Family(_titan_request, lambda answer: [answer["embedding"]]),
+    "cohere": _Family(_cohere_request, lambda answer: answer["embeddings"]),
+}
+"""By what a model's id begins with, up to the first dot."""
+
+
+class BedrockEmbedder:
+    """An embedding model of `EMBEDDERS`, in one of its dimensions."""
+
+    def __init__(self, client: Any, model_id: str, dimensions: int):
+        self._client, self._id, self._dimensions = client, model_id, dimensions
+        self._step, self._family = EMBEDDERS[model_id].texts_per_call, FAMILIES[model_id.partition(".")[0]]
+
+    def documents(self, texts: Sequence[str], deadline: Deadline) -> list[list[float]]:
+        """As `Embedder.documents`."""
+        return in_batches(texts, self._step, lambda batch: self._embed(batch, False, deadline))
+
+    def query(self, text: str, deadline: Deadline) -> list[float]:
+        """As `Embedder.query`."""
+        return self._embed([text], True, deadline)[0]
+
+    def _embed(self, texts: Sequence[str], query: bool, deadline: Deadline) -> list[list[float]]:
+        body = json.dumps(self._family.request(texts, query, self._dimensions))
+
+        def call() -> dict[str, Any]:
+            return json.loads(self._client.invoke_model(modelId=self._id, body=body)["body"].read())
+
+        answer = retry(lambda: invoke(call, "Bedrock"), deadline)
+        return [normalised(vector) for vector in self._family.embeddings(answer)]

@@ -1,0 +1,86 @@
+"""Where models differ from the rest of their service: one row each, by their ids, with the source."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .chat import Messages
+
+
+@dataclass(frozen=True)
+class Quirk:
+    """How the models differ whose id the pattern is found in."""
+
+    models: str
+    """A regular expression; case doesn't matter."""
+    temperature: bool = True
+    """Whether it can be set."""
+    system: bool = True
+    """Whether system messages are taken; if not, their text goes before that of the first user message."""
+    length: str = "max_tokens"
+    """What OpenAI's API calls the limit of the answer."""
+    thinking_tokens: int = 0
+    """Added to that limit, for thoughts that count but aren't shown."""
+    extensions: Mapping[str, Any] = field(default_factory=dict)
+    """More fields of a chat request, which vLLM and SGLang added to OpenAI's API."""
+    dimensions: bool = False
+    """Whether OpenAI's API takes the length of an embedding."""
+
+
+# Else a short limit is spent on thoughts, and the answer is empty: the limit is on "visible output tokens and reasoning
+# tokens" (API reference, quoted in simonw/llm#724).
+THINKING_TOKENS = 4096
+
+QUIRKS = (
+    # OpenAI's reasoning models. openai/openai-python#2046 (max_tokens), tmc/langchaingo#1355 and johny-b/llmcomp#69
+    # (temperature).
+    Quirk(
+        r"(^|[:/])(o\d|gpt-([5-9]|\d\d))",
+        temperature=False,
+        length="max_completion_tokens",
+        thinking_tokens=THINKING_TOKENS,
+    ),
+    # OpenAI's others, tuned ones too: max_tokens is deprecated (API reference; openai/openai-agents-python#679).
+    Quirk(r"^(ft:)?gpt-[34]", length="max_completion_tokens"),
+    # text-embedding-3 and later alone (API reference). vLLM refuses it for models that weren't trained for it.
+    Quirk(r"(^|/)text-embedding-3", dimensions=True),
+    # Bedrock, "Supported models and model features"; 567-labs/instructor#1753, danny-avila/LibreChat#6456.
+    Quirk(r"amazon\.titan-t|mistral\.mistral-7b|mistral\.mixtral-8x7b", system=False),
+    # Their chat template refuses it: vllm-project/vllm#2964, huggingface/chat-ui#1386.
+    Quirk(r"(^|/)gemma-(1\.1-|2-)?\d+b", system=False),
+    # Claude from Opus 4.7 on: BerriAI/litellm#26444, github/copilot-sdk#1557 (Bedrock), yologdev/yoagent v0.27.3.
+    Quirk(r"claude-(opus-4-[789]|[a-z]+-[5-9])", temperature=False),
+    # It thinks first, by default: Qwen's documentation, "Deployment, vLLM, Thinking & Non-Thinking Modes".
+    Quirk(r"(^|/)qwen3", extensions={"chat_template_kwargs": {"enable_thinking": False}}),
+)
+NONE = Quirk("")
+
+
+def quirk(model: str) -> Quirk:
+    """The first row that a model's id fits, or one without quirks."""
+    return next((row for row in QUIRKS if re.search(row.models, model, re.IGNORECASE)), NONE)
+
+
+def conversation(messages: Messages, model: str) -> list[dict[str, str]]:
+    """The messages as this model takes them."""
+    found = [dict(message) for message in messages]
+    if quirk(model).system:
+        return found
+    system = [message["content"] for message in found if message["role"] == "system"]
+    rest = [message for message in found if message["role"] != "system"]
+    first = next((message for message in rest if message["role"] == "user"), None)
+    if first:
+        first["content"] = "\n\n".join([*system, first["content"]])
+    return rest
+
+
+def openai_request(messages: Messages, model: str, max_tokens: int, *, extensions: bool) -> dict[str, Any]:
+    """The body of a request of Chat Completions, without the model's name."""
+    found = quirk(model)
+    return {
+        "messages": conversation(messages, model),
+        found.length: max_tokens + found.thinking_tokens,
+        **({"temperature": 0} if found.temperature else {}),
+        **(found.extensions if extensions else {}),
+    }

@@ -1,0 +1,41 @@
+"""What `Http` adds to urllib3: a limit for an answer's time and size is tested with chat models, the rest here."""
+
+import time
+
+import pytest
+
+from tandem.runtime import http
+from tandem.runtime.http import Http, Response
+from tests.support.loopback import JsonHandler, serving
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, 0),
+        ({"retry-after": "7"}, 7),
+        ({"Retry-After": "0.5"}, 0.5),
+        ({"Retry-After": "9999"}, 60),
+        ({"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}, 0),
+        ({"Retry-After": "-1"}, 0),
+    ],
+)
+def test_how_long_a_server_asks_to_wait(headers, seconds):
+    assert Response(429, headers, b"").retry_after == seconds
+
+
+def test_an_upload_may_take_longer_than_a_connection(monkeypatch):
+    monkeypatch.setattr(http, "CONNECT_SECONDS", 0.3)
+    megabytes = 24
+
+    class Slow(JsonHandler):
+        def do_POST(self):
+            read = 0
+            for _ in range(megabytes):
+                time.sleep(0.04)
+                read += len(self.rfile.read(1_000_000))
+            self.reply(200, read, {})
+
+    with serving(Slow) as url:
+        response = Http(url).request("POST", "/files", b"x" * megabytes * 1_000_000, timeout=20)
+    assert response.json() == megabytes * 1_000_000

@@ -1,0 +1,68 @@
+"""What single models are sent that differs from the rest."""
+
+import pytest
+
+from tandem.models.bedrock import BedrockChat
+from tandem.models.quirks import openai_request
+from tandem.runtime.retry import Deadline
+
+MESSAGES = [
+    {"role": "system", "content": "Be brief."},
+    {"role": "user", "content": "Why?"},
+    {"role": "assistant", "content": "So."},
+    {"role": "user", "content": "Really?"},
+]
+MERGED = [{"role": "user", "content": "Be brief.\n\nWhy?"}, *MESSAGES[2:]]
+PLAIN = {"messages": MESSAGES, "max_tokens": 300, "temperature": 0}
+
+
+@pytest.mark.parametrize(
+    ("model", "request_"),
+    [
+        ("llama-3.3-70b", PLAIN),
+        ("gpt-oss-20b", PLAIN),
+        ("o4-mini", {"messages": MESSAGES, "max_completion_tokens": 4396}),
+        ("openai/gpt-5-mini", {"messages": MESSAGES, "max_completion_tokens": 4396}),
+        ("ft:gpt-4.1-mini-2025-04-14:acme", {"messages": MESSAGES, "max_completion_tokens": 300, "temperature": 0}),
+        ("google/gemma-2-9b-it", PLAIN | {"messages": MERGED}),
+        ("gemma-3-4b-it", PLAIN),
+        ("Qwen/Qwen3-8B", PLAIN | {"chat_template_kwargs": {"enable_thinking": False}}),
+        ("Qwen/Qwen2.5-7B-Instruct", PLAIN),
+    ],
+)
+def test_requests_of_an_openai_compatible_api(model, request_):
+    assert openai_request(MESSAGES, model, 300, extensions=True) == request_
+
+
+def test_a_service_that_knows_openais_fields_alone_gets_no_others():
+    assert openai_request(MESSAGES, "Qwen/Qwen3-8B", 300, extensions=False) == PLAIN
+
+
+def sent(model, messages=MESSAGES):
+    class Client:
+        def converse(self, **request):
+            self.request = request
+            return {"output": {"message": {"content": [{"reasoningContent": {}}, {"text": "So."}]}}}
+
+    client = Client()
+    answer = BedrockChat(client, model).chat(messages, 300, Deadline(5))
+    assert (answer.text, answer.usage, answer.finish_reason) == ("So.", None, "")
+    texts = [message["content"][0]["text"] for message in client.request["messages"]]
+    return client.request.get("system"), texts, client.request["inferenceConfig"]
+
+
+@pytest.mark.parametrize("model", ["amazon.nova-lite-v1:0", "us.anthropic.claude-3-5-sonnet-20240620-v1:0"])
+def test_bedrock_takes_system_texts_and_a_temperature(model):
+    limits = {"maxTokens": 300, "temperature": 0}
+    assert sent(model) == ([{"text": "Be brief."}], ["Why?", "So.", "Really?"], limits)
+    assert sent(model, MESSAGES[1:2]) == (None, ["Why?"], limits)
+
+
+@pytest.mark.parametrize("model", ["amazon.titan-text-express-v1", "mistral.mistral-7b-instruct-v0:2"])
+def test_where_bedrock_takes_no_system_text_it_goes_into_the_first_message(model):
+    assert sent(model)[:2] == (None, ["Be brief.\n\nWhy?", "So.", "Really?"])
+
+
+@pytest.mark.parametrize("model", ["eu.anthropic.claude-opus-4-7", "global.anthropic.claude-sonnet-5-20260101-v1:0"])
+def test_where_bedrock_takes_no_temperature_none_is_sent(model):
+    assert sent(model)[2] == {"maxTokens": 300}
