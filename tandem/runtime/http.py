@@ -95,7 +95,7 @@ class Http:
         """
         url, deadline = self.base + path, Deadline(timeout)
         headers = self._signed(method, url, body, {**self._headers, "Content-Type": content_type})
-        answer = self._pool.request(
+        with self._pool.request(
             method,
             url,
             # Bytes would have to be sent as a whole within the time to connect; a file is sent piece by piece.
@@ -105,14 +105,8 @@ class Http:
             retries=False,
             redirect=False,
             preload_content=False,
-        )
-        try:
-            content = self._read(answer, deadline)
-        except BaseException:
-            answer.close()
-            raise
-        answer.release_conn()
-        return Response(answer.status, answer.headers, content)
+        ) as answer:
+            return Response(answer.status, answer.headers, self._read(answer, deadline))
 
     def _read(self, answer: urllib3.BaseHTTPResponse, deadline: Deadline) -> bytes:
         """The whole body. The time limit of a socket starts again with each byte, so ours is held to here."""

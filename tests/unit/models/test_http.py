@@ -39,3 +39,21 @@ def test_an_upload_may_take_longer_than_a_connection(monkeypatch):
     with serving(Slow) as url:
         response = Http(url).request("POST", "/files", b"x" * megabytes * 1_000_000, timeout=20)
     assert response.json() == megabytes * 1_000_000
+
+
+def test_a_connection_is_kept_when_an_answer_was_read_whole():
+    connections = set()
+
+    class Keeping(JsonHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self):
+            self.rfile.read(int(self.headers["content-length"]))
+            connections.add(self.client_address)
+            self.reply(200, "x" * 200_000, {})
+
+    with serving(Keeping) as url:
+        server = Http(url)
+        for _ in range(3):
+            assert len(server.request("POST", "/", b"{}", timeout=5).json()) == 200_000
+        assert len(connections) == 1
