@@ -105,13 +105,14 @@ class Http:
             retries=False,
             redirect=False,
             preload_content=False,
+            enforce_content_length=True,  # not urllib3 1's default
         ) as answer:
             return Response(answer.status, answer.headers, self._read(answer, deadline))
 
-    def _read(self, answer: urllib3.BaseHTTPResponse, deadline: Deadline) -> bytes:
+    def _read(self, answer: "urllib3.BaseHTTPResponse", deadline: Deadline) -> bytes:
         """The whole body. The time limit of a socket starts again with each byte, so ours is held to here."""
         content = bytearray()
-        # `read1` gives what has come; urllib3 1, which Lambda may have, doesn't know it, and waits for the whole piece.
+        # `read1` gives what has come. urllib3 1, which Lambda may have, doesn't know it, and waits for a whole piece.
         read = getattr(answer, "read1", answer.read)
         while part := read(65536):
             content += part
