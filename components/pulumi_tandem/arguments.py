@@ -35,11 +35,16 @@ class RagEnvironmentArgs(TypedDict):
     """Arguments of `RagEnvironment`; every one has a default."""
 
     embedder: NotRequired[str]
-    """Bedrock embedding model. A change makes a new index version; the active one answers until the new one is
-    promoted. `amazon.titan-embed-text-v2:0` by default. Titan v2 costs $0.02 per million tokens."""
+    """Bedrock embedding model, or `https://host/v1#MODEL` for a model of your own behind an OpenAI-compatible API. A
+    change makes a new index version; the active one answers until the new one is promoted.
+    `amazon.titan-embed-text-v2:0` by default. Titan v2 costs $0.02 per million tokens; what a URL costs isn't known
+    here."""
+    embedder_secret_arn: NotRequired[pulumi.Input[str]]
+    """Secrets Manager secret with the key of an embedder behind a URL: the key itself, or JSON with `api_key`. Keep it
+    as long as an index of that embedder answers. A secret costs $0.40 a month."""
     dimensions: NotRequired[int]
-    """Length of an embedding: 256, 512 or 1024 with Titan v2, 1024 with Cohere v3. 1 to 4,096; 512 by default. Storage
-    and search cost grow with it."""
+    """Length of an embedding: 256, 512 or 1024 with Titan v2, 1024 with Cohere v3, its own with a model behind a URL. 1
+    to 4,096; 512 by default. Storage and search cost grow with it."""
     chunk_tokens: NotRequired[int]
     """Length of a chunk; 512 at most with Cohere v3. 50 to 2,000 tokens; 200 by default."""
     chunk_overlap: NotRequired[int]

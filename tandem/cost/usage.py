@@ -8,6 +8,7 @@ from typing import Any
 
 from tandem_contract.envelope import ENVELOPE_PARAMETER, RunEnvelope
 from tandem_contract.errors import Mistakes
+from tandem_contract.model_url import is_model_url
 from tandem_contract.usage import QUERY_USAGE, RUN_USAGE, SECONDS_AN_HOUR, USAGE_PARAMETER
 
 from .bill import Bill
@@ -87,10 +88,14 @@ def _rag(content: Mapping[str, Any], values: Mapping[str, Decimal], bill: Bill) 
     asked, written = (values[key] * QUERIES / MILLION for key in ("question_tokens", "answer_tokens"))
     gigabytes = values["memory_megabytes"] / 1024
     generator, embedder = content["generator"], content["embedder"]
+    embedding = [(f"tokens that {embedder} reads", "AmazonBedrock", f"input:{embedder}", asked)]
+    if is_model_url(embedder):
+        embedding = []
+        bill.not_priced(f"tokens that {embedder} reads: whoever runs it has the price", Number.QUERIES)
     for what, service, key, quantity in (
         (f"tokens that {generator} reads", "AmazonBedrock", f"input:{generator}", read),
         (f"tokens that {generator} writes", "AmazonBedrock", f"output:{generator}", written),
-        (f"tokens that {embedder} reads", "AmazonBedrock", f"input:{embedder}", asked),
+        *embedding,
         ("starts of the query function", "AWSLambda", "requests", QUERIES / MILLION),
         ("run time", "AWSLambda", "duration:arm64", values["query_seconds"] * gigabytes * QUERIES),
         ("requests to the API", "AmazonApiGateway", "requests:rest", QUERIES / MILLION),

@@ -54,6 +54,9 @@ class RagEnvironment(pulumi.ComponentResource):
         shared: dict = {"tags": tags}
         if settings["alarm_topic_arn"]:
             shared["alarm_topic_arn"] = settings["alarm_topic_arn"]
+        keyed: dict = {}
+        if settings["embedder_secret_arn"] != "":
+            keyed["embedder_secret_arn"] = settings["embedder_secret_arn"]
 
         documents = DataBucket(f"{name}-documents", {"retention": retention, "tags": tags}, opts=child)
         ledger = Ledger(f"{name}-ledger", {"retention": retention, "tags": tags}, opts=child)
@@ -65,11 +68,13 @@ class RagEnvironment(pulumi.ComponentResource):
             "chunk_overlap": settings["chunk_overlap"],
             "retention": retention,
             "tags": tags,
+            **keyed,
         }
         store = kind.component(name, ledger, {**stored, **{key: settings[key] for key in kind.fields}}, child)
         ingestion_args: IngestionPipelineArgs = {
             "max_document_megabytes": settings["max_document_megabytes"],
             "sweep_minutes": settings["sweep_minutes"],
+            **keyed,
             **shared,
         }
         ingestion = IngestionPipeline(f"{name}-ingestion", documents, ledger, store, ingestion_args, opts=child)
@@ -77,6 +82,7 @@ class RagEnvironment(pulumi.ComponentResource):
             "generator": settings["generator"],
             "min_score": float(settings["min_score"]),
             "auth": Auth(settings["auth"]),
+            **keyed,
             **shared,
         }
         if settings["endpoint_name"] != "":

@@ -1,11 +1,12 @@
 """What a RAG environment can be given."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from tandem_contract import defaults
 from tandem_contract.checks import Checks
-from tandem_contract.embedders import EMBEDDERS
+from tandem_contract.embedders import MOST_DIMENSIONS, check_embedder
 from tandem_contract.fields import Field, Table
 from tandem_contract.usage import QUERY_USAGE
 
@@ -14,15 +15,17 @@ from ..foundation.retention import retention_of
 from ..foundation.tags import TAGS
 from ..rag.stores import STORES, StoreKind
 
+SECRET_ARN = re.compile(r"arn:[^:]+:secretsmanager:[^:]+:\d+:secret:\S+")
+
 
 def _rules(checks: Checks, args: dict[str, Any], given: Mapping[str, Any]) -> None:
-    if embedder := EMBEDDERS.get(args["embedder"]):
-        if args["dimensions"] not in (None, *embedder.dimensions):
-            lengths = " or ".join(map(str, embedder.dimensions))
-            checks.refuse("dimensions", args["dimensions"], lengths, f"{args['embedder']} gives no other length.")
-        if args["chunk_tokens"] and args["chunk_tokens"] > embedder.max_tokens:
-            longest = f"{embedder.max_tokens} at most with {args['embedder']}"
-            checks.refuse("chunk_tokens", args["chunk_tokens"], longest, RAG.fields["chunk_tokens"].remedy)
+    if args["embedder"]:
+        check_embedder(checks, args["embedder"], args["dimensions"], args["chunk_tokens"])
+    secret = args["embedder_secret_arn"]
+    if isinstance(secret, str) and secret and not SECRET_ARN.fullmatch(secret):
+        # What was given isn't shown: it may be the key itself.
+        remedy = "For example arn:aws:secretsmanager:eu-north-1:123456789012:secret:embedder-AbCdEf."
+        checks.add("embedder_secret_arn", "is not the ARN of a secret", remedy)
     if args["chunk_tokens"] and args["chunk_overlap"]:
         under_half = args["chunk_tokens"] // 2 - 1
         checks.number(
@@ -48,17 +51,23 @@ RAG = Table(
     {
         "embedder": Field(
             defaults.EMBEDDER,
-            "Bedrock embedding model. A change makes a new index version; the active one answers until the new one is "
-            "promoted.",
-            choices=EMBEDDERS,
-            remedy="Choose one of these, or open an issue for another.",
-            cost="Titan v2 costs $0.02 per million tokens.",
+            "Bedrock embedding model, or `https://host/v1#MODEL` for a model of your own behind an OpenAI-compatible "
+            "API. A change makes a new index version; the active one answers until the new one is promoted.",
+            cost="Titan v2 costs $0.02 per million tokens; what a URL costs isn't known here.",
+        ),
+        "embedder_secret_arn": Field(
+            "",
+            "Secrets Manager secret with the key of an embedder behind a URL: the key itself, or JSON with `api_key`. "
+            "Keep it as long as an index of that embedder answers.",
+            cost="A secret costs $0.40 a month.",
+            output=True,
         ),
         "dimensions": Field(
             512,
-            "Length of an embedding: 256, 512 or 1024 with Titan v2, 1024 with Cohere v3.",
+            "Length of an embedding: 256, 512 or 1024 with Titan v2, 1024 with Cohere v3, its own with a model behind "
+            "a URL.",
             low=1,
-            high=4096,
+            high=MOST_DIMENSIONS,
             remedy="512 is right for the default embedder.",
             cost="Storage and search cost grow with it.",
         ),

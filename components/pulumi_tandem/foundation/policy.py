@@ -16,6 +16,11 @@ def allow(actions: Sequence[str], resources: Any, **conditions: Mapping[str, Any
     return statement
 
 
+def read_secret(arn: pulumi.Input[str] | None) -> list[Statement]:
+    """What it takes to read a secret, where there is one."""
+    return [allow(["secretsmanager:GetSecretValue"], arn)] if arn else []
+
+
 def policy_document(statements: Sequence[Statement]) -> pulumi.Output[str]:
     """The JSON of a policy with these statements."""
     return pulumi.Output.json_dumps({"Version": "2012-10-17", "Statement": list(statements)})

@@ -10,7 +10,7 @@ from ..foundation.bedrock import embedder_resources
 from ..foundation.data_bucket import DataBucket
 from ..foundation.function import Function
 from ..foundation.outputs import register
-from ..foundation.policy import allow
+from ..foundation.policy import allow, read_secret
 from ..foundation.tags import Tags
 from ..foundation.work_queue import WorkQueue
 from .ledger import Ledger
@@ -34,6 +34,8 @@ class IngestionPipelineArgs(TypedDict):
     """Larger documents are rejected and dead-lettered."""
     sweep_minutes: int
     """How often bucket, ledger and index are compared."""
+    embedder_secret_arn: NotRequired[pulumi.Input[str]]
+    """Secret with the key of an embedder behind a URL."""
     alarm_topic_arn: NotRequired[pulumi.Input[str]]
     """SNS topic that alarms notify."""
     tags: NotRequired[Tags]
@@ -112,6 +114,7 @@ class IngestionPipeline(pulumi.ComponentResource):
                         ledger.table_arn,
                     ),
                     allow(["bedrock:InvokeModel"], embedder_resources(self)),
+                    *read_secret(args.get("embedder_secret_arn")),
                     *writing.statements,
                 ],
                 "environment": {

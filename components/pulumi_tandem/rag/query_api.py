@@ -11,7 +11,7 @@ from ..foundation.arns import account_arn
 from ..foundation.bedrock import embedder_resources, invoke_resources
 from ..foundation.function import Function
 from ..foundation.outputs import register
-from ..foundation.policy import allow
+from ..foundation.policy import allow, read_secret
 from ..foundation.rest_endpoint import STAGE, Auth, RestEndpoint, RestEndpointArgs
 from ..foundation.tags import Tags
 from .ledger import Ledger
@@ -23,6 +23,8 @@ class QueryApiArgs(TypedDict):
 
     generator: str
     """Bedrock model or inference profile that writes the answers."""
+    embedder_secret_arn: NotRequired[pulumi.Input[str]]
+    """Secret with the key of an embedder behind a URL."""
     endpoint_name: NotRequired[pulumi.Input[str]]
     """SageMaker endpoint that writes them instead, as long as it can."""
     inference_component: NotRequired[pulumi.Input[str]]
@@ -85,6 +87,7 @@ class QueryApi(pulumi.ComponentResource):
                         ["bedrock:InvokeModel"],
                         [*embedder_resources(self), *invoke_resources(args["generator"], self)],
                     ),
+                    *read_secret(args.get("embedder_secret_arn")),
                     *reading.statements,
                     *tuned,
                 ],

@@ -84,8 +84,7 @@ class Service:
         return self._api.call(method, path, body, timeout=seconds, content_type=kind)
 
     def _retried(self, operation: Callable[[], Result]) -> Result:
-        patience = {"tries": TRIES, "base": PAUSE_SECONDS, "cap": LONGEST_PAUSE_SECONDS}
         try:
-            return retry(operation, Deadline(math.inf), **patience)
+            return retry(operation, Deadline(math.inf), tries=TRIES, base=PAUSE_SECONDS, cap=LONGEST_PAUSE_SECONDS)
         except Unavailable as error:
             raise Unavailable(f"{error} ({TRIES} tries): try again later, nothing is lost.") from error

@@ -138,7 +138,7 @@ def test_every_mistake_in_the_options_is_told_at_once(folder, questions):
         "key_variable: is for OpenAI-compatible URLs",
         "--name is '../base'",
         "form.yaml: format is {'regexp': 'a'}",
-        "similarity: embedder is 'bert'",
+        "similarity: 'bert' is not allowed (amazon.titan-embed-text-v2:0, ",
     ):
         assert expected in said
 

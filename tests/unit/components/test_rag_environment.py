@@ -208,6 +208,50 @@ def test_a_profile_may_be_invoked_in_every_region_of_its_geography():
     assert "arn:aws:bedrock:*::foundation-model/amazon.nova-lite-v1:0" in policy
 
 
+SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:embedder-AbCdEf"
+OWN = {"tandem:embedder": "https://models.example/v1#tuned", "tandem:dimensions": "384"}
+
+
+def test_an_embedder_of_ones_own_and_its_key():
+    """What ensures, writes and reads the index may read the one secret; the sweep embeds nothing."""
+    stack = record_stack(CONFIG | OWN | {"tandem:embedderSecretArn": SECRET})
+    payload = json.loads(stack.one("Invocation").inputs["input"])
+    assert (payload["embedder"], payload["dimensions"]) == (OWN["tandem:embedder"], 384)
+    assert payload["embedder_secret_arn"] == SECRET
+    reading = {
+        (policy.name, statement["Resource"])
+        for policy in stack.of("RolePolicy")
+        for statement in json.loads(policy.inputs["policy"])["Statement"]
+        if "secretsmanager:GetSecretValue" in statement["Action"]
+    }
+    names = ("rag-index-permissions", "rag-ingestion-ingest-permissions", "rag-query-permissions")
+    assert reading == {(name, SECRET) for name in names}
+
+
+def test_an_embedder_that_wants_no_key_reads_no_secret():
+    stack = record_stack(CONFIG | OWN)
+    assert "embedder_secret_arn" not in json.loads(stack.one("Invocation").inputs["input"])
+    assert "secretsmanager" not in "".join(policy.inputs["policy"] for policy in stack.of("RolePolicy"))
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"embedder": "bert"}, "embedder: 'bert' is not allowed (amazon.titan-embed-text-v2:0, cohere"),
+        ({"embedder": "http://models.example/v1#m"}, "embedder: would send texts and the key unencrypted. Use https"),
+        ({"embedder": "https://models.example/v1"}, "embedder: lacks the host or the model. Give a URL and the model"),
+        ({"embedder": "https://k:secret@models.example/v1#m"}, "Put the key into a secret: embedderSecretArn."),
+        ({"embedderSecretArn": "sk-secret@1"}, "embedderSecretArn: is not the ARN of a secret. For example arn:aws"),
+    ],
+)
+def test_an_embedder_that_cannot_be_used_is_refused(given, expected):
+    with pytest.raises(InvalidArguments) as caught:
+        environment({"environment": "rag"} | given)
+    assert expected in str(caught.value)
+    assert "secret@" not in str(caught.value)
+
+
 @pytest.mark.faults
 def test_every_mistake_is_reported_at_once():
     configuration = {

@@ -73,6 +73,13 @@ def test_another_store_says_itself_what_it_bills():
     assert any("the index in a store 'another'" in reason for reason in found.unpriced)
 
 
+def test_tokens_of_an_embedder_of_ones_own_are_not_priced():
+    found = bill(parameter(RAG | {"embedder": "https://models.example/v1#tuned"}))
+    assert found.unpriced == ("tokens that https://models.example/v1#tuned reads: whoever runs it has the price",)
+    assert found.open == {Number.QUERIES}
+    assert found.usd(Number.QUERIES) == Decimal("0.1467668") - Decimal("0.0006")
+
+
 def test_run_that_is_expected():
     found = bill(parameter(TUNING))
     assert found.usd(Number.RUN_EXPECTED) == Decimal("3.50")  # 1.25 h at 2.80

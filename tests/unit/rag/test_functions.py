@@ -217,8 +217,8 @@ def test_documents_are_indexed_and_found_by_an_embedder_behind_a_url(stack: Stac
     ("change", "expected"),
     [
         ({"dimensions": 512}, "gives embeddings of 64 dimensions, and `dimensions` is 512: set `dimensions` to 64"),
-        ({"dimensions": 5000}, "give a whole number from 1 to 4096"),
-        ({"embedder": "http://host/v1#m"}, "use https://"),
+        ({"dimensions": 5000}, "5000 is not allowed"),
+        ({"embedder": "http://host/v1#m"}, "Use https://"),
         ({"embedder": "https://host/v1"}, "the model's name behind #"),
         ({"embedder_secret_arn": ""}, "with 401"),
     ],

@@ -10,7 +10,7 @@ from pulumi_aws import lambda_
 from tandem_contract.names import EnsureIndex, Variable
 
 from ...foundation.function import Function
-from ...foundation.policy import Statement, allow
+from ...foundation.policy import Statement, allow, read_secret
 from ...foundation.retention import Retention
 from ...foundation.tags import Tags
 from ..ledger import Ledger
@@ -28,7 +28,9 @@ class VectorStoreArgs(TypedDict):
     """Arguments of every vector store, beside the fields of its own."""
 
     embedder: str
-    """Bedrock embedding model. A change makes a new index version beside the active one."""
+    """Bedrock embedding model, or the URL of another. A change makes a new index version beside the active one."""
+    embedder_secret_arn: NotRequired[pulumi.Input[str]]
+    """Secret with the key of an embedder behind a URL."""
     dimensions: int
     """Length of an embedding. A change makes a new index version."""
     chunk_tokens: int
@@ -69,7 +71,7 @@ class VectorStore(pulumi.ComponentResource, ABC):
         It makes the index the active one only if no index of this store is. `service` is the store's row in
         `tandem.rag.stores`.
         """
-        indexer, access = self._indexer(f"{name}-index", ledger, args.get("tags"))
+        indexer, access = self._indexer(f"{name}-index", ledger, args)
         payload: EnsureIndex = {
             "endpoint": self.endpoint,
             "service": service,
@@ -79,6 +81,8 @@ class VectorStore(pulumi.ComponentResource, ABC):
             "chunk_tokens": args["chunk_tokens"],
             "chunk_overlap": args["chunk_overlap"],
         }
+        if secret := args.get("embedder_secret_arn"):
+            payload["embedder_secret_arn"] = secret
         ensured = lambda_.Invocation(
             f"{name}-ensure-index",
             function_name=indexer.function_name,
@@ -88,18 +92,22 @@ class VectorStore(pulumi.ComponentResource, ABC):
         )
         return pulumi.Output.json_loads(ensured.result).apply(lambda result: result["index"])
 
-    def _indexer(self, name: str, ledger: Ledger, tags: Tags | None) -> tuple[Function, list[pulumi.Resource]]:
+    def _indexer(self, name: str, ledger: Ledger, args: VectorStoreArgs) -> tuple[Function, list[pulumi.Resource]]:
         """The function, and what it has to wait for before its first call."""
         grant = self.grant(Permission.CREATE_INDEX)
         indexer = Function(
             name,
             {
                 "handler": "tandem.rag.functions.ensure_index.handler",
-                "statements": [*grant.statements, allow(["dynamodb:PutItem"], ledger.table_arn)],
+                "statements": [
+                    *grant.statements,
+                    allow(["dynamodb:PutItem"], ledger.table_arn),
+                    *read_secret(args.get("embedder_secret_arn")),
+                ],
                 "environment": {Variable.LEDGER_TABLE: ledger.table_name},
                 "memory_megabytes": 512,
                 "timeout_seconds": 180,
-                "tags": tags or {},
+                "tags": args.get("tags") or {},
             },
             opts=pulumi.ResourceOptions(parent=self),
         )
