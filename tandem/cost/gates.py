@@ -6,8 +6,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from tandem.reporting.money import money
+
 from .model import Number
-from .reports.amounts import money
 from .summary import Figure, Summary
 
 AMOUNTS = {

@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from tandem.cost.reports.amounts import money
+from tandem.reporting.money import money
 
 from ..comparison import Difference, left_out
 from ..runs import Measured, Run
