@@ -194,8 +194,8 @@ def show_plan(plan: "Plan") -> None:
         return
     table = Table("ceiling", "quantity", "unit", "$ a unit", "$", "price read")
     for line in plan.price.ceiling:
-        cells = (line.name, f"{line.quantity:.3f}", line.unit, f"{line.unit_price:f}", f"{line.usd:.2f}")
-        table.add_row(*cells, line.row.read_at)
+        cells = (line.what, f"{line.quantity:.3f}", line.unit, f"{line.rows[0].usd:f}", f"{line.usd:.2f}")
+        table.add_row(*cells, line.rows[0].read_at)
     console.print(table)
     expected = plan.price.expected_usd
     console.print(
