@@ -32,15 +32,12 @@ def questions(
     token: TokenOption = None,
 ) -> None:
     """Ask a labelled set of questions and check the citations."""
-    from tandem.evaluation.questions import QuestionSetError, load
-    from tandem.evaluation.runner import Unanswered, run
+    from tandem.evaluation.questions import load
+    from tandem.evaluation.runner import run
     from tandem.evaluation.summary import right, summarize
     from tandem.evaluation.targets import of_query_api
 
-    try:
-        question_set = load(file)
-    except (QuestionSetError, UnicodeDecodeError) as error:
-        raise TandemError(str(error)) from error
+    question_set = load(file)
     (url,) = read_outputs(stack, "queryUrl")
     service = QueryService(url, token, say=lambda message: typer.echo(message, err=True))
     numbers = itertools.count(1)
@@ -51,10 +48,7 @@ def questions(
     def tell(reply: "Reply") -> None:
         typer.echo(f"{next(numbers)} of {len(question_set)}: {reply.question}, {reply.seconds:.1f} s", err=True)
 
-    try:
-        replies = run(question_set, ask, concurrency=2, tell=tell)
-    except Unanswered as error:
-        raise TandemError(f"{service.url}: {error}") from error
+    replies = run(question_set, ask, concurrency=2, tell=tell)
     summary = summarize(question_set, replies)
     if as_json:
         rows = [

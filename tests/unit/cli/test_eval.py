@@ -1,6 +1,8 @@
 """`tandem eval` against models, endpoints and stacks on loopback."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -165,8 +167,47 @@ def test_a_question_set_with_mistakes_is_refused_before_anything_is_asked(folder
     said = command(
         *("run", lines(folder / "bad.jsonl", one, one), "--target", f"{chat.url}#small", "--name", "base"), code=1
     ).output
-    assert "line 1: 'reference' is empty" in said and "line 2: id 'a' is already used" in said
+    assert "bad.jsonl:1: reference: '' is not" in said and "bad.jsonl:2: id: 'a' is already used on line 1" in said
     assert chat.asked == []
+
+
+PLANTED = """
+from tandem.cli.main import app
+from tandem.evaluation import scoring
+
+def broken(answer, reference):
+    raise ValueError("list.remove(x): x not in list")
+
+scoring.token_f1 = broken
+app()
+"""
+
+
+@pytest.mark.faults
+def test_a_bug_in_scoring_keeps_its_traceback(folder, questions, chat):
+    arguments = ("eval", "run", str(questions), "--target", f"{chat.url}#small", "--name", "base")
+    done = subprocess.run([sys.executable, "-c", PLANTED, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "Traceback (most recent call last)" in done.stderr
+    assert "in broken" in done.stderr and "ValueError: list.remove(x): x not in list" in done.stderr
+
+
+@pytest.mark.faults
+def test_a_mistake_of_the_user_is_one_sentence(folder, questions, chat):
+    (folder / "form.yaml").write_text('regex: "(unclosed"\n')
+    arguments = ("eval", "run", str(questions), "--target", f"{chat.url}#small", "--name", "base")
+    command = [sys.executable, "-m", "tandem.cli.main", *arguments, "--format", "form.yaml"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    (sentence,) = done.stderr.splitlines()
+    assert sentence.startswith("--format form.yaml: format.regex is '(unclosed': missing ), unterminated subpattern")
+
+
+@pytest.mark.faults
+def test_a_report_that_cannot_be_written(two_runs, folder):
+    (folder / "file").write_text("")
+    said = command("report", "good", "bad", "--to", "file/page.html", code=1).output
+    assert "file/page.html: can't be written" in said and "Give another place." in said
 
 
 @pytest.mark.faults
@@ -294,7 +335,7 @@ def test_a_hybrid_stack_pays_for_the_endpoint_that_spoke(folder, project, questi
 def test_a_label_that_no_document_has_is_refused(rag, folder):
     unknown = {"id": "a", "question": "?", "document": "gone.md"}
     said = command("run", lines(folder / "set", unknown), *STACK, "rag", code=1).output
-    assert "document 'gone.md' is none of the 2 known ones" in said
+    assert "document: 'gone.md' is none of the 2 known ones" in said
     assert rag.requests == []
 
 
