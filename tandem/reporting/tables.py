@@ -64,7 +64,7 @@ class Table:
             box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", show_header=any(self.columns)
         )
         for at, column in enumerate(self.columns):
-            table.add_column(Text(column), justify="right" if at in self.right else "left")
+            table.add_column(Text(column), justify="right" if at in self.right else "left", overflow="fold")
         for row in self.rows:
             table.add_row(*(Text(" ".join(cell.split())) for cell in row))
         return table

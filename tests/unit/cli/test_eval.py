@@ -1,17 +1,15 @@
 """`tandem eval` against models, endpoints and stacks on loopback."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from tandem.cli.main import app
 from tandem.evaluation.runs import load
-from tests.support import aws_api, chat_api
+from tests.support import aws_api
 from tests.support.chat_api import completion
+from tests.support.eval_command import lines, say
 from tests.support.query_api import answer
 
 NOVA, TITAN = "amazon.nova-lite-v1:0", "amazon.titan-embed-text-v2:0"
@@ -22,36 +20,6 @@ def command(*arguments: object, code: int = 0):
     result = CliRunner().invoke(app, ["eval", *map(str, arguments)])
     assert result.exit_code == code, f"{result.output}{result.exception}"
     return result
-
-
-def lines(path: Path, *entries: dict) -> Path:
-    path.write_text("".join(f"{json.dumps(entry)}\n" for entry in entries))
-    return path
-
-
-@pytest.fixture
-def folder(project) -> Path:
-    """The folder that the commands run in."""
-    return project.folder / "deep" / "inside"
-
-
-@pytest.fixture
-def questions(folder) -> Path:
-    return lines(
-        folder / "set.jsonl",
-        {"id": "price", "question": "What does a bunk cost?", "document": "a.md", "reference": "34 francs"},
-        {"id": "wifi", "question": "What is the password?", "document": None},
-    )
-
-
-def say(text: str) -> tuple[int, dict]:
-    return 200, completion("34 francs" if "cost" in text else "The documents do not say.")
-
-
-@pytest.fixture
-def chat():
-    with chat_api.serve(say) as state:
-        yield state
 
 
 @pytest.fixture
@@ -169,45 +137,6 @@ def test_a_question_set_with_mistakes_is_refused_before_anything_is_asked(folder
     ).output
     assert "bad.jsonl:1: reference: '' is not" in said and "bad.jsonl:2: id: 'a' is already used on line 1" in said
     assert chat.asked == []
-
-
-PLANTED = """
-from tandem.cli.main import app
-from tandem.evaluation import scoring
-
-def broken(answer, reference):
-    raise ValueError("list.remove(x): x not in list")
-
-scoring.token_f1 = broken
-app()
-"""
-
-
-@pytest.mark.faults
-def test_a_bug_in_scoring_keeps_its_traceback(folder, questions, chat):
-    arguments = ("eval", "run", str(questions), "--target", f"{chat.url}#small", "--name", "base")
-    done = subprocess.run([sys.executable, "-c", PLANTED, *arguments], capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert "Traceback (most recent call last)" in done.stderr
-    assert "in broken" in done.stderr and "ValueError: list.remove(x): x not in list" in done.stderr
-
-
-@pytest.mark.faults
-def test_a_mistake_of_the_user_is_one_sentence(folder, questions, chat):
-    (folder / "form.yaml").write_text('regex: "(unclosed"\n')
-    arguments = ("eval", "run", str(questions), "--target", f"{chat.url}#small", "--name", "base")
-    command = [sys.executable, "-m", "tandem.cli.main", *arguments, "--format", "form.yaml"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    (sentence,) = done.stderr.splitlines()
-    assert sentence.startswith("--format form.yaml: format.regex is '(unclosed': missing ), unterminated subpattern")
-
-
-@pytest.mark.faults
-def test_a_report_that_cannot_be_written(two_runs, folder):
-    (folder / "file").write_text("")
-    said = command("report", "good", "bad", "--to", "file/page.html", code=1).output
-    assert "file/page.html: can't be written" in said and "Give another place." in said
 
 
 @pytest.mark.faults
