@@ -76,7 +76,7 @@ def load(path: Path, known: Collection[str] | None = None) -> list[Question]:
 
 
 def _entry_of(line: str, checks: Checks) -> dict[str, Any]:
-    """The content of a line; what of it is wrong goes to `checks`, and an empty one comes where nothing can be told."""
+    """The fields of a line, none where it has none."""
     try:
         entry = json.loads(line)
     except (ValueError, RecursionError) as error:
@@ -85,6 +85,11 @@ def _entry_of(line: str, checks: Checks) -> dict[str, Any]:
     if not isinstance(entry, dict):
         checks.add("", "not a JSON object", "Write one on each line.")
         return {}
+    _check_entry(entry, checks)
+    return entry
+
+
+def _check_entry(entry: dict[str, Any], checks: Checks) -> None:
     for field in ("id", "question"):
         if field not in entry:
             checks.missing(field, "Each question has both.")
@@ -104,7 +109,6 @@ def _entry_of(line: str, checks: Checks) -> dict[str, Any]:
         entry.get("document") or entry.get("documents")
     ):
         checks.add("answerable", "is false, but a document is named", "Leave one of the two out.")
-    return entry
 
 
 def _check_text(field: str, value: Any, checks: Checks) -> None:

@@ -48,7 +48,7 @@ def render(runs: Sequence[Run], differences: Mapping[str, list[Difference]]) -> 
         keep_trailing_newline=True,
     )
     pages.filters |= {function.__name__: function for function in FILTERS}
-    pages.filters |= {"on": _on, "cut": _cut, "configuration": _configuration}
+    pages.filters |= {"on": _on, "cut": _cut, "configuration": _configuration, "thousands": "{:,}".format}
     pages.globals |= {name: getattr(content, name) for name in NAMES}
     return fit(
         pages.get_template("report.html.j2").render(
