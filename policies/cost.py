@@ -3,53 +3,46 @@
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 
-from .rules import BUCKETS, DOMAIN, PARAMETER, Resource, Rule, Setting, Settings, at, document, has, one, run_envelope
+from . import resource_types as aws
+from .levels import ADVISORY, ALWAYS, DISABLED, MANDATORY, Levels
+from .rules import Resource, Rule, Setting, Settings, at, document, has, one, run_envelope
 
-ENDPOINT = "aws:sagemaker/endpoint:Endpoint"
-CONFIGURATION = "aws:sagemaker/endpointConfiguration:EndpointConfiguration"
-NODE_GROUP = "aws:eks/nodeGroup:NodeGroup"
-SCALING_GROUP = "aws:autoscaling/group:Group"
-COLLECTION = "aws:opensearch/serverlessCollection:ServerlessCollection"
-COLLECTION_GROUP = "aws:opensearch/serverlessCollectionGroup:ServerlessCollectionGroup"
-TRACKING_SERVER = "aws:sagemaker/mlflowTrackingServer:MlflowTrackingServer"
-LOG_GROUP = "aws:cloudwatch/logGroup:LogGroup"
-FUNCTION = "aws:lambda/function:Function"
 INSTANCES = {
-    CONFIGURATION: "productionVariants.instanceType",
+    aws.ENDPOINT_CONFIGURATION: "productionVariants.instanceType",
     "aws:sagemaker/notebookInstance:NotebookInstance": "instanceType",
-    NODE_GROUP: "instanceTypes",
-    "aws:ec2/instance:Instance": "instanceType",
+    aws.NODE_GROUP: "instanceTypes",
+    aws.INSTANCE: "instanceType",
     "aws:ec2/launchTemplate:LaunchTemplate": "instanceType",
-    DOMAIN: "clusterConfig.instanceType",
+    aws.DOMAIN: "clusterConfig.instanceType",
 }
 UP_TO_3_DOLLARS = ["t3*.*", "t4g.*", "[mcr]*.medium", "[mcr]*.large", "[mcr]*.xlarge", "[mcr]*.2xlarge"]
 UP_TO_3_DOLLARS += ["g[456]*.xlarge", "g[456]*.2xlarge"]
 UP_TO_14_DOLLARS = [*UP_TO_3_DOLLARS, "[mcr]*.4xlarge", "g[456]*.4xlarge", "g[456]*.8xlarge", "g[456]*.12xlarge"]
 UP_TO_14_DOLLARS += ["g[456]*.16xlarge", "p5.4xlarge"]
 TAGGED = (
-    *BUCKETS,
-    DOMAIN,
-    ENDPOINT,
-    CONFIGURATION,
-    NODE_GROUP,
-    COLLECTION,
-    COLLECTION_GROUP,
-    TRACKING_SERVER,
-    LOG_GROUP,
-    FUNCTION,
-    "aws:dynamodb/table:Table",
-    "aws:ec2/instance:Instance",
-    "aws:ecr/repository:Repository",
-    "aws:eks/cluster:Cluster",
+    *aws.BUCKETS,
+    aws.DOMAIN,
+    aws.ENDPOINT,
+    aws.ENDPOINT_CONFIGURATION,
+    aws.NODE_GROUP,
+    aws.COLLECTION,
+    aws.COLLECTION_GROUP,
+    aws.TRACKING_SERVER,
+    aws.LOG_GROUP,
+    aws.FUNCTION,
+    aws.TABLE,
+    aws.INSTANCE,
+    aws.REPOSITORY,
+    aws.CLUSTER,
     "aws:sagemaker/mlflowApp:MlflowApp",
     "aws:sfn/stateMachine:StateMachine",
-    "aws:sqs/queue:Queue",
+    aws.QUEUE,
 )
 
 
 def instance_allowed(resource: Resource, settings: Settings) -> Iterator[str]:
     """Instances that aren't among the allowed ones."""
-    if resource.type == PARAMETER:
+    if resource.type == aws.PARAMETER:
         envelope = run_envelope(resource)
         kinds = ("instance_type", "evaluation_instance_type")
         wanted = [envelope.get(kind) for kind in kinds] if isinstance(envelope, Mapping) else []
@@ -95,7 +88,7 @@ def endpoint_ends(resource: Resource, _: Settings) -> Iterator[str]:
 
 def node_group_to_zero(resource: Resource, _: Settings) -> Iterator[str]:
     """Nodes that stay when there is no work."""
-    path = "scalingConfig.minSize" if resource.type == NODE_GROUP else "minSize"
+    path = "scalingConfig.minSize" if resource.type == aws.NODE_GROUP else "minSize"
     smallest = one(resource.properties, path, 0)
     if smallest > 0:
         yield f"{path} is {smallest:g}"
@@ -103,7 +96,7 @@ def node_group_to_zero(resource: Resource, _: Settings) -> Iterator[str]:
 
 def search_nextgen(resource: Resource, _: Settings) -> Iterator[str]:
     """OpenSearch Serverless of the generation that bills while idle."""
-    if resource.type == COLLECTION:
+    if resource.type == aws.COLLECTION:
         if not has(resource.properties, "collectionGroupName"):
             yield "a collection without collectionGroupName is Classic"
     elif (generation := resource.properties.get("generation")) != "NEXTGEN":
@@ -127,7 +120,7 @@ def tracking_serverless(_resource: Resource, _: Settings) -> Iterator[str]:
 
 def log_retention(resource: Resource, _: Settings) -> Iterator[str]:
     """Logs that are kept for ever."""
-    if resource.type == FUNCTION:
+    if resource.type == aws.FUNCTION:
         groups = [name for config in at(resource.properties, "loggingConfig") for name in config if name == "logGroup"]
         if not groups:
             yield "without loggingConfig.logGroup, Lambda makes a log group that never expires"
@@ -137,7 +130,7 @@ def log_retention(resource: Resource, _: Settings) -> Iterator[str]:
 
 def keep_logs_for_a_while(resource: Resource, settings: Settings) -> bool:
     """Sets the retention of a log group that has none."""
-    missing = resource.type == LOG_GROUP and not resource.properties.get("retentionInDays")
+    missing = resource.type == aws.LOG_GROUP and not resource.properties.get("retentionInDays")
     if missing:
         resource.properties["retentionInDays"] = settings["days"]  # ty: ignore[invalid-assignment]
     return missing
@@ -145,9 +138,9 @@ def keep_logs_for_a_while(resource: Resource, settings: Settings) -> bool:
 
 def budget_present(resource: Resource, _: Settings) -> Iterator[str]:
     """Instances in a stack that nobody counts."""
-    if resource.type == PARAMETER and run_envelope(resource) is None:
+    if resource.type == aws.PARAMETER and run_envelope(resource) is None:
         return
-    if not any(other.type == "aws:budgets/budget:Budget" for other in resource.neighbours):
+    if not any(other.type == aws.BUDGET for other in resource.neighbours):
         yield "the stack can start instances, and has no aws:budgets/budget:Budget"
 
 
@@ -175,127 +168,154 @@ def _missing_tags(resource: Resource, settings: Settings) -> list[str]:
 
 RULES = [
     Rule(
-        "instance-allowed",
-        "high",
-        "Instances are among those that the kind of stack may use.",
-        "A session left running for thousands of dollars (allegroai/clearml-session#37); $969 of idle GPU hours "
-        "(Open-Athena/marin-dna#564). What is allowed costs up to $3 an hour in dev and $14 in prod (us-east-1).",
-        "https://github.com/allegroai/clearml-session/issues/37",
-        "Choose another instance, or add this one to `allowed` of instance-allowed in a policy pack configuration.",
-        (PARAMETER, *INSTANCES),
-        instance_allowed,
-        {"allowed": Setting("patterns of instances, without `ml.` and `.search`", UP_TO_3_DOLLARS, UP_TO_14_DOLLARS)},
+        name="instance-allowed",
+        severity="high",
+        levels=ALWAYS,
+        what="Instances are among those that the kind of stack may use.",
+        why=(
+            "A session left running for thousands of dollars (allegroai/clearml-session#37); $969 of idle GPU hours "
+            "(Open-Athena/marin-dna#564). What is allowed costs up to $3 an hour in dev and $14 in prod (us-east-1)."
+        ),
+        url="https://github.com/allegroai/clearml-session/issues/37",
+        remedy=(
+            "Choose another instance, or add this one to `allowed` of instance-allowed in a policy pack configuration."
+        ),
+        types=(aws.PARAMETER, *INSTANCES),
+        check=instance_allowed,
+        settings={
+            "allowed": Setting("patterns of instances, without `ml.` and `.search`", UP_TO_3_DOLLARS, UP_TO_14_DOLLARS)
+        },
     ),
     Rule(
-        "run-envelope-bounded",
-        "high",
-        "A run envelope (docs/fine-tuning.md) has a longest runtime, few attempts, and checkpoints.",
-        "A run without checkpoints hit its runtime limit: the whole spend, no adapter "
-        "(Boise-State-Development/agentcore-public-stack#1024).",
-        "https://github.com/Boise-State-Development/agentcore-public-stack/pull/1024",
-        "Set maxTrainingHours, maxEvaluationHours and attempts in the stack file; keep checkpoint on.",
-        (PARAMETER,),
-        run_envelope_bounded,
-        {
+        name="run-envelope-bounded",
+        severity="high",
+        levels=ALWAYS,
+        what="A run envelope (docs/fine-tuning.md) has a longest runtime, few attempts, and checkpoints.",
+        why=(
+            "A run without checkpoints hit its runtime limit: the whole spend, no adapter "
+            "(Boise-State-Development/agentcore-public-stack#1024)."
+        ),
+        url="https://github.com/Boise-State-Development/agentcore-public-stack/pull/1024",
+        remedy="Set maxTrainingHours, maxEvaluationHours and attempts in the stack file; keep checkpoint on.",
+        types=(aws.PARAMETER,),
+        check=run_envelope_bounded,
+        settings={
             "maxHours": Setting("the longest runtime of one attempt, in hours", 24, 120),
             "maxAttempts": Setting("how often a run may start", 3, 5),
         },
     ),
     Rule(
-        "endpoint-ends",
-        "high",
-        "A SageMaker endpoint expires (tag `tandem:expires-hours`, which the cost guard obeys) or scales to zero.",
-        "A forgotten ml.g5.2xlarge endpoint is $1,106 a month; GPUs that nobody ended cost thousands "
-        "(allegroai/clearml-session#37).",
-        "https://docs.aws.amazon.com/sagemaker/latest/dg/endpoint-auto-scaling-zero-instances.html",
-        "Set endpointHours, or endpointMode: zero, in the stack file.",
-        (ENDPOINT,),
-        endpoint_ends,
+        name="endpoint-ends",
+        severity="high",
+        levels=Levels(MANDATORY, DISABLED),  # one in production is there to stay
+        what="A SageMaker endpoint expires (tag `tandem:expires-hours`, which the cost guard obeys) or scales to zero.",
+        why=(
+            "A forgotten ml.g5.2xlarge endpoint is $1,106 a month; GPUs that nobody ended cost thousands "
+            "(allegroai/clearml-session#37)."
+        ),
+        url="https://docs.aws.amazon.com/sagemaker/latest/dg/endpoint-auto-scaling-zero-instances.html",
+        remedy="Set endpointHours, or endpointMode: zero, in the stack file.",
+        types=(aws.ENDPOINT,),
+        check=endpoint_ends,
         whole_stack=True,
     ),
     Rule(
-        "node-group-to-zero",
-        "high",
-        "Node groups can shrink to no nodes.",
-        "GPU nodes that were never terminated (aws/karpenter-provider-aws#2737, #3862).",
-        "https://github.com/aws/karpenter-provider-aws/issues/3862",
-        "Set the smallest size to 0.",
-        (NODE_GROUP, SCALING_GROUP),
-        node_group_to_zero,
+        name="node-group-to-zero",
+        severity="high",
+        levels=Levels(MANDATORY, ADVISORY),
+        what="Node groups can shrink to no nodes.",
+        why="GPU nodes that were never terminated (aws/karpenter-provider-aws#2737, #3862).",
+        url="https://github.com/aws/karpenter-provider-aws/issues/3862",
+        remedy="Set the smallest size to 0.",
+        types=(aws.NODE_GROUP, aws.SCALING_GROUP),
+        check=node_group_to_zero,
     ),
     Rule(
-        "search-nextgen",
-        "high",
-        "OpenSearch Serverless collections are NextGen, which scales to zero.",
-        "Over $20 a day for an idle Classic collection (aws-samples/aws-genai-llm-chatbot#37), about $700 a month "
-        "(awslabs/generative-ai-cdk-constructs#279). The API's default is Classic.",
-        "https://docs.aws.amazon.com/opensearch-service/latest/developerguide/serverless-scale-to-zero.html",
-        'Put the collection into a collection group with generation "NEXTGEN".',
-        (COLLECTION, COLLECTION_GROUP),
-        search_nextgen,
+        name="search-nextgen",
+        severity="high",
+        levels=Levels(MANDATORY, ADVISORY),
+        what="OpenSearch Serverless collections are NextGen, which scales to zero.",
+        why=(
+            "Over $20 a day for an idle Classic collection (aws-samples/aws-genai-llm-chatbot#37), about $700 a month "
+            "(awslabs/generative-ai-cdk-constructs#279). The API's default is Classic."
+        ),
+        url="https://docs.aws.amazon.com/opensearch-service/latest/developerguide/serverless-scale-to-zero.html",
+        remedy='Put the collection into a collection group with generation "NEXTGEN".',
+        types=(aws.COLLECTION, aws.COLLECTION_GROUP),
+        check=search_nextgen,
     ),
     Rule(
-        "search-capacity-limited",
-        "medium",
-        "A collection group has a ceiling for search and for indexing.",
-        "OCUs billed while a sync hung for 20 hours (aws-samples/bedrock-chat#641), at about $0.24 an hour each.",
-        "https://docs.aws.amazon.com/opensearch-service/latest/developerguide/serverless-scaling.html",
-        "Set maxSearchOcu in the stack file, or both maxima in capacityLimits.",
-        (COLLECTION_GROUP,),
-        search_capacity_limited,
-        {"maxOcu": Setting("the highest ceiling, in OpenSearch compute units", 4, 32)},
+        name="search-capacity-limited",
+        severity="medium",
+        levels=ALWAYS,
+        what="A collection group has a ceiling for search and for indexing.",
+        why="OCUs billed while a sync hung for 20 hours (aws-samples/bedrock-chat#641), at about $0.24 an hour each.",
+        url="https://docs.aws.amazon.com/opensearch-service/latest/developerguide/serverless-scaling.html",
+        remedy="Set maxSearchOcu in the stack file, or both maxima in capacityLimits.",
+        types=(aws.COLLECTION_GROUP,),
+        check=search_capacity_limited,
+        settings={"maxOcu": Setting("the highest ceiling, in OpenSearch compute units", 4, 32)},
     ),
     Rule(
-        "tracking-serverless",
-        "medium",
-        "Experiments are tracked by a serverless MLflow app, not by a server.",
-        "A small server bills $0.642 an hour (eu-west-2, second-hand), used or not; the app bills nothing while idle.",
-        "https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateMlflowApp.html",
-        "Set tracking: app in the stack file.",
-        (TRACKING_SERVER,),
-        tracking_serverless,
+        name="tracking-serverless",
+        severity="medium",
+        levels=Levels(MANDATORY, ADVISORY),
+        what="Experiments are tracked by a serverless MLflow app, not by a server.",
+        why=(
+            "A small server bills $0.642 an hour (eu-west-2, second-hand), used or not; the app bills nothing while "
+            "idle."
+        ),
+        url="https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateMlflowApp.html",
+        remedy="Set tracking: app in the stack file.",
+        types=(aws.TRACKING_SERVER,),
+        check=tracking_serverless,
     ),
     Rule(
-        "log-retention",
-        "medium",
-        "Log groups have a retention, and functions a log group of the stack.",
-        "Log groups that never expire (airbnb/streamalert#230, buildkite/elastic-ci-stack-for-aws#953).",
-        "https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/Working-with-log-groups-and-streams.html",
-        "Set retentionInDays; give a function loggingConfig.logGroup.",
-        (LOG_GROUP, FUNCTION),
-        log_retention,
-        {"days": Setting("the retention that remediation sets", 14, 90)},
+        name="log-retention",
+        severity="medium",
+        levels=ALWAYS,
+        what="Log groups have a retention, and functions a log group of the stack.",
+        why="Log groups that never expire (airbnb/streamalert#230, buildkite/elastic-ci-stack-for-aws#953).",
+        url="https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/Working-with-log-groups-and-streams.html",
+        remedy="Set retentionInDays; give a function loggingConfig.logGroup.",
+        types=(aws.LOG_GROUP, aws.FUNCTION),
+        check=log_retention,
+        settings={"days": Setting("the retention that remediation sets", 14, 90)},
         fix=keep_logs_for_a_while,
     ),
     Rule(
-        "budget-present",
-        "medium",
-        "A stack that can start instances has a budget.",
-        "None of the peers has one, and the angriest complaints are about idle GPUs (Open-Athena/marin-dna#564).",
-        "https://docs.aws.amazon.com/cost-management/latest/userguide/budgets-managing-costs.html",
-        "Set monthlyBudget in the stack file above 0.",
-        (
-            PARAMETER,
-            CONFIGURATION,
-            NODE_GROUP,
-            SCALING_GROUP,
-            TRACKING_SERVER,
-            "aws:ec2/instance:Instance",  # not OpenSearch's, whose bill is the same each month and in the preview
+        name="budget-present",
+        severity="medium",
+        levels=ALWAYS,
+        what="A stack that can start instances has a budget.",
+        why="None of the peers has one, and the angriest complaints are about idle GPUs (Open-Athena/marin-dna#564).",
+        url="https://docs.aws.amazon.com/cost-management/latest/userguide/budgets-managing-costs.html",
+        remedy="Set monthlyBudget in the stack file above 0.",
+        types=(
+            aws.PARAMETER,
+            aws.ENDPOINT_CONFIGURATION,
+            aws.NODE_GROUP,
+            aws.SCALING_GROUP,
+            aws.TRACKING_SERVER,
+            aws.INSTANCE,  # not OpenSearch's, whose bill is the same each month and in the preview
         ),
-        budget_present,
+        check=budget_present,
         whole_stack=True,
     ),
     Rule(
-        "cost-tags",
-        "medium",
-        "What costs money has the cost-allocation tags.",
-        "Without them nobody can say whose bill it is, and budget and cost guard don't see it. Default tags of the "
-        "provider count, although they aren't among a resource's inputs (pulumi/pulumi-aws#5740).",
-        "https://docs.aws.amazon.com/awsaccountbilling/latest/aboutv2/cost-alloc-tags.html",
-        "Pass the tags on, as `environment_tags` gives them.",
-        TAGGED,
-        cost_tags,
-        {
+        name="cost-tags",
+        severity="medium",
+        levels=ALWAYS,
+        what="What costs money has the cost-allocation tags.",
+        why=(
+            "Without them nobody can say whose bill it is, and budget and cost guard don't see it. Default tags of the "
+            "provider count, although they aren't among a resource's inputs (pulumi/pulumi-aws#5740)."
+        ),
+        url="https://docs.aws.amazon.com/awsaccountbilling/latest/aboutv2/cost-alloc-tags.html",
+        remedy="Pass the tags on, as `environment_tags` gives them.",
+        types=TAGGED,
+        check=cost_tags,
+        settings={
             "required": Setting(
                 "the tags", ["tandem:stack", "tandem:environment"], ["tandem:stack", "tandem:environment"]
             ),

@@ -1,4 +1,4 @@
-"""How strict each rule is, by the kind of the stack."""
+"""The kinds of stacks, and how strict a rule can be with each."""
 
 from typing import Literal, NamedTuple
 
@@ -16,34 +16,6 @@ class Levels(NamedTuple):
 
 
 ALWAYS = Levels(MANDATORY, MANDATORY)
-LEVELS = {
-    # Cost
-    "instance-allowed": ALWAYS,
-    "run-envelope-bounded": ALWAYS,
-    "endpoint-ends": Levels(MANDATORY, DISABLED),  # one in production is there to stay
-    "node-group-to-zero": Levels(MANDATORY, ADVISORY),
-    "search-nextgen": Levels(MANDATORY, ADVISORY),
-    "search-capacity-limited": ALWAYS,
-    "tracking-serverless": Levels(MANDATORY, ADVISORY),
-    "log-retention": ALWAYS,
-    "budget-present": ALWAYS,
-    "cost-tags": ALWAYS,
-    # Security
-    "bucket-private": ALWAYS,
-    "resource-policy-closed": ALWAYS,
-    "encrypted-at-rest": ALWAYS,
-    "tls-only": ALWAYS,
-    "iam-not-everything": ALWAYS,
-    "api-authorized": ALWAYS,
-    "ingress-closed": ALWAYS,
-    "secrets-not-plain": ALWAYS,
-    "cluster-endpoint-private": Levels(ADVISORY, MANDATORY),
-    # Reliability
-    "queue-dead-letters": ALWAYS,
-    "data-protected": Levels(DISABLED, MANDATORY),  # a dev stack can be made again, and is
-    "data-recoverable": Levels(ADVISORY, MANDATORY),
-    "endpoint-rolls-back": Levels(ADVISORY, MANDATORY),
-}
 
 
 def kind_of(stack: str) -> Kind:

@@ -21,7 +21,7 @@ from pulumi_policy import (
 from pulumi_policy.proxy import UnknownValueError
 
 from . import cost, reliability, security
-from .levels import LEVELS, Kind
+from .levels import Kind
 from .rules import Resource, Rule, Settings
 
 RULES = [*cost.RULES, *security.RULES, *reliability.RULES]
@@ -56,7 +56,7 @@ def _policy(rule: Rule, kind: Kind) -> Policy:
     common: dict[str, Any] = {
         "name": rule.name,
         "description": rule.what,
-        "enforcement_level": EnforcementLevel(getattr(LEVELS[rule.name], kind)),
+        "enforcement_level": EnforcementLevel(getattr(rule.levels, kind)),
         "severity": Severity(rule.severity),
         "remediation_steps": rule.remedy,
         "url": rule.url,

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from . import cost, reliability, security
-from .levels import KINDS, LEVELS, Kind
+from .levels import KINDS, Kind
 from .pack import RULES, defaults
 from .rules import Rule
 
@@ -65,8 +65,8 @@ Pulumi names, levels, configures and disables policies; a rule inside a larger o
 price is that the SDK decodes each resource once per policy: 0.05 s in all for the 141 resources of `hybrid-dev`.
 
 ## Adding a rule
-A function that yields sentences, a `Rule` in `cost.py`, `security.py` or `reliability.py`, its levels in
-`levels.py`, and in `tests/unit/policies/` a case that it blocks, one that it passes, one with an unknown.
+A function that yields sentences, a `Rule` with its levels in `cost.py`, `security.py` or `reliability.py`, and in
+`tests/unit/policies/` a case that it blocks, one that it passes, one with an unknown.
 
 | rule | severity | dev | prod | unknown | mends |
 |---|---|---|---|---|---|
@@ -77,7 +77,7 @@ def page() -> str:
     """The text of docs/policies.md."""
     text = INTRODUCTION
     for rule in RULES:
-        levels, unknown = LEVELS[rule.name], "waits" if rule.waits else "violates"
+        levels, unknown = rule.levels, "waits" if rule.waits else "violates"
         text += f"| [{rule.name}](#{rule.name}) | {rule.severity} | {levels.dev} | {levels.prod} | {unknown} "
         text += f"| {'yes' if rule.fix else ''} |\n"
     for subject, module in SUBJECTS.items():
@@ -87,14 +87,12 @@ def page() -> str:
 
 def configuration(kind: Kind) -> str:
     """The levels and settings of a kind of stack, as a file for `--policy-pack-config`."""
-    rules = {
-        rule.name: {"enforcementLevel": getattr(LEVELS[rule.name], kind), **defaults(rule, kind)} for rule in RULES
-    }
+    rules = {rule.name: {"enforcementLevel": getattr(rule.levels, kind), **defaults(rule, kind)} for rule in RULES}
     return json.dumps(rules, indent=2) + "\n"
 
 
 def _section(rule: Rule) -> str:
-    levels, types = LEVELS[rule.name], ", ".join(f"`{each}`" for each in rule.types)
+    levels, types = rule.levels, ", ".join(f"`{each}`" for each in rule.types)
     text = f"\n### {rule.name}\n{rule.what}\n\n- **Why**: {rule.why} [More]({rule.url}).\n"
     text += f"- **Level**: {levels.dev} in dev, {levels.prod} in prod; severity {rule.severity}.\n"
     for name, setting in rule.settings.items():

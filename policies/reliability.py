@@ -2,31 +2,27 @@
 
 from collections.abc import Iterator
 
-from .cost import COLLECTION, ENDPOINT
-from .rules import BUCKETS, DOMAIN, Resource, Rule, Settings, at, document, has, one
-from .security import QUEUE
+from . import resource_types as aws
+from .levels import ADVISORY, ALWAYS, DISABLED, MANDATORY, Levels
+from .rules import Resource, Rule, Settings, at, document, has, one
 
-VERSIONING = ("aws:s3/bucketVersioning:BucketVersioning", "aws:s3/bucketVersioningV2:BucketVersioningV2")
-TABLE = "aws:dynamodb/table:Table"
-DATABASES = ("aws:rds/cluster:Cluster", "aws:rds/instance:Instance")
 DATA = (  # not SageMaker's model package groups, which AWS keeps while there is a package in them
-    *BUCKETS,
-    TABLE,
-    *DATABASES,
-    COLLECTION,
-    DOMAIN,
-    "aws:ecr/repository:Repository",
-    "aws:efs/fileSystem:FileSystem",
+    *aws.BUCKETS,
+    aws.TABLE,
+    *aws.DATABASES,
+    aws.COLLECTION,
+    aws.DOMAIN,
+    aws.REPOSITORY,
+    aws.FILE_SYSTEM,
 )
-COMPONENT = "aws:cloudcontrol/resource:Resource"
-HAS_DEAD_LETTERS = (("aws:sqs/redrivePolicy:RedrivePolicy", "queueUrl"),)
+HAS_DEAD_LETTERS = ((aws.REDRIVE_POLICY, "queueUrl"),)
 IS_FOR_DEAD_LETTERS = (
-    (QUEUE, "redrivePolicy"),
-    ("aws:sqs/redrivePolicy:RedrivePolicy", "redrivePolicy"),
+    (aws.QUEUE, "redrivePolicy"),
+    (aws.REDRIVE_POLICY, "redrivePolicy"),
     ("aws:sqs/redriveAllowPolicy:RedriveAllowPolicy", "queueUrl"),
     ("aws:cloudwatch/eventTarget:EventTarget", "deadLetterConfig"),
-    ("aws:lambda/eventSourceMapping:EventSourceMapping", "destinationConfig"),
-    ("aws:lambda/function:Function", "deadLetterConfig"),
+    (aws.EVENT_SOURCE, "destinationConfig"),
+    (aws.FUNCTION, "deadLetterConfig"),
     ("aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig", "destinationConfig"),
     ("aws:scheduler/schedule:Schedule", "target"),
     ("aws:sns/topicSubscription:TopicSubscription", "redrivePolicy"),
@@ -52,14 +48,14 @@ def data_protected(resource: Resource, _: Settings) -> Iterator[str]:
 
 def data_recoverable(resource: Resource, _: Settings) -> Iterator[str]:
     """Data that can't be had back after a wrong write."""
-    if resource.type == TABLE:
+    if resource.type == aws.TABLE:
         if one(resource.properties, "pointInTimeRecovery.enabled") is not True:
             yield "pointInTimeRecovery.enabled is not true"
-    elif resource.type in DATABASES:
+    elif resource.type in aws.DATABASES:
         if not resource.properties.get("backupRetentionPeriod"):
             yield "backupRetentionPeriod is not set"
     else:
-        versionings = resource.referrers(*((type_, "bucket") for type_ in VERSIONING))
+        versionings = resource.referrers(*((type_, "bucket") for type_ in aws.BUCKET_VERSIONING))
         states = [one(each.properties, "versioningConfiguration.status") for each in versionings]
         if "Enabled" not in states and one(resource.properties, "versioning.enabled") is not True:
             yield "the bucket has no aws:s3/bucketVersioning:BucketVersioning with status Enabled"
@@ -67,7 +63,7 @@ def data_recoverable(resource: Resource, _: Settings) -> Iterator[str]:
 
 def endpoint_rolls_back(resource: Resource, _: Settings) -> Iterator[str]:
     """A new model that stays although it fails."""
-    if resource.type == ENDPOINT:
+    if resource.type == aws.ENDPOINT:
         configurations = resource.references.get("endpointConfigName", [])
         variants = [each for one_ in configurations for each in at(one_.properties, "productionVariants")]
         if variants and not any(has(variant, "modelName") for variant in variants):
@@ -84,51 +80,66 @@ def endpoint_rolls_back(resource: Resource, _: Settings) -> Iterator[str]:
 
 RULES = [
     Rule(
-        "queue-dead-letters",
-        "high",
-        "Queues have a queue for their dead letters.",
-        "Jobs that stay in processing (aws-samples/aws-genai-llm-chatbot#185, #500); of ten peers in retrieval, none "
-        "redrives.",
-        "https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html",
-        "Set redrivePolicy, as WorkQueue does.",
-        (QUEUE,),
-        queue_dead_letters,
+        name="queue-dead-letters",
+        severity="high",
+        levels=ALWAYS,
+        what="Queues have a queue for their dead letters.",
+        why=(
+            "Jobs that stay in processing (aws-samples/aws-genai-llm-chatbot#185, #500); of ten peers in retrieval, "
+            "none redrives."
+        ),
+        url="https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html",
+        remedy="Set redrivePolicy, as WorkQueue does.",
+        types=(aws.QUEUE,),
+        check=queue_dead_letters,
         whole_stack=True,
     ),
     Rule(
-        "data-protected",
-        "high",
-        "What holds data is protected, so that the engine refuses to replace or delete it, and never erases by force.",
-        "An upgrade of a library replaced knowledge bases (awslabs/generative-ai-cdk-constructs#690); a changed "
-        "embedder wedged stacks (aws-samples/generative-ai-use-cases#661).",
-        "https://www.pulumi.com/docs/iac/concepts/resources/options/protect/",
-        "Set retention: keep in the stack file, or protect=True in the resource's options.",
-        DATA,
-        data_protected,
+        name="data-protected",
+        severity="high",
+        levels=Levels(DISABLED, MANDATORY),  # a dev stack can be made again, and is
+        what=(
+            "What holds data is protected, so that the engine refuses to replace or delete it, and never erases by "
+            "force."
+        ),
+        why=(
+            "An upgrade of a library replaced knowledge bases (awslabs/generative-ai-cdk-constructs#690); a changed "
+            "embedder wedged stacks (aws-samples/generative-ai-use-cases#661)."
+        ),
+        url="https://www.pulumi.com/docs/iac/concepts/resources/options/protect/",
+        remedy="Set retention: keep in the stack file, or protect=True in the resource's options.",
+        types=DATA,
+        check=data_protected,
     ),
     Rule(
-        "data-recoverable",
-        "medium",
-        "Tables have point-in-time recovery, buckets versions, databases backups.",
-        "AWS keeps none of them by default; a bad deployment overwrites as well as it deletes.",
-        "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Point-in-time-recovery.html",
-        "Turn it on; DataBucket and the ledger do.",
-        (*BUCKETS, TABLE, *DATABASES),
-        data_recoverable,
+        name="data-recoverable",
+        severity="medium",
+        levels=Levels(ADVISORY, MANDATORY),
+        what="Tables have point-in-time recovery, buckets versions, databases backups.",
+        why="AWS keeps none of them by default; a bad deployment overwrites as well as it deletes.",
+        url="https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Point-in-time-recovery.html",
+        remedy="Turn it on; DataBucket and the ledger do.",
+        types=(*aws.BUCKETS, aws.TABLE, *aws.DATABASES),
+        check=data_recoverable,
         whole_stack=True,
     ),
     Rule(
-        "endpoint-rolls-back",
-        "high",
-        "An endpoint, or an inference component, rolls back an update on alarms.",
-        "None of eight peers wires it; endpoints stay in Creating and can't be deleted "
-        "(aws/amazon-sagemaker-examples#3432).",
-        "https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails.html",
-        "Name alarms in deploymentConfig.autoRollbackConfiguration, as InferenceEndpoint does.",
-        (ENDPOINT, COMPONENT),
-        endpoint_rolls_back,
+        name="endpoint-rolls-back",
+        severity="high",
+        levels=Levels(ADVISORY, MANDATORY),
+        what="An endpoint, or an inference component, rolls back an update on alarms.",
+        why=(
+            "None of eight peers wires it; endpoints stay in Creating and can't be deleted "
+            "(aws/amazon-sagemaker-examples#3432)."
+        ),
+        url="https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails.html",
+        remedy="Name alarms in deploymentConfig.autoRollbackConfiguration, as InferenceEndpoint does.",
+        types=(aws.ENDPOINT, aws.INFERENCE_COMPONENT),
+        check=endpoint_rolls_back,
         whole_stack=True,
-        waits="The desired state of a component is text with ARNs, which no first preview knows; the update decides at "
-        "its end.",
+        waits=(
+            "The desired state of a component is text with ARNs, which no first preview knows; the update decides at "
+            "its end."
+        ),
     ),
 ]

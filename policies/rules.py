@@ -9,12 +9,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from .levels import Levels
+from .resource_types import PARAMETER
+
 Properties = Mapping[str, Any]
 Settings = Mapping[str, Any]
-
-PARAMETER = "aws:ssm/parameter:Parameter"
-BUCKETS = ("aws:s3/bucket:Bucket", "aws:s3/bucketV2:BucketV2")
-DOMAIN = "aws:opensearch/domain:Domain"
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,12 +50,13 @@ class Setting(NamedTuple):
     prod: Any
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Rule:
     """One rule. `check` yields what is wrong, a sentence without its full stop each."""
 
     name: str
     severity: str
+    levels: Levels
     what: str
     """What is required."""
     why: str

@@ -3,16 +3,14 @@
 import re
 from collections.abc import Iterator, Mapping
 
-from .rules import BUCKETS, DOMAIN, Resource, Rule, Setting, Settings, at, has, one, statements
+from . import resource_types as aws
+from .levels import ADVISORY, ALWAYS, MANDATORY, Levels
+from .rules import Resource, Rule, Setting, Settings, at, has, one, statements
 
-BUCKET_POLICY = "aws:s3/bucketPolicy:BucketPolicy"
-PUBLIC_ACCESS_BLOCK = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"
-ACLS = ("aws:s3/bucketAcl:BucketAcl", "aws:s3/bucketAclV2:BucketAclV2")
 BLOCKS = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
-PERMISSION = "aws:lambda/permission:Permission"
 RESOURCE_POLICIES = {
-    BUCKET_POLICY: "policy",
-    DOMAIN: "accessPolicies",
+    aws.BUCKET_POLICY: "policy",
+    aws.DOMAIN: "accessPolicies",
     "aws:opensearch/domainPolicy:DomainPolicy": "accessPolicies",
     "aws:ecr/repositoryPolicy:RepositoryPolicy": "policy",
     "aws:kms/key:Key": "policy",
@@ -20,40 +18,31 @@ RESOURCE_POLICIES = {
     "aws:sns/topicPolicy:TopicPolicy": "policy",
     "aws:sqs/queuePolicy:QueuePolicy": "policy",
 }
-QUEUE = "aws:sqs/queue:Queue"
 ENCRYPTED = {  # what has to be true; the rest of what our stacks make is encrypted by default
     "aws:ebs/volume:Volume": ("encrypted",),
-    "aws:efs/fileSystem:FileSystem": ("encrypted",),
+    aws.FILE_SYSTEM: ("encrypted",),
     "aws:rds/cluster:Cluster": ("storageEncrypted",),
     "aws:rds/instance:Instance": ("storageEncrypted",),
-    DOMAIN: ("encryptAtRest.enabled", "nodeToNodeEncryption.enabled"),
+    aws.DOMAIN: ("encryptAtRest.enabled", "nodeToNodeEncryption.enabled"),
 }
-TOPIC = "aws:sns/topic:Topic"
-LISTENER = "aws:lb/listener:Listener"
 IDENTITY_POLICIES = {
     "aws:iam/policy:Policy": "policy",
     "aws:iam/rolePolicy:RolePolicy": "policy",
     "aws:iam/userPolicy:UserPolicy": "policy",
     "aws:iam/groupPolicy:GroupPolicy": "policy",
-    "aws:iam/role:Role": "inlinePolicies.policy",
+    aws.ROLE: "inlinePolicies.policy",
 }
 ATTACHED_POLICIES = {
-    "aws:iam/role:Role": "managedPolicyArns",
+    aws.ROLE: "managedPolicyArns",
     "aws:iam/rolePolicyAttachment:RolePolicyAttachment": "policyArn",
     "aws:iam/userPolicyAttachment:UserPolicyAttachment": "policyArn",
     "aws:iam/groupPolicyAttachment:GroupPolicyAttachment": "policyArn",
     "aws:iam/policyAttachment:PolicyAttachment": "policyArn",
 }
 TOO_MUCH = re.compile(r":aws:policy/.*(AdministratorAccess|PowerUserAccess|FullAccess)$")
-METHOD = "aws:apigateway/method:Method"
-ROUTE = "aws:apigatewayv2/route:Route"
-FUNCTION_URL = "aws:lambda/functionUrl:FunctionUrl"
-SECURITY_GROUP = "aws:ec2/securityGroup:SecurityGroup"
-SECURITY_GROUP_RULE = "aws:ec2/securityGroupRule:SecurityGroupRule"
-INGRESS_RULE = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
 WORLD = ("0.0.0.0/0", "::/0")
 ENVIRONMENTS = {
-    "aws:lambda/function:Function": ("environment.variables",),
+    aws.FUNCTION: ("environment.variables",),
     "aws:sagemaker/model:Model": ("primaryContainer.environment", "containers.environment"),
 }
 SECRET_NAME = re.compile(
@@ -67,7 +56,7 @@ FROM_OUTPUTS = "Such text is made from ARNs, which no first preview knows; the u
 
 def bucket_private(resource: Resource, _: Settings) -> Iterator[str]:
     """What opens a bucket to the public."""
-    if resource.type == PUBLIC_ACCESS_BLOCK:
+    if resource.type == aws.PUBLIC_ACCESS_BLOCK:
         for key in BLOCKS:
             if resource.properties.get(key) is not True:
                 yield f"{key} is not true"
@@ -77,7 +66,7 @@ def bucket_private(resource: Resource, _: Settings) -> Iterator[str]:
 
 def resource_policy_closed(resource: Resource, _: Settings) -> Iterator[str]:
     """Statements that let everybody in."""
-    if resource.type == PERMISSION:
+    if resource.type == aws.PERMISSION:
         narrowed = any(has(resource.properties, name) for name in ("sourceArn", "sourceAccount", "principalOrgId"))
         if resource.properties.get("principal") == "*" and not narrowed:
             yield "principal is *"
@@ -91,10 +80,10 @@ def resource_policy_closed(resource: Resource, _: Settings) -> Iterator[str]:
 
 def encrypted_at_rest(resource: Resource, _: Settings) -> Iterator[str]:
     """Stores that aren't encrypted."""
-    if resource.type == TOPIC:
+    if resource.type == aws.TOPIC:
         if not has(resource.properties, "kmsMasterKeyId"):
             yield "kmsMasterKeyId is not set"
-    elif resource.type == QUEUE:
+    elif resource.type == aws.QUEUE:
         if resource.properties.get("sqsManagedSseEnabled") is False and not has(resource.properties, "kmsMasterKeyId"):
             yield "sqsManagedSseEnabled is false, and there is no kmsMasterKeyId"
     else:
@@ -105,13 +94,13 @@ def encrypted_at_rest(resource: Resource, _: Settings) -> Iterator[str]:
 
 def tls_only(resource: Resource, _: Settings) -> Iterator[str]:
     """What answers without TLS."""
-    if resource.type in BUCKETS:
-        if not resource.referrers((BUCKET_POLICY, "bucket")):
+    if resource.type in aws.BUCKETS:
+        if not resource.referrers((aws.BUCKET_POLICY, "bucket")):
             yield "the bucket has no policy that refuses requests without TLS"
-    elif resource.type == BUCKET_POLICY:
+    elif resource.type == aws.BUCKET_POLICY:
         if not any(_refuses_plain(each) for each in statements(resource.properties.get("policy"))):
             yield 'no statement denies to everybody what comes with "aws:SecureTransport": "false"'
-    elif resource.type == DOMAIN:
+    elif resource.type == aws.DOMAIN:
         if one(resource.properties, "domainEndpointOptions.enforceHttps") is not True:
             yield "domainEndpointOptions.enforceHttps is not true"
     elif resource.properties.get("protocol") == "HTTP" and "redirect" not in at(
@@ -138,7 +127,7 @@ def iam_not_everything(resource: Resource, _: Settings) -> Iterator[str]:
 
 def api_authorized(resource: Resource, _: Settings) -> Iterator[str]:
     """Doors without a lock. A preflight request (OPTIONS) carries no credentials and may come in."""
-    if resource.type == METHOD:
+    if resource.type == aws.METHOD:
         key, preflight = "authorization", resource.properties.get("httpMethod") == "OPTIONS"
     else:
         key, preflight = "authorizationType", str(resource.properties.get("routeKey") or "").startswith("OPTIONS ")
@@ -148,9 +137,9 @@ def api_authorized(resource: Resource, _: Settings) -> Iterator[str]:
 
 def ingress_closed(resource: Resource, settings: Settings) -> Iterator[str]:
     """Ports that the whole world reaches."""
-    if resource.type == SECURITY_GROUP:
+    if resource.type == aws.SECURITY_GROUP:
         rules = list(at(resource.properties, "ingress"))
-    elif resource.type == INGRESS_RULE or resource.properties.get("type") == "ingress":
+    elif resource.type == aws.SECURITY_GROUP_INGRESS or resource.properties.get("type") == "ingress":
         rules = [resource.properties]
     else:
         rules = []
@@ -198,103 +187,122 @@ def _number(port) -> str:
 
 RULES = [
     Rule(
-        "bucket-private",
-        "critical",
-        "Buckets block public access and have no public ACL.",
-        "AWS blocks public access by default since April 2023, and advises to leave it so.",
-        "https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html",
-        "Set all four blocks to true and acl to private, or leave acl out.",
-        (PUBLIC_ACCESS_BLOCK, *ACLS, *BUCKETS),
-        bucket_private,
+        name="bucket-private",
+        severity="critical",
+        levels=ALWAYS,
+        what="Buckets block public access and have no public ACL.",
+        why="AWS blocks public access by default since April 2023, and advises to leave it so.",
+        url="https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html",
+        remedy="Set all four blocks to true and acl to private, or leave acl out.",
+        types=(aws.PUBLIC_ACCESS_BLOCK, *aws.BUCKET_ACLS, *aws.BUCKETS),
+        check=bucket_private,
     ),
     Rule(
-        "resource-policy-closed",
-        "critical",
-        "No resource policy lets everybody in without a condition.",
-        "Policies for any principal ship in samples (awslabs/LISA, vector_store_deployer: es:* for AnyPrincipal).",
-        "https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html",
-        "Name the principal, or add a condition such as aws:SourceAccount.",
-        (PERMISSION, *RESOURCE_POLICIES),
-        resource_policy_closed,
+        name="resource-policy-closed",
+        severity="critical",
+        levels=ALWAYS,
+        what="No resource policy lets everybody in without a condition.",
+        why="Policies for any principal ship in samples (awslabs/LISA, vector_store_deployer: es:* for AnyPrincipal).",
+        url="https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html",
+        remedy="Name the principal, or add a condition such as aws:SourceAccount.",
+        types=(aws.PERMISSION, *RESOURCE_POLICIES),
+        check=resource_policy_closed,
         waits=FROM_OUTPUTS,
     ),
     Rule(
-        "encrypted-at-rest",
-        "high",
-        "Volumes, file systems, databases, domains, queues and topics are encrypted.",
-        "These are the services in our neighbourhood that don't encrypt by default, or can be told not to.",
-        "https://docs.aws.amazon.com/wellarchitected/latest/security-pillar/sec_protect_data_rest_encrypt.html",
-        "Turn encryption on; most of these are replaced by it, so do it before they hold data.",
-        (TOPIC, QUEUE, *ENCRYPTED),
-        encrypted_at_rest,
+        name="encrypted-at-rest",
+        severity="high",
+        levels=ALWAYS,
+        what="Volumes, file systems, databases, domains, queues and topics are encrypted.",
+        why="These are the services in our neighbourhood that don't encrypt by default, or can be told not to.",
+        url="https://docs.aws.amazon.com/wellarchitected/latest/security-pillar/sec_protect_data_rest_encrypt.html",
+        remedy="Turn encryption on; most of these are replaced by it, so do it before they hold data.",
+        types=(aws.TOPIC, aws.QUEUE, *ENCRYPTED),
+        check=encrypted_at_rest,
     ),
     Rule(
-        "tls-only",
-        "high",
-        "Buckets, domains and listeners refuse requests without TLS.",
-        "S3 and OpenSearch answer plain HTTP unless a policy refuses it.",
-        "https://docs.aws.amazon.com/AmazonS3/latest/userguide/security-best-practices.html",
-        "Deny aws:SecureTransport false in the bucket's policy; set enforceHttps; redirect HTTP to HTTPS.",
-        (*BUCKETS, BUCKET_POLICY, DOMAIN, LISTENER),
-        tls_only,
+        name="tls-only",
+        severity="high",
+        levels=ALWAYS,
+        what="Buckets, domains and listeners refuse requests without TLS.",
+        why="S3 and OpenSearch answer plain HTTP unless a policy refuses it.",
+        url="https://docs.aws.amazon.com/AmazonS3/latest/userguide/security-best-practices.html",
+        remedy="Deny aws:SecureTransport false in the bucket's policy; set enforceHttps; redirect HTTP to HTTPS.",
+        types=(*aws.BUCKETS, aws.BUCKET_POLICY, aws.DOMAIN, aws.LISTENER),
+        check=tls_only,
         whole_stack=True,
         waits="A bucket's policy is made from its ARN, which no first preview knows; the update decides at its end.",
     ),
     Rule(
-        "iam-not-everything",
-        "critical",
-        "No policy allows all actions, or all of a service, on all resources; nor is one of AWS's attached that does.",
-        "AmazonSageMakerFullAccess in samples that people deploy "
-        "(aws-samples/amazon-eks-machine-learning-with-terraform-and-kubeflow, awslabs/aiops-modules); "
-        "Resource * (philschmid/terraform-aws-sagemaker-huggingface).",
-        "https://docs.aws.amazon.com/IAM/latest/UserGuide/best-practices.html",
-        "Name the actions, and the resources that they need.",
-        tuple({**IDENTITY_POLICIES, **ATTACHED_POLICIES}),
-        iam_not_everything,
+        name="iam-not-everything",
+        severity="critical",
+        levels=ALWAYS,
+        what=(
+            "No policy allows all actions, or all of a service, on all resources; nor is one of AWS's attached that "
+            "does."
+        ),
+        why=(
+            "AmazonSageMakerFullAccess in samples that people deploy "
+            "(aws-samples/amazon-eks-machine-learning-with-terraform-and-kubeflow, awslabs/aiops-modules); "
+            "Resource * (philschmid/terraform-aws-sagemaker-huggingface)."
+        ),
+        url="https://docs.aws.amazon.com/IAM/latest/UserGuide/best-practices.html",
+        remedy="Name the actions, and the resources that they need.",
+        types=tuple({**IDENTITY_POLICIES, **ATTACHED_POLICIES}),
+        check=iam_not_everything,
         waits=FROM_OUTPUTS,
     ),
     Rule(
-        "api-authorized",
-        "critical",
-        "APIs and function URLs ask who calls.",
-        "With NONE, Lambda and API Gateway let everybody in, and every call bills a model.",
-        "https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html",
-        "Set AWS_IAM, or an authorizer (`auth` in the stack file).",
-        (METHOD, ROUTE, FUNCTION_URL),
-        api_authorized,
+        name="api-authorized",
+        severity="critical",
+        levels=ALWAYS,
+        what="APIs and function URLs ask who calls.",
+        why="With NONE, Lambda and API Gateway let everybody in, and every call bills a model.",
+        url="https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html",
+        remedy="Set AWS_IAM, or an authorizer (`auth` in the stack file).",
+        types=(aws.METHOD, aws.ROUTE, aws.FUNCTION_URL),
+        check=api_authorized,
     ),
     Rule(
-        "ingress-closed",
-        "critical",
-        "No security group is open to the world.",
-        "AWS Security Hub reports it as EC2.18 and EC2.19.",
-        "https://docs.aws.amazon.com/securityhub/latest/userguide/ec2-controls.html",
-        "Name the addresses or the security group that may connect, or allow the port in `ports` of ingress-closed.",
-        (SECURITY_GROUP, SECURITY_GROUP_RULE, INGRESS_RULE),
-        ingress_closed,
-        {"ports": Setting("ports that may be open to the world", [], [])},
+        name="ingress-closed",
+        severity="critical",
+        levels=ALWAYS,
+        what="No security group is open to the world.",
+        why="AWS Security Hub reports it as EC2.18 and EC2.19.",
+        url="https://docs.aws.amazon.com/securityhub/latest/userguide/ec2-controls.html",
+        remedy=(
+            "Name the addresses or the security group that may connect, or allow the port in `ports` of ingress-closed."
+        ),
+        types=(aws.SECURITY_GROUP, aws.SECURITY_GROUP_RULE, aws.SECURITY_GROUP_INGRESS),
+        check=ingress_closed,
+        settings={"ports": Setting("ports that may be open to the world", [], [])},
     ),
     Rule(
-        "secrets-not-plain",
-        "critical",
-        "Environment variables hold no secrets.",
-        "Hugging Face tokens as variables and on command lines (philschmid/terraform-aws-sagemaker-huggingface, "
-        "aws-samples/amazon-eks-machine-learning-with-terraform-and-kubeflow); who may describe a function reads them.",
-        "https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html",
-        "Keep it in Secrets Manager and give the variable its ARN, with a name that ends in _ARN.",
-        tuple(ENVIRONMENTS),
-        secrets_not_plain,
-        {"allowed": Setting("variables that are no secrets whatever they look like", [], [])},
+        name="secrets-not-plain",
+        severity="critical",
+        levels=ALWAYS,
+        what="Environment variables hold no secrets.",
+        why=(
+            "Hugging Face tokens as variables and on command lines (philschmid/terraform-aws-sagemaker-huggingface, "
+            "aws-samples/amazon-eks-machine-learning-with-terraform-and-kubeflow); who may describe a function reads "
+            "them."
+        ),
+        url="https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html",
+        remedy="Keep it in Secrets Manager and give the variable its ARN, with a name that ends in _ARN.",
+        types=tuple(ENVIRONMENTS),
+        check=secrets_not_plain,
+        settings={"allowed": Setting("variables that are no secrets whatever they look like", [], [])},
         waits="Values are often names and ARNs that no first preview knows; the update decides before they are set.",
     ),
     Rule(
-        "cluster-endpoint-private",
-        "high",
-        "The API of an EKS cluster is not open to the world.",
-        "By default it is, to every address.",
-        "https://docs.aws.amazon.com/eks/latest/userguide/cluster-endpoint.html",
-        "Set endpointPublicAccess to false, or publicAccessCidrs to your addresses.",
-        ("aws:eks/cluster:Cluster",),
-        cluster_endpoint_private,
+        name="cluster-endpoint-private",
+        severity="high",
+        levels=Levels(ADVISORY, MANDATORY),
+        what="The API of an EKS cluster is not open to the world.",
+        why="By default it is, to every address.",
+        url="https://docs.aws.amazon.com/eks/latest/userguide/cluster-endpoint.html",
+        remedy="Set endpointPublicAccess to false, or publicAccessCidrs to your addresses.",
+        types=(aws.CLUSTER,),
+        check=cluster_endpoint_private,
     ),
 ]

@@ -4,6 +4,7 @@ import difflib
 import json
 import math
 import re
+import sys
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
@@ -103,7 +104,7 @@ class Checks:
 
 def is_number(value: Any) -> bool:
     """Whether it is a finite number, which true and false are not."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def near(value: object, known: Iterable[str]) -> str:

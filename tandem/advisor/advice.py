@@ -7,7 +7,7 @@ from typing import Literal
 from tandem_contract.usage import HOURS_A_MONTH, SECONDS_AN_HOUR
 
 from tandem.cost.prices import PriceTable
-from tandem.cost.reports.amounts import money
+from tandem.reporting.money import money
 
 from .costs import Costs, Way, costs
 from .facts import FIELDS, Facts

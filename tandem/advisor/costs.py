@@ -8,15 +8,15 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from tandem_contract import defaults, envelope
-from tandem_contract.usage import QUERY_USAGE, RUN_USAGE, USAGE_PARAMETER, finetuning_usage, rag_usage
+from tandem_contract.usage import HOURS_A_MONTH, QUERY_USAGE, RUN_USAGE, USAGE_PARAMETER, finetuning_usage, rag_usage
 
-from tandem.cost.bill import HOURS_A_MONTH
 from tandem.cost.estimate import assess
 from tandem.cost.model import Assessment, Number, Resource
 from tandem.cost.pricers.search import NEXTGEN
-from tandem.cost.prices import NotPriced, PriceTable, Unavailable
+from tandem.cost.prices import NoPrice, PriceTable
 from tandem.cost.run_price import SAGEMAKER
-from tandem.cost.usage import MILLION, PARAMETER, QUERIES
+from tandem.cost.units import MILLION, QUERIES
+from tandem.cost.usage import PARAMETER
 
 from .facts import Facts
 from .rules import PROMPT_PAGES, TOKENS_A_PAGE
@@ -150,7 +150,7 @@ def _amount(found: Assessment, *numbers: Number, questions: int = 0, without: It
 def _rate(table: PriceTable, service: str, key: str) -> Amount:
     try:
         return Amount(table.price(service, key).usd)
-    except (NotPriced, Unavailable) as error:
+    except NoPrice as error:
         return Amount(Decimal(0), (_short(str(error).removeprefix("NOT PRICED: ")),))
 
 

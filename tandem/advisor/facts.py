@@ -3,25 +3,23 @@
 The schema is in `docs/advisor.md`.
 """
 
-import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from tandem_contract import defaults
+from tandem_contract.checks import Checks, is_number
+
+from tandem import yaml_file
 
 CHANGES = ("never", "yearly", "monthly", "weekly", "daily", "hourly")
 FORMATS = ("none", "some", "strict")
 PRIVACY = ("hosted", "account", "own-weights")
 METRICS = ("correctness", "format_adherence")
 TARGETS = ("base", "rag", "tuned", "hybrid")
-_MOST = 10**12
-
-
-class FactsError(ValueError):
-    """A file of facts can't be used; the text lists every mistake in it."""
+MOST = 10**12
 
 
 class Interval(NamedTuple):
@@ -81,34 +79,22 @@ KNOWN = (*FIELDS, "measured")
 
 
 def read(path: Path) -> Facts:
-    """Read a file of facts; raises `FactsError` with every mistake in it."""
-    import yaml
-
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise FactsError(f"{path}: can't be read ({error})") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a day that no calendar has
-        raise FactsError(f"{path}: is neither YAML nor JSON ({' '.join(str(error).split())})") from error
-    try:
-        return facts_of({} if raw is None else raw)
-    except FactsError as error:
-        raise FactsError(f"{path}: {error}") from None
+    """Read a file of facts; raises `TandemError`, with every mistake in it."""
+    return facts_of(yaml_file.read(path, f"a mapping of facts; there are {', '.join(KNOWN)}"), str(path))
 
 
-def facts_of(raw: Any) -> Facts:
-    """Facts from a mapping; null is the same as not given. Raises `FactsError` with every mistake."""
-    if not isinstance(raw, Mapping):
-        raise FactsError(f"is not a mapping of facts; there are {', '.join(KNOWN)}")
+def facts_of(raw: Mapping[Any, Any], subject: str = "What is known") -> Facts:
+    """Facts from a mapping; null is the same as not given. Raises `Mistakes` about `subject`."""
     given = {key: value for key, value in raw.items() if value is not None}
-    mistakes = [*_unknown("", given, KNOWN)]
-    mistakes += [m for key in FIELDS if key in given for m in _mistake(key, given[key])]
-    mistakes += _measured_mistakes(given.get("measured", {}))
-    if not mistakes:
-        mistakes += _contradictions(given)
-    if mistakes:
-        count = f"{len(mistakes)} mistake{'s' if len(mistakes) > 1 else ''}"
-        raise FactsError("\n".join([count, *(f"  {mistake}" for mistake in mistakes)]))
+    checks = Checks()
+    checks.known(given, KNOWN, "a fact")
+    for key in FIELDS:
+        if key in given:
+            _check(key, given[key], checks)
+    _check_measured(given.get("measured", {}), checks)
+    if not checks.mistakes:
+        _check_contradictions(given, checks)
+    checks.finish(subject)
     values: dict[str, Any] = {key: given[key] for key in FIELDS if key in given}
     if "latency_seconds" in values:
         values["latency_seconds"] = Decimal(str(values["latency_seconds"]))
@@ -121,66 +107,50 @@ def facts_of(raw: Any) -> Facts:
     return Facts(**values, measured=measured, assumed=tuple(key for key in FIELDS if key not in values))
 
 
-def _unknown(where: str, given: Mapping[Any, Any], known: Iterable[str]) -> Iterable[str]:
-    for key in given:
-        if key not in known:
-            near = difflib.get_close_matches(str(key), list(known), n=1)
-            remedy = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
-            yield f"{where}{key} is unknown: {remedy}"
-
-
-def _mistake(key: str, value: Any) -> Iterable[str]:
+def _check(key: str, value: Any, checks: Checks) -> None:
     allowed = FIELDS[key].allowed
+    unit = str(allowed).rpartition(" ")[2]
     if isinstance(allowed, tuple):
-        good, remedy = value in allowed, f"one of {', '.join(allowed)}"
+        checks.choice(key, value, allowed)
     elif key == "citations":
-        good, remedy = isinstance(value, bool), allowed
+        checks.flag(key, value)
     elif key in ("hosted_model", "endpoint_instance"):
-        good, remedy = isinstance(value, str) and value.strip() != "", allowed
+        checks.text(key, value, allowed, "docs/prices.md has them.")
     elif key == "latency_seconds":
-        good, remedy = _number(value) and 0 < value <= _MOST, f"{allowed}, more than 0"
+        checks.number(key, value, 0.001, MOST, unit, "Give the longest that may be waited.")
     else:
-        good, remedy = _number(value) and isinstance(value, int) and 0 <= value <= _MOST, f"{allowed}, 0 or more"
-    if not good:
-        yield f"{key} is {value!r}: give {remedy}"
+        checks.number(key, value, 0, MOST, unit, "Give what is to be expected.")
 
 
-def _measured_mistakes(measured: Any) -> Iterable[str]:
-    if not isinstance(measured, Mapping):
-        yield f"measured is {measured!r}: give a mapping of {', '.join(METRICS)}"
-        return
-    yield from _unknown("measured.", measured, METRICS)
+def _check_measured(measured: Any, checks: Checks) -> None:
+    metrics = checks.mapping("measured", measured, f"Give a mapping of {', '.join(METRICS)}.")
+    checks = checks.under("measured")
+    checks.known(metrics, METRICS, "a metric")
     for metric in METRICS:
-        targets = measured.get(metric, {})
-        if not isinstance(targets, Mapping):
-            yield f"measured.{metric} is {targets!r}: give a mapping of {', '.join(TARGETS)}"
-            continue
-        yield from _unknown(f"measured.{metric}.", targets, TARGETS)
+        targets = checks.mapping(metric, metrics.get(metric, {}), f"Give a mapping of {', '.join(TARGETS)}.")
+        own = checks.under(metric)
+        own.known(targets, TARGETS, "a target")
         for target in TARGETS:
             if target in targets and not _is_interval(targets[target]):
-                remedy = "give {value: , low: , high: } from 0 to 1, low the least and high the most"
-                yield f"measured.{metric}.{target} is {targets[target]!r}: {remedy}"
+                allowed = "{value: , low: , high: } from 0 to 1"
+                own.refuse(target, targets[target], allowed, "low is the least of the three, high the most.")
 
 
 def _is_interval(found: Any) -> bool:
     if not isinstance(found, Mapping) or set(found) != set(Interval._fields):
         return False
     value, low, high = (found[key] for key in Interval._fields)
-    return all(map(_number, (value, low, high))) and 0 <= low <= value <= high <= 1
+    return all(map(is_number, (value, low, high))) and 0 <= low <= value <= high <= 1
 
 
 def _interval(found: Mapping[str, Any]) -> Interval:
     return Interval(*(Decimal(str(found[key])) for key in Interval._fields))
 
 
-def _contradictions(given: Mapping[str, Any]) -> Iterable[str]:
+def _check_contradictions(given: Mapping[str, Any], checks: Checks) -> None:
     if given.get("corpus_pages") == 0:
         changes = given.get("knowledge_changes", "never")
         if changes != "never":
-            yield f"knowledge_changes is {changes} and corpus_pages 0: give the pages of what changes, or never"
+            checks.add("knowledge_changes", f"is {changes}, and corpus_pages 0", "Give the pages, or never.")
         if given.get("citations"):
-            yield "citations is true and corpus_pages 0: give the pages to cite, or false"
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+            checks.add("citations", "is true, and corpus_pages 0", "Give the pages to cite, or false.")

@@ -1,10 +1,13 @@
 """The advice as text, Markdown and JSON."""
 
 import json
-from collections.abc import Callable, Sequence
+import textwrap
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from tandem.cost.reports.amounts import money, plain
+from tandem.reporting.escape import inert
+from tandem.reporting.money import money, plain
+from tandem.reporting.tables import Table
 
 from .advice import Advice
 from .costs import Amount, Way
@@ -14,22 +17,22 @@ NONE = "none"
 
 
 class Section(NamedTuple):
-    """A table with a title; a single column is a list."""
+    """A table with a title."""
 
     title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    right: tuple[int, ...] = ()
+    table: Table
 
 
 def text(advice: Advice) -> str:
     """For the terminal."""
-    return "\n\n".join([_head(advice), *(f"{s.title}\n{_plain(s)}" for s in _sections(advice))]) + "\n"
+    parts = (f"{title}\n{textwrap.indent(table.text(), '  ')}" for title, table in _sections(advice))
+    return "\n\n".join([_head(advice), *parts]) + "\n"
 
 
 def markdown(advice: Advice) -> str:
     """For a page or a pull request."""
-    return "\n\n".join([f"### {_head(advice)}", *(f"**{s.title}**\n\n{_table(s)}" for s in _sections(advice))]) + "\n"
+    parts = (f"**{inert(title)}**\n\n{table.markdown()}" for title, table in _sections(advice))
+    return "\n\n".join([f"### {inert(_head(advice))}", *parts]) + "\n"
 
 
 def as_json(advice: Advice) -> str:
@@ -77,20 +80,24 @@ def _sections(advice: Advice) -> list[Section]:
     title = f"What it costs with {facts.questions_a_month:,} questions a month, {advice.costs.region}"
     where = f"{advice.model_why[0].upper()}{advice.model_why[1:]}."
     found = [
-        Section("Why", ("rule", "for", "reason"), tuple((r.rule.key, r.rule.points, r.text) for r in decides)),
-        Section("Mind", ("rule", "what"), tuple((r.rule.key, r.text) for r in cares)),
-        Section("Assumed, since the file doesn't say", ("fact", "value, and why"), advice.assumed),
-        Section(title, columns, tuple(map(_cost, advice.costs.ways)), (1, 2, 3, 4)),
+        _section("Why", ("rule", "for", "reason"), ((r.rule.key, r.rule.points, r.text) for r in decides)),
+        _section("Mind", ("rule", "what"), ((r.rule.key, r.text) for r in cares)),
+        _section("Assumed, since the file doesn't say", ("fact", "value, and why"), advice.assumed),
+        _section(title, columns, map(_cost, advice.costs.ways), (1, 2, 3, 4)),
         _list(f"Where the model runs: {advice.model}", [where, *_break_evens(advice)]),
         _list("NOT PRICED, on top where a ? stands (docs/prices.md)", _open(advice)),
         _list("What to measure next", advice.measure),
-        Section("Sources", ("rule", "source"), tuple((r.rule.key, r.rule.source) for r in advice.reasons)),
+        _section("Sources", ("rule", "source"), ((r.rule.key, r.rule.source) for r in advice.reasons)),
     ]
-    return [section for section in found if section.rows]
+    return [section for section in found if section.table.rows]
 
 
-def _list(title: str, lines: Sequence[str]) -> Section:
-    return Section(title, ("",), tuple((line,) for line in lines))
+def _section(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[int] = ()) -> Section:
+    return Section(title, Table(columns, tuple(rows), right))
+
+
+def _list(title: str, lines: Iterable[str]) -> Section:
+    return _section(title, ("",), ((line,) for line in lines))
 
 
 def _cost(cost: Sequence) -> tuple[str, ...]:
@@ -129,26 +136,3 @@ def _amount_json(amount: Amount | None) -> dict | None:
 
 def _fact(value: object) -> object:
     return value if isinstance(value, str | int) else float(str(value))
-
-
-def _plain(section: Section) -> str:
-    if len(section.columns) == 1:
-        return "\n".join(f"  {row[0]}" for row in section.rows)
-    rows = (section.columns, *section.rows)
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  " + "  ".join(_pad(cell, widths[place], place in section.right) for place, cell in enumerate(row)).rstrip()
-        for row in rows
-    )
-
-
-def _pad(cell: str, width: int, right: bool) -> str:
-    return cell.rjust(width) if right else cell.ljust(width)
-
-
-def _table(section: Section) -> str:
-    if len(section.columns) == 1:
-        return "\n".join(f"- {row[0]}" for row in section.rows)
-    rule = tuple("--:" if place in section.right else "---" for place in range(len(section.columns)))
-    cells = [[cell.replace("|", "\\|") for cell in row] for row in section.rows]
-    return "\n".join("| " + " | ".join(row) + " |" for row in (section.columns, rule, *cells))

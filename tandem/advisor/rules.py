@@ -4,6 +4,7 @@ Retrieval is advised where one of its rules applies, tuning where one of its own
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -26,7 +27,8 @@ ZERO = "Amazon SageMaker developer guide, endpoint-auto-scaling-zero-instances"
 OURS = "Tandem's own: intervals that don't overlap, so that noise isn't called progress"
 
 
-class Rule(NamedTuple):
+@dataclass(frozen=True, kw_only=True)
+class Rule:
     """`because` gives the reason in this case, or nothing where the rule doesn't apply."""
 
     key: str
@@ -204,34 +206,112 @@ def _cold(facts: Facts) -> str:
 
 
 RULES = (
-    Rule("citations", "retrieval", "answers must name their sources", LEWIS, _citations),
-    Rule("changing", "retrieval", "knowledge changes monthly or faster", LEWIS, _changing),
-    Rule("corpus", "retrieval", f"more than {PROMPT_PAGES} pages", f"{OVADIA}; {PAGES}", _corpus),
-    Rule("knowledge-gap", "retrieval", "correctness with retrieval is measured above the base's", OURS, _knowledge_gap),
+    Rule(key="citations", points="retrieval", says="answers must name their sources", source=LEWIS, because=_citations),
     Rule(
-        "measured-gap",
-        "tuning",
-        "correctness, or format adherence where a format is asked for, is measured higher with tuning than with "
-        "retrieval alone",
-        OURS,
-        _measured_gap,
+        key="changing", points="retrieval", says="knowledge changes monthly or faster", source=LEWIS, because=_changing
     ),
     Rule(
-        "format-gap",
-        "tuning",
-        f"a strict format that nobody measured, or format adherence measured below {GOALS['strict']} (strict) or "
-        f"{GOALS['some']} (some) without tuning; and {ROWS} labelled rows",
-        f"{LEARN}; {OPENAI}; the two goals are Tandem's own",
-        _format_gap,
+        key="corpus",
+        points="retrieval",
+        says=f"more than {PROMPT_PAGES} pages",
+        source=f"{OVADIA}; {PAGES}",
+        because=_corpus,
     ),
-    Rule("few-rows", "no tuning", f"the same with fewer than {ROWS} labelled rows", OPENAI, _few_rows),
-    Rule("no-gap", "no tuning", "measured, and no gap in format adherence is sure", OURS, _no_gap),
-    Rule("prompt-first", "no tuning", "some style wishes that nobody measured", LEARN, _prompt_first),
-    Rule("start-with-rag", "no tuning", "retrieval and no gap beyond it", f"{LEARN}; {OVADIA}", _start_with_rag),
-    Rule("nothing-needed", "no tuning", "no rule speaks for retrieval or tuning", LEARN, _nothing),
-    Rule("in-the-prompt", "care", f"documents of up to {PROMPT_PAGES} pages without retrieval", PAGES, _in_the_prompt),
-    Rule("own-weights", "care", "only weights of your own may answer", "the stack files", _own_weights),
-    Rule("account", "care", "tuning, and rows must not leave the account", "docs/managed-fine-tuning.md", _account),
-    Rule("wakes", "care", f"retrieval, and less than {WAKES_SECONDS} s for an answer", SLEEP, _wakes),
-    Rule("cold", "care", "tuning, and a hosted model may answer", f"{ZERO}; docs/fine-tuning.md", _cold),
+    Rule(
+        key="knowledge-gap",
+        points="retrieval",
+        says="correctness with retrieval is measured above the base's",
+        source=OURS,
+        because=_knowledge_gap,
+    ),
+    Rule(
+        key="measured-gap",
+        points="tuning",
+        says=(
+            "correctness, or format adherence where a format is asked for, is measured higher with tuning than with "
+            "retrieval alone"
+        ),
+        source=OURS,
+        because=_measured_gap,
+    ),
+    Rule(
+        key="format-gap",
+        points="tuning",
+        says=(
+            f"a strict format that nobody measured, or format adherence measured below {GOALS['strict']} (strict) or "
+            f"{GOALS['some']} (some) without tuning; and {ROWS} labelled rows"
+        ),
+        source=f"{LEARN}; {OPENAI}; the two goals are Tandem's own",
+        because=_format_gap,
+    ),
+    Rule(
+        key="few-rows",
+        points="no tuning",
+        says=f"the same with fewer than {ROWS} labelled rows",
+        source=OPENAI,
+        because=_few_rows,
+    ),
+    Rule(
+        key="no-gap",
+        points="no tuning",
+        says="measured, and no gap in format adherence is sure",
+        source=OURS,
+        because=_no_gap,
+    ),
+    Rule(
+        key="prompt-first",
+        points="no tuning",
+        says="some style wishes that nobody measured",
+        source=LEARN,
+        because=_prompt_first,
+    ),
+    Rule(
+        key="start-with-rag",
+        points="no tuning",
+        says="retrieval and no gap beyond it",
+        source=f"{LEARN}; {OVADIA}",
+        because=_start_with_rag,
+    ),
+    Rule(
+        key="nothing-needed",
+        points="no tuning",
+        says="no rule speaks for retrieval or tuning",
+        source=LEARN,
+        because=_nothing,
+    ),
+    Rule(
+        key="in-the-prompt",
+        points="care",
+        says=f"documents of up to {PROMPT_PAGES} pages without retrieval",
+        source=PAGES,
+        because=_in_the_prompt,
+    ),
+    Rule(
+        key="own-weights",
+        points="care",
+        says="only weights of your own may answer",
+        source="the stack files",
+        because=_own_weights,
+    ),
+    Rule(
+        key="account",
+        points="care",
+        says="tuning, and rows must not leave the account",
+        source="docs/managed-fine-tuning.md",
+        because=_account,
+    ),
+    Rule(
+        key="wakes",
+        points="care",
+        says=f"retrieval, and less than {WAKES_SECONDS} s for an answer",
+        source=SLEEP,
+        because=_wakes,
+    ),
+    Rule(
+        key="cold",
+        points="care",
+        says="tuning, and a hosted model may answer",
+        source=f"{ZERO}; docs/fine-tuning.md",
+        because=_cold,
+    ),
 )

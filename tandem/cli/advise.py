@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from tandem_contract.errors import TandemError
 
 BAD_INPUT = 2
 
@@ -22,22 +23,22 @@ def advise(
     Reads nothing but the file, the runs and the price rows. Exits with 2 for what can't be used.
     """
     from tandem.advisor.advice import advise as advice_for
-    from tandem.advisor.facts import FactsError, read
+    from tandem.advisor.facts import read
     from tandem.advisor.measured import with_runs
     from tandem.advisor.reports import FORMATS
-    from tandem.cost.prices import PriceTableError, load
-    from tandem.evaluation.runs import RunError, find
+    from tandem.cost.prices import load
+    from tandem.evaluation.runs import find
     from tandem.evaluation.runs import load as load_run
 
     pairs = [text.partition("=")[::2] for text in runs or []]
     try:
         if wrong := [text for text, (target, name) in zip(runs or [], pairs, strict=True) if not (target and name)]:
-            raise FactsError(f"--run is {', '.join(map(repr, wrong))}: give TARGET=RUN, e.g. rag=rag")
+            raise TandemError(f"--run is {', '.join(map(repr, wrong))}: give TARGET=RUN, e.g. rag=rag")
         if len(dict(pairs)) < len(pairs):
-            raise FactsError("--run names a target twice: give one run for each")
+            raise TandemError("--run names a target twice: give one run for each")
         facts = with_runs(read(file), {target: load_run(find(name)) for target, name in pairs})
         advice = advice_for(facts, load(region))
-    except (FactsError, RunError, PriceTableError) as error:
+    except TandemError as error:
         typer.secho(str(error), fg=typer.colors.RED, err=True)
         raise typer.Exit(BAD_INPUT) from error
     typer.echo(FORMATS[form](advice), nl=False)

@@ -61,23 +61,16 @@ def ask(
 
 def show(answer: dict[str, Any], seconds: float) -> None:
     """Print an answer of the query API for a reader; `seconds` is the time that the caller waited."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    from tandem.reporting.tables import Table, console
 
-    console = Console(highlight=False)
-    console.print(Text(REFUSALS.get(answer["reason"], "Refused.") if answer["refused"] else answer["answer"] or ""))
+    terminal = console()
+    terminal.print(REFUSALS.get(answer["reason"], "Refused.") if answer["refused"] else answer["answer"] or "")
     if answer["citations"]:
-        table = Table(box=None, pad_edge=False, header_style="dim")
-        for column in ("", "document", "where", "score"):
-            table.add_column(column, overflow="fold")
-        for citation in answer["citations"]:
-            cells = (f"[{citation['marker']}]", citation["document"], place(citation), f"{citation['score']:.2f}")
-            table.add_row(*map(Text, cells))
-        console.print()
-        console.print(table)
+        rows = [(f"[{it['marker']}]", it["document"], place(it), f"{it['score']:.2f}") for it in answer["citations"]]
+        terminal.print()
+        terminal.print(Table(("", "document", "where", "score"), rows).rich())
     for note in answer.get("notes", []):  # which an earlier release's API doesn't have
-        console.print(Text(f"\n{note}", style="dim"), soft_wrap=True)
+        terminal.print(f"\n{note}", style="dim", soft_wrap=True)
     phases = ", ".join(f"{name} {value:.0f} ms" for name, value in answer["timings_ms"].items())
     spoke = f"{answer['model']}; " if answer["model"] else ""
-    console.print(Text(f"\n{spoke}{phases}; {seconds:.2f} s here", style="dim"), soft_wrap=True)
+    terminal.print(f"\n{spoke}{phases}; {seconds:.2f} s here", style="dim", soft_wrap=True)

@@ -1,13 +1,15 @@
 """`tandem cost`: what a preview costs, and whether it keeps the limits; and prices, read again."""
 
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
+from tandem_contract.errors import TandemError
 from typer.core import TyperGroup
 
-from tandem.cli.errors import CommandError
 from tandem.clients.pulumi_stack import preview
 
 BAD_INPUT = 2
@@ -44,25 +46,25 @@ def show(
     """
     from tandem.cost import gates as limits
     from tandem.cost.estimate import estimate
-    from tandem.cost.preview import PreviewError, read_preview
+    from tandem.cost.preview import read_preview
     from tandem.cost.reports.as_json import as_json
     from tandem.cost.reports.markdown import markdown
     from tandem.cost.reports.terminal import terminal
     from tandem.cost.summary import summarize
 
-    try:
+    with _bad_input():
         wanted = limits.read(gates) if gates else None
-        summary = summarize(estimate(read_preview(_text(file, stack))))
-    except (limits.GateError, PreviewError, OSError, UnicodeDecodeError) as error:
-        typer.secho(str(error), fg=typer.colors.RED, err=True)
-        raise typer.Exit(BAD_INPUT) from error
+        given = _read(file) if file else None
+    content = preview(stack) if given is None else given
+    with _bad_input():
+        summary = summarize(estimate(read_preview(content)))
     found = limits.check(limits.limits_of(summary.stack, wanted), summary) if wanted is not None else ()
     report = {"text": terminal, "markdown": markdown, "json": as_json}[form](summary, found)
     if output:
         try:
             output.write_text(report, encoding="utf-8")
         except OSError as error:
-            raise CommandError(f"The report can't be written ({error}): give another --output.") from error
+            raise TandemError(f"The report can't be written ({error}): give another --output.") from error
     else:
         typer.echo(report, nl=False)
     if output or form != "text":
@@ -82,16 +84,25 @@ def refresh(
     """Read prices again from AWS's price list, which needs pricing:GetProducts, and say what drifted."""
     from datetime import UTC, datetime
 
-    from tandem.cost.prices import PriceTableError
-    from tandem.cost.refresh import RefreshError, connect, run
+    from tandem.cost.refresh import connect, run
 
     try:
         run(region, client=connect(), write=write, say=typer.echo, today=datetime.now(UTC).date())
-    except (RefreshError, PriceTableError, OSError) as error:
-        raise CommandError(str(error)) from error
+    except OSError as error:
+        raise TandemError(f"The prices can't be written ({error}): --write needs a folder that may be.") from error
 
 
-def _text(file: str | None, stack: str | None) -> str:
-    if file == "-":
-        return sys.stdin.buffer.read().decode("utf-8")
-    return Path(file).read_text(encoding="utf-8") if file else preview(stack)
+@contextmanager
+def _bad_input() -> Generator[None]:
+    try:
+        yield
+    except TandemError as error:
+        typer.secho(str(error), fg=typer.colors.RED, err=True)
+        raise typer.Exit(BAD_INPUT) from error
+
+
+def _read(file: str) -> str:
+    try:
+        return sys.stdin.buffer.read().decode("utf-8") if file == "-" else Path(file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise TandemError(f"{file}: can't be read ({error}). Give what `pulumi preview --json` printed.") from error

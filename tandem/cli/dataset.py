@@ -119,12 +119,14 @@ def check(
 def show(manifest: dict[str, Any], tokens: dict[str, dict[str, float]] | None = None) -> None:
     """Print a line a split, with the manifest's tokens or the given ones, and the digest."""
     from tandem.finetuning.dataset.manifest import version
+    from tandem.reporting.tables import Table
 
-    typer.echo(f"{'split':<12}{'rows':>8}{'tokens mean':>14}{'p95':>8}{'max':>8}")
+    rows = []
     for name in SPLITS:
         split = manifest["splits"][name]
-        numbers = tokens[name] if tokens else split["tokens"]
-        typer.echo(f"{name:<12}{split['rows']:>8}{numbers['mean']:>14.1f}{numbers['p95']:>8}{numbers['max']:>8}")
+        found = tokens[name] if tokens else split["tokens"]
+        rows.append((name, str(split["rows"]), f"{found['mean']:.1f}", str(found["p95"]), str(found["max"])))
+    typer.echo(Table(("split", "rows", "tokens mean", "p95", "max"), rows, right=range(1, 5)).text())
     typer.echo(f"{manifest['name']}@{version(manifest)}, digest {manifest['digest']}")
 
 

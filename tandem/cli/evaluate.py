@@ -2,32 +2,47 @@
 
 import json
 import time
-from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
+from tandem_contract.errors import TandemError, Unavailable
 
-from tandem.cli.errors import CommandError
 from tandem.cli.options import TokenOption
-from tandem.clients.targets import FORMS, Options, embedder, open_target
+from tandem.clients.targets import FORMS, Options, Subject, embedder, open_target
 from tandem.evaluation.runs import FOLDER
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from tandem.evaluation.comparison import Difference
     from tandem.evaluation.questions import Question
-    from tandem.evaluation.runs import Run
+    from tandem.evaluation.runner import Kept
+    from tandem.evaluation.runs import Reply, Run
+    from tandem.evaluation.similarity import Embed
 
 GOT_WORSE = 3
 INTERRUPTED = 130
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help=f"Name of a run in {FOLDER}, or its folder.")]
 
 app = typer.Typer(name="eval", no_args_is_help=True, help="Evaluate targets on the same questions, and compare them.")
+
+
+class Wanted(NamedTuple):
+    """A run before it is one."""
+
+    name: str
+    folder: Path
+    set_name: str
+    questions: "tuple[Question, ...]"
+    digest: str
+    identity: dict[str, Any]
+    """All that decides the target's answers."""
+    settings: dict[str, Any]
 
 
 @app.command("import")
@@ -39,14 +54,14 @@ def import_(
     """Make a question set of the rows of a data set: what is asked, and the answer as the reference."""
     from tandem.evaluation.pairs import read
     from tandem.evaluation.questions import encoded
+    from tandem.evaluation.runs import write
 
     if to.exists():
-        raise CommandError(f"{to} is there already: give another --to, or remove it.")
-    with _refusals():
-        pairs = read(rows, document)
-        if not pairs.questions:
-            raise CommandError(f"{rows} has no row with one question, and a question set has no conversations.")
-        to.write_text(encoded(pairs.questions), encoding="utf-8")
+        raise TandemError(f"{to} is there already: give another --to, or remove it.")
+    pairs = read(rows, document)
+    if not pairs.questions:
+        raise TandemError(f"{rows} has no row with one question, and a question set has no conversations.")
+    write(to, encoded(pairs.questions))
     typer.echo(f"{len(pairs.questions)} questions written to {to}")
     if left_out := pairs.several_turns:
         more = ", ..." if len(left_out) > 3 else ""
@@ -82,15 +97,15 @@ def run(
     token: TokenOption = None,
 ) -> None:
     """Put a question set to a target, and measure the answers. Interrupted, the same command goes on."""
-    from rich.console import Console
-
-    from tandem.cli.evaluation_view import progress, show_run
+    from tandem.cli.evaluation_view import show_run
     from tandem.evaluation import questions as sets
-    from tandem.evaluation import runner, runs, scoring, spread
+    from tandem.evaluation import runner, runs
+    from tandem.reporting.tables import console
 
-    console = Console(stderr=True, highlight=False, markup=False)
-    say = partial(console.print, soft_wrap=True)
-    options = Options(system, key_variable, token, region, seconds, concurrency, say)
+    terminal = console(stderr=True)
+    options = Options(
+        system, key_variable, token, region, seconds, concurrency, partial(terminal.print, soft_wrap=True)
+    )
     shape, embed, subject, _ = _all(
         lambda: _format(form),
         lambda: embedder(similarity, options) if similarity else None,
@@ -98,52 +113,22 @@ def run(
         lambda: _check_name(name),
     )
     settings = {"k": k, "format": shape, "similarity": similarity, "concurrency": concurrency, "seconds": seconds}
-    with _refusals():
-        asked = tuple(sets.load(questions, subject.documents)[:limit])
-        digest, identity, folder = runs.digest(asked), subject.identify(), to / name
-        kept = runner.Kept(to / runs.CACHE, identity)
-        if fresh:
-            (folder / "run.json").unlink(missing_ok=True)
-            for question in asked:
-                kept.forget(question.question)
-        elif (folder / "run.json").exists():
-            _check_same(folder, identity, asked, digest)
-        missing = {question.question for question in asked if not kept.get(question.question)}
-        begun, started_at = [time.monotonic()], _now()
-        try:
-            with progress(console, len(missing)) as tell:
-                replies = runner.run(asked, subject.ask, concurrency=concurrency, kept=kept, tell=tell)
-        except KeyboardInterrupt:
-            say("Interrupted: what was answered is kept, calls under way end, and the same command goes on.")
-            raise typer.Exit(INTERRUPTED) from None
-        begun.append(time.monotonic())
-        if subject.identify() != identity:
-            for question in asked:
-                kept.forget(question.question)
-            raise CommandError("The target changed while it was asked, so that the answers are of both: run it again.")
-        with console.status("measuring"):
-            documents = subject.documents is not None
-            scores = scoring.score(asked, replies, documents=documents, k=k, form=shape, embed=embed)
-            done = runs.Run(
-                name=name,
-                folder=folder,
-                target=identity,
-                settings=settings | {"region": subject.region},
-                set_name=questions.stem,
-                questions=asked,
-                digest=digest,
-                replies=tuple(replies),
-                scores=scores,
-                metrics=scoring.measured(scores, replies),
-                latency=spread.latency(None if reply.error else reply.seconds for reply in replies),
-                price=subject.price(replies),
-                started_at=started_at,
-                finished_at=_now(),
-            )
-        runs.save(done, _versions())
-        begun.append(time.monotonic())
-    times = dict(zip(("asking", "measuring"), (after - before for before, after in pairwise(begun)), strict=True))
-    show_run(done, times, len(missing))
+    asked = tuple(sets.load(questions, subject.documents)[:limit])
+    wanted = Wanted(name, to / name, questions.stem, asked, runs.digest(asked), subject.identify(), settings)
+    kept = runner.Kept(to / runs.CACHE, wanted.identity)
+    if fresh:
+        (wanted.folder / "run.json").unlink(missing_ok=True)
+        kept.forget(*asked)
+    elif (wanted.folder / "run.json").exists():
+        _check_same(wanted)
+    missing = len({question.question for question in asked if not kept.get(question.question)})
+    began, started_at = time.monotonic(), _now()
+    replies = _ask(wanted, subject, kept, missing, options, terminal)
+    answered = time.monotonic()
+    with terminal.status("measuring"):
+        done = _measured(wanted, subject, replies, started_at, embed)
+    runs.save(done, _versions())
+    show_run(done, {"asking": answered - began, "measuring": time.monotonic() - answered}, missing)
 
 
 @app.command()
@@ -159,15 +144,14 @@ def compare(
     from tandem.cli.evaluation_view import show_comparison
     from tandem.evaluation import comparison
 
-    with _refusals():
-        first, second = _run(before), _run(after)
-        differences = comparison.compare(first, second, common)
+    first, second = _run(before), _run(after)
+    differences = comparison.compare(first, second, common)
     left_out = comparison.left_out(first, second)
     if metric:
         known = [found.metric for found in differences]
         if unknown := [name for name in metric if name not in known]:
             why = "; ".join(f"{name}: {left_out.get(name, 'no such metric')}" for name in unknown)
-            raise CommandError(f"--metric can't be compared ({why}); compared are {', '.join(known) or 'none'}.")
+            raise TandemError(f"--metric can't be compared ({why}); compared are {', '.join(known) or 'none'}.")
         differences = [found for found in differences if found.metric in metric]
         left_out = {}
     if as_json:
@@ -195,45 +179,74 @@ def report(
     from tandem.evaluation.comparison import compare
     from tandem.evaluation.reports import html
     from tandem.evaluation.reports import markdown as md
+    from tandem.evaluation.runs import write
 
-    with _refusals():
-        shown = [_run(name) for name in chosen]
-        differences: Mapping[str, list[Difference]] = {other.name: compare(shown[0], other) for other in shown[1:]}
-        to.write_text(html.render(shown, differences), encoding="utf-8")
-        typer.echo(f"written to {to}")
-        if markdown:
-            markdown.write_text(md.render(shown, differences), encoding="utf-8")
-            typer.echo(f"written to {markdown}")
+    shown = [_run(name) for name in chosen]
+    differences: Mapping[str, list[Difference]] = {other.name: compare(shown[0], other) for other in shown[1:]}
+    write(to, html.render(shown, differences))
+    typer.echo(f"written to {to}")
+    if markdown:
+        write(markdown, md.render(shown, differences))
+        typer.echo(f"written to {markdown}")
 
 
-@contextmanager
-def _refusals() -> Generator[None]:
-    """Turn what the library refuses into the command's failure."""
-    from tandem_contract.errors import Unavailable
-
-    from tandem.evaluation.runner import Unanswered
-    from tandem.evaluation.runs import RunError
+def _ask(
+    wanted: Wanted, subject: Subject, kept: "Kept", missing: int, options: Options, terminal: "Console"
+) -> "list[Reply]":
+    """The replies of the target; those that it gave before it changed under way are of no use, and forgotten."""
+    from tandem.cli.evaluation_view import progress
+    from tandem.evaluation import runner
 
     try:
-        yield
+        with progress(terminal, missing) as tell:
+            replies = runner.run(wanted.questions, subject.ask, concurrency=options.concurrency, kept=kept, tell=tell)
+    except KeyboardInterrupt:
+        options.say("Interrupted: what was answered is kept, calls under way end, and the same command goes on.")
+        raise typer.Exit(INTERRUPTED) from None
+    if subject.identify() != wanted.identity:
+        kept.forget(*wanted.questions)
+        raise TandemError("The target changed while it was asked, so that the answers are of both: run it again.")
+    return replies
+
+
+def _measured(
+    wanted: Wanted, subject: Subject, replies: "list[Reply]", started_at: str, embed: "Embed | None"
+) -> "Run":
+    from tandem.evaluation import runs, scoring, spread
+
+    documents, k, form = subject.documents is not None, wanted.settings["k"], wanted.settings["format"]
+    try:
+        scores = scoring.score(wanted.questions, replies, documents=documents, k=k, form=form, embed=embed)
     except Unavailable as error:
-        raise CommandError(f"{error}; the answers are kept: the same command goes on.") from error
-    except Unanswered as error:
-        raise CommandError(f"Nothing was stored: {error}.") from error
-    except (RunError, ValueError, OSError) as error:
-        raise CommandError(str(error)) from error
+        raise TandemError(f"{error}; the answers are kept: the same command goes on.") from error
+    return runs.Run(
+        name=wanted.name,
+        folder=wanted.folder,
+        target=wanted.identity,
+        settings=wanted.settings | {"region": subject.region},
+        set_name=wanted.set_name,
+        questions=wanted.questions,
+        digest=wanted.digest,
+        replies=tuple(replies),
+        scores=scores,
+        metrics=scoring.measured(scores, replies),
+        latency=spread.latency(None if reply.error else reply.seconds for reply in replies),
+        price=subject.price(replies),
+        started_at=started_at,
+        finished_at=_now(),
+    )
 
 
 def _all(*steps: Callable[[], Any]) -> list[Any]:
-    """What each step gives; raises `CommandError` with the mistakes of all."""
+    """What each step gives; raises `TandemError` with the mistakes of all."""
     given, mistakes = [], []
     for step in steps:
         try:
             given.append(step())
-        except CommandError as error:
+        except TandemError as error:
             mistakes.append(str(error))
     if mistakes:
-        raise CommandError("\n".join(mistakes))
+        raise TandemError("\n".join(mistakes))
     return given
 
 
@@ -241,7 +254,7 @@ def _check_name(name: str) -> None:
     from tandem.evaluation.runs import CACHE, NAME
 
     if not NAME.fullmatch(name) or name == CACHE:
-        raise CommandError(f"--name is {name!r}: give letters, digits, dots, dashes and underscores; not {CACHE!r}.")
+        raise TandemError(f"--name is {name!r}: give letters, digits, dots, dashes and underscores; not {CACHE!r}.")
 
 
 def _run(name: str) -> "Run":
@@ -252,36 +265,38 @@ def _run(name: str) -> "Run":
 
 def _format(path: Path | None) -> dict[str, Any] | None:
     """The form in a file, which no answer was held against yet."""
-    import yaml
-
-    from tandem.evaluation.metrics import FormatError, format_adherence
+    from tandem import yaml_file
+    from tandem.evaluation.metrics import format_adherence
 
     if path is None:
         return None
+    content = yaml_file.read(path, 'a mapping: give {"regex": ...} or {"json_schema": ...}')
     try:
-        form = yaml.safe_load(path.read_text(encoding="utf-8"))
-        if not isinstance(form, dict):
-            raise FormatError('is not a mapping: give {"regex": ...} or {"json_schema": ...}')
+        form = json.loads(json.dumps(content))
+    except (TypeError, ValueError) as error:
+        raise TandemError(f"--format {path}: {error}: a text that looks like a day needs quotes.") from error
+    try:
         format_adherence("", form)
-        return json.loads(json.dumps(form))
-    except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
-        raise CommandError(f"--format {path}: {error}") from error
+    except TandemError as error:
+        raise TandemError(f"--format {path}: {error}") from error
+    return form
 
 
-def _check_same(folder: Path, identity: Mapping[str, Any], asked: "tuple[Question, ...]", digest: str) -> None:
+def _check_same(wanted: Wanted) -> None:
     """Refuse to replace a run by one of something else."""
-    from tandem.evaluation.runs import RunError, load
+    from tandem.evaluation.runs import load
 
     remedy = "give another --name, or --fresh, which replaces it"
     try:
-        old = load(folder)
-    except RunError as error:
-        raise CommandError(f"{error}. Or {remedy}.") from error
-    what = [f"target's {key}" for key in {**old.target, **identity} if old.target.get(key) != identity.get(key)]
-    if old.digest != digest:
-        what.append(f"questions ({len(old.questions)} there, {len(asked)} here)")
+        old = load(wanted.folder)
+    except TandemError as error:
+        raise TandemError(f"{error}. Or {remedy}.") from error
+    keys = {**old.target, **wanted.identity}
+    what = [f"target's {key}" for key in keys if old.target.get(key) != wanted.identity.get(key)]
+    if old.digest != wanted.digest:
+        what.append(f"questions ({len(old.questions)} there, {len(wanted.questions)} here)")
     if what:
-        raise CommandError(f"There is a run {old.name!r} in {old.folder} with another {', '.join(what)}: {remedy}.")
+        raise TandemError(f"There is a run {old.name!r} in {old.folder} with another {', '.join(what)}: {remedy}.")
 
 
 def _versions() -> dict[str, str]:

@@ -144,17 +144,18 @@ def compare(
     stack: StackOption = DEFAULT_STACK,
 ) -> None:
     """Compare tuned models with their base, and runs with each other, on their held-out rows."""
-    from rich.table import Table
+    from tandem.reporting.tables import Table, console
 
-    table = Table("run", "metric", "base", "tuned", "difference", "95 % interval", "rows")
+    rows = []
     for name in chosen:
         backend, run = _run(name, stack)
         evaluation = backend.evaluation(run)
         for metric, found in evaluation["metrics"].items():
             low, high = found["interval"]
             cells = [f"{found[key]:.3f}" for key in ("base", "tuned")] + [f"{found['difference']:+.3f}"]
-            table.add_row(name, metric, *cells, f"{low:+.3f} to {high:+.3f}", str(evaluation["rows"]))
-    _console().print(table)
+            rows.append((name, metric, *cells, f"{low:+.3f} to {high:+.3f}", str(evaluation["rows"])))
+    columns = ("run", "metric", "base", "tuned", "difference", "95 % interval", "rows")
+    console().print(Table(columns, rows, right=range(2, 7)).rich())
 
 
 @app.command()
@@ -185,41 +186,42 @@ def promote(
 
 def show_plan(plan: "Plan") -> None:
     """Print what was checked, memory, and both prices with their lines."""
-    from rich.table import Table
+    from tandem.reporting.tables import Table, console
 
-    console = _console()
+    terminal = console()
     for note in plan.notes:
-        console.print(f"[dim]{note}[/dim]", soft_wrap=True)
+        terminal.print(note, style="dim", soft_wrap=True)
     if plan.price is None:
         return
-    table = Table("ceiling", "quantity", "unit", "$ a unit", "$", "price read")
-    for line in plan.price.ceiling:
-        cells = (line.name, f"{line.quantity:.3f}", line.unit, f"{line.unit_price:f}", f"{line.usd:.2f}")
-        table.add_row(*cells, line.row.read_at)
-    console.print(table)
+    rows = [
+        (it.what, f"{it.quantity:.3f}", it.unit, f"{it.rows[0].usd:f}", f"{it.usd:.2f}", it.rows[0].read_at)
+        for it in plan.price.ceiling
+    ]
+    columns = ("ceiling", "quantity", "unit", "$ a unit", "$", "price read")
+    terminal.print(Table(columns, rows, right=(1, 3, 4)).rich())
     expected = plan.price.expected_usd
-    console.print(
+    terminal.print(
         f"expected: {'unknown' if expected is None else f'about ${expected}'}; at most ${plan.price.ceiling_usd}"
     )
 
 
 def show_status(status: "Status") -> None:
     """Print a run's state, its progress and its jobs."""
-    from rich.table import Table
+    from tandem.reporting.tables import Table, console
 
-    console = _console()
-    console.print(f"{status.run}: {status.state.lower()}" + (f", {_doing(status)}" if status.activity else ""))
+    terminal = console()
+    terminal.print(f"{status.run}: {status.state.lower()}" + (f", {_doing(status)}" if status.activity else ""))
     if status.cause:
-        console.print(status.cause, soft_wrap=True, markup=False)
-    table = Table("job", "state", "billed", "instances", "reason")
+        terminal.print(status.cause, soft_wrap=True)
+    rows = []
     for job in status.jobs:
         state = f"{job.status} ({job.detail})" if job.detail not in ("", job.status) else job.status
-        table.add_row(job.name, state, f"{job.seconds} s", f"{job.instances} x {job.instance_type}", job.reason[:200])
-    if status.jobs:
-        console.print(table)
+        rows.append((job.name, state, f"{job.seconds} s", f"{job.instances} x {job.instance_type}", job.reason[:200]))
+    if rows:
+        terminal.print(Table(("job", "state", "billed", "instances", "reason"), rows, right=(2,)).rich())
     if status.progress and not status.activity:
-        console.print(_line(status.progress))
-    console.print(f"so far: {_money(status)}")
+        terminal.print(_line(status.progress))
+    terminal.print(f"so far: {_money(status)}")
 
 
 def _doing(status: "Status") -> str:
@@ -296,12 +298,3 @@ def _stack_file(stack: str) -> Path:
     if not file.is_file():
         raise TandemError(f"There is no {file}: name the stack's file with --config.")
     return file
-
-
-def _console() -> Any:
-    from rich.console import Console
-
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = 160
-    return console

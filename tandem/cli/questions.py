@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from tandem.evaluation.summary import Summary
 
 
-REPORT_WIDTH = 180  # columns, where there is no terminal to ask
-
-
 def questions(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Question set, JSONL.")],
     stack: StackOption = DEFAULT_STACK,
@@ -31,15 +28,12 @@ def questions(
     token: TokenOption = None,
 ) -> None:
     """Ask a labelled set of questions and check the citations."""
-    from tandem.evaluation.questions import QuestionSetError, load
-    from tandem.evaluation.runner import Unanswered, run
+    from tandem.evaluation.questions import load
+    from tandem.evaluation.runner import run
     from tandem.evaluation.summary import right, summarize
     from tandem.evaluation.targets import of_query_api
 
-    try:
-        question_set = load(file)
-    except (QuestionSetError, UnicodeDecodeError) as error:
-        raise TandemError(str(error)) from error
+    question_set = load(file)
     (url,) = read_outputs(stack, "queryUrl")
     service = QueryService(url, token, say=lambda message: typer.echo(message, err=True))
     numbers = itertools.count(1)
@@ -50,10 +44,7 @@ def questions(
     def tell(reply: "Reply") -> None:
         typer.echo(f"{next(numbers)} of {len(question_set)}: {reply.question}, {reply.seconds:.1f} s", err=True)
 
-    try:
-        replies = run(question_set, ask, concurrency=2, tell=tell)
-    except Unanswered as error:
-        raise TandemError(f"{service.url}: {error}") from error
+    replies = run(question_set, ask, concurrency=2, tell=tell)
     summary = summarize(question_set, replies)
     if as_json:
         rows = [
@@ -69,27 +60,17 @@ def questions(
 
 def show(question_set: "list[Question]", replies: "list[Reply]", summary: "Summary") -> None:
     """Print one line a question, then the counts."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
     from tandem.evaluation.summary import right
+    from tandem.reporting.escape import clipped
+    from tandem.reporting.tables import Table, console
 
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = REPORT_WIDTH
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column, least, most in (("id", 18, 18), ("ok", 3, 3), ("question", 30, 60), ("labelled", 30, 40)):
-        table.add_column(column, no_wrap=True, min_width=least, max_width=most)
-    table.add_column("first cited", no_wrap=True, min_width=30, max_width=40)
-    for column in ("score", "time"):
-        table.add_column(column, no_wrap=True, min_width=6, justify="right")
+    rows = []
     for question, reply in zip(question_set, replies, strict=True):
         outcome = reply.error or ("refused" if reply.refused else next(iter(reply.cited), "no citation"))
-        verdict = "yes" if right(question, reply) else "NO"
-        cells = (question.id, verdict, question.question, question.document or "none", outcome)
+        texts = (clipped(question.question, 48), clipped(question.document or "none", 34), clipped(outcome, 34))
         score = "" if reply.score is None else f"{reply.score:.2f}"
-        table.add_row(*map(Text, cells), score, f"{reply.seconds:.1f} s")
-    console.print(table)
-    console.print(f"{summary}.")
+        rows.append((question.id, "yes" if right(question, reply) else "NO", *texts, score, f"{reply.seconds:.1f} s"))
+    terminal = console()
+    columns = ("id", "ok", "question", "labelled", "first cited", "score", "time")
+    terminal.print(Table(columns, rows, right=(5, 6)).rich())
+    terminal.print(f"{summary}.")

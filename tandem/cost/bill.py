@@ -3,12 +3,9 @@
 from collections.abc import Callable
 from decimal import Decimal
 
-from tandem_contract import usage as assumptions
-
 from .model import Assessment, Charge, Number, Resource
-from .prices import NotPriced, PriceTable, Unavailable
-
-HOURS_A_MONTH = Decimal(assumptions.HOURS_A_MONTH)
+from .prices import NoPrice, NotOffered, PriceTable
+from .units import HOURS_A_MONTH
 
 
 class Bill:
@@ -73,9 +70,9 @@ class Bill:
             tuple(self._notes),
         )
 
-    def missing(self, error: LookupError) -> None:
+    def missing(self, error: NoPrice) -> None:
         """Take down why something has no price."""
-        reasons = self._unavailable if isinstance(error, Unavailable) else self._unpriced
+        reasons = self._unavailable if isinstance(error, NotOffered) else self._unpriced
         reasons.append(str(error).removeprefix("NOT PRICED: "))
         self._open = None
 
@@ -84,7 +81,7 @@ class Bill:
     ) -> None:
         try:
             usd, rows = self.table.cost(service, key, quantity)
-        except (NotPriced, Unavailable) as error:
+        except NoPrice as error:
             self.missing(error)
         else:
             self._charges.append(Charge(number, what, quantity, rows[0].unit, usd, rows, assumed, hourly))

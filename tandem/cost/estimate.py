@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable
 
+from tandem_contract.errors import TandemError
+
 from .bill import Bill
-from .model import Assessment, Assumption, Change, Estimate, Line, NotKnown, Resource
+from .model import Assessment, Assumption, Change, Estimate, Line, Resource
 from .preview import Read
 from .pricers import pricer_of
-from .prices import NotPriced, PriceTableError, Unavailable, load
+from .prices import NoPrice, load
 from .usage import assumed, is_usage
 
 
@@ -37,11 +39,11 @@ def assess(resource: Resource, usage: bool) -> Assessment:
         return Assessment(resource, unpriced=("nothing in the preview says which region it is in",))
     try:
         bill = Bill(resource, load(resource.region), usage)
-    except PriceTableError as error:
+    except TandemError as error:
         return Assessment(resource, unpriced=(str(error),))
     try:
         pricer(resource, bill)
-    except (NotKnown, NotPriced, Unavailable) as error:
+    except NoPrice as error:
         bill.missing(error)
     return bill.assessment()
 

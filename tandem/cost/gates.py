@@ -1,13 +1,18 @@
 """Limits that a change must keep: the file that sets them, what came of each, and the exit code."""
 
-import difflib
+import math
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from tandem_contract.checks import Checks
+from tandem_contract.errors import TandemError
+
+from tandem import yaml_file
+from tandem.reporting.money import money
+
 from .model import Number
-from .reports.amounts import money
 from .summary import Figure, Summary
 
 AMOUNTS = {
@@ -26,13 +31,6 @@ TITLES = {
 }
 
 
-_MOST = 10**12  # no limit is larger, and infinity is none
-
-
-class GateError(ValueError):
-    """A gate file can't be used; the text lists every mistake in it."""
-
-
 class Gate(NamedTuple):
     """What came of one limit. `undecided`: something NOT PRICED could break it."""
 
@@ -42,30 +40,19 @@ class Gate(NamedTuple):
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Read a gate file; raises `GateError` with every mistake in it."""
-    import yaml
-
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise GateError(f"{path}: can't be read ({error})") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a day that no calendar has
-        raise GateError(f"{path}: is neither YAML nor JSON ({' '.join(str(error).split())})") from error
-    if not isinstance(raw, Mapping):
-        raise GateError(f"{path}: is not a mapping of gates; there are {', '.join(KEYS)} and stacks")
-    top = {key: value for key, value in raw.items() if key != "stacks"}
-    stacks = raw.get("stacks", {})
-    mistakes = list(_mistakes("", top, (*KEYS, "stacks")))
-    if not isinstance(stacks, Mapping):
-        mistakes.append(f"stacks is {stacks!r}: give a mapping of stack names to gates")
-        stacks = {}
+    """Read a gate file; raises `TandemError`, with every mistake in it."""
+    what = f"a mapping of gates; there are {', '.join(KEYS)} and stacks"
+    content = yaml_file.read(path, what)
+    if not content:
+        raise TandemError(f"{path}: is not {what}.")
+    top = {key: value for key, value in content.items() if key != "stacks"}
+    checks = Checks()
+    _check_gates(top, (*KEYS, "stacks"), checks)
+    stacks = checks.mapping("stacks", content.get("stacks", {}), "Give a mapping of stack names to gates.")
     for name, gates in stacks.items():
-        if isinstance(gates, Mapping):
-            mistakes += _mistakes(f"stacks.{name}.", gates, KEYS)
-        else:
-            mistakes.append(f"stacks.{name} is {gates!r}: give a mapping of gates")
-    if mistakes:
-        raise GateError("\n".join([f"{path}: {len(mistakes)} mistakes", *(f"  {mistake}" for mistake in mistakes)]))
+        given = checks.under("stacks").mapping(name, gates, "Give a mapping of gates.")
+        _check_gates(given, KEYS, checks.under("stacks").under(name))
+    checks.finish(str(path))
     return {**top, "stacks": stacks}
 
 
@@ -96,20 +83,16 @@ def exit_code(gates: Iterable[Gate]) -> int:
     return FAILED if any(gate.state == "failed" for gate in gates) else 0
 
 
-def _mistakes(where: str, gates: Mapping[Any, Any], known: tuple[str, ...]) -> Iterable[str]:
+def _check_gates(gates: Mapping[Any, Any], known: tuple[str, ...], checks: Checks) -> None:
+    checks.known(gates, known, "a gate")
     for key, value in gates.items():
-        if key not in KEYS:
-            near = difflib.get_close_matches(str(key), known, n=1)
-            remedy = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
-            yield f"{where}{key} is no gate: {remedy}"
-        elif value is None:
-            continue  # turns off the limit from the top
-        elif key == "fail_on_unpriced":
-            if not isinstance(value, bool):
-                yield f"{where}{key} is {value!r}: give true or false"
-        elif isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _MOST:
+        if key not in KEYS or value is None:  # None turns off the limit from the top
+            continue
+        if key == "fail_on_unpriced":
+            checks.flag(key, value)
+        else:
             unit = {"max_increase_pct": "per cent", "max_price_age_days": "days"}.get(key, "US dollars")
-            yield f"{where}{key} is {value!r}: give a number of {unit}, 0 or more"
+            checks.number(key, value, 0, math.inf, unit, "Give a number, or null for no limit.")
 
 
 def _amount(key: str, number: Number, limit: Decimal, summary: Summary) -> Gate:

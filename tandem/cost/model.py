@@ -6,15 +6,11 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any, NamedTuple
 
-from .prices import Row
+from .prices import NotPriced, Row
 
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """What a preview has in place of a value that only the deployment knows (pulumi/pulumi, sdk resource/properties.go)."""
 SECRET = "[secret]"  # noqa: S105 - what a preview shows in place of one
-
-
-class NotKnown(LookupError):
-    """A value that decides the price isn't in the preview; the text says which and why."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +29,7 @@ class Resource:
     def get(self, path: str, default: Any = None) -> Any:
         """The input at a path as `productionVariants.0.instanceType`; `default` where there is none.
 
-        Raises `NotKnown` where the preview hides it: known after the deployment, or a secret.
+        Raises `NotPriced` where the preview hides it: known after the deployment, or a secret.
         """
         value: Any = self.inputs
         for part in path.split("."):
@@ -42,9 +38,9 @@ class Resource:
             elif isinstance(value, Mapping):
                 value = value.get(part)
             if value == UNKNOWN:
-                raise NotKnown(f"{path} is known only once it is deployed")
+                raise NotPriced(f"{path} is known only once it is deployed")
             if value == SECRET:
-                raise NotKnown(f"{path} is a secret, which a preview doesn't show")
+                raise NotPriced(f"{path} is a secret, which a preview doesn't show")
             if value is None:
                 return default
         return value

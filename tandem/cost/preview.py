@@ -2,11 +2,13 @@
 
 import json
 import re
-import reprlib
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
+
+from tandem_contract.checks import Checks
+from tandem_contract.errors import TandemError
 
 from .model import SECRET, UNKNOWN, Change, Resource
 
@@ -37,14 +39,10 @@ LEFT_OVER = "left over from an earlier replacement"
 _START = re.compile(r"^\ufeff?(?=\{)", re.MULTILINE)
 _ARN_REGION = re.compile(r"\barn:aws[\w-]*:[\w-]+:([a-z]{2}(?:-[a-z]+)+-\d+):")
 _SIGNATURE, _OF_A_SECRET = "4dabf18193072939515e22adb298388d", "1b47061264138c4ac30d75fd1eb44270"
-_SHOWN_MISTAKES = 20
 _NAMES: dict[type, str] = {dict: "an object", list: "a list", str: "a text"}
+URN = r"(?s)urn:pulumi:.*?::.*?::.*?::.*"
 _SHAPE = {"config": dict, "steps": list, "diagnostics": list, "changeSummary": dict}
 _STATE_SHAPE = {"inputs": dict, "outputs": dict, "type": str, "urn": str, "parent": str, "provider": str}
-
-
-class PreviewError(ValueError):
-    """The text isn't a preview; says why and what to do."""
 
 
 class Read(NamedTuple):
@@ -65,12 +63,12 @@ class _Step(NamedTuple):
 
 
 def read_preview(text: str) -> Read:
-    """Read a preview, its JSON digest or its events. Raises `PreviewError` if it is neither, or not whole."""
+    """Read a preview, its JSON digest or its events. Raises `TandemError` if it is neither, or not whole."""
     digest = _digest(text)
     steps = list(_steps(digest))
     stacks = {tuple(step.urn.removeprefix("urn:pulumi:").split("::", 2)[:2]) for step in steps}
     if len(stacks) != 1:
-        raise PreviewError(_no_stack(digest, stacks))
+        raise TandemError(_no_stack(digest, stacks))
     (stack, project) = stacks.pop()
     problems = list(_problems(digest, steps))
     config = digest.get("config") or {}
@@ -92,7 +90,7 @@ def read_preview(text: str) -> Read:
 def _digest(text: str) -> dict[str, Any]:
     start = _START.search(text)  # the command may print warnings first
     if start is None:
-        raise PreviewError(f"The preview {'has no JSON object in it' if text.strip() else 'is empty'}. {REMEDY}")
+        raise TandemError(f"The preview {'has no JSON object in it' if text.strip() else 'is empty'}. {REMEDY}")
     first, end = _decoded(text, start.end())
     if _is_event(first):
         return _digest_of(_events(text))
@@ -101,7 +99,7 @@ def _digest(text: str) -> dict[str, Any]:
     if isinstance(first.get("diagnostics"), list):
         return first
     keys = ", ".join(list(first)[:5]) or "none"
-    raise PreviewError(f"This JSON is neither a preview nor its events: its keys are {keys}. {REMEDY}")
+    raise TandemError(f"This JSON is neither a preview nor its events: its keys are {keys}. {REMEDY}")
 
 
 def _decoded(text: str, start: int = 0, before: int = 0) -> tuple[dict[str, Any], int]:
@@ -110,7 +108,7 @@ def _decoded(text: str, start: int = 0, before: int = 0) -> tuple[dict[str, Any]
         value, end = _DECODER.raw_decode(text, start)
     except (json.JSONDecodeError, RecursionError) as error:
         where = f"line {before + error.lineno}: {error.msg}" if isinstance(error, json.JSONDecodeError) else str(error)
-        raise PreviewError(
+        raise TandemError(
             f"The preview's JSON is cut off or damaged ({where}). Make the preview again, and keep its output whole."
         ) from error
     return _object(value), end
@@ -171,37 +169,32 @@ def _digest_of(events: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _steps(digest: Mapping[str, Any]) -> Iterator[_Step]:
-    mistakes = list(_misshapen(digest, _SHAPE))
-    for number, raw in enumerate([] if mistakes else digest.get("steps") or [], 1):
-        found = [f"step {number}: {mistake}" for mistake in _mistakes(raw)]
-        mistakes += found
-        if not found:
+    checks = Checks()
+    _check_shape(digest, _SHAPE, checks)
+    for number, raw in enumerate([] if checks.mistakes else digest.get("steps") or [], 1):
+        own = Checks(f"step {number}")
+        _check_step(raw, own)
+        checks.mistakes += own.mistakes
+        if not own.mistakes:
             yield _Step(raw["op"], raw["urn"], raw.get("oldState"), raw.get("newState"))
-    if mistakes:
-        more = len(mistakes) - _SHOWN_MISTAKES
-        shown = mistakes[:_SHOWN_MISTAKES] + ([f"and {more} more"] if more > 0 else [])
-        raise PreviewError("The preview can't be read:\n- " + "\n- ".join(shown) + f"\n{REMEDY}")
+    checks.finish("The preview")
 
 
-def _mistakes(raw: Any) -> Iterator[str]:
+def _check_step(raw: Any, checks: Checks) -> None:
     if not isinstance(raw, dict):
-        yield f"{reprlib.repr(raw)} is not an object"
-        return
-    op, urn = raw.get("op"), raw.get("urn")
-    if not op or not isinstance(op, str):
-        yield f"op is {reprlib.repr(op)}, not the name of an operation"
-    if not isinstance(urn, str) or not urn.startswith("urn:pulumi:") or urn.count("::") < 3:
-        yield f"urn is {reprlib.repr(urn)}, not as urn:pulumi:STACK::PROJECT::TYPE::NAME"
-    yield from _misshapen(raw, {"oldState": dict, "newState": dict})
+        return checks.refuse("", raw, "an object", REMEDY)
+    checks.text("op", raw.get("op"), "the name of an operation", REMEDY)
+    checks.text("urn", raw.get("urn"), "as urn:pulumi:STACK::PROJECT::TYPE::NAME", REMEDY, URN)
+    _check_shape(raw, {"oldState": dict, "newState": dict}, checks)
     for key in ("oldState", "newState"):
-        yield from _misshapen(_object(raw.get(key)), _STATE_SHAPE, f"{key}.")
+        _check_shape(_object(raw.get(key)), _STATE_SHAPE, checks.under(key))
 
 
-def _misshapen(value: Mapping[str, Any], shape: Mapping[str, type], prefix: str = "") -> Iterator[str]:
+def _check_shape(value: Mapping[str, Any], shape: Mapping[str, type], checks: Checks) -> None:
     for key, kind in shape.items():
         found = value.get(key)
         if found is not None and not isinstance(found, kind):
-            yield f"{prefix}{key} is {reprlib.repr(found)}, not {_NAMES[kind]}"
+            checks.refuse(key, found, _NAMES[kind], REMEDY)
 
 
 def _no_stack(digest: Mapping[str, Any], stacks: Iterable[tuple[str, ...]]) -> str:
@@ -265,27 +258,34 @@ def _is_left_over(step: _Step) -> bool:
 
 def _changes(steps: Iterable[_Step], regions: "_Regions", problems: list[str]) -> Iterator[Change]:
     for step in steps:
-        op, urn, old, new = step
-        if op not in SIDES:
-            problems.append(f"operation {op!r} of {urn} isn't known: it is counted on each side that has a state")
-        sides = SIDES.get(op, (old is not None, new is not None))
-        if (sides[0] and old is None) or (sides[1] and new is None) or not (old or new):
-            problems.append(f"operation {op!r} of {urn} lacks a state of it, so that side isn't counted")
-        before = regions.resource(step, old, "old") if sides[0] and old and _bills(step, old) else None
-        after = regions.resource(step, new, "new") if sides[1] and new and _bills(step, new) else None
+        op, urn, old, _ = step
+        before, after = _sides(step, regions, problems)
         if op == "same" and before and not (old or {}).get("id"):
             # The engine shows what --target leaves out as if it were there.
             problems.append(f"{urn} doesn't exist, and --target leaves it out: it is not counted")
-            continue
-        remark, kept = _remark(step, before, after), None
-        if before and op in (*DELETIONS, *REPLACEMENTS) and (old or {}).get("retainOnDelete"):
-            remark, kept = "", before
-        if kept and not after:
-            after, remark, kept = kept, KEPT, None
-        if before or after:
-            yield Change(op, urn, before, after, remark)
-        if kept:
-            yield Change(op, urn, None, kept, KEPT)
+        elif before and _is_kept(step):
+            yield Change(op, urn, before, after or before, "" if after else KEPT)
+            if after:
+                yield Change(op, urn, None, before, KEPT)
+        elif before or after:
+            yield Change(op, urn, before, after, _remark(step, before, after))
+
+
+def _sides(step: _Step, regions: "_Regions", problems: list[str]) -> tuple[Resource | None, Resource | None]:
+    """What bills before a step, and what after it."""
+    op, urn, old, new = step
+    if op not in SIDES:
+        problems.append(f"operation {op!r} of {urn} isn't known: it is counted on each side that has a state")
+    sides = SIDES.get(op, (old is not None, new is not None))
+    if (sides[0] and old is None) or (sides[1] and new is None) or not (old or new):
+        problems.append(f"operation {op!r} of {urn} lacks a state of it, so that side isn't counted")
+    before = regions.resource(step, old, "old") if sides[0] and old and _bills(step, old) else None
+    after = regions.resource(step, new, "new") if sides[1] and new and _bills(step, new) else None
+    return before, after
+
+
+def _is_kept(step: _Step) -> bool:
+    return step.op in (*DELETIONS, *REPLACEMENTS) and bool((step.old or {}).get("retainOnDelete"))
 
 
 def _remark(step: _Step, before: Resource | None, after: Resource | None) -> str:

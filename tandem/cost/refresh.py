@@ -10,6 +10,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
+from tandem_contract.errors import TandemError
+
 from . import prices
 from .price_list import PREFIXES, UNITS, Question, question
 
@@ -18,10 +20,6 @@ _FILE = "tandem/cost/price_list.py"
 _FIELDS = ("service", "key", "region", "unit", "usd", "tier", "source", "read_at", "sku")
 # Codes of answers that say who asks isn't known or isn't allowed to.
 _REFUSED = ("AccessDenied", "UnrecognizedClient", "InvalidClientTokenId", "ExpiredToken", "InvalidSignature", "NotAuth")
-
-
-class RefreshError(Exception):
-    """The prices weren't read, or not all for certain; the text says what to do. Nothing was written."""
 
 
 class _Unclear(Exception):
@@ -89,14 +87,14 @@ def run(
 
     With `write` the file is written anew: every tier at the price that was read, with its number and today's date; keys
     that the price list no longer has are deleted; rows without a query stay as they are. It is written whole or not at
-    all. Raises `RefreshError` if there are no credentials or any key's answer isn't exactly one price.
+    all. Raises `TandemError` if there are no credentials or any key's answer isn't exactly one price.
     """
     path = folder / f"{region}.json"
     known = sorted(file.stem for file in folder.glob("*.json"))
     if region not in known:
-        raise RefreshError(f"there are no prices for region {region!r}; regions with prices: {', '.join(known)}")
+        raise TandemError(f"there are no prices for region {region!r}; regions with prices: {', '.join(known)}")
     if region not in PREFIXES:
-        raise RefreshError(f"usage types of region {region} aren't known: add how they begin to PREFIXES in {_FILE}")
+        raise TandemError(f"usage types of region {region} aren't known: add how they begin to PREFIXES in {_FILE}")
     prices.read(path)
     entries = json.loads(path.read_text(encoding="utf-8"), parse_float=Decimal, parse_int=Decimal)
     rows: dict[tuple[str, str], list[dict[str, Any]]] = {}
@@ -117,10 +115,10 @@ def run(
     for line in _summary(region, drifts, without, seconds):
         say(line)
     if failed := [f"{drift.service} {drift.key}" for drift in drifts if drift.failure]:
-        raise RefreshError(f"nothing was written: {len(failed)} failed: {', '.join(failed)}")
+        raise TandemError(f"nothing was written: {len(failed)} failed: {', '.join(failed)}")
     if (gone := sum(drift.outcome == "gone" for drift in drifts)) * 2 > len(drifts):
         wrong = "that many don't vanish: the questions are wrong"
-        raise RefreshError(f"nothing was written: {gone} of {len(drifts)} keys aren't in the price list; {wrong}")
+        raise TandemError(f"nothing was written: {gone} of {len(drifts)} keys aren't in the price list; {wrong}")
     if write:
         _write(path, rows, drifts, today)
         say(f"written: {path.name}")
@@ -153,8 +151,8 @@ def _products(client: Any, asked: Question) -> list[dict[str, Any]]:
         code = error.response.get("Error", {}).get("Code", "") if isinstance(error, ClientError) else ""
         if isinstance(error, NoCredentialsError | PartialCredentialsError) or code.startswith(_REFUSED):
             needed = "the price list is read with AWS credentials that have the permission pricing:GetProducts"
-            raise RefreshError(f"{needed}; nothing was written ({error})") from error
-        raise RefreshError(f"the price list can't be read, nothing was written: {error}") from error
+            raise TandemError(f"{needed}; nothing was written ({error})") from error
+        raise TandemError(f"the price list can't be read, nothing was written: {error}") from error
 
 
 def _price(products: list[dict[str, Any]], asked: Question, unit: str) -> tuple[str, tuple[Tier, ...]]:

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 
 from tandem_contract.envelope import RunEnvelope
-from tandem_contract.usage import HOURS_A_MONTH, SECONDS_AN_HOUR
+from tandem_contract.usage import SECONDS_AN_HOUR
 
+from .model import Charge, Number
 from .prices import PriceTable, Row
+from .units import HOURS_A_MONTH
 
 SAGEMAKER = "AmazonSageMaker"
 # SageMaker provisions no volume for instances with NVMe disks of their own (API reference, ResourceConfig,
@@ -16,27 +18,11 @@ OWN_DISKS = frozenset((*_OWN, "p6-b200", "p6-b300", "p6e-gb200", "trn1", "trn1n"
 
 
 @dataclass(frozen=True)
-class Line:
-    """One item of a price: `quantity` units at `unit_price` US dollars, from `row`."""
-
-    name: str
-    quantity: Decimal
-    unit: str
-    unit_price: Decimal
-    row: Row
-
-    @property
-    def usd(self) -> Decimal:
-        """Not rounded."""
-        return self.quantity * self.unit_price
-
-
-@dataclass(frozen=True)
 class RunPrice:
     """Both prices of a run; `expected` is empty where nobody knows."""
 
-    ceiling: tuple[Line, ...]
-    expected: tuple[Line, ...] = ()
+    ceiling: tuple[Charge, ...]
+    expected: tuple[Charge, ...] = ()
 
     @property
     def ceiling_usd(self) -> Decimal:
@@ -51,7 +37,7 @@ class RunPrice:
     @property
     def oldest(self) -> Row:
         """The row that was read longest ago of those that the ceiling is made of."""
-        return max((line.row for line in self.ceiling), key=Row.age_days)
+        return max((row for charge in self.ceiling for row in charge.rows), key=Row.age_days)
 
 
 def run_price(
@@ -64,7 +50,7 @@ def run_price(
     expected_evaluation_seconds: int | None = None,
     spot_share: Decimal | None = None,
 ) -> RunPrice:
-    """Price a run from dated rows; raises `NotPriced` or `Unavailable` where a row is missing, never takes it for free.
+    """Price a run from dated rows; raises `NoPrice` where a row is missing, never takes it for free.
 
     The ceiling: every attempt runs to its limit at the on-demand rate, spot or not, and so does every evaluation, which
     is a training job as well and may be started as often; the volumes of both; and checkpoints and artifact in S3 for a
@@ -75,36 +61,37 @@ def run_price(
     taken at its limit. With spot it needs `spot_share` as well, the share of the on-demand rate that you expect to pay
     (0.4 for 40 %): spot prices change by the minute and aren't in the table.
     """
-    training = table.price(SAGEMAKER, f"training:{envelope.instance_type}")
-    evaluation = table.price(SAGEMAKER, f"training:{envelope.evaluation_instance_type}")
-    stored = checkpoint_gb + artifact_gb
-    s3 = table.price("AmazonS3", "storage:standard", stored)
 
-    def lines(train_seconds: int, evaluate_seconds: int, share: Decimal) -> tuple[Line, ...]:
+    def charges(number: Number, train_seconds: int, evaluate_seconds: int, share: Decimal) -> tuple[Charge, ...]:
+        def charge(what: str, service: str, key: str, quantity: Decimal, share: Decimal = Decimal(1)) -> Charge:
+            usd, rows = table.cost(service, key, quantity)
+            return Charge(number, what, quantity, rows[0].unit, usd * share, rows, number is Number.RUN_EXPECTED)
+
         jobs = (
-            ("training", envelope.instance_type, train_seconds * envelope.instance_count, training, share),
-            ("evaluation", envelope.evaluation_instance_type, evaluate_seconds, evaluation, Decimal(1)),
+            ("training", envelope.instance_type, train_seconds * envelope.instance_count, share),
+            ("evaluation", envelope.evaluation_instance_type, evaluate_seconds, Decimal(1)),
         )
         found = []
-        for name, instance, seconds, row, part in jobs:
+        for name, instance, seconds, part in jobs:
             hours = Decimal(seconds) / SECONDS_AN_HOUR
-            found.append(Line(f"{name} on {instance}", hours, row.unit, row.usd * part, row))
+            found.append(charge(f"{name} on {instance}", SAGEMAKER, f"training:{instance}", hours, part))
             if instance.split(".")[1] not in OWN_DISKS:
-                volume = table.price(SAGEMAKER, "storage:training")
                 months = hours * envelope.volume_gb / HOURS_A_MONTH
-                found.append(Line(f"{name}, volumes", months, volume.unit, volume.usd, volume))
-        return (*found, Line("checkpoints and artifact in S3, a month", stored, s3.unit, s3.usd, s3))
+                found.append(charge(f"{name}, volumes", SAGEMAKER, "storage:training", months))
+        stored = checkpoint_gb + artifact_gb
+        return (*found, charge("checkpoints and artifact in S3, a month", "AmazonS3", "storage:standard", stored))
 
     limit = envelope.evaluation_max_runtime_seconds
-    ceiling = lines(envelope.attempts * envelope.max_runtime_seconds, envelope.attempts * limit, Decimal(1))
+    starts = envelope.attempts
+    ceiling = charges(Number.RUN_CEILING, starts * envelope.max_runtime_seconds, starts * limit, Decimal(1))
     share = spot_share if envelope.spot else Decimal(1)
     if expected_seconds is None or share is None:
         return RunPrice(ceiling)
     evaluate = limit if expected_evaluation_seconds is None else expected_evaluation_seconds
-    return RunPrice(ceiling, lines(expected_seconds, evaluate, share))
+    return RunPrice(ceiling, charges(Number.RUN_EXPECTED, expected_seconds, evaluate, share))
 
 
-def _cents(lines: tuple[Line, ...]) -> Decimal:
+def _cents(charges: tuple[Charge, ...]) -> Decimal:
     # Thirds of an hour aren't exact: what is a cent too much by their rounding alone is none.
-    exact = sum((line.usd for line in lines), Decimal(0)).quantize(Decimal("1e-9"))
+    exact = sum((charge.usd for charge in charges), Decimal(0)).quantize(Decimal("1e-9"))
     return exact.quantize(Decimal("0.01"), ROUND_CEILING)

@@ -6,9 +6,9 @@ from datetime import date
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
-from .bill import HOURS_A_MONTH
 from .model import Assessment, Assumption, Charge, Estimate, Line, Number, Resource
 from .prices import Row
+from .units import HOURS_A_MONTH
 from .usage import PARAMETER
 
 OLD, STALE = 90, 365

@@ -4,14 +4,12 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from tandem_contract.errors import TandemError
+
 from .intervals import Interval, paired_bootstrap
 from .runs import Run
 
 BETTER, WORSE, UNSURE = "better", "worse", "not sure"
-
-
-class ComparisonError(ValueError):
-    """Two runs can't be compared; the text says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +29,7 @@ class Difference:
 def compare(before: Run, after: Run, common: bool = False) -> list[Difference]:
     """Every metric that both runs measured in the same way, in the order of `before`.
 
-    Raises `ComparisonError` if the question sets differ; with `common` the questions that both have are compared.
+    Raises `TandemError` if the question sets differ; with `common` the questions that both have are compared.
     """
     pairs = _pairs(before, after, common)
     lacking = left_out(before, after)
@@ -79,11 +77,11 @@ def _differs(setting: str, *runs: Run) -> bool:
 def _pairs(before: Run, after: Run, common: bool) -> list[tuple[int, int]]:
     """The places of the same questions in both runs."""
     if before.digest != after.digest and not common:
-        raise ComparisonError(_counted(before, after))
+        raise TandemError(_counted(before, after))
     places = {question: at for at, question in enumerate(after.questions)}
     pairs = [(at, places[question]) for at, question in enumerate(before.questions) if question in places]
     if not pairs:
-        raise ComparisonError(f"{before.name} and {after.name} have no question in common: run both on one set")
+        raise TandemError(f"{before.name} and {after.name} have no question in common: run both on one set.")
     return pairs
 
 

@@ -1,6 +1,7 @@
 """How well one answer does, from 0 to 1: equal to the reference, words shared with it, and the asked form.
 
-The standard library alone, except that a JSON Schema needs the `jsonschema` package: training jobs carry this module.
+The standard library and the contract alone, since training jobs carry this module, except that a JSON Schema needs the
+`jsonschema` package.
 """
 
 import json
@@ -10,11 +11,13 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from tandem_contract.errors import TandemError
+
 PUNCTUATION = str.maketrans("", "", string.punctuation)
 ARTICLES = re.compile(r"\b(a|an|the)\b")
 
 
-class FormatError(ValueError):
+class FormatError(TandemError):
     """A format that no answer can be held against; the text says what is wrong with it."""
 
 

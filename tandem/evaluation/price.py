@@ -5,18 +5,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from tandem.cost.prices import NotPriced, PriceTable, PriceTableError, Row, Unavailable, load
-from tandem.cost.run_price import SAGEMAKER, SECONDS_AN_HOUR
-from tandem.cost.usage import MILLION, QUERIES
+from tandem_contract.errors import TandemError
+from tandem_contract.usage import SECONDS_AN_HOUR
+
+from tandem.cost.prices import NotPriced, PriceTable, Row, load
+from tandem.cost.run_price import SAGEMAKER
+from tandem.cost.units import MILLION, QUERIES
 
 from .runs import Price, Reply
 
 BEDROCK = "AmazonBedrock"
 PLACES = Decimal("0.000001")
-
-
-class Unknown(Exception):
-    """The price can't be known; the text says why."""
 
 
 @dataclass(frozen=True)
@@ -37,14 +36,14 @@ def price(replies: Sequence[Reply], region: str, instances: Instances | None = N
     answered = [reply for reply in replies if reply.error is None]
     try:
         if not answered:
-            raise Unknown("no question was answered")
+            raise NotPriced("no question was answered")
         table = load(region)
         spoke = Counter(reply.model for reply in answered if reply.model)
         tuned = instances if instances and instances.endpoint in spoke else None
         parts = [_tokens(model, answered, table) for model in spoke if not (tuned and model == tuned.endpoint)]
         if tuned:
             parts.append(_hours(tuned, replies, len(answered), table))
-    except (Unknown, NotPriced, Unavailable, PriceTableError) as error:
+    except TandemError as error:  # a row, a region or a count that is missing
         return Price(None, str(error))
     how = [f"{len(answered)} answers", *(text for _, text, _ in parts)]
     how += [] if parts else ["no model spoke"]
@@ -59,7 +58,7 @@ def price(replies: Sequence[Reply], region: str, instances: Instances | None = N
 def _tokens(model: str, answered: Sequence[Reply], table: PriceTable) -> tuple[Decimal, str, Sequence[Row]]:
     own = [reply for reply in answered if reply.model == model]
     if unknown := sum(reply.input_tokens is None or reply.output_tokens is None for reply in own):
-        raise Unknown(f"{unknown} of {len(own)} answers of {model} come without their numbers of tokens")
+        raise NotPriced(f"{unknown} of {len(own)} answers of {model} come without their numbers of tokens")
     rows = [table.price(BEDROCK, f"{way}:{model}") for way in ("input", "output")]
     counts = [sum(reply.input_tokens or 0 for reply in own), sum(reply.output_tokens or 0 for reply in own)]
     usd = sum((count / MILLION * row.usd for count, row in zip(counts, rows, strict=True)), Decimal(0))
@@ -71,7 +70,7 @@ def _hours(
 ) -> tuple[Decimal, str, Sequence[Row]]:
     running = {kind: count for kind, count in sorted(instances.counts.items()) if count}
     if not running:
-        raise Unknown(f"endpoint {instances.endpoint} has no instance any more: how many answered isn't known")
+        raise NotPriced(f"endpoint {instances.endpoint} has no instance any more: how many answered isn't known")
     # A call has its share of the instances, which serve all that go on at the same time.
     seconds = sum(Decimal(str(reply.seconds)) / reply.at_once for reply in replies)
     rows = {kind: table.price(SAGEMAKER, f"hosting:{kind}") for kind in running}

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-TEXTS = ("id", "question", "reference")
-LISTS = ("documents", "tags")
+from tandem_contract.checks import Checks
+from tandem_contract.errors import TandemError
+
 FIELDS = ("id", "question", "document", "documents", "reference", "tags", "answerable")
+TEXT = r"(?s)[^\ud800-\udfff]*[^\s\ud800-\udfff][^\ud800-\udfff]*"  # half a surrogate pair is no character
 
 
 @dataclass(frozen=True)
@@ -42,86 +44,93 @@ class Question:
         return () if self.document is None else (self.document, *self.others)
 
 
-class QuestionSetError(ValueError):
-    """The set has mistakes; the text lists all of them with their lines."""
-
-
 def load(path: Path, known: Collection[str] | None = None) -> list[Question]:
-    """Read a question set; raises `QuestionSetError` with every mistake in it.
+    """Read a question set; raises `TandemError`, with every mistake in it.
 
     `known` are the documents that there are, where the caller has them: a set that names another is refused.
     """
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise TandemError(f"{path}: can't be read ({error}).") from error
     questions: list[Question] = []
-    mistakes: list[str] = []
+    checks = Checks()
     seen: dict[str, int] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), start=1):
+    for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
-        try:
-            entry = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            mistakes.append(f"line {number}: not JSON ({error}): write one JSON object on each line")
-            continue
-        if not isinstance(entry, dict):
-            mistakes.append(f"line {number}: not a JSON object: write one on each line")
-            continue
-        found = _mistakes(entry) + _unknown(entry, known)
+        own = Checks(f"{path.name}:{number}")
+        entry = _entry_of(line, own)
+        _check_documents(entry, known, own)
         if isinstance(name := entry.get("id"), str):
             if name in seen:
-                found.append(f"id {name!r} is already used on line {seen[name]}: each question needs its own")
+                own.add("id", f"{name!r} is already used on line {seen[name]}", "Give each question its own.")
             seen.setdefault(name, number)
-        mistakes += [f"line {number}: {mistake}" for mistake in found]
-        if not found:
+        checks.mistakes += own.mistakes
+        if not own.mistakes:
             questions.append(_question(entry))
-    if not questions and not mistakes:
-        mistakes.append("the file has no questions")
-    if mistakes:
-        raise QuestionSetError(f"{path}: " + "; ".join(mistakes))
+    if not questions and not checks.mistakes:
+        checks.add("", "the file has no questions", "Write one JSON object on each line.")
+    checks.finish(str(path))
     return questions
 
 
-def _mistakes(entry: dict[str, Any]) -> list[str]:
-    mistakes = [f"{field!r} is missing" for field in ("id", "question") if field not in entry]
+def _entry_of(line: str, checks: Checks) -> dict[str, Any]:
+    """The fields of a line, none where it has none."""
+    try:
+        entry = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        checks.add("", f"not JSON ({error})", "Write one JSON object on each line.")
+        return {}
+    if not isinstance(entry, dict):
+        checks.add("", "not a JSON object", "Write one on each line.")
+        return {}
+    _check_entry(entry, checks)
+    return entry
+
+
+def _check_entry(entry: dict[str, Any], checks: Checks) -> None:
+    for field in ("id", "question"):
+        if field not in entry:
+            checks.missing(field, "Each question has both.")
     if not entry.keys() & {"document", "documents"}:
-        mistakes.append("'document' is missing: give its key, null for none, or a list as 'documents'")
+        checks.missing("document", "Give its key, null for none, or a list as `documents`.")
     if {"document", "documents"} <= entry.keys():
-        mistakes.append("both 'document' and 'documents': give one of the two")
-    mistakes += [f"unknown field {field!r}; allowed: {', '.join(FIELDS)}" for field in entry if field not in FIELDS]
-    for field in TEXTS:
+        checks.add("document", "stands beside `documents`", "Give one of the two.")
+    checks.known(entry, FIELDS, "a field")
+    for field in ("id", "question", "reference"):
         if field in entry:
-            mistakes += _text(repr(field), entry[field])
+            _check_text(field, entry[field], checks)
     if entry.get("document") is not None:
-        mistakes += _text("'document'", entry["document"])
-    for field in LISTS:
-        mistakes += _texts(field, entry.get(field, []))
-    if not isinstance(entry.get("answerable", True), bool):
-        mistakes.append(f"'answerable' is {entry['answerable']!r}: give true or false")
-    elif entry.get("answerable") is False and (entry.get("document") or entry.get("documents")):
-        mistakes.append("'answerable' is false, but a document is named: leave one of the two out")
-    return mistakes
+        _check_text("document", entry["document"], checks)
+    for field in ("documents", "tags"):
+        _check_texts(field, entry.get(field, []), checks)
+    if checks.flag("answerable", entry.get("answerable", True)) is False and (
+        entry.get("document") or entry.get("documents")
+    ):
+        checks.add("answerable", "is false, but a document is named", "Leave one of the two out.")
 
 
-def _text(what: str, value: Any) -> list[str]:
-    if not isinstance(value, str):
-        return [f"{what} is {value!r}, not a string"]
-    if any("\ud800" <= character <= "\udfff" for character in value):
-        return [f"{what} is {value!r}: half a surrogate pair is no character, mend it"]
-    return [] if value.strip() else [f"{what} is empty: give it a text, or leave out what is optional"]
+def _check_text(field: str, value: Any, checks: Checks) -> None:
+    checks.text(field, value, "a text, whole and not empty", "Write one, or leave out what is optional.", TEXT)
 
 
-def _texts(field: str, values: Any) -> list[str]:
+def _check_texts(field: str, values: Any, checks: Checks) -> None:
     if not isinstance(values, list):
-        return [f"{field!r} is {values!r}, not a list of strings"]
-    mistakes = [mistake for at, value in enumerate(values) for mistake in _text(f"'{field}[{at}]'", value)]
-    if not mistakes and len(set(values)) < len(values):
-        mistakes.append(f"{field!r} names one twice: name it once")
-    return mistakes
+        checks.refuse(field, values, "a list of texts", "Write it in brackets.")
+        return
+    for at, value in enumerate(values):
+        _check_text(f"{field}[{at}]", value, checks)
+    texts = [value for value in values if isinstance(value, str)]
+    if len(set(texts)) < len(texts):
+        checks.add(field, "names one twice", "Name it once.")
 
 
-def _unknown(entry: dict[str, Any], known: Collection[str] | None) -> list[str]:
-    unknown = [] if known is None else [document for document in _documents(entry) if document not in known]
-    remedy = "correct it, or ingest it first"
-    return [f"document {document!r} is none of the {len(known or ())} known ones: {remedy}" for document in unknown]
+def _check_documents(entry: dict[str, Any], known: Collection[str] | None, checks: Checks) -> None:
+    for document in _documents(entry):
+        if known is not None and document not in known:
+            unknown = f"{document!r} is none of the {len(known)} known ones"
+            checks.add("document", unknown, "Correct it, or ingest it first.")
 
 
 def _documents(entry: dict[str, Any]) -> list[str]:

@@ -10,15 +10,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from tandem_contract.errors import TandemError
+
 from .questions import Question
 from .runs import Reply, reply_of, write
 from .targets import Ask
 
 GIVE_UP_AFTER = 10
-
-
-class Unanswered(Exception):
-    """No call has an answer: the target isn't there, or refuses everything; the text has the first reason."""
 
 
 class Kept:
@@ -29,23 +27,31 @@ class Kept:
 
     def __init__(self, folder: Path, identity: Mapping[str, Any]) -> None:
         self._folder, self._identity = folder, json.dumps(identity, sort_keys=True)
-        folder.mkdir(parents=True, exist_ok=True)
+        self._read: dict[str, Reply | None] = {}
 
     def get(self, question: str) -> Reply | None:
         """The reply to a question's text, None if there is none or its file can't be read."""
-        try:
-            return reply_of(json.loads(self._file(question).read_text(encoding="utf-8"))["reply"])
-        except (OSError, ValueError, LookupError, TypeError):
-            return None
+        if question not in self._read:
+            self._read[question] = self._stored(question)
+        return self._read[question]
 
     def put(self, question: str, reply: Reply) -> None:
         """Keep a reply."""
         content = {"target": json.loads(self._identity), "text": question, "reply": asdict(reply)}
         write(self._file(question), json.dumps(content))
+        self._read[question] = reply
 
-    def forget(self, question: str) -> None:
-        """Have a question asked again."""
-        self._file(question).unlink(missing_ok=True)
+    def forget(self, *questions: Question) -> None:
+        """Have questions asked again."""
+        for each in questions:
+            self._file(each.question).unlink(missing_ok=True)
+            self._read[each.question] = None
+
+    def _stored(self, question: str) -> Reply | None:
+        try:
+            return reply_of(json.loads(self._file(question).read_text(encoding="utf-8"))["reply"])
+        except (OSError, ValueError, LookupError, TypeError):
+            return None
 
     def _file(self, question: str) -> Path:
         digest = hashlib.sha256(f"{self._identity}\n{question}".encode()).hexdigest()
@@ -63,7 +69,7 @@ def run(
     """The replies in the order of the questions; `tell` hears of each new one as it comes.
 
     What is `kept` isn't asked, nor is a text twice. An exception of the target becomes a reply's `error` and is not
-    kept, so that it is asked again the next time. Raises `Unanswered` once 10 calls, or all of fewer, failed and there
+    kept, so that it is asked again the next time. Raises `TandemError` once 10 calls, or all of fewer, failed and there
     is no answer yet. When it is interrupted, calls that have begun go on and are kept, and no other begins.
     """
     found = {text: kept.get(text) if kept else None for text in dict.fromkeys(each.question for each in questions)}
@@ -86,7 +92,9 @@ def run(
                 failures += [reply.error] if reply.error else []
                 tell(reply)
             if not answered and len(failures) >= min(GIVE_UP_AFTER, len(firsts)):
-                raise Unanswered(f"the first {len(failures)} calls failed, and none was answered: {failures[0]}")
+                raise TandemError(
+                    f"Nothing was stored: the first {len(failures)} calls failed, and none was answered: {failures[0]}."
+                )
             calls |= {pool.submit(_reply, question, ask, at_once, kept) for question in islice(left, len(done))}
     finally:
         pool.shutdown(wait=False)

@@ -16,7 +16,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from .questions import Question, QuestionSetError, encoded
+from tandem_contract.errors import Mistakes, TandemError
+
+from .questions import Question, encoded
 from .questions import load as load_questions
 from .spread import Latency
 
@@ -24,10 +26,6 @@ FORMAT = 1
 FOLDER = Path(".tandem/evaluations")
 CACHE = "cache"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-
-
-class RunError(Exception):
-    """A run can't be read or stored; the text says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -111,23 +109,23 @@ def digest(questions: Sequence[Question]) -> str:
 
 
 def find(run: str, folder: Path = FOLDER) -> Path:
-    """The folder of a run that is named, or given by its path; raises `RunError` if there is none."""
+    """The folder of a run that is named, or given by its path; raises `TandemError` if there is none."""
     for place in (folder / run, Path(run)):
         if (place / "run.json").is_file():
             return place
     unfinished = next((place for place in (folder / run, Path(run)) if place.is_dir()), None)
     if unfinished:
-        raise RunError(f"{unfinished} has no run.json: it is no run, or isn't finished; run it again to go on")
+        raise TandemError(f"{unfinished} has no run.json: it is no run, or isn't finished; run it again to go on")
     known = ", ".join(sorted(path.parent.name for path in folder.glob("*/run.json"))) or "none"
-    raise RunError(f"there is no run {run!r} in {folder} (there are: {known}), and no folder of this name")
+    raise TandemError(f"there is no run {run!r} in {folder} (there are: {known}), and no folder of this name")
 
 
 def load(folder: Path) -> Run:
-    """Read a run; raises `RunError` if it isn't finished, is of another format, or can't be read."""
+    """Read a run; raises `TandemError` if it isn't finished, is of another format, or can't be read."""
     try:
         about = json.loads((folder / "run.json").read_text(encoding="utf-8"))
         if about["format"] != FORMAT:
-            raise RunError(f"{folder}: its format is {about['format']!r}, this version reads {FORMAT}: run it again")
+            raise TandemError(f"{folder}: its format is {about['format']!r}, this version reads {FORMAT}: run it again")
         questions = tuple(load_questions(folder / "questions.jsonl"))
         lines = (folder / "replies.jsonl").read_text(encoding="utf-8").split("\n")
         replies = tuple(reply_of(json.loads(line)) for line in lines if line)
@@ -152,17 +150,18 @@ def load(folder: Path) -> Run:
             finished_at=about["finished_at"],
         )
     except FileNotFoundError as error:
-        raise RunError(f"{folder} has no {Path(error.filename).name}: it isn't a finished run; run it again") from error
-    except (OSError, ValueError, LookupError, TypeError, ArithmeticError, QuestionSetError) as error:
-        raise RunError(f"{folder}: can't be read ({type(error).__name__}: {error}); run it again") from error
+        raise TandemError(
+            f"{folder} has no {Path(error.filename).name}: it isn't a finished run; run it again"
+        ) from error
+    except (OSError, ValueError, LookupError, TypeError, ArithmeticError, Mistakes) as error:
+        raise TandemError(f"{folder}: can't be read ({type(error).__name__}: {error}); run it again") from error
     if [reply.question for reply in replies] != [question.id for question in questions]:
-        raise RunError(f"{folder}: its replies are not those to its questions; run it again")
+        raise TandemError(f"{folder}: its replies are not those to its questions; run it again")
     return run
 
 
 def save(run: Run, versions: Mapping[str, str]) -> None:
     """Write a run, each file at once or not at all, and `run.json` last."""
-    run.folder.mkdir(parents=True, exist_ok=True)
     (run.folder / "run.json").unlink(missing_ok=True)
     metrics = ",\n".join(
         f"{json.dumps(name)}: {json.dumps(asdict(found) | {'scores': run.scores[name]})}"
@@ -192,8 +191,12 @@ def save(run: Run, versions: Mapping[str, str]) -> None:
 def write(path: Path, text: str) -> None:
     """Write a file at once or not at all: who reads it meanwhile finds the old one or the new one."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(path)
+    except OSError as error:
+        raise TandemError(f"{path}: can't be written ({error}). Give another place.") from error
 
 
 def reply_of(content: Mapping[str, Any]) -> Reply:

@@ -64,20 +64,10 @@ def score(
     if documents and any(reply.retrieved is not None for reply in replies):
         metrics |= _retrieval(k)
     if documents:
-        metrics |= {
-            f"citation_{name}": Metric(_labelled, lambda case, of=of: of(case.reply.cited, case.question.documents))
-            for name, of in (("precision", citation_precision), ("recall", citation_recall))
-        }
-    metrics["refusal_accuracy"] = Metric(
-        lambda _: True, lambda case: float(case.reply.refused != case.question.answerable)
-    )
-    metrics |= {
-        of.__name__: Metric(_referenced, lambda case, of=of: of(case.answer, case.reference))
-        for of in (exact_match, token_f1)
-    }
+        metrics |= _citations()
+    metrics |= _answers()
     if embed:
-        near = _embedded(embed, [text for case in cases if case.reference for text in (case.answer, case.reference)])
-        metrics["similarity"] = Metric(_referenced, lambda case: semantic_similarity(case.answer, case.reference, near))
+        metrics["similarity"] = _similarity(embed, cases)
     if form:
         metrics["format_adherence"] = Metric(
             lambda case: bool(case.question.answerable), lambda case: format_adherence(case.text, form)
@@ -111,6 +101,26 @@ def _retrieval(k: int) -> dict[str, Metric]:
         f"ndcg@{k}": on(lambda ranking, relevant: ndcg(ranking, relevant, k)),
         "mrr": on(reciprocal_rank),
     }
+
+
+def _citations() -> dict[str, Metric]:
+    def of(value: Callable[[Sequence[str], Sequence[str]], float]) -> Metric:
+        return Metric(_labelled, lambda case: value(case.reply.cited, case.question.documents))
+
+    return {"citation_precision": of(citation_precision), "citation_recall": of(citation_recall)}
+
+
+def _answers() -> dict[str, Metric]:
+    return {
+        "refusal_accuracy": Metric(lambda _: True, lambda case: float(case.reply.refused != case.question.answerable)),
+        "exact_match": Metric(_referenced, lambda case: exact_match(case.answer, case.reference)),
+        "token_f1": Metric(_referenced, lambda case: token_f1(case.answer, case.reference)),
+    }
+
+
+def _similarity(embed: Embed, cases: Sequence[Case]) -> Metric:
+    near = _embedded(embed, [text for case in cases if case.reference for text in (case.answer, case.reference)])
+    return Metric(_referenced, lambda case: semantic_similarity(case.answer, case.reference, near))
 
 
 def _labelled(case: Case) -> bool:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from tandem_contract.errors import TandemError
 
-from tandem.cost.prices import NotPriced, PriceTable, Unavailable
+from tandem.cost.prices import NoPrice, PriceTable
 
 from .shapes import SHAPES, ModelShape
 
@@ -304,7 +304,7 @@ def choose(need: MemoryEstimate, table: PriceTable, *, at_least_gb: float | None
     for name in fitting:
         try:
             row = table.price("AmazonSageMaker", f"training:{name}")
-        except (NotPriced, Unavailable):
+        except NoPrice:
             continue
         choices.append(Choice(name, INSTANCES[name], row.usd))
     if not choices:

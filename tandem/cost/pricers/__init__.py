@@ -6,10 +6,9 @@ A type that is neither in `PRICERS` nor in `FREE` is NOT PRICED.
 from fnmatch import fnmatchcase
 from functools import cache
 
-from .. import usage
 from ..bill import Bill, Pricer
 from ..model import Resource
-from . import compute, functions, monitoring, network, sagemaker, search, security, storage
+from . import compute, functions, monitoring, network, parameters, sagemaker, search, security, storage
 
 
 def cloud_control(resource: Resource, bill: Bill) -> None:
@@ -30,7 +29,7 @@ PRICERS: dict[str, Pricer] = {
     **network.PRICERS,
     **monitoring.PRICERS,
     **security.PRICERS,
-    "aws:ssm/parameter:Parameter": usage.parameter,
+    **parameters.PRICERS,
     "aws:cloudcontrol/resource:Resource": cloud_control,
 }
 

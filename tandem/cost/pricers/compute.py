@@ -3,7 +3,8 @@
 from datetime import date
 
 from ..bill import Bill, Pricer
-from ..model import NotKnown, Number, Resource
+from ..model import Number, Resource
+from ..prices import NotPriced
 from .inputs import count, number, text
 
 SERVICE = "AmazonEC2"
@@ -63,7 +64,7 @@ def cluster(resource: Resource, bill: Bill) -> None:
     try:
         minor = int(version.removeprefix("1."))
     except ValueError as error:
-        raise NotKnown(f"version is {version!r}, not one as '1.35'") from error
+        raise NotPriced(f"version is {version!r}, not one as '1.35'") from error
     left = STANDARD_SUPPORT.get(minor)
     if resource.get("upgradePolicy.supportType") == "STANDARD":
         bill.note(f"AWS upgrades Kubernetes {version} by itself when its standard support ends")

@@ -3,10 +3,10 @@
 import re
 from decimal import Decimal
 
-from ..bill import HOURS_A_MONTH, Bill, Pricer
+from ..bill import Bill, Pricer
 from ..model import Number, Resource
+from ..units import HOURS_A_MONTH, MILLION
 
-MILLION = Decimal(1_000_000)
 # Lambda keeps five long polls of up to 20 s at an empty SQS queue and they bill as requests (Lambda developer guide,
 # "Using Lambda with Amazon SQS"). It's computed, not measured; `maximumConcurrency` doesn't lower it.
 POLLERS = 5

@@ -1,33 +1,36 @@
 """Price rows, each with source and date, and their loader. The keys are in `docs/prices.md`.
 
-Three answers, never mixed up: a price; `Unavailable`, AWS doesn't offer it there; `NotPriced`, nobody has looked.
+Three answers, never mixed up: a price; `NotOffered`, AWS doesn't sell it there; `NotPriced`, nobody has looked.
 """
 
 import difflib
 import functools
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tandem_contract.checks import Checks
+from tandem_contract.errors import TandemError
+
 FOLDER = Path(__file__).parent
 REQUIRED = ("service", "key", "region", "unit", "usd", "tier", "source", "read_at")
 OPTIONAL = ("sku",)
 
 
-class NotPriced(LookupError):
-    """There is no row for it. It costs something all the same: never take it for zero."""
+class NoPrice(TandemError):
+    """It has no price, for one of two reasons. Never take it for zero."""
 
 
-class Unavailable(LookupError):
+class NotPriced(NoPrice):
+    """Its price can't be told, or nobody has looked; it costs something all the same."""
+
+
+class NotOffered(NoPrice):
     """AWS doesn't sell it in the region, by a dated row that says so."""
-
-
-class PriceTableError(ValueError):
-    """A price file can't be used; the text lists every mistake in it."""
 
 
 class Tier(NamedTuple):
@@ -79,10 +82,10 @@ class PriceTable:
     def price(self, service: str, key: str, amount: Decimal | int | None = None) -> Row:
         """The row that prices the last unit of a month's `amount`, or without one the first paid unit.
 
-        Raises `NotPriced` if there is no row for it, `Unavailable` if AWS doesn't offer it here.
+        Raises `NotPriced` if there is no row for it, `NotOffered` if AWS doesn't offer it here.
         """
         if reason := self._absent.get((service, key)):
-            raise Unavailable(f"AWS doesn't offer {service} {key} in {self.region} ({reason})")
+            raise NotOffered(f"AWS doesn't offer {service} {key} in {self.region} ({reason})")
         rows = self._rows.get((service, key))
         if rows is None:
             near = difflib.get_close_matches(key, [known for of, known in self._rows if of == service], n=3, cutoff=0.5)
@@ -121,10 +124,10 @@ class PriceTable:
 
 @functools.cache
 def load(region: str) -> PriceTable:
-    """The price table of a region; raises `PriceTableError` if there is none or it has mistakes."""
+    """The price table of a region; raises `TandemError` if there is none or it has mistakes."""
     path = FOLDER / f"{region}.json"
     if path.parent != FOLDER or not path.is_file():
-        raise PriceTableError(f"there are no prices for region {region!r}; regions with prices: {', '.join(regions())}")
+        raise TandemError(f"there are no prices for region {region!r}; regions with prices: {', '.join(regions())}")
     return read(path)
 
 
@@ -134,35 +137,64 @@ def regions() -> list[str]:
 
 
 def read(path: Path) -> PriceTable:
-    """Read the price table `<region>.json`; raises `PriceTableError` with every mistake in it."""
+    """Read the price table `<region>.json`; raises `TandemError`, with every mistake in it."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"), parse_float=Decimal, parse_int=Decimal)
     except (OSError, ValueError) as error:
-        raise PriceTableError(f"{path.name}: can't be read ({error})") from error
+        raise TandemError(f"{path.name}: can't be read ({error}).") from error
     if not isinstance(content, list):
-        raise PriceTableError(f"{path.name}: not a list of rows")
-    mistakes: list[str] = []
+        raise TandemError(f"{path.name}: is not a list of rows.")
+    checks = Checks()
     rows: list[Row] = []
     absent: dict[tuple[str, str], str] = {}
-    ends: dict[tuple[str, str], Decimal | None] = {}
     for number, entry in enumerate(content, start=1):
-        if found := _mistakes(entry, path.stem):
-            mistakes += [f"row {number}: {mistake}" for mistake in found]
+        before = len(checks.mistakes)
+        _check_row(entry, path.stem, f"row {number}", checks)
+        if len(checks.mistakes) > before:
             continue
         if entry["usd"] is None:
             absent[entry["service"], entry["key"]] = f"{entry['source']}, {entry['read_at']}"
             continue
         tier = entry["tier"] and Tier(entry["tier"]["from"], entry["tier"]["to"])
         rows.append(Row(**entry | {"tier": tier}))
+    _check_tiers(rows, absent, checks)
+    checks.finish(path.name)
+    return PriceTable(path.stem, rows, absent)
+
+
+def _check_row(entry: Any, region: str, row: str, checks: Checks) -> None:
+    if not isinstance(entry, dict):
+        return checks.refuse(row, entry, "a JSON object", "docs/prices.md has the fields.")
+    checks = checks.at(f"{row}, {entry.get('service')} {entry.get('key')}")
+    for field in REQUIRED:
+        if field not in entry:
+            checks.missing(field, "docs/prices.md says what it holds.")
+    checks.known(entry, REQUIRED + OPTIONAL, "a field")
+    for field in ("service", "key", "unit", "source", "sku"):
+        if field in entry:
+            checks.text(field, entry[field])
+    if entry.get("region", region) != region:
+        checks.refuse("region", entry["region"], f"{region}, as the file is called", "Move the row to its file.")
+    usd = entry.get("usd")
+    if usd is not None and not (isinstance(usd, Decimal) and usd >= 0):
+        checks.refuse("usd", usd, "a price", "Write null for what AWS doesn't offer.")
+    try:
+        _day(entry.get("read_at", "2026-01-01"))
+    except (TypeError, ValueError):
+        checks.refuse("read_at", entry["read_at"], "a day as 2026-11-22, a month as 2026-11", "Say when it was read.")
+    tier = entry.get("tier")
+    if tier is not None and not _is_tier(tier):
+        checks.refuse("tier", tier, '{"from": amount, "to": amount or null}', "Write null where there are no tiers.")
+
+
+def _check_tiers(rows: Iterable[Row], absent: Collection[tuple[str, str]], checks: Checks) -> None:
+    ends: dict[tuple[str, str], Decimal | None] = {}
     for row in sorted(rows, key=_place):
         name, start = (row.service, row.key), row.tier.start if row.tier else Decimal(0)
         last = ends.get(name, Decimal(0))
         if name in absent or last is None or (name in ends and start < last):
-            mistakes.append(f"two rows for {row.service} {row.key} at {start} {row.unit}: keep the one that is right")
+            checks.add(f"{row.service} {row.key}", f"has two rows at {start} {row.unit}", "Keep the one that is right.")
         ends[name] = row.tier.end if row.tier else None
-    if mistakes:
-        raise PriceTableError(f"{path.name}: " + "; ".join(mistakes))
-    return PriceTable(path.stem, rows, absent)
 
 
 def _place(row: Row) -> tuple[str, str, Decimal]:
@@ -171,30 +203,6 @@ def _place(row: Row) -> tuple[str, str, Decimal]:
 
 def _day(text: str) -> date:
     return date.fromisoformat(text if len(text) > len("2026-11") else f"{text}-01")
-
-
-def _mistakes(entry: Any, region: str) -> list[str]:
-    if not isinstance(entry, dict):
-        return ["not a JSON object"]
-    name = f"{entry.get('service')} {entry.get('key')}: "
-    mistakes = [f"{name}{field!r} is missing" for field in REQUIRED if field not in entry]
-    mistakes += [f"{name}unknown field {field!r}" for field in entry if field not in REQUIRED + OPTIONAL]
-    for field in ("service", "key", "unit", "source", "sku"):
-        if field in entry and not (isinstance(entry[field], str) and entry[field].strip()):
-            mistakes.append(f"{name}{field!r} is {entry[field]!r}, not a text")
-    if entry.get("region", region) != region:
-        mistakes.append(f"{name}'region' is {entry['region']!r}, not the file's")
-    usd = entry.get("usd")
-    if usd is not None and not (isinstance(usd, Decimal) and usd >= 0):
-        mistakes.append(f"{name}'usd' is {usd!r}, neither a price nor null (not offered)")
-    try:
-        _day(entry.get("read_at", "2026-01-01"))
-    except (TypeError, ValueError):
-        mistakes.append(f"{name}'read_at' is {entry['read_at']!r}, not a day as 2026-11-22 or a month as 2026-11")
-    tier = entry.get("tier")
-    if tier is not None and not _is_tier(tier):
-        mistakes.append(f'{name}\'tier\' is {tier!r}: give null or {{"from": amount, "to": amount or null}}')
-    return mistakes
 
 
 def _is_tier(tier: Any) -> bool:

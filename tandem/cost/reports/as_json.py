@@ -5,11 +5,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from tandem.reporting.money import plain
+
 from ..gates import Gate
 from ..model import Number, Resource
 from ..prices import Row
 from ..summary import Figure, Figures, Gap, Group, Summary
-from .amounts import plain
 
 VERSION = 1
 """Of the schema: it changes when a reader of the last one would break."""

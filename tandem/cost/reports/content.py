@@ -4,10 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
+from tandem.reporting.money import digits, money, signed
+from tandem.reporting.tables import Table
+
 from ..gates import Gate
 from ..model import Number
 from ..summary import Figure, Figures, Gap, Group, Summary
-from . import amounts
 
 TITLES = {
     Number.IDLE: "Idle floor, a month",
@@ -22,15 +24,16 @@ SHORT = {
     Number.QUERIES: "1,000 queries",
 }
 NAMES = 5  # of resources of which the same is said
+NONE, OPEN = "none", "?"
+CODE = ("resource", "type", "component", "usage of", "assumption", "gate", "resources")
+"""Columns of names."""
 
 
 class Section(NamedTuple):
-    """A table. Cells of `right` columns are amounts."""
+    """A table with a title."""
 
     title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    right: tuple[int, ...] = ()
+    table: Table
     more: int = 0
     """How many rows were left out."""
     folded: bool = False
@@ -40,8 +43,8 @@ class Section(NamedTuple):
 def sections(summary: Summary, gates: Sequence[Gate], folded: int | None, listed: int | None) -> list[Section]:
     """All that there is to say, the numbers first: `folded` rows of each folded list, `listed` of the other lists."""
     found = [
-        Section("", ("", "before", "after", "delta"), tuple(_numbers(summary.figures)), (1, 2, 3)),
-        Section("Gates", ("gate", "", "what came of it"), tuple((g.key, g.state, g.text) for g in gates)),
+        _cut("", ("", "before", "after", "delta"), _numbers(summary.figures), None, (1, 2, 3)),
+        _cut("Gates", ("gate", "", "what came of it"), ((g.key, g.state, g.text) for g in gates), None),
         _cut("NOT OFFERED in the region", _GAP, map(_gap, summary.not_offered), listed),
         _cut("NOT PRICED", _GAP, map(_gap, summary.not_priced), listed),
         _cut("NOT UNDERSTOOD in the preview", ("",), ((problem,) for problem in summary.problems), listed),
@@ -55,14 +58,14 @@ def sections(summary: Summary, gates: Sequence[Gate], folded: int | None, listed
         _cut("Priced by assumptions about usage", _GROUP, _groups(summary.usage_assumed), folded, folds=True),
         _cut("Free, and why", _GROUP, _groups(summary.free), folded, folds=True),
     ]
-    return [section for section in found if section.rows or section.more]
+    return [section for section in found if section.table.rows or section.more]
 
 
 def facts(summary: Summary) -> list[str]:
     """The sentences under the numbers."""
     said = []
     if summary.forgotten:
-        said.append(f"Forgetting it costs {amounts.money(summary.forgotten_usd)} a day.")
+        said.append(f"Forgetting it costs {money(summary.forgotten_usd)} a day.")
     cover = summary.coverage
     said.append(
         f"{cover.resources:,} resources: {cover.priced:,} priced, {cover.usage_assumed:,} usage-assumed, "
@@ -99,13 +102,37 @@ def _cut(
 ) -> Section:
     every = tuple(rows)
     kept = every[:limit]
-    return Section(title, columns, kept, right, len(every) - len(kept), folds)
+    names = tuple(place for place, column in enumerate(columns) if column in CODE)
+    return Section(title, Table(columns, kept, right, names), len(every) - len(kept), folds)
 
 
 def _numbers(figures: Figures) -> Iterable[tuple[str, ...]]:
     for number, title in TITLES.items():
         figure = figures[number]
-        yield title, amounts.before(figure), amounts.after(figure), amounts.delta(figure)
+        yield title, _before(figure), _after(figure), _delta(figure)
+
+
+def _before(figure: Figure) -> str:
+    """What it was; `+ ?`: something NOT PRICED comes on top."""
+    return _side(figure.before, figure.before_open)
+
+
+def _after(figure: Figure) -> str:
+    """What it will be."""
+    return _side(figure.after, figure.after_open)
+
+
+def _side(usd: Decimal | None, is_open: bool) -> str:
+    if usd is None:
+        return OPEN if is_open else NONE
+    return money(usd) + (" + ?" if is_open else "")
+
+
+def _delta(figure: Figure) -> str:
+    """By how much it moves; `± ?`: something NOT PRICED moves as well."""
+    if figure.delta is None:
+        return OPEN if figure.delta_open else NONE
+    return signed(figure.delta) + (" ± ?" if figure.delta_open else "")
 
 
 def _gap(gap: Gap) -> tuple[str, ...]:
@@ -113,7 +140,7 @@ def _gap(gap: Gap) -> tuple[str, ...]:
 
 
 def _by(deltas: Mapping[Number, Decimal]) -> str:
-    return ", ".join(f"{SHORT[number]} {amounts.signed(usd)}" for number, usd in deltas.items() if usd) or "no number"
+    return ", ".join(f"{SHORT[number]} {signed(usd)}" for number, usd in deltas.items() if usd) or "no number"
 
 
 def _assumptions(summary: Summary) -> Iterable[tuple[str, ...]]:
@@ -123,7 +150,7 @@ def _assumptions(summary: Summary) -> Iterable[tuple[str, ...]]:
 
 
 def _value(value: object) -> str:
-    return amounts.NONE if value is None else str(value)
+    return NONE if value is None else str(value)
 
 
 def _by_assumptions(summary: Summary) -> Iterable[tuple[str, ...]]:
@@ -144,24 +171,24 @@ def _components(summary: Summary) -> Iterable[tuple[str, ...]]:
             for number, figure in component.figures.items()
             if number is not Number.IDLE and (figure.before is not None or figure.after is not None)
         ]
-        yield component.name, amounts.before(idle), amounts.after(idle), amounts.delta(idle), "; ".join(others)
+        yield component.name, _before(idle), _after(idle), _delta(idle), "; ".join(others)
 
 
 def _way(figure: Figure) -> str:
-    before, after = amounts.before(figure), amounts.after(figure)
-    return after if before in (after, amounts.NONE) else f"{before} -> {after}"
+    before, after = _before(figure), _after(figure)
+    return after if before in (after, NONE) else f"{before} -> {after}"
 
 
 def _basis(summary: Summary) -> Iterable[tuple[str, ...]]:
     for resource, charge in summary.basis:
         times = " x" if charge.unit[:1].isdigit() else ""  # 0.657 x 1M requests
-        quantity = f"{amounts.digits(charge.quantity)}{times} {charge.unit}"
-        usd = amounts.money(charge.usd)
+        quantity = f"{digits(charge.quantity)}{times} {charge.unit}"
+        usd = money(charge.usd)
         yield SHORT[charge.number], resource.name, charge.what, quantity, usd, "assumed" if charge.assumed else ""
 
 
 def _forgotten(summary: Summary) -> Iterable[tuple[str, ...]]:
-    return ((resource.name, amounts.money(usd)) for resource, usd in summary.forgotten)
+    return ((resource.name, money(usd)) for resource, usd in summary.forgotten)
 
 
 def _groups(groups: Iterable[Group]) -> Iterable[tuple[str, ...]]:

@@ -2,17 +2,15 @@
 
 from collections.abc import Sequence
 
+from tandem.reporting.escape import code, inert
+
 from ..gates import Gate
 from ..summary import Summary
 from .content import Section, facts, sections
-from .escape import inert
 
 LIMIT = 64_000
 """Characters; GitHub takes 65,536."""
 FOLDED, LISTED = 60, 200  # rows of a list, if there is room
-CELL = 300
-_NAMES = ("resource", "type", "component", "usage of", "assumption", "gate", "resources")
-_CODE = str.maketrans({"`": "'", "|": "\\|"})
 
 
 def marker(stack: str) -> str:
@@ -35,13 +33,13 @@ def markdown(summary: Summary, gates: Sequence[Gate] = ()) -> str:
 
 def _render(summary: Summary, gates: Sequence[Gate], found: Sequence[Section]) -> str:
     numbers, *rest = found
-    where = f", {_text(summary.region)}" if summary.region else ""
+    where = f", {inert(summary.region)}" if summary.region else ""
     parts = [
         marker(summary.stack),
-        f"### Cost of {_code(summary.stack)}{where}",
-        f"{_mark(summary, gates)} {_text(summary.verdict.text)}",
-        _table(numbers),
-        "\n".join(f"- {_text(fact)}" for fact in facts(summary)),
+        f"### Cost of {code(summary.stack)}{where}",
+        f"{_mark(summary, gates)} {inert(summary.verdict.text)}",
+        numbers.table.markdown(),
+        "\n".join(f"- {inert(fact)}" for fact in facts(summary)),
         *map(_section, rest),
     ]
     return "\n\n".join(parts) + "\n"
@@ -59,29 +57,6 @@ def _mark(summary: Summary, gates: Sequence[Gate]) -> str:
 def _section(section: Section) -> str:
     more = f"\n\nand {section.more:,} more (`tandem cost --format json` has them all)" if section.more else ""
     if not section.folded:
-        return f"**{section.title}**\n\n{_table(section)}{more}"
-    count = len(section.rows) + section.more
-    return f"<details><summary>{section.title} ({count:,})</summary>\n\n{_table(section)}{more}\n\n</details>"
-
-
-def _table(section: Section) -> str:
-    # Names are code, so that nothing in them is markup; amounts and sentences aren't.
-    coded = [column in _NAMES for column in section.columns]
-    rows = [
-        [_code(cell) if code else _text(cell) for cell, code in zip(row, coded, strict=True)] for row in section.rows
-    ]
-    rule = ["--:" if place in section.right else "---" for place in range(len(section.columns))]
-    return "\n".join("| " + " | ".join(row) + " |" for row in (section.columns, rule, *rows))
-
-
-def _clip(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= CELL else line[: CELL - 1] + "…"
-
-
-def _code(text: str) -> str:
-    return f"`{_clip(text).translate(_CODE)}`" if text.strip() else ""
-
-
-def _text(text: str) -> str:
-    return inert(_clip(text))
+        return f"**{section.title}**\n\n{section.table.markdown()}{more}"
+    count = len(section.table.rows) + section.more
+    return f"<details><summary>{section.title} ({count:,})</summary>\n\n{section.table.markdown()}{more}\n\n</details>"

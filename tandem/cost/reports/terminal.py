@@ -1,5 +1,6 @@
 """The estimate as plain text with aligned columns."""
 
+import textwrap
 from collections.abc import Sequence
 
 from ..gates import Gate
@@ -23,15 +24,4 @@ def _section(section: Section) -> str:
 
 
 def _table(section: Section) -> str:
-    header = [section.columns] if any(section.columns) else []
-    rows = [[" ".join(cell.split()) for cell in row] for row in (*header, *section.rows)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join("  " + _line(row, widths, section.right) for row in rows)
-
-
-def _line(row: Sequence[str], widths: Sequence[int], right: Sequence[int]) -> str:
-    cells = (
-        cell.rjust(width) if place in right else cell.ljust(width)
-        for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-    )
-    return "  ".join(cells).rstrip()
+    return textwrap.indent(section.table.text(), "  ")

@@ -1,17 +1,17 @@
 """What the reports say, whatever they are written in: names of metrics, findings, failures, prices."""
 
-import html
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from tandem.cost.reports.amounts import money
+from tandem_contract.errors import TandemError
+
+from tandem.reporting.money import money
 
 from ..comparison import Difference, left_out
 from ..runs import Measured, Run
 
 MOST = 6
-"""Runs in a report: as many as there are marks that are told apart."""
+"""Runs in a report: as many as there are colours that are told apart."""
 FEW = 30
 """Questions below which we warn. A percentile interval has the normal quantile and the divisor n: about 6 % narrower
 than Student's at 30, 18 % at 10."""
@@ -39,37 +39,19 @@ METRICS = {
     },
 }
 _NAMES = {metric: names for group in METRICS.values() for metric, names in group.items()}
-# Neither HTML nor XML holds them, nor does UTF-8 the surrogates.
-_UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
 def check(runs: Sequence[Run]) -> None:
-    """Raises `ValueError` for runs that one report can't show."""
+    """Raises `TandemError` for runs that one report can't show."""
     if not 1 <= len(runs) <= MOST:
-        raise ValueError(f"{len(runs)} runs: a report shows 1 to {MOST}")
+        raise TandemError(f"{len(runs)} runs: a report shows 1 to {MOST}")
     names = Counter(run.name for run in runs)
     if twice := [name for name, count in names.items() if count > 1]:
-        raise ValueError(f"more than one run is named {listed(twice)}: a report tells runs by their names")
+        raise TandemError(f"more than one run is named {listed(twice)}: a report tells runs by their names")
     if others := [run.name for run in runs if run.digest != runs[0].digest]:
-        raise ValueError(
+        raise TandemError(
             f"{listed(others)} answered other questions than {runs[0].name}: a report shows one question set"
         )
-
-
-def escape(text: str) -> str:
-    """Text in which nothing is markup; signs that a page can't hold become U+FFFD."""
-    return html.escape(fit(text))
-
-
-def fit(text: str) -> str:
-    """The text without signs that a page can't hold."""
-    return _UNFIT.sub("\ufffd", text)
-
-
-def clipped(text: str, length: int) -> str:
-    """One line of at most so many characters, the last a … if there are more."""
-    line = " ".join(text.split())
-    return line if len(line) <= length else line[: length - 1].rstrip() + "…"
 
 
 def listed(texts: Sequence[str]) -> str:

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from tandem.cost.reports.escape import inert
+from tandem.reporting.escape import inert
+from tandem.reporting.tables import Table
 
 from ..comparison import Difference
 from ..runs import Run
@@ -11,9 +12,7 @@ from .content import (
     NOT_MEASURED,
     cautions,
     check,
-    clipped,
     findings,
-    fit,
     heading,
     listed,
     lost,
@@ -27,8 +26,6 @@ from .content import (
     spoke,
 )
 
-CELL = 300
-
 
 def render(runs: Sequence[Run], differences: Mapping[str, list[Difference]]) -> str:
     """The findings, and a table of what was measured, how that differs from the first run, and the price.
@@ -38,14 +35,14 @@ def render(runs: Sequence[Run], differences: Mapping[str, list[Difference]]) -> 
     check(runs)
     first, *others = runs
     parts = [
-        f"### Evaluation of {_text(listed([run.name for run in runs]))}",
+        f"### Evaluation of {inert(listed([run.name for run in runs]))}",
         f"{question_set(first)}; digest {first.digest[:12]}",
         _list([*findings(runs, differences), *cautions(runs, differences)]),
-        _table(["Metric", *(run.name for run in runs)], _values(runs)),
+        Table(["Metric", *(run.name for run in runs)], _values(runs)).markdown(),
     ]
     if any(differences[run.name] for run in others):
         names = ["Metric", *(run.name for run in others)]
-        parts += [f"**Differences from {_text(first.name)}**", _table(names, _differences(runs, differences))]
+        parts += [f"**Differences from {inert(first.name)}**", Table(names, _differences(runs, differences)).markdown()]
     parts += [_list([reason for run in others for reason in not_compared(first, run)])]
     parts += ["**Price of 1,000 questions**", _list([_price(run) for run in runs])]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -87,14 +84,4 @@ def _price(run: Run) -> str:
 
 
 def _list(lines: Sequence[str]) -> str:
-    return "\n".join(f"- {_text(line)}" for line in lines)
-
-
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    rule = ["---"] * len(heads)
-    cells = [[_text(cell) for cell in row] for row in (heads, *rows)]
-    return "\n".join("| " + " | ".join(row) + " |" for row in (cells[0], rule, *cells[1:]))
-
-
-def _text(text: str) -> str:
-    return inert(clipped(fit(text), CELL))
+    return Table(("",), [(line,) for line in lines]).markdown()

@@ -12,7 +12,7 @@ from tandem_contract.checks import Checks
 from tandem_contract.envelope import RunEnvelope
 from tandem_contract.errors import TandemError
 
-from tandem.cost.prices import NotPriced, PriceTable, Unavailable, load
+from tandem.cost.prices import NoPrice, PriceTable, load
 from tandem.cost.run_price import run_price
 from tandem.finetuning.dataset.store import DataSetVersion
 from tandem.finetuning.shapes import ModelShape
@@ -66,7 +66,7 @@ def preflight(
             checkpoint_gb=KEPT_CHECKPOINTS * Decimal(str(size.checkpoint)),
             expected_seconds=seconds,
         )
-    except (NotPriced, Unavailable) as error:
+    except NoPrice as error:
         checks.add("tandem:trainingInstance", str(error), "Choose another one, or another region.")
     except TandemError as error:  # it can't be sized
         checks.add("memory", "can't be estimated", f"{error}.")

@@ -12,7 +12,7 @@ from tandem_contract.envelope import RunEnvelope
 from tandem_contract.errors import TandemError
 from tandem_contract.run_record import Run
 
-from tandem.cost.prices import NotPriced, PriceTableError, Unavailable, load
+from tandem.cost.prices import NoPrice, load
 from tandem.finetuning.dataset.store import DataSetVersion
 
 from .base import RUNNING, SUCCEEDED, TRAINING, Backend, Job, Plan, Status
@@ -59,9 +59,9 @@ class SageMaker(Backend):
                 table = load(self._client("sagemaker").meta.region_name)
                 row = table.price("AmazonSageMaker", f"training:{job.instance_type}")
                 total += Decimal(job.seconds * job.instances) * (row.usd or Decimal(0)) / 3600
-        except (NotPriced, Unavailable):
+        except NoPrice:
             return None, "an instance is NOT PRICED"
-        except PriceTableError as error:
+        except TandemError as error:
             return None, str(error)
         return total, "of instances' time"
 

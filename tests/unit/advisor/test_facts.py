@@ -3,8 +3,9 @@
 from decimal import Decimal
 
 import pytest
+from tandem_contract.errors import Mistakes, TandemError
 
-from tandem.advisor.facts import FIELDS, Facts, FactsError, Interval, facts_of, read
+from tandem.advisor.facts import FIELDS, Facts, Interval, facts_of, read
 from tests.support.recorder import ROOT
 
 WHOLE = """
@@ -48,7 +49,7 @@ def test_without_documents_nothing_changes():
 
 
 def test_all_mistakes_at_once():
-    with pytest.raises(FactsError) as error:
+    with pytest.raises(Mistakes) as error:
         facts_of(
             {
                 "knowlege_changes": "daily",
@@ -71,43 +72,46 @@ def test_all_mistakes_at_once():
             }
         )
     head, *lines = str(error.value).splitlines()
-    assert head == "17 mistakes"
-    assert [line.strip() for line in lines] == [
-        "knowlege_changes is unknown: did you mean knowledge_changes?",
-        "7 is unknown: there are knowledge_changes, corpus_pages, citations, format, latency_seconds, "
-        "questions_a_month, labelled_rows, privacy, hosted_model, endpoint_instance, measured",
-        "knowledge_changes is 'sometimes': give one of never, yearly, monthly, weekly, daily, hourly",
-        "corpus_pages is -1: give a whole number of pages, 0 or more",
-        "citations is 'yes': give true or false",
-        "format is False: give one of none, some, strict",
-        "latency_seconds is 0: give a number of seconds, more than 0",
-        "questions_a_month is 1.5: give a whole number of questions, 0 or more",
-        "labelled_rows is True: give a whole number of rows, 0 or more",
-        "privacy is ['account']: give one of hosted, account, own-weights",
-        "hosted_model is ' ': give the name of a model in the price rows",
-        "endpoint_instance is 5: give an instance type in the price rows",
-        "measured.correctnes is unknown: did you mean correctness?",
-        "measured.correctness.RAG is unknown: there are base, rag, tuned, hybrid",
-        "measured.correctness.base is 0.4: give {value: , low: , high: } from 0 to 1, low the least and high the most",
-        "measured.correctness.rag is {'value': 0.9, 'low': 0.95, 'high': 1}: "
-        "give {value: , low: , high: } from 0 to 1, low the least and high the most",
-        "measured.format_adherence is []: give a mapping of base, rag, tuned, hybrid",
+    assert head == "What is known has 17 mistakes:"
+    interval = "is not allowed ({value: , low: , high: } from 0 to 1). low is the least of the three, high the most."
+    whole = "from 0 to 1000000000000). Give what is to be expected."
+    assert [line.removeprefix("  - ") for line in lines] == [
+        "knowlege_changes: is not a fact. Did you mean `knowledge_changes`?",
+        "7: is not a fact. Known here: knowledge_changes, corpus_pages, citations, format, latency_seconds, "
+        "questions_a_month, labelled_rows, privacy, hosted_model, endpoint_instance, measured.",
+        "knowledge_changes: 'sometimes' is not allowed (never, yearly, monthly, weekly, daily, hourly). "
+        "Choose never or yearly or monthly or weekly or daily or hourly.",
+        f"corpus_pages: -1 is not allowed (a whole number of pages {whole}",
+        "citations: 'yes' is not allowed (true or false). Write it without quotes.",
+        "format: false is not allowed (none, some, strict). Choose none or some or strict.",
+        "latency_seconds: 0 is not allowed (a number of seconds from 0.001 to 1000000000000). "
+        "Give the longest that may be waited.",
+        f"questions_a_month: 1.5 is not allowed (a whole number of questions {whole}",
+        f"labelled_rows: true is not allowed (a whole number of rows {whole}",
+        'privacy: ["account"] is not allowed (hosted, account, own-weights). Did you mean `account`?',
+        "hosted_model: ' ' is not allowed (the name of a model in the price rows). docs/prices.md has them.",
+        "endpoint_instance: 5 is not allowed (an instance type in the price rows). docs/prices.md has them.",
+        "measured.correctnes: is not a metric. Did you mean `correctness`?",
+        "measured.correctness.RAG: is not a target. Known here: base, rag, tuned, hybrid.",
+        f"measured.correctness.base: 0.4 {interval}",
+        f'measured.correctness.rag: {{"value": 0.9, "low": 0.95, "high": 1}} {interval}',
+        "measured.format_adherence: [] is not a mapping of keys to values. Give a mapping of base, rag, tuned, hybrid.",
     ]
 
 
 def test_facts_that_contradict_each_other():
-    with pytest.raises(FactsError) as error:
+    with pytest.raises(Mistakes) as error:
         facts_of({"corpus_pages": 0, "knowledge_changes": "daily", "citations": True})
     assert str(error.value).splitlines() == [
-        "2 mistakes",
-        "  knowledge_changes is daily and corpus_pages 0: give the pages of what changes, or never",
-        "  citations is true and corpus_pages 0: give the pages to cite, or false",
+        "What is known has 2 mistakes:",
+        "  - knowledge_changes: is daily, and corpus_pages 0. Give the pages, or never.",
+        "  - citations: is true, and corpus_pages 0. Give the pages to cite, or false.",
     ]
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 10**13])
 def test_numbers_that_are_none(value):
-    with pytest.raises(FactsError):
+    with pytest.raises(Mistakes):
         facts_of({"latency_seconds": value})
 
 
@@ -117,12 +121,12 @@ def test_numbers_that_are_none(value):
 )
 def test_files_that_hold_no_facts(tmp_path, content, said):
     (tmp_path / "facts.yaml").write_text(content)
-    with pytest.raises(FactsError, match=said):
+    with pytest.raises(TandemError, match=said):
         read(tmp_path / "facts.yaml")
 
 
 def test_a_file_that_is_not_there(tmp_path):
-    with pytest.raises(FactsError, match="can't be read"):
+    with pytest.raises(match="can't be read"):
         read(tmp_path / "facts.yaml")
 
 

@@ -4,10 +4,11 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from tandem_contract.errors import Mistakes
 
 from tandem.advisor.advice import way_of
 from tandem.advisor.costs import Way
-from tandem.advisor.facts import FactsError, Interval, facts_of
+from tandem.advisor.facts import Interval, facts_of
 from tandem.advisor.measured import with_runs
 from tests.support.evaluation_runs import at, sample, without
 
@@ -51,21 +52,21 @@ def test_every_run_that_cannot_be_taken_is_told():
         "best": RUNS["rag"],
         "hybrid": without(RUNS["hybrid"], "token_f1", "format_adherence"),
     }
-    with pytest.raises(FactsError) as caught:
+    with pytest.raises(Mistakes) as caught:
         with_runs(facts_of({"measured": given}), runs)
     said = str(caught.value)
-    assert "--run base=base: the file has measured.correctness.base too" in said
-    assert "--run rag=tuned: the run asked a model alone (bedrock)" in said
-    assert "--run tuned=hybrid: the run asked a stack" in said
-    assert "--run best=rag: there is no target 'best'; there are base, rag, tuned, hybrid" in said
-    assert "--run hybrid=hybrid: it has neither token_f1 nor format_adherence" in said
+    assert "base=base: the file has measured.correctness.base too" in said
+    assert "rag=tuned: the run asked a model alone (bedrock)" in said
+    assert "tuned=hybrid: the run asked a stack" in said
+    assert "best=rag: there is no target 'best'. Name base, rag, tuned, hybrid." in said
+    assert "hybrid=hybrid: it has neither token_f1 nor format_adherence" in said
 
 
 @pytest.mark.faults
 def test_runs_that_do_not_compare_are_refused():
     other = replace(RUNS["rag"], digest="0" * 64)
-    with pytest.raises(FactsError, match="rag answered other questions than base"):
+    with pytest.raises(Mistakes, match="rag answered other questions than base"):
         with_runs(FACTS, {"base": RUNS["base"], "rag": other})
     form = replace(RUNS["rag"], settings=RUNS["rag"].settings | {"format": {"regex": ".*"}})
-    with pytest.raises(FactsError, match=r"format_adherence of rag doesn't compare with that of base: .*--format"):
+    with pytest.raises(Mistakes, match=r"format_adherence of rag doesn't compare with that of base: .*--format"):
         with_runs(FACTS, {"base": RUNS["base"], "rag": form})

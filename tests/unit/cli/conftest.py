@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import chat_api
+from tests.support.eval_command import lines, say
 from tests.support.query_api import Api, serve
 
 FAKE_PULUMI = """#!/bin/sh
@@ -58,3 +60,26 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, api: Api) -> Projec
     project = Project(folder)
     project.pulumi_says(json.dumps({"queryUrl": api.url, "documentsBucket": "docs", "ledgerTable": "ledger"}))
     return project
+
+
+@pytest.fixture
+def folder(project) -> Path:
+    """The folder that the commands run in."""
+    return project.folder / "deep" / "inside"
+
+
+@pytest.fixture
+def questions(folder) -> Path:
+    """A set of two questions."""
+    return lines(
+        folder / "set.jsonl",
+        {"id": "price", "question": "What does a bunk cost?", "document": "a.md", "reference": "34 francs"},
+        {"id": "wifi", "question": "What is the password?", "document": None},
+    )
+
+
+@pytest.fixture
+def chat() -> Iterator[chat_api.Chat]:
+    """A model behind an OpenAI-compatible URL."""
+    with chat_api.serve(say) as state:
+        yield state

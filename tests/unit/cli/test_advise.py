@@ -37,7 +37,7 @@ def test_the_region_decides_the_prices(facts):
 def test_a_file_with_mistakes_exits_with_2(facts):
     facts.write_text("format: loose\nprivcy: hosted\n")
     said = run(facts, code=2)
-    assert "2 mistakes" in said and "did you mean privacy?" in said and "none, some, strict" in said
+    assert "2 mistakes" in said and "Did you mean `privacy`?" in said and "none, some, strict" in said
 
 
 def test_a_file_that_is_missing_exits_with_2(tmp_path):

@@ -120,7 +120,7 @@ def test_bad_input_exits_with_2(arguments, text, says):
 @pytest.mark.faults
 def test_a_bad_gate_file_is_said_before_anything_is_previewed(project):
     path = gates(project.folder, "max_idle_flor: 3")
-    assert "did you mean max_idle_floor?" in run("--gates", path, code=2)
+    assert "Did you mean `max_idle_floor`?" in run("--gates", path, code=2)
     assert not (project.folder / "pulumi-arguments").exists()
 
 

@@ -1,15 +1,15 @@
 """`tandem eval` against models, endpoints and stacks on loopback."""
 
 import json
-from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from tandem.cli.main import app
 from tandem.evaluation.runs import load
-from tests.support import aws_api, chat_api
+from tests.support import aws_api
 from tests.support.chat_api import completion
+from tests.support.eval_command import lines, say
 from tests.support.query_api import answer
 
 NOVA, TITAN = "amazon.nova-lite-v1:0", "amazon.titan-embed-text-v2:0"
@@ -20,36 +20,6 @@ def command(*arguments: object, code: int = 0):
     result = CliRunner().invoke(app, ["eval", *map(str, arguments)])
     assert result.exit_code == code, f"{result.output}{result.exception}"
     return result
-
-
-def lines(path: Path, *entries: dict) -> Path:
-    path.write_text("".join(f"{json.dumps(entry)}\n" for entry in entries))
-    return path
-
-
-@pytest.fixture
-def folder(project) -> Path:
-    """The folder that the commands run in."""
-    return project.folder / "deep" / "inside"
-
-
-@pytest.fixture
-def questions(folder) -> Path:
-    return lines(
-        folder / "set.jsonl",
-        {"id": "price", "question": "What does a bunk cost?", "document": "a.md", "reference": "34 francs"},
-        {"id": "wifi", "question": "What is the password?", "document": None},
-    )
-
-
-def say(text: str) -> tuple[int, dict]:
-    return 200, completion("34 francs" if "cost" in text else "The documents do not say.")
-
-
-@pytest.fixture
-def chat():
-    with chat_api.serve(say) as state:
-        yield state
 
 
 @pytest.fixture
@@ -165,7 +135,7 @@ def test_a_question_set_with_mistakes_is_refused_before_anything_is_asked(folder
     said = command(
         *("run", lines(folder / "bad.jsonl", one, one), "--target", f"{chat.url}#small", "--name", "base"), code=1
     ).output
-    assert "line 1: 'reference' is empty" in said and "line 2: id 'a' is already used" in said
+    assert "bad.jsonl:1: reference: '' is not" in said and "bad.jsonl:2: id: 'a' is already used on line 1" in said
     assert chat.asked == []
 
 
@@ -294,7 +264,7 @@ def test_a_hybrid_stack_pays_for_the_endpoint_that_spoke(folder, project, questi
 def test_a_label_that_no_document_has_is_refused(rag, folder):
     unknown = {"id": "a", "question": "?", "document": "gone.md"}
     said = command("run", lines(folder / "set", unknown), *STACK, "rag", code=1).output
-    assert "document 'gone.md' is none of the 2 known ones" in said
+    assert "document: 'gone.md' is none of the 2 known ones" in said
     assert rag.requests == []
 
 

@@ -4,10 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
+from tandem_contract.errors import TandemError
 from typer.testing import CliRunner
 
 from tandem.cli.main import app
-from tandem.evaluation.questions import Question, QuestionSetError, load
+from tandem.evaluation.questions import Question, load
 from tandem.evaluation.runs import Reply
 from tandem.evaluation.summary import summarize
 from tests.support.query_api import answer
@@ -27,25 +28,25 @@ def test_every_mistake_is_reported_with_its_line(tmp_path):
         '{"id": 7, "question": "Three?", "document": 8}',
     ]
     file.write_text("\n".join(lines))
-    with pytest.raises(QuestionSetError) as caught:
+    with pytest.raises(TandemError) as caught:
         load(file)
     message = str(caught.value)
     for expected in (
-        "line 2: not JSON",
-        "line 3: id 'a' is already used on line 1",
-        "line 5: 'document' is missing",
-        "line 5: unknown field 'answer'",
-        "line 5: 'question' is empty",
-        "line 6: not a JSON object",
-        "line 7: 'id' is 7",
-        "line 7: 'document' is 8",
+        "questions.jsonl:2: not JSON",
+        "questions.jsonl:3: id: 'a' is already used on line 1",
+        "questions.jsonl:5: document: is missing",
+        "questions.jsonl:5: answer: is not a field",
+        "questions.jsonl:5: question: '' is not allowed (a text, whole and not empty)",
+        "questions.jsonl:6: not a JSON object",
+        "questions.jsonl:7: id: 7 is not allowed (a text",
+        "questions.jsonl:7: document: 8 is not allowed (a text",
     ):
         assert expected in message
 
 
 def test_empty_set(tmp_path):
     (tmp_path / "q").write_text("\n")
-    with pytest.raises(QuestionSetError, match="no questions"):
+    with pytest.raises(TandemError, match="no questions"):
         load(tmp_path / "q")
 
 
@@ -92,7 +93,7 @@ def test_command_reports_mistakes_before_it_asks(project, api, tmp_path):
     (tmp_path / "q").write_text("{}")
     result = CliRunner().invoke(app, ["questions", str(tmp_path / "q")])
     assert result.exit_code == 1
-    assert "line 1: 'id' is missing" in result.stderr
+    assert "q:1: id: is missing" in result.stderr
     assert api.requests == []
 
 

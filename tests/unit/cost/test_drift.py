@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tandem.cost.prices import NotPriced, Unavailable, load
+from tandem.cost.prices import NoPrice, load
 
 TOLERANCE = Decimal("0.05")
 SECOND = json.loads(Path(__file__).with_name("second_readings.json").read_text())
@@ -29,7 +29,7 @@ def test_second_reading_agrees(reading):
 @pytest.mark.parametrize("entry", SECOND["unpriced"], ids=name)
 def test_what_must_stay_unpriced(entry):
     """A price here was made up: nobody had read one. With a source and a date it leaves this list."""
-    with pytest.raises((NotPriced, Unavailable)):
+    with pytest.raises(NoPrice):
         load(entry["region"]).price(entry["service"], entry["key"])
 
 

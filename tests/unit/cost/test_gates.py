@@ -4,8 +4,9 @@ import json
 from datetime import date
 
 import pytest
+from tandem_contract.errors import TandemError
 
-from tandem.cost.gates import FAILED, GateError, check, exit_code, limits_of, read
+from tandem.cost.gates import FAILED, check, exit_code, limits_of, read
 from tandem.cost.model import Number
 from tandem.cost.summary import summarize
 from tests.unit.cost.estimates import charge, estimate, line
@@ -59,19 +60,20 @@ stacks:
   rag-dev: {max_idle_floor: .nan, stacks: {}}
   other: 5
 """
-    with pytest.raises(GateError) as error:
+    with pytest.raises(TandemError) as error:
         read(written(text))
-    assert [line.strip() for line in str(error.value).splitlines()[1:]] == [
-        "max_idle_flor is no gate: did you mean max_idle_floor?",
-        "max_run_ceiling is '40': give a number of US dollars, 0 or more",
-        "max_increase_pct is -1: give a number of per cent, 0 or more",
-        "max_cost_per_1k_queries is True: give a number of US dollars, 0 or more",
-        "fail_on_unpriced is 1: give true or false",
-        "max_price_age_days is inf: give a number of days, 0 or more",
-        "stacks.rag-dev.max_idle_floor is nan: give a number of US dollars, 0 or more",
-        "stacks.rag-dev.stacks is no gate: there are max_idle_floor, max_run_ceiling, max_cost_per_1k_queries, "
-        "max_increase_pct, fail_on_unpriced, max_price_age_days",
-        "stacks.other is 5: give a mapping of gates",
+    amount, remedy = "is not allowed (a number of US dollars, 0 or more)", "Give a number, or null for no limit."
+    assert [line.strip(" -") for line in str(error.value).splitlines()[1:]] == [
+        "max_idle_flor: is not a gate. Did you mean `max_idle_floor`?",
+        f"max_run_ceiling: '40' {amount}. {remedy}",
+        f"max_increase_pct: -1 is not allowed (a number of per cent, 0 or more). {remedy}",
+        f"max_cost_per_1k_queries: true {amount}. {remedy}",
+        "fail_on_unpriced: 1 is not allowed (true or false). Write it without quotes.",
+        f"max_price_age_days: Infinity is not allowed (a number of days, 0 or more). {remedy}",
+        "stacks.rag-dev.stacks: is not a gate. Known here: max_idle_floor, max_run_ceiling, max_cost_per_1k_queries, "
+        "max_increase_pct, fail_on_unpriced, max_price_age_days.",
+        f"stacks.rag-dev.max_idle_floor: NaN {amount}. {remedy}",
+        "stacks.other: 5 is not a mapping of keys to values. Give a mapping of gates.",
     ]
 
 
@@ -83,19 +85,19 @@ stacks:
         ("- max_idle_floor", "is not a mapping of gates"),
         ("max_idle_floor: [", "neither YAML nor JSON"),
         ("max_idle_floor: 2026-02-31", "neither YAML nor JSON"),
-        ("max_idle_floor: &a [*a]", "give a number of US dollars"),
-        ("max_idle_floor: 1" + "0" * 400, "give a number of US dollars"),
-        ("stacks: [rag-dev]", "give a mapping of stack names to gates"),
+        ("max_idle_floor: &a [*a]", r"is not allowed \(a number of US dollars"),
+        ("max_idle_floor: 1" + "0" * 400, r"is not allowed \(a number of US dollars"),
+        ("stacks: [rag-dev]", "Give a mapping of stack names to gates"),
     ],
 )
 def test_what_is_no_gate_file(written, text, says):
-    with pytest.raises(GateError, match=says):
+    with pytest.raises(TandemError, match=says):
         read(written(text))
 
 
 @pytest.mark.faults
 def test_a_gate_file_that_is_not_there(tmp_path):
-    with pytest.raises(GateError, match="can't be read"):
+    with pytest.raises(TandemError, match="can't be read"):
         read(tmp_path / "none.yaml")
 
 

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from tandem_contract.errors import TandemError
 
 from samples.previews import (
     BUCKET,
@@ -22,8 +23,8 @@ from samples.previews import (
     urn,
 )
 from tandem.cost.estimate import estimate
-from tandem.cost.model import NotKnown
-from tandem.cost.preview import KEPT, LEFT_OVER, SIDES, TWICE, PreviewError, read_preview
+from tandem.cost.preview import KEPT, LEFT_OVER, SIDES, TWICE, read_preview
+from tandem.cost.prices import NotPriced
 
 RECORDED = Path(__file__).parent / "recorded_previews"
 OLD, NEW = state(inputs={"v": "old"}), state(inputs={"v": "new"})
@@ -204,14 +205,14 @@ def test_region_that_nothing_says_is_empty():
 @pytest.mark.parametrize("value", [UNKNOWN, "[secret]"])
 def test_hidden_input_is_never_taken_for_a_value(form, value):
     resource = read_preview(form(step("create", None, state(inputs={"a": [{"b": value}]})))).changes[0].after
-    with pytest.raises(NotKnown, match=r"a\.0\.b"):
+    with pytest.raises(NotPriced, match=r"a\.0\.b"):
         resource.get("a.0.b")
 
 
 def test_secret_of_events_is_a_secret():
     secret = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "ciphertext": "[secret]"}
     resource = read_preview(events(step("create", None, state(inputs={"size": secret})))).changes[0].after
-    with pytest.raises(NotKnown, match="secret"):
+    with pytest.raises(NotPriced, match="secret"):
         resource.get("size")
 
 
@@ -296,13 +297,13 @@ def test_only_json_of_a_compact_digest_matters():
         (digest(stack=False, diagnostics=FAILED), "no steps: no credentials"),
         (json.dumps({"diagnostics": FAILED}), "no steps: no credentials"),
         (digest({"op": "same", "urn": "urn:pulumi:prod::a::b:c:D::e"}), "more than one stack: a/prod, tandem/rag-dev"),
-        (digest(steps={}), "steps is {}, not a list|neither a preview"),
-        (digest(config=[]), r"config is \[\], not an object"),
-        (digest(changeSummary=3), "changeSummary is 3, not an object"),
+        (digest(steps={}), r"steps: {} is not allowed \(a list\)|neither a preview"),
+        (digest(config=[]), r"config: \[\] is not allowed \(an object\)"),
+        (digest(changeSummary=3), r"changeSummary: 3 is not allowed \(an object\)"),
     ],
 )
 def test_bad_input_says_what_to_do(text, said):
-    with pytest.raises(PreviewError, match=f"(?s){said}"):
+    with pytest.raises(TandemError, match=f"(?s){said}"):
         read_preview(text)
 
 
@@ -314,21 +315,21 @@ def test_all_mistakes_in_steps_are_said_at_once(form):
         {"op": "same", "urn": "nothing"},
         {"op": "same", "urn": urn(), "oldState": "text", "newState": {"inputs": ["a"], "type": 3}},
     ]
-    with pytest.raises(PreviewError) as error:
+    with pytest.raises(TandemError) as error:
         read_preview(form(*bad))
     for said in (
-        "step 2: op is None, not the name of an operation",
-        "step 3: urn is 'nothing', not as urn:pulumi:STACK::PROJECT::TYPE::NAME",
-        "step 4: oldState is 'text', not an object",
-        "step 4: newState.inputs is ['a'], not an object",
-        "step 4: newState.type is 3, not a text",
+        "step 2: op: null is not allowed (the name of an operation)",
+        "step 3: urn: 'nothing' is not allowed (as urn:pulumi:STACK::PROJECT::TYPE::NAME)",
+        "step 4: oldState: 'text' is not allowed (an object)",
+        'step 4: newState.inputs: ["a"] is not allowed (an object)',
+        "step 4: newState.type: 3 is not allowed (a text)",
     ):
         assert said in str(error.value)
 
 
 @pytest.mark.faults
 def test_many_mistakes_are_counted():
-    with pytest.raises(PreviewError, match="and 80 more"):
+    with pytest.raises(TandemError, match=r"(?s)has 100 mistakes:.*and 50 more"):
         read_preview(digest(*[{"op": "same", "urn": ""}] * 100))
 
 

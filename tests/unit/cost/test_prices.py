@@ -5,8 +5,9 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
+from tandem_contract.errors import TandemError
 
-from tandem.cost.prices import NotPriced, PriceTableError, Unavailable, load, read, regions
+from tandem.cost.prices import NotOffered, NotPriced, load, read, regions
 
 TODAY = date(2026, 11, 24)
 ROW = {
@@ -119,16 +120,16 @@ def test_what_nobody_has_looked_up_is_not_priced(tmp_path):
 
 @pytest.mark.faults
 def test_what_is_not_offered_is_something_else():
-    with pytest.raises(Unavailable, match=r"AWS doesn't offer AmazonEC2 ondemand:p5e.48xlarge in us-east-1 .*Capacity"):
+    with pytest.raises(NotOffered, match=r"AWS doesn't offer AmazonEC2 ondemand:p5e.48xlarge in us-east-1 .*Capacity"):
         load("us-east-1").price("AmazonEC2", "ondemand:p5e.48xlarge")
-    assert not issubclass(Unavailable, NotPriced)
-    assert not issubclass(NotPriced, Unavailable)
+    assert not issubclass(NotOffered, NotPriced)
+    assert not issubclass(NotPriced, NotOffered)
 
 
 @pytest.mark.faults
 @pytest.mark.parametrize("region", ["mars-north-1", "../prices/us-east-1", ""])
 def test_unknown_region_lists_the_known(region):
-    with pytest.raises(PriceTableError, match="regions with prices: eu-west-1, eu-west-2, us-east-1"):
+    with pytest.raises(TandemError, match="regions with prices: eu-west-1, eu-west-2, us-east-1"):
         load(region)
 
 
@@ -136,41 +137,41 @@ def test_unknown_region_lists_the_known(region):
 @pytest.mark.parametrize(
     ("rows", "says"),
     [
-        ([{key: value for key, value in ROW.items() if key != "source"}], "'source' is missing"),
-        ([{key: value for key, value in ROW.items() if key != "read_at"}], "'read_at' is missing"),
-        ([ROW | {"source": " "}], "'source' is ' ', not a text"),
-        ([ROW | {"read_at": "undated"}], "'read_at' is 'undated', not a day"),
-        ([ROW | {"read_at": None}], "'read_at' is None, not a day"),
-        ([ROW | {"usd": "0.023"}], "'usd' is '0.023', neither a price nor null"),
-        ([ROW | {"usd": -1}], "neither a price nor null"),
-        ([ROW | {"region": "eu-west-1"}], "'region' is 'eu-west-1', not the file's"),
-        ([ROW | {"tier": {"from": 9, "to": 9}}], "give null or"),
-        ([ROW | {"tier": [0, 9]}], "give null or"),
-        ([ROW | {"price": 1}], "unknown field 'price'"),
-        (["row"], "row 1: not a JSON object"),
-        ([ROW, ROW], "two rows for AmazonS3 storage:standard at 0 GB-month: keep the one that is right"),
-        ([ROW | {"tier": None}, ROW | {"tier": None, "usd": 1}], "two rows for AmazonS3 storage:standard"),
+        ([{key: value for key, value in ROW.items() if key != "source"}], ": source: is missing"),
+        ([{key: value for key, value in ROW.items() if key != "read_at"}], ": read_at: is missing"),
+        ([ROW | {"source": " "}], "source: ' ' is not allowed (a text)"),
+        ([ROW | {"read_at": "undated"}], "read_at: 'undated' is not allowed (a day as 2026-11-22"),
+        ([ROW | {"read_at": None}], "read_at: null is not allowed (a day"),
+        ([ROW | {"usd": "0.023"}], "usd: '0.023' is not allowed (a price). Write null for what AWS doesn't offer"),
+        ([ROW | {"usd": -1}], "is not allowed (a price)"),
+        ([ROW | {"region": "eu-west-1"}], "region: 'eu-west-1' is not allowed (us-east-1, as the file is called)"),
+        ([ROW | {"tier": {"from": 9, "to": 9}}], 'is not allowed ({"from": amount, "to": amount or null})'),
+        ([ROW | {"tier": [0, 9]}], 'is not allowed ({"from": amount, "to": amount or null})'),
+        ([ROW | {"price": 1}], "price: is not a field. Did you mean `service`?"),
+        (["row"], "row 1: 'row' is not allowed (a JSON object)"),
+        ([ROW, ROW], "AmazonS3 storage:standard: has two rows at 0 GB-month. Keep the one that is right"),
+        ([ROW | {"tier": None}, ROW | {"tier": None, "usd": 1}], "storage:standard: has two rows"),
         (
             [ROW | {"tier": None}, ROW | {"tier": {"from": 9, "to": None}}],
-            "two rows for AmazonS3 storage:standard at 9",
+            "storage:standard: has two rows at 9",
         ),
-        ([ROW, ROW | {"usd": None}], "two rows for AmazonS3 storage:standard"),
-        ([ROW, ROW | {"tier": {"from": 51199, "to": None}}], "two rows for AmazonS3 storage:standard at 51199"),
+        ([ROW, ROW | {"usd": None}], "storage:standard: has two rows"),
+        ([ROW, ROW | {"tier": {"from": 51199, "to": None}}], "storage:standard: has two rows at 51199"),
     ],
 )
 def test_file_with_a_bad_row_is_refused(tmp_path, rows, says):
-    with pytest.raises(PriceTableError) as caught:
+    with pytest.raises(TandemError) as caught:
         table(tmp_path, *rows)
-    assert str(caught.value).startswith("us-east-1.json: ")
+    assert str(caught.value).startswith("us-east-1.json has 1 mistake")
     assert says in str(caught.value)
 
 
 @pytest.mark.faults
 def test_every_mistake_of_a_file_is_listed(tmp_path):
-    with pytest.raises(PriceTableError) as caught:
+    with pytest.raises(TandemError) as caught:
         table(tmp_path, ROW | {"source": "", "usd": True}, ROW, ROW | {"read_at": "2026-13"})
-    assert str(caught.value).count("row 1: ") == 2
-    assert "row 3: AmazonS3 storage:standard: 'read_at' is '2026-13'" in str(caught.value)
+    assert str(caught.value).count("row 1, ") == 2
+    assert "row 3, AmazonS3 storage:standard: read_at: '2026-13' is not allowed" in str(caught.value)
 
 
 @pytest.mark.faults
@@ -178,5 +179,5 @@ def test_every_mistake_of_a_file_is_listed(tmp_path):
 def test_what_is_no_table(tmp_path, text, says):
     path = tmp_path / "us-east-1.json"
     path.write_text(text, encoding="latin-1")
-    with pytest.raises(PriceTableError, match=says):
+    with pytest.raises(TandemError, match=says):
         read(path)

@@ -11,11 +11,11 @@ from tandem_contract.usage import QUERY_USAGE, RUN_USAGE
 
 from tandem.cost.gates import Gate
 from tandem.cost.model import Assumption, Number
-from tandem.cost.reports.amounts import money, plain, signed
 from tandem.cost.reports.as_json import as_json
 from tandem.cost.reports.markdown import LIMIT, markdown
 from tandem.cost.reports.terminal import terminal
 from tandem.cost.summary import summarize
+from tandem.reporting.money import money, plain, signed
 from tests.support.recorder import ROOT
 from tests.unit.cost.estimates import charge, estimate, line
 

@@ -26,14 +26,14 @@ def test_ceiling_of_a_qlora_run():
     found = price(QLORA, "16.4", "1.6")
     # 2 attempts of 4 h at 2.80, 2 evaluations of 1 h at 2.80, 18 GB for a month at 0.023. g6e has disks of its own.
     assert found.ceiling_usd == Decimal("28.42")  # 22.40 + 5.60 + 0.414 = 28.414
-    assert [(line.name, line.usd) for line in found.ceiling] == [
+    assert [(line.what, line.usd) for line in found.ceiling] == [
         ("training on ml.g6e.2xlarge", Decimal("22.40")),
         ("evaluation on ml.g6e.2xlarge", Decimal("5.60")),
         ("checkpoints and artifact in S3, a month", Decimal("0.4140")),
     ]
     assert [line.quantity for line in found.ceiling] == [8, 2, 18]
-    assert [line.unit_price for line in found.ceiling] == [Decimal("2.8"), Decimal("2.8"), Decimal("0.023")]
-    assert [line.row.read_at for line in found.ceiling] == ["2026-09-27", "2026-09-27", "2026-09-27"]
+    assert [line.rows[0].usd for line in found.ceiling] == [Decimal("2.8"), Decimal("2.8"), Decimal("0.023")]
+    assert [line.rows[0].read_at for line in found.ceiling] == ["2026-09-27", "2026-09-27", "2026-09-27"]
 
 
 def test_ceiling_of_a_small_run_with_spot():
@@ -101,10 +101,20 @@ def test_instances_without_disks_pay_for_volumes(tmp_path):
     found = run_price(CPU, read(table), artifact_gb=Decimal(10), checkpoint_gb=Decimal(0))
     hours = 2 * 2 * 2  # attempts, hours, instances
     volumes = Decimal(50 * hours) / 730 * Decimal("0.154") + Decimal(50 * 2) / 730 * Decimal("0.154")
-    usd = {line.name: line.usd for line in found.ceiling}
+    usd = {line.what: line.usd for line in found.ceiling}
     assert usd["training on ml.m5.xlarge"] == Decimal("2.056")  # 8 h at 0.257
     assert usd["training, volumes"] + usd["evaluation, volumes"] == pytest.approx(volumes)
     assert found.ceiling_usd == Decimal("2.65")  # 2.056 + 0.0843... + 0.256 + 0.0210... + 0.23 = 2.6474...
+
+
+def test_each_tier_is_counted_at_its_own_price(tmp_path):
+    *rows, s3 = [json.loads(line.rstrip(",\n")) for line in ROWS.splitlines()]
+    tiers = [s3 | {"tier": {"from": 0, "to": 100}}, s3 | {"usd": 0.02, "tier": {"from": 100, "to": None}}]
+    table = tmp_path / "eu-west-1.json"
+    table.write_text(json.dumps([*rows, *tiers]))
+    found = run_price(CPU, read(table), artifact_gb=Decimal(10), checkpoint_gb=Decimal(140)).ceiling[-1]
+    assert found.usd == Decimal("3.30")  # 100 at 0.023, 50 at 0.02
+    assert [row.usd for row in found.rows] == [Decimal("0.023"), Decimal("0.02")]
 
 
 @pytest.mark.faults

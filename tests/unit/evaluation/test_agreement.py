@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tandem.evaluation import citations, metrics, retrieval, similarity, spread
+from tandem.evaluation import citations, metrics, retrieval, scoring, similarity, spread
+from tandem.evaluation.questions import Question
+from tandem.evaluation.runs import Reply
 
 PAGE = (Path(__file__).parents[3] / "docs" / "evaluation.md").read_text()
 ROW = re.compile(r"^\| `(\w+)` \| `(\[.+\])` \| ([\d.]+) \| ([^|]+) \|(?: ([\d.]+?)(?:\.\.\.)?, .+)? \|$", re.MULTILINE)
@@ -18,13 +20,23 @@ def mrr(rankings, relevant):
     return spread.mean(ranks).value
 
 
+def refusal_accuracy(*outcomes):
+    """Of pairs: whether a question is answerable, and whether it was refused, None where the call failed."""
+    questions = [Question(str(at), "?", None, answerable=answerable) for at, (answerable, _) in enumerate(outcomes)]
+    replies = [
+        Reply(str(at), refused=bool(refused), error="away" if refused is None else None)
+        for at, (_, refused) in enumerate(outcomes)
+    ]
+    return scoring.measured(scoring.score(questions, replies, documents=True), replies)["refusal_accuracy"].value
+
+
 FUNCTIONS = {
     "ndcg": retrieval.ndcg,
     "recall": retrieval.recall,
     "mrr": mrr,
     "citation_precision": citations.citation_precision,
     "citation_recall": citations.citation_recall,
-    "refusal_accuracy": lambda *outcomes: citations.refusals(outcomes).accuracy,
+    "refusal_accuracy": refusal_accuracy,
     "token_f1": metrics.token_f1,
     "exact_match": metrics.exact_match,
     "cosine": similarity.cosine,

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
+from tandem_contract.errors import TandemError
 
-from tandem.evaluation.comparison import ComparisonError, compare, left_out
+from tandem.evaluation.comparison import compare, left_out
 from tandem.evaluation.questions import Question
 from tandem.evaluation.runs import Reply, Run, digest
 from tandem.evaluation.scoring import measured
@@ -87,10 +88,10 @@ def test_other_questions_are_refused_with_their_numbers():
     changed = Question("1", "1?", None, "no", answerable=True)
     before = run("old", {"mrr": HARD})
     after = run("new", {"mrr": HARD}, questions=(QUESTIONS[0], changed, *QUESTIONS[2:19], Question("x", "?", None)))
-    with pytest.raises(ComparisonError, match=r"2 questions only in old, 2 only in new, 18 in both.*--common"):
+    with pytest.raises(TandemError, match=r"2 questions only in old, 2 only in new, 18 in both.*--common"):
         compare(before, after)
     (found,) = compare(before, after, common=True)
     assert found.count == 18
     strange = run("strange", {"mrr": [1.0]}, questions=(Question("x", "?", None),))
-    with pytest.raises(ComparisonError, match="no question in common"):
+    with pytest.raises(TandemError, match="no question in common"):
         compare(before, strange, common=True)

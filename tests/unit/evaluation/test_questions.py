@@ -3,8 +3,9 @@
 import json
 
 import pytest
+from tandem_contract.errors import TandemError
 
-from tandem.evaluation.questions import Question, QuestionSetError, encoded, load
+from tandem.evaluation.questions import Question, encoded, load
 from tandem.evaluation.runs import Reply
 from tandem.evaluation.summary import right, summarize
 
@@ -57,28 +58,32 @@ def test_every_mistake_is_reported_at_once(tmp_path):
         "[" * 100_000,
         "[]",
     )
-    with pytest.raises(QuestionSetError) as caught:
+    with pytest.raises(TandemError) as caught:
         load(file, known={"x.md"})
-    assert str(caught.value).removeprefix(f"{file}: ").split("; line ") == [
-        "line 2: 'question' is empty: give it a text, or leave out what is optional",
-        "2: 'reference' is empty: give it a text, or leave out what is optional",
-        "2: document 'gone.md' is none of the 1 known ones: correct it, or ingest it first",
-        "2: id 'a' is already used on line 1: each question needs its own",
-        "3: 'documents[1]' is empty: give it a text, or leave out what is optional",
-        "3: 'documents[2]' is 7, not a string",
-        "3: 'tags' is 'price', not a list of strings",
-        "3: document 'old.md' is none of the 1 known ones: correct it, or ingest it first",
-        "4: both 'document' and 'documents': give one of the two",
-        "4: 'documents' names one twice: name it once",
-        "5: 'answerable' is false, but a document is named: leave one of the two out",
-        "6: 'documents' is None, not a list of strings",
-        "6: 'answerable' is 'no': give true or false",
-        "7: 'document' is missing: give its key, null for none, or a list as 'documents'",
-        "7: 'reference' is None, not a string",
-        "8: 'id' is ['g'], not a string",
-        "8: 'document' is empty: give it a text, or leave out what is optional",
-        next(part for part in str(caught.value).split("; line ") if part.startswith("9: not JSON")),
-        "10: not a JSON object: write one on each line",
+    head, *lines = str(caught.value).splitlines()
+    assert head == f"{file} has 19 mistakes:"
+    text = "is not allowed (a text, whole and not empty). Write one, or leave out what is optional."
+    unknown = "is none of the 1 known ones. Correct it, or ingest it first."
+    assert [line.removeprefix(f"  - {file.name}:") for line in lines] == [
+        f"2: question: ' ' {text}",
+        f"2: reference: '' {text}",
+        f"2: document: 'gone.md' {unknown}",
+        "2: id: 'a' is already used on line 1. Give each question its own.",
+        f"3: documents[1]: '' {text}",
+        f"3: documents[2]: 7 {text}",
+        "3: tags: 'price' is not allowed (a list of texts). Write it in brackets.",
+        f"3: document: 'old.md' {unknown}",
+        "4: document: stands beside `documents`. Give one of the two.",
+        "4: documents: names one twice. Name it once.",
+        "5: answerable: is false, but a document is named. Leave one of the two out.",
+        "6: documents: null is not allowed (a list of texts). Write it in brackets.",
+        "6: answerable: 'no' is not allowed (true or false). Write it without quotes.",
+        "7: document: is missing. Give its key, null for none, or a list as `documents`.",
+        f"7: reference: null {text}",
+        f'8: id: ["g"] {text}',
+        f"8: document: '\\t' {text}",
+        next(line for line in lines if "9: not JSON" in line).removeprefix(f"  - {file.name}:"),
+        "10: not a JSON object. Write one on each line.",
     ]
 
 
@@ -86,7 +91,7 @@ def test_every_mistake_is_reported_at_once(tmp_path):
 def test_no_known_document_is_not_the_same_as_not_knowing(tmp_path):
     file = write(tmp_path, {"id": "a", "question": "?", "document": "x.md"})
     assert load(file)
-    with pytest.raises(QuestionSetError, match="none of the 0 known ones"):
+    with pytest.raises(TandemError, match="none of the 0 known ones"):
         load(file, known=[])
 
 
@@ -120,5 +125,5 @@ def test_what_is_written_is_read_again_as_it_was(tmp_path):
 @pytest.mark.faults
 def test_half_a_character_is_refused(tmp_path):
     file = write(tmp_path, r'{"id": "a", "question": "What is \ud83d?", "document": null}')
-    with pytest.raises(QuestionSetError, match=r"line 1: 'question' is .*half a surrogate pair"):
+    with pytest.raises(TandemError, match=r":1: question: .*\\ud83d.* is not allowed \(a text, whole"):
         load(file)

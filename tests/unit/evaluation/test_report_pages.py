@@ -1,13 +1,13 @@
 """The page as a thing: the two-by-two, every answer, nothing from outside, nothing that a run holds as markup."""
 
-import random
 import re
 from dataclasses import replace
 from itertools import combinations
 
 import pytest
 
-from tandem.evaluation.reports import charts, html, markdown
+from tandem.evaluation.reports import html, markdown
+from tandem.evaluation.reports.content import MOST
 from tandem.evaluation.runs import Measured, Price
 from tests.support.evaluation_pages import answer_rows, chart, page, parsed, rows, section, text
 from tests.support.evaluation_runs import KINDS, answering, sample, without
@@ -19,20 +19,23 @@ EVIL = (
 SAFE = EVIL.replace("\x00\ud800", "\ufffd\ufffd")
 
 
-def points(*places):
-    """Points of the two-by-two by (name, x, y)."""
-    return [
-        charts.Point(name, number, *(Measured(v, max(v - 0.1, 0), min(v + 0.1, 1), 50, 0) for v in place))
-        for number, (name, *place) in enumerate(places)
-    ]
+def numbers(picture):
+    """The numbers in the two-by-two."""
+    return [found.text for found in picture.iter("text") if (found.get("class") or "").startswith("number")]
+
+
+def legend(tree):
+    """Which run has which number."""
+    caption = tree.find(".//figcaption")
+    return {found.get("class").removeprefix("c"): found.text for found in caption.iter("span")}
 
 
 def test_two_by_two_shows_each_run_and_its_intervals():
     runs = sample()
     tree = parsed(runs)
     picture = chart(tree)
-    names = [found.text for found in picture.iter("text") if (found.get("class") or "").startswith("name")]
-    assert names == [run.name for run in runs]
+    assert numbers(picture) == ["1", "2", "3", "4"]
+    assert legend(tree) == {str(number): run.name for number, run in enumerate(runs, 1)}
     said = text(picture.find("desc"))
     for run in runs:
         value, low, high = (f"{getattr(run.metrics['token_f1'], key):.2f}" for key in ("value", "low", "high"))
@@ -44,8 +47,8 @@ def test_two_by_two_shows_each_run_and_its_intervals():
 def test_a_run_that_is_not_in_the_picture_is_named():
     base, rag, tuned = sample(("base", "rag", "tuned"))
     found = parsed([base, without(rag, "format_adherence"), tuned])
-    names = [t.text for t in chart(found).iter("text") if (t.get("class") or "").startswith("name")]
-    assert names == ["base", "tuned"]
+    assert numbers(chart(found)) == ["1", "3"]
+    assert legend(found) == {"1": "base", "2": "rag", "3": "tuned"}
     assert "Not in the picture: rag, without token F1 and format adherence" in text(found)
 
 
@@ -57,42 +60,15 @@ def test_one_axis_without_format_adherence():
     assert "Format adherence was not measured" in text(found)
 
 
-def test_a_name_is_nearest_to_its_own_mark():
-    nothing = Measured(0.0, 0.0, 0.0, 40, 0)
-    measured = {"base": Measured(0.065, 0.048, 0.086, 40, 0), "rag": Measured(0.102, 0.073, 0.135, 40, 0)}
-    found = [charts.Point(name, place, value, nothing) for place, (name, value) in enumerate(measured.items())]
-    base, rag = charts.place_labels(found)
-    assert base.left + base.right < rag.left + rag.right
-
-
-@pytest.mark.parametrize("spread", [0.0, 0.02, 0.2, 1.0])
-def test_names_in_the_picture_never_overlap(spread):
-    draw = random.Random(7)  # noqa: S311 - not a secret
-    frame = charts.Box(charts.LEFT, charts.TOP, charts.RIGHT, charts.BOTTOM)
-    for _ in range(25):
-        x, y = (draw.uniform(0, 1 - spread) for _ in range(2))
-        places = [(x + draw.uniform(0, spread), y + draw.uniform(0, spread)) for _ in range(6)]
-        found = points(
-            *((f"{draw.choice(('rag', 'Base', 'tuned-' * 5))}{n}", *place) for n, place in enumerate(places))
-        )
-        boxes = charts.place_labels(found)
-        assert not any(first.overlaps(second) for first, second in combinations(boxes, 2))
-        for box, point in zip(boxes, found, strict=True):
-            wide = charts.text_width(charts.clipped(point.name, charts.LABEL))
-            assert box.right - box.left == pytest.approx(wide)
-            assert frame.left <= box.left
-            assert box.right <= frame.right + 1e-9
-            assert frame.top <= box.top
-            assert box.bottom <= frame.bottom + 1e-9
-
-
-def test_a_name_stands_beside_its_mark_where_there_is_room():
-    (box,) = charts.place_labels(points(("rag", 0.3, 0.8)))
-    picture = charts.two_by_two(points(("rag", 0.3, 0.8)), "Similarity", "Format adherence")
-    x, y = map(float, re.search(r"translate\(([\d.]+) ([\d.]+)\)", picture).groups())
-    assert abs(box.left - x) < 10
-    assert abs(box.bottom - y) < 10
-    assert "leader" not in picture
+def test_the_numbers_of_equal_runs_stand_beside_each_other():
+    (run,) = sample(("base",))
+    same = dict.fromkeys(run.metrics, Measured(0.5, 0.5, 0.5, 16, 0))
+    runs = [replace(run, name=name, metrics=same) for name in KINDS]
+    picture = chart(parsed(runs, {other.name: [] for other in runs[1:]}))
+    found = [text for text in picture.iter("text") if (text.get("class") or "").startswith("number")]
+    assert {(text.get("x"), text.get("y")) for text in found} == {("50.00%", "50.00%")}
+    places = [(int(text.get("dx")), int(text.get("dy"))) for text in found]
+    assert all(abs(x - u) > 8 or abs(y - v) > 10 for (x, y), (u, v) in combinations(places, 2))
 
 
 def test_every_question_has_the_answer_of_each_run():
@@ -197,13 +173,13 @@ def test_the_page_is_sound_and_can_be_heard():
 
 
 def test_light_and_dark_have_the_same_colours_defined():
-    style = html.STYLE.read_text()
+    style = (html.HERE / "report.css").read_text()
     light, dark = (set(re.findall(r"(--[\w-]+):", part)) for part in style.split(":root {")[1:3])
     colours = {name for name in light if name != "--c"}
-    assert dark - {"--c", "--m"} == colours
-    assert set(re.findall(r"var\((--[\w-]+)\)", style)) <= colours | {"--c", "--m"}
-    for number in range(1, len(charts.SHAPES) + 1):
-        assert f".c{number} {{" in style
+    assert dark - {"--c", "--n"} == colours
+    assert set(re.findall(r"var\((--[\w-]+)\)", style)) <= colours | {"--c", "--n"}
+    for number in range(1, MOST + 1):
+        assert f'.c{number} {{ --c: var(--c{number}); --n: "{number}" }}' in style
 
 
 def test_four_runs_on_500_questions_stay_below_two_megabytes():

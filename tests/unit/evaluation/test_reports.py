@@ -5,6 +5,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from tandem_contract.errors import TandemError
 
 from tandem.evaluation.comparison import Difference, compare
 from tandem.evaluation.intervals import Interval
@@ -237,7 +238,7 @@ def test_the_same_runs_give_the_same_bytes():
 )
 def test_runs_that_cannot_be_shown_together(runs, said):
     for render in (html.render, markdown.render):
-        with pytest.raises(ValueError, match=said):
+        with pytest.raises(TandemError, match=said):
             render(runs, {})
 
 

@@ -4,9 +4,10 @@ import threading
 import time
 
 import pytest
+from tandem_contract.errors import TandemError
 
 from tandem.evaluation.questions import Question
-from tandem.evaluation.runner import Kept, Unanswered, run
+from tandem.evaluation.runner import Kept, run
 from tandem.evaluation.runs import Reply
 from tandem.evaluation.targets import asking
 from tandem.models.errors import Refused
@@ -93,10 +94,10 @@ def test_a_target_that_never_answers_is_given_up(tmp_path):
         asked.append(text)
         raise Refused("answered 401")
 
-    with pytest.raises(Unanswered, match=r"the first 1\d calls failed, and none was answered: answered 401"):
+    with pytest.raises(TandemError, match=r"the first 1\d calls failed, and none was answered: answered 401"):
         run(many, ask, concurrency=2, kept=Kept(tmp_path, IDENTITY))
     assert len(asked) < 20
-    with pytest.raises(Unanswered, match="the first 2 calls"):
+    with pytest.raises(TandemError, match="the first 2 calls"):
         run(many[:2], ask, concurrency=2)
     assert list(tmp_path.iterdir()) == []
 

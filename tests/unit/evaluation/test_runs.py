@@ -7,9 +7,10 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from tandem_contract.errors import TandemError
 
 from tandem.evaluation.questions import Question
-from tandem.evaluation.runs import Price, Reply, Run, RunError, digest, find, load, save, write
+from tandem.evaluation.runs import Price, Reply, Run, digest, find, load, save, write
 from tandem.evaluation.scoring import measured, score
 from tandem.evaluation.spread import latency
 
@@ -73,10 +74,10 @@ def test_a_run_is_found_by_its_name_or_its_folder(tmp_path, monkeypatch):
     run = stored(tmp_path / "evaluations")
     assert find("rag", tmp_path / "evaluations") == run.folder
     assert find(str(run.folder)) == run.folder
-    with pytest.raises(RunError, match=r"no run 'tuned' in .*\(there are: rag\)"):
+    with pytest.raises(TandemError, match=r"no run 'tuned' in .*\(there are: rag\)"):
         find("tuned", tmp_path / "evaluations")
     (tmp_path / "evaluations" / "half").mkdir()
-    with pytest.raises(RunError, match=r"half has no run\.json"):
+    with pytest.raises(TandemError, match=r"half has no run\.json"):
         find("half", tmp_path / "evaluations")
 
 
@@ -96,7 +97,7 @@ def test_a_run_that_was_interrupted_while_it_was_written_is_not_taken_for_whole(
     with pytest.raises(KeyboardInterrupt):
         stored(tmp_path, price=None)
     monkeypatch.undo()
-    with pytest.raises(RunError, match=r"has no run\.json"):
+    with pytest.raises(TandemError, match=r"has no run\.json"):
         load(run.folder)
     stored(tmp_path)
     assert load(run.folder) == run
@@ -110,7 +111,7 @@ def test_a_run_that_cannot_be_read_says_why(tmp_path):
     def broken(name: str, text: str) -> str:
         whole = (run.folder / name).read_text()
         write(run.folder / name, text)
-        with pytest.raises(RunError) as caught:
+        with pytest.raises(TandemError) as caught:
             load(run.folder)
         write(run.folder / name, whole)
         return str(caught.value)
@@ -123,5 +124,5 @@ def test_a_run_that_cannot_be_read_says_why(tmp_path):
     assert "can't be read" in broken("questions.jsonl", "")
     assert "can't be read" in broken("metrics.json", '{"metrics": {"mrr": {"scores": []}}}')
     (run.folder / "metrics.json").unlink()
-    with pytest.raises(RunError, match=r"has no metrics\.json"):
+    with pytest.raises(TandemError, match=r"has no metrics\.json"):
         load(run.folder)

@@ -1,4 +1,4 @@
-"""Means and percentiles with failed calls in them, refusals, and similarity by a made-up embedder."""
+"""Means and percentiles with failed calls in them, and similarity by a made-up embedder."""
 
 import math
 import random
@@ -6,7 +6,6 @@ import statistics
 
 import pytest
 
-from tandem.evaluation.citations import Refusals, refusals
 from tandem.evaluation.similarity import cosine, semantic_similarity
 from tandem.evaluation.spread import latency, mean, percentile
 
@@ -50,22 +49,6 @@ def test_unusable_values_are_refused():
         percentile([], 0.5)
     with pytest.raises(ValueError, match="share is 95"):
         percentile([1.0], 95)
-
-
-def test_refusals_count_each_kind():
-    outcomes = (
-        [(True, False)] * 5 + [(True, True), (True, None)] + [(False, True)] * 2 + [(False, False), (False, None)]
-    )
-    found = refusals(outcomes)
-    assert found == Refusals(5, 1, 1, 1, 2, 1)
-    assert (found.answerable, found.unanswerable) == (7, 4)
-    assert (found.accuracy_on_answerable, found.accuracy_on_unanswerable, found.accuracy) == (5 / 7, 2 / 4, 7 / 11)
-
-
-def test_refusals_of_no_such_question_are_none_not_perfect():
-    assert refusals([(True, False)]).accuracy_on_unanswerable is None
-    assert refusals([(False, True)]).accuracy_on_answerable is None
-    assert refusals([]).accuracy is None
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import yaml
 from pulumi_policy import EnforcementLevel, StackValidationPolicy
 
 from policies import reference
-from policies.levels import KINDS, LEVELS, kind_of
+from policies.levels import KINDS, kind_of
 from policies.pack import RULES, policies
 from tests.support.recorder import ROOT, record_stack
 from tests.unit.policies.judging import UNKNOWN, Thing, judge
@@ -29,7 +29,7 @@ def things(stack: str, preview: bool = False, **changed) -> list[Thing]:
 
 def mandatory(given: list[Thing], kind: str) -> dict[str, list[str]]:
     """What would block a stack of these things."""
-    strict = [rule.name for rule in RULES if getattr(LEVELS[rule.name], kind) == "mandatory"]
+    strict = [rule.name for rule in RULES if getattr(rule.levels, kind) == "mandatory"]
     reports = {name: judge(name, *given, kind=kind) for name in strict}
     blocking = {name: [each for each in found if not each.startswith("waits: ")] for name, found in reports.items()}
     return {name: found for name, found in blocking.items() if found}
@@ -98,10 +98,9 @@ def test_the_name_of_a_stack_says_its_kind(stack, kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_policies_carry_what_the_rules_say(kind):
-    assert set(LEVELS) == {rule.name for rule in RULES}
     for rule, policy in zip(RULES, policies(kind), strict=True):
         assert (policy.name, policy.description, policy.remediation_steps) == (rule.name, rule.what, rule.remedy)
-        assert policy.enforcement_level == EnforcementLevel(getattr(LEVELS[rule.name], kind))
+        assert policy.enforcement_level == EnforcementLevel(getattr(rule.levels, kind))
         assert policy.severity.value == rule.severity and policy.url.startswith("https://")
         assert isinstance(policy, StackValidationPolicy) == rule.whole_stack
         assert set(policy.config_schema.properties if policy.config_schema else ()) == set(rule.settings)

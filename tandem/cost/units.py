@@ -1,0 +1,10 @@
+"""What prices are counted by."""
+
+from decimal import Decimal
+
+from tandem_contract import usage
+
+HOURS_A_MONTH = Decimal(usage.HOURS_A_MONTH)
+MILLION = Decimal(1_000_000)
+QUERIES = 1000
+"""For which a price of questions is said."""

@@ -1,0 +1,1 @@
+"""How amounts, texts and tables are shown, for every report."""

@@ -1,0 +1,42 @@
+"""What keeps a text from being markup."""
+
+import html
+import re
+
+# Neither HTML nor XML holds them, nor does UTF-8 the surrogates.
+_UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+_IN_CODE = str.maketrans({"`": "'", "|": "\\|"})
+_BLOCK = re.compile(r"^(\d*)([-+#.)]+(?:\s|$))")  # what begins a heading, a list or a rule
+_CODE = re.compile(r"`([^`]*[^`\s][^`]*)`")
+
+
+def fit(text: str) -> str:
+    """The text with U+FFFD in place of signs that a page can't hold."""
+    return _UNFIT.sub("\ufffd", text)
+
+
+def clipped(text: str, length: int) -> str:
+    """One line of at most so many characters, the last a … if there are more."""
+    line = " ".join(text.split())
+    return line if len(line) <= length else line[: length - 1].rstrip() + "…"
+
+
+def inert(text: str) -> str:
+    """A line for Markdown in which nothing is markup, nor mentions anybody; only what is between backticks is code."""
+    plain, *rest = _CODE.split(" ".join(fit(text).split()))
+    return _BLOCK.sub(r"\1\\\2", _literal(plain)) + "".join(
+        code(name) + _literal(after) for name, after in zip(rest[::2], rest[1::2], strict=True)
+    )
+
+
+def code(text: str) -> str:
+    """A name for Markdown, as code; nothing for an empty one."""
+    line = " ".join(fit(text).split())
+    return f"`{line.translate(_IN_CODE)}`" if line else ""
+
+
+def _literal(text: str) -> str:
+    safe = html.escape(text, quote=False)
+    for sign in "\\`*_[]|~":
+        safe = safe.replace(sign, f"\\{sign}")
+    return safe.replace("@", "@\u200b")
