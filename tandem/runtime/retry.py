@@ -58,15 +58,19 @@ def retry(
     Pauses are random, up to `base` seconds before the second try, twice as long before each next one, at most `cap`.
     `waiting` is called with the error and the seconds before each.
     """
+    last: Transient | None = None
     for attempt in range(tries):
         if not deadline.remaining():
-            raise Unavailable("no time left")
+            break
         try:
             return operation()
         except Transient as error:
-            pause = max(error.wait, full_jitter(attempt, base, cap))
-            if attempt + 1 == tries or pause >= deadline.remaining():
-                raise error.becomes(str(error)) from error
-            waiting(error, pause)
+            last = error
+        pause = max(last.wait, full_jitter(attempt, base, cap))
+        if attempt + 1 == tries or pause >= deadline.remaining():
+            break
+        waiting(last, pause)
         time.sleep(pause)
-    raise AssertionError("unreachable")
+    if last is None:
+        raise Unavailable("no time left")
+    raise last.becomes(str(last)) from last
