@@ -1,6 +1,5 @@
 """From a stack's configuration to an environment's arguments."""
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -67,7 +66,7 @@ def environment(configuration: Mapping[str, str]) -> Environment:
     parts = ENVIRONMENTS.get(kind, ENVIRONMENTS["hybrid"])
     given = {
         name: {
-            snake(key): value_of(configuration[key], field)
+            snake(key): field.parsed(configuration[key])
             for key, field in keys(part).items()
             if configuration.get(key, "") != ""
         }
@@ -96,25 +95,9 @@ def _check_keys(checks: Checks, configuration: Mapping[str, str], kind: str) -> 
     checks.known([key for key in configuration if key not in every], ["environment", *own])
     for key, text in configuration.items():
         # Pulumi.yaml gives every stack the defaults of every key; only what was set can be a mistake.
-        if key in every and key not in own and value_of(text, every[key]) not in ("", every[key].default):
+        if key in every and key not in own and every[key].parsed(text) not in ("", every[key].default):
             having = " or ".join(name for name in fields if key in fields[name])
             checks.add(key, f"is not a key of environment {kind}", f"Remove it, or set tandem:environment to {having}.")
-
-
-def value_of(text: str, field: Field) -> Any:
-    """What the text stands for; the text itself where it can't be read, for the check to name."""
-    if isinstance(field.default, bool):
-        return {"true": True, "false": False}.get(text.lower(), text)
-    try:
-        if field.low is not None:
-            number = float(text)
-            return int(number) if isinstance(field.low, int) and number.is_integer() else number
-        if isinstance(field.default, dict):
-            content = json.loads(text)
-            return {snake(key): value for key, value in content.items()} if isinstance(content, dict) else content
-    except ValueError:
-        pass
-    return text
 
 
 def spelled(text: str) -> str:

@@ -4,7 +4,9 @@ Defaults, checks, typed arguments, `Pulumi.yaml`, and the schema's descriptions 
 (docs/adding-a-config-key.md).
 """
 
+import json
 import math
+import os
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -41,6 +43,8 @@ class Field:
     """Whether it may be another resource's output, which nobody can look into."""
     config: bool = True
     """Whether a stack's configuration can give it, not only a program."""
+    variable: str = ""
+    """The environment variable that tells it to a function."""
 
     def read(self, checks: Checks, key: str, value: Any) -> Any:
         """The value; the default where there is none, complete where it is a table; None where it is refused."""
@@ -64,6 +68,25 @@ class Field:
         if isinstance(self.default, Mapping):
             return checks.mapping(key, value, self.remedy)
         return checks.text(key, value, self.allowed, self.remedy, self.pattern)
+
+    def parsed(self, text: str) -> Any:
+        """The value that a text stands for; the text itself where it can't be read, for the check to name."""
+        if isinstance(self.default, bool):
+            return {"true": True, "false": False}.get(text.lower(), text)
+        try:
+            if self.low is not None:
+                number = float(text)
+                return int(number) if isinstance(self.low, int) and number.is_integer() else number
+            if isinstance(self.default, dict):
+                content = json.loads(text)
+                return {snake(key): value for key, value in content.items()} if isinstance(content, dict) else content
+        except ValueError:
+            pass
+        return text
+
+    def written(self, value: Any) -> Any:
+        """The text that `parsed` reads; a text, and another resource's output, as it is."""
+        return value if isinstance(self.default, str) else json.dumps(type(self.default)(value))
 
     @property
     def description(self) -> str:
@@ -101,6 +124,19 @@ class Table:
         if self.rules:
             self.rules(checks, values, given)
         return values
+
+
+def variables(fields: Mapping[str, Field], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The environment variables of a function that reads `fields`; a text that is empty has none."""
+    return {field.variable: field.written(values[key]) for key, field in fields.items() if values[key] != ""}
+
+
+def from_environment(fields: Mapping[str, Field]) -> dict[str, Any]:
+    """What `variables` told the function that asks; the default of what it didn't."""
+    return {
+        name: field.parsed(os.environ[field.variable]) if field.variable in os.environ else field.default
+        for name, field in fields.items()
+    }
 
 
 def camel(name: str) -> str:

@@ -4,18 +4,13 @@ from typing import Any, NotRequired, TypedDict
 
 
 class Variable:
-    """Environment variables of functions and jobs."""
+    """Environment variables of functions and jobs, beside those of configuration keys (`settings`)."""
 
     # Retrieval
     LEDGER_TABLE = "TANDEM_LEDGER_TABLE"
     DOCUMENTS_BUCKET = "TANDEM_DOCUMENTS_BUCKET"
     QUEUE_URL = "TANDEM_QUEUE_URL"
     DEAD_LETTER_QUEUE_URL = "TANDEM_DEAD_LETTER_QUEUE_URL"
-    MAX_DOCUMENT_MB = "TANDEM_MAX_DOCUMENT_MB"
-    GENERATOR = "TANDEM_GENERATOR"
-    ENDPOINT = "TANDEM_ENDPOINT"
-    INFERENCE_COMPONENT = "TANDEM_INFERENCE_COMPONENT"
-    MIN_SCORE = "TANDEM_MIN_SCORE"
     TOP_K = "TANDEM_TOP_K"
     # Fine-tuning
     STACK = "TANDEM_STACK"

@@ -72,23 +72,18 @@ class RagEnvironment(pulumi.ComponentResource):
         }
         store = kind.component(name, ledger, {**stored, **{key: settings[key] for key in kind.fields}}, child)
         ingestion_args: IngestionPipelineArgs = {
-            "max_document_megabytes": settings["max_document_megabytes"],
+            "settings": settings,
             "sweep_minutes": settings["sweep_minutes"],
             **keyed,
             **shared,
         }
         ingestion = IngestionPipeline(f"{name}-ingestion", documents, ledger, store, ingestion_args, opts=child)
         query_args: QueryApiArgs = {
-            "generator": settings["generator"],
-            "min_score": float(settings["min_score"]),
+            "settings": settings,
             "auth": Auth(settings["auth"]),
             **keyed,
             **shared,
         }
-        if settings["endpoint_name"] != "":
-            query_args["endpoint_name"] = settings["endpoint_name"]
-        if settings["inference_component"] != "":
-            query_args["inference_component"] = settings["inference_component"]
         if settings["user_pool_arn"] != "":
             query_args["user_pool_arn"] = settings["user_pool_arn"]
         query = QueryApi(f"{name}-query", ledger, store, query_args, opts=child)

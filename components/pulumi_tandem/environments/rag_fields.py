@@ -8,6 +8,7 @@ from tandem_contract import defaults
 from tandem_contract.checks import Checks
 from tandem_contract.embedders import MOST_DIMENSIONS, check_embedder
 from tandem_contract.fields import Field, Table
+from tandem_contract.settings import INGEST_SETTINGS, QUERY_SETTINGS
 from tandem_contract.usage import QUERY_USAGE
 
 from ..foundation.rest_endpoint import Auth
@@ -87,36 +88,8 @@ RAG = Table(
             unit="tokens",
             remedy="Half of `chunk_tokens` or more would index every text twice.",
         ),
-        "generator": Field(
-            defaults.GENERATOR,
-            "Bedrock model id, inference profile id or ARN that writes the answers; in a hybrid, while the tuned model "
-            "can't.",
-            pattern=r".*\..*",
-            allowed="a Bedrock model id, inference profile id or ARN",
-            remedy="For example amazon.nova-lite-v1:0.",
-        ),
-        "endpoint_name": Field(
-            "",
-            "SageMaker endpoint of a tuned model that writes the answers; while it can't, `generator` does.",
-            output=True,
-            config=False,
-        ),
-        "inference_component": Field(
-            "",
-            "The endpoint's inference component, where it has one: where it scales to zero.",
-            output=True,
-            config=False,
-        ),
-        "min_score": Field(
-            0.4,
-            "Cosine similarity below which a question is refused as not in the documents.",
-            low=0.0,
-            high=1.0,
-            remedy="0.4 is a good start.",
-        ),
-        "max_document_megabytes": Field(
-            25, "Larger documents are rejected.", low=1, high=100, unit="MB", remedy="Split larger documents."
-        ),
+        **QUERY_SETTINGS,
+        **INGEST_SETTINGS,
         "sweep_minutes": Field(
             15,
             "How often bucket, ledger and index are compared.",

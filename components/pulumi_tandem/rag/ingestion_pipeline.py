@@ -1,10 +1,13 @@
 """From a document in the bucket to chunks in the index."""
 
-from typing import NotRequired, TypedDict
+from collections.abc import Mapping
+from typing import Any, NotRequired, TypedDict
 
 import pulumi
 from pulumi_aws import cloudwatch, lambda_
+from tandem_contract.fields import variables
 from tandem_contract.names import Variable
+from tandem_contract.settings import INGEST_SETTINGS
 
 from ..foundation.bedrock import embedder_resources
 from ..foundation.data_bucket import DataBucket
@@ -30,8 +33,8 @@ MAX_RECEIVES = 10  # with the function's back-off, about half an hour of outage 
 class IngestionPipelineArgs(TypedDict):
     """Arguments of `IngestionPipeline`."""
 
-    max_document_megabytes: int
-    """Larger documents are rejected and dead-lettered."""
+    settings: Mapping[str, Any]
+    """Values of `INGEST_SETTINGS`."""
     sweep_minutes: int
     """How often bucket, ledger and index are compared."""
     embedder_secret_arn: NotRequired[pulumi.Input[str]]
@@ -122,7 +125,7 @@ class IngestionPipeline(pulumi.ComponentResource):
                     Variable.DOCUMENTS_BUCKET: bucket.bucket_name,
                     Variable.QUEUE_URL: queue.queue_url,
                     Variable.DEAD_LETTER_QUEUE_URL: queue.dead_letter_url,
-                    Variable.MAX_DOCUMENT_MB: str(args["max_document_megabytes"]),
+                    **variables(INGEST_SETTINGS, args["settings"]),
                 },
                 "memory_megabytes": 1024,
                 "timeout_seconds": INGEST_SECONDS,

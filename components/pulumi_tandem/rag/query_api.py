@@ -1,9 +1,12 @@
 """Questions in, answers with citations out."""
 
-from typing import NotRequired, TypedDict
+from collections.abc import Mapping
+from typing import Any, NotRequired, TypedDict
 
 import pulumi
+from tandem_contract.fields import variables
 from tandem_contract.names import Metric, Variable
+from tandem_contract.settings import QUERY_SETTINGS
 from tandem_contract.usage import QUERY_MEMORY_MEGABYTES
 
 from ..foundation.alarms import alarm
@@ -21,16 +24,10 @@ from .stores.base import Permission, VectorStore
 class QueryApiArgs(TypedDict):
     """Arguments of `QueryApi`."""
 
-    generator: str
-    """Bedrock model or inference profile that writes the answers."""
+    settings: Mapping[str, Any]
+    """Values of `QUERY_SETTINGS`."""
     embedder_secret_arn: NotRequired[pulumi.Input[str]]
     """Secret with the key of an embedder behind a URL."""
-    endpoint_name: NotRequired[pulumi.Input[str]]
-    """SageMaker endpoint that writes them instead, as long as it can."""
-    inference_component: NotRequired[pulumi.Input[str]]
-    """The inference component of that endpoint, where it has one."""
-    min_score: float
-    """Cosine similarity below which a question is refused."""
     auth: Auth
     """Who may ask."""
     user_pool_arn: NotRequired[pulumi.Input[str]]
@@ -66,13 +63,11 @@ class QueryApi(pulumi.ComponentResource):
     ):
         super().__init__("tandem:index:QueryApi", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
-        tags, endpoint_name = args.get("tags") or {}, args.get("endpoint_name")
-        tuned, asked = [], {}
+        tags, settings = args.get("tags") or {}, args["settings"]
+        endpoint_name, tuned = settings["endpoint_name"], []
         if endpoint_name:
-            asked[Variable.ENDPOINT] = endpoint_name
             invoked = [account_arn("sagemaker", pulumi.Output.concat("endpoint/", endpoint_name), self)]
-            if component := args.get("inference_component"):
-                asked[Variable.INFERENCE_COMPONENT] = component
+            if component := settings["inference_component"]:
                 named = pulumi.Output.concat("inference-component/", component)
                 invoked.append(account_arn("sagemaker", named, self))
             tuned = [allow(["sagemaker:InvokeEndpoint"], invoked)]
@@ -85,7 +80,7 @@ class QueryApi(pulumi.ComponentResource):
                     allow(["dynamodb:GetItem", "dynamodb:BatchGetItem"], ledger.table_arn),
                     allow(
                         ["bedrock:InvokeModel"],
-                        [*embedder_resources(self), *invoke_resources(args["generator"], self)],
+                        [*embedder_resources(self), *invoke_resources(settings["generator"], self)],
                     ),
                     *read_secret(args.get("embedder_secret_arn")),
                     *reading.statements,
@@ -93,10 +88,8 @@ class QueryApi(pulumi.ComponentResource):
                 ],
                 "environment": {
                     Variable.LEDGER_TABLE: ledger.table_name,
-                    Variable.GENERATOR: args["generator"],
-                    **asked,
-                    Variable.MIN_SCORE: str(args["min_score"]),
                     Variable.TOP_K: "5",
+                    **variables(QUERY_SETTINGS, settings),
                 },
                 "memory_megabytes": QUERY_MEMORY_MEGABYTES,
                 "timeout_seconds": 28,

@@ -5,7 +5,9 @@ import os
 from collections.abc import Iterable
 from typing import Any
 
+from tandem_contract.fields import from_environment
 from tandem_contract.names import Metric, Variable
+from tandem_contract.settings import INGEST_SETTINGS
 
 from tandem.rag.ingest import Ingester, Outcome
 from tandem.runtime.clients import client
@@ -71,7 +73,7 @@ def _document(body: str) -> str:
 
 def _converge(document: str, record: dict[str, Any], deadline: Deadline) -> None:
     bucket = os.environ[Variable.DOCUMENTS_BUCKET]
-    limit = float(os.environ[Variable.MAX_DOCUMENT_MB])
+    limit = from_environment(INGEST_SETTINGS)["max_document_megabytes"]
     ingester = Ingester(client("s3"), bucket, ledger(), open_index, open_embedder, limit)
     outcome: Outcome = ingester.converge(document, deadline)
     log("document " + outcome.status, document=document, chunks=outcome.chunks, reason=outcome.reason)

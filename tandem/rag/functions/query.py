@@ -10,7 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from tandem_contract.errors import Unavailable
+from tandem_contract.fields import from_environment
 from tandem_contract.names import Metric, Variable
+from tandem_contract.settings import QUERY_SETTINGS
 
 from tandem.models.bedrock import BedrockChat
 from tandem.models.errors import NobodyThere
@@ -68,13 +70,14 @@ def _retriever() -> Retriever:
 
 @functools.cache
 def _writer() -> Writer:
-    hosted = ModelWriter(BedrockChat(client("bedrock-runtime"), os.environ[Variable.GENERATOR]))
-    if endpoint := os.environ.get(Variable.ENDPOINT):
+    settings = from_environment(QUERY_SETTINGS)
+    hosted = ModelWriter(BedrockChat(client("bedrock-runtime"), settings["generator"]))
+    if endpoint := settings["endpoint_name"]:
         from tandem.models.endpoint import EndpointChat
 
-        component = os.environ.get(Variable.INFERENCE_COMPONENT, "")
         # Asked once: who waits has another model.
-        tuned = ModelWriter(EndpointChat(client("sagemaker-runtime"), endpoint, component), tries=1)
+        chat = EndpointChat(client("sagemaker-runtime"), endpoint, settings["inference_component"])
+        tuned = ModelWriter(chat, tries=1)
         circuit = CircuitBreaker(NobodyThere, lambda state: log("circuit", state=state, endpoint=endpoint))
         return FallbackWriter(tuned, hosted, circuit, lambda reason: log("fallback", reason=reason))
     return hosted
@@ -82,8 +85,8 @@ def _writer() -> Writer:
 
 def _answer(question: Question, deadline: Deadline) -> dict[str, Any]:
     found = _retriever().retrieve(question.text, question.top_k, parse_filters(question.filters), deadline)
-    passages = found.passages
-    reason = gate(passages, float(os.environ[Variable.MIN_SCORE]))
+    passages, settings = found.passages, from_environment(QUERY_SETTINGS)
+    reason = gate(passages, settings["min_score"])
     content: dict[str, Any] = {"answer": None, "citations": [], "model": None, "usage": None}
     content["retrieved"] = [_place(passage) for passage in passages]
     timings = {"embed": 0, "search": 0, "ledger": 0, "generate": 0} | found.timings_ms
@@ -95,7 +98,7 @@ def _answer(question: Question, deadline: Deadline) -> dict[str, Any]:
         content["answer"], content["model"] = answer.text, answer.model
         content["usage"] = answer.usage and answer.usage._asdict()
         content["citations"] = [_citation(passages, marker) for marker in answer.markers]
-        if endpoint := os.environ.get(Variable.ENDPOINT):
+        if endpoint := settings["endpoint_name"]:
             # Its sum is what the hosted model wrote, its count is all answers, its average the share (query_api.py).
             metric(Metric.FALLBACK, int(answer.model != endpoint), "Count", endpoint, Metric.ENDPOINT)
     if not question.generate:

@@ -1,11 +1,12 @@
 """Declared fields: what becomes of a value, what is refused, and what is said of a key."""
 
 import math
+from dataclasses import replace
 from enum import Enum
 
 import pytest
 from tandem_contract.checks import Checks
-from tandem_contract.fields import Field, Table, camel, snake
+from tandem_contract.fields import Field, Table, camel, from_environment, snake, variables
 
 
 class Colour(str, Enum):  # noqa: UP042 - as the components have them
@@ -72,6 +73,19 @@ def test_a_description_has_limits_default_and_cost():
         "Whether it rings. false by default.",
     )
     assert FIELDS["name"].description == "What it is called."
+
+
+def test_a_function_reads_from_its_environment_what_was_written_there(monkeypatch):
+    fields = {key: replace(FIELDS[key], variable=key.upper()) for key in ("count", "share", "loud", "name", "tags")}
+    told = variables(fields, {"count": 3, "share": 1, "loud": True, "name": "", "tags": {"a": "b"}})
+    assert told == {"COUNT": "3", "SHARE": "1.0", "LOUD": "true", "TAGS": '{"a": "b"}'}
+    for name, text in told.items():
+        monkeypatch.setenv(name, text)
+    assert from_environment(fields) == {"count": 3, "share": 1.0, "loud": True, "name": "", "tags": {"a": "b"}}
+    monkeypatch.delenv("COUNT")
+    assert from_environment(fields)["count"] == 2
+    output = object()
+    assert variables({"name": fields["name"]}, {"name": output}) == {"NAME": output}
 
 
 def test_keys_of_a_configuration_are_in_camel_case():

@@ -1,0 +1,51 @@
+"""Configuration keys that functions read: each is told to its function by an environment variable."""
+
+from . import defaults
+from .fields import Field
+
+QUERY_SETTINGS = {
+    "generator": Field(
+        defaults.GENERATOR,
+        "Bedrock model id, inference profile id or ARN that writes the answers; in a hybrid, while the tuned model "
+        "can't.",
+        pattern=r".*\..*",
+        allowed="a Bedrock model id, inference profile id or ARN",
+        remedy="For example amazon.nova-lite-v1:0.",
+        variable="TANDEM_GENERATOR",
+    ),
+    "endpoint_name": Field(
+        "",
+        "SageMaker endpoint of a tuned model that writes the answers; while it can't, `generator` does.",
+        output=True,
+        config=False,
+        variable="TANDEM_ENDPOINT",
+    ),
+    "inference_component": Field(
+        "",
+        "The endpoint's inference component, where it has one: where it scales to zero.",
+        output=True,
+        config=False,
+        variable="TANDEM_INFERENCE_COMPONENT",
+    ),
+    "min_score": Field(
+        0.4,
+        "Cosine similarity below which a question is refused as not in the documents.",
+        low=0.0,
+        high=1.0,
+        remedy="0.4 is a good start.",
+        variable="TANDEM_MIN_SCORE",
+    ),
+}
+"""Of the query function."""
+INGEST_SETTINGS = {
+    "max_document_megabytes": Field(
+        25,
+        "Larger documents are rejected.",
+        low=1,
+        high=100,
+        unit="MB",
+        remedy="Split larger documents.",
+        variable="TANDEM_MAX_DOCUMENT_MB",
+    ),
+}
+"""Of the function that indexes documents."""
