@@ -43,10 +43,12 @@ class RagEnvironmentArgs(TypedDict):
     """Secrets Manager secret with the key of an embedder behind a URL: the key itself, or JSON with `api_key`. Keep it
     as long as an index of that embedder answers. A secret costs $0.40 a month."""
     dimensions: NotRequired[int]
-    """Length of an embedding: 256, 512 or 1024 with Titan v2, 1024 with Cohere v3, its own with a model behind a URL. 1
-    to 4,096; 512 by default. Storage and search cost grow with it."""
+    """Length of an embedding: 256 or 512 or 1024 with amazon.titan-embed-text-v2:0; 1024 with cohere.embed-english-v3;
+    1024 with cohere.embed-multilingual-v3; its own with a model behind a URL. 1 to 4,096; 512 by default. Storage and
+    search cost grow with it."""
     chunk_tokens: NotRequired[int]
-    """Length of a chunk; 512 at most with Cohere v3. 50 to 2,000 tokens; 200 by default."""
+    """Length of a chunk; 512 at most with cohere.embed-english-v3; 512 at most with cohere.embed-multilingual-v3. 50 to
+    2,000 tokens; 200 by default."""
     chunk_overlap: NotRequired[int]
     """What a chunk repeats of the one before, under half of `chunk_tokens`. 0 to 999 tokens; 40 by default."""
     generator: NotRequired[str]

@@ -69,6 +69,7 @@ class MemoryVectorStore(VectorStore):
 
 ROW = Store(
     MemoryVectorStore,
+    "(the tests' own) keeps vectors on shelves",
     FIELDS,
     {"index": {"service": "AmazonS3", "storage": "storage:standard", "search": "searches of the shelves"}},
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 from tandem_contract import defaults
 from tandem_contract.checks import Checks
-from tandem_contract.embedders import MOST_DIMENSIONS, check_embedder
+from tandem_contract.embedders import EMBEDDERS, MOST_DIMENSIONS, check_embedder
 from tandem_contract.fields import Field, Table
 from tandem_contract.settings import INGEST_SETTINGS, QUERY_SETTINGS
 from tandem_contract.usage import QUERY_USAGE
@@ -16,6 +16,12 @@ from ..foundation.retention import retention_of
 from ..foundation.tags import TAGS
 from ..rag.stores import STORES, StoreKind
 
+LENGTHS = "; ".join(f"{' or '.join(map(str, it.dimensions))} with {model}" for model, it in EMBEDDERS.items())
+MOST_CHUNK_TOKENS = 2000
+SHORTER = "; ".join(
+    f"{it.max_tokens} at most with {model}" for model, it in EMBEDDERS.items() if it.max_tokens < MOST_CHUNK_TOKENS
+)
+KINDS_OF_STORES = "; ".join(f"`{name}` {kind.help}" for name, kind in STORES.items())
 SECRET_ARN = re.compile(r"arn:[^:]+:secretsmanager:[^:]+:\d+:secret:\S+")
 
 
@@ -65,8 +71,7 @@ RAG = Table(
         ),
         "dimensions": Field(
             512,
-            "Length of an embedding: 256, 512 or 1024 with Titan v2, 1024 with Cohere v3, its own with a model behind "
-            "a URL.",
+            f"Length of an embedding: {LENGTHS}; its own with a model behind a URL.",
             low=1,
             high=MOST_DIMENSIONS,
             remedy="512 is right for the default embedder.",
@@ -74,9 +79,9 @@ RAG = Table(
         ),
         "chunk_tokens": Field(
             200,
-            "Length of a chunk; 512 at most with Cohere v3.",
+            f"Length of a chunk; {SHORTER}.",
             low=50,
-            high=2000,
+            high=MOST_CHUNK_TOKENS,
             unit="tokens",
             remedy="200 suits most embedders.",
         ),
@@ -100,9 +105,8 @@ RAG = Table(
         ),
         "store": Field(
             "serverless",
-            "Where chunks and embeddings are kept: `serverless` (OpenSearch Serverless) scales to zero, and wakes in "
-            "10 to 30 seconds; `domain` (OpenSearch instances) bills all month, and is never asleep. A change makes "
-            "the other store, empty, and lets the sweep fill it: until then questions are refused.",
+            f"Where chunks and embeddings are kept: {KINDS_OF_STORES}. A change makes the other store, empty, and lets "
+            "the sweep fill it: until then questions are refused.",
             choices=STORES,
             enum=StoreKind,
         ),

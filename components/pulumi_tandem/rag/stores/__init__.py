@@ -26,6 +26,8 @@ class Store(NamedTuple):
 
     component: Callable[[str, Ledger, Any, pulumi.ResourceOptions], VectorStore]
     """Takes `VectorStoreArgs`, and what `fields` has."""
+    help: str
+    """What it is and does, behind its name."""
     fields: Mapping[str, Field]
     """What an environment with this store is given besides, and no other."""
     usage: Mapping[str, Any] = {}
@@ -34,7 +36,15 @@ class Store(NamedTuple):
 
 
 STORES: dict[str, Store] = {
-    StoreKind.SERVERLESS.value: Store(serverless.ServerlessVectorStore, serverless.FIELDS),
-    StoreKind.DOMAIN.value: Store(domain.DomainVectorStore, domain.FIELDS),
+    StoreKind.SERVERLESS.value: Store(
+        serverless.ServerlessVectorStore,
+        "(OpenSearch Serverless) scales to zero, and wakes in 10 to 30 seconds",
+        serverless.FIELDS,
+    ),
+    StoreKind.DOMAIN.value: Store(
+        domain.DomainVectorStore,
+        "(OpenSearch instances) bills all month, and is never asleep",
+        domain.FIELDS,
+    ),
 }
 """By the value of their `StoreKind`, which is what a RAG environment has as `store`."""
