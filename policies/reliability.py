@@ -6,15 +6,6 @@ from . import resource_types as aws
 from .levels import ADVISORY, ALWAYS, DISABLED, MANDATORY, Levels
 from .rules import Resource, Rule, Settings, at, document, has, one
 
-DATA = (  # not SageMaker's model package groups, which AWS keeps while there is a package in them
-    *aws.BUCKETS,
-    aws.TABLE,
-    *aws.DATABASES,
-    aws.COLLECTION,
-    aws.DOMAIN,
-    aws.REPOSITORY,
-    aws.FILE_SYSTEM,
-)
 HAS_DEAD_LETTERS = ((aws.REDRIVE_POLICY, "queueUrl"),)
 IS_FOR_DEAD_LETTERS = (
     (aws.QUEUE, "redrivePolicy"),
@@ -108,7 +99,7 @@ RULES = [
         ),
         url="https://www.pulumi.com/docs/iac/concepts/resources/options/protect/",
         remedy="Set retention: keep in the stack file, or protect=True in the resource's options.",
-        types=DATA,
+        types=aws.DATA,
         check=data_protected,
     ),
     Rule(

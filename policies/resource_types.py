@@ -19,6 +19,16 @@ FILE_SYSTEM = "aws:efs/fileSystem:FileSystem"
 REPOSITORY = "aws:ecr/repository:Repository"
 TABLE = "aws:dynamodb/table:Table"
 
+DATA = (  # what holds it; not SageMaker's model package groups, which AWS keeps while there is a package in them
+    *BUCKETS,
+    TABLE,
+    *DATABASES,
+    COLLECTION,
+    DOMAIN,
+    REPOSITORY,
+    FILE_SYSTEM,
+)
+
 # SageMaker
 ENDPOINT = "aws:sagemaker/endpoint:Endpoint"
 ENDPOINT_CONFIGURATION = "aws:sagemaker/endpointConfiguration:EndpointConfiguration"

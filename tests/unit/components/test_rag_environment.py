@@ -6,6 +6,7 @@ import parliament
 import pytest
 from pulumi_tandem.configuration import environment
 from pulumi_tandem.foundation.arguments import InvalidArguments
+from pulumi_tandem.rag.stores import STORES
 
 from tests.support.recorder import record_stack
 
@@ -291,7 +292,7 @@ def test_every_mistake_is_reported_at_once():
             {"storeInstance": "r7g.large.search", "storeGigabytes": "50"},
             {"storeInstance": "set store to domain", "storeGigabytes": "set store to domain"},
         ),
-        ({"store": "vectors", "storeInstances": "3"}, {"store": "Choose serverless or domain"}),
+        ({"store": "cellar", "storeInstances": "3"}, {"store": f"Choose {' or '.join(STORES)}"}),
         ({"store": "domain", "maxSearchOcu": "2", "storeInstances": "3"}, {}),
         ({"store": "serverless", "storeInstance": "r7g.medium.search", "storeInstances": "1"}, {}),
     ],

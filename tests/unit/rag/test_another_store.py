@@ -128,7 +128,7 @@ def test_a_store_that_is_away_is_waited_for(stored, stack: Stack):
 
 @pytest.mark.faults
 def test_a_store_that_this_release_does_not_know_is_named(stack: Stack):
-    with pytest.raises(TandemError, match=r"'memory', which this release can't open \(aoss, es\)"):
+    with pytest.raises(TandemError, match=rf"'memory', which this release can't open \({', '.join(STORES)}\)"):
         store_of(replace(stack.version, service="memory").service)
 
 
