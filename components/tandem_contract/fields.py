@@ -1,4 +1,4 @@
-"""Declarations of what people give: each key once, with its default, what is allowed, and what is said of it.
+"""Declarations of configuration keys: each once, with its default, limits, remedy and help.
 
 Defaults, checks, typed arguments, `Pulumi.yaml`, and the schema's descriptions come from a declaration
 (docs/adding-a-config-key.md).

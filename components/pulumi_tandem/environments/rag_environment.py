@@ -1,4 +1,4 @@
-"""Retrieval-augmented generation, whole."""
+"""RAG environment: documents bucket, ledger, vector store, ingestion pipeline and query API."""
 
 import pulumi
 from tandem_contract.usage import rag_usage
@@ -20,12 +20,15 @@ from .rag_fields import RAG
 
 
 class RagEnvironment(pulumi.ComponentResource):
-    """A service that answers questions from documents: put them into a bucket, ask at a URL, get cited answers.
+    """RAG service: documents in an S3 bucket, questions to a URL, answers with citations.
 
     Composes a documents bucket, a ledger, the vector store that `store` names, an `IngestionPipeline` and a
-    `QueryApi`. Idle cost: about $0.50 a month beyond the free tier (alarms; storage of the documents and the index
-    comes on top). With `store: domain` also its instances and disks: $67.41 for one r7g.medium.search (730 hours of
-    $0.089) with 20 GB (of $0.122).
+    `QueryApi`.
+
+    Idle cost: about $1 a month (four alarms $0.40, the sweep's metric $0.30, polling of the queue $0.26, the sweep's
+    runs $0.04), free tier not counted, and storage of documents, index, ledger and logs. With `store: domain` also its
+    instances and disks: $67.41 for one r7g.medium.search (730 hours of $0.089) with 20 GB (of $0.122).
+
     Raises `InvalidArguments`, with every mistake, before anything is registered.
     """
 
