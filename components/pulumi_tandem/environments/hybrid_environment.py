@@ -68,8 +68,10 @@ class HybridEnvironment(pulumi.ComponentResource):
     """ARN for the `execute-api:Invoke` permission of who may ask."""
     documents_bucket: pulumi.Output[str]
     """Name of the bucket for the documents."""
-    collection_endpoint: pulumi.Output[str]
+    store_endpoint: pulumi.Output[str]
     """URL of the vector store."""
+    collection_endpoint: pulumi.Output[str]
+    """Deprecated, goes with the next release: the former name of the output `store_endpoint`."""
     ledger_table: pulumi.Output[str]
     """Name of the table that records what is indexed."""
     dead_letter_queue_url: pulumi.Output[str]

@@ -40,8 +40,10 @@ class RagEnvironment(pulumi.ComponentResource):
     """Name of the query API, as its metrics have it."""
     documents_bucket: pulumi.Output[str]
     """Name of the bucket for the documents."""
-    collection_endpoint: pulumi.Output[str]
+    store_endpoint: pulumi.Output[str]
     """URL of the vector store."""
+    collection_endpoint: pulumi.Output[str]
+    """Deprecated, goes with the next release: the former name of the output `store_endpoint`."""
     index_name: pulumi.Output[str]
     """Index of the configured embedder, dimension and chunking."""
     ledger_table: pulumi.Output[str]
@@ -103,6 +105,7 @@ class RagEnvironment(pulumi.ComponentResource):
 
         self.query_url, self.query_invoke_arn, self.api_name = query.query_url, query.invoke_arn, query.api_name
         self.documents_bucket = documents.bucket_name
-        self.collection_endpoint, self.index_name = store.endpoint, store.index_name
+        self.store_endpoint = self.collection_endpoint = store.endpoint
+        self.index_name = store.index_name
         self.ledger_table, self.dead_letter_queue_url = ledger.table_name, ingestion.dead_letter_url
         register(self)

@@ -37,7 +37,7 @@ def test_the_environment_has_this_store_and_no_other(stack):
     ]
     assert not [each for each in stack.resources if "opensearch" in each.type]
     payload = json.loads(stack.one("Invocation").inputs["input"])
-    assert (payload["service"], payload["endpoint"]) == ("memory", stack.outputs["collectionEndpoint"])
+    assert (payload["service"], payload["endpoint"]) == ("memory", stack.outputs["storeEndpoint"])
 
 
 def test_each_role_may_do_what_it_does_and_is_known_to_the_store_before_it_works(stack):

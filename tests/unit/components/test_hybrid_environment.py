@@ -32,7 +32,7 @@ def query(stack):
 def test_outputs_are_those_of_both_parts(stack):
     rag, tuning = (record_stack(CONFIG | {"tandem:environment": kind}) for kind in ("rag", "finetuning"))
     assert set(stack.outputs) == {*rag.outputs, *tuning.outputs}
-    contract = "queryUrl documentsBucket collectionEndpoint datasetBucket artifactBucket trainingPipelineArn"
+    contract = "queryUrl documentsBucket storeEndpoint datasetBucket artifactBucket trainingPipelineArn"
     assert {*contract.split(), "modelPackageGroup", "endpointName"} <= set(stack.outputs)
     assert stack.outputs["queryUrl"].endswith("/v1/query")
 
