@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from policies.pack import RULES
 from samples.previews import digest, state, step
+from scripts.recorder import ROOT, Recording, Registered
 from tandem.cli.main import app
-from tests.support.recorder import ROOT, Recording, Registered
 from tests.unit.policies.judging import Thing, judge
 
 CONFIG = {"tandem:environment": "rag", "tandem:retention": "erase", "tandem:store": "memory"}

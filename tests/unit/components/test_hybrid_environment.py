@@ -7,7 +7,7 @@ import pytest
 from pulumi_tandem import HybridEnvironment
 from pulumi_tandem.foundation.arguments import InvalidArguments
 
-from tests.support.recorder import record, record_stack
+from scripts.recorder import record, record_stack
 
 CONFIG = {"tandem:environment": "hybrid", "tandem:retention": "erase"}
 MODEL = "arn:aws:sagemaker:us-east-1:123456789012:model-package/models/3"

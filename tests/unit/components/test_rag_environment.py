@@ -7,7 +7,7 @@ import pytest
 from pulumi_tandem.configuration import environment
 from pulumi_tandem.foundation.arguments import InvalidArguments
 
-from tests.support.recorder import record_stack
+from scripts.recorder import record_stack
 
 CONFIG = {"tandem:environment": "rag", "tandem:retention": "erase"}
 
