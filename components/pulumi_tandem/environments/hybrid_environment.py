@@ -49,7 +49,7 @@ HYBRID = Table(
 
 
 class HybridEnvironment(pulumi.ComponentResource):
-    """A `RagEnvironment` whose answers are written by the tuned model of a `FineTuningEnvironment`.
+    """RAG service whose answers a tuned model writes: a `RagEnvironment` and a `FineTuningEnvironment` in one.
 
     The hosted `generator` answers while there is no tuned model, or its endpoint is cold or failing, which a circuit
     breaker notices; each answer names the model that wrote it. Both parts share one guard, one budget and, if given,
