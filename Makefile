@@ -57,6 +57,7 @@ check: .venv/.ready
 # The pages that are made from code.
 docs: .venv/.ready
 	@$(BIN)/python -m scripts.commands_page
+	@$(BIN)/python -m scripts.components_page
 	@$(BIN)/python -m policies.reference
 
 # What is made from the declarations of configuration keys: typed arguments, Pulumi.yaml's keys, the schema.

@@ -69,13 +69,13 @@ def _tables(table: Table) -> Iterator[Table]:
 
 def _class(table: Table) -> str:
     entries = "".join(
-        f"    {name}: NotRequired[{_annotation(field)}]\n{_wrapped(field.description)}"
+        f"    {name}: NotRequired[{annotation(field)}]\n{_wrapped(field.description)}"
         for name, field in table.fields.items()
     )
     return f'\n\nclass {table.name}(TypedDict):\n    """{table.help}"""\n\n{entries}'
 
 
-def _annotation(field: Field) -> str:
+def annotation(field: Field) -> str:
     if field.table:
         return field.table.name
     if enum := _enum(field):

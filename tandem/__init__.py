@@ -1,3 +1,3 @@
-"""Tandem: what runs, in functions, in jobs and on your machine."""
+"""Runtime of Tandem: the code of its functions, its jobs and its command line."""
 
 __version__ = "0.1.0"

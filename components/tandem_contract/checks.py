@@ -1,4 +1,4 @@
-"""Checks of what people give. All mistakes are collected, so that they are told at once."""
+"""Checks of input that people write. All mistakes are collected, so that they are told at once."""
 
 import difflib
 import json

@@ -1,4 +1,4 @@
-"""What an environment has where nothing else is given, as far as advice and prices go by it too."""
+"""Defaults of an environment that advice and prices use too."""
 
 EMBEDDER = "amazon.titan-embed-text-v2:0"
 GENERATOR = "amazon.nova-lite-v1:0"

@@ -1,4 +1,4 @@
-"""The one root of every error that is told to a person.
+"""Errors that a person sees, under one root.
 
     TandemError            one sentence: what is wrong, and the remedy
         Mistakes           everything that is wrong with what was given, at once
@@ -15,7 +15,7 @@ SHOWN = 50  # mistakes; the rest is counted
 
 
 class TandemError(Exception):
-    """What was asked can't be done; the text says why, and the remedy."""
+    """The request can't be done; the text says why, and the remedy."""
 
 
 class Unavailable(TandemError):

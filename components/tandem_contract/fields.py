@@ -1,4 +1,4 @@
-"""Declarations of what people give: each key once, with its default, what is allowed, and what is said of it.
+"""Declarations of configuration keys: each once, with its default, limits, remedy and help.
 
 Defaults, checks, typed arguments, `Pulumi.yaml`, and the schema's descriptions come from a declaration
 (docs/adding-a-config-key.md).
@@ -89,11 +89,16 @@ class Field:
         return value if isinstance(self.default, str) else json.dumps(type(self.default)(value))
 
     @property
+    def limits(self) -> str:
+        """From where to where a number may be, with its unit; empty where there are no such limits."""
+        if self.low is None or self.high is None or self.high == math.inf:
+            return ""
+        return f"{_figure(self.low)} to {_figure(self.high)} {self.unit}".strip()
+
+    @property
     def description(self) -> str:
         """All that is said of it: help, limits, default, cost."""
-        facts = []
-        if self.low is not None and self.high is not None and self.high != math.inf:
-            facts.append(f"{_figure(self.low)} to {_figure(self.high)} {self.unit}".strip())
+        facts = [self.limits] if self.limits else []
         if isinstance(self.default, bool | int | float):
             facts.append(f"{_figure(self.default)} by default")
         elif isinstance(self.default, str) and self.default:

@@ -1,4 +1,4 @@
-"""Names that what is created gives, and what runs looks for."""
+"""Names that both halves use: environment variables, metrics, dimensions, tags, payload keys."""
 
 from typing import Any, NotRequired, TypedDict
 

@@ -1,4 +1,4 @@
-"""A fine-tuning run: what was asked for, and where its things are in the artifact bucket."""
+"""Record of a fine-tuning run: its recipe and data set, and where its files are in the artifact bucket."""
 
 import datetime
 import json

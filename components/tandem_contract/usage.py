@@ -1,4 +1,4 @@
-"""Usage assumptions: what no resource says of an environment's cost. An environment keeps them in an SSM parameter."""
+"""Usage assumptions, kept in an SSM parameter: the part of an environment's cost that no resource says."""
 
 import math
 from collections.abc import Mapping

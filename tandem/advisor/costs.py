@@ -1,4 +1,4 @@
-"""What each way costs, and from how many questions an always-on endpoint is cheaper than tokens; from price rows."""
+"""Costs of each way, and from how many questions an always-on endpoint is cheaper than tokens; from price rows."""
 
 import json
 from collections.abc import Iterable, Mapping

@@ -1,1 +1,1 @@
-"""Libraries for front ends: what a person's machine needs to use a stack, without a command line."""
+"""Clients of a stack, for front ends of any kind: no command line."""

@@ -1,4 +1,4 @@
-"""Brings documents into a stack and out of it again, and waits until a search finds each, or none of it is left."""
+"""Ingestion: uploads or removes documents, and waits until a search finds each, or no chunk of it is left."""
 
 import random
 import time

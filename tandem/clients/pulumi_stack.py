@@ -1,4 +1,4 @@
-"""What a Pulumi stack says of itself, by the `pulumi` command: outputs, last update, and a preview."""
+"""Pulumi stack, read by the `pulumi` command: outputs, last update, and a preview."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""What an evaluation puts its questions to, by name: what identifies the answers, the call, and the price."""
+"""Evaluation targets by name: what identifies the answers, the call, and the price."""
 
 import hashlib
 import json

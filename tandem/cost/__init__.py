@@ -1,1 +1,1 @@
-"""What things cost, from dated price rows; nothing here asks AWS."""
+"""Cost estimates from dated price rows; nothing here calls AWS."""

@@ -1,4 +1,4 @@
-"""What a pricer writes on: one bill a resource and side."""
+"""Bill: the charges of one resource on one side of a change, which a pricer adds."""
 
 from collections.abc import Callable
 from decimal import Decimal

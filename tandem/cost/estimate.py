@@ -1,4 +1,4 @@
-"""From the changes of a preview to what they cost, by the pricer of each resource's type."""
+"""Estimate: the changes of a preview, each priced by the pricer of its resource's type."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""Limits that a change must keep: the file that sets them, what came of each, and the exit code."""
+"""Cost gates: limits that a change must keep, from a file; the result of each, and the exit code."""
 
 import math
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""What `tandem cost` counts: resources before and after a change, and what each is charged for."""
+"""Data model of `tandem cost`: resources before and after a change, and the charges of each."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

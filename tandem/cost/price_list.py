@@ -1,4 +1,4 @@
-"""Where a price row stands in AWS's price list: the exact query of its key, and how its unit and AWS's convert.
+"""AWS price list: the exact query of each price row's key, and how its unit and AWS's convert.
 
 What is asked for is the usage type, the name under which AWS bills: `USE1-Train:ml.g5.xlarge`. It is the one attribute
 that nearly every product has and that means one thing; product families are missing from most. A key whose usage type

@@ -1,4 +1,4 @@
-"""Re-read price rows from AWS's price list: what drifted, and, if asked to, the file written anew."""
+"""Refresh of price rows from AWS's price list: what drifted, and, with `--write`, the file written anew."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""What a fine-tuning run is expected to cost, and what it costs at most."""
+"""Price of a fine-tuning run: expected, and at most."""
 
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal

@@ -1,4 +1,4 @@
-"""What an estimate comes to: the numbers on both sides, by component, what moved, and what isn't known."""
+"""Summary of an estimate: the numbers on both sides, by component, what changed, and what isn't known."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

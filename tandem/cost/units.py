@@ -1,4 +1,4 @@
-"""What prices are counted by."""
+"""Units of prices."""
 
 from decimal import Decimal
 

@@ -1,1 +1,1 @@
-"""Evaluation of whatever answers questions: the same questions and measures for every target."""
+"""Evaluation: the same questions and metrics for every target."""

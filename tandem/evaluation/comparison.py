@@ -1,4 +1,4 @@
-"""Two runs on the same questions: what got better, what got worse, and what can't be told."""
+"""Comparison of two runs on the same questions: what is better, what is worse, and what isn't certain."""
 
 import math
 from collections.abc import Iterable

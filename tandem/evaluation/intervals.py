@@ -1,4 +1,4 @@
-"""How sure a difference between two models is, when both answered the same questions."""
+"""Confidence intervals of the difference between two models that answered the same questions."""
 
 import math
 import random

@@ -1,4 +1,4 @@
-"""How well one answer does, from 0 to 1: equal to the reference, words shared with it, and the asked form.
+"""Metrics of one answer, from 0 to 1: equal to the reference, words shared with it, and the required form.
 
 The standard library and the contract alone, since training jobs carry this module, except that a JSON Schema needs the
 `jsonschema` package.

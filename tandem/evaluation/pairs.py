@@ -1,4 +1,4 @@
-"""A question set from the rows of a data set: the last thing that the user says, and the answer as the reference."""
+"""Question sets from the rows of a data set: the last user message, and the answer as the reference."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What 1,000 questions cost, by what a run used: tokens of hosted models, and hours of an endpoint's instances."""
+"""Price of 1,000 questions, from what a run used: tokens of hosted models, and hours of an endpoint's instances."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

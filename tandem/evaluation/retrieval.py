@@ -1,4 +1,4 @@
-"""How well a ranking of documents does for one question, from 0 to 1.
+"""Retrieval metrics: how well a ranking of documents does for one question, from 0 to 1.
 
 A ranking is the documents' ids, best first. It ranks documents, not passages: an id that comes again counts once, in
 its first place, and what follows moves up. Each function raises `ValueError` where no document is relevant: no ranking

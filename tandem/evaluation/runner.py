@@ -1,4 +1,4 @@
-"""Puts a question set to a target: a few at once, and what came is kept, so that a run that ends early goes on."""
+"""Runner: sends a question set to a target, a few at once, and stores each reply, so that a run can be resumed."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Stored runs: a folder with what was asked, what came back, how good it is, how long it took and what it cost.
+"""Stored runs: a folder with the questions, replies, scores, times and prices.
 
 questions.jsonl  the question set as it was run
 replies.jsonl    one line a question, in its order

@@ -1,4 +1,4 @@
-"""From replies to metrics: which metric applies to which question, and what each reply scores."""
+"""Scoring: which metric applies to which question, and the value of each reply."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""How close an answer's meaning is to the reference's, by an embedder that the caller brings."""
+"""Similarity in meaning of an answer and the reference, by an embedder that the caller brings."""
 
 import math
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""What a run's values come to: means in which failures count, and percentiles of latency.
+"""Aggregates of a run: means in which failures count, and percentiles of latency.
 
 A mean's own interval is that of `intervals.paired_bootstrap` against zeros. Prices are no part of this: they need token
 counts and the price rows of `tandem.cost`.

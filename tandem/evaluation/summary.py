@@ -1,4 +1,4 @@
-"""Whether answers cite the labelled documents and refuse what has no answer: counts, for a check at a glance."""
+"""Summary of a run: counts of cited labelled documents and of refused questions that have no answer."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

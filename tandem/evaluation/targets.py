@@ -1,4 +1,4 @@
-"""What answers questions: a model alone, or a RAG stack."""
+"""Evaluation targets: a model alone, or a RAG stack."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""A tuned model's answers against its base's: the same wherever the models answered."""
+"""Measurement of a tuned model against its base: the same code wherever the models answered."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""From an approved model package to a stack's configuration."""
+"""Promotion: from an approved model package to a stack's configuration."""
 
 import difflib
 import re

@@ -1,4 +1,4 @@
-"""Recipes: what a person asks of a fine-tuning run, checked as a whole and completed with every default.
+"""Recipes: the settings of a fine-tuning run, checked as a whole and completed with every default.
 
 `check` needs the standard library alone, since functions and training jobs call it too; `load` reads YAML and needs
 pyyaml.

@@ -1,4 +1,4 @@
-"""Shapes of language models: what their memory needs depend on."""
+"""Shapes of language models: the numbers that memory needs depend on."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

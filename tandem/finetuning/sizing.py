@@ -1,4 +1,4 @@
-"""How much GPU memory a fine-tuning run needs, and the cheapest instance that has it.
+"""GPU memory that a fine-tuning run needs, and the cheapest instance that has it.
 
 The formula counts what is in memory at the two moments that decide: when the loss is computed, and when one layer is
 computed again for its gradients (every layer is: gradient checkpointing is on). `docs/sizing.md` holds it against

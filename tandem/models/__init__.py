@@ -1,4 +1,4 @@
-"""What answers and what embeds: two protocols, and one module for each service that is behind them.
+"""Chat and embedding models: two protocols, and one module for each service that is behind them.
 
 chat      `ChatModel`: a conversation to a text
 embed     `Embedder`: texts to vectors of length 1

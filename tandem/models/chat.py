@@ -1,4 +1,4 @@
-"""What answers a conversation, and how OpenAI's answers are read, which endpoints give too."""
+"""Chat models: the protocol, and how OpenAI's answers are read, which endpoints give too."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol

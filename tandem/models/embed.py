@@ -1,4 +1,4 @@
-"""What embeds texts."""
+"""Embedding models: the protocol, and opening one by its id."""
 
 import math
 from collections.abc import Callable, Sequence

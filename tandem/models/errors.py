@@ -1,4 +1,4 @@
-"""What a refusal or a silence of a service becomes.
+"""Errors of model services: what a refusal, a failure or a timeout becomes.
 
 Transient     another try may help: raised by one try of a model, for `tandem.runtime.retry`
 Unavailable   no answer, after all tries

@@ -1,4 +1,4 @@
-"""Where models differ from the rest of their service: one row each, by their ids, with the source."""
+"""Model quirks: where a model differs from the rest of its service; one row each, by id, with the source."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""From passages to an answer with citations that hold."""
+"""Answers: from passages to a text whose citations hold."""
 
 import re
 from collections.abc import Sequence

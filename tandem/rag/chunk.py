@@ -1,4 +1,4 @@
-"""From sections to chunks: pieces of about equal size that are embedded, found and cited."""
+"""Chunking: sections to pieces of about equal size that are embedded, searched and cited."""
 
 import re
 from collections.abc import Iterable, Iterator

@@ -1,4 +1,4 @@
-"""Makes the index equal to one document's present state.
+"""Ingestion of one document: makes the index equal to its present state.
 
 Events are hints: they only name a document. What is done depends on what S3 has at that moment, so the same event
 twice, events out of order and a delete before its create all end in the same state.

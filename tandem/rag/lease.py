@@ -1,4 +1,4 @@
-"""The right to work on one document, and the writes that it takes.
+"""Lease: the right to work on one document, and the writes that need it.
 
 Each write is conditional on the lease being held and not over, so of two workers only one can commit, and a sweep
 may treat what a worker with an expired lease wrote as garbage.

@@ -1,4 +1,4 @@
-"""The request of the query API."""
+"""Request of the query API."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""From a question to the passages that may answer it."""
+"""Retrieval: from a question to the passages that may answer it."""
 
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence

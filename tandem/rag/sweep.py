@@ -1,4 +1,4 @@
-"""Compares bucket, ledger and index, and repairs what events, crashes and retries left behind.
+"""Sweep: compares bucket, ledger and index, and repairs what events, crashes and retries left behind.
 
 All three are listed in the order of the documents' keys, so they are compared side by side in constant memory.
 """

@@ -1,4 +1,4 @@
-"""Who writes the answers: one model, or a tuned one with a hosted one behind it."""
+"""Answer writers: one model, or a tuned one with a hosted one as its fallback."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

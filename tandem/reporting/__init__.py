@@ -1,1 +1,1 @@
-"""How amounts, texts and tables are shown, for every report."""
+"""Amounts, texts and tables as every report shows them."""

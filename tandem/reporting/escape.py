@@ -1,4 +1,4 @@
-"""What keeps a text from being markup."""
+"""Escaping of texts, so that nothing in them is markup."""
 
 import html
 import re

@@ -1,1 +1,1 @@
-"""What every function and client stands on: AWS clients, retries, telemetry, signed HTTP, a circuit breaker, pages."""
+"""Shared by every function and client: AWS clients, retries, telemetry, signed HTTP, a circuit breaker, pages."""

@@ -1,4 +1,4 @@
-"""Lists of AWS, over all their pages."""
+"""Pagination: lists of AWS over all their pages."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""Bounded patience: deadlines, and retries with full jitter."""
+"""Deadlines, and retries with full jitter."""
 
 import random
 import time

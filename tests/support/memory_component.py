@@ -83,7 +83,7 @@ def main(configuration: dict[str, str]) -> None:
     ]:
         del sys.modules[name]
 
-    from tests.support.recorder import record_stack
+    from scripts.recorder import record_stack
 
     try:
         print(json.dumps(asdict(record_stack(configuration)), default=str))

@@ -2,7 +2,7 @@
 
 import subprocess
 
-from tests.support.recorder import ROOT
+from scripts.recorder import ROOT
 
 
 def tracked(suffix: str = ".py", under: str = "") -> list:

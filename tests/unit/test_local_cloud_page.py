@@ -1,7 +1,7 @@
 """The page about the local cloud is made from the table of differences."""
 
 from localcloud import differences
-from tests.support.recorder import ROOT
+from scripts.recorder import ROOT
 
 
 def test_the_page_is_the_table():

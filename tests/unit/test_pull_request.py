@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 from localcloud.toolchain import build
+from scripts.recorder import ROOT
 from tests.support import github_api
 from tests.support.github_api import Fault
-from tests.support.recorder import ROOT
 from tests.support.workflow import run_job
 
 FILE = ROOT / ".github" / "workflows" / "preview.yml"

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.support.recorder import ROOT
+from scripts.recorder import ROOT
 
 README = (ROOT / "README.md").read_text()
 NUMBERS = ("Idle floor, a month", "One fine-tuning run, expected", "One fine-tuning run, at most", "1,000 RAG queries")

@@ -1,4 +1,4 @@
-"""Fine-tuning, whole."""
+"""SageMaker fine-tuning environment: data sets, training pipeline, model registry, endpoint."""
 
 from typing import Any
 
@@ -23,12 +23,15 @@ from .finetuning_fields import FINETUNING, run_envelope
 
 
 class FineTuningEnvironment(pulumi.ComponentResource):
-    """From a data set to a tuned, evaluated, registered model, and to an endpoint once one is promoted.
+    """SageMaker fine-tuning: from a data set to an evaluated, registered model, and an endpoint for a promoted one.
 
     Composes buckets for data sets and artifacts, an image repository, MLflow, a `TrainingPipeline`, a `ModelRegistry`,
     a `CostGuard`, and an `InferenceEndpoint` where `model` names an approved package. Runs are started by command and
-    never by `pulumi up`. Idle cost without an endpoint: about $0.11 a month (an alarm, the guard) and storage; an
-    endpoint bills by the hour. Raises `InvalidArguments`, with every mistake, before anything is registered.
+    never by `pulumi up`.
+
+    Idle cost: about $0.11 a month (an alarm, the guard) and storage; an endpoint bills by the hour.
+
+    Raises `InvalidArguments`, with every mistake, before anything is registered.
     """
 
     dataset_bucket: pulumi.Output[str]

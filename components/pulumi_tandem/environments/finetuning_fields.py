@@ -1,4 +1,4 @@
-"""What a fine-tuning environment can be given."""
+"""Arguments of the fine-tuning environment: their fields, and the rules between them."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, replace

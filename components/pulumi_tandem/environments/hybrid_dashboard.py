@@ -1,4 +1,4 @@
-"""What a hybrid does, on one page."""
+"""CloudWatch dashboard of a hybrid environment."""
 
 from collections.abc import Mapping
 from typing import Any

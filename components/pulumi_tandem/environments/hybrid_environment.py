@@ -1,4 +1,4 @@
-"""Retrieval and a tuned model together."""
+"""RAG environment and fine-tuning environment in one: the tuned model writes the answers."""
 
 from typing import Any
 
@@ -49,13 +49,17 @@ HYBRID = Table(
 
 
 class HybridEnvironment(pulumi.ComponentResource):
-    """A `RagEnvironment` whose answers are written by the tuned model of a `FineTuningEnvironment`.
+    """RAG service whose answers a tuned model writes: a `RagEnvironment` and a `FineTuningEnvironment` in one.
 
-    The hosted `generator` speaks while there is no tuned model, or its endpoint is cold or failing, which a circuit
-    breaker notices; each answer says which model spoke. Nothing is there twice: one guard, one budget, one alarm topic
-    if given; no network and no key is made at all. With a model an alarm tells when it hasn't spoken for half an hour.
-    Idle cost: both environments', without an endpoint about $0.60 a month beyond the free tier; an endpoint bills by
-    the hour. Raises `InvalidArguments`, with every mistake, before anything is registered.
+    The hosted `generator` answers while there is no tuned model, or its endpoint is cold or failing, which a circuit
+    breaker notices; each answer names the model that wrote it. Both parts share one guard, one budget and, if given,
+    one alarm topic; no network and no key is created. With a model, an alarm reports that the tuned model has written
+    less than half of the answers for half an hour.
+
+    Idle cost: that of both environments, without an endpoint about $1.10 a month, free tier not counted, and storage;
+    an endpoint bills by the hour.
+
+    Raises `InvalidArguments`, with every mistake, before anything is registered.
     """
 
     query_url: pulumi.Output[str]
@@ -64,8 +68,10 @@ class HybridEnvironment(pulumi.ComponentResource):
     """ARN for the `execute-api:Invoke` permission of who may ask."""
     documents_bucket: pulumi.Output[str]
     """Name of the bucket for the documents."""
-    collection_endpoint: pulumi.Output[str]
+    store_endpoint: pulumi.Output[str]
     """URL of the vector store."""
+    collection_endpoint: pulumi.Output[str]
+    """Deprecated, goes with the next release: the former name of the output `store_endpoint`."""
     ledger_table: pulumi.Output[str]
     """Name of the table that records what is indexed."""
     dead_letter_queue_url: pulumi.Output[str]

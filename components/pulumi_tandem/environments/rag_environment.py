@@ -1,4 +1,4 @@
-"""Retrieval-augmented generation, whole."""
+"""RAG environment: documents bucket, ledger, vector store, ingestion pipeline and query API."""
 
 import pulumi
 from tandem_contract.usage import rag_usage
@@ -20,12 +20,15 @@ from .rag_fields import RAG
 
 
 class RagEnvironment(pulumi.ComponentResource):
-    """A service that answers questions from documents: put them into a bucket, ask at a URL, get cited answers.
+    """RAG service: documents in an S3 bucket, questions to a URL, answers with citations.
 
     Composes a documents bucket, a ledger, the vector store that `store` names, an `IngestionPipeline` and a
-    `QueryApi`. Idle cost: about $0.50 a month beyond the free tier (alarms; storage of the documents and the index
-    comes on top). With `store: domain` also its instances and disks: $67.41 for one r7g.medium.search (730 hours of
-    $0.089) with 20 GB (of $0.122).
+    `QueryApi`.
+
+    Idle cost: about $1 a month (four alarms $0.40, the sweep's metric $0.30, polling of the queue $0.26, the sweep's
+    runs $0.04), free tier not counted, and storage of documents, index, ledger and logs. With `store: domain` also its
+    instances and disks: $67.41 for one r7g.medium.search (730 hours of $0.089) with 20 GB (of $0.122).
+
     Raises `InvalidArguments`, with every mistake, before anything is registered.
     """
 
@@ -37,8 +40,10 @@ class RagEnvironment(pulumi.ComponentResource):
     """Name of the query API, as its metrics have it."""
     documents_bucket: pulumi.Output[str]
     """Name of the bucket for the documents."""
-    collection_endpoint: pulumi.Output[str]
+    store_endpoint: pulumi.Output[str]
     """URL of the vector store."""
+    collection_endpoint: pulumi.Output[str]
+    """Deprecated, goes with the next release: the former name of the output `store_endpoint`."""
     index_name: pulumi.Output[str]
     """Index of the configured embedder, dimension and chunking."""
     ledger_table: pulumi.Output[str]
@@ -95,6 +100,7 @@ class RagEnvironment(pulumi.ComponentResource):
 
         self.query_url, self.query_invoke_arn, self.api_name = query.query_url, query.invoke_arn, query.api_name
         self.documents_bucket = documents.bucket_name
-        self.collection_endpoint, self.index_name = store.endpoint, store.index_name
+        self.store_endpoint = self.collection_endpoint = store.endpoint
+        self.index_name = store.index_name
         self.ledger_table, self.dead_letter_queue_url = ledger.table_name, ingestion.dead_letter_url
         register(self)

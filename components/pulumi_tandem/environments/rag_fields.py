@@ -1,4 +1,4 @@
-"""What a RAG environment can be given."""
+"""Arguments of the RAG environment: their fields, and the rules between them."""
 
 import re
 from collections.abc import Mapping

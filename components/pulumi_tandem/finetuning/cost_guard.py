@@ -1,4 +1,4 @@
-"""What stops money from running away."""
+"""AWS budget, and a scheduled function that stops jobs and endpoints past their limits."""
 
 from typing import NotRequired, TypedDict
 
@@ -33,10 +33,12 @@ class CostGuardArgs(TypedDict):
 
 
 class CostGuard(pulumi.ComponentResource):
-    """Stops jobs past the run envelope, deletes endpoints past their expiry, and alerts on a budget.
+    """AWS budget, and a scheduled function that stops jobs past the run envelope and endpoints past their expiry.
 
-    Creates a function on a schedule of 15 minutes and a budget. Only what carries the stack's `tandem:stack` tag is
-    touched. Idle cost: 2,880 short runs a month, about a cent; a budget that only alerts is free.
+    Creates the function on a schedule of 15 minutes, and the budget if `monthly_budget` isn't 0. Only what carries the
+    stack's `tandem:stack` tag is touched.
+
+    Idle cost: 2,880 short runs a month, about a cent; a budget that only alerts is free.
     """
 
     function_name: pulumi.Output[str]

@@ -1,4 +1,4 @@
-"""Where runs log their curves."""
+"""MLflow app or tracking server that training jobs log to."""
 
 from typing import NotRequired, TypedDict
 
@@ -43,10 +43,12 @@ class ExperimentTrackingArgs(TypedDict):
 
 
 class ExperimentTracking(pulumi.ComponentResource):
-    """An MLflow that training jobs log to, with its artifacts below `mlflow/` of the artifact bucket.
+    """MLflow app or tracking server that training jobs log to, its artifacts below `mlflow/` of the artifact bucket.
 
-    Creates a role with its policy and an MLflow app or tracking server; for a URL, nothing. Idle cost: none for the app
-    (AWS announcement, December 2025), $0.642 an hour for a small server (eu-west-2, second-hand, 2026).
+    Creates the app or server, and its role with a policy; for a URL, nothing.
+
+    Idle cost: none for the app (AWS announcement, December 2025), $0.642 an hour for a small server (eu-west-2,
+    second-hand, 2026).
     """
 
     tracking_uri: pulumi.Output[str]

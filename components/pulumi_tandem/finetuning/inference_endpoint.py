@@ -1,4 +1,4 @@
-"""A tuned model that answers."""
+"""SageMaker endpoint of a tuned model."""
 
 from enum import Enum
 from typing import NotRequired, TypedDict
@@ -60,20 +60,21 @@ class InferenceEndpointArgs(TypedDict):
 
 
 class InferenceEndpoint(pulumi.ComponentResource):
-    """A SageMaker endpoint for one approved model package, which rolls back a new one on alarms.
+    """SageMaker endpoint for one approved model package, which rolls back a new one on alarms.
 
     Creates a role with its policy, a model, a configuration, the endpoint, and alarms on errors and latency.
 
     `steady`: replaced blue/green. With two instances or more a new model takes the traffic of one of them first, with
-    one it takes all at once; either way it is watched for five minutes before the old one ends. **Bills by the hour
-    while it exists**, asked or not: `instances` x the instance's hosting price (ml.g5.2xlarge $1.515 an hour, $1,106 a
-    month, us-east-1, 2026-09-27).
+    one it takes all at once; either way it is watched for five minutes before the old one ends.
 
-    `zero`: the model is an inference component (`scale_to_zero`) and bills while instances run. Asked while there are
-    none, it refuses for some minutes: callers need someone else who answers. One instance more than `instances` may run
-    while a new model takes over.
+    `zero`: the model is an inference component (`scale_to_zero`). While it has no instances it refuses requests for
+    some minutes: callers need another model. One instance more than `instances` may run while a new model takes over.
 
     Another mode or number of instances replaces the endpoint: for some minutes nothing serves.
+
+    Idle cost: with `steady` it **bills by the hour while it exists**, used or not: `instances` x the instance's hosting
+    price (ml.g5.2xlarge $1.515 an hour, $1,106 a month, us-east-1, 2026-09-27). With `zero` instances bill while they
+    run; the alarm that wakes one costs $0.10 a month. The other two alarms cost $0.10 a month each.
     """
 
     endpoint_name: pulumi.Output[str]

@@ -1,4 +1,4 @@
-"""Where tuned models wait for approval."""
+"""SageMaker model package group, where tuned models are registered and approved."""
 
 import json
 from typing import NotRequired, TypedDict
@@ -16,16 +16,18 @@ class ModelRegistryArgs(TypedDict):
     """Arguments of `ModelRegistry`."""
 
     alarm_topic_arn: NotRequired[pulumi.Input[str]]
-    """SNS topic that is told of every model that is registered, approved or rejected."""
+    """SNS topic that is notified when a model is registered, approved or rejected."""
     tags: NotRequired[Tags]
     """Cost-allocation tags."""
 
 
 class ModelRegistry(pulumi.ComponentResource):
-    """A SageMaker model package group, and a rule that announces what happens in it.
+    """SageMaker model package group, and an EventBridge rule that announces registrations and approvals to a topic.
 
-    Creates the group and, with a topic, an EventBridge rule with its target. The packages in it are made by runs, and
-    must be deleted before the group can be (`RunCleanup`). Idle cost: none.
+    Creates the group and, with a topic, the rule with its target. Runs add the packages in it, which must be deleted
+    before the group can be (`RunCleanup`).
+
+    Idle cost: none.
     """
 
     group_name: pulumi.Output[str]

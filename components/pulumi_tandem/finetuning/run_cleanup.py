@@ -1,4 +1,4 @@
-"""What lets a stack be destroyed after runs."""
+"""Lambda function that stops runs and deletes model packages when its stack is destroyed."""
 
 from typing import NotRequired, TypedDict
 
@@ -23,10 +23,12 @@ class RunCleanupArgs(TypedDict):
 
 
 class RunCleanup(pulumi.ComponentResource):
-    """Stops runs and deletes the group's model packages when it is destroyed, before pipeline and group are.
+    """Lambda function that, at destroy, stops runs and deletes model packages, before pipeline and group are deleted.
 
     AWS refuses to delete a model package group with packages in it, and a state machine lives on while it has
-    executions. Creates a function and its invocation. Idle cost: none.
+    executions. Creates the function and its invocation.
+
+    Idle cost: none.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""A model on an endpoint without instances: they come when it is asked, and go when it isn't."""
+"""SageMaker inference component that scales to zero: instances start on requests and end without them."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple

@@ -1,4 +1,4 @@
-"""The training code, as one file that Python runs: `python3 tandem.pyz train`."""
+"""Training code as one zip that Python runs: `python3 tandem.pyz train`."""
 
 import functools
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""A repository for training and serving images of one's own."""
+"""ECR repository for training and serving images of your own."""
 
 import json
 from typing import NotRequired, TypedDict
@@ -24,9 +24,11 @@ class TrainingImagesArgs(TypedDict):
 
 
 class TrainingImages(pulumi.ComponentResource):
-    """An ECR repository: tags are immutable, images are scanned when pushed, old ones expire.
+    """ECR repository: tags are immutable, images are scanned when pushed, old ones expire.
 
-    Creates the repository and its life cycle (ten images, untagged ones a week). Idle cost: $0.10 per GB and month.
+    Creates the repository and its life cycle (ten images, untagged ones a week).
+
+    Idle cost: $0.10 per GB and month.
     """
 
     repository_url: pulumi.Output[str]

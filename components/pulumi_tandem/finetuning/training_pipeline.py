@@ -1,4 +1,4 @@
-"""What runs a fine-tuning: plan, train, evaluate, gate, register."""
+"""Step Functions state machine of a fine-tuning run: plan, train, evaluate, gate, register."""
 
 import json
 from collections.abc import Sequence
@@ -50,11 +50,13 @@ class TrainingPipelineArgs(TypedDict):
 
 
 class TrainingPipeline(pulumi.ComponentResource):
-    """A state machine that turns a data set and a recipe into a registered model, within a run envelope.
+    """Step Functions state machine that turns a data set and a recipe into a registered model, within a run envelope.
 
     Creates three functions, the role of the jobs, the training code as an object, the state machine with its role and
-    log, the envelope as an SSM parameter, and an alarm on failed runs. Idle cost: the alarm, $0.10 a month. A run costs
-    its instances' time: at most `attempts` x `max_runtime_seconds`, and `evaluation_max_runtime_seconds`.
+    log, the envelope as an SSM parameter, and an alarm on failed runs. A run costs its instances' time: at most
+    `attempts` x `max_runtime_seconds`, and `evaluation_max_runtime_seconds`.
+
+    Idle cost: the alarm, $0.10 a month.
     """
 
     pipeline_arn: pulumi.Output[str]

@@ -1,4 +1,4 @@
-"""The training pipeline's definition in Amazon States Language."""
+"""State machine definition (Amazon States Language) of the training pipeline."""
 
 import math
 from collections.abc import Mapping

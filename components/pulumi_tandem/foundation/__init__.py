@@ -1,1 +1,1 @@
-"""What every environment stands on: buckets, queues, functions, endpoints, names, validation."""
+"""Parts that every environment uses: buckets, queues, functions, endpoints, names, validation."""

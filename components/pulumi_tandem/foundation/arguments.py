@@ -1,4 +1,4 @@
-"""Arguments of components, checked as a whole before any resource is registered."""
+"""Validation of components' arguments, as a whole, before any resource is registered."""
 
 from collections.abc import Mapping
 from typing import Any

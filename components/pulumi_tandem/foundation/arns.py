@@ -1,4 +1,4 @@
-"""ARNs of what isn't a resource of the program."""
+"""ARNs of things that aren't resources of the program."""
 
 import pulumi
 import pulumi_aws as aws

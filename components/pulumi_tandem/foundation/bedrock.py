@@ -1,4 +1,4 @@
-"""Bedrock models and what it takes to be allowed to invoke them."""
+"""Bedrock model ARNs, for the permission to invoke them."""
 
 import re
 

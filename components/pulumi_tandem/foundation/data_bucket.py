@@ -1,4 +1,4 @@
-"""A bucket for data that matters."""
+"""S3 bucket for documents, data sets and artifacts: versioned, encrypted, private."""
 
 from typing import NotRequired, TypedDict
 
@@ -23,9 +23,10 @@ class DataBucketArgs(TypedDict):
 
 
 class DataBucket(pulumi.ComponentResource):
-    """An S3 bucket: versioned, encrypted (SSE-S3), private, TLS only, its changes sent to EventBridge.
+    """S3 bucket: versioned, encrypted (SSE-S3), private, TLS only, its changes sent to EventBridge.
 
     Creates a bucket and its six configurations. Superseded versions expire after 30 days, abandoned uploads after 7.
+
     Idle cost: storage only ($0.023 per GB and month in us-east-1).
     """
 

@@ -1,4 +1,4 @@
-"""A Lambda function that runs `tandem`'s code."""
+"""Lambda function that runs `tandem`'s code, with its role and log."""
 
 from collections.abc import Sequence
 from typing import Any, NotRequired, TypedDict
@@ -33,9 +33,11 @@ class FunctionArgs(TypedDict):
 
 
 class Function(pulumi.ComponentResource):
-    """A function on arm64 with a role that allows what its statements say, and a log group kept 14 days.
+    """Lambda function on arm64 with a role that allows what its statements say, and a log group kept 14 days.
 
-    Creates a role, its policy, a log group and the function. Idle cost: none.
+    Creates a role, its policy, a log group and the function.
+
+    Idle cost: none.
     """
 
     function_name: pulumi.Output[str]

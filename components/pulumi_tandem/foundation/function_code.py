@@ -1,4 +1,4 @@
-"""The zips that functions run from, one a group of functions, and how such zips are made.
+"""Lambda deployment packages: one zip for each group of functions, and how such zips are made.
 
 A zip holds the rooms of `tandem` that its functions need and the packages that are locked for them: all of it Python,
 so it is the same bytes on every machine and for both processor architectures, and needs no Docker (docs/adr/0012).

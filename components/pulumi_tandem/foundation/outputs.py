@@ -1,4 +1,4 @@
-"""Outputs of components, as their classes declare them."""
+"""Outputs of components: which attributes a class declares, and how they are registered."""
 
 import inspect
 from typing import get_origin

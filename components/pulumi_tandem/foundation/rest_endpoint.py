@@ -1,4 +1,4 @@
-"""One POST route in front of a function."""
+"""API Gateway REST API with one POST route to a Lambda function."""
 
 from enum import Enum
 from typing import NotRequired, TypedDict
@@ -39,10 +39,11 @@ class RestEndpointArgs(TypedDict):
 
 
 class RestEndpoint(pulumi.ComponentResource):
-    """A regional REST API with one authorized, throttled POST route to a function, under the stage `v1`.
+    """API Gateway REST API, regional, with one authorized, throttled POST route to a function, under the stage `v1`.
 
-    REST, since it has IAM and JWT authorization without code of ours and can stream responses later at the same URL.
+    REST, since it authorizes by IAM and JWT without further code and can stream responses later at the same URL.
     Creates API, resource, method, integration, permission, deployment, stage, throttle and, for JWT, an authorizer.
+
     Idle cost: none; $3.50 per million requests in us-east-1.
     """
 

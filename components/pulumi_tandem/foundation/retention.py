@@ -1,4 +1,4 @@
-"""What happens to data when its stack is destroyed."""
+"""Retention of data at `pulumi destroy`: kept (protected) or erased."""
 
 from enum import Enum
 

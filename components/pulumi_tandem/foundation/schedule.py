@@ -1,4 +1,4 @@
-"""Functions that run by the clock."""
+"""EventBridge schedule of a Lambda function."""
 
 import pulumi
 from pulumi_aws import cloudwatch, lambda_

@@ -1,4 +1,4 @@
-"""What an environment is assumed to be used for: the part of its cost that no resource says."""
+"""SSM parameter with an environment's usage assumptions: the part of its cost that no resource says."""
 
 import json
 from collections.abc import Mapping

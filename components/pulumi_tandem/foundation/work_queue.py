@@ -1,4 +1,4 @@
-"""A queue of work with a dead-letter queue."""
+"""SQS queue with a dead-letter queue and alarms."""
 
 from typing import NotRequired, TypedDict
 
@@ -27,10 +27,11 @@ class WorkQueueArgs(TypedDict):
 
 
 class WorkQueue(pulumi.ComponentResource):
-    """An SQS queue that EventBridge rules of this account may fill, with a dead-letter queue and two alarms.
+    """SQS queue that EventBridge rules of this account may fill, with a dead-letter queue and two alarms.
 
     Creates two queues (SSE-SQS, TLS only), their policies, and alarms on dead letters and on the oldest message.
     Dead letters are kept 14 days; redrive them with `aws sqs start-message-move-task --source-arn DEAD_LETTER_ARN`.
+
     Idle cost: two alarms, $0.20 a month beyond the account's ten free ones.
     """
 

@@ -1,4 +1,4 @@
-"""The record of what is indexed."""
+"""DynamoDB table that records what is indexed."""
 
 from typing import NotRequired, TypedDict
 
@@ -20,9 +20,11 @@ class LedgerArgs(TypedDict):
 
 
 class Ledger(pulumi.ComponentResource):
-    """A DynamoDB table with a row a document and index version, and one that names the active index.
+    """DynamoDB table with a row for each document and index version, and one that names the active index.
 
-    On demand, encrypted, restorable to any second of the last 35 days. Idle cost: none within the free 25 GB,
+    On demand, encrypted, restorable to any second of the last 35 days.
+
+    Idle cost: none within the free 25 GB,
     plus $0.20 per GB and month of backups.
     """
 

@@ -1,4 +1,4 @@
-"""Questions in, answers with citations out."""
+"""API Gateway endpoint and Lambda function that answer questions."""
 
 from collections.abc import Mapping
 from typing import Any, NotRequired, TypedDict
@@ -39,10 +39,12 @@ class QueryApiArgs(TypedDict):
 
 
 class QueryApi(pulumi.ComponentResource):
-    """`POST /query`: retrieves, generates, cites.
+    """API Gateway endpoint `POST /query` and the Lambda function behind it, which retrieves, generates and cites.
 
-    Creates a function with read access to the store, a REST endpoint in front of it, and an alarm on errors; with an
-    endpoint also one on its silence. Idle cost: the alarms, $0.10 each; the second one's metric costs up to $0.30 a
+    Creates the function with read access to the store, the REST endpoint in front of it, and an alarm on errors; with
+    a tuned model's endpoint, also one on its silence.
+
+    Idle cost: the alarms, $0.10 each; the second one's metric costs up to $0.30 a
     month, by the hours in which questions are answered.
     """
 

@@ -1,4 +1,4 @@
-"""What each type of resource costs: one small function a type. `docs/adding-a-pricer.md` says how to add one.
+"""Pricers: one small function for each type of resource. `docs/adding-a-pricer.md` says how to add one.
 
 A type that is neither in `PRICERS` nor in `FREE` is NOT PRICED.
 """

@@ -1,4 +1,4 @@
-"""What the terminal and the comment both show: sections of rows, cut to a length."""
+"""Content of the terminal report and of the comment: sections of rows, cut to a length."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal

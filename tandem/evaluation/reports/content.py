@@ -1,4 +1,4 @@
-"""What the reports say, whatever they are written in: names of metrics, findings, failures, prices."""
+"""Content of the reports in every format: names of metrics, findings, failures, prices."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What a training back end does, and what all of them share: plans, statuses, and the records of runs."""
+"""Protocol of a training back end, and what all of them share: plans, statuses, and the records of runs."""
 
 import datetime
 import importlib

@@ -1,4 +1,4 @@
-"""Managed services: a run is a job of a service that speaks the fine-tuning API, through its key."""
+"""Managed services as a back end: a run is a job of a service with the fine-tuning API, by its key."""
 
 from collections.abc import Mapping
 from typing import Any

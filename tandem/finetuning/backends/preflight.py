@@ -1,4 +1,4 @@
-"""What can be known before a run on SageMaker: whether it fits, whether it may, and its price. Nothing is billed."""
+"""Checks before a run on SageMaker: whether it fits, whether it may, and its price. Nothing is billed."""
 
 import json
 import math

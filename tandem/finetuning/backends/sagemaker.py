@@ -1,4 +1,4 @@
-"""SageMaker: a run is an execution of the stack's training pipeline, which starts its jobs."""
+"""SageMaker as a back end: a run is an execution of the stack's training pipeline, which starts its jobs."""
 
 import datetime
 import json

@@ -1,4 +1,4 @@
-"""From the files that a person has to the checked splits of a data set."""
+"""Collecting a data set: from a person's files to checked splits."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Removes what runs have made outside Pulumi, when the stack that launched them is destroyed."""
+"""Lambda handler at destroy: removes what runs have made outside Pulumi."""
 
 import time
 from collections.abc import Mapping

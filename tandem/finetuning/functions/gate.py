@@ -1,4 +1,4 @@
-"""The step of the pipeline that holds a run's evaluation against its gate."""
+"""Lambda handler of the gate step: compares a run's evaluation with its gate."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Stops what bills past its limit: jobs past the run envelope, endpoints past their expiry. Runs on a schedule."""
+"""Lambda handler of the cost guard: on a schedule, stops jobs and endpoints past their limits."""
 
 import datetime
 import os

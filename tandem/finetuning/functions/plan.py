@@ -1,4 +1,4 @@
-"""Plans the next job of a run: the step before each job of the training pipeline."""
+"""Lambda handler of the plan step: plans the next job of a run, before each job of the training pipeline."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Registers a tuned model for approval."""
+"""Lambda handler of the register step: registers a tuned model for approval."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What follows a managed job that succeeded: evaluation through the service, the gate, and the registry."""
+"""After a managed job has succeeded: evaluation through the service, the gate, and the registry."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence

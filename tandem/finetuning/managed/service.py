@@ -1,4 +1,4 @@
-"""A managed service through its key: starts a run's job once, follows it, and asks its models."""
+"""Managed service, by its key: starts a run's job once, follows it, and sends questions to its models."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What a container runs: `train` or `evaluate`, with a failure's reason where SageMaker reads it."""
+"""Entry point of a container: `train` or `evaluate`, with a failure's reason where SageMaker reads it."""
 
 import argparse
 import sys

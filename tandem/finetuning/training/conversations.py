@@ -1,4 +1,4 @@
-"""Rows to tokens: the base model's own chat template, and the loss on what the assistant says."""
+"""Tokens of a row: the base model's own chat template, and the loss on the assistant's messages."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Where a job finds what it needs and puts what it makes: SageMaker's folders below one root."""
+"""Folders and files of a job: SageMaker's layout below one root."""
 
 import json
 import os

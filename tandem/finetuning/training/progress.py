@@ -1,4 +1,4 @@
-"""What a training job tells while it runs, and how it lets itself be stopped. Imports transformers."""
+"""Progress of a training job, and its early stop. Imports transformers."""
 
 import json
 import math

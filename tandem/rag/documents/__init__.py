@@ -1,4 +1,4 @@
-"""From the bytes of a document to sections of text.
+"""Document readers: from bytes to sections of text.
 
 A type of documents is a module of this folder with a function `sections`, and a row of `FORMATS`.
 """

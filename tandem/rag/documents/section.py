@@ -1,4 +1,4 @@
-"""What every reader of documents makes: sections of text, each with a place to cite."""
+"""Sections of text, each with a place to cite: what every document reader returns."""
 
 from dataclasses import dataclass
 

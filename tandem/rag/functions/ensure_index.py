@@ -1,4 +1,4 @@
-"""Makes sure, when a deployment changes it, that the index of the configured version exists."""
+"""Lambda handler at deployment: makes sure that the index of the configured version exists."""
 
 from typing import Any
 

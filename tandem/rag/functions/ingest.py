@@ -1,4 +1,4 @@
-"""Works off the queue of documents that came, changed or went."""
+"""Lambda handler of the queue: indexes documents that were added, changed or deleted."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Answers questions: POST /query."""
+"""Lambda handler of the query API: answers POST /query."""
 
 import base64
 import functools

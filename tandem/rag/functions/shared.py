@@ -1,4 +1,4 @@
-"""What several handlers open, from their environment."""
+"""Shared by handlers: the ledger, index and embedder that they open, from their environment."""
 
 import functools
 import os

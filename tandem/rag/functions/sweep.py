@@ -1,4 +1,4 @@
-"""Runs on a schedule and repairs."""
+"""Lambda handler of the sweep: runs on a schedule and repairs the index."""
 
 import os
 from typing import Any

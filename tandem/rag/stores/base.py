@@ -1,4 +1,4 @@
-"""What ingestion, sweep and retrieval need of a vector store, and all that they rely on."""
+"""Protocol of a vector store: what ingestion, sweep and retrieval need, and all that they rely on."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass

@@ -6,12 +6,12 @@ from decimal import Decimal
 import pytest
 from tandem_contract import defaults, envelope
 
+from scripts.recorder import ROOT
 from tandem.advisor import costs as module
 from tandem.advisor.advice import STACKS, advise
 from tandem.advisor.costs import Way, costs, token_price
 from tandem.advisor.facts import Facts
 from tandem.cost.prices import load
-from tests.support.recorder import ROOT
 
 TABLE = load("us-east-1")
 HAIKU = "global.anthropic.claude-haiku-4-5-20251001-v1:0"

@@ -5,8 +5,8 @@ from decimal import Decimal
 import pytest
 from tandem_contract.errors import Mistakes, TandemError
 
+from scripts.recorder import ROOT
 from tandem.advisor.facts import FIELDS, Facts, Interval, facts_of, read
-from tests.support.recorder import ROOT
 
 WHOLE = """
 knowledge_changes: weekly

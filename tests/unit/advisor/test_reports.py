@@ -6,12 +6,12 @@ import re
 
 import pytest
 
+from scripts.recorder import ROOT
 from tandem.advisor.advice import advise
 from tandem.advisor.facts import facts_of
 from tandem.advisor.reports import FORMATS
 from tandem.advisor.rules import RULES
 from tandem.cost.prices import load
-from tests.support.recorder import ROOT
 
 FACTS = {
     "knowledge_changes": "weekly",

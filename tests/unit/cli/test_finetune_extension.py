@@ -6,9 +6,9 @@ import pytest
 import yaml
 
 from samples.previews import digest, state, step
+from scripts.recorder import record_stack
 from tandem.cli import finetune
 from tandem.finetuning.backend_table import BACKENDS
-from tests.support.recorder import record_stack
 from tests.unit.cli.test_finetune import Aws, aws, run  # noqa: F401 - a fixture
 from tests.unit.finetuning import slow_backend
 from tests.unit.finetuning.strict_sagemaker import FakeSageMaker

@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from policies.pack import RULES
 from samples.previews import digest, state, step
+from scripts.recorder import ROOT, Recording, Registered
 from tandem.cli.main import app
-from tests.support.recorder import ROOT, Recording, Registered
 from tests.unit.policies.judging import Thing, judge
 
 CONFIG = {"tandem:environment": "rag", "tandem:retention": "erase", "tandem:store": "memory"}
@@ -35,7 +35,7 @@ def test_the_environment_has_this_store_and_no_other(stack):
     assert shelves == {"rag-shelf-0", "rag-shelf-1"}
     assert not [each for each in stack.resources if "opensearch" in each.type]
     payload = json.loads(stack.one("Invocation").inputs["input"])
-    assert (payload["service"], payload["endpoint"]) == ("memory", stack.outputs["collectionEndpoint"])
+    assert (payload["service"], payload["endpoint"]) == ("memory", stack.outputs["storeEndpoint"])
 
 
 def test_each_role_may_do_what_it_does_and_is_known_to_the_store_before_it_works(stack):

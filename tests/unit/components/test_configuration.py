@@ -8,7 +8,7 @@ from pulumi_tandem.configuration import ENVIRONMENTS, environment
 from pulumi_tandem.foundation.arguments import InvalidArguments
 from tandem_contract.fields import camel
 
-from tests.support.recorder import ROOT, record_stack
+from scripts.recorder import ROOT, record_stack
 
 DECLARED = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
 PARTS = {part: table.defaults for part, table in ENVIRONMENTS["hybrid"].items()}

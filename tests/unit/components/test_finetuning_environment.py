@@ -8,7 +8,7 @@ import pytest
 from pulumi_tandem import FineTuningEnvironment
 from pulumi_tandem.foundation.arguments import InvalidArguments
 
-from tests.support.recorder import record, record_stack
+from scripts.recorder import record, record_stack
 
 CONFIG = {"tandem:environment": "finetuning", "tandem:retention": "erase"}
 HERE = "us-east-1:123456789012"

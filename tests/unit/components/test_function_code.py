@@ -7,7 +7,7 @@ import zipfile
 import pytest
 from pulumi_tandem.foundation.function_code import GROUPS, archive, function_code
 
-from tests.support.recorder import record_stack
+from scripts.recorder import record_stack
 
 ABSENT = ["boto3", "typer", "rich", "yaml", "torch", "jsonschema"]
 READERS = ["pypdf", "bs4", "soupsieve"]

@@ -7,7 +7,7 @@ import pytest
 from pulumi_tandem import HybridEnvironment
 from pulumi_tandem.foundation.arguments import InvalidArguments
 
-from tests.support.recorder import record, record_stack
+from scripts.recorder import record, record_stack
 
 CONFIG = {"tandem:environment": "hybrid", "tandem:retention": "erase"}
 MODEL = "arn:aws:sagemaker:us-east-1:123456789012:model-package/models/3"
@@ -32,7 +32,7 @@ def query(stack):
 def test_outputs_are_those_of_both_parts(stack):
     rag, tuning = (record_stack(CONFIG | {"tandem:environment": kind}) for kind in ("rag", "finetuning"))
     assert set(stack.outputs) == {*rag.outputs, *tuning.outputs}
-    contract = "queryUrl documentsBucket collectionEndpoint datasetBucket artifactBucket trainingPipelineArn"
+    contract = "queryUrl documentsBucket storeEndpoint datasetBucket artifactBucket trainingPipelineArn"
     assert {*contract.split(), "modelPackageGroup", "endpointName"} <= set(stack.outputs)
     assert stack.outputs["queryUrl"].endswith("/v1/query")
 

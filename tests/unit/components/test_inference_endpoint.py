@@ -6,7 +6,7 @@ import pytest
 from pulumi_tandem.environments.finetuning_fields import FINETUNING
 from tandem_contract.checks import Checks
 
-from tests.support.recorder import record_stack
+from scripts.recorder import record_stack
 from tests.unit.finetuning.strict_sagemaker import check
 
 MODEL = "arn:aws:sagemaker:us-east-1:123456789012:model-package/models/3"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.recorder import ROOT
+from scripts.recorder import ROOT
 
 ZIPS = """
 import json, sys, zipfile

@@ -8,7 +8,7 @@ from pulumi_tandem.configuration import environment
 from pulumi_tandem.foundation.arguments import InvalidArguments
 from pulumi_tandem.rag.stores import STORES
 
-from tests.support.recorder import record_stack
+from scripts.recorder import record_stack
 
 CONFIG = {"tandem:environment": "rag", "tandem:retention": "erase"}
 
@@ -30,11 +30,19 @@ def test_outputs_are_the_contract(stack):
     assert set(stack.outputs) == {
         "queryUrl",
         "documentsBucket",
+        "storeEndpoint",
         "collectionEndpoint",
         "ledgerTable",
         "deadLetterQueueUrl",
     }
     assert stack.outputs["queryUrl"].endswith("/v1/query")
+
+
+@pytest.mark.parametrize("of", ["stack", "with_domain"])
+def test_the_store_is_found_by_its_former_name_too_for_one_release(of, request):
+    outputs = request.getfixturevalue(of).outputs
+    assert outputs["storeEndpoint"].startswith("https://")
+    assert outputs["collectionEndpoint"] == outputs["storeEndpoint"]
 
 
 def test_store_is_of_the_generation_that_scales_to_zero(stack):
@@ -91,7 +99,7 @@ def test_the_index_is_ensured_where_the_store_is(given, service):
     stack = record_stack(given)
     payload = json.loads(stack.one("Invocation").inputs["input"])
     assert payload["service"] == service
-    assert payload["endpoint"] == stack.outputs["collectionEndpoint"]
+    assert payload["endpoint"] == stack.outputs["storeEndpoint"]
     assert payload["endpoint"].startswith("https://") and f".{service}." in payload["endpoint"]
 
 

@@ -9,6 +9,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from tandem_contract.usage import QUERY_USAGE, RUN_USAGE
 
+from scripts.recorder import ROOT
 from tandem.cost.gates import Gate
 from tandem.cost.model import Assumption, Number
 from tandem.cost.reports.as_json import as_json
@@ -16,7 +17,6 @@ from tandem.cost.reports.markdown import LIMIT, markdown
 from tandem.cost.reports.terminal import terminal
 from tandem.cost.summary import summarize
 from tandem.reporting.money import money, plain, signed
-from tests.support.recorder import ROOT
 from tests.unit.cost.estimates import charge, estimate, line
 
 TODAY = date(2026, 11, 24)

@@ -10,7 +10,7 @@ from pulumi_policy import EnforcementLevel, StackValidationPolicy
 from policies import reference
 from policies.levels import KINDS, kind_of
 from policies.pack import RULES, policies
-from tests.support.recorder import ROOT, record_stack
+from scripts.recorder import ROOT, record_stack
 from tests.unit.policies.judging import UNKNOWN, Thing, judge
 
 STACKS = sorted(path.stem.removeprefix("Pulumi.") for path in (ROOT / "stacks").glob("Pulumi.*.yaml"))

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.support.recorder import ROOT, record_stack
+from scripts.recorder import ROOT, record_stack
 
 HERE = Path(__file__).parent
 STACKS = sorted((ROOT / "stacks").glob("Pulumi.*.yaml"))

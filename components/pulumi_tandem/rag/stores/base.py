@@ -1,4 +1,4 @@
-"""What every vector store is to those that use it."""
+"""Vector store: what every kind has in common, arguments, outputs and grants."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -54,7 +54,7 @@ class Grant(NamedTuple):
 
 
 class VectorStore(pulumi.ComponentResource, ABC):
-    """A store of chunks and embeddings, and its index of one embedder, dimension and chunking."""
+    """Vector store of chunks and embeddings, and its index of one embedder, dimension and chunking."""
 
     endpoint: pulumi.Output[str]
     """URL of the store."""

@@ -1,4 +1,4 @@
-"""OpenSearch domain as the vector store: always awake."""
+"""OpenSearch domain as the vector store: instances that are always running."""
 
 import pulumi
 from pulumi_aws import opensearch
@@ -60,7 +60,7 @@ class DomainVectorStoreArgs(VectorStoreArgs):
 
 
 class DomainVectorStore(VectorStore):
-    """An OpenSearch domain and its first index.
+    """OpenSearch domain and its first index.
 
     Creates the domain, which takes AWS 15 to 30 minutes, and a function that runs once a deployment and ensures that
     the index of this embedder, dimension and chunking exists, as for `ServerlessVectorStore`.

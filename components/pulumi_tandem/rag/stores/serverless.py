@@ -37,11 +37,12 @@ class ServerlessVectorStoreArgs(VectorStoreArgs):
 
 
 class ServerlessVectorStore(VectorStore):
-    """An OpenSearch Serverless collection for vectors, of the generation that scales to zero, and its first index.
+    """OpenSearch Serverless collection for vectors, of the generation that scales to zero, and its first index.
 
     Creates the encryption and network policies, a NextGen collection group, the collection, and a function that runs
     once a deployment and ensures that the index of this embedder, dimension and chunking exists. It writes the record
-    of the active index only if none of this collection is: moving it is a run, not a deployment.
+    of the active index only if none names this collection: moving it to another index is a command, not a
+    deployment.
 
     The endpoint is reachable from the internet and every request must be signed by a role of a data access policy.
     Encryption is with AWS's own key, since a key of one's own brings its own set of compute units (AWS document

@@ -13,7 +13,7 @@ from google.protobuf.json_format import MessageToDict
 from pulumi.runtime import mocks, settings
 from pulumi.runtime.stack import run_pulumi_func
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 ACCOUNT, REGION = "123456789012", "us-east-1"
 ARNS = {  # where it isn't arn:aws:<module>:<region>:<account>:<id>
     "Bucket": "arn:aws:s3:::{id}",
@@ -54,6 +54,8 @@ class Recording:
 
     resources: list[Registered] = field(default_factory=list)
     outputs: dict[str, Any] = field(default_factory=dict)
+    children: dict[str, list[Registered]] = field(default_factory=dict)
+    """By type and name of the parent, with `::` between them: names alone repeat."""
 
     def of(self, type_: str) -> list[Registered]:
         """The resources of a type, by its token or the last part of it."""
@@ -103,21 +105,22 @@ class _Monitor(mocks.MockMonitor):
     def RegisterResource(self, request):
         inputs = MessageToDict(request.object)
         if request.type != "pulumi:pulumi:Stack":
-            self.recording.resources.append(
-                Registered(
-                    request.type,
-                    request.name,
-                    request.parent.rsplit("::", 1)[-1],
-                    inputs,
-                    bool(request.protect),
-                    [urn.rsplit("::", 1)[-1] for urn in request.dependencies],
-                    bool(request.custom),
-                    {
-                        name: [urn.rsplit("::", 1)[-1] for urn in found.urns]
-                        for name, found in request.propertyDependencies.items()
-                    },
-                )
+            parent_type, parent = request.parent.split("::")[2:]
+            registered = Registered(
+                request.type,
+                request.name,
+                parent,
+                inputs,
+                bool(request.protect),
+                [urn.rsplit("::", 1)[-1] for urn in request.dependencies],
+                bool(request.custom),
+                {
+                    name: [urn.rsplit("::", 1)[-1] for urn in found.urns]
+                    for name, found in request.propertyDependencies.items()
+                },
             )
+            self.recording.resources.append(registered)
+            self.recording.children.setdefault(f"{parent_type.rpartition('$')[2]}::{parent}", []).append(registered)
         return super().RegisterResource(request)
 
 
@@ -131,7 +134,7 @@ def record(program: Callable[[], Any], config: dict[str, str] | None = None, pre
 
     async def run():
         await run_pulumi_func(program)
-        outputs = settings.get_root_resource().outputs
+        outputs = getattr(settings.get_root_resource(), "outputs", {})
         recording.outputs = await pulumi.Output.all(**outputs).future() or {}
 
     asyncio.get_event_loop().run_until_complete(run())
