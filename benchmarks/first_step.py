@@ -29,7 +29,7 @@ from tandem.clients.pulumi_stack import read_outputs
 from tandem.finetuning import recipe as recipes
 from tandem.finetuning.backend_table import facts
 from tandem.finetuning.backends.base import OUTPUTS, RUNNING, Workspace
-from tandem.finetuning.backends.sagemaker import SageMaker
+from tandem.finetuning.backends.sagemaker.backend import SageMaker
 from tandem.finetuning.dataset.store import Store
 
 from .report import Say, Table, median_ratio

@@ -31,7 +31,7 @@ DEFAULT = "sagemaker"
 BACKENDS = {
     DEFAULT: BackendFacts(
         title="SageMaker",
-        implementation="tandem.finetuning.backends.sagemaker:SageMaker",
+        implementation="tandem.finetuning.backends.sagemaker.backend:SageMaker",
         methods=("lora", "qlora", "full"),
         reads_artifact_bucket=True,
         needs_endpoint=True,
@@ -41,7 +41,7 @@ BACKENDS = {
 BACKENDS |= {
     name: BackendFacts(
         title=title,
-        implementation="tandem.finetuning.backends.managed:Managed",
+        implementation="tandem.finetuning.backends.managed.backend:Managed",
         methods=("lora", "full"),
         reads_artifact_bucket=False,
         needs_endpoint=False,

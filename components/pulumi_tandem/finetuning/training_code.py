@@ -8,6 +8,8 @@ import pulumi
 from ..foundation.function_code import archive, runtime_files
 
 MEASURES = ("__init__", "intervals", "metrics")  # of tandem/evaluation, what training imports
+# What of tandem/finetuning runs elsewhere: in functions, and on a person's machine.
+OTHERS = tuple(f"finetuning/{name}" for name in ("functions/", "backends/", "gate.py", "promotion.py", "registry.py"))
 MAIN = b"import sys\n\nfrom tandem.finetuning.training.__main__ import main\n\nsys.exit(main())\n"
 
 
@@ -24,7 +26,7 @@ def training_code() -> TrainingCode:
 
     The heavy packages (torch, transformers, peft, trl) are the training image's.
     """
-    carried = runtime_files("finetuning") | {
+    carried = runtime_files("finetuning", without=OTHERS) | {
         name: path for name, path in runtime_files("evaluation").items() if path.stem in MEASURES
     }
     content = {name: path.read_bytes() for name, path in carried.items()}

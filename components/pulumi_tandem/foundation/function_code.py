@@ -35,7 +35,7 @@ class Group(NamedTuple):
 
 
 READING = ("rag/documents/", "rag/chunk.py", "rag/ingest.py", "rag/functions/ingest.py")
-TRAINING = ("finetuning/training/", "finetuning/backends/", "finetuning/managed/")
+TRAINING = ("finetuning/training/", "finetuning/backends/", "finetuning/measure.py", "finetuning/promotion.py")
 # A handler's group is the first that fits.
 GROUPS = (
     Group("ingest", "tandem.rag.functions.ingest.", ("runtime", "models", "rag"), lock="rag/requirements.lock"),
@@ -75,8 +75,7 @@ def function_code(handler: str) -> pulumi.FileArchive:
 
 @functools.cache
 def _zip(group: Group) -> pulumi.FileArchive:
-    left_out = tuple(f"tandem/{path}" for path in group.without)
-    files = {name: path for name, path in runtime_files(*group.rooms).items() if not name.startswith(left_out)}
+    files = runtime_files(*group.rooms, without=group.without)
     if group.lock:
         packages = _packages(runtime_folder() / group.lock)
         files |= {path.relative_to(packages).as_posix(): path for path in packages.rglob("*.py")}
@@ -84,14 +83,18 @@ def _zip(group: Group) -> pulumi.FileArchive:
     return pulumi.FileArchive(str(archive(f"functions-{group.name}", ".zip", content)))
 
 
-def runtime_files(*rooms: str) -> dict[str, Path]:
-    """Name in a zip -> file, of these sub-packages of `tandem` and of the contract."""
+def runtime_files(*rooms: str, without: tuple[str, ...] = ()) -> dict[str, Path]:
+    """Name in a zip -> file, of these sub-packages of `tandem` and of the contract.
+
+    `without` is what of them stays out: how paths below `tandem` begin.
+    """
     runtime = runtime_folder()
     contract = Path(tandem_contract.__file__).parent
     files = {f"tandem_contract/{path.relative_to(contract).as_posix()}": path for path in contract.rglob("*.py")}
     files["tandem/__init__.py"] = runtime / "__init__.py"
-    for room in rooms:
-        files |= {f"tandem/{path.relative_to(runtime).as_posix()}": path for path in (runtime / room).rglob("*.py")}
+    for path in (path for room in rooms for path in (runtime / room).rglob("*.py")):
+        if not (name := path.relative_to(runtime).as_posix()).startswith(without):
+            files[f"tandem/{name}"] = path
     return files
 
 

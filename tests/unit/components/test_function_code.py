@@ -1,10 +1,12 @@
 """The zips of functions: each handler runs from its own, which carries nothing that another group needs."""
 
+import ast
 import subprocess
 import sys
 import zipfile
 
 import pytest
+from pulumi_tandem.finetuning.training_code import training_code
 from pulumi_tandem.foundation.function_code import GROUPS, archive, function_code
 
 from scripts.recorder import record_stack
@@ -52,7 +54,39 @@ def test_only_what_reads_documents_carries_what_reads_them(functions):
         carries = {package for package in READERS if any(name.startswith(f"{package}/") for name in names)}
         assert carries == (set(READERS) if group_of(path) == "ingest" else set())
         assert any("/rag/documents/" in name for name in names) == (group_of(path) == "ingest")
-        assert not [name for name in names if "finetuning/training" in name or not name.endswith(".py")]
+        assert not [name for name in names if not name.endswith(".py")]
+
+
+def modules(path: str) -> dict[str, str]:
+    """Module -> its source, of a zip."""
+    bundle = zipfile.ZipFile(path)
+    names = {name: name.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for name in bundle.namelist()}
+    return {module: bundle.read(name).decode() for name, module in names.items()}
+
+
+def imports(module: str, source: str) -> set[str]:
+    """What of ours a module imports, now or later."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {name.name for name in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            above = module.split(".")[: -node.level] if node.level else []
+            parent = ".".join([*above, *filter(None, [node.module])])
+            found |= {f"{parent}.{name.name}" for name in node.names}
+    return {name for name in found if name.startswith(("tandem.", "tandem_contract."))}
+
+
+@pytest.mark.parametrize("kind", ["training", "tuning"])
+def test_fine_tunings_archives_carry_what_they_import_and_nothing_that_runs_elsewhere(functions, kind):
+    paths = {group_of(path): path for path in functions.values()} | {"training": str(training_code().asset.path)}
+    carried = modules(paths[kind])
+    for module, source in carried.items():
+        for name in imports(module, source):
+            assert name in carried or name.rpartition(".")[0] in carried, f"{module} imports {name}"
+    folder = "functions" if kind == "training" else "training"
+    assert not [name for name in carried if name.startswith(f"tandem.finetuning.{folder}.")]
+    assert not [name for name in carried if name.startswith("tandem.finetuning.backends")]
 
 
 def test_the_same_content_is_the_same_file(tmp_path, monkeypatch):

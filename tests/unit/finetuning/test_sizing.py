@@ -8,9 +8,9 @@ import pytest
 from tandem_contract.errors import TandemError
 
 from tandem.cost.prices import load, read
-from tandem.finetuning import sizing
-from tandem.finetuning.shapes import SHAPES, ModelShape
-from tandem.finetuning.sizing import INSTANCES, choose, estimate, expected_seconds, shape_of, stored
+from tandem.finetuning.backends.sagemaker import sizing
+from tandem.finetuning.backends.sagemaker.shapes import SHAPES, ModelShape
+from tandem.finetuning.backends.sagemaker.sizing import INSTANCES, choose, estimate, expected_seconds, shape_of, stored
 from tests.unit.finetuning.sizing_cases import CASES, table
 
 DOCS = Path(__file__).parents[3] / "docs"

@@ -7,10 +7,10 @@ from botocore.validate import validate_parameters
 from tandem_contract.run_record import Run
 
 from tandem.finetuning import recipe as recipes
+from tandem.finetuning.backends.managed.dialects import CANCELLED, DIALECTS, FAILED, SUCCEEDED
+from tandem.finetuning.backends.managed.finish import finish
+from tandem.finetuning.backends.managed.service import Service
 from tandem.finetuning.dataset.rows import Row, encoded
-from tandem.finetuning.managed.dialects import CANCELLED, DIALECTS, FAILED, SUCCEEDED
-from tandem.finetuning.managed.finish import finish
-from tandem.finetuning.managed.service import Service
 from tandem.runtime.secret import Key
 
 GROUP, DIGEST = "tandem-models", "d" * 64

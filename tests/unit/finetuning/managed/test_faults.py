@@ -10,10 +10,10 @@ from botocore.stub import Stubber
 from tandem_contract.errors import Mistakes, TandemError
 from tandem_contract.run_record import Run
 
+from tandem.finetuning.backends.managed.dialects import DIALECTS
+from tandem.finetuning.backends.managed.finish import finish
+from tandem.finetuning.backends.managed.service import Service
 from tandem.finetuning.dataset.rows import encoded
-from tandem.finetuning.managed.dialects import DIALECTS
-from tandem.finetuning.managed.finish import finish
-from tandem.finetuning.managed.service import Service
 from tandem.finetuning.registry import record
 from tandem.runtime.secret import Key, api_key
 from tests.support.finetuning_api import Fault, Refused, serve

@@ -5,10 +5,10 @@ import json
 import pytest
 from tandem_contract.errors import TandemError
 
+from tandem.finetuning.backends.managed.dialects import DIALECTS
+from tandem.finetuning.backends.managed.finish import finish
 from tandem.finetuning.functions import register
 from tandem.finetuning.gate import failing
-from tandem.finetuning.managed.dialects import DIALECTS
-from tandem.finetuning.managed.finish import finish
 from tandem.finetuning.registry import record
 
 from .runs import (

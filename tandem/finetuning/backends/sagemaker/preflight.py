@@ -15,10 +15,10 @@ from tandem_contract.errors import TandemError
 from tandem.cost.prices import NoPrice, PriceTable, load
 from tandem.cost.run_price import run_price
 from tandem.finetuning.dataset.store import DataSetVersion
-from tandem.finetuning.shapes import ModelShape
-from tandem.finetuning.sizing import HEADROOM, INSTANCES, choose, estimate, expected_seconds, shape_of, stored
 
-from .base import Plan
+from ..base import Plan
+from .shapes import ModelShape
+from .sizing import HEADROOM, INSTANCES, choose, estimate, expected_seconds, shape_of, stored
 
 QUOTA = "{instance} for training job usage"
 START_SECONDS = 600  # pulling an image of some 10 GB and loading the model

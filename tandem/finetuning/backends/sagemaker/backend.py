@@ -15,7 +15,7 @@ from tandem_contract.run_record import Run
 from tandem.cost.prices import NoPrice, load
 from tandem.finetuning.dataset.store import DataSetVersion
 
-from .base import RUNNING, SUCCEEDED, TRAINING, Backend, Job, Plan, Status
+from ..base import RUNNING, SUCCEEDED, TRAINING, Backend, Job, Plan, Status
 from .preflight import preflight
 
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"

@@ -7,12 +7,12 @@ from tandem_contract.run_record import Run
 
 from tandem.finetuning.dataset.rows import decoded
 from tandem.finetuning.dataset.store import DataSetVersion
-from tandem.finetuning.managed import dialects
-from tandem.finetuning.managed.finish import finish
-from tandem.finetuning.managed.service import Service
 from tandem.runtime.secret import api_key
 
-from .base import ABORTED, FAILED, RUNNING, STOPPING, SUCCEEDED, TRAINING, Backend, Plan, Status, Workspace
+from ..base import ABORTED, FAILED, RUNNING, STOPPING, SUCCEEDED, TRAINING, Backend, Plan, Status, Workspace
+from . import dialects
+from .finish import finish
+from .service import Service
 
 STATES = {
     dialects.FAILED: FAILED,
