@@ -23,6 +23,7 @@ from tandem_contract.run_record import Run
 
 from scripts.finetune import DATA, MODEL, RECIPE, TRAINING
 from scripts.local_environment import BIN, ROOT
+from tandem import yaml_file
 from tandem.cli.finetune import DEFAULT_STACK
 from tandem.clients.aws import client
 from tandem.clients.pulumi_stack import read_outputs
@@ -55,7 +56,7 @@ def problem() -> str:
     try:
         datasets, artifacts = read_outputs(STACK, "datasetBucket", "artifactBucket")
         Store(client("s3"), datasets).resolve(DATA)
-        client("s3").head_object(Bucket=artifacts, Key=f"{recipes.load(RECIPE)['base_model']}config.json")
+        client("s3").head_object(Bucket=artifacts, Key=f"{_recipe()['base_model']}config.json")
         running = client("sagemaker").list_training_jobs(StatusEquals="InProgress")["TrainingJobSummaries"]
     except (TandemError, BotoCoreError, ClientError) as error:
         return f"{error}\nIt needs stack {STACK} with the sample data set and its base model: run make finetune first."
@@ -104,11 +105,15 @@ def _table(times: list[dict[str, float]]) -> Table:
     )
 
 
+def _recipe() -> dict[str, Any]:
+    return recipes.check(yaml_file.read(RECIPE, "a recipe"))
+
+
 def _direct(root: Path, data: Path) -> float:
     """Seconds from starting the entry point, all files in place, to its first step; the process is ended then."""
     channels = root / "input" / "data"
     (channels / "recipe").mkdir(parents=True)
-    (channels / "recipe" / "recipe.json").write_text(json.dumps(recipes.load(RECIPE)))
+    (channels / "recipe" / "recipe.json").write_text(json.dumps(_recipe()))
     (channels / "dataset").symlink_to(data)
     (channels / "base").symlink_to(MODEL)
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TANDEM_ML_ROOT": str(root)}

@@ -1,4 +1,4 @@
-"""Reads a YAML or JSON file that a person wrote: gates, facts, a form."""
+"""Reads a YAML or JSON file that a person wrote: a recipe, gates, facts, a form."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -84,10 +84,12 @@ def refresh(
     """Read prices again from AWS's price list, which needs pricing:GetProducts, and say what drifted."""
     from datetime import UTC, datetime
 
-    from tandem.cost.refresh import connect, run
+    from tandem.clients.aws import client
+    from tandem.cost.refresh import run
 
     try:
-        run(region, client=connect(), write=write, say=typer.echo, today=datetime.now(UTC).date())
+        # The price list answers for all regions from here.
+        run(region, client=client("pricing", "us-east-1"), write=write, say=typer.echo, today=datetime.now(UTC).date())
     except OSError as error:
         raise TandemError(f"The prices can't be written ({error}): --write needs a folder that may be.") from error
 

@@ -114,7 +114,7 @@ def run(
     )
     settings = {"k": k, "format": shape, "similarity": similarity, "concurrency": concurrency, "seconds": seconds}
     asked = tuple(sets.load(questions, subject.documents)[:limit])
-    wanted = Wanted(name, to / name, questions.stem, asked, runs.digest(asked), subject.identify(), settings)
+    wanted = Wanted(name, to / name, questions.stem, asked, runs.digest(asked), subject.identity, settings)
     kept = runner.Kept(to / runs.CACHE, wanted.identity)
     if fresh:
         (wanted.folder / "run.json").unlink(missing_ok=True)

@@ -261,10 +261,11 @@ def _follow(backend: "Backend", run: "Run") -> None:
 
 def _plan(recipe: Path, data: str, stack: str, **options: Any) -> "tuple[Backend, Plan]":
     """The back end that a recipe names, and its plan for a data set."""
+    from tandem import yaml_file
+    from tandem.finetuning import recipe as recipes
     from tandem.finetuning.dataset.store import Store
-    from tandem.finetuning.recipe import load
 
-    checked = load(recipe)
+    checked = recipes.check(yaml_file.read(recipe, "a recipe: start with `base_model: Qwen/Qwen3-8B` and a `gate`"))
     backend = _backend(checked["backend"], stack, all_outputs(stack), options)
     store = Store(backend.workspace.client("s3"), backend.workspace.outputs["datasetBucket"])
     stored = store.resolve(data)

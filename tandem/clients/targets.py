@@ -48,8 +48,10 @@ class Options:
 class Subject:
     """A target: what decides its answers, the call, and the price of what came."""
 
+    identity: dict[str, Any]
+    """All that decides the answers, without secrets, as it was when the target was opened."""
     identify: Callable[[], dict[str, Any]]
-    """All that decides the answers at this moment, without secrets."""
+    """The same at this moment."""
     ask: "Ask"
     price: "Callable[[Sequence[Reply]], Price]"
     region: str | None = None
@@ -98,7 +100,8 @@ def _openai(text: str, options: Options) -> Subject:
     key = Key("", os.environ[options.key_variable]) if options.key_variable else None
     identity = _alone("openai", url, model, options)
     unknown = Price(None, f"what {urlsplit(url).hostname} asks for {model} is in no price row")
-    return Subject(lambda: identity, _asking(OpenAiChat(OpenAiApi(url, key), model), options), lambda _: unknown)
+    ask = _asking(OpenAiChat(OpenAiApi(url, key), model), options)
+    return Subject(identity, lambda: identity, ask, lambda _: unknown)
 
 
 def _bedrock(model: str, options: Options) -> Subject:
@@ -109,7 +112,7 @@ def _bedrock(model: str, options: Options) -> Subject:
     client = _client("bedrock-runtime", region, options)
     ask = _asking(BedrockChat(client, model), options)
     identity = _alone("bedrock", client.meta.endpoint_url, model, options)
-    return Subject(lambda: identity, ask, partial(price, region=region), region)
+    return Subject(identity, lambda: identity, ask, partial(price, region=region), region)
 
 
 def _endpoint(stack: str, options: Options) -> Subject:
@@ -126,9 +129,10 @@ def _endpoint(stack: str, options: Options) -> Subject:
         served = _served(sagemaker, endpoint, component)
         return _alone("endpoint", runtime.meta.endpoint_url, endpoint, options) | {"stack": stack, **served}
 
-    if (status := identify()["status"]) != "InService":
+    identity = identify()
+    if (status := identity["status"]) != "InService":
         raise TandemError(f"Endpoint {endpoint} is {status}: wait until it is InService.")
-    return Subject(identify, ask, lambda replies: _price(replies, region, sagemaker, endpoint), region)
+    return Subject(identity, identify, ask, lambda replies: _price(replies, region, sagemaker, endpoint), region)
 
 
 def _stack(stack: str, options: Options) -> Subject:
@@ -141,17 +145,18 @@ def _stack(stack: str, options: Options) -> Subject:
     s3 = aws.client("s3", region)
     service = QueryService(url, options.token, options.say, patience=options.seconds)
 
-    def identify() -> dict[str, Any]:
-        listed = json.dumps(sorted(_documents(s3, bucket).items()))
-        documents = hashlib.sha256(listed.encode()).hexdigest()
-        return {"kind": "stack", "stack": stack, "url": url, "update": last_update(stack), "documents": documents}
+    def identify(documents: Mapping[str, str]) -> dict[str, Any]:
+        digest = hashlib.sha256(json.dumps(sorted(documents.items())).encode()).hexdigest()
+        return {"kind": "stack", "stack": stack, "url": url, "update": last_update(stack), "documents": digest}
 
+    documents = _documents(s3, bucket)
     return Subject(
-        identify,
+        identify(documents),
+        lambda: identify(_documents(s3, bucket)),
         lambda question: of_query_api(service.ask({"question": question})),
         lambda replies: _price(replies, region, aws.client("sagemaker", region), endpoint, BEYOND),
         region,
-        frozenset(_documents(s3, bucket)),
+        frozenset(documents),
     )
 
 

@@ -65,15 +65,6 @@ class Drift(NamedTuple):
         return "changed" if self.after else "gone"
 
 
-def connect() -> Any:
-    """A client of the price list, which answers for all regions from us-east-1; five attempts a call."""
-    import boto3
-    from botocore.config import Config
-
-    settings = Config(retries={"mode": "standard", "total_max_attempts": 5}, connect_timeout=10, read_timeout=30)
-    return boto3.client("pricing", region_name="us-east-1", config=settings)
-
-
 def run(
     region: str,
     *,

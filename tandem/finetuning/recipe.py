@@ -1,14 +1,12 @@
 """Recipes: the settings of a fine-tuning run, checked as a whole and completed with every default.
 
-`check` needs the standard library alone, since functions and training jobs call it too; `load` reads YAML and needs
-pyyaml.
+The standard library alone, since functions and training jobs check recipes too; `tandem.yaml_file` reads one.
 """
 
 import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 from tandem_contract.checks import Checks, shown
@@ -66,21 +64,6 @@ THRESHOLDS = {
     ),
 }
 KEYS = ("base_model", "backend", "method", "learning_rate", *NUMBERS, "lora", "evaluation", "gate")
-
-
-def load(path: Path) -> dict[str, Any]:
-    """Read a recipe file; raises `Mistakes` with every one, also if the file is not YAML or not there."""
-    import yaml
-
-    checks, raw = Checks(), None
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        checks.add(path, f"can't be read ({error})", "Give the path of a YAML file.")
-    except yaml.YAMLError as error:
-        checks.add(path, f"is not YAML ({' '.join(str(error).split())})", "Correct it at that place.")
-    checks.finish(SUBJECT)
-    return check(raw)
 
 
 def check(raw: Any) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tandem.cli.main import app
+from tandem.clients import aws
 from tandem.cost import refresh
 
 STACK = "urn:pulumi:dev::shop::pulumi:pulumi:Stack::shop-dev"
@@ -153,17 +154,17 @@ def test_report_that_can_not_be_written(file, here):
 
 def test_refresh_asks_for_a_region(monkeypatch):
     asked = []
-    monkeypatch.setattr(refresh, "connect", lambda: "client")
+    monkeypatch.setattr(aws, "client", lambda service, region: f"{service} in {region}")
     monkeypatch.setattr(refresh, "run", lambda region, **more: asked.append((region, more["write"], more["client"])))
     run("refresh", "--region", "eu-west-1")
     run("refresh", "--region", "us-east-1", "--write")
-    assert asked == [("eu-west-1", False, "client"), ("us-east-1", True, "client")]
+    assert asked == [("eu-west-1", False, "pricing in us-east-1"), ("us-east-1", True, "pricing in us-east-1")]
     run("refresh", code=2)
 
 
 @pytest.mark.faults
 def test_refresh_says_what_went_wrong(monkeypatch):
-    monkeypatch.setattr(refresh, "connect", lambda: None)
+    monkeypatch.setattr(aws, "client", lambda *_: None)
     assert "there are no prices for region 'mars-1'" in run("refresh", "--region", "mars-1", code=1)
 
 

@@ -37,3 +37,7 @@ def test_a_client_tries_again_unless_its_caller_does():
     assert aws.client("s3").meta.config.retries == {"mode": "standard", "total_max_attempts": 7}
     once = aws.client("s3", retries={"total_max_attempts": 1}, read_timeout=7).meta.config
     assert (once.retries, once.read_timeout) == ({"total_max_attempts": 1, "mode": "legacy"}, 7)
+
+
+def test_attempts_are_bounded():
+    assert aws.client("pricing", "us-east-1").meta.config.retries["total_max_attempts"] == 7

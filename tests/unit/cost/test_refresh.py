@@ -14,7 +14,7 @@ from tandem_contract.errors import TandemError
 
 from tandem.cost.price_list import PREFIXES, QUERIES, UNITS, question
 from tandem.cost.prices import FOLDER, load, read, regions
-from tandem.cost.refresh import connect, run
+from tandem.cost.refresh import run
 
 TODAY = date(2026, 11, 24)
 RECORDED = {file.stem: json.loads(file.read_text()) for file in Path(__file__).with_name("recorded").glob("*.json")}
@@ -280,11 +280,6 @@ def test_every_page_is_read(refresh, client):
         with pytest.raises(match="1 failed"):
             refresh(NAT, client=client)
     assert refresh.said[0].endswith("ambiguous: 2 prices (0.045; 0.05)")
-
-
-def test_attempts_are_bounded():
-    made = connect().meta
-    assert (made.region_name, made.config.retries["total_max_attempts"]) == ("us-east-1", 5)
 
 
 @pytest.mark.faults

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
-from tandem_contract.errors import Mistakes
+from tandem_contract.errors import Mistakes, TandemError
 
-from tandem.finetuning.recipe import check, digest, load
+from tandem import yaml_file
+from tandem.finetuning.recipe import check, digest
 
 ROOT = Path(__file__).resolve().parents[3]
 SMALL = {"base_model": "Qwen/Qwen3-8B", "gate": {"token_f1": {"gain": 0.05}}}
@@ -70,7 +71,7 @@ def test_all_mistakes_at_once(tmp_path):
         """
     )
     with pytest.raises(Mistakes) as refused:
-        load(path)
+        check(yaml_file.read(path, "a recipe"))
     text = str(refused.value)
     found = {mistake.where for mistake in refused.value.mistakes}
     assert found == {
@@ -183,18 +184,18 @@ def test_forms(form):
 def test_a_learning_rate_as_people_write_it(tmp_path):
     path = tmp_path / "recipe.yaml"
     path.write_text("base_model: gpt2\nlearning_rate: 2e-4\ngate: {token_f1: {gain: 0.1}}\n")
-    assert load(path)["learning_rate"] == 0.0002
+    assert check(yaml_file.read(path, "a recipe"))["learning_rate"] == 0.0002
 
 
 @pytest.mark.parametrize(
-    ("content", "said"), [(b"a: [", "is not YAML"), (b"\xff", "can't be read"), (None, "can't be read")]
+    ("content", "said"), [(b"a: [", "is neither YAML nor JSON"), (b"\xff", "can't be read"), (None, "can't be read")]
 )
 def test_files_that_are_no_recipe(tmp_path, content, said):
     path = tmp_path / "recipe.yaml"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(Mistakes, match=said):
-        load(path)
+    with pytest.raises(TandemError, match=said):
+        check(yaml_file.read(path, "a recipe"))
 
 
 def test_the_digest_depends_on_what_is_asked_alone():
@@ -207,4 +208,4 @@ def test_the_recipes_of_the_documentation_are_right(path, tmp_path):
     """`BUCKET` stands for the artifact bucket."""
     filled = tmp_path / path.name
     filled.write_text(path.read_text().replace("BUCKET", "bucket"))
-    assert load(filled)["gate"]
+    assert check(yaml_file.read(filled, "a recipe"))["gate"]
