@@ -17,10 +17,6 @@ PUNCTUATION = str.maketrans("", "", string.punctuation)
 ARTICLES = re.compile(r"\b(a|an|the)\b")
 
 
-class FormatError(TandemError):
-    """A format that no answer can be held against; the text says what is wrong with it."""
-
-
 def exact_match(answer: str, reference: str) -> float:
     """1 if both are the same words, else 0, after the normalisation of `token_f1`."""
     return float(_tokens(answer) == _tokens(reference))
@@ -48,17 +44,17 @@ def format_adherence(answer: str, format: Mapping[str, Any]) -> float:
 
     `{"regex": PATTERN}`: the pattern of Python's `re` matches all of it; `.` stops at line ends unless the pattern
     says `(?s)`. `{"json_schema": SCHEMA}`: it is JSON and nothing else, not even a code fence, and the schema accepts
-    it. Raises `FormatError` for a form that can't be used, whatever the answer is.
+    it. Raises `TandemError` for a form that can't be used, whatever the answer is.
     """
     text = answer.strip()
     if set(format) == {"regex"}:
         try:
             return float(re.fullmatch(format["regex"], text) is not None)
         except (re.error, TypeError) as error:
-            raise FormatError(f"format.regex is {format['regex']!r}: {error}") from error
+            raise TandemError(f"format.regex is {format['regex']!r}: {error}") from error
     if set(format) == {"json_schema"}:
         return float(_accepts(format["json_schema"], text))
-    raise FormatError(f'format is {dict(format)!r}: give either {{"regex": ...}} or {{"json_schema": ...}}')
+    raise TandemError(f'format is {dict(format)!r}: give either {{"regex": ...}} or {{"json_schema": ...}}')
 
 
 def _tokens(text: str) -> list[str]:
@@ -71,14 +67,14 @@ def _accepts(schema: Any, text: str) -> bool:
         import referencing
         import referencing.exceptions
     except ImportError as error:
-        raise FormatError("format.json_schema needs a package that isn't installed: pip install jsonschema") from error
+        raise TandemError("format.json_schema needs a package that isn't installed: pip install jsonschema") from error
     if not isinstance(schema, Mapping | bool):
-        raise FormatError(f"format.json_schema is {schema!r}, not a JSON Schema: give an object")
+        raise TandemError(f"format.json_schema is {schema!r}, not a JSON Schema: give an object")
     try:
         kind = jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator)
         kind.check_schema(schema)
     except jsonschema.SchemaError as error:
-        raise FormatError(f"format.json_schema is not a JSON Schema: {error.message}") from error
+        raise TandemError(f"format.json_schema is not a JSON Schema: {error.message}") from error
     try:
         content = json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError):
@@ -87,7 +83,7 @@ def _accepts(schema: Any, text: str) -> bool:
         # An empty registry: a reference to another document would otherwise be fetched.
         return kind(schema, registry=referencing.Registry()).is_valid(content)
     except referencing.exceptions.Unresolvable as error:
-        raise FormatError(f"format.json_schema refers to {error.ref!r}, which is not in it: write it there") from error
+        raise TandemError(f"format.json_schema refers to {error.ref!r}, which is not in it: write it there") from error
 
 
 def _refuse(constant: str) -> None:

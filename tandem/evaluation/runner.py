@@ -10,10 +10,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from botocore.exceptions import BotoCoreError
 from tandem_contract.errors import TandemError
 
 from .questions import Question
-from .runs import Reply, reply_of, write
+from .runs import UNREADABLE, Reply, reply_of, write
 from .targets import Ask
 
 GIVE_UP_AFTER = 10
@@ -50,7 +51,7 @@ class Kept:
     def _stored(self, question: str) -> Reply | None:
         try:
             return reply_of(json.loads(self._file(question).read_text(encoding="utf-8"))["reply"])
-        except (OSError, ValueError, LookupError, TypeError):
+        except UNREADABLE:
             return None
 
     def _file(self, question: str) -> Path:
@@ -68,7 +69,7 @@ def run(
 ) -> list[Reply]:
     """The replies in the order of the questions; `tell` hears of each new one as it comes.
 
-    What is `kept` isn't asked, nor is a text twice. An exception of the target becomes a reply's `error` and is not
+    What is `kept` isn't asked, nor is a text twice. An error of the target becomes a reply's `error` and is not
     kept, so that it is asked again the next time. Raises `TandemError` once 10 calls, or all of fewer, failed and there
     is no answer yet. When it is interrupted, calls that have begun go on and are kept, and no other begins.
     """
@@ -106,8 +107,8 @@ def _reply(question: Question, ask: Ask, at_once: int, kept: Kept | None) -> tup
     start = time.monotonic()
     try:
         reply = ask(question.question)
-    except Exception as error:
-        reply = Reply(error=str(error) or type(error).__name__)
+    except (TandemError, BotoCoreError) as error:
+        reply = Reply(error=str(error))
     reply = replace(reply, question=question.id, seconds=round(time.monotonic() - start, 3), at_once=at_once)
     if kept and reply.error is None:
         kept.put(question.question, reply)

@@ -25,6 +25,8 @@ from .spread import Latency
 FORMAT = 1
 FOLDER = Path(".tandem/evaluations")
 CACHE = "cache"
+# What reading a stored file raises that isn't ours, or no longer.
+UNREADABLE = (OSError, json.JSONDecodeError, UnicodeDecodeError, LookupError, TypeError, ArithmeticError)
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -153,7 +155,7 @@ def load(folder: Path) -> Run:
         raise TandemError(
             f"{folder} has no {Path(error.filename).name}: it isn't a finished run; run it again"
         ) from error
-    except (OSError, ValueError, LookupError, TypeError, ArithmeticError, Mistakes) as error:
+    except (*UNREADABLE, Mistakes) as error:
         raise TandemError(f"{folder}: can't be read ({type(error).__name__}: {error}); run it again") from error
     if [reply.question for reply in replies] != [question.id for question in questions]:
         raise TandemError(f"{folder}: its replies are not those to its questions; run it again")

@@ -55,7 +55,7 @@ def score(
 
     `documents`: the target retrieves and cites, as a stack does. A metric that applies to no question is absent, and so
     are those of retrieval where no reply says what was retrieved. Where the regex of `form` has a group `answer`, and
-    matches, only that group is held against the reference. Raises `metrics.FormatError` for a form that can't be used.
+    matches, only that group is held against the reference. Raises `TandemError` for a form that can't be used.
     """
     if form:
         format_adherence("", form)

@@ -11,7 +11,7 @@ from tandem.runtime.retry import Deadline, retry
 from .runs import Reply
 
 Ask = Callable[[str], Reply]
-"""Takes a question; what it raises is a reply's `error`. The reply's `question` and times are the runner's."""
+"""Takes a question; a `TandemError` is a reply's `error`. The reply's `question` and times are the runner's."""
 
 
 def asking(model: ChatModel, system: str | None = None, *, max_tokens: int = 256, seconds: float = 120) -> Ask:

@@ -20,15 +20,11 @@ from tandem.runtime.telemetry import log
 REFUSED = re.compile(r"exit code: 2\b")
 
 
-class RunFailed(TandemError):
-    """The run can't go on; the text says why, and the remedy."""
-
-
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:  # noqa: ARG001
     """`{"run", "step": "train"}`, after a failed attempt with `failure`; or `{"run", "step": "evaluate", "trained"}`.
 
     Returns the parts of CreateTrainingJob that differ from run to run, or for a resumed run whose training is complete
-    `{"trained": {"model", "status"}}`. Raises `RunFailed`, which ends the run.
+    `{"trained": {"model", "status"}}`. Raises `TandemError`, which ends the run.
     """
     step, envelope = event["step"], RunEnvelope.from_json(os.environ[Variable.ENVELOPE])
     run = _run(event["run"])
@@ -51,11 +47,11 @@ def _run(name: str) -> Run:
 def _check(run: Run) -> None:
     """Refuses a record that isn't what was checked and priced: another recipe or another data set."""
     if recipes.digest(run.recipe) != run.recipe_digest:
-        raise RunFailed(f"the recipe of {run.name} is not the one whose digest was recorded: start a new run")
+        raise TandemError(f"the recipe of {run.name} is not the one whose digest was recorded: start a new run")
     key = f"{run.dataset}manifest.json"
     manifest = json.loads(client("s3").get_object(Bucket=os.environ[Variable.DATASET_BUCKET], Key=key)["Body"].read())
     if manifests.digest(manifest) != run.manifest_digest:
-        raise RunFailed(f"{key} is not the manifest whose digest was recorded: start a new run")
+        raise TandemError(f"{key} is not the manifest whose digest was recorded: start a new run")
 
 
 def _jobs(run: str, step: str) -> list[dict[str, Any]]:
@@ -82,10 +78,10 @@ def _may_try(attempt: int, envelope: RunEnvelope, failure: Mapping[str, Any] | N
     job, reason = _failed(failure) if failure else (None, "")
     # Without a job (a quota of 0, say) there is nothing to count, and this would go round for ever.
     if REFUSED.search(reason) or (failure and job is None):
-        raise RunFailed(reason)
+        raise TandemError(reason)
     if attempt > envelope.attempts:
         used = f"all {envelope.attempts} attempts of the run envelope are used"
-        raise RunFailed(f"{used}. Last failure: {reason}" if reason else f"{used}: raise it, deploy, resume")
+        raise TandemError(f"{used}. Last failure: {reason}" if reason else f"{used}: raise it, deploy, resume")
 
 
 def _failed(failure: Mapping[str, Any]) -> tuple[str | None, str]:
@@ -104,7 +100,7 @@ def _failed(failure: Mapping[str, Any]) -> tuple[str | None, str]:
 def _model(trained: Mapping[str, Any]) -> str:
     """The prefix of the trained model."""
     if trained["status"] != "Completed":
-        raise RunFailed(f"training ended as {trained['status']}, so its model may be half: resume the run")
+        raise TandemError(f"training ended as {trained['status']}, so its model may be half: resume the run")
     return trained["model"].rstrip("/") + "/"
 
 

@@ -7,6 +7,8 @@ import gc
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
+from tandem_contract.errors import TandemError
+
 from . import models
 from .conversations import prompt_text
 from .layout import say
@@ -24,7 +26,7 @@ class Generated(NamedTuple):
     """False if `max_new_tokens` cut the answer off."""
 
 
-class TooLong(ValueError):
+class TooLong(TandemError):
     """A conversation leaves the model no room for an answer, or its chat template refuses it; the text says which."""
 
 

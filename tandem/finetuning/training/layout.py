@@ -70,7 +70,7 @@ class Layout:
         path = self.root / "input" / "data" / "recipe" / "recipe.json"
         try:
             return recipes.check(json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TandemError) as error:
+        except (OSError, json.JSONDecodeError, UnicodeDecodeError, TandemError) as error:
             raise Refused(f"The recipe {path.name} can't be used: {error}") from error
 
     def dataset(self) -> tuple[dict[str, Any], Splits]:

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tandem_contract.errors import TandemError
 from tandem_contract.names import Variable
 
-from tandem.evaluation.metrics import FormatError, format_adherence
+from tandem.evaluation.metrics import format_adherence
 from tandem.finetuning import recipe as recipes
 
 from . import checkpoints, external, models
@@ -62,7 +63,7 @@ def check_format(recipe: Mapping[str, Any]) -> None:
     if form := recipe["evaluation"]["format"]:
         try:
             format_adherence("", form)
-        except FormatError as error:
+        except TandemError as error:
             raise Refused(f"The recipe's evaluation.{error}") from error
 
 

@@ -1,5 +1,6 @@
 """The command line as a whole: help, version, lazy imports, failures, commands of other distributions."""
 
+import json
 import re
 import subprocess
 import sys
@@ -99,3 +100,32 @@ def test_a_mistake_of_ours_keeps_its_traceback(other, monkeypatch):
     assert done.returncode == 1
     assert "Traceback" in done.stderr and "ValueError: list.remove(x): x not in list" in done.stderr
     assert " in bug " in done.stderr
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("place", "arguments"),
+    [
+        ("tandem.cost.estimate.estimate", ("cost", "preview.json")),
+        ("tandem.cost.gates.read", ("cost", "preview.json", "--gates", "preview.json")),
+        ("tandem.advisor.advice.advise", ("advise", "facts.yaml")),
+        ("tandem.finetuning.dataset.folder.read", ("dataset", "check", ".")),
+        ("tandem.cli.ask.parse_filters", ("ask", "What?", "--filter", "document=a.md")),
+        ("tandem.evaluation.questions._question", ("questions", "questions.jsonl")),
+        ("tandem.evaluation.runs.load_questions", ("eval", "compare", "run", "run")),
+    ],
+)
+def test_no_command_takes_a_bug_of_ours_for_a_mistake(place, arguments, tmp_path, monkeypatch):
+    def broken(*_: object, **__: object) -> None:
+        raise ValueError("list.remove(x): x not in list")
+
+    monkeypatch.chdir(tmp_path)
+    stack = {"op": "same", "urn": "urn:pulumi:dev::shop::pulumi:pulumi:Stack::shop-dev"}
+    (tmp_path / "preview.json").write_text(json.dumps({"config": {"aws:region": "us-east-1"}, "steps": [stack]}))
+    (tmp_path / "facts.yaml").write_text("")
+    (tmp_path / "questions.jsonl").write_text('{"id": "1", "question": "What?", "document": null}\n')
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "run.json").write_text('{"format": 1}')
+    monkeypatch.setattr(place, broken)
+    result = CliRunner().invoke(app, arguments)
+    assert isinstance(result.exception, ValueError) and result.output == ""

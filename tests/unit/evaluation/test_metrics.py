@@ -3,8 +3,9 @@
 import sys
 
 import pytest
+from tandem_contract.errors import TandemError
 
-from tandem.evaluation.metrics import FormatError, exact_match, format_adherence, token_f1
+from tandem.evaluation.metrics import exact_match, format_adherence, token_f1
 
 SCHEMA = {
     "type": "object",
@@ -93,13 +94,13 @@ def test_schema_accepts_json_and_nothing_around_it(answer, adheres):
 )
 def test_unusable_format_is_refused_whatever_the_answer(form, says):
     for answer in ('{"answer": "yes"}', "{}"):
-        with pytest.raises(FormatError, match=says):
+        with pytest.raises(TandemError, match=says):
             format_adherence(answer, form)
 
 
 @pytest.mark.faults
 def test_missing_package_names_its_remedy(monkeypatch):
     monkeypatch.setitem(sys.modules, "jsonschema", None)
-    with pytest.raises(FormatError, match="pip install jsonschema"):
+    with pytest.raises(TandemError, match="pip install jsonschema"):
         format_adherence("{}", {"json_schema": {}})
     assert format_adherence("{}", {"regex": r"\{\}"}) == 1.0

@@ -131,3 +131,12 @@ def test_errors_for_a_third_of_the_calls_are_tried_again_and_what_is_left_is_a_f
     assert "with 503" in failed[0].error
     assert [reply.text for reply in replies if not reply.error] == [f"It is {n}?" for n in range(12) if n != 7]
     assert 2 <= chat.asked.count("What is 7?") <= 8
+
+
+def test_a_bug_in_asking_is_no_reply(tmp_path):
+    def ask(text):
+        raise ValueError("list.remove(x): x not in list")
+
+    with pytest.raises(ValueError, match="x not in list"):
+        run(QUESTIONS, ask, concurrency=2, kept=Kept(tmp_path, IDENTITY))
+    assert list(tmp_path.iterdir()) == []

@@ -1,8 +1,8 @@
 """Which metric applies to which question, what replies score, and what failures count as."""
 
 import pytest
+from tandem_contract.errors import TandemError
 
-from tandem.evaluation.metrics import FormatError
 from tandem.evaluation.questions import Question
 from tandem.evaluation.runs import Reply
 from tandem.evaluation.scoring import measured, score
@@ -126,5 +126,5 @@ def test_each_text_is_embedded_once_and_empty_ones_never():
 @pytest.mark.faults
 @pytest.mark.parametrize("form", [{"regex": "("}, {"regexp": "a"}, {"json_schema": 3}])
 def test_a_form_that_cannot_be_used_is_refused(form):
-    with pytest.raises(FormatError):
+    with pytest.raises(TandemError):
         scores([reply(PAIR)], [PAIR], form=form)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 from pulumi_tandem.finetuning.training_state_machine import definition
+from tandem_contract.errors import TandemError
 from tandem_contract.run_record import NAME_CHARACTERS, Run, new_name
 
 from tandem.finetuning import recipe as recipes
@@ -194,7 +195,7 @@ def test_attempts_are_what_sagemaker_lists_over_all_its_pages(sagemaker):
 def test_used_up_attempts_end_the_run(sagemaker, failure, words):
     for number in (1, 2, 3):
         sagemaker.job(f"{RUN.name}-train-{number}", status="Failed")
-    with pytest.raises(plan.RunFailed, match="all 3 attempts of the run envelope are used") as caught:
+    with pytest.raises(TandemError, match="all 3 attempts of the run envelope are used") as caught:
         planned(failure=failure)
     assert words in str(caught.value)
 
@@ -215,7 +216,7 @@ def test_a_resumed_run_does_not_repeat_a_completed_training(sagemaker):
 def test_evaluations_too_are_no_more_than_the_attempts_that_were_priced(sagemaker):
     for number in (1, 2, 3):
         sagemaker.job(f"{RUN.name}-evaluate-{number}", status="Failed")
-    with pytest.raises(plan.RunFailed, match="all 3 attempts of the run envelope are used"):
+    with pytest.raises(TandemError, match="all 3 attempts of the run envelope are used"):
         planned("evaluate", trained=trained())
 
 
@@ -223,7 +224,7 @@ def test_evaluations_too_are_no_more_than_the_attempts_that_were_priced(sagemake
 def test_what_the_job_itself_refused_is_not_tried_again(sagemaker):
     sagemaker.job(f"{RUN.name}-train-1", status="Failed")
     reason = "AlgorithmError: the longest row has 5000 tokens, 2048 are allowed, exit code: "
-    with pytest.raises(plan.RunFailed, match="the longest row has 5000 tokens"):
+    with pytest.raises(TandemError, match="the longest row has 5000 tokens"):
         planned(failure=failed(f"{reason}2"))
     assert planned(failure=failed(f"{reason}255"))["TrainingJobName"] == f"{RUN.name}-train-2"
 
@@ -233,16 +234,14 @@ def test_a_job_that_could_not_be_started_ends_the_run_instead_of_going_round_for
     """There is no job to count: a new account's quota for GPU instances is 0."""
     cause = "The account-level service limit 'ml.g6e.2xlarge for training job usage' is 0 Instances"
     failure = {"Error": "SageMaker.ResourceLimitExceededException", "Cause": cause}
-    with pytest.raises(
-        plan.RunFailed, match=r"ResourceLimitExceededException: The account-level service limit .* is 0"
-    ):
+    with pytest.raises(TandemError, match=r"ResourceLimitExceededException: The account-level service limit .* is 0"):
         planned(failure=failure)
 
 
 @pytest.mark.faults
 def test_another_recipe_than_was_priced_is_refused(s3):
     recorded(s3, replace(RUN, recipe=RECIPE | {"epochs": 50}))
-    with pytest.raises(plan.RunFailed, match=r"the recipe of .* is not the one whose digest was recorded"):
+    with pytest.raises(TandemError, match=r"the recipe of .* is not the one whose digest was recorded"):
         planned()
 
 
@@ -253,14 +252,14 @@ def test_another_data_set_than_was_priced_is_refused(s3, keeps_digest):
     if keeps_digest:
         changed |= {"digest": MANIFEST["digest"]}
     s3.objects[f"datasets/{RUN.dataset}manifest.json"] = manifests.encoded(changed)
-    with pytest.raises(plan.RunFailed, match="is not the manifest whose digest was recorded"):
+    with pytest.raises(TandemError, match="is not the manifest whose digest was recorded"):
         planned()
 
 
 @pytest.mark.faults
 def test_a_model_whose_training_was_stopped_is_not_evaluated():
     assert set(trained()) == {key.removesuffix(".$") for key in STATES["Train"]["ResultSelector"]}
-    with pytest.raises(plan.RunFailed, match="ended as Stopped"):
+    with pytest.raises(TandemError, match="ended as Stopped"):
         planned("evaluate", trained=trained("Stopped"))
 
 

@@ -10,8 +10,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 from tandem_contract.checks import Checks
+from tandem_contract.errors import TandemError
 
-from tandem.evaluation.metrics import FormatError, format_adherence
+from tandem.evaluation.metrics import format_adherence
 from tandem.finetuning import recipe as recipes
 from tandem.finetuning.backend_table import BACKENDS
 
@@ -84,7 +85,7 @@ def check(dialect: Dialect, recipe: Recipe, rows: int) -> None:
     try:
         if form := recipe["evaluation"]["format"]:
             format_adherence("", form)
-    except FormatError as error:
+    except TandemError as error:
         checks.add("evaluation.format", str(error), "No answer could be held against it.")
     checks.finish("The recipe")
 
