@@ -31,8 +31,26 @@ def run(stack: str, say: Say, reference: Sequence[Path] = ()) -> Table:  # noqa:
     `reference` are zips of another build, made by its own `function_code`; what they have too is measured beside ours.
     """
     ours, theirs = handlers(archives()), handlers(reference)
+    base, times = _measured(sorted({*ours.items(), *theirs.items()}), say)
+    columns = ["import", "zip", "median ms", f"of {BASELINE}"]
+    columns += ["reference zip", "of its size", "of its import"] if reference else []
+    rows = [[BASELINE, "", f"{median(base) * 1000:.0f}", "1.00", "", "", ""][: len(columns)]]
+    for module, archive in ours.items():
+        seconds, other = times[module, archive], theirs.get(module)
+        row = [_short(module), _size(archive), f"{median(seconds) * 1000:.0f}", f"{median_ratio(seconds, base):.2f}"]
+        if other:
+            size, time = archive.stat().st_size / other.stat().st_size, median_ratio(seconds, times[module, other])
+            row += [_size(other), f"{size:.2f}", f"{time:.2f}"]
+        rows.append([*row, "", "", ""][: len(columns)])
+    return Table(columns, rows)
+
+
+def _measured(
+    imported: Sequence[tuple[str, Path]], say: Say
+) -> tuple[list[float], dict[tuple[str, Path], list[float]]]:
+    """Seconds of each round, of the baseline and of each module from its zip."""
     base: list[float] = []
-    times: dict[tuple[str, Path], list[float]] = {each: [] for each in sorted({*ours.items(), *theirs.items()})}
+    times: dict[tuple[str, Path], list[float]] = {each: [] for each in imported}
     with tempfile.TemporaryDirectory() as folder:
         runtime = _linked_packages(Path(folder, "runtime"))
         unpacked = {archive: Path(folder, str(at)) for at, archive in enumerate({archive for _, archive in times})}
@@ -46,17 +64,7 @@ def run(stack: str, say: Say, reference: Sequence[Path] = ()) -> Table:  # noqa:
             say(f"round {number} of {RUNS}" if number else "warm-up")
     for seconds in (base, *times.values()):
         del seconds[0]  # which only warmed the disk cache
-    columns = ["import", "zip", "median ms", f"of {BASELINE}"]
-    columns += ["reference zip", "of its size", "of its import"] if reference else []
-    rows = [[BASELINE, "", f"{median(base) * 1000:.0f}", "1.00", "", "", ""][: len(columns)]]
-    for module, archive in ours.items():
-        seconds, other = times[module, archive], theirs.get(module)
-        row = [_short(module), _size(archive), f"{median(seconds) * 1000:.0f}", f"{median_ratio(seconds, base):.2f}"]
-        if other:
-            size, time = archive.stat().st_size / other.stat().st_size, median_ratio(seconds, times[module, other])
-            row += [_size(other), f"{size:.2f}", f"{time:.2f}"]
-        rows.append([*row, "", "", ""][: len(columns)])
-    return Table(columns, rows)
+    return base, times
 
 
 def archives() -> list[Path]:

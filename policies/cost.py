@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 
 from . import resource_types as aws
-from .levels import ADVISORY, ALWAYS, DISABLED, MANDATORY, Levels
+from .levels import ADVISORY, DISABLED, MANDATORY, Levels
 from .rules import Resource, Rule, Setting, Settings, at, document, has, one, run_envelope
 
 INSTANCES = {
@@ -170,7 +170,6 @@ RULES = [
     Rule(
         name="instance-allowed",
         severity="high",
-        levels=ALWAYS,
         what="Instances are among those that the kind of stack may use.",
         why=(
             "A session left running for thousands of dollars (allegroai/clearml-session#37); $969 of idle GPU hours "
@@ -189,7 +188,6 @@ RULES = [
     Rule(
         name="run-envelope-bounded",
         severity="high",
-        levels=ALWAYS,
         what="A run envelope (docs/fine-tuning.md) has a longest runtime, few attempts, and checkpoints.",
         why=(
             "A run without checkpoints hit its runtime limit: the whole spend, no adapter "
@@ -247,7 +245,6 @@ RULES = [
     Rule(
         name="search-capacity-limited",
         severity="medium",
-        levels=ALWAYS,
         what="A collection group has a ceiling for search and for indexing.",
         why="OCUs billed while a sync hung for 20 hours (aws-samples/bedrock-chat#641), at about $0.24 an hour each.",
         url="https://docs.aws.amazon.com/opensearch-service/latest/developerguide/serverless-scaling.html",
@@ -273,7 +270,6 @@ RULES = [
     Rule(
         name="log-retention",
         severity="medium",
-        levels=ALWAYS,
         what="Log groups have a retention, and functions a log group of the stack.",
         why="Log groups that never expire (airbnb/streamalert#230, buildkite/elastic-ci-stack-for-aws#953).",
         url="https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/Working-with-log-groups-and-streams.html",
@@ -286,7 +282,6 @@ RULES = [
     Rule(
         name="budget-present",
         severity="medium",
-        levels=ALWAYS,
         what="A stack that can start instances has a budget.",
         why="None of the peers has one, and the angriest complaints are about idle GPUs (Open-Athena/marin-dna#564).",
         url="https://docs.aws.amazon.com/cost-management/latest/userguide/budgets-managing-costs.html",
@@ -305,7 +300,6 @@ RULES = [
     Rule(
         name="cost-tags",
         severity="medium",
-        levels=ALWAYS,
         what="What costs money has the cost-allocation tags.",
         why=(
             "Without them nobody can say whose bill it is, and budget and cost guard don't see it. Default tags of the "

@@ -7,17 +7,7 @@ resource anew for each, which for the 141 of a hybrid stack takes 0.05 s in all.
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from pulumi_policy import (
-    EnforcementLevel,
-    Policy,
-    PolicyConfigSchema,
-    PolicyResource,
-    ResourceValidationArgs,
-    ResourceValidationPolicy,
-    Severity,
-    StackValidationArgs,
-    StackValidationPolicy,
-)
+import pulumi_policy as sdk
 from pulumi_policy.proxy import UnknownValueError
 
 from . import cost, reliability, security
@@ -28,7 +18,7 @@ RULES = [*cost.RULES, *security.RULES, *reliability.RULES]
 Report = Callable[..., None]
 
 
-def policies(kind: Kind) -> list[Policy]:
+def policies(kind: Kind) -> list[sdk.Policy]:
     """Every rule as a policy, at the levels and with the settings of a kind of stack."""
     return [_policy(rule, kind) for rule in RULES]
 
@@ -52,29 +42,29 @@ def violations(rule: Rule, resource: Resource, settings: Settings) -> Iterator[s
         yield f"{told} Give it a value that doesn't come from another resource, or deploy that one first (up --target)."
 
 
-def _policy(rule: Rule, kind: Kind) -> Policy:
+def _policy(rule: Rule, kind: Kind) -> sdk.Policy:
     common: dict[str, Any] = {
         "name": rule.name,
         "description": rule.what,
-        "enforcement_level": EnforcementLevel(getattr(rule.levels, kind)),
-        "severity": Severity(rule.severity),
+        "enforcement_level": sdk.EnforcementLevel(getattr(rule.levels, kind)),
+        "severity": sdk.Severity(rule.severity),
         "remediation_steps": rule.remedy,
         "url": rule.url,
     }
     if rule.settings:
-        common["config_schema"] = PolicyConfigSchema(
+        common["config_schema"] = sdk.PolicyConfigSchema(
             {name: _schema(value, rule.settings[name].says) for name, value in defaults(rule, kind).items()}
         )
 
-    def settings(args: ResourceValidationArgs | StackValidationArgs) -> Settings:
+    def settings(args: sdk.ResourceValidationArgs | sdk.StackValidationArgs) -> Settings:
         return {**defaults(rule, kind), **(args.get_config() or {})}
 
-    def check(args: ResourceValidationArgs, report: Report) -> None:
+    def check(args: sdk.ResourceValidationArgs, report: Report) -> None:
         if args.resource_type in rule.types:
             for violation in violations(rule, _resource(args), settings(args)):
                 report(violation)
 
-    def check_stack(args: StackValidationArgs, report: Report) -> None:
+    def check_stack(args: sdk.StackValidationArgs, report: Report) -> None:
         waited_for = None
         for urn, resource in _stack(args.resources).items():
             try:
@@ -85,17 +75,17 @@ def _policy(rule: Rule, kind: Kind) -> Policy:
         if waited_for:
             raise waited_for
 
-    def mend(args: ResourceValidationArgs) -> Any:
+    def mend(args: sdk.ResourceValidationArgs) -> Any:
         if args.resource_type in rule.types and rule.fix and rule.fix(_resource(args), settings(args)):
             return args.props
         return None
 
     if rule.whole_stack:
-        return StackValidationPolicy(validate=check_stack, **common)
-    return ResourceValidationPolicy(validate=check, remediate=mend if rule.fix else None, **common)
+        return sdk.StackValidationPolicy(validate=check_stack, **common)
+    return sdk.ResourceValidationPolicy(validate=check, remediate=mend if rule.fix else None, **common)
 
 
-def _resource(args: ResourceValidationArgs | PolicyResource) -> Resource:
+def _resource(args: sdk.ResourceValidationArgs | sdk.PolicyResource) -> Resource:
     return Resource(
         args.resource_type,
         args.props,
@@ -106,7 +96,7 @@ def _resource(args: ResourceValidationArgs | PolicyResource) -> Resource:
     )
 
 
-def _stack(given: list[PolicyResource]) -> dict[str, Resource]:
+def _stack(given: list[sdk.PolicyResource]) -> dict[str, Resource]:
     resources = {each.urn: _resource(each) for each in given}
     for each in given:
         resource = resources[each.urn]

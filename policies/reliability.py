@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from . import resource_types as aws
-from .levels import ADVISORY, ALWAYS, DISABLED, MANDATORY, Levels
+from .levels import ADVISORY, DISABLED, MANDATORY, Levels
 from .rules import Resource, Rule, Settings, at, document, has, one
 
 HAS_DEAD_LETTERS = ((aws.REDRIVE_POLICY, "queueUrl"),)
@@ -73,7 +73,6 @@ RULES = [
     Rule(
         name="queue-dead-letters",
         severity="high",
-        levels=ALWAYS,
         what="Queues have a queue for their dead letters.",
         why=(
             "Jobs that stay in processing (aws-samples/aws-genai-llm-chatbot#185, #500); of ten peers in retrieval, "

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from .levels import Levels
+from .levels import ALWAYS, Levels
 from .resource_types import PARAMETER
 
 Properties = Mapping[str, Any]
@@ -56,7 +56,6 @@ class Rule:
 
     name: str
     severity: str
-    levels: Levels
     what: str
     """What is required."""
     why: str
@@ -66,6 +65,7 @@ class Rule:
     """What to do about a violation; a sentence."""
     types: tuple[str, ...]
     check: Callable[[Resource, Settings], Iterator[str]]
+    levels: Levels = ALWAYS
     settings: Mapping[str, Setting] = field(default_factory=dict)
     whole_stack: bool = False
     """Whether the check needs the other resources."""

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from . import resource_types as aws
-from .levels import ADVISORY, ALWAYS, MANDATORY, Levels
+from .levels import ADVISORY, MANDATORY, Levels
 from .rules import Resource, Rule, Setting, Settings, at, has, one, statements
 
 BLOCKS = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
@@ -189,7 +189,6 @@ RULES = [
     Rule(
         name="bucket-private",
         severity="critical",
-        levels=ALWAYS,
         what="Buckets block public access and have no public ACL.",
         why="AWS blocks public access by default since April 2023, and advises to leave it so.",
         url="https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html",
@@ -200,7 +199,6 @@ RULES = [
     Rule(
         name="resource-policy-closed",
         severity="critical",
-        levels=ALWAYS,
         what="No resource policy lets everybody in without a condition.",
         why="Policies for any principal ship in samples (awslabs/LISA, vector_store_deployer: es:* for AnyPrincipal).",
         url="https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html",
@@ -212,7 +210,6 @@ RULES = [
     Rule(
         name="encrypted-at-rest",
         severity="high",
-        levels=ALWAYS,
         what="Volumes, file systems, databases, domains, queues and topics are encrypted.",
         why="These are the services in our neighbourhood that don't encrypt by default, or can be told not to.",
         url="https://docs.aws.amazon.com/wellarchitected/latest/security-pillar/sec_protect_data_rest_encrypt.html",
@@ -223,7 +220,6 @@ RULES = [
     Rule(
         name="tls-only",
         severity="high",
-        levels=ALWAYS,
         what="Buckets, domains and listeners refuse requests without TLS.",
         why="S3 and OpenSearch answer plain HTTP unless a policy refuses it.",
         url="https://docs.aws.amazon.com/AmazonS3/latest/userguide/security-best-practices.html",
@@ -236,7 +232,6 @@ RULES = [
     Rule(
         name="iam-not-everything",
         severity="critical",
-        levels=ALWAYS,
         what=(
             "No policy allows all actions, or all of a service, on all resources; nor is one of AWS's attached that "
             "does."
@@ -255,7 +250,6 @@ RULES = [
     Rule(
         name="api-authorized",
         severity="critical",
-        levels=ALWAYS,
         what="APIs and function URLs ask who calls.",
         why="With NONE, Lambda and API Gateway let everybody in, and every call bills a model.",
         url="https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html",
@@ -266,7 +260,6 @@ RULES = [
     Rule(
         name="ingress-closed",
         severity="critical",
-        levels=ALWAYS,
         what="No security group is open to the world.",
         why="AWS Security Hub reports it as EC2.18 and EC2.19.",
         url="https://docs.aws.amazon.com/securityhub/latest/userguide/ec2-controls.html",
@@ -280,7 +273,6 @@ RULES = [
     Rule(
         name="secrets-not-plain",
         severity="critical",
-        levels=ALWAYS,
         what="Environment variables hold no secrets.",
         why=(
             "Hugging Face tokens as variables and on command lines (philschmid/terraform-aws-sagemaker-huggingface, "

@@ -83,7 +83,7 @@ def _sections(advice: Advice) -> list[Section]:
         _section("Why", ("rule", "for", "reason"), ((r.rule.key, r.rule.points, r.text) for r in decides)),
         _section("Mind", ("rule", "what"), ((r.rule.key, r.text) for r in cares)),
         _section("Assumed, since the file doesn't say", ("fact", "value, and why"), advice.assumed),
-        _section(title, columns, map(_cost, advice.costs.ways), (1, 2, 3, 4)),
+        _section(title, columns, ((str(way), *map(_shown, rest)) for way, *rest in advice.costs.ways), (1, 2, 3, 4)),
         _list(f"Where the model runs: {advice.model}", [where, *_break_evens(advice)]),
         _list("NOT PRICED, on top where a ? stands (docs/prices.md)", _open(advice)),
         _list("What to measure next", advice.measure),
@@ -98,11 +98,6 @@ def _section(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], 
 
 def _list(title: str, lines: Iterable[str]) -> Section:
     return _section(title, ("",), ((line,) for line in lines))
-
-
-def _cost(cost: Sequence) -> tuple[str, ...]:
-    way, *amounts = cost
-    return (str(way), *map(_shown, amounts))
 
 
 def _shown(amount: Amount | None) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 from tandem_contract.errors import TandemError
 
-BAD_INPUT = 2
+from tandem.cli.options import bad_input
 
 
 def advise(
@@ -30,15 +30,18 @@ def advise(
     from tandem.evaluation.runs import find
     from tandem.evaluation.runs import load as load_run
 
-    pairs = [text.partition("=")[::2] for text in runs or []]
-    try:
-        if wrong := [text for text, (target, name) in zip(runs or [], pairs, strict=True) if not (target and name)]:
-            raise TandemError(f"--run is {', '.join(map(repr, wrong))}: give TARGET=RUN, e.g. rag=rag")
-        if len(dict(pairs)) < len(pairs):
-            raise TandemError("--run names a target twice: give one run for each")
+    with bad_input():
+        pairs = _pairs(runs or [])
         facts = with_runs(read(file), {target: load_run(find(name)) for target, name in pairs})
         advice = advice_for(facts, load(region))
-    except TandemError as error:
-        typer.secho(str(error), fg=typer.colors.RED, err=True)
-        raise typer.Exit(BAD_INPUT) from error
     typer.echo(FORMATS[form](advice), nl=False)
+
+
+def _pairs(runs: list[str]) -> list[tuple[str, str]]:
+    """Target and run of each option."""
+    pairs = [(target, name) for target, _, name in (text.partition("=") for text in runs)]
+    if wrong := [text for text, pair in zip(runs, pairs, strict=True) if not all(pair)]:
+        raise TandemError(f"--run is {', '.join(map(repr, wrong))}: give TARGET=RUN, e.g. rag=rag")
+    if len(dict(pairs)) < len(pairs):
+        raise TandemError("--run names a target twice: give one run for each")
+    return pairs

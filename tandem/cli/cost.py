@@ -1,8 +1,6 @@
 """`tandem cost`: what a preview costs, and whether it keeps the limits; and prices, read again."""
 
 import sys
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,9 +8,8 @@ import typer
 from tandem_contract.errors import TandemError
 from typer.core import TyperGroup
 
+from tandem.cli.options import bad_input
 from tandem.clients.pulumi_stack import preview
-
-BAD_INPUT = 2
 
 
 class OrShow(TyperGroup):
@@ -52,25 +49,18 @@ def show(
     from tandem.cost.reports.terminal import terminal
     from tandem.cost.summary import summarize
 
-    with _bad_input():
+    with bad_input():
         wanted = limits.read(gates) if gates else None
         given = _read(file) if file else None
     content = preview(stack) if given is None else given
-    with _bad_input():
+    with bad_input():
         summary = summarize(estimate(read_preview(content)))
     found = limits.check(limits.limits_of(summary.stack, wanted), summary) if wanted is not None else ()
     report = {"text": terminal, "markdown": markdown, "json": as_json}[form](summary, found)
-    if output:
-        try:
-            output.write_text(report, encoding="utf-8")
-        except OSError as error:
-            raise TandemError(f"The report can't be written ({error}): give another --output.") from error
-    else:
-        typer.echo(report, nl=False)
-    if output or form != "text":
-        for gate in found:
-            if gate.state != "passed":
-                typer.echo(f"{gate.key} {gate.state}: {gate.text}", err=True)
+    _put(report, output)
+    for gate in found if output or form != "text" else ():
+        if gate.state != "passed":
+            typer.echo(f"{gate.key} {gate.state}: {gate.text}", err=True)
     raise typer.Exit(limits.exit_code(found))
 
 
@@ -94,17 +84,18 @@ def refresh(
         raise TandemError(f"The prices can't be written ({error}): --write needs a folder that may be.") from error
 
 
-@contextmanager
-def _bad_input() -> Generator[None]:
-    try:
-        yield
-    except TandemError as error:
-        typer.secho(str(error), fg=typer.colors.RED, err=True)
-        raise typer.Exit(BAD_INPUT) from error
-
-
 def _read(file: str) -> str:
     try:
         return sys.stdin.buffer.read().decode("utf-8") if file == "-" else Path(file).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise TandemError(f"{file}: can't be read ({error}). Give what `pulumi preview --json` printed.") from error
+
+
+def _put(report: str, output: Path | None) -> None:
+    if output is None:
+        typer.echo(report, nl=False)
+        return
+    try:
+        output.write_text(report, encoding="utf-8")
+    except OSError as error:
+        raise TandemError(f"The report can't be written ({error}): give another --output.") from error

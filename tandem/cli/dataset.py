@@ -86,19 +86,11 @@ def check(
     Tokens are counted by the tokenizer.json of the base model, or else estimated at 4 characters each.
     """
     from tandem.finetuning.dataset import folder
-    from tandem.finetuning.dataset.rows import estimated_tokens, exact_tokens, statistics
-
-    def count(rows: "list[Row]") -> list[int]:
-        if tokenizer is None:
-            return estimated_tokens(rows)
-        try:
-            return exact_tokens(rows, str(tokenizer))
-        except ImportError:
-            raise TandemError("--tokenizer needs the package tokenizers: `pip install tokenizers`.") from None
+    from tandem.finetuning.dataset.rows import statistics
 
     with _fetched(dataset, stack) as path:
         manifest, splits, warnings = folder.read(path)
-    counts = {name: count(rows) for name, rows in splits.items()}
+    counts = {name: _tokens(rows, tokenizer) for name, rows in splits.items()}
     show(manifest, {name: statistics(numbers) for name, numbers in counts.items()})
     warn(warnings)
     too_long = [
@@ -114,6 +106,17 @@ def check(
             "\n".join([f"{len(too_long)} rows have more than {max_tokens} tokens ({by}): {remedy}.", *_some(too_long)])
         )
     typer.echo("All is as the manifest says.")
+
+
+def _tokens(rows: "list[Row]", tokenizer: Path | None) -> list[int]:
+    from tandem.finetuning.dataset.rows import estimated_tokens, exact_tokens
+
+    if tokenizer is None:
+        return estimated_tokens(rows)
+    try:
+        return exact_tokens(rows, str(tokenizer))
+    except ImportError:
+        raise TandemError("--tokenizer needs the package tokenizers: `pip install tokenizers`.") from None
 
 
 def show(manifest: dict[str, Any], tokens: dict[str, dict[str, float]] | None = None) -> None:

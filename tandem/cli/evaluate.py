@@ -148,12 +148,7 @@ def compare(
     differences = comparison.compare(first, second, common)
     left_out = comparison.left_out(first, second)
     if metric:
-        known = [found.metric for found in differences]
-        if unknown := [name for name in metric if name not in known]:
-            why = "; ".join(f"{name}: {left_out.get(name, 'no such metric')}" for name in unknown)
-            raise TandemError(f"--metric can't be compared ({why}); compared are {', '.join(known) or 'none'}.")
-        differences = [found for found in differences if found.metric in metric]
-        left_out = {}
+        differences, left_out = _chosen(metric, differences, left_out), {}
     if as_json:
         content = {
             "before": first.name,
@@ -167,6 +162,14 @@ def compare(
     if fail_on_worse and (worse := [found.metric for found in differences if found.verdict == comparison.WORSE]):
         typer.secho(f"Worse: {', '.join(worse)}.", fg=typer.colors.RED, err=True)
         raise typer.Exit(GOT_WORSE)
+
+
+def _chosen(metrics: list[str], differences: "list[Difference]", left_out: Mapping[str, str]) -> "list[Difference]":
+    known = [found.metric for found in differences]
+    if unknown := [name for name in metrics if name not in known]:
+        why = "; ".join(f"{name}: {left_out.get(name, 'no such metric')}" for name in unknown)
+        raise TandemError(f"--metric can't be compared ({why}); compared are {', '.join(known) or 'none'}.")
+    return [found for found in differences if found.metric in metrics]
 
 
 @app.command()

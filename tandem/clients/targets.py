@@ -17,6 +17,7 @@ from tandem_contract.model_url import check_model_url, split_model_url
 from tandem.clients import aws
 from tandem.clients.pulumi_stack import all_outputs, last_update, pick
 from tandem.clients.query_service import QueryService, region_of
+from tandem.runtime.pages import each
 
 if TYPE_CHECKING:
     from tandem.evaluation.price import Instances
@@ -215,8 +216,7 @@ def _instances(sagemaker: Any, endpoint: str) -> "Instances":
 
 def _documents(s3: Any, bucket: str) -> Mapping[str, str]:
     """The key of each document, and the ETag of its content."""
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
-    return {item["Key"]: item["ETag"] for page in pages for item in page.get("Contents", [])}
+    return {item["Key"]: item["ETag"] for item in each(s3, "list_objects_v2", "Contents", Bucket=bucket)}
 
 
 def _region(options: Options) -> str:

@@ -24,14 +24,28 @@ class Bill:
         self._notes: list[str] = []
 
     def charge(
-        self, number: Number, what: str, service: str, key: str, quantity: Decimal | int, *, assumed: bool = False
+        self,
+        number: Number,
+        what: str,
+        service: str,
+        key: str,
+        quantity: Decimal | int,
+        *,
+        assumed: bool = False,
+        hourly: bool = False,
     ) -> None:
         """Charge a quantity, a month's where the price has tiers; without a row it is NOT PRICED, never zero."""
-        self._charge(number, what, service, key, Decimal(quantity), assumed, hourly=False)
+        quantity = Decimal(quantity)
+        try:
+            usd, rows = self.table.cost(service, key, quantity)
+        except NoPrice as error:
+            self.missing(error)
+        else:
+            self.add(Charge(number, what, quantity, rows[0].unit, usd, rows, assumed, hourly))
 
     def hours(self, what: str, service: str, key: str, count: Decimal | int = 1) -> None:
         """Charge a month of hours of `count` things that bill as long as they exist."""
-        self._charge(Number.IDLE, what, service, key, count * HOURS_A_MONTH, assumed=False, hourly=True)
+        self.charge(Number.IDLE, what, service, key, count * HOURS_A_MONTH, hourly=True)
 
     def add(self, charge: Charge) -> None:
         """Add a charge that was computed elsewhere."""
@@ -75,16 +89,6 @@ class Bill:
         reasons = self._unavailable if isinstance(error, NotOffered) else self._unpriced
         reasons.append(str(error).removeprefix("NOT PRICED: "))
         self._open = None
-
-    def _charge(
-        self, number: Number, what: str, service: str, key: str, quantity: Decimal, assumed: bool, *, hourly: bool
-    ) -> None:
-        try:
-            usd, rows = self.table.cost(service, key, quantity)
-        except NoPrice as error:
-            self.missing(error)
-        else:
-            self._charges.append(Charge(number, what, quantity, rows[0].unit, usd, rows, assumed, hourly))
 
 
 Pricer = Callable[[Resource, Bill], None]

@@ -1,5 +1,6 @@
 """Summary of an estimate: the numbers on both sides, by component, what changed, and what isn't known."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -9,7 +10,7 @@ from typing import Literal, NamedTuple
 from .model import Assessment, Assumption, Charge, Estimate, Line, Number, Resource
 from .prices import Row
 from .units import HOURS_A_MONTH
-from .usage import PARAMETER
+from .usage import KINDS, PARAMETER, is_envelope, is_usage
 
 OLD, STALE = 90, 365
 """Days after which a price should be read again, and after which it is no longer to be relied on."""
@@ -148,6 +149,7 @@ def summarize(estimate: Estimate, today: date | None = None) -> Summary:
     lines = estimate.lines
     after = [line.after for line in lines if line.after]
     kinds = [(kind(assessment), assessment) for assessment in after]
+    counts = Counter(found for found, _ in kinds)
     gaps = {name: _gaps(lines, name) for name in ("not_priced", "not_offered")}
     figures = _figures(lines, bool(estimate.problems))
     changed = _changed(estimate)
@@ -160,13 +162,7 @@ def summarize(estimate: Estimate, today: date | None = None) -> Summary:
         figures=figures,
         components=_components(estimate),
         moved=_moved(line for line in lines if line.change.urn.rsplit("::", 1)[-1] not in names),
-        coverage=Coverage(
-            len(after),
-            *(
-                sum(1 for found, _ in kinds if found == name)
-                for name in ("priced", "usage_assumed", "free", "not_priced", "not_offered")
-            ),
-        ),
+        coverage=Coverage(len(after), *(counts[name] for name in Coverage._fields[1:])),
         free=_groups((a.free, a) for found, a in kinds if found == "free"),
         usage_assumed=_groups(
             (a.assumed or "assumes how much it is used", a) for found, a in kinds if found == "usage_assumed"
@@ -202,13 +198,11 @@ def _open(assessment: Assessment | None) -> tuple[Number, ...]:
         return ()
     if assessment.open is not None:
         return tuple(assessment.open)
-    inputs = assessment.resource.inputs
-    name, value = str(inputs.get("name")), str(inputs.get("insecureValue"))
-    if name.endswith("/run-envelope"):
+    if is_envelope(assessment.resource):
         return (Number.RUN_CEILING,)
-    if name.endswith("/usage"):
+    if is_usage(assessment.resource):
         # A kind that can't be read could be either.
-        rag, finetuning = (f'"{kind}"' in value for kind in ("rag", "finetuning"))
+        rag, finetuning = (f'"{kind}"' in str(assessment.resource.inputs.get("insecureValue")) for kind in KINDS)
         return (
             Number.IDLE,
             *(() if finetuning else (Number.QUERIES,)),
@@ -260,11 +254,11 @@ def _components(estimate: Estimate) -> tuple[Component, ...]:
     for line, side in zip(estimate.lines, sides, strict=True):
         members.setdefault(_component(side.parent if side else "", parents, estimate.parents), []).append(line)
     found = [Component(name, _figures(lines)) for name, lines in sorted(members.items())]
-    return tuple(component for component in found if any(map(_says, component.figures.values())))
-
-
-def _says(figure: Figure) -> bool:
-    return bool(figure.before or figure.after or figure.before_open or figure.after_open)
+    return tuple(
+        component
+        for component in found
+        if any(it.before or it.after or it.before_open or it.after_open for it in component.figures.values())
+    )
 
 
 def _component(parent: str, parents: Mapping[str, str], components: Mapping[str, str]) -> str:

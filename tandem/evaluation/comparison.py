@@ -52,7 +52,8 @@ def left_out(before: Run, after: Run) -> dict[str, str]:
     found = {}
     for metric in dict.fromkeys((*before.metrics, *after.metrics)):
         lacking = [run.name for run in (before, after) if metric not in run.metrics]
-        setting = next((key for key in _depends(metric, before, after) if _differs(key, before, after)), None)
+        settings = _depends(metric, before, after)
+        setting = next((key for key in settings if before.settings.get(key) != after.settings.get(key)), None)
         if lacking:
             found[metric] = f"not measured in {lacking[0]}"
         elif setting:
@@ -67,11 +68,6 @@ def _depends(metric: str, *runs: Run) -> Iterable[str]:
     by_format = any("(?P<answer>" in str((run.settings.get("format") or {}).get("regex")) for run in runs)
     if metric == "format_adherence" or (by_format and metric in ("exact_match", "token_f1", "similarity")):
         yield "format"
-
-
-def _differs(setting: str, *runs: Run) -> bool:
-    first, second = (run.settings.get(setting) for run in runs)
-    return first != second
 
 
 def _pairs(before: Run, after: Run, common: bool) -> list[tuple[int, int]]:

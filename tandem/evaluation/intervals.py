@@ -5,18 +5,18 @@ import random
 from collections.abc import Sequence
 from typing import NamedTuple
 
+TAIL = 0.025  # on either side of a 95 % interval
+
 
 class Interval(NamedTuple):
-    """The mean difference, and the bounds that it lies between with the asked confidence."""
+    """The mean difference, and the bounds of its 95 % interval."""
 
     difference: float
     low: float
     high: float
 
 
-def paired_bootstrap(
-    base: Sequence[float], tuned: Sequence[float], resamples: int = 10_000, seed: int = 0, level: float = 0.95
-) -> Interval:
+def paired_bootstrap(base: Sequence[float], tuned: Sequence[float], resamples: int = 10_000, seed: int = 0) -> Interval:
     """The mean of `tuned - base` over paired rows, with its percentile bootstrap interval (Efron and Tibshirani, 1993).
 
     Rows are drawn, not values, so that what makes a question hard for both cancels out. The same input gives the same
@@ -27,8 +27,6 @@ def paired_bootstrap(
         raise ValueError(f"{len(base)} base and {len(tuned)} tuned values: a pair needs one of each")
     if not base:
         raise ValueError("no rows to compare: the test split is empty")
-    if not 0 < level < 1:
-        raise ValueError(f"level is {level}: it lies between 0 and 1, e.g. 0.95")
     if resamples < 1:
         raise ValueError(f"resamples is {resamples}: at least 1")
     differences = [after - before for before, after in zip(base, tuned, strict=True)]
@@ -38,8 +36,7 @@ def paired_bootstrap(
     count = len(differences)
     # fsum is exact, so that the result doesn't depend on the Python version, as that of sum does.
     means = sorted(math.fsum(draw(differences, k=count)) / count for _ in range(resamples))
-    tail = (1 - level) / 2
-    return Interval(math.fsum(differences) / count, quantile(means, tail), quantile(means, 1 - tail))
+    return Interval(math.fsum(differences) / count, quantile(means, TAIL), quantile(means, 1 - TAIL))
 
 
 def quantile(ordered: Sequence[float], share: float) -> float:

@@ -56,11 +56,11 @@ def price(replies: Sequence[Reply], region: str, instances: Instances | None = N
 
 
 def _tokens(model: str, answered: Sequence[Reply], table: PriceTable) -> tuple[Decimal, str, Sequence[Row]]:
-    own = [reply for reply in answered if reply.model == model]
-    if unknown := sum(reply.input_tokens is None or reply.output_tokens is None for reply in own):
+    own = [(reply.input_tokens, reply.output_tokens) for reply in answered if reply.model == model]
+    if unknown := sum(None in tokens for tokens in own):
         raise NotPriced(f"{unknown} of {len(own)} answers of {model} come without their numbers of tokens")
     rows = [table.price(BEDROCK, f"{way}:{model}") for way in ("input", "output")]
-    counts = [sum(reply.input_tokens or 0 for reply in own), sum(reply.output_tokens or 0 for reply in own)]
+    counts = [sum(filter(None, tokens)) for tokens in zip(*own, strict=True)]
     usd = sum((count / MILLION * row.usd for count, row in zip(counts, rows, strict=True)), Decimal(0))
     return usd, f"{model} read {counts[0]:,} and wrote {counts[1]:,} tokens", rows
 

@@ -105,9 +105,8 @@ def _check_entry(entry: dict[str, Any], checks: Checks) -> None:
         _check_text("document", entry["document"], checks)
     for field in ("documents", "tags"):
         _check_texts(field, entry.get(field, []), checks)
-    if checks.flag("answerable", entry.get("answerable", True)) is False and (
-        entry.get("document") or entry.get("documents")
-    ):
+    answerable = checks.flag("answerable", entry.get("answerable", True))
+    if answerable is False and any(map(entry.get, ("document", "documents"))):
         checks.add("answerable", "is false, but a document is named", "Leave one of the two out.")
 
 

@@ -169,9 +169,6 @@ def save(run: Run, versions: Mapping[str, str]) -> None:
         f"{json.dumps(name)}: {json.dumps(asdict(found) | {'scores': run.scores[name]})}"
         for name, found in run.metrics.items()
     )
-    price = run.price and asdict(run.price) | {
-        "usd_per_1000": None if run.price.usd_per_1000 is None else format(run.price.usd_per_1000, "f")
-    }
     about = {
         "format": FORMAT,
         "name": run.name,
@@ -181,13 +178,13 @@ def save(run: Run, versions: Mapping[str, str]) -> None:
         "started_at": run.started_at,
         "finished_at": run.finished_at,
         "latency": run.latency._asdict(),
-        "price": price,
+        "price": run.price and asdict(run.price),
         "versions": dict(versions),
     }
     write(run.folder / "questions.jsonl", encoded(run.questions))
     write(run.folder / "replies.jsonl", "".join(f"{json.dumps(asdict(reply))}\n" for reply in run.replies))
     write(run.folder / "metrics.json", f'{{"format": {FORMAT}, "metrics": {{\n{metrics}\n}}}}\n')
-    write(run.folder / "run.json", json.dumps(about, indent=2, ensure_ascii=False) + "\n")
+    write(run.folder / "run.json", json.dumps(about, indent=2, ensure_ascii=False, default="{:f}".format) + "\n")
 
 
 def write(path: Path, text: str) -> None:

@@ -6,6 +6,8 @@ from typing import Any
 
 from tandem_contract.run_record import Run
 
+from tandem.runtime.pages import each
+
 PENDING, APPROVED, REJECTED = "PendingManualApproval", "Approved", "Rejected"
 
 
@@ -47,7 +49,7 @@ def register(
             "SupportedContentTypes": ["application/json"],
             "SupportedResponseMIMETypes": ["application/json"],
         }
-    existing = next((each for each in packages(client, group) if record(client, each)["run"] == run.name), None)
+    existing = next((arn for arn in packages(client, group) if record(client, arn)["run"] == run.name), None)
     return existing or client.create_model_package(**request)["ModelPackageArn"]
 
 
@@ -56,8 +58,8 @@ def packages(client: Any, group: str, status: str | None = None) -> list[str]:
     request: dict[str, Any] = {"ModelPackageGroupName": group, "SortBy": "CreationTime", "SortOrder": "Descending"}
     if status:
         request["ModelApprovalStatus"] = status
-    pages = client.get_paginator("list_model_packages").paginate(**request)
-    return [each["ModelPackageArn"] for page in pages for each in page["ModelPackageSummaryList"]]
+    found = each(client, "list_model_packages", "ModelPackageSummaryList", **request)
+    return [package["ModelPackageArn"] for package in found]
 
 
 def record(client: Any, arn: str) -> dict[str, str]:

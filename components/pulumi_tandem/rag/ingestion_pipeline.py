@@ -21,12 +21,7 @@ from .stores.base import Permission, VectorStore
 from .sweep import Sweep
 
 INGEST_SECONDS = 300
-QUEUE_CONSUMER = [
-    "sqs:ReceiveMessage",
-    "sqs:DeleteMessage",
-    "sqs:GetQueueAttributes",
-    "sqs:ChangeMessageVisibility",
-]
+QUEUE_CONSUMER = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ChangeMessageVisibility"]
 MAX_RECEIVES = 10  # with the function's back-off, about half an hour of outage before a message is given up
 
 
@@ -109,15 +104,9 @@ class IngestionPipeline(pulumi.ComponentResource):
                     allow(["s3:GetObject"], pulumi.Output.concat(bucket.bucket_arn, "/*")),
                     # Without ListBucket, S3 answers 403 instead of 404 for a deleted document.
                     allow(["s3:ListBucket"], bucket.bucket_arn),
-                    allow(
-                        QUEUE_CONSUMER,
-                        queue.queue_arn,
-                    ),
+                    allow(QUEUE_CONSUMER, queue.queue_arn),
                     allow(["sqs:SendMessage"], queue.dead_letter_arn),
-                    allow(
-                        ["dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"],
-                        ledger.table_arn,
-                    ),
+                    allow(["dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"], ledger.table_arn),
                     allow(["bedrock:InvokeModel"], embedder_resources(self)),
                     *read_secret(args.get("embedder_secret_arn")),
                     *writing.statements,

@@ -100,15 +100,10 @@ class QueryApi(pulumi.ComponentResource):
             opts=child,
         )
         reading.for_role(self, name, function.role_arn)
-        endpoint_args: RestEndpointArgs = {
-            "route": "query",
-            "auth": args["auth"],
-            "requests_per_second": 20,
-            "tags": tags,
-        }
+        rest: RestEndpointArgs = {"route": "query", "auth": args["auth"], "requests_per_second": 20, "tags": tags}
         if pool := args.get("user_pool_arn"):
-            endpoint_args["user_pool_arn"] = pool
-        endpoint = RestEndpoint(f"{name}-endpoint", function, endpoint_args, opts=child)
+            rest["user_pool_arn"] = pool
+        endpoint = RestEndpoint(f"{name}-endpoint", function, rest, opts=child)
         alarm(
             f"{name}-errors",
             namespace="AWS/ApiGateway",
@@ -138,6 +133,5 @@ class QueryApi(pulumi.ComponentResource):
                 tags=tags,
                 parent=self,
             )
-        self.query_url, self.invoke_arn = endpoint.url, endpoint.invoke_arn
-        self.api_name = endpoint.api_name
+        self.query_url, self.invoke_arn, self.api_name = endpoint.url, endpoint.invoke_arn, endpoint.api_name
         register(self)

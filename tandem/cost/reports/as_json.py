@@ -47,16 +47,9 @@ def as_json(summary: Summary, gates: Sequence[Gate] = ()) -> str:
         ],
         "charges": [
             _resource(resource)
-            | {
-                "number": charge.number.value,
-                "what": charge.what,
-                "quantity": plain(charge.quantity),
-                "unit": charge.unit,
-                "usd": plain(charge.usd),
-                "assumed": charge.assumed,
-                "hourly": charge.hourly,
-                "prices": [_row(row) for row in charge.rows],
-            }
+            | {"number": charge.number.value}
+            | _fields(charge, "what", "quantity", "unit", "usd", "assumed", "hourly")
+            | {"prices": [_row(row) for row in charge.rows]}
             for resource, charge in summary.basis
         ],
         "forgotten_a_day": {
@@ -73,11 +66,7 @@ def as_json(summary: Summary, gates: Sequence[Gate] = ()) -> str:
 
 
 def _figures(figures: Figures) -> dict[str, Any]:
-    return {number.value: _figure(figure) for number, figure in figures.items()}
-
-
-def _figure(figure: Figure) -> dict[str, Any]:
-    return {name: plain(value) if isinstance(value, Decimal) else value for name, value in figure._asdict().items()}
+    return {number.value: _fields(figure, *Figure._fields) for number, figure in figures.items()}
 
 
 def _deltas(deltas: Mapping[Number, Decimal]) -> dict[str, str]:
@@ -85,19 +74,16 @@ def _deltas(deltas: Mapping[Number, Decimal]) -> dict[str, str]:
 
 
 def _resource(resource: Resource) -> dict[str, Any]:
-    return {"urn": resource.urn, "name": resource.name, "type": resource.type}
+    return _fields(resource, "urn", "name", "type")
 
 
 def _row(row: Row) -> dict[str, Any]:
-    return {
-        "service": row.service,
-        "key": row.key,
-        "region": row.region,
-        "unit": row.unit,
-        "usd": plain(row.usd),
-        "source": row.source,
-        "read_at": row.read_at,
-    }
+    return _fields(row, "service", "key", "region", "unit", "usd", "source", "read_at")
+
+
+def _fields(source: object, *names: str) -> dict[str, Any]:
+    values = {name: getattr(source, name) for name in names}
+    return {name: plain(value) if isinstance(value, Decimal) else value for name, value in values.items()}
 
 
 def _gaps(gaps: Iterable[Gap]) -> list[dict[str, Any]]:

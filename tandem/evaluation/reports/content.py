@@ -83,16 +83,14 @@ def meaning(metric: str) -> str:
 
 def metric_groups(runs: Iterable[Run]) -> dict[str, list[str]]:
     """All metrics there are by group, and those of the runs; one with a k as each k that was measured."""
-    measured_ones = list(dict.fromkeys(metric for run in runs for metric in run.metrics))
+    found: dict[str, list[str]] = {}
+    for metric in dict.fromkeys(metric for run in runs for metric in run.metrics):
+        found.setdefault(metric.partition("@")[0], []).append(metric)
     groups = {
-        group: [
-            metric for name in names for metric in ([m for m in measured_ones if m.partition("@")[0] == name] or [name])
-        ]
-        for group, names in METRICS.items()
+        group: [metric for name in names for metric in found.get(name, [name])] for group, names in METRICS.items()
     }
-    if others := [metric for metric in measured_ones if metric.partition("@")[0] not in _NAMES]:
-        groups["Others"] = others
-    return groups
+    others = [metric for name, metrics in found.items() if name not in _NAMES for metric in metrics]
+    return groups | ({"Others": others} if others else {})
 
 
 def alike(metric: str, runs: Iterable[Run]) -> list[Run]:

@@ -39,14 +39,8 @@ def render(runs: Sequence[Run], differences: Mapping[str, list[Difference]]) -> 
     content.check(runs)
     first, *others = runs
     numbered = list(enumerate(runs, 1))
-    pages = Environment(
-        loader=FileSystemLoader(HERE),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    trimmed: Any = {"trim_blocks": True, "lstrip_blocks": True, "keep_trailing_newline": True}
+    pages = Environment(loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, **trimmed)
     pages.filters |= {function.__name__: function for function in FILTERS}
     pages.filters |= {"on": _on, "cut": _cut, "configuration": _configuration, "thousands": "{:,}".format}
     pages.globals |= {name: getattr(content, name) for name in NAMES}

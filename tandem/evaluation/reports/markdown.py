@@ -6,25 +6,8 @@ from tandem.reporting.escape import inert
 from tandem.reporting.tables import Table
 
 from ..comparison import Difference
-from ..runs import Run
-from .content import (
-    MARKS,
-    NOT_MEASURED,
-    cautions,
-    check,
-    findings,
-    heading,
-    listed,
-    lost,
-    measured,
-    metric_groups,
-    not_compared,
-    price,
-    question_set,
-    seconds,
-    signed,
-    spoke,
-)
+from ..runs import Measured, Run
+from . import content
 
 
 def render(runs: Sequence[Run], differences: Mapping[str, list[Difference]]) -> str:
@@ -32,54 +15,55 @@ def render(runs: Sequence[Run], differences: Mapping[str, list[Difference]]) -> 
 
     For the arguments see `html.render`.
     """
-    check(runs)
+    content.check(runs)
     first, *others = runs
     parts = [
-        f"### Evaluation of {inert(listed([run.name for run in runs]))}",
-        f"{question_set(first)}; digest {first.digest[:12]}",
-        _list([*findings(runs, differences), *cautions(runs, differences)]),
+        f"### Evaluation of {inert(content.listed([run.name for run in runs]))}",
+        f"{content.question_set(first)}; digest {first.digest[:12]}",
+        _list([*content.findings(runs, differences), *content.cautions(runs, differences)]),
         Table(["Metric", *(run.name for run in runs)], _values(runs)).markdown(),
     ]
     if any(differences[run.name] for run in others):
         names = ["Metric", *(run.name for run in others)]
         parts += [f"**Differences from {inert(first.name)}**", Table(names, _differences(runs, differences)).markdown()]
-    parts += [_list([reason for run in others for reason in not_compared(first, run)])]
+    parts += [_list([reason for run in others for reason in content.not_compared(first, run)])]
     parts += ["**Price of 1,000 questions**", _list([_price(run) for run in runs])]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def _values(runs: Sequence[Run]) -> list[list[str]]:
-    metrics = [metric for group in metric_groups(runs).values() for metric in group]
-    rows = [
-        [heading(metric), *(measured(run.metrics[metric]) if metric in run.metrics else NOT_MEASURED for run in runs)]
-        for metric in metrics
-    ]
-    rows.append(["Answered by", *map(spoke, runs)])
-    rows.append(["Failed calls", *(f"{lost(run):,} of {len(run.replies):,}" for run in runs)])
+    metrics = [metric for group in content.metric_groups(runs).values() for metric in group]
+    rows = [[content.heading(metric), *(_value(run.metrics.get(metric)) for run in runs)] for metric in metrics]
+    rows.append(["Answered by", *map(content.spoke, runs)])
+    rows.append(["Failed calls", *(f"{content.lost(run):,} of {len(run.replies):,}" for run in runs)])
     rows.append(["Latency, p50 to p95", *map(_latency, runs)])
     return rows
 
 
+def _value(found: Measured | None) -> str:
+    return content.measured(found) if found else content.NOT_MEASURED
+
+
 def _latency(run: Run) -> str:
     p50, p95 = run.latency.p50, run.latency.p95
-    return "no call answered" if p50 is None or p95 is None else f"{seconds(p50)} to {seconds(p95)}"
+    return "no call answered" if p50 is None or p95 is None else f"{content.seconds(p50)} to {content.seconds(p95)}"
 
 
 def _differences(runs: Sequence[Run], differences: Mapping[str, list[Difference]]) -> list[list[str]]:
     by_run = [{found.metric: found for found in differences[run.name]} for run in runs[1:]]
     metrics = [metric for metric in runs[0].metrics if any(metric in found for found in by_run)]
-    return [[heading(metric), *(_difference(found.get(metric)) for found in by_run)] for metric in metrics]
+    return [[content.heading(metric), *(_difference(found.get(metric)) for found in by_run)] for metric in metrics]
 
 
 def _difference(found: Difference | None) -> str:
     if found is None:
         return "not compared"
-    mean, low, high = map(signed, found.interval)
-    return f"{MARKS[found.verdict]}: {mean} ({low} to {high})"
+    mean, low, high = map(content.signed, found.interval)
+    return f"{content.MARKS[found.verdict]}: {mean} ({low} to {high})"
 
 
 def _price(run: Run) -> str:
-    amount, how, sources = price(run)
+    amount, how, sources = content.price(run)
     return f"{run.name}: {amount}; {'; '.join((how, *sources))}"
 
 

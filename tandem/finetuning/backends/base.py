@@ -18,6 +18,7 @@ from tandem.cost.run_price import RunPrice
 from tandem.finetuning import recipe as recipes
 from tandem.finetuning.backend_table import facts
 from tandem.finetuning.dataset.store import DataSetVersion
+from tandem.runtime.pages import each
 
 # Outputs of a stack that every back end is given.
 OUTPUTS = ("artifactBucket", "datasetBucket", "modelPackageGroup")
@@ -122,10 +123,9 @@ class RunRecords:
 
     def names(self) -> list[str]:
         """The runs that were prepared, newest first."""
-        pages = self._s3.get_paginator("list_objects_v2").paginate(
-            Bucket=self._bucket, Prefix=run_record.RUNS, Delimiter="/"
-        )
-        found = [entry["Prefix"].split("/")[1] for page in pages for entry in page.get("CommonPrefixes", [])]
+        where = {"Bucket": self._bucket, "Prefix": run_record.RUNS, "Delimiter": "/"}
+        folders = each(self._s3, "list_objects_v2", "CommonPrefixes", **where)
+        found = [entry["Prefix"].split("/")[1] for entry in folders]
         # A name ends in its time and two random bytes.
         return sorted(found, key=lambda name: name.rsplit("-", 3)[1:], reverse=True)
 
@@ -169,11 +169,6 @@ class Workspace:
     progress: Callable[[int, int], None] = lambda *_: None
     """Called with how many of how many answers of an evaluation are there."""
 
-    @property
-    def records(self) -> RunRecords:
-        """The records of the stack's runs."""
-        return RunRecords(self.client("s3"), self.outputs["artifactBucket"])
-
 
 class Backend(ABC):
     """Trains the runs of one stack whose recipes name it.
@@ -183,7 +178,7 @@ class Backend(ABC):
 
     def __init__(self, name: str, workspace: Workspace) -> None:
         self.name, self.facts, self.workspace = name, facts(name), workspace
-        self.records = workspace.records
+        self.records = RunRecords(workspace.client("s3"), workspace.outputs["artifactBucket"])
 
     @abstractmethod
     def check(self, recipe: Mapping[str, Any], data_set: DataSetVersion, manifest: Mapping[str, Any]) -> Plan:

@@ -4,27 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import splits
 from .importers import Reader
 from .manifest import check_texts
-from .splits import (
-    DEFAULT,
-    SPLITS,
-    SUBJECT,
-    Splits,
-    check_empty,
-    check_leaks,
-    conflicts,
-    divide,
-    proportions,
-    without_duplicates,
-)
 
 
 @dataclass(frozen=True)
 class Collected:
     """The rows of each split, how many rows were read, how many of them left out as duplicates, and warnings."""
 
-    splits: Splits
+    splits: splits.Splits
     read: int
     duplicates: int
     warnings: list[str]
@@ -39,20 +28,20 @@ def collect(files: list[Path] | Mapping[str, Path], reader: Reader, split: str, 
     command = checks.at("the command")
     check_texts(texts, command)
     if isinstance(files, Mapping):
-        for name in SPLITS:
+        for name in splits.SPLITS:
             if name not in files:
                 command.missing(f"--{name}", "Give a file for each of the three splits.")
-        splits = {name: reader.read(files[name]) if name in files else [] for name in SPLITS}
+        divided = {name: reader.read(files[name]) if name in files else [] for name in splits.SPLITS}
     else:
         rows = [row for file in files for row in reader.read(file)]
-        if (shares := proportions(split)) is None:
-            remedy = f"Give train/validation/test, as in {DEFAULT}."
+        if (shares := splits.proportions(split)) is None:
+            remedy = f"Give train/validation/test, as in {splits.DEFAULT}."
             command.refuse("--split", split, "three percentages above 0, together 100", remedy)
-        splits = divide(rows, shares or (0.8, 0.1, 0.1))  # so that the rows are looked at too
-    kept = {name: without_duplicates(rows) for name, rows in splits.items()}
-    check_leaks(kept, checks)
+        divided = splits.divide(rows, shares or (0.8, 0.1, 0.1))  # so that the rows are looked at too
+    kept = {name: splits.without_duplicates(rows) for name, rows in divided.items()}
+    splits.check_leaks(kept, checks)
     if not checks.mistakes:  # else a split may be empty because its rows are bad
-        check_empty(kept, checks)
-    checks.finish(SUBJECT)
-    read = sum(map(len, splits.values()))
-    return Collected(kept, read, read - sum(map(len, kept.values())), reader.warnings + conflicts(kept))
+        splits.check_empty(kept, checks)
+    checks.finish(splits.SUBJECT)
+    read = sum(map(len, divided.values()))
+    return Collected(kept, read, read - sum(map(len, kept.values())), reader.warnings + splits.conflicts(kept))

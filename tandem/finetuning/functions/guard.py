@@ -66,6 +66,5 @@ def _done(stop: Callable[..., Any], failed: list[str], **request: str) -> bool:
 
 def _tags(arn: str) -> dict[str, str]:
     """The tags of what belongs to this stack; empty for what doesn't."""
-    pages = client("sagemaker").get_paginator("list_tags").paginate(ResourceArn=arn)
-    tags = {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
+    tags = {tag["Key"]: tag["Value"] for tag in each(client("sagemaker"), "list_tags", "Tags", ResourceArn=arn)}
     return tags if tags.get(Tag.STACK) == os.environ[Variable.STACK] else {}

@@ -9,12 +9,15 @@ from typing import Any
 from tandem_contract.envelope import RunEnvelope
 from tandem_contract.errors import TandemError
 from tandem_contract.names import Tag, Variable
-from tandem_contract.run_record import Run, checkpoints, job_name, recipe_key, record_key
+from tandem_contract.run_record import Run, checkpoints, job_name, recipe_key
 
 from tandem.finetuning import recipe as recipes
 from tandem.finetuning.dataset import manifest as manifests
 from tandem.runtime.clients import client
+from tandem.runtime.pages import each
 from tandem.runtime.telemetry import log
+
+from .records import read, run_of
 
 # How our training code ends when another attempt can't help (docs/training-image.md).
 REFUSED = re.compile(r"exit code: 2\b")
@@ -27,7 +30,7 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:  # noqa: 
     `{"trained": {"model", "status"}}`. Raises `TandemError`, which ends the run.
     """
     step, envelope = event["step"], RunEnvelope.from_json(os.environ[Variable.ENVELOPE])
-    run = _run(event["run"])
+    run = run_of(event["run"])
     _check(run)
     jobs = _jobs(run.name, step)
     if step == "train" and (trained := _trained(jobs)):
@@ -39,30 +42,20 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:  # noqa: 
     return request
 
 
-def _run(name: str) -> Run:
-    answer = client("s3").get_object(Bucket=os.environ[Variable.ARTIFACT_BUCKET], Key=record_key(name))
-    return Run.from_json(answer["Body"].read())
-
-
 def _check(run: Run) -> None:
     """Refuses a record that isn't what was checked and priced: another recipe or another data set."""
     if recipes.digest(run.recipe) != run.recipe_digest:
         raise TandemError(f"the recipe of {run.name} is not the one whose digest was recorded: start a new run")
     key = f"{run.dataset}manifest.json"
-    manifest = json.loads(client("s3").get_object(Bucket=os.environ[Variable.DATASET_BUCKET], Key=key)["Body"].read())
-    if manifests.digest(manifest) != run.manifest_digest:
+    if manifests.digest(json.loads(read(os.environ[Variable.DATASET_BUCKET], key))) != run.manifest_digest:
         raise TandemError(f"{key} is not the manifest whose digest was recorded: start a new run")
 
 
 def _jobs(run: str, step: str) -> list[dict[str, Any]]:
     """The jobs of the step so far. SageMaker's list is the count, so a resumed run can't begin anew."""
-    prefix, found, token = job_name(run, step, 0)[:-1], [], {}
-    while True:
-        page = client("sagemaker").list_training_jobs(NameContains=prefix, MaxResults=100, **token)
-        found += [job for job in page["TrainingJobSummaries"] if job["TrainingJobName"].startswith(prefix)]
-        if "NextToken" not in page:
-            return found
-        token = {"NextToken": page["NextToken"]}
+    prefix = job_name(run, step, 0)[:-1]
+    found = each(client("sagemaker"), "list_training_jobs", "TrainingJobSummaries", NameContains=prefix, MaxResults=100)
+    return [job for job in found if job["TrainingJobName"].startswith(prefix)]
 
 
 def _trained(jobs: list[dict[str, Any]]) -> dict[str, str] | None:
@@ -115,9 +108,8 @@ def _request(run: Run, step: str, attempt: int, model: str | None) -> dict[str, 
         channels["base"] = f"s3://{bucket}/{run.recipe['base_model']}"
     if model:
         channels["model"] = model
-    environment = {Variable.RUN: run.name}
-    if tracking := os.environ.get(Variable.TRACKING_URI):
-        environment["MLFLOW_TRACKING_URI"] = tracking
+    tracking = os.environ.get(Variable.TRACKING_URI)
+    environment = {Variable.RUN: run.name} | ({"MLFLOW_TRACKING_URI": tracking} if tracking else {})
     # Each step has its own place for what it keeps in step with S3, and its attempts share it.
     kept = checkpoints(run.name) if step == "train" else f"{run.folder}{step}/"
     return {

@@ -6,17 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from tandem_contract.names import Variable
-from tandem_contract.run_record import Run, record_key
 
 from tandem.finetuning.registry import register
 from tandem.runtime.clients import client
 
-from .gate import read
+from .records import run_of
 
 
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, str]:  # noqa: ARG001
     """`{"run", "model": S3 prefix, "metrics"}` -> `{"model_package": ARN}`; the same run gives the same package."""
-    run = Run.from_json(read(os.environ[Variable.ARTIFACT_BUCKET], record_key(event["run"])))
     model = event["model"].rstrip("/") + "/"  # which a prefix has to end in
     container = {
         "Image": os.environ[Variable.SERVING_IMAGE],
@@ -26,7 +24,7 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, str]:  # noqa: 
     arn = register(
         client("sagemaker"),
         os.environ[Variable.MODEL_PACKAGE_GROUP],
-        run,
+        run_of(event["run"]),
         backend="sagemaker",
         model_reference=model,
         metrics=event["metrics"],

@@ -67,7 +67,6 @@ def test_interval_holds_the_truth(rows):
         (([0.0], [1.0, 1.0]), "1 base and 2 tuned values"),
         (([0.0], [float("nan")]), "not a finite number"),
         (([0.0], [1.0], 0), "resamples is 0"),
-        (([0.0], [1.0], 10, 0, 95), "level is 95"),
     ],
 )
 def test_unusable_values_are_refused(arguments, says):

@@ -17,7 +17,7 @@ from tandem.finetuning.dataset.collect import collect
 from tandem.finetuning.dataset.importers import Reader
 from tandem.finetuning.dataset.rows import decoded
 from tandem.finetuning.dataset.store import Store
-from tandem.finetuning.functions import gate, register
+from tandem.finetuning.functions import gate, records, register
 from tandem.finetuning.measure import BASE, TUNED, measure
 from tests.support.finetuning_api import serve
 from tests.unit.cli.test_finetune import Aws, rows
@@ -159,7 +159,7 @@ class SageMakerHarness(Harness):
         }
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
-        for module in (gate, register):
+        for module in (records, register):
             monkeypatch.setattr(module, "client", lambda name: self.clients.get(name, self.aws))
 
     def starts(self) -> int:

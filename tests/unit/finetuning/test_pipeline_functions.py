@@ -13,7 +13,7 @@ from tandem_contract.run_record import NAME_CHARACTERS, Run, new_name
 from tandem.finetuning import recipe as recipes
 from tandem.finetuning import registry
 from tandem.finetuning.dataset import manifest as manifests
-from tandem.finetuning.functions import gate, guard, plan, register
+from tandem.finetuning.functions import gate, guard, plan, records, register
 
 from .strict_sagemaker import FakeSageMaker, check
 from .test_state_machine import ENVELOPE, STATES
@@ -75,7 +75,7 @@ def sagemaker(s3, monkeypatch):
     fake = FakeSageMaker()
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
-    for module in (plan, gate, register, guard):
+    for module in (plan, records, register, guard):
         monkeypatch.setattr(module, "client", {"s3": s3, "sagemaker": fake}.get)
     recorded(s3, RUN)
     s3.objects[f"datasets/{RUN.dataset}manifest.json"] = manifests.encoded(MANIFEST)

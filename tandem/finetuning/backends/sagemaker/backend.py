@@ -14,6 +14,7 @@ from tandem_contract.run_record import Run
 
 from tandem.cost.prices import NoPrice, load
 from tandem.finetuning.dataset.store import DataSetVersion
+from tandem.runtime.pages import each
 
 from ..base import RUNNING, SUCCEEDED, TRAINING, Backend, Job, Plan, Status
 from .preflight import preflight
@@ -68,10 +69,9 @@ class SageMaker(Backend):
     def jobs(self, run: Run) -> list[Job]:
         """The run's jobs, oldest first."""
         sagemaker, jobs = self._client("sagemaker"), []
-        pages = sagemaker.get_paginator("list_training_jobs").paginate(
-            NameContains=run.name, SortBy="CreationTime", SortOrder="Ascending"
-        )
-        for name in [each["TrainingJobName"] for page in pages for each in page["TrainingJobSummaries"]]:
+        oldest_first = {"NameContains": run.name, "SortBy": "CreationTime", "SortOrder": "Ascending"}
+        for listed in each(sagemaker, "list_training_jobs", "TrainingJobSummaries", **oldest_first):
+            name = listed["TrainingJobName"]
             step, _, attempt = name.removeprefix(f"{run.name}-").rpartition("-")
             if not name.startswith(f"{run.name}-") or step not in run_record.STEPS:
                 continue

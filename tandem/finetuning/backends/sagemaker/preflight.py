@@ -15,6 +15,7 @@ from tandem_contract.errors import TandemError
 from tandem.cost.prices import NoPrice, PriceTable, load
 from tandem.cost.run_price import run_price
 from tandem.finetuning.dataset.store import DataSetVersion
+from tandem.runtime.pages import each
 
 from ..base import Plan
 from .shapes import ModelShape
@@ -172,8 +173,8 @@ def _check_quotas(client: Any, envelope: RunEnvelope, checks: Checks, notes: lis
     wanted = {envelope.instance_type: envelope.instance_count}
     wanted.setdefault(envelope.evaluation_instance_type, 1)
     try:
-        pages = client.get_paginator("list_service_quotas").paginate(ServiceCode="sagemaker")
-        allowed = {quota["QuotaName"]: quota["Value"] for page in pages for quota in page["Quotas"]}
+        quotas = each(client, "list_service_quotas", "Quotas", ServiceCode="sagemaker")
+        allowed = {quota["QuotaName"]: quota["Value"] for quota in quotas}
     except (ClientError, BotoCoreError) as error:
         notes.append(f"Quotas are not checked: {error}")
         return

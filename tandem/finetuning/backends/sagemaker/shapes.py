@@ -64,15 +64,13 @@ class ModelShape:
                 f"config.json has {experts}: mixtures of experts can't be sized yet; set the instance in the stack"
             )
         needed = ("num_hidden_layers", "hidden_size", "intermediate_size", "num_attention_heads", "vocab_size")
-        missing = [key for key in needed if not isinstance(text.get(key), int)]
-        context = text.get("max_position_embeddings")
-        if missing or not isinstance(context, int):
-            missing += [] if isinstance(context, int) else ["max_position_embeddings"]
+        needed += ("max_position_embeddings",)
+        if missing := [key for key in needed if not isinstance(text.get(key), int)]:
             raise TandemError(
                 f"config.json lacks {', '.join(missing)}: it isn't the decoder that the sizing knows; set the instance "
                 "in the stack"
             )
-        layers, hidden, inner, heads, vocabulary = (text[key] for key in needed)
+        layers, hidden, inner, heads, vocabulary, context = (text[key] for key in needed)
         return cls.of(
             layers,
             hidden,

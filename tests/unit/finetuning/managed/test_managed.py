@@ -7,7 +7,7 @@ from tandem_contract.errors import TandemError
 
 from tandem.finetuning.backends.managed.dialects import DIALECTS
 from tandem.finetuning.backends.managed.finish import finish
-from tandem.finetuning.functions import register
+from tandem.finetuning.functions import records, register
 from tandem.finetuning.gate import failing
 from tandem.finetuning.registry import record
 
@@ -84,7 +84,7 @@ def test_records_have_the_shape_of_a_sagemaker_run(api, monkeypatch):
     monkeypatch.setenv("TANDEM_SERVING_IMAGE", "123456789012.dkr.ecr.us-east-1.amazonaws.com/vllm:1")
     monkeypatch.setenv("TANDEM_SERVING_ENVIRONMENT", "{}")
     monkeypatch.setenv("TANDEM_MODEL_PACKAGE_GROUP", GROUP)
-    monkeypatch.setattr(register, "read", lambda bucket, key: other.to_json())
+    monkeypatch.setattr(records, "read", lambda bucket, key: other.to_json())
     monkeypatch.setattr(register, "client", lambda service: registry)
     metrics = {"token_f1": {"base": 0.1, "tuned": 0.2, "difference": 0.1, "interval": [0.0, 0.2]}}
     event = {"run": other.name, "model": "s3://artifacts/runs/other/model/", "metrics": metrics}
