@@ -11,7 +11,7 @@ from tandem.clients.documents_bucket import DocumentsBucket
 from tandem.clients.ingestion import Ingestion, forget
 from tandem.clients.pulumi_stack import read_outputs
 from tandem.clients.query_service import QueryService
-from tandem.models.embed import open_embedder
+from tandem.models.embedders import open_embedder
 from tandem.rag.chunk import chunk
 from tandem.rag.documents import extract
 from tandem.rag.index_version import IndexVersion

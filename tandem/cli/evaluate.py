@@ -269,7 +269,7 @@ def _run(name: str) -> "Run":
 def _format(path: Path | None) -> dict[str, Any] | None:
     """The form in a file, which no answer was held against yet."""
     from tandem import yaml_file
-    from tandem.evaluation.metrics import format_adherence
+    from tandem.measures.metrics import format_adherence
 
     if path is None:
         return None

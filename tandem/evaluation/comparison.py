@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from tandem_contract.errors import TandemError
 
-from .intervals import Interval, paired_bootstrap
+from tandem.measures.intervals import Interval, paired_bootstrap
+
 from .runs import Run
 
 BETTER, WORSE, UNSURE = "better", "worse", "not sure"

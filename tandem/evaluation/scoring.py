@@ -5,9 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from tandem.measures.intervals import paired_bootstrap
+from tandem.measures.metrics import exact_match, format_adherence, token_f1
+
 from .citations import citation_precision, citation_recall
-from .intervals import paired_bootstrap
-from .metrics import exact_match, format_adherence, token_f1
 from .questions import Question
 from .retrieval import ndcg, recall, reciprocal_rank
 from .runs import Measured, Reply

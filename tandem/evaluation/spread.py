@@ -1,14 +1,14 @@
 """Aggregates of a run: means in which failures count, and percentiles of latency.
 
-A mean's own interval is that of `intervals.paired_bootstrap` against zeros. Prices are no part of this: they need token
-counts and the price rows of `tandem.cost`.
+A mean's own interval is that of `measures.intervals.paired_bootstrap` against zeros. Prices are no part of this: they
+need token counts and the price rows of `tandem.cost`.
 """
 
 import math
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from .intervals import quantile
+from tandem.measures.intervals import quantile
 
 
 class Mean(NamedTuple):

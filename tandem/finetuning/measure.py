@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tandem.evaluation.intervals import paired_bootstrap
-from tandem.evaluation.metrics import exact_match, format_adherence, token_f1
+from tandem.measures.intervals import paired_bootstrap
+from tandem.measures.metrics import exact_match, format_adherence, token_f1
 
 from .dataset.rows import Row, json_line, messages
 

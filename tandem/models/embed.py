@@ -4,9 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
-from typing import Any, Protocol
-
-from tandem_contract.model_url import is_model_url, split_model_url
+from typing import Protocol
 
 from tandem.runtime.retry import Deadline
 
@@ -23,26 +21,6 @@ class Embedder(Protocol):
     def query(self, text: str, deadline: Deadline) -> list[float]:
         """Embed a question. Raises as `documents`."""
         ...
-
-
-def open_embedder(embedder: str, dimensions: int, client: Callable[[str], Any], secret_arn: str = "") -> Embedder:
-    """A supported embedder (`tandem_contract.embedders`) by its id in Bedrock or its `https://host/v1#MODEL`.
-
-    `client` makes the AWS client of a service; `secret_arn` names the secret with the URL's key, if it wants one.
-    Raises `TandemError` if that can't be read.
-    """
-    # Each is imported where it is used: the query function starts with what it needs.
-    if not is_model_url(embedder):
-        from .bedrock import BedrockEmbedder
-
-        return BedrockEmbedder(client("bedrock-runtime"), embedder, dimensions)
-    from tandem.runtime.secret import api_key
-
-    from .openai import OpenAiApi, OpenAiEmbedder
-
-    url, model = split_model_url(embedder)
-    key = api_key(client("secretsmanager"), secret_arn) if secret_arn else None
-    return OpenAiEmbedder(OpenAiApi(url, key), model, dimensions)
 
 
 def in_batches(

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tandem.evaluation.comparison import Difference, left_out
-from tandem.evaluation.intervals import Interval
 from tandem.evaluation.questions import Question
 from tandem.evaluation.runs import Measured, Price, Reply, Run
 from tandem.evaluation.spread import latency
+from tandem.measures.intervals import Interval
 
 ASKED = (
     ("How often does the drinking water filter in the huts have to be changed?", "alpenhut/water-and-power.txt"),

@@ -7,7 +7,6 @@ import pulumi
 
 from ..foundation.function_code import archive, runtime_files
 
-MEASURES = ("__init__", "intervals", "metrics")  # of tandem/evaluation, what training imports
 # What of tandem/finetuning runs elsewhere: in functions, and on a person's machine.
 OTHERS = tuple(f"finetuning/{name}" for name in ("functions/", "backends/", "gate.py", "promotion.py", "registry.py"))
 MAIN = b"import sys\n\nfrom tandem.finetuning.training.__main__ import main\n\nsys.exit(main())\n"
@@ -22,13 +21,11 @@ class TrainingCode(NamedTuple):
 
 @functools.cache
 def training_code() -> TrainingCode:
-    """`tandem/finetuning` and its measures; the place has the content's digest, so code never changes in place.
+    """`tandem/finetuning` and `tandem/measures`; the place has the content's digest, so code never changes in place.
 
     The heavy packages (torch, transformers, peft, trl) are the training image's.
     """
-    carried = runtime_files("finetuning", without=OTHERS) | {
-        name: path for name, path in runtime_files("evaluation").items() if path.stem in MEASURES
-    }
+    carried = runtime_files("finetuning", "measures", without=OTHERS)
     content = {name: path.read_bytes() for name, path in carried.items()}
     file = archive("training", ".pyz", content | {"__main__.py": MAIN})
     return TrainingCode(f"code/{file.stem.rpartition('-')[2]}/tandem.pyz", pulumi.FileAsset(str(file)))

@@ -10,8 +10,8 @@ from typing import Any
 from tandem_contract.errors import TandemError
 from tandem_contract.names import Variable
 
-from tandem.evaluation.metrics import format_adherence
 from tandem.finetuning import recipe as recipes
+from tandem.measures.metrics import format_adherence
 
 from . import checkpoints, external, models
 from .conversations import Tokenized, tokenize

@@ -6,7 +6,7 @@ import time
 
 from tandem_contract.names import Variable
 
-from tandem.models import embed
+from tandem.models import embedders
 from tandem.models.embed import Embedder
 from tandem.rag.index_version import IndexVersion
 from tandem.rag.ledger import Ledger
@@ -36,4 +36,4 @@ def open_embedder(version: IndexVersion) -> Embedder:
 
 @functools.lru_cache(4)
 def _embedder(version: IndexVersion, period: float) -> Embedder:  # noqa: ARG001 - a part of the cache's key
-    return embed.open_embedder(version.embedder, version.dimensions, client, version.embedder_secret_arn)
+    return embedders.open_embedder(version.embedder, version.dimensions, client, version.embedder_secret_arn)

@@ -272,7 +272,7 @@ def test_training_code_lies_where_jobs_look_for_it(stack):
     assert environment_of(stack, "plan")["TANDEM_CODE"] == place
     with zipfile.ZipFile(code["source"]["path"]) as bundle:
         names = set(bundle.namelist())
-    assert {"__main__.py", "tandem/finetuning/training/__main__.py", "tandem/evaluation/metrics.py"} <= names
+    assert {"__main__.py", "tandem/finetuning/training/__main__.py", "tandem/measures/metrics.py"} <= names
     assert not [name for name in names if name.startswith(("tandem/rag/", "tandem/cli/"))]
 
 

@@ -8,11 +8,11 @@ import pytest
 from tandem_contract.errors import TandemError
 
 from tandem.evaluation.comparison import Difference, compare
-from tandem.evaluation.intervals import Interval
 from tandem.evaluation.reports import html, markdown
 from tandem.evaluation.reports.content import METRICS, findings, signed
 from tandem.evaluation.runs import Price, Reply
 from tandem.evaluation.spread import Latency
+from tandem.measures.intervals import Interval
 from tests.support.evaluation_pages import page, parsed, rows, section, text
 from tests.support.evaluation_runs import KINDS, at, compared, sample, without
 

@@ -10,7 +10,8 @@ from tandem_contract.embedders import check_embedder
 from tandem_contract.errors import TandemError, Unavailable
 
 from tandem.models.bedrock import BedrockEmbedder
-from tandem.models.embed import normalised, open_embedder
+from tandem.models.embed import normalised
+from tandem.models.embedders import open_embedder
 from tandem.models.errors import Refused
 from tandem.runtime import retry
 from tandem.runtime.retry import Deadline

@@ -12,9 +12,9 @@ from urllib.parse import urlencode
 from tandem_contract.checks import Checks
 from tandem_contract.errors import TandemError
 
-from tandem.evaluation.metrics import format_adherence
 from tandem.finetuning import recipe as recipes
 from tandem.finetuning.backend_table import BACKENDS
+from tandem.measures.metrics import format_adherence
 
 QUEUED, RUNNING, STOPPING = "queued", "running", "stopping"
 SUCCEEDED, FAILED, CANCELLED = "succeeded", "failed", "cancelled"

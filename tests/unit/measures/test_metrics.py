@@ -5,7 +5,7 @@ import sys
 import pytest
 from tandem_contract.errors import TandemError
 
-from tandem.evaluation.metrics import exact_match, format_adherence, token_f1
+from tandem.measures.metrics import exact_match, format_adherence, token_f1
 
 SCHEMA = {
     "type": "object",

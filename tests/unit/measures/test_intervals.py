@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from tandem.evaluation.intervals import paired_bootstrap
+from tandem.measures.intervals import paired_bootstrap
 
 SIMULATIONS = 200
 TRUTH = 0.2
