@@ -254,11 +254,11 @@ def _components(estimate: Estimate) -> tuple[Component, ...]:
     for line, side in zip(estimate.lines, sides, strict=True):
         members.setdefault(_component(side.parent if side else "", parents, estimate.parents), []).append(line)
     found = [Component(name, _figures(lines)) for name, lines in sorted(members.items())]
-    return tuple(
-        component
-        for component in found
-        if any(it.before or it.after or it.before_open or it.after_open for it in component.figures.values())
-    )
+    return tuple(component for component in found if any(map(_says, component.figures.values())))
+
+
+def _says(figure: Figure) -> bool:
+    return any((figure.before, figure.after, figure.before_open, figure.after_open))
 
 
 def _component(parent: str, parents: Mapping[str, str], components: Mapping[str, str]) -> str:

@@ -9,7 +9,7 @@ from tandem_contract.embedders import EMBEDDERS
 from tandem.runtime.retry import Deadline, retry
 
 from .chat import Completion, Messages, usage
-from .embed import in_batches, normalised
+from .embed import BatchEmbedder, normalised
 from .errors import Refused, invoke
 from .quirks import conversation, quirk
 
@@ -63,20 +63,12 @@ FAMILIES = {
 """By what a model's id begins with, up to the first dot."""
 
 
-class BedrockEmbedder:
+class BedrockEmbedder(BatchEmbedder):
     """An embedding model of `EMBEDDERS`, in one of its dimensions."""
 
     def __init__(self, client: Any, model_id: str, dimensions: int):
         self._client, self._id, self._dimensions = client, model_id, dimensions
-        self._step, self._family = EMBEDDERS[model_id].texts_per_call, FAMILIES[model_id.partition(".")[0]]
-
-    def documents(self, texts: Sequence[str], deadline: Deadline) -> list[list[float]]:
-        """As `Embedder.documents`."""
-        return in_batches(texts, self._step, lambda batch: self._embed(batch, False, deadline))
-
-    def query(self, text: str, deadline: Deadline) -> list[float]:
-        """As `Embedder.query`."""
-        return self._embed([text], True, deadline)[0]
+        self.step, self._family = EMBEDDERS[model_id].texts_per_call, FAMILIES[model_id.partition(".")[0]]
 
     def _embed(self, texts: Sequence[str], query: bool, deadline: Deadline) -> list[list[float]]:
         body = json.dumps(self._family.request(texts, query, self._dimensions))

@@ -1,7 +1,8 @@
 """Embedding models: the protocol, and opening one by its id."""
 
 import math
-from collections.abc import Callable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from typing import Protocol
@@ -23,15 +24,26 @@ class Embedder(Protocol):
         ...
 
 
-def in_batches(
-    texts: Sequence[str], step: int, embed: Callable[[Sequence[str]], list[list[float]]]
-) -> list[list[float]]:
-    """Embed so many texts a call, a few calls at a time, in order."""
-    batches = [texts[at : at + step] for at in range(0, len(texts), step)]
-    if len(batches) < 2:
-        return [vector for batch in batches for vector in embed(batch)]
-    with ThreadPoolExecutor(PARALLEL_CALLS) as pool:
-        return list(chain.from_iterable(pool.map(embed, batches)))
+class BatchEmbedder(ABC):
+    """An `Embedder` that is asked a few texts at a time: `step` a call, a few calls at once."""
+
+    step: int
+
+    def documents(self, texts: Sequence[str], deadline: Deadline) -> list[list[float]]:
+        """As `Embedder.documents`, in order."""
+        batches = [texts[at : at + self.step] for at in range(0, len(texts), self.step)]
+        if len(batches) < 2:
+            return [vector for batch in batches for vector in self._embed(batch, False, deadline)]
+        with ThreadPoolExecutor(PARALLEL_CALLS) as pool:
+            return list(chain.from_iterable(pool.map(lambda batch: self._embed(batch, False, deadline), batches)))
+
+    def query(self, text: str, deadline: Deadline) -> list[float]:
+        """As `Embedder.query`."""
+        return self._embed([text], True, deadline)[0]
+
+    @abstractmethod
+    def _embed(self, texts: Sequence[str], query: bool, deadline: Deadline) -> list[list[float]]:
+        """What one call gives."""
 
 
 def normalised(vector: Sequence[float]) -> list[float]:

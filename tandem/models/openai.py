@@ -9,7 +9,7 @@ from tandem.runtime.retry import Deadline, Transient, retry
 from tandem.runtime.secret import Key
 
 from .chat import Completion, Messages, completion
-from .embed import in_batches, normalised
+from .embed import BatchEmbedder, normalised
 from .errors import Refused
 from .quirks import openai_request, quirk
 
@@ -72,21 +72,15 @@ class OpenAiChat:
         return completion(answer, self._api.title, self._model)
 
 
-class OpenAiEmbedder:
+class OpenAiEmbedder(BatchEmbedder):
     """An embedding model behind the API; an embedding of another length than `dimensions` is refused."""
+
+    step = TEXTS_PER_CALL
 
     def __init__(self, api: OpenAiApi, model: str, dimensions: int):
         self._api, self._model, self._dimensions = api, model, dimensions
 
-    def documents(self, texts: Sequence[str], deadline: Deadline) -> list[list[float]]:
-        """As `Embedder.documents`."""
-        return in_batches(texts, TEXTS_PER_CALL, lambda batch: self._embed(batch, deadline))
-
-    def query(self, text: str, deadline: Deadline) -> list[float]:
-        """As `Embedder.query`."""
-        return self._embed([text], deadline)[0]
-
-    def _embed(self, texts: Sequence[str], deadline: Deadline) -> list[list[float]]:
+    def _embed(self, texts: Sequence[str], query: bool, deadline: Deadline) -> list[list[float]]:  # noqa: ARG002
         body: dict[str, Any] = {"model": self._model, "input": list(texts), "encoding_format": "float"}
         if quirk(self._model).dimensions:
             body["dimensions"] = self._dimensions

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tandem.evaluation import citations, metrics, retrieval, scoring, similarity, spread
+from tandem.evaluation import citations, retrieval, scoring, similarity, spread
 from tandem.evaluation.questions import Question
 from tandem.evaluation.runs import Reply
+from tandem.measures import metrics
 
 PAGE = (Path(__file__).parents[3] / "docs" / "evaluation.md").read_text()
 ROW = re.compile(r"^\| `(\w+)` \| `(\[.+\])` \| ([\d.]+) \| ([^|]+) \|(?: ([\d.]+?)(?:\.\.\.)?, .+)? \|$", re.MULTILINE)
