@@ -46,6 +46,6 @@ INGEST_SETTINGS = {
         unit="MB",
         remedy="Split larger documents.",
         variable="TANDEM_MAX_DOCUMENT_MB",
-    ),
+    )
 }
 """Of the function that indexes documents."""

@@ -36,8 +36,7 @@ def import_files(
     licence: Annotated[str, typer.Option(help="Licence of the rows, e.g. CC-BY-4.0.")],
     source: Annotated[str, typer.Option(help="Where the rows come from.")],
     files: Annotated[
-        list[Path] | None,
-        typer.Argument(exists=True, dir_okay=False, help="JSONL, or a JSON array.", metavar="FILE"),
+        list[Path] | None, typer.Argument(exists=True, dir_okay=False, help="JSONL, or a JSON array.", metavar="FILE")
     ] = None,
     form: Annotated[
         Literal["auto", "chat", "alpaca", "sharegpt"], typer.Option("--format", help="Form of the rows.")

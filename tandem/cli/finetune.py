@@ -114,10 +114,7 @@ def logs(
 
 @app.command()
 def cancel(
-    run: RunArgument,
-    stack: StackOption = DEFAULT_STACK,
-    secret: SecretOption = None,
-    service_url: UrlOption = None,
+    run: RunArgument, stack: StackOption = DEFAULT_STACK, secret: SecretOption = None, service_url: UrlOption = None
 ) -> None:
     """Stop a run; where its back end can resume, its checkpoints stay, and `resume` goes on from them."""
     backend, record = _run(run, stack, secret=secret, url=service_url)

@@ -66,13 +66,7 @@ class Drift(NamedTuple):
 
 
 def run(
-    region: str,
-    *,
-    client: Any,
-    write: bool,
-    say: Callable[[str], None],
-    today: date,
-    folder: Path = prices.FOLDER,
+    region: str, *, client: Any, write: bool, say: Callable[[str], None], today: date, folder: Path = prices.FOLDER
 ) -> tuple[Drift, ...]:
     """Ask the price list about every key of a region that has a query, say what drifted, and return it.
 

@@ -87,9 +87,7 @@ class Lease:
     def reject(self, stored: StoredObject, reason: str) -> None:
         """Record why the object can't be indexed, search none of its chunks, give back. Raises `LeaseLost`."""
         self._finish(
-            stored,
-            {"status": REJECTED, "error": reason, "chunk_count": 0},
-            remove=["attempt", "current", "chunks"],
+            stored, {"status": REJECTED, "error": reason, "chunk_count": 0}, remove=["attempt", "current", "chunks"]
         )
 
     def forget(self) -> None:

@@ -110,12 +110,7 @@ class Ledger:
     def clear_garbage(self, index: str, row: Row) -> None:
         """Forget garbage that was deleted, unless more has come since."""
         self._update_if(
-            index,
-            row,
-            condition="#garbage = :garbage",
-            values={"garbage": row.garbage},
-            assign={},
-            remove=["garbage"],
+            index, row, condition="#garbage = :garbage", values={"garbage": row.garbage}, assign={}, remove=["garbage"]
         )
 
     def mark_incomplete(self, index: str, row: Row) -> bool:

@@ -35,10 +35,7 @@ class CircuitBreaker:
     """
 
     def __init__(
-        self,
-        certain: type[Exception],
-        changed: Callable[[State], None],
-        clock: Callable[[], float] = time.monotonic,
+        self, certain: type[Exception], changed: Callable[[State], None], clock: Callable[[], float] = time.monotonic
     ):
         self._certain, self._changed, self._clock = certain, changed, clock
         self._lock = threading.Lock()

@@ -17,11 +17,7 @@ def metric(name: str, value: float, unit: str, of: str, dimension: str = Metric.
 
     CloudWatch reads it from the log. It bills in the hours in which it is written, $0.30 for a whole month of them.
     """
-    definition = {
-        "Namespace": Metric.NAMESPACE,
-        "Dimensions": [[dimension]],
-        "Metrics": [{"Name": name, "Unit": unit}],
-    }
+    definition = {"Namespace": Metric.NAMESPACE, "Dimensions": [[dimension]], "Metrics": [{"Name": name, "Unit": unit}]}
     line = {
         "_aws": {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [definition]},
         dimension: of,

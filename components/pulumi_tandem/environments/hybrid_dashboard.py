@@ -104,13 +104,7 @@ def _gpu(tuning: FineTuningEnvironment) -> dict[str, Any]:
 def _instances(tuning: FineTuningEnvironment) -> dict[str, Any]:
     # Each instance tells its load once a minute (SageMaker developer guide, "Metrics in CloudWatch").
     told = _line(
-        "/aws/sagemaker/Endpoints",
-        "CPUUtilization",
-        _variant(tuning),
-        "told",
-        "SampleCount",
-        id="told",
-        visible=False,
+        "/aws/sagemaker/Endpoints", "CPUUtilization", _variant(tuning), "told", "SampleCount", id="told", visible=False
     )
     counted = [{"expression": "told / (PERIOD(told) / 60)", "label": "instances"}]
     return {"title": "Instances of the endpoint", "metrics": [counted, told]}

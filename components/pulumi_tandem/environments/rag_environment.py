@@ -83,12 +83,7 @@ class RagEnvironment(pulumi.ComponentResource):
             **shared,
         }
         ingestion = IngestionPipeline(f"{name}-ingestion", documents, ledger, store, ingestion_args, opts=child)
-        query_args: QueryApiArgs = {
-            "settings": settings,
-            "auth": Auth(settings["auth"]),
-            **keyed,
-            **shared,
-        }
+        query_args: QueryApiArgs = {"settings": settings, "auth": Auth(settings["auth"]), **keyed, **shared}
         if settings["user_pool_arn"] != "":
             query_args["user_pool_arn"] = settings["user_pool_arn"]
         query = QueryApi(f"{name}-query", ledger, store, query_args, opts=child)

@@ -57,11 +57,7 @@ class ExperimentTracking(pulumi.ComponentResource):
     """IAM statements for who logs to it; none for a URL."""
 
     def __init__(
-        self,
-        name: str,
-        artifacts: DataBucket,
-        args: ExperimentTrackingArgs,
-        opts: pulumi.ResourceOptions | None = None,
+        self, name: str, artifacts: DataBucket, args: ExperimentTrackingArgs, opts: pulumi.ResourceOptions | None = None
     ):
         super().__init__("tandem:index:ExperimentTracking", name, {}, opts)
         child, tags = pulumi.ResourceOptions(parent=self), args.get("tags") or {}

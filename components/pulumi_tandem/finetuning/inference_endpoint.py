@@ -144,13 +144,7 @@ class InferenceEndpoint(pulumi.ComponentResource):
             )
             for suffix, metric, statistic, threshold, description in (
                 ("errors", "Invocation5XXErrors", "Sum", 5, "More than five answers in five minutes failed."),
-                (
-                    "slow",
-                    "ModelLatency",
-                    "Average",
-                    SLOW_MICROSECONDS,
-                    "Answers take over 30 s on average.",
-                ),
+                ("slow", "ModelLatency", "Average", SLOW_MICROSECONDS, "Answers take over 30 s on average."),
             )
         ]
         endpoint = sagemaker.Endpoint(

@@ -78,10 +78,7 @@ class TrainingPipeline(pulumi.ComponentResource):
         super().__init__("tandem:index:TrainingPipeline", name, {}, opts)
         self._name, self._tags, self._child = name, args.get("tags") or {}, pulumi.ResourceOptions(parent=self)
         envelope = args["envelope"]
-        images = {
-            "train": image_uri(args["training_image"], self),
-            "evaluate": image_uri(args["serving_image"], self),
-        }
+        images = {"train": image_uri(args["training_image"], self), "evaluate": image_uri(args["serving_image"], self)}
         code = s3.BucketObjectv2(
             f"{name}-code",
             bucket=artifacts.bucket_name,

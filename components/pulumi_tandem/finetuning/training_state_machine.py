@@ -11,11 +11,7 @@ FUNCTION_ERRORS += ["Lambda.TooManyRequestsException"]
 
 
 def definition(
-    *,
-    functions: Mapping[str, Any],
-    role_arn: Any,
-    images: Mapping[str, Any],
-    envelope: Mapping[str, Any],
+    *, functions: Mapping[str, Any], role_arn: Any, images: Mapping[str, Any], envelope: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Plan, train, plan, evaluate, gate, register.
 
@@ -44,10 +40,7 @@ def definition(
             },
             "Train": {
                 **train,
-                "ResultSelector": {
-                    "model.$": "$.ModelArtifacts.S3ModelArtifacts",
-                    "status.$": "$.TrainingJobStatus",
-                },
+                "ResultSelector": {"model.$": "$.ModelArtifacts.S3ModelArtifacts", "status.$": "$.TrainingJobStatus"},
                 "ResultPath": "$.trained",
                 "Catch": [
                     # Planning again decides whether another attempt is worth it and within the envelope.
@@ -60,10 +53,7 @@ def definition(
                 functions["plan"], {"run.$": "$.run", "step": "train", "failure.$": "$.failure"}, "$.job", "Train"
             ),
             "PlanEvaluation": _call(
-                functions["plan"],
-                {"run.$": "$.run", "step": "evaluate", "trained.$": "$.trained"},
-                "$.job",
-                "Evaluate",
+                functions["plan"], {"run.$": "$.run", "step": "evaluate", "trained.$": "$.trained"}, "$.job", "Evaluate"
             ),
             "Evaluate": {
                 **evaluate,

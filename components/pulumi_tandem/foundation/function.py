@@ -57,10 +57,7 @@ class Function(pulumi.ComponentResource):
         role = iam.Role(f"{name}-role", assume_role_policy=trust("lambda.amazonaws.com"), tags=tags, opts=child)
         write_log = allow(["logs:CreateLogStream", "logs:PutLogEvents"], pulumi.Output.concat(log.arn, ":*"))
         permissions = iam.RolePolicy(
-            f"{name}-permissions",
-            role=role.id,
-            policy=policy_document([write_log, *args["statements"]]),
-            opts=child,
+            f"{name}-permissions", role=role.id, policy=policy_document([write_log, *args["statements"]]), opts=child
         )
         function = lambda_.Function(
             name,

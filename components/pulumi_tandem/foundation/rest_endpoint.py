@@ -60,12 +60,7 @@ class RestEndpoint(pulumi.ComponentResource):
         super().__init__("tandem:index:RestEndpoint", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
         tags, by_token = args.get("tags"), args["auth"] is Auth.JWT
-        api = apigateway.RestApi(
-            name,
-            endpoint_configuration={"types": "REGIONAL"},
-            tags=tags,
-            opts=child,
-        )
+        api = apigateway.RestApi(name, endpoint_configuration={"types": "REGIONAL"}, tags=tags, opts=child)
         resource = apigateway.Resource(
             f"{name}-route", rest_api=api.id, parent_id=api.root_resource_id, path_part=args["route"], opts=child
         )

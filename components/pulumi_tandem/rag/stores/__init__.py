@@ -42,9 +42,7 @@ STORES: dict[str, Store] = {
         serverless.FIELDS,
     ),
     StoreKind.DOMAIN.value: Store(
-        domain.DomainVectorStore,
-        "(OpenSearch instances) bills all month, and is never asleep",
-        domain.FIELDS,
+        domain.DomainVectorStore, "(OpenSearch instances) bills all month, and is never asleep", domain.FIELDS
     ),
 }
 """By the value of their `StoreKind`, which is what a RAG environment has as `store`."""

@@ -79,11 +79,7 @@ class DomainVectorStore(VectorStore):
     """ARN of the domain."""
 
     def __init__(
-        self,
-        name: str,
-        ledger: Ledger,
-        args: DomainVectorStoreArgs,
-        opts: pulumi.ResourceOptions | None = None,
+        self, name: str, ledger: Ledger, args: DomainVectorStoreArgs, opts: pulumi.ResourceOptions | None = None
     ):
         super().__init__("tandem:index:DomainVectorStore", name, {}, opts)
         cluster: opensearch.DomainClusterConfigArgsDict = {
@@ -101,10 +97,7 @@ class DomainVectorStore(VectorStore):
             ebs_options={"ebs_enabled": True, "volume_type": "gp3", "volume_size": args["store_gigabytes"]},
             encrypt_at_rest={"enabled": True},
             node_to_node_encryption={"enabled": True},
-            domain_endpoint_options={
-                "enforce_https": True,
-                "tls_security_policy": "Policy-Min-TLS-1-2-PFS-2023-10",
-            },
+            domain_endpoint_options={"enforce_https": True, "tls_security_policy": "Policy-Min-TLS-1-2-PFS-2023-10"},
             off_peak_window_options={"enabled": True},
             software_update_options={"auto_software_update_enabled": True},
             tags=args.get("tags"),

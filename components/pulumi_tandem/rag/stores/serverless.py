@@ -19,7 +19,7 @@ FIELDS = {
         unit="OpenSearch compute units",
         remedy="2 is the usual start.",
         cost="One costs about $0.24 an hour while it runs; idle, none runs.",
-    ),
+    )
 }
 """What an environment with this store is given besides."""
 RULES = {
@@ -58,11 +58,7 @@ class ServerlessVectorStore(VectorStore):
     """ARN of the collection."""
 
     def __init__(
-        self,
-        name: str,
-        ledger: Ledger,
-        args: ServerlessVectorStoreArgs,
-        opts: pulumi.ResourceOptions | None = None,
+        self, name: str, ledger: Ledger, args: ServerlessVectorStoreArgs, opts: pulumi.ResourceOptions | None = None
     ):
         super().__init__("tandem:index:ServerlessVectorStore", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)

@@ -112,11 +112,7 @@ def _check_memory(
 
 
 def _seconds(
-    recipe: Mapping[str, Any],
-    shape: ModelShape,
-    manifest: Mapping[str, Any],
-    envelope: RunEnvelope,
-    checks: Checks,
+    recipe: Mapping[str, Any], shape: ModelShape, manifest: Mapping[str, Any], envelope: RunEnvelope, checks: Checks
 ) -> int | None:
     """Roughly how long training takes, None where nobody knows; adds why an attempt would end without a checkpoint."""
     gpu, train = INSTANCES.get(envelope.instance_type), manifest["splits"]["train"]
