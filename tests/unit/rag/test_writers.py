@@ -102,7 +102,7 @@ def test_an_endpoint_that_is_absent_or_cold_is_asked_once_a_window(code):
 
 @pytest.mark.faults
 def test_an_endpoint_that_hangs_leaves_the_hosted_model_its_time(monkeypatch):
-    monkeypatch.setattr(writers, "FIRST_SECONDS", 0.2)
+    monkeypatch.setattr(writers, "FIRST_SECONDS", 1.0)
     released = threading.Event()
     hybrid = Hybrid(lambda: released.wait(30) or chat("Too late."))
     deadline = Deadline(SECONDS)
