@@ -24,11 +24,18 @@ def ensure(report: Callable[[str], None]) -> Path:
     The build has a folder of its own and is renamed when complete, so an interrupted one is never taken for whole.
     """
     tree = paths.OPENSEARCH / f"opensearch-{VERSION}"
-    if tree.is_dir():
-        return tree
+    if not tree.is_dir():
+        with paths.locked(paths.OPENSEARCH / "lock"):
+            if not tree.is_dir():
+                _assemble(tree, report)
+    return tree
+
+
+def _assemble(tree: Path, report: Callable[[str], None]) -> None:
     maven = _find("mvn", "Maven fetches OpenSearch", "maven")
     report(f"fetching OpenSearch {VERSION} with Maven (70 MB, about a minute)")
-    paths.OPENSEARCH.mkdir(parents=True, exist_ok=True)
+    for interrupted in paths.OPENSEARCH.glob("building-*"):
+        shutil.rmtree(interrupted)
     with tempfile.TemporaryDirectory(dir=paths.OPENSEARCH, prefix="building-") as work:
         # Maven notes beside the project file what it has unpacked, so each build has its own.
         project = shutil.copy(SOURCE / "pom.xml", work)
@@ -43,7 +50,6 @@ def ensure(report: Callable[[str], None]) -> Path:
             path.chmod(0o755 if path.is_dir() or path.parent.name == "bin" else 0o644)
         built.rename(tree)
     report(f"OpenSearch {VERSION} assembled, every jar checked against {LOCK.name}")
-    return tree
 
 
 def prepare(tree: Path) -> tuple[list[str], dict[str, str]]:

@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import DEVNULL, Popen, run
-from typing import IO, Any
+from typing import Any
 
 from localcloud import paths
 from localcloud.services import LocalCloudError, opensearch
@@ -92,7 +92,7 @@ PARTS = (OPENSEARCH, MODELS, EMULATOR, SAGEMAKER)
 
 def up(report: Callable[[str], None]) -> None:
     """Start what doesn't answer and wait until every part does; `report` receives a line per step."""
-    with _lock():
+    with paths.locked(paths.RUN / "lock"):
         free = shutil.disk_usage(paths.HOME).free // 1024**2
         if free < FREE_MEGABYTES:
             raise LocalCloudError(f"{paths.HOME} has {free} MB left; the local cloud needs {FREE_MEGABYTES} MB.")
@@ -120,7 +120,7 @@ def up(report: Callable[[str], None]) -> None:
 
 def down() -> None:
     """Stop every part with its children and wait until no process is left."""
-    with _lock():
+    with paths.locked(paths.RUN / "lock"):
         _stop(PARTS)
 
 
@@ -159,6 +159,7 @@ def spawn(
     record: Path, log: Path, command: Sequence[str | Path], env: dict[str, str], cwd: Path = paths.ROOT, **about: Any
 ) -> Popen[bytes]:
     """Start a process group that holds the lock of its record, which is `PART-*.json` for what a part starts."""
+    log.parent.mkdir(parents=True, exist_ok=True)
     grown = log.exists() and log.stat().st_size > LOG_BYTES
     with log.open("wb" if grown else "ab") as output, record.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -214,12 +215,3 @@ def _kill_orphans(group: int) -> None:
     if leader[:1] in ("", "Z"):  # a zombie has ended
         with suppress(ProcessLookupError):
             os.killpg(group, signal.SIGKILL)
-
-
-def _lock() -> IO[str]:
-    """Return a file that is locked until it is closed: one `up` or `down` at a time."""
-    for folder in (paths.RUN, paths.LOGS):
-        folder.mkdir(parents=True, exist_ok=True)
-    file = (paths.RUN / "lock").open("w")
-    fcntl.flock(file, fcntl.LOCK_EX)
-    return file

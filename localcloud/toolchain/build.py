@@ -48,6 +48,11 @@ def ensure(report: Report) -> dict[str, str]:
 
     `report` is told what is going on. Raises LocalCloudError for what only the owner of this machine can get.
     """
+    with paths.locked(paths.TOOLS / "lock"):
+        return _ensure(report)
+
+
+def _ensure(report: Report) -> dict[str, str]:
     for folder in (ENGINE.parent, AWS_PLUGIN.parent.parent, paths.STATE, paths.CACHE):
         folder.mkdir(parents=True, exist_ok=True)
     passphrase = paths.PULUMI / "passphrase"
@@ -71,7 +76,7 @@ def ensure(report: Report) -> dict[str, str]:
         _install_stand_in(report)
     if not pulumi:
         _install_engine(report)
-    _write_script(paths.BIN / "pulumi", "sh", MODULES.with_name("pulumi.sh"), pulumi or ENGINE, paths.CACHE / "stacks")
+    _write_script(paths.BIN / "pulumi", "sh", MODULES.with_name("pulumi.sh"), pulumi or ENGINE, paths.TOOLS)
     return environment
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.local.conftest import git_status, until
 
-pytestmark = pytest.mark.local
+pytestmark = [pytest.mark.local, pytest.mark.xdist_group("rag-dev")]
 
 
 def test_second_preview_finds_nothing_to_do(service):

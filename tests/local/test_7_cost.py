@@ -31,6 +31,7 @@ def test_a_stack_against_an_empty_account(cloud, empty, stack):
     assert comment.startswith(f"<!-- tandem-cost: tandem/{stack} -->\n")
 
 
+@pytest.mark.xdist_group("rag-dev")
 @pytest.mark.parametrize("change", ["another-embedder", "another-store"])
 def test_a_change_of_what_answers(service, change):
     check_change(service.cloud, change)

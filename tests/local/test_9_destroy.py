@@ -2,7 +2,7 @@
 
 import pytest
 
-pytestmark = pytest.mark.local
+pytestmark = [pytest.mark.local, pytest.mark.xdist_group("rag-dev")]
 
 
 def test_destroy_with_documents_in_place_leaves_nothing(service):

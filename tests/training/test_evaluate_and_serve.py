@@ -77,12 +77,12 @@ def test_a_broken_artifact_is_not_evaluated(trained, make_job, breaking):
 def served(trained):
     """The address of a server of the tuned model."""
     command = [PYTHON, "-m", "tandem.finetuning.training.serve", trained.root / "model", "--port", "0"]
-    process = subprocess.Popen(command, env=ENVIRONMENT, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    try:
-        yield process.stdout.readline().split()[-1]
-    finally:
-        process.terminate()
-        assert process.wait(timeout=20) == 0
+    with subprocess.Popen(command, env=ENVIRONMENT, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process.stdout.readline().split()[-1]
+        finally:
+            process.terminate()
+            assert process.wait(timeout=20) == 0
 
 
 def post(address: str, body) -> tuple[int, dict]:
