@@ -3,6 +3,24 @@
 from collections import Counter
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
+
+# On `rag-dev`, which the last of them destroys.
+SERVICE = ("tests/local/test_1_service.py", "tests/local/test_2_faults.py", "tests/local/test_9_destroy.py")
+
+
+class SideBySide(LoadScopeScheduling):
+    """`--dist loadgroup`: what shares a stack or a local cloud stays on one worker, which takes its tests in order."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.split("::")[0]
+        if file.startswith("tests/localcloud/"):
+            return "localcloud"
+        return "rag-dev" if file in SERVICE else file
+
+
+def pytest_xdist_make_scheduler(config, log):
+    return SideBySide(config, log) if config.option.dist == "loadgroup" else None
 
 
 @pytest.hookimpl(hookwrapper=True)

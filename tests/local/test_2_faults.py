@@ -14,7 +14,7 @@ import pytest
 from tests.local.conftest import ROOT, until
 from tests.support.fault_proxy import Fault, FaultProxy
 
-pytestmark = [pytest.mark.local, pytest.mark.faults, pytest.mark.xdist_group("rag-dev")]
+pytestmark = [pytest.mark.local, pytest.mark.faults]
 
 
 def index_contents(service) -> dict[str, list[dict]]:

@@ -15,7 +15,7 @@ import yaml
 from tests.local.conftest import HOME, ROOT, Cloud, until
 from tests.support.goldens import check_change
 
-pytestmark = [pytest.mark.local, pytest.mark.timeout(900), pytest.mark.xdist_group("finetune-dev")]
+pytestmark = [pytest.mark.local, pytest.mark.timeout(900)]
 
 STACK = "finetune-dev"
 TRAINING = ROOT / ".tandem" / "training" / "bin" / "python"

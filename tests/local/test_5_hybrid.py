@@ -15,7 +15,7 @@ import pytest
 from tests.local.conftest import HOME, ROOT, Service, until
 from tests.local.test_4_finetuning import TRAINING
 
-pytestmark = [pytest.mark.local, pytest.mark.timeout(900), pytest.mark.xdist_group("hybrid-dev")]
+pytestmark = [pytest.mark.local, pytest.mark.timeout(900)]
 
 STACK = "hybrid-dev"
 CONFIG = HOME / f"Pulumi.{STACK}.yaml"

@@ -2,7 +2,7 @@
 
 import pytest
 
-pytestmark = [pytest.mark.local, pytest.mark.xdist_group("rag-dev")]
+pytestmark = pytest.mark.local
 
 
 def test_destroy_with_documents_in_place_leaves_nothing(service):

@@ -19,7 +19,7 @@ from localcloud.services import audit, supervisor
 from tandem.runtime.http import SignedHttp
 from tests.support.repeated import as_call
 
-pytestmark = [pytest.mark.local, pytest.mark.xdist_group("localcloud")]
+pytestmark = pytest.mark.local
 
 TRUST = {
     "Version": "2012-10-17",

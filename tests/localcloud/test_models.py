@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from localcloud.services import models, supervisor
 
-pytestmark = [pytest.mark.local, pytest.mark.xdist_group("localcloud")]
+pytestmark = pytest.mark.local
 
 TITAN = "amazon.titan-embed-text-v2:0"
 PERMIT = "How do I apply for a building permit?"

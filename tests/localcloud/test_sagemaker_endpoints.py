@@ -16,7 +16,7 @@ from localcloud.services import audit, supervisor
 from tests.support.repeated import as_call
 from tests.support.sagemaker import BUCKET, ROLE, ended, living, request, start, until
 
-pytestmark = [pytest.mark.local, pytest.mark.xdist_group("localcloud")]
+pytestmark = pytest.mark.local
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from localcloud.services import audit, supervisor
 from localcloud.services.sagemaker import records
 from tests.support.sagemaker import BUCKET, WAITING, ended, living, process, request, start, text, until
 
-pytestmark = [pytest.mark.local, pytest.mark.xdist_group("localcloud")]
+pytestmark = pytest.mark.local
 
 
 def test_a_job_finds_the_container_and_leaves_its_outputs(sagemaker, s3, aws):

@@ -13,7 +13,7 @@ import pytest
 from localcloud import paths
 from localcloud.services import LocalCloudError, opensearch, supervisor
 
-pytestmark = [pytest.mark.local, pytest.mark.xdist_group("localcloud")]
+pytestmark = pytest.mark.local
 
 
 def test_port_in_use_is_one_sentence_with_the_variable(cloud, tmp_path, monkeypatch):

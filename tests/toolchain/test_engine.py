@@ -14,7 +14,7 @@ import pytest
 
 from localcloud.toolchain import build
 
-pytestmark = [pytest.mark.local, pytest.mark.xdist_group("engine")]
+pytestmark = pytest.mark.local
 
 PROJECT = """
 name: small
