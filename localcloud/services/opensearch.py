@@ -8,8 +8,9 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from tandem_contract.errors import TandemError
+
 from localcloud import paths
-from localcloud.services import LocalCloudError
 
 VERSION = "2.19.1"
 LOCK = Path(__file__).with_name("opensearch.sha256")
@@ -42,7 +43,7 @@ def _assemble(tree: Path, report: Callable[[str], None]) -> None:
         command = [maven, "-B", "-ntp", "-f", project, f"-Dwork={work}", "initialize"]
         fetched = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         if fetched.returncode != 0:
-            raise LocalCloudError(f"Maven could not fetch OpenSearch:\n{fetched.stdout[-3000:]}")
+            raise TandemError(f"Maven could not fetch OpenSearch:\n{fetched.stdout[-3000:]}")
         built = Path(work, tree.name)
         shutil.copytree(SOURCE / "overlay", built, dirs_exist_ok=True)
         _verify(built)
@@ -83,7 +84,7 @@ def prepare(tree: Path) -> tuple[list[str], dict[str, str]]:
 def _find(program: str, need: str, package: str) -> str:
     path = shutil.which(program)
     if path is None:
-        raise LocalCloudError(f"{need}, and {program} is not on PATH: install it (Debian: apt-get install {package}).")
+        raise TandemError(f"{need}, and {program} is not on PATH: install it (Debian: apt-get install {package}).")
     return path
 
 
@@ -93,4 +94,4 @@ def _verify(tree: Path) -> None:
     found = {str(jar.relative_to(tree)): hashlib.sha256(jar.read_bytes()).hexdigest() for jar in tree.rglob("*.jar")}
     wrong = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
     if wrong:
-        raise LocalCloudError(f"{len(wrong)} jars differ from {LOCK.name}, first {wrong[0]}; nothing was installed.")
+        raise TandemError(f"{len(wrong)} jars differ from {LOCK.name}, first {wrong[0]}; nothing was installed.")
