@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterable, Sequence
@@ -200,6 +201,7 @@ def _start(part: Part, report: Callable[[str], None]) -> Popen[bytes]:
         command, env = opensearch.prepare(opensearch.ensure(report))
     env = inherited | env | _ports() | {"TANDEM_LOCAL_HOME": str(paths.HOME)}
     process = spawn(part.record, part.log, command, env, ports=_ports())
+    threading.Thread(target=process.wait, daemon=True).start()  # should it end before this process does
     report(f"{part.name} starts, log {part.log}")
     return process
 

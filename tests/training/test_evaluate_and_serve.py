@@ -12,6 +12,8 @@ from .conftest import ENVIRONMENT, PYTHON, ROOT
 
 pytestmark = pytest.mark.local
 
+SERVE = ROOT / "localcloud" / "services" / "sagemaker" / "serve.py"
+
 
 @pytest.fixture(scope="module")
 def evaluated(trained, make_job):
