@@ -17,13 +17,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 import tandem
 from localcloud import paths
 from localcloud.differences import NO_MODEL
-from localcloud.services import supervisor
+from localcloud.services import Refused, supervisor
 from localcloud.services.sagemaker.records import (
     ACCOUNT,
     BUSY,
     Json,
     Records,
-    Refused,
     arn,
     download,
     now,
