@@ -126,9 +126,10 @@ class Models:
         parameters.model.path = str(next(package.glob("*.gguf")))
         parameters.n_ctx, parameters.n_parallel = CONTEXT_TOKENS, 1
         parameters.cache_ram_mib = 0  # prompts differ; keeping old ones only costs memory
-        for threads in (parameters.cpuparams, parameters.cpuparams_batch):
-            threads.n_threads = min(4, os.cpu_count() or 1)
-            threads.poll = 0  # threads that wait for each other busily take the processor from what else runs here
+        # Its threads wait for each other busily: on a machine where other things run, more of them are slower.
+        parameters.cpuparams.n_threads = 1
+        parameters.cpuparams_batch.n_threads = max(1, (os.cpu_count() or 1) // 2)
+        parameters.cpuparams.poll = parameters.cpuparams_batch.poll = 0
         self._generator: Any = xllamacpp.Server(parameters)  # ty: ignore[missing-attribute]
         self._embedding, self._generating = threading.Lock(), threading.Lock()
         self._places = threading.BoundedSemaphore(REQUESTS)
