@@ -5,15 +5,18 @@ BIN := .venv/bin
 STACK ?= rag-dev
 TRAINING := .tandem/training
 
-.PHONY: rag finetune hybrid training cost test unit check docs schema bench lock down clean verify-aws
+.PHONY: rag finetune hybrid training tools cost test unit local check docs schema bench lock down clean verify-aws
 
 # The environment: exactly the lock, verified by hash.
-.venv/.ready: requirements.lock pyproject.toml
+.venv/.ready: requirements.lock pyproject.toml localcloud/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11.5 or newer is needed; this is " + sys.version.split()[0] + ". Set PYTHON=...") if sys.version_info < (3, 11, 5) else None'
-	@echo "Installing the Python environment into .venv (2 minutes the first time)"
+	@echo "Installing the Python environment into .venv (half a minute)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+		-r <(sed -n '/^uv==/,/# via/p' requirements.lock)
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation \
+		--editable . --editable localcloud
 	@touch $@
 
 # Everything, from nothing to answered questions, without an AWS account.
@@ -42,11 +45,19 @@ hybrid: .venv/.ready $(TRAINING)/.ready
 	@$(BIN)/python -m scripts.hybrid
 
 # Every test: the quick tier, then the one on the real engine and the local cloud, where a skip is a failure.
-test: .venv/.ready $(TRAINING)/.ready check unit
-	@$(BIN)/python -m pytest -v -m local
+test: .venv/.ready
+	@$(BIN)/python -m tests.run
 
 unit: .venv/.ready
-	@$(BIN)/python -m pytest -q -m "not local"
+	@$(BIN)/python -m pytest -q -m "not local" -n 2 --dist loadfile
+
+# On local clouds side by side, one for each of the workers: most of the time is waiting.
+local: tools
+	@$(BIN)/python -m pytest -v -m local -n 5 --dist loadgroup --no-loadscope-reorder
+
+# What the local tier needs and a cold machine has to build.
+tools: $(TRAINING)/.ready
+	@$(BIN)/tandem local build
 
 check: .venv/.ready
 	@$(BIN)/ruff check .
@@ -71,9 +82,11 @@ bench: .venv/.ready
 verify-aws: .venv/.ready
 	@$(BIN)/python -m scripts.verify_aws --stack $(STACK)
 
+# Both distributions have one lock, in which they themselves are not.
 lock: .venv/.ready
-	@$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11.5 --generate-hashes \
-		--custom-compile-command "make lock" --quiet --output-file requirements.lock
+	@$(BIN)/uv pip compile pyproject.toml localcloud/pyproject.toml --all-extras --universal --python-version 3.11.5 \
+		--generate-hashes --no-emit-package pulumi-tandem --custom-compile-command "make lock" --quiet \
+		--output-file requirements.lock
 	@$(BIN)/uv pip compile tandem/rag/requirements.in --constraints requirements.lock --python-version 3.11.5 \
 		--generate-hashes --custom-compile-command "make lock" --quiet --output-file tandem/rag/requirements.lock
 	@$(BIN)/uv pip compile tandem/finetuning/training/requirements.in --universal --python-version 3.11.5 \

@@ -16,6 +16,17 @@ console = Console(stderr=True, highlight=False)
 began = time.monotonic()
 
 
+@app.command("build")
+def build_tools() -> None:
+    """Make what `up` needs, and start nothing: the Pulumi engine and its AWS provider, OpenSearch."""
+    from localcloud.services import opensearch
+    from localcloud.toolchain import build
+
+    opensearch.ensure(_report)
+    build.ensure(_report)
+    _report("the tools are there")
+
+
 @app.command()
 def up() -> None:
     """Start everything and create the stacks; start again what has died."""

@@ -100,7 +100,7 @@ DIFFERENCES = [Difference(*row) for row in [
     ("aws:sagemaker/endpointConfiguration:EndpointConfiguration#executionRoleArn", "recorded",
      "is the role of inference components", "kept in the state, not sent", "the Terraform provider 5.100 lacks it"),
     ("SageMaker endpoints", "real", "run the container, with the instances, rollout and scaling of the configuration",
-     "`tandem.finetuning.training.serve` (Transformers) on the files of the first variant's model, one process; a new "
+     "Transformers on the files of the first variant's model, one process; a new "
      "model takes over when it answers; instances, rollout, alarms and scaling are recorded",
      "no containers and no GPU needed; the protocol is the same"),
     ("SageMaker's other calls, response streams, packages without a group", "refused",

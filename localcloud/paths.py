@@ -4,7 +4,10 @@ Tools are made once for a checkout. What a local cloud holds is below HOME: TAND
 second cloud beside the first, as the tests start one.
 """
 
+import fcntl
 import os
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -22,3 +25,12 @@ SAGEMAKER = HOME / "sagemaker"
 SEARCH = HOME / "search"
 LOGS = HOME / "logs"
 RUN = HOME / "run"
+
+
+@contextmanager
+def locked(file: Path) -> Generator[None]:
+    """Hold the lock of a file, which is made with its folder: one process at a time."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -69,15 +69,15 @@ def empty_account(stack: str, environment: Mapping[str, str]) -> dict[str, str]:
     return empty
 
 
-def changed(change: Change) -> Path:
-    """The stack's file with the changed keys."""
+def changed(change: Change, folder: Path = HERE) -> Path:
+    """The stack's file with the changed keys, in the folder."""
     kept = [
         line
         for line in (ROOT / "stacks" / f"Pulumi.{change.stack}.yaml").read_text().splitlines()
         if not any(line.strip().startswith(f"tandem:{key}:") for key in change.keys)
     ]
-    HERE.mkdir(parents=True, exist_ok=True)
-    file = HERE / f"Pulumi.{change.stack}.yaml"
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"Pulumi.{change.stack}.yaml"
     file.write_text("\n".join([*kept, *(f'  tandem:{key}: "{value}"' for key, value in change.keys.items()), ""]))
     return file
 

@@ -1,6 +1,26 @@
-"""The two tiers: how many tests of each ran, and no skipping in the one that needs the local cloud."""
+"""The two tiers: how many tests of each ran and how long they took, and no skipping in the one with a local cloud."""
+
+from collections import Counter
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
+
+# On `rag-dev`, which the last of them destroys.
+SERVICE = ("tests/local/test_1_service.py", "tests/local/test_2_faults.py", "tests/local/test_9_destroy.py")
+
+
+class SideBySide(LoadScopeScheduling):
+    """`--dist loadgroup`: what shares a stack or a local cloud stays on one worker, which takes its tests in order."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.split("::")[0]
+        if file.startswith("tests/localcloud/"):
+            return "localcloud"
+        return "rag-dev" if file in SERVICE else file
+
+
+def pytest_xdist_make_scheduler(config, log):
+    return SideBySide(config, log) if config.option.dist == "loadgroup" else None
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -15,9 +35,24 @@ def pytest_runtest_makereport(item, call):
 
 
 def pytest_terminal_summary(terminalreporter):
-    """A line a tier."""
-    reports = [r for r in terminalreporter.stats.get("passed", []) + terminalreporter.stats.get("failed", [])]
+    """A line a tier, and the seconds of its files that took longest, fixtures included."""
+    reports = [
+        report
+        for outcome in ("passed", "failed", "error", "")
+        for report in terminalreporter.stats.get(outcome, [])
+        if hasattr(report, "tier")
+    ]
     for tier in ("unit", "local"):
-        outcomes = [r.outcome for r in reports if getattr(r, "tier", "") == tier and r.when == "call"]
-        if outcomes:
-            terminalreporter.write_line(f"tier {tier}: {len(outcomes)} ran, {outcomes.count('failed')} failed")
+        mine = [report for report in reports if report.tier == tier]
+        outcomes = [report.outcome for report in mine if report.when == "call"]
+        if not outcomes:
+            continue
+        seconds = Counter()
+        for report in mine:
+            seconds[report.location[0]] += report.duration
+        terminalreporter.write_line(
+            f"tier {tier}: {len(outcomes)} ran, {outcomes.count('failed')} failed, {seconds.total():.0f} s of tests"
+        )
+        for file, took in seconds.most_common():
+            if took >= 1:
+                terminalreporter.write_line(f"{took:7.0f} s  {file}")

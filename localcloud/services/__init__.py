@@ -1,7 +1,11 @@
 """The parts of the local cloud: other people's software, started, made as strict as AWS, and stopped."""
 
-from tandem_contract.errors import TandemError
+from typing import Any
 
 
-class LocalCloudError(TandemError):
-    """The local cloud can't be used; the message says what is missing or wrong, and the remedy."""
+class Refused(Exception):
+    """AWS would answer with this error: its code, its message, the HTTP status, further fields."""
+
+    def __init__(self, code: str, message: str, status: int = 400, **more: Any) -> None:
+        super().__init__(message)
+        self.code, self.status, self.more = code, status, more

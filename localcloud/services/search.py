@@ -11,6 +11,7 @@ import json
 import os
 import re
 import secrets
+from dataclasses import dataclass
 from typing import Any
 
 from ministack.core.concurrency import run_offloop
@@ -19,6 +20,8 @@ from ministack.core.responses import get_region
 from ministack.core.router import extract_access_key_id
 from ministack.services import opensearch as domains
 from ministack.services import opensearchserverless as service
+
+from localcloud.services import Refused
 
 Response = tuple[int, dict[str, str], bytes]
 
@@ -37,6 +40,8 @@ OPERATIONS = {
     f"DELETE {INDEX}/_doc/[^/]+": "WriteDocument",
 }
 NO_IDS = "Document ID is not supported in create/index operation request"
+ILLEGAL = "illegal_argument_exception"
+NOT_FOUND, FORBIDDEN = ("NotFound", "404 Not Found", 404), ("Forbidden", "403 Forbidden", 403)
 
 
 def install() -> None:
@@ -69,52 +74,88 @@ def _install_domains() -> None:
             delete_indices(_identifier(record))
         return record
 
-    patched._new_domain_record, patched.delete_domain_record = create_with_endpoint, delete_with_indices
+    patched._new_domain_record, patched.delete_domain_record = (
+        create_with_endpoint,
+        delete_with_indices,
+    )
     patched._restore_domain_dataplanes = lambda: None  # there are no containers to start again
 
 
 async def serve(method: str, raw_path: str, query: str, headers: dict, body: bytes, parameters: dict) -> Response:
     """Answer one request to `/_aoss/<collection id>/...` or `/_es/<domain and random digits>/...`."""
     identifier, _, path = raw_path.removeprefix(COLLECTIONS).removeprefix(DOMAINS).partition("/")
-    in_domain, wanted = raw_path.startswith(DOMAINS), f"{method} {path}"
-    permission = next((name for pattern, name in OPERATIONS.items() if re.fullmatch(pattern, wanted)), None)
-    find = _find_domain if in_domain else service._find_collection_anywhere
-    store, key = find(identifier), extract_access_key_id(headers, parameters)
-    if not store or not permission:
-        return service._aoss_error(404, "404 Not Found", "NotFound")
-    if in_domain:
-        allowed = _domain_allows(store, method, path, headers, key)
-    else:
-        signed = service._signed_for_aoss(headers, parameters) and headers.get("x-amz-content-sha256")
-        allowed = signed and _collection_allows(store, path.split("/")[0], f"aoss:{permission}", key)
-    if not allowed:
-        return service._aoss_error(403, "403 Forbidden", "Forbidden")
-    prefix, vectors, refused = f"{identifier}.", store.get("type") == "VECTORSEARCH", []
+    call = Call(method, path, headers, parameters, extract_access_key_id(headers, parameters))
+    prefix = f"{identifier}."
     try:
-        if not in_domain and parameters.get("refresh", ["false"]) != ["false"]:
-            raise ValueError("true refresh policy is not supported")
-        if vectors and re.fullmatch("(PUT|POST) .+/(_doc|_create|_update)/.+", wanted):
-            raise ValueError(NO_IDS)
+        permission = _permission(call)
+        vectors = (_enter_domain if raw_path.startswith(DOMAINS) else _enter_collection)(identifier, call, permission)
         if permission in ("CreateIndex", "UpdateIndex"):
             body = json.dumps(json.loads(body or b"{}", object_hook=_on_lucene)).encode()
-        if path.endswith("/_bulk"):
-            body, refused = _accepted(body, prefix, vectors)
-    except ValueError as error:
-        return service._aoss_error(400, str(error), "illegal_argument_exception")
-    # Asking for an answer that is not compressed, so that the prefix can be taken out of it.
-    plain = {name: value for name, value in headers.items() if not name.endswith("-encoding")}
-    target = f"/{prefix}{path}" + (f"?{query}" if query else "")
-    try:
+        body, refused = _accepted(body, prefix, vectors) if path.endswith("/_bulk") else (body, [])
+        target = f"/{prefix}{path}" + (f"?{query}" if query else "")
+        # Asking for an answer that is not compressed, so that the prefix can be taken out of it.
+        plain = {name: value for name, value in headers.items() if not name.endswith("-encoding")}
         status, answer_headers, content = await run_offloop(service._proxy, ENGINE, method, target, plain, body)
+    except Refused as error:
+        return service._aoss_error(error.status, str(error), error.code)
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        return service._aoss_error(400, str(error), ILLEGAL)
     except (OSError, http.client.HTTPException):
         return service._aoss_error(503, "503 Service Unavailable", "ServiceUnavailable")
     if permission == "DescribeIndex":
         content = content.replace(b'"engine":"lucene"', b'"engine":"faiss"')
     if status == 200 and any(refused):
-        answer = json.loads(content)
-        served = iter(answer["items"])
-        content = json.dumps({**answer, "errors": True, "items": [each or next(served) for each in refused]}).encode()
+        content = _with_refusals(content, refused)
     return status, answer_headers, content.replace(prefix.encode(), b"")
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request to an index: its method, its path below the endpoint, and who asks."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    parameters: dict[str, list[str]]
+    key: str
+
+    def fits(self, pattern: str) -> bool:
+        return bool(re.fullmatch(pattern, f"{self.method} {self.path}"))
+
+
+def _permission(call: Call) -> str:
+    """The permission that the call needs. Raises Refused for one that AWS doesn't serve."""
+    for pattern, permission in OPERATIONS.items():
+        if call.fits(pattern):
+            return permission
+    raise Refused(*NOT_FOUND)
+
+
+def _enter_domain(identifier: str, call: Call, _: str) -> bool:
+    """False: a domain takes ids of ours. Raises Refused unless the caller may send this method to this path."""
+    found = (each for _, each in domains._domains.all_items() if _identifier(each) == identifier)
+    if not (domain := next(found, None)):
+        raise Refused(*NOT_FOUND)
+    action, arn = f"es:ESHttp{call.method.capitalize()}", f"{domain['ARN']}/{call.path}"
+    signed = "/es/aws4_request" in call.headers.get("authorization", "")
+    if not signed or enforce(call.key, action, "opensearch", get_region(), resource_arn=arn):
+        raise Refused(*FORBIDDEN)
+    return False
+
+
+def _enter_collection(identifier: str, call: Call, permission: str) -> bool:
+    """Whether the collection is for vectors. Raises Refused for what it doesn't let in or doesn't take."""
+    if not (collection := service._find_collection_anywhere(identifier)):
+        raise Refused(*NOT_FOUND)
+    signed = service._signed_for_aoss(call.headers, call.parameters) and call.headers.get("x-amz-content-sha256")
+    if not signed or not _collection_allows(collection, call.path.split("/")[0], f"aoss:{permission}", call.key):
+        raise Refused(*FORBIDDEN)
+    if call.parameters.get("refresh", ["false"]) != ["false"]:
+        raise Refused(ILLEGAL, "true refresh policy is not supported")
+    vectors = collection.get("type") == "VECTORSEARCH"
+    if vectors and call.fits("(PUT|POST) .+/(_doc|_create|_update)/.+"):
+        raise Refused(ILLEGAL, NO_IDS)
+    return vectors
 
 
 def delete_indices(identifier: str) -> None:
@@ -124,16 +165,6 @@ def delete_indices(identifier: str) -> None:
 
 def _identifier(domain: dict[str, Any]) -> str:
     return domain["Endpoint"].rsplit("/", 1)[-1]
-
-
-def _find_domain(identifier: str) -> dict[str, Any] | None:
-    return next((each for _, each in domains._domains.all_items() if _identifier(each) == identifier), None)
-
-
-def _domain_allows(domain: dict[str, Any], method: str, path: str, headers: dict, key: str) -> bool:
-    action, arn = f"es:ESHttp{method.capitalize()}", f"{domain['ARN']}/{path}"
-    signed = "/es/aws4_request" in headers.get("authorization", "")
-    return signed and not enforce(key, action, "opensearch", get_region(), resource_arn=arn)
 
 
 def _collection_allows(collection: dict[str, Any], index: str, permission: str, key: str) -> bool:
@@ -164,7 +195,10 @@ def _on_lucene(node: dict[str, Any]) -> dict[str, Any]:
         method = node.setdefault("method", {"name": "hnsw"})
         engine, name = method.get("engine", "faiss"), method.get("name", "hnsw")
         if (engine, name) != ("faiss", "hnsw"):
-            raise ValueError(f"[{engine}/{name}] is not supported: use engine faiss, method hnsw")
+            raise Refused(
+                ILLEGAL,
+                f"[{engine}/{name}] is not supported: use engine faiss, method hnsw",
+            )
         method["engine"] = "lucene"
     return node
 
@@ -175,10 +209,10 @@ def _accepted(body: bytes, prefix: str, vectors: bool) -> tuple[bytes, list[dict
     refused: list[dict[str, Any] | None] = []
     lines = iter(body.splitlines())
     for line in filter(bytes.strip, lines):
-        [(verb, item)] = json.loads(line).items()
+        verb, item = _action(line)
         document = [] if verb == "delete" else [next(lines, b"")]
         if vectors and (verb == "update" or (verb != "delete" and "_id" in item)):
-            error = {"type": "illegal_argument_exception", "reason": NO_IDS}
+            error = {"type": ILLEGAL, "reason": NO_IDS}
             refused.append({verb: {**item, "status": 400, "error": error}})
             continue
         refused.append(None)
@@ -188,3 +222,17 @@ def _accepted(body: bytes, prefix: str, vectors: bool) -> tuple[bytes, list[dict
     if refused and not kept:
         kept = [b'{"delete":{"_id":"-"}}']  # a deletion of nothing, since OpenSearch takes no empty request
     return b"\n".join([*kept, b""]), refused
+
+
+def _action(line: bytes) -> tuple[str, dict[str, Any]]:
+    match json.loads(line):
+        case {**only} if len(only) == 1 and isinstance(item := next(iter(only.values())), dict):
+            return next(iter(only)), item
+    raise Refused(ILLEGAL, f"Malformed action/metadata line: {line.decode(errors='replace')}")
+
+
+def _with_refusals(content: bytes, refused: list[dict[str, Any] | None]) -> bytes:
+    """The engine's answer to a bulk request, with the items that it never saw in their places."""
+    answer = json.loads(content)
+    served = iter(answer["items"])
+    return json.dumps({**answer, "errors": True, "items": [each or next(served) for each in refused]}).encode()

@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterable, Sequence
@@ -16,10 +17,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import DEVNULL, Popen, run
-from typing import IO, Any
+from typing import Any
+
+from tandem_contract.errors import TandemError, Unavailable
 
 from localcloud import paths
-from localcloud.services import LocalCloudError, opensearch
+from localcloud.services import opensearch
 
 REGION = "us-east-1"
 FREE_MEGABYTES = 2048
@@ -42,7 +45,7 @@ class Part:
     def port(self) -> int:
         value = os.environ.get(self.variable, str(self.default_port))
         if not value.isdigit() or not 1024 <= int(value) <= 65535:
-            raise LocalCloudError(f"{self.variable}={value!r} is not a port: give a number from 1024 to 65535.")
+            raise TandemError(f"{self.variable}={value!r} is not a port: give a number from 1024 to 65535.")
         return int(value)
 
     @property
@@ -68,11 +71,11 @@ class Part:
             with urllib.request.urlopen(self.url + path, timeout=seconds) as answer:  # noqa: S310 - loopback
                 return answer.read()
         except OSError as error:
-            raise LocalCloudError(f"{self.name} doesn't answer ({error}): start it with tandem local up.") from None
+            raise Unavailable(f"{self.name} doesn't answer ({error}): start it with tandem local up.") from None
 
     def answers(self, seconds: float = 3.0) -> bool:
         """Whether the readiness probe succeeds in this time."""
-        with suppress(LocalCloudError):
+        with suppress(Unavailable):
             return bool(self.get(self.probe, seconds))
         return False
 
@@ -92,10 +95,10 @@ PARTS = (OPENSEARCH, MODELS, EMULATOR, SAGEMAKER)
 
 def up(report: Callable[[str], None]) -> None:
     """Start what doesn't answer and wait until every part does; `report` receives a line per step."""
-    with _lock():
+    with paths.locked(paths.RUN / "lock"):
         free = shutil.disk_usage(paths.HOME).free // 1024**2
         if free < FREE_MEGABYTES:
-            raise LocalCloudError(f"{paths.HOME} has {free} MB left; the local cloud needs {FREE_MEGABYTES} MB.")
+            raise TandemError(f"{paths.HOME} has {free} MB left; the local cloud needs {FREE_MEGABYTES} MB.")
         # What was told other ports than these is started again.
         missing = [p for p in PARTS if p.running().get("ports") != _ports() or not p.answers(SILENT_SECONDS)]
         _stop(missing)
@@ -104,23 +107,23 @@ def up(report: Callable[[str], None]) -> None:
                 socket.create_server(("127.0.0.1", part.port)).close()
             except OSError:
                 need = f"Port {part.port}, which {part.name} needs, is used by another program"
-                raise LocalCloudError(f"{need}: stop that or set {part.variable}.") from None
+                raise TandemError(f"{need}: stop that or set {part.variable}.") from None
         processes = [_start(part, report) for part in missing]
         started = time.monotonic()
         for part, process in zip(missing, processes, strict=True):
             while not part.answers():
                 if process.poll() is not None:
                     end = "\n".join(part.log.read_text(errors="replace").splitlines()[-15:])
-                    raise LocalCloudError(f"{part.name} stopped while starting; the end of {part.log}:\n{end}")
+                    raise TandemError(f"{part.name} stopped while starting; the end of {part.log}:\n{end}")
                 if time.monotonic() - started > part.deadline_seconds:
-                    raise LocalCloudError(f"{part.name} doesn't answer in {part.deadline_seconds} s; see {part.log}.")
+                    raise TandemError(f"{part.name} doesn't answer in {part.deadline_seconds} s; see {part.log}.")
                 time.sleep(0.2)
             report(f"{part.name} answers at {part.url}")
 
 
 def down() -> None:
     """Stop every part with its children and wait until no process is left."""
-    with _lock():
+    with paths.locked(paths.RUN / "lock"):
         _stop(PARTS)
 
 
@@ -159,6 +162,7 @@ def spawn(
     record: Path, log: Path, command: Sequence[str | Path], env: dict[str, str], cwd: Path = paths.ROOT, **about: Any
 ) -> Popen[bytes]:
     """Start a process group that holds the lock of its record, which is `PART-*.json` for what a part starts."""
+    log.parent.mkdir(parents=True, exist_ok=True)
     grown = log.exists() and log.stat().st_size > LOG_BYTES
     with log.open("wb" if grown else "ab") as output, record.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -197,6 +201,7 @@ def _start(part: Part, report: Callable[[str], None]) -> Popen[bytes]:
         command, env = opensearch.prepare(opensearch.ensure(report))
     env = inherited | env | _ports() | {"TANDEM_LOCAL_HOME": str(paths.HOME)}
     process = spawn(part.record, part.log, command, env, ports=_ports())
+    threading.Thread(target=process.wait, daemon=True).start()  # should it end before this process does
     report(f"{part.name} starts, log {part.log}")
     return process
 
@@ -214,12 +219,3 @@ def _kill_orphans(group: int) -> None:
     if leader[:1] in ("", "Z"):  # a zombie has ended
         with suppress(ProcessLookupError):
             os.killpg(group, signal.SIGKILL)
-
-
-def _lock() -> IO[str]:
-    """Return a file that is locked until it is closed: one `up` or `down` at a time."""
-    for folder in (paths.RUN, paths.LOGS):
-        folder.mkdir(parents=True, exist_ok=True)
-    file = (paths.RUN / "lock").open("w")
-    fcntl.flock(file, fcntl.LOCK_EX)
-    return file

@@ -18,9 +18,9 @@ from pathlib import Path
 
 import yaml
 from pulumi.runtime.proto import provider_pb2
+from tandem_contract.errors import TandemError
 
 from localcloud import paths
-from localcloud.services import LocalCloudError
 from localcloud.toolchain import aws_stand_in, plugin, translation
 
 MODULES = Path(__file__).parent / "go"
@@ -46,8 +46,13 @@ Report = Callable[[str], None]
 def ensure(report: Report) -> dict[str, str]:
     """Make what is missing of the toolchain, and return the environment in which `pulumi` is the local cloud's.
 
-    `report` is told what is going on. Raises LocalCloudError for what only the owner of this machine can get.
+    `report` is told what is going on. Raises TandemError for what only the owner of this machine can get.
     """
+    with paths.locked(paths.TOOLS / "lock"):
+        return _ensure(report)
+
+
+def _ensure(report: Report) -> dict[str, str]:
     for folder in (ENGINE.parent, AWS_PLUGIN.parent.parent, paths.STATE, paths.CACHE):
         folder.mkdir(parents=True, exist_ok=True)
     passphrase = paths.PULUMI / "passphrase"
@@ -71,7 +76,7 @@ def ensure(report: Report) -> dict[str, str]:
         _install_stand_in(report)
     if not pulumi:
         _install_engine(report)
-    _write_script(paths.BIN / "pulumi", "sh", MODULES.with_name("pulumi.sh"), pulumi or ENGINE, paths.CACHE / "stacks")
+    _write_script(paths.BIN / "pulumi", "sh", MODULES.with_name("pulumi.sh"), pulumi or ENGINE, paths.TOOLS)
     return environment
 
 
@@ -83,7 +88,7 @@ def ensure_stack(environment: dict[str, str], name: str, directory: Path = paths
         (Path(folder) / "Pulumi.yaml").write_text(f"name: {project}\nruntime: python\n")
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     if done.returncode and "already exists" not in done.stderr:
-        raise LocalCloudError(f"pulumi can't create the stack {name}: {done.stderr.strip()}")
+        raise TandemError(f"pulumi can't create the stack {name}: {done.stderr.strip()}")
 
 
 def _install_engine(report: Report) -> None:
@@ -121,13 +126,13 @@ def _build(file: Path, report: Report) -> str:
     if file.exists() and stamp.exists() and stamp.read_text() == digest:
         return digest
     if not shutil.which("go"):
-        raise LocalCloudError(
+        raise TandemError(
             "Go is missing, which builds the Pulumi engine and its bridge to the AWS provider: install Go 1.26 or "
             "newer (https://go.dev/dl), or for the engine alone the Pulumi CLI (https://www.pulumi.com/docs/install)."
         )
     free = shutil.disk_usage(paths.CACHE).free / 2**30
     if free < FREE_GIGABYTES:
-        raise LocalCloudError(
+        raise TandemError(
             f"{paths.CACHE} has {free:.1f} GB of disk left, and building takes {FREE_GIGABYTES}: free some."
         )
     started = time.monotonic()
@@ -140,7 +145,7 @@ def _build(file: Path, report: Report) -> str:
         with suppress(subprocess.TimeoutExpired):
             go.wait(15)
     if go.returncode:
-        raise LocalCloudError(f"Go could not build {package}: see the end of {log}, and try again.")
+        raise TandemError(f"Go could not build {package}: see the end of {log}, and try again.")
     _write(stamp, digest)
     return digest
 
@@ -152,7 +157,7 @@ def _terraform_provider() -> Path:
     pattern = f"registry.terraform.io/hashicorp/aws/*/{platform.system().lower()}_{machine}/terraform-provider-aws*"
     found = [file for place in places if place for file in Path(place).glob(pattern)]
     if not found:
-        raise LocalCloudError(
+        raise TandemError(
             "The Terraform AWS provider is missing, which stands in for the pulumi-aws plugin: run `terraform "
             "providers mirror ~/.terraform.d/plugins` in a folder that requires hashicorp/aws 5.100.0 and unpack the "
             "archive that it saves, or set TF_PLUGIN_DIR to a folder that holds it, or put it into /opt/tf-plugins."

@@ -1,8 +1,9 @@
 # The `pulumi` of the local cloud: becomes the pulumi $1, with the arguments after $2, and leaves the checkout's stack
 # files as they are. Pulumi keeps the salt of its passphrase encryption in the stack file, and each operation on a stack
 # whose file has none rewrites that file (SecretsManagerShouldSave in pkg/cmd/pulumi/stack/secrets.go). A local stack's
-# salt belongs to the local state: operations take it from there, and get a copy of the file, in $2, to write into.
-pulumi=$1 copies=$2 folder=$PWD stack=$PULUMI_STACK previous="" operation="" own_file=""
+# salt belongs to the local state: operations take it from there, and get a copy of the file to write into, in the folder
+# of the local cloud: TANDEM_LOCAL_HOME, or $2.
+pulumi=$1 copies=${TANDEM_LOCAL_HOME:-$2}/stacks folder=$PWD stack=$PULUMI_STACK previous="" operation="" own_file=""
 shift 2
 for argument; do
     case $previous in

@@ -4,10 +4,12 @@ import json
 import os
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,8 +21,10 @@ from tandem.clients.query_service import QueryService
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
-HOME = ROOT / ".tandem" / "test"
-PORTS = {"EMULATOR": "24566", "MODELS": "24567", "SAGEMAKER": "24568", "OPENSEARCH": "29200"}
+# Each of pytest's workers has a local cloud of its own, so that the faults of one don't meet the stacks of another.
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+HOME = ROOT / ".tandem" / "test" / WORKER
+PARTS = ("EMULATOR", "MODELS", "SAGEMAKER", "OPENSEARCH")
 KEEP = "TANDEM_TEST_KEEP" in os.environ  # leaves the local cloud running, and goes on with one that was left
 
 
@@ -81,6 +85,20 @@ def until(condition: Callable[[], object], seconds: float, what: str, every: flo
     return value
 
 
+def free_ports() -> list[int]:
+    """A port for each part, in a row, below those that the system gives away; another checkout may use others."""
+    for first in range(24566 + 100 * int(WORKER.removeprefix("gw")), 32000, len(PARTS)):
+        row = [*range(first, first + len(PARTS))]
+        try:
+            with ExitStack() as sockets:
+                for port in row:
+                    sockets.enter_context(socket.create_server(("127.0.0.1", port)))
+        except OSError:
+            continue
+        return row
+    pytest.fail("no ports are free from 24566 to 32000")
+
+
 def git_status() -> str:
     """What git sees of the checkout."""
     return subprocess.check_output(["git", "status", "--porcelain"], cwd=ROOT, text=True)
@@ -89,11 +107,15 @@ def git_status() -> str:
 @pytest.fixture(scope="session")
 def cloud() -> Iterator[Cloud]:
     """An empty local cloud, stopped and erased at the end."""
-    settings = {"TANDEM_LOCAL_HOME": str(HOME)} | {f"TANDEM_LOCAL_{part}_PORT": port for part, port in PORTS.items()}
-    base, before = Cloud({**os.environ, **settings}), git_status()
+    base, before, kept = Cloud({**os.environ, "TANDEM_LOCAL_HOME": str(HOME)}), git_status(), HOME / "ports.json"
     if not KEEP:
         base.tandem("local", "down")
         shutil.rmtree(HOME, ignore_errors=True)
+    if not kept.exists():
+        HOME.mkdir(parents=True, exist_ok=True)
+        kept.write_text(json.dumps(free_ports()))
+    for part, port in zip(PARTS, json.loads(kept.read_text()), strict=True):
+        base.environment[f"TANDEM_LOCAL_{part}_PORT"] = str(port)
     try:
         base.tandem("local", "up", timeout=1800)
         printed = base.run("bash", "-c", f'eval "$({BIN}/tandem local env)" && env -0').stdout

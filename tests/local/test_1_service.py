@@ -7,12 +7,18 @@ import subprocess
 import pytest
 
 from tests.local.conftest import git_status, until
+from tests.support.goldens import check_change
 
 pytestmark = pytest.mark.local
 
 
 def test_second_preview_finds_nothing_to_do(service):
     service.cloud.pulumi("preview", "--stack", "rag-dev", "--expect-no-changes")
+
+
+@pytest.mark.parametrize("change", ["another-embedder", "another-store"])
+def test_what_a_change_of_what_answers_costs(service, change):
+    check_change(service.cloud, change)
 
 
 def test_checkout_stays_as_it_was(service):

@@ -22,10 +22,12 @@ def index_contents(service) -> dict[str, list[dict]]:
     port = service.cloud.environment["TANDEM_LOCAL_OPENSEARCH_PORT"]
     body = json.dumps({"size": 10000, "_source": ["document", "version", "attempt"]}).encode()
     base = f"http://127.0.0.1:{port}/*rag-*"
-    urllib.request.urlopen(urllib.request.Request(f"{base}/_refresh", method="POST"), timeout=30).read()
+    urllib.request.urlopen(urllib.request.Request(f"{base}/_refresh", method="POST"), timeout=30).close()
     request = urllib.request.Request(f"{base}/_search", body, {"Content-Type": "application/json"})
     found: dict[str, list[dict]] = {}
-    for hit in json.loads(urllib.request.urlopen(request, timeout=30).read())["hits"]["hits"]:
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        hits = json.load(answer)["hits"]["hits"]
+    for hit in hits:
         found.setdefault(hit["_source"]["document"], []).append(hit["_source"])
     return found
 

@@ -20,6 +20,7 @@ pytestmark = [pytest.mark.local, pytest.mark.timeout(900)]
 STACK = "finetune-dev"
 TRAINING = ROOT / ".tandem" / "training" / "bin" / "python"
 CONFIG = HOME / f"Pulumi.{STACK}.yaml"
+STEPS = 100  # enough that training still runs when its first steps are seen
 RECIPE = {
     "base_model": "models/tiny/",
     "method": "lora",
@@ -115,7 +116,7 @@ def test_a_failing_gate_leaves_nothing_approved_and_says_which_metric(tuning):
 @pytest.fixture(scope="module")
 def tuned(tuning) -> str:
     """A run whose training was killed once on its way, and that succeeded all the same."""
-    run = tuning.start(max_steps=30)
+    run = tuning.start(max_steps=STEPS)
     until(lambda: any(line["step"] >= 4 for line in tuning.metrics(run)), 120, "four steps of training")
     os.kill(tuning.process(f"{run}-train-1"), signal.SIGKILL)
     tuning.follow(run)
@@ -128,9 +129,9 @@ def test_a_killed_job_resumes_and_ends_with_the_same_final_step(tuning, tuned):
     jobs = [sagemaker.describe_training_job(TrainingJobName=f"{tuned}-train-{attempt}") for attempt in (1, 2)]
     assert [job["TrainingJobStatus"] for job in jobs] == ["Failed", "Completed"]
     steps = [line["step"] for line in tuning.metrics(tuned)]
-    assert steps[-1] == 30 == tuning.metrics(tuned)[-1]["steps"]
+    assert steps[-1] == STEPS == tuning.metrics(tuned)[-1]["steps"]
     # It went on from a checkpoint: no more than the steps since then were done again.
-    assert steps.count(1) == 1 and len(steps) < 30 + 2 * RECIPE["checkpoint_steps"] + 2
+    assert steps.count(1) == 1 and len(steps) < STEPS + 2 * RECIPE["checkpoint_steps"] + 2
 
 
 def test_the_model_waits_for_approval_with_the_digests_of_what_made_it(tuning, tuned):
@@ -151,7 +152,7 @@ def test_the_model_waits_for_approval_with_the_digests_of_what_made_it(tuning, t
 
 def test_logs_and_comparison_are_at_hand(tuning, tuned):
     assert "rows" in tuning.finetune("logs", tuned).stdout
-    assert re.search(r"format_adherence +│ [01]\.\d{3}", tuning.finetune("compare", tuned).stdout)
+    assert re.search(r"format_adherence +[01]\.\d{3}", tuning.finetune("compare", tuned).stdout)
 
 
 @pytest.mark.faults

@@ -144,7 +144,7 @@ def kill_server(endpoint: str) -> None:
 def load(service: Service) -> Iterator[tuple[list[str], list[str]]]:
     """Four threads that ask one question after the other: the models that answered, in order, and what failed."""
     api, ended, models, failures = service.api, threading.Event(), [], []
-    api.patience = 0  # whoever gets no answer doesn't ask again
+    api.patience = 1  # whoever gets no answer doesn't ask again
 
     def keep_asking() -> None:
         try:

@@ -7,7 +7,7 @@ import pytest
 
 from localcloud.toolchain.build import ensure_stack
 from tests.local.conftest import HOME, ROOT
-from tests.support.goldens import check_change, check_comment
+from tests.support.goldens import check_comment
 
 pytestmark = pytest.mark.local
 
@@ -29,11 +29,6 @@ def empty(cloud) -> dict[str, str]:
 def test_a_stack_against_an_empty_account(cloud, empty, stack):
     comment = check_comment(cloud, stack, stack, env=empty)
     assert comment.startswith(f"<!-- tandem-cost: tandem/{stack} -->\n")
-
-
-@pytest.mark.parametrize("change", ["another-embedder", "another-store"])
-def test_a_change_of_what_answers(service, change):
-    check_change(service.cloud, change)
 
 
 def test_what_a_preview_costs_is_told_to_programs_too(cloud, empty):

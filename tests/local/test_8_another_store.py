@@ -28,7 +28,9 @@ def deploy(cloud, configuration) -> Service:
 def test_a_domain_answers_and_so_does_the_collection_that_takes_its_place(cloud):
     ensure_stack(cloud.environment, STACK)
     try:
-        with_domain = deploy(cloud, changed(next(each for each in CHANGES if each.name == "another-store")))
+        with_domain = deploy(
+            cloud, changed(next(each for each in CHANGES if each.name == "another-store"), HOME / "changed")
+        )
         assert "/_es/" in with_domain.outputs["collectionEndpoint"]
         cloud.pulumi("preview", "--stack", STACK, "--expect-no-changes", "--config-file", str(FILE))
         with_domain.put("boiler.txt", NOTE)

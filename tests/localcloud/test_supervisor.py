@@ -9,9 +9,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from tandem_contract.errors import TandemError
 
 from localcloud import paths
-from localcloud.services import LocalCloudError, opensearch, supervisor
+from localcloud.services import opensearch, supervisor
 
 pytestmark = pytest.mark.local
 
@@ -22,7 +23,7 @@ def test_port_in_use_is_one_sentence_with_the_variable(cloud, tmp_path, monkeypa
     used = supervisor.EMULATOR.port  # by the running emulator, which this record folder knows nothing of
     for part in (supervisor.OPENSEARCH, supervisor.MODELS):
         monkeypatch.setenv(part.variable, str(part.port + 1000))
-    with pytest.raises(LocalCloudError) as error:
+    with pytest.raises(TandemError) as error:
         supervisor.up(print)
     assert str(error.value).startswith(f"Port {used}, which emulator needs, is used by another program")
     assert "TANDEM_LOCAL_EMULATOR_PORT" in str(error.value)
@@ -31,10 +32,10 @@ def test_port_in_use_is_one_sentence_with_the_variable(cloud, tmp_path, monkeypa
 
 def test_no_java_and_a_bad_port_say_what_to_do(cloud, monkeypatch):
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(LocalCloudError, match=r"java is not on PATH.*openjdk"):
+    with pytest.raises(TandemError, match=r"java is not on PATH.*openjdk"):
         opensearch.prepare(paths.OPENSEARCH)
     monkeypatch.setenv(supervisor.MODELS.variable, "ninety")
-    with pytest.raises(LocalCloudError, match="TANDEM_LOCAL_MODELS_PORT='ninety'"):
+    with pytest.raises(TandemError, match="TANDEM_LOCAL_MODELS_PORT='ninety'"):
         _ = supervisor.MODELS.port
 
 

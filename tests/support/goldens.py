@@ -27,4 +27,4 @@ def check_comment(cloud: Cloud, name: str, stack: str, *preview: str, **more) ->
 def check_change(cloud: Cloud, name: str) -> str:
     """Compare the comment on one of the changes of `make cost`, to a stack that is deployed."""
     change = next(each for each in CHANGES if each.name == name)
-    return check_comment(cloud, name, change.stack, "--config-file", str(changed(change)))
+    return check_comment(cloud, name, change.stack, "--config-file", str(changed(change, HOME / "changed")))

@@ -11,7 +11,7 @@ BUCKET = "models-of-the-runner"
 ROLE = "arn:aws:iam::000000000000:role/trainer"
 # The environment with torch: the tests' own Python, which serves with the stub below.
 PYTHON = """#!/bin/sh
-[ "$1" = -m ] && { [ "$2" = tandem.finetuning.training.serve ] && shift 2 && exec %s %s "$@"; }
+[ "$1" = -P ] && shift 2 && exec %s %s "$@"
 exec %s "$@"
 """
 # Answers with the model's file `says`, whether it is ill, and how long it takes.

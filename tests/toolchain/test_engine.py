@@ -65,7 +65,7 @@ def emulator():
         deadline = time.monotonic() + 60
         while True:
             try:
-                urllib.request.urlopen(f"{address}/_ministack/health", timeout=2)
+                urllib.request.urlopen(f"{address}/_ministack/health", timeout=2).close()
                 break
             except OSError:
                 assert process.poll() is None and time.monotonic() < deadline, "the emulator doesn't answer"
@@ -108,8 +108,8 @@ class Project:
         return subprocess.Popen(command, cwd=self.folder, env=self.environment, **options)
 
     def run(self, *arguments, code=0):
-        process = self.start(*arguments)
-        output, _ = process.communicate(timeout=300)
+        with self.start(*arguments) as process:
+            output, _ = process.communicate(timeout=300)
         assert process.returncode == code, output
         return output
 
@@ -146,15 +146,15 @@ def test_errors_say_what_is_wrong_once_and_where(project):
 @pytest.mark.parametrize("signal_", [signal.SIGINT, signal.SIGKILL])
 def test_no_child_outlives_the_engine(project, signal_):
     project.configured("7\n  small:slow: true")
-    process = project.start("preview")
     deadline = time.monotonic() + 60
     started = {"language_python", "pulumi-language-python-exec", "aws_stand_in", "terraform-provider-aws"}
-    while not all(any(name in line for line in _descendants(process.pid).values()) for name in started):
-        assert time.monotonic() < deadline, _descendants(process.pid)
-        time.sleep(0.2)
-    children = _descendants(process.pid)
-    process.send_signal(signal_)
-    process.wait(timeout=30)
+    with project.start("preview") as process:
+        while not all(any(name in line for line in _descendants(process.pid).values()) for name in started):
+            assert time.monotonic() < deadline, _descendants(process.pid)
+            time.sleep(0.2)
+        children = _descendants(process.pid)
+        process.send_signal(signal_)
+        process.wait(timeout=30)
     deadline = time.monotonic() + 10
     while (left := [pid for pid in children if _alive(pid)]) and time.monotonic() < deadline:
         time.sleep(0.2)

@@ -3,9 +3,11 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,7 +32,12 @@ RECIPE = {
     "gate": {"format_adherence": {"gain": 0.1}},
 }
 # The jobs find the sources here and nothing on a hub; one thread is the fastest for so small a model.
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+ENVIRONMENT = {
+    **os.environ,
+    "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'components'}",
+    "HF_HUB_OFFLINE": "1",
+    "OMP_NUM_THREADS": "1",
+}
 
 
 def rows(first: int, last: int) -> list[Row]:
@@ -73,32 +80,39 @@ class Job:
         """`model/tandem.json`."""
         return json.loads((self.root / "model" / "tandem.json").read_text())
 
-    def start(self, step: str = "train") -> subprocess.Popen:
-        """Starts a job as a container would; its output goes to one pipe."""
-        return subprocess.Popen(
+    @contextmanager
+    def started(self, step: str = "train") -> Iterator[subprocess.Popen]:
+        """A job as a container would start it, ended with the block; its output goes to one pipe."""
+        with subprocess.Popen(
             [PYTHON, "-m", "tandem.finetuning.training", step],
             env=ENVIRONMENT | {"TANDEM_ML_ROOT": str(self.root)} | self.environment,
             cwd=self.root,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-        )
+            process_group=0,
+        ) as process:
+            try:
+                yield process
+            finally:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
 
     def run(self, step: str = "train", expect: int = 0) -> str:
         """Runs a job to its end and returns its output."""
-        process = self.start(step)
-        output, _ = process.communicate(timeout=120)
+        with self.started(step) as process:
+            output, _ = process.communicate(timeout=240)
         assert process.returncode == expect, output
         return output
 
     def run_until(self, done: Callable[["Job"], object], signal: int) -> tuple[int, str]:
         """Starts training, sends a signal as soon as `done`, and returns the exit code and the output."""
-        process = self.start()
-        while not done(self):
-            assert process.poll() is None, process.stdout.read()
-            time.sleep(0.01)
-        process.send_signal(signal)
-        output, _ = process.communicate(timeout=60)
+        with self.started() as process:
+            while not done(self):
+                assert process.poll() is None, process.stdout.read()
+                time.sleep(0.01)
+            process.send_signal(signal)
+            output, _ = process.communicate(timeout=60)
         return process.returncode, output
 
     def tuned_from(self, other: "Job") -> None:

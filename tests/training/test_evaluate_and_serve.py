@@ -12,6 +12,8 @@ from .conftest import ENVIRONMENT, PYTHON, ROOT
 
 pytestmark = pytest.mark.local
 
+SERVE = ROOT / "localcloud" / "services" / "sagemaker" / "serve.py"
+
 
 @pytest.fixture(scope="module")
 def evaluated(trained, make_job):
@@ -76,13 +78,13 @@ def test_a_broken_artifact_is_not_evaluated(trained, make_job, breaking):
 @pytest.fixture(scope="module")
 def served(trained):
     """The address of a server of the tuned model."""
-    command = [PYTHON, "-m", "tandem.finetuning.training.serve", trained.root / "model", "--port", "0"]
-    process = subprocess.Popen(command, env=ENVIRONMENT, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    try:
-        yield process.stdout.readline().split()[-1]
-    finally:
-        process.terminate()
-        assert process.wait(timeout=20) == 0
+    command = [PYTHON, SERVE, trained.root / "model", "--port", "0"]
+    with subprocess.Popen(command, env=ENVIRONMENT, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process.stdout.readline().split()[-1]
+        finally:
+            process.terminate()
+            assert process.wait(timeout=20) == 0
 
 
 def post(address: str, body) -> tuple[int, dict]:
@@ -151,7 +153,7 @@ def test_more_requests_than_may_wait_are_told_to_come_back(served):
 
 @pytest.mark.faults
 def test_a_folder_that_is_no_model_is_not_served(tmp_path):
-    command = [PYTHON, "-m", "tandem.finetuning.training.serve", tmp_path]
+    command = [PYTHON, SERVE, tmp_path]
     ended = subprocess.run(command, env=ENVIRONMENT, cwd=ROOT, capture_output=True, text=True, check=False)
     assert ended.returncode == 2
     assert "has no config.json" in ended.stderr

@@ -20,10 +20,11 @@ from botocore.validate import ParamValidator
 
 from localcloud import paths
 from localcloud.differences import NO_MODEL
+from localcloud.services import Refused
 from localcloud.services.answers import ID, Answers
 from localcloud.services.sagemaker.endpoints import Endpoints
 from localcloud.services.sagemaker.jobs import Jobs
-from localcloud.services.sagemaker.records import BUSY, KINDS, Json, Records, Refused, announce, arn, client, now
+from localcloud.services.sagemaker.records import BUSY, KINDS, Json, Records, announce, arn, client, now
 from localcloud.services.supervisor import EMULATOR, SAGEMAKER
 
 MODEL: Any = botocore.session.get_session().get_service_model("sagemaker")

@@ -8,19 +8,21 @@ import time
 import urllib.error
 import urllib.request
 from itertools import product
+from pathlib import Path
 from subprocess import Popen
 
+import tandem_contract
 from botocore.exceptions import BotoCoreError, ClientError
 
+import tandem
 from localcloud import paths
 from localcloud.differences import NO_MODEL
-from localcloud.services import supervisor
+from localcloud.services import Refused, supervisor
 from localcloud.services.sagemaker.records import (
     ACCOUNT,
     BUSY,
     Json,
     Records,
-    Refused,
     arn,
     download,
     now,
@@ -28,6 +30,9 @@ from localcloud.services.sagemaker.records import (
 )
 
 FOLDER = paths.SAGEMAKER / "endpoints"
+# Runs in the environment with torch, which has neither distribution: what generates is the product's.
+SERVE = Path(__file__).with_name("serve.py")
+PRODUCT = os.pathsep.join(str(Path(str(package.__file__)).parents[1]) for package in (tandem, tandem_contract))
 START_SECONDS = 480
 ANSWER_SECONDS = 60
 RESTARTS = 3
@@ -59,10 +64,11 @@ class Server:
             raise NotServing(str(error)) from error
         environment = {key: value for key, value in os.environ.items() if key.startswith("AWS_")} | {
             "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": PRODUCT,
             "PYTHONUNBUFFERED": "1",
             **self.environment,
         }
-        serve = [python, "-m", "tandem.finetuning.training.serve", self.folder, "--port", str(self.port)]
+        serve = [python, "-P", SERVE, self.folder, "--port", str(self.port)]
         self.process = supervisor.spawn(self.record, self.log, serve, environment)
         deadline = time.monotonic() + START_SECONDS
         while not self._answers():

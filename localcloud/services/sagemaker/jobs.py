@@ -18,12 +18,11 @@ from subprocess import Popen, TimeoutExpired
 from botocore.exceptions import BotoCoreError, ClientError
 
 from localcloud import paths
-from localcloud.services import supervisor
+from localcloud.services import Refused, supervisor
 from localcloud.services.sagemaker.records import (
     Json,
     Mirror,
     Records,
-    Refused,
     announce,
     arn,
     bucket_and_key,

@@ -18,6 +18,7 @@ from botocore import xform_name
 from botocore.config import Config
 
 from localcloud import paths
+from localcloud.services import Refused
 from localcloud.services.supervisor import EMULATOR, REGION
 
 Json = dict[str, Any]
@@ -26,14 +27,6 @@ ACCOUNT = "000000000000"  # the emulator's, where the credentials name no other
 # One thread: events go out in their order, and nobody waits for them.
 _announcer = ThreadPoolExecutor(1)
 BUSY = ("InProgress", "Stopping", "Creating", "Updating")
-
-
-class Refused(Exception):
-    """AWS would answer with this error: its code, its message, the HTTP status, further fields."""
-
-    def __init__(self, code: str, message: str, status: int = 400, **more: Any) -> None:
-        super().__init__(message)
-        self.code, self.status, self.more = code, status, more
 
 
 # Kind of record -> what SageMaker says where it has none of an ARN.

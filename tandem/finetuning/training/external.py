@@ -24,15 +24,19 @@ def train(layout: Layout, recipe: Mapping[str, Any], identity: Mapping[str, Any]
     base = layout.base(recipe["base_model"])
     environment = {**os.environ, "TANDEM_ML_ROOT": str(layout.root), "TANDEM_BASE": base}
     say(f"Training by {trainer}")
-    with subprocess.Popen([trainer], env=environment) as process:
-        asked = False
+    asked, running = False, []
 
-        def forward(_signal: int, _frame: FrameType | None) -> None:
-            nonlocal asked
-            asked = True
+    def forward(_signal: int, _frame: FrameType | None) -> None:
+        nonlocal asked
+        asked = True
+        for process in running:
             process.terminate()
 
-        signal.signal(signal.SIGTERM, forward)
+    signal.signal(signal.SIGTERM, forward)  # before it starts, so that it is told to end whenever the signal comes
+    with subprocess.Popen([trainer], env=environment) as process:
+        running.append(process)
+        if asked:
+            process.terminate()
         code = process.wait()
     if asked and code:
         raise Interrupted(f"{trainer} was told to end, and did with exit code {code}")

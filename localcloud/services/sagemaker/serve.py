@@ -1,4 +1,4 @@
-"""`python -m tandem.finetuning.training.serve FOLDER`: a tuned model behind the endpoint's protocol, for local use.
+"""A tuned model behind the endpoint's protocol: `python serve.py FOLDER`, in the environment with torch.
 
 `GET /ping`, and `POST /invocations` with an OpenAI chat body, on the loopback interface only. One answer is generated
 at a time; a few requests may wait, and more are told to come back.
@@ -18,8 +18,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from .generate import Generator, TooLong, open_generator
-from .layout import Refused, say
+from tandem.finetuning.training.generate import Generator, TooLong, open_generator
+from tandem.finetuning.training.layout import Refused, say
 
 WAITING = 8
 MAX_TOKENS = 256  # when a request doesn't say
@@ -30,7 +30,7 @@ TAKEN = {"messages", "model", "max_tokens", "max_completion_tokens", "temperatur
 HARMLESS = {"stream": False, "n": 1, "top_p": 1, "stop": None}
 
 
-class BadRequest(ValueError):
+class BadRequest(Exception):
     """A request that can't be answered; the text says why."""
 
 
@@ -119,7 +119,7 @@ class Handler(BaseHTTPRequestHandler):
             return self._refuse(HTTPStatus.TOO_MANY_REQUESTS, message, {"Retry-After": "1"})
         try:
             self._answer(HTTPStatus.OK, self.server.complete(json.loads(body)))
-        except (TooLong, ValueError) as error:
+        except (TooLong, BadRequest, json.JSONDecodeError, UnicodeDecodeError) as error:
             self._refuse(HTTPStatus.BAD_REQUEST, str(error))
         except Exception as error:
             self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR, f"{type(error).__name__}: {error}")
@@ -147,7 +147,7 @@ class Handler(BaseHTTPRequestHandler):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until SIGTERM. Exits 2 with a sentence when the model doesn't load."""
-    parser = argparse.ArgumentParser(prog="tandem.finetuning.training.serve", description=__doc__)
+    parser = argparse.ArgumentParser(prog="serve.py", description=__doc__)
     parser.add_argument("folder", type=Path, help="what training wrote to model/")
     parser.add_argument("--port", type=int, default=8080)
     options = parser.parse_args(arguments)
