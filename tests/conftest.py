@@ -5,9 +5,6 @@ from collections import Counter
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-# On `rag-dev`, which the last of them destroys.
-SERVICE = ("tests/local/test_1_service.py", "tests/local/test_2_faults.py", "tests/local/test_9_destroy.py")
-
 
 class SideBySide(LoadScopeScheduling):
     """`--dist loadgroup`: what shares a stack or a local cloud stays on one worker, which takes its tests in order."""
@@ -16,7 +13,8 @@ class SideBySide(LoadScopeScheduling):
         file = nodeid.split("::")[0]
         if file.startswith("tests/localcloud/"):
             return "localcloud"
-        return "rag-dev" if file in SERVICE else file
+        # What happens to a stack before it is destroyed, without leaving anything.
+        return "tests/local/test_2_faults.py" if file == "tests/local/test_9_destroy.py" else file
 
 
 def pytest_xdist_make_scheduler(config, log):
