@@ -5,7 +5,7 @@ BIN := .venv/bin
 STACK ?= rag-dev
 TRAINING := .tandem/training
 
-.PHONY: rag finetune hybrid training tools cost test unit local check docs schema bench lock down clean verify-aws
+.PHONY: rag finetune hybrid training tools cost test unit local soak check docs schema bench lock down clean verify-aws
 
 # The environment: exactly the lock, verified by hash.
 .venv/.ready: requirements.lock pyproject.toml localcloud/pyproject.toml
@@ -49,11 +49,15 @@ test: .venv/.ready
 	@$(BIN)/python -m tests.run
 
 unit: .venv/.ready
-	@$(BIN)/python -m pytest -q -m "not local" -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -q -m "not local and not soak" -n 2 --dist loadfile
 
 # On local clouds side by side, one for each of the workers: most of the time is waiting.
 local: tools
-	@$(BIN)/python -m pytest -v -m local -n 5 --dist loadgroup --no-loadscope-reorder
+	@$(BIN)/python -m pytest -v -m "local and not soak" -n 5 --dist loadgroup --no-loadscope-reorder
+
+# Longer cases of tests that the local tier has.
+soak: tools
+	@$(BIN)/python -m pytest -v -m soak
 
 # What the local tier needs and a cold machine has to build.
 tools: $(TRAINING)/.ready

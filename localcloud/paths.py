@@ -1,4 +1,4 @@
-"""The folders of the local cloud, all inside the checkout and ignored by git.
+"""The folders of the local cloud, all inside the checkout, where git ignores them, or without one the current folder.
 
 Tools are made once for a checkout. What a local cloud holds is below HOME: TANDEM_LOCAL_HOME names another folder for a
 second cloud beside the first, as the tests start one.
@@ -10,7 +10,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+CHECKOUT = Path(__file__).resolve().parent.parent
+ROOT = CHECKOUT if (CHECKOUT / "localcloud" / "pyproject.toml").exists() else Path.cwd()
 TOOLS = ROOT / ".tandem"
 HOME = Path(os.environ.get("TANDEM_LOCAL_HOME", TOOLS)).resolve()
 

@@ -18,6 +18,7 @@ PHASES = ("check", "unit", "tools", "local")
 def main(make: str, folder: Path) -> int:
     """Run the phases in the folder until one fails; returns its exit code."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background jobs lack
     log = folder / ".tandem" / "tools.log"
     log.parent.mkdir(exist_ok=True)
     with log.open("wb") as output:

@@ -210,12 +210,13 @@ def test_embedding_service_failing_for_a_while(service, status):
     assert key not in dead_letters(service)
 
 
-def test_opensearch_away_for_a_minute(service):
+@pytest.mark.parametrize("seconds", [15, pytest.param(60, marks=pytest.mark.soak)])
+def test_opensearch_away_for_a_while(service, seconds):
     os.killpg(service.cloud.process("opensearch"), signal.SIGKILL)
-    keys = [f"away/{number}.txt" for number in range(5)]
+    keys = [f"away/{seconds}-{number}.txt" for number in range(5)]
     for key in keys:
         service.put(key, f"While search was away, parcel {key} was left with the neighbour.")
-    time.sleep(60)
+    time.sleep(seconds)
     assert not [key for key in keys if service.status(key) == "indexed"]
     service.cloud.tandem("local", "up")
     until(lambda: all(service.status(key) == "indexed" for key in keys), 300, "all documents catch up")

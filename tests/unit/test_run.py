@@ -20,15 +20,20 @@ CODE = "import pathlib, sys; from tests import run; sys.exit(run.main(sys.argv[1
 @pytest.fixture
 def run(tmp_path):
     """Starts the command with a make of which one target fails, and whose tools take a while."""
+    started = []
 
     def start(failing="none", seconds=0.2):
         make = tmp_path / "make"
         make.write_text(MAKE.format(failing=failing, seconds=seconds))
         make.chmod(0o755)
         command = [sys.executable, "-c", CODE, str(make), str(tmp_path)]
-        return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        started.append(subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True))
+        return started[-1]
 
-    return start
+    yield start
+    for process in started:
+        with process:
+            process.kill()
 
 
 def lives(file) -> bool:
