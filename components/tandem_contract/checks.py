@@ -118,6 +118,9 @@ def shown(value: Any) -> str:
     try:
         text = repr(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     except (TypeError, ValueError, RecursionError):
-        text = " ".join(repr(value).split())
+        try:
+            text = " ".join(repr(value).split())
+        except (ValueError, RecursionError):  # ValueError: a whole number of more than 4,300 digits
+            text = f"a value of type {type(value).__name__}"
     text = text.encode("utf-8", "backslashreplace").decode()
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[: SHOWN_CHARACTERS - 3]}..."
