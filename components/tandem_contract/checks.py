@@ -41,6 +41,8 @@ class Checks:
     def add(self, key: object, problem: str, remedy: str) -> None:
         """A mistake in one's own words."""
         where = f"{self._before}{key}" if key != "" else self._before.rstrip(": .")
+        # A key of JSON may hold anything, also what no output takes: half a surrogate pair.
+        where = "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in where)
         self.mistakes.append(Mistake(where, problem, remedy))
 
     def refuse(self, key: object, value: Any, allowed: str, remedy: str) -> None:

@@ -104,3 +104,9 @@ def test_a_value_that_python_does_not_write_is_refused_too(value):
 @pytest.mark.faults
 def test_json_of_any_depth_is_left_to_the_check():
     assert FIELDS["tags"].parsed("[" * 100_000) == "[" * 100_000
+
+
+@pytest.mark.faults
+def test_a_key_of_any_signs_is_named_on_one_line_that_can_be_printed():
+    _, mistakes = read(**{"\ud800\n\x1b[31m": 1, "inner": {"\udc00": 1}, "größe": 1})
+    assert {r"\ud800\n\x1b[31m", r"inner.\udc00", "größe"} == mistakes.keys()
