@@ -25,6 +25,7 @@ def check_model_url(checks: "Checks", key: str, text: str, secret: str, *, plain
     try:
         url = urlsplit(text)
         hidden, whole = url.username or url.password or url.query, url.hostname and url.fragment
+        _ = url.port  # raises for what is none
     except ValueError:  # which, like the text, may hold a password
         checks.add(key, "is no URL", "Give https://host/v1#MODEL.")
         return

@@ -147,6 +147,8 @@ def test_the_key_of_an_embedder_is_shown_nowhere(caplog, capsys):
         ("https://me:pass@host/v1#m", 8, "would be stored. Put the key into a secret: embedder_secret_arn."),
         ("http://host/v1#m", 8, "embedder: would send texts and the key unencrypted. Use https://."),
         ("https://[host/v1#m", 8, "is no URL"),
+        ("https://host:80a/v1#m", 8, "is no URL"),
+        ("https://host:99999/v1#m", 8, "is no URL"),
         ("https://me:pass@[host/v1#m", 8, "embedder: is no URL. Give https://host/v1#MODEL."),
         ("https://me:pass@h\u2100st/v1#m", 8, "embedder: is no URL. Give https://host/v1#MODEL."),
         ("https://host/v1#m", 0, "dimensions: 0 is not allowed (a whole number from 1 to 4096)"),
