@@ -41,6 +41,8 @@ class Checks:
     def add(self, key: object, problem: str, remedy: str) -> None:
         """A mistake in one's own words."""
         where = f"{self._before}{key}" if key != "" else self._before.rstrip(": .")
+        # A key of JSON may hold anything, also what no output takes: half a surrogate pair.
+        where = "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in where)
         self.mistakes.append(Mistake(where, problem, remedy))
 
     def refuse(self, key: object, value: Any, allowed: str, remedy: str) -> None:
@@ -118,6 +120,9 @@ def shown(value: Any) -> str:
     try:
         text = repr(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     except (TypeError, ValueError, RecursionError):
-        text = " ".join(repr(value).split())
+        try:
+            text = " ".join(repr(value).split())
+        except (ValueError, RecursionError):  # ValueError: a whole number of more than 4,300 digits
+            text = f"a value of type {type(value).__name__}"
     text = text.encode("utf-8", "backslashreplace").decode()
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[: SHOWN_CHARACTERS - 3]}..."

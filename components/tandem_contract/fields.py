@@ -80,7 +80,7 @@ class Field:
             if isinstance(self.default, dict):
                 content = json.loads(text)
                 return {snake(key): value for key, value in content.items()} if isinstance(content, dict) else content
-        except ValueError:
+        except (ValueError, RecursionError):
             pass
         return text
 

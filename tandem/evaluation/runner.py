@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, ClientError
 from tandem_contract.errors import TandemError
 
 from .questions import Question
@@ -107,7 +107,7 @@ def _reply(question: Question, ask: Ask, at_once: int, kept: Kept | None) -> tup
     start = time.monotonic()
     try:
         reply = ask(question.question)
-    except (TandemError, BotoCoreError) as error:
+    except (TandemError, BotoCoreError, ClientError) as error:  # the SDK's: credentials that couldn't be renewed
         reply = Reply(error=str(error))
     reply = replace(reply, question=question.id, seconds=round(time.monotonic() - start, 3), at_once=at_once)
     if kept and reply.error is None:

@@ -84,11 +84,8 @@ def check(raw: Any) -> dict[str, Any]:
         remedy = f"Use {methods[0]}, or a back end that has it: {others}."
         checks.refuse("method", method, f"with backend {backend}: {', '.join(methods)}", remedy)
     recipe = {"base_model": _base_model(checks, raw.get("base_model"), backend), "backend": backend, "method": method}
-    rate = raw.get("learning_rate")
-    if isinstance(rate, str) and SCIENTIFIC.fullmatch(rate):
-        rate = float(rate)  # YAML reads 2e-4, without a point, as text
-    recipe |= {key: field.read(checks, key, raw.get(key)) for key, field in NUMBERS.items()}
-    recipe["learning_rate"] = LEARNING_RATES[method].read(checks, "learning_rate", rate)
+    numbers = NUMBERS | {"learning_rate": LEARNING_RATES[method]}
+    recipe |= {key: _number(checks, key, field, raw.get(key)) for key, field in numbers.items()}
     recipe["lora"] = _lora(checks, raw.get("lora"), method)
     recipe["evaluation"], given = _numbers(checks, "evaluation", raw.get("evaluation"), EVALUATION, "format")
     recipe["evaluation"]["format"] = _format(checks.under("evaluation"), given.get("format"))
@@ -125,6 +122,14 @@ def _base_model(checks: Checks, value: Any, backend: str) -> Any:
     return model
 
 
+def _number(checks: Checks, key: str, field: Field, value: Any) -> Any:
+    """A number, of the same type however it is written, so that 0 and 0.0 are the same recipe."""
+    if isinstance(value, str) and SCIENTIFIC.fullmatch(value):
+        value = float(value)  # YAML reads 2e-4, without a point, as text
+    number = field.read(checks, key, value)
+    return float(number) if isinstance(number, int) and isinstance(field.low, float) else number
+
+
 def _numbers(
     checks: Checks, key: str, raw: Any, fields: Mapping[str, Field], *others: str
 ) -> tuple[dict[str, Any], Raw]:
@@ -133,7 +138,7 @@ def _numbers(
     given = {} if raw is None else checks.mapping(key, raw, f"Known here: {', '.join(known)}.")
     inner = checks.under(key)
     _known(inner, given, known)
-    return {name: field.read(inner, name, given.get(name)) for name, field in fields.items()}, given
+    return {name: _number(inner, name, field, given.get(name)) for name, field in fields.items()}, given
 
 
 def _lora(checks: Checks, raw: Any, method: str) -> dict[str, Any] | None:

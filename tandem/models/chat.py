@@ -1,6 +1,6 @@
 """Chat models: the protocol, and how OpenAI's answers are read, which endpoints give too."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from tandem.runtime.retry import Deadline
@@ -42,15 +42,18 @@ class ChatModel(Protocol):
         ...
 
 
-def completion(answer: Any, subject: str, model: str) -> Completion:
-    """The answer in a response of Chat Completions; raises `Refused`, which `subject` begins, if there is none."""
+def completion(answer: Any, subject: str, model: str, shown: Callable[[str], str] = str) -> Completion:
+    """The answer in a response of Chat Completions; raises `Refused`, which `subject` begins, if there is none.
+
+    `shown` leaves out of what is no answer what nobody may see.
+    """
     try:
         choice = answer["choices"][0]
         text = (choice["message"].get("content") or "").encode(errors="replace").decode()  # half a surrogate pair
         tokens = usage(answer, "prompt_tokens", "completion_tokens")
         return Completion(text, model, tokens, str(choice.get("finish_reason") or ""))
     except (LookupError, TypeError, AttributeError):
-        raise Refused(f"{subject} answered no chat completion: {str(answer)[:200]}") from None
+        raise Refused(f"{subject} answered no chat completion: {shown(str(answer))[:200]}") from None
 
 
 def usage(answer: Mapping[str, Any], read: str, written: str) -> Usage | None:

@@ -39,14 +39,14 @@ class OpenAiApi:
         except NETWORK_ERRORS as error:
             problem = explained(error)
         # Outside of the handler: what a network error leads back to holds the request, and so the key.
-        raise Transient(self._shown(f"{self.title}: {problem}"))
+        raise Transient(self.shown(f"{self.title}: {problem}"))
 
     def _read(self, request: str, response: Response) -> Any:
         status, content = response.status, _json(response)
         if status < 300 and content is not None:
             return content
-        reason, code = _problem(content, response.body)
-        text = self._shown(f"{self.title} answered {request} with {status} {reason}")
+        reason, code = _problem(content, self.shown(response.body.decode(errors="replace")))
+        text = self.shown(f"{self.title} answered {request} with {status} {reason}")
         if (status in RETRIED and code != NO_CREDIT) or status >= 500:
             raise Transient(text, response.retry_after)
         if status == 401 and self._key and self._key.secret_id:
@@ -54,7 +54,7 @@ class OpenAiApi:
             text = f"{self.title} refused the key: {remedy}."
         raise Refused(text, status, code)
 
-    def _shown(self, text: str) -> str:
+    def shown(self, text: str) -> str:
         """What may be shown: a service may repeat the key in what it says."""
         return text.replace(self._key.value, "***") if self._key else text
 
@@ -69,7 +69,7 @@ class OpenAiChat:
         """As `ChatModel.chat`."""
         body = openai_request(messages, self._model, max_tokens, extensions=self._extensions) | {"model": self._model}
         answer = self._api.call("POST", "/chat/completions", body, timeout=max(deadline.remaining(), 0.1))
-        return completion(answer, self._api.title, self._model)
+        return completion(answer, self._api.title, self._model, self._api.shown)
 
 
 class OpenAiEmbedder(BatchEmbedder):
@@ -93,7 +93,7 @@ class OpenAiEmbedder(BatchEmbedder):
             rows = sorted(answer["data"], key=lambda row: row["index"])
             vectors = [normalised(row["embedding"]) for row in rows]
         except (LookupError, TypeError, AttributeError):
-            raise Refused(f"{self._api.title} answered no embeddings: {str(answer)[:200]}") from None
+            raise Refused(f"{self._api.title} answered no embeddings: {self._api.shown(str(answer))[:200]}") from None
         if len(vectors) != len(texts):
             raise Refused(f"{self._api.title} answered {len(vectors)} embeddings to {len(texts)} texts.")
         if wrong := next((len(vector) for vector in vectors if len(vector) != self._dimensions), 0):
@@ -109,9 +109,9 @@ def _json(response: Response) -> Any:
         return None
 
 
-def _problem(content: Any, body: bytes) -> tuple[str, str]:
+def _problem(content: Any, body: str) -> tuple[str, str]:
     """Message and code of an error in OpenAI's form; else the answer's beginning."""
     error = content.get("error") if isinstance(content, Mapping) else None
     if isinstance(error, Mapping):
         return str(error.get("message")), str(error.get("code") or "")
-    return body[:200].decode(errors="replace"), ""
+    return body[:200], ""

@@ -35,6 +35,7 @@ CONNECT_SECONDS = 3.0
 CONNECTIONS = 16
 MOST_BYTES = 16_000_000
 """Of an answer: one that never ends is none."""
+HEADER = re.compile(r"[ -~]*")  # what one can carry
 LONGEST_RETRY_AFTER = 60.0
 # A bare pool leaves Nagle's algorithm on, which costs a POST on a kept connection 40 ms (measured).
 SOCKET_OPTIONS = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
@@ -75,6 +76,10 @@ class Http:
     def __init__(self, base: str, headers: Mapping[str, str] | None = None):
         self.base = base.rstrip("/")
         self._headers = dict(headers or {})
+        for name, value in self._headers.items():
+            if not HEADER.fullmatch(value):  # http.client would show it in its error, and it may be a key
+                problem = f"The {name} for {self.base} has a character that no header can carry, such as a line's end"
+                raise TandemError(f"{problem}: give the key or token without it.")
         url = urlsplit(self.base)
         kept: dict[str, Any] = {"maxsize": CONNECTIONS, "socket_options": SOCKET_OPTIONS}
         if url.scheme == "https":

@@ -41,7 +41,7 @@ def _rules(checks: Checks, args: dict[str, Any], given: Mapping[str, Any]) -> No
     for kind, store in STORES.items():
         for name, field in store.fields.items() if args["store"] not in (None, kind) else ():
             # Every stack's configuration has the default of every key.
-            if given.get(name, field.default) != field.default:
+            if given.get(name) not in (None, field.default):
                 allowed = f"its default, {field.default}, unless store is {kind}"
                 checks.refuse(name, given[name], allowed, f"Remove it, or set store to {kind}.")
     if args["auth"] == Auth.JWT and args["user_pool_arn"] == "":

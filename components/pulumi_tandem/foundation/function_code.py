@@ -42,6 +42,7 @@ GROUPS = (
     Group("retrieval", "tandem.rag.functions.", ("runtime", "models", "rag"), without=READING),
     Group("tuning", "tandem.finetuning.functions.", ("runtime", "finetuning"), without=TRAINING),
 )
+SHIPPED = "_packages"  # as hatch_build.py calls it
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip can hold
 
 
@@ -93,7 +94,9 @@ def runtime_files(*rooms: str, without: tuple[str, ...] = ()) -> dict[str, Path]
     files = {f"tandem_contract/{path.relative_to(contract).as_posix()}": path for path in contract.rglob("*.py")}
     files["tandem/__init__.py"] = runtime / "__init__.py"
     for path in (path for room in rooms for path in (runtime / room).rglob("*.py")):
-        if not (name := path.relative_to(runtime).as_posix()).startswith(without):
+        name = path.relative_to(runtime).as_posix()
+        # A wheel has a group's packages inside a room.
+        if not name.startswith(without) and f"/{SHIPPED}/" not in name:
             files[f"tandem/{name}"] = path
     return files
 
@@ -119,7 +122,7 @@ def archive(name: str, suffix: str, content: Mapping[str, bytes]) -> Path:
 
 def _packages(lock: Path) -> Path:
     """The functions' packages: shipped in the wheel, or installed once per lock into the cache."""
-    shipped = lock.parent / "_packages"
+    shipped = lock.parent / SHIPPED
     if shipped.is_dir():
         return shipped
     folder = cache_folder() / f"packages-{hashlib.sha256(lock.read_bytes()).hexdigest()[:16]}"

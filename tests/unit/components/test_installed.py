@@ -83,6 +83,7 @@ def test_functions_are_made_from_our_runtime_also_beside_a_foreign_one(place, fo
     assert told["file"].startswith(str(where))
     for names in told["names"].values():
         assert {"tandem/rag/functions/query.py", "tandem_contract/names.py"} <= set(names)
+        assert not [name for name in names if "_packages" in name]
     assert "pypdf/__init__.py" in told["names"]["ingest"]
     assert str(where.parent) not in told["path"]
 

@@ -5,8 +5,10 @@ import json
 import parliament
 import pytest
 from pulumi_tandem.configuration import environment
+from pulumi_tandem.environments.rag_fields import RAG
 from pulumi_tandem.foundation.arguments import InvalidArguments
 from pulumi_tandem.rag.stores import STORES
+from tandem_contract.checks import Checks
 
 from scripts.recorder import record_stack
 
@@ -319,3 +321,10 @@ def test_a_store_takes_its_own_arguments_only(given, mistakes):
 def test_a_mistake_registers_nothing():
     with pytest.raises(InvalidArguments):
         record_stack({**CONFIG, "tandem:dimensions": "7"})
+
+
+def test_none_is_the_default_of_another_stores_key_too():
+    checks = Checks()
+    values = RAG.read(checks, {"store": "serverless", "store_instance": None, "store_instances": None})
+    assert checks.mistakes == []
+    assert values["store_instance"] == RAG.fields["store_instance"].default

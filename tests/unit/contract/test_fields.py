@@ -90,3 +90,23 @@ def test_a_function_reads_from_its_environment_what_was_written_there(monkeypatc
 
 def test_keys_of_a_configuration_are_in_camel_case():
     assert camel("chunk_tokens") == "chunkTokens" and snake("chunkTokens") == "chunk_tokens"
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("value", [10**5000, [10**5000]], ids=["number", "list"])
+def test_a_value_that_python_does_not_write_is_refused_too(value):
+    _, mistakes = read(count=value, inner={"sum": value})
+    kind = type(value).__name__
+    assert f"count: a value of type {kind} is not allowed (a whole number of things" in mistakes["count"]
+    assert f"a value of type {kind} is not allowed" in mistakes["inner.sum"]
+
+
+@pytest.mark.faults
+def test_json_of_any_depth_is_left_to_the_check():
+    assert FIELDS["tags"].parsed("[" * 100_000) == "[" * 100_000
+
+
+@pytest.mark.faults
+def test_a_key_of_any_signs_is_named_on_one_line_that_can_be_printed():
+    _, mistakes = read(**{"\ud800\n\x1b[31m": 1, "inner": {"\udc00": 1}, "größe": 1})
+    assert {r"\ud800\n\x1b[31m", r"inner.\udc00", "größe"} == mistakes.keys()

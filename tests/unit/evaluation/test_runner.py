@@ -4,6 +4,7 @@ import threading
 import time
 
 import pytest
+from botocore.exceptions import ClientError, NoCredentialsError
 from tandem_contract.errors import TandemError
 
 from tandem.evaluation.questions import Question
@@ -140,3 +141,17 @@ def test_a_bug_in_asking_is_no_reply(tmp_path):
     with pytest.raises(ValueError, match="x not in list"):
         run(QUESTIONS, ask, concurrency=2, kept=Kept(tmp_path, IDENTITY))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    "error", [NoCredentialsError(), ClientError({"Error": {"Code": "Throttling", "Message": "slower"}}, "AssumeRole")]
+)
+def test_an_error_of_the_sdk_is_a_reply_of_its_question_alone(error):
+    def ask(text):
+        if text == "b?":
+            raise error
+        return Reply(text=text)
+
+    replies = run([Question(name, f"{name}?", None) for name in "abc"], ask, concurrency=1)
+    assert [reply.error for reply in replies] == [None, str(error), None]

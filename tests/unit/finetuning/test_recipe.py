@@ -187,6 +187,18 @@ def test_a_learning_rate_as_people_write_it(tmp_path):
     assert check(yaml_file.read(path, "a recipe"))["learning_rate"] == 0.0002
 
 
+def test_every_number_may_be_written_so_and_is_the_same_recipe_however_it_is(tmp_path):
+    def read(text):
+        path = tmp_path / "recipe.yaml"
+        path.write_text(f"base_model: gpt2\n{text}")
+        return check(yaml_file.read(path, "a recipe"))
+
+    numbers = "epochs: {}\nweight_decay: {}\nlora: {{dropout: {}}}\ngate: {{token_f1: {{at_least: {}, gain: {}}}}}\n"
+    scientific = read(numbers.format("1e1", "1e-2", "5e-2", "1e0", "1e-2"))
+    assert digest(scientific) == digest(read(numbers.format("10", "0.01", "0.05", "1", "0.01")))
+    assert digest(read(numbers.format(1, 0, 0, 1, 1))) == digest(read(numbers.format(1.0, 0.0, 0.0, 1.0, 1.0)))
+
+
 @pytest.mark.parametrize(
     ("content", "said"), [(b"a: [", "is neither YAML nor JSON"), (b"\xff", "can't be read"), (None, "can't be read")]
 )

@@ -14,13 +14,14 @@ from tandem.models.bedrock import BedrockChat
 from tandem.models.chat import Completion, Usage
 from tandem.models.endpoint import EndpointChat
 from tandem.models.errors import NobodyThere, Refused
-from tandem.models.openai import OpenAiApi, OpenAiChat
+from tandem.models.openai import OpenAiApi, OpenAiChat, OpenAiEmbedder
 from tandem.runtime.retry import Deadline, retry
 from tandem.runtime.secret import Key
 from tests.support.loopback import JsonHandler, serving
 from tests.support.query_api import serve
 
 MESSAGES = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "What does it cost?"}]
+LONG_KEY = "sk-proj-" + "A1b2C3d4" * 18
 COMPLETION = {
     "choices": [{"message": {"role": "assistant", "content": "34 francs"}}],
     "usage": {"prompt_tokens": 21, "completion_tokens": 3},
@@ -230,3 +231,16 @@ def test_bedrock_target_asks_and_answers():
         stub.add_response("converse", said, expected)
         answered = ask(BedrockChat(client, "amazon.nova-lite-v1:0"), 7)
     assert answered == Completion("34 francs", "amazon.nova-lite-v1:0", Usage(21, 3), "end_turn")
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    "reply", [(200, {}, {"error": f"odd key {LONG_KEY}"}), (400, {}, f"{'-' * 150}{LONG_KEY}"), (200, {}, LONG_KEY)]
+)
+def test_no_part_of_the_key_is_shown_where_an_answer_is_cut_or_is_none(api, reply):
+    api.replies = [reply]
+    key = Key("", LONG_KEY)
+    for model in (OpenAiChat(OpenAiApi(base(api), key), "m"), OpenAiEmbedder(OpenAiApi(base(api), key), "m", 8)):
+        with pytest.raises(Refused) as caught:
+            ask(model) if isinstance(model, OpenAiChat) else model.query("x", Deadline(5))
+        assert "***" in str(caught.value) and LONG_KEY[:9] not in str(caught.value)

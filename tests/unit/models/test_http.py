@@ -1,8 +1,10 @@
 """What `Http` adds to urllib3: a limit for an answer's time and size is tested with chat models, the rest here."""
 
 import time
+import traceback
 
 import pytest
+from tandem_contract.errors import TandemError
 
 from tandem.runtime import http
 from tandem.runtime.http import Http, Response
@@ -57,3 +59,11 @@ def test_a_connection_is_kept_when_an_answer_was_read_whole():
         for _ in range(3):
             assert len(server.request("POST", "/", b"{}", timeout=5).json()) == 200_000
         assert len(connections) == 1
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("key", ["sk-hidden\r", "sk-hidden\nX: 1", "sk-hiddén", "sk-hidden\x00"])
+def test_a_key_that_no_header_can_carry_is_refused_without_being_shown(key):
+    with pytest.raises(TandemError, match="Authorization for https://host has a character that no header") as caught:
+        Http("https://host", {"Authorization": f"Bearer {key}"})
+    assert "hidd" not in "".join(traceback.format_exception(caught.value))
