@@ -14,6 +14,7 @@ from .errors import Refused
 from .quirks import openai_request, quirk
 
 RETRIED = {408, 409, 425, 429}
+UNKNOWN_FIELD = {400, 422}
 NO_CREDIT = "insufficient_quota"  # a 429 that waiting doesn't mend
 TEXTS_PER_CALL = 32  # the default limit of Hugging Face's text-embeddings-inference, the lowest that is known
 
@@ -60,7 +61,10 @@ class OpenAiApi:
 
 
 class OpenAiChat:
-    """A model behind the API. `extensions` says whether it may be sent fields that vLLM added (`quirks`)."""
+    """A model behind the API. `extensions` says whether it may be sent fields that vLLM added (`quirks`).
+
+    A server that refuses those fields is asked again without them, and from then on.
+    """
 
     def __init__(self, api: OpenAiApi, model: str, *, extensions: bool = True):
         self._api, self._model, self._extensions = api, model, extensions
@@ -68,7 +72,13 @@ class OpenAiChat:
     def chat(self, messages: Messages, max_tokens: int, deadline: Deadline) -> Completion:
         """As `ChatModel.chat`."""
         body = openai_request(messages, self._model, max_tokens, extensions=self._extensions) | {"model": self._model}
-        answer = self._api.call("POST", "/chat/completions", body, timeout=max(deadline.remaining(), 0.1))
+        try:
+            answer = self._api.call("POST", "/chat/completions", body, timeout=max(deadline.remaining(), 0.1))
+        except Refused as error:
+            if not (self._extensions and quirk(self._model).extensions and error.status in UNKNOWN_FIELD):
+                raise
+            self._extensions = False
+            return self.chat(messages, max_tokens, deadline)
         return completion(answer, self._api.title, self._model, self._api.shown)
 
 

@@ -39,7 +39,7 @@ def parse(body: str, default_top_k: int) -> Question:
     """Read a request's body; raises `Invalid` with all mistakes at once."""
     try:
         request = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Invalid([Mistake("", f"the body is not JSON ({error})", EXAMPLE)]) from error
     if not isinstance(request, dict):
         raise Invalid([Mistake("", f"the body is a JSON {type(request).__name__}, not an object", EXAMPLE)])

@@ -3,8 +3,10 @@
 import pytest
 
 from tandem.models.bedrock import BedrockChat
+from tandem.models.openai import OpenAiApi, OpenAiChat
 from tandem.models.quirks import openai_request
 from tandem.runtime.retry import Deadline
+from tests.support.chat_api import completion, serve
 
 MESSAGES = [
     {"role": "system", "content": "Be brief."},
@@ -36,6 +38,14 @@ def test_requests_of_an_openai_compatible_api(model, request_):
 
 def test_a_service_that_knows_openais_fields_alone_gets_no_others():
     assert openai_request(MESSAGES, "Qwen/Qwen3-8B", 300, extensions=False) == PLAIN
+
+
+def test_a_server_that_refuses_more_than_openais_fields_is_asked_without_them():
+    answers = iter([(400, {"error": {"message": "unknown field"}}), (200, completion("So.")), (200, completion("So."))])
+    with serve(lambda text: next(answers)) as chat:
+        model = OpenAiChat(OpenAiApi(chat.url), "qwen3-8b")
+        assert [model.chat(MESSAGES, 300, Deadline(5)).text for _ in range(2)] == ["So.", "So."]
+    assert ["chat_template_kwargs" in request for request in chat.requests] == [True, False, False]
 
 
 def sent(model, messages=MESSAGES):
