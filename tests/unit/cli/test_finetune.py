@@ -2,10 +2,12 @@
 
 import json
 import struct
+from dataclasses import asdict
 from types import SimpleNamespace
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
+from tandem_contract.envelope import DEFAULT
 from typer.testing import CliRunner
 
 from tandem.cli import dataset, finetune
@@ -16,17 +18,6 @@ from tests.unit.finetuning.buckets import FakeBucket
 ARTIFACTS = "artifacts"
 # A first checkpoint after hours.
 LATE = {"max_steps": 10_000_000, "checkpoint_steps": 1_000_000, "gradient_accumulation": 1024}
-ENVELOPE = {
-    "instance_type": "ml.g6e.2xlarge",
-    "instance_count": 1,
-    "max_runtime_seconds": 14400,
-    "attempts": 2,
-    "spot": False,
-    "volume_gb": 200,
-    "checkpoint": True,
-    "evaluation_instance_type": "ml.g6e.2xlarge",
-    "evaluation_max_runtime_seconds": 3600,
-}
 CONFIG = {
     "num_hidden_layers": 2,
     "hidden_size": 64,
@@ -49,7 +40,7 @@ class Aws(FakeBucket):
     def __init__(self) -> None:
         super().__init__()
         self.meta = SimpleNamespace(region_name="us-east-1")
-        self.envelope, self.quota, self.record = dict(ENVELOPE), 4.0, {}
+        self.envelope, self.quota, self.record = asdict(DEFAULT), 4.0, {}
 
     def get_object(self, *, Bucket, Key, Range=None):
         body = super().get_object(Bucket=Bucket, Key=Key)["Body"]
