@@ -1,6 +1,5 @@
 """Checks of input that people write. All mistakes are collected, so that they are told at once."""
 
-import difflib
 import json
 import math
 import re
@@ -111,6 +110,8 @@ def is_number(value: Any) -> bool:
 
 def near(value: object, known: Iterable[str]) -> str:
     """`Did you mean ...?`, or nothing where none of the known ones is like it."""
+    import difflib  # here, since functions start with this module and seldom need it
+
     found = difflib.get_close_matches(str(value), list(known), n=1)
     return f"Did you mean `{found[0]}`?" if found else ""
 
