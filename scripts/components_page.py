@@ -22,7 +22,7 @@ from tandem_contract.fields import Table, camel
 
 from scripts.local_environment import ROOT
 from scripts.recorder import ACCOUNT, REGION, Recording, Registered, record
-from scripts.schema import annotation
+from scripts.schema import annotation, limits
 
 FOLDER = ROOT / "docs" / "components"
 MODEL = {"model": f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:model-package/tuned/1"}
@@ -179,7 +179,7 @@ def _fields(table: Table) -> str:
             nested.append(field.table)
         kind = kind if kind.startswith("[") else _code(kind)
         default = "" if field.default in ("", {}) else _code(json.dumps(field.default))
-        allowed = field.limits or " or ".join(_code(str.__str__(each)) for each in field.choices)
+        allowed = limits(field) or " or ".join(_code(str.__str__(each)) for each in field.choices)
         key = _code(camel(name)) if field.config else ""
         rows.append((_code(name), key, kind, default, allowed, field.help, field.cost))
     text = _table(("argument", "configuration key", "type", "default", "allowed", "what it is", "cost"), rows)

@@ -1,6 +1,7 @@
 """What is made from declared fields: typed arguments, Pulumi.yaml's keys, the schema (`make schema` writes them)."""
 
 import json
+import math
 import subprocess
 import sys
 import textwrap
@@ -69,7 +70,7 @@ def _tables(table: Table) -> Iterator[Table]:
 
 def _class(table: Table) -> str:
     entries = "".join(
-        f"    {name}: NotRequired[{annotation(field)}]\n{_wrapped(field.description)}"
+        f"    {name}: NotRequired[{annotation(field)}]\n{_wrapped(description(field))}"
         for name, field in table.fields.items()
     )
     return f'\n\nclass {table.name}(TypedDict):\n    """{table.help}"""\n\n{entries}'
@@ -86,6 +87,29 @@ def annotation(field: Field) -> str:
     return f"pulumi.Input[{kind}]" if field.output else kind
 
 
+def description(field: Field) -> str:
+    """All that is said of a key: help, limits, default, cost."""
+    facts = [limits(field)] if limits(field) else []
+    if isinstance(field.default, bool | int | float):
+        facts.append(f"{_figure(field.default)} by default")
+    elif isinstance(field.default, str) and field.default:
+        facts.append(f"`{field.default}` by default")
+    return " ".join(part for part in (field.help, "; ".join(facts) + "." if facts else "", field.cost) if part)
+
+
+def limits(field: Field) -> str:
+    """From where to where a number may be, with its unit; empty where there are no such limits."""
+    if field.low is None or field.high is None or field.high == math.inf:
+        return ""
+    return f"{_figure(field.low)} to {_figure(field.high)} {field.unit}".strip()
+
+
+def _figure(value: float) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{int(value):,}" if value == int(value) else str(value)
+
+
 def _enum(field: Field) -> type | None:
     return field.enum or (field.choices if isinstance(field.choices, type) else None)
 
@@ -98,7 +122,7 @@ def _key(field: Field) -> dict[str, Any]:
     """A key as Pulumi.yaml declares it; a number with a point and a table are texts there."""
     default = json.dumps(field.default) if isinstance(field.default, float | dict) else field.default
     kind = {bool: "boolean", int: "integer"}.get(type(default), "string")
-    return {"type": kind, "default": default, "description": spelled(field.description)}
+    return {"type": kind, "default": default, "description": spelled(description(field))}
 
 
 if __name__ == "__main__":

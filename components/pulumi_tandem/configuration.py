@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import pulumi.runtime.config
@@ -107,4 +106,4 @@ def spelled(text: str) -> str:
 
 def _in_camel_case(mistake: Mistake) -> Mistake:
     """A mistake in arguments as one in the configuration."""
-    return replace(mistake, where=camel(mistake.where), remedy=spelled(mistake.remedy))
+    return mistake._replace(where=camel(mistake.where), remedy=spelled(mistake.remedy))

@@ -9,7 +9,7 @@ keeps its traceback.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 SHOWN = 50  # mistakes; the rest is counted
 
@@ -22,8 +22,7 @@ class Unavailable(TandemError):
     """A service is away, overloaded or too slow; the same request may succeed later."""
 
 
-@dataclass(frozen=True)
-class Mistake:
+class Mistake(NamedTuple):
     """One thing that can't be used."""
 
     where: str

@@ -5,18 +5,15 @@ Defaults, checks, typed arguments, `Pulumi.yaml`, and the schema's descriptions 
 """
 
 import json
-import math
 import os
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from .checks import NOT_EMPTY, Checks
 
 
-@dataclass(frozen=True)
-class Field:
+class Field(NamedTuple):
     """One key. Its kind follows from the rest: a nested table, a choice, a number, or what its default is."""
 
     default: Any
@@ -88,26 +85,8 @@ class Field:
         """The text that `parsed` reads; a text, and another resource's output, as it is."""
         return value if isinstance(self.default, str) else json.dumps(type(self.default)(value))
 
-    @property
-    def limits(self) -> str:
-        """From where to where a number may be, with its unit; empty where there are no such limits."""
-        if self.low is None or self.high is None or self.high == math.inf:
-            return ""
-        return f"{_figure(self.low)} to {_figure(self.high)} {self.unit}".strip()
 
-    @property
-    def description(self) -> str:
-        """All that is said of it: help, limits, default, cost."""
-        facts = [self.limits] if self.limits else []
-        if isinstance(self.default, bool | int | float):
-            facts.append(f"{_figure(self.default)} by default")
-        elif isinstance(self.default, str) and self.default:
-            facts.append(f"`{self.default}` by default")
-        return " ".join(part for part in (self.help, "; ".join(facts) + "." if facts else "", self.cost) if part)
-
-
-@dataclass(frozen=True)
-class Table:
+class Table(NamedTuple):
     """Keys that are given together."""
 
     name: str
@@ -152,9 +131,3 @@ def camel(name: str) -> str:
 def snake(key: str) -> str:
     """`chunkTokens` as `chunk_tokens`."""
     return re.sub("[A-Z]", lambda match: f"_{match[0].lower()}", key)
-
-
-def _figure(value: float) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"{int(value):,}" if value == int(value) else str(value)

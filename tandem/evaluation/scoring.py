@@ -143,7 +143,7 @@ def _case(question: Question, reply: Reply, documents: bool, form: Mapping[str, 
     if documents:
         from tandem.rag.answer import MARKERS
 
-        text = MARKERS.sub("", text)
+        text = re.sub(MARKERS, "", text)
     match = None
     if form and "regex" in form and "answer" in re.compile(form["regex"]).groupindex:
         match = re.fullmatch(form["regex"], text.strip())

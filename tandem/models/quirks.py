@@ -2,14 +2,13 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from .chat import Messages
 
 
-@dataclass(frozen=True)
-class Quirk:
+class Quirk(NamedTuple):
     """How the models differ whose id the pattern is found in."""
 
     models: str
@@ -22,7 +21,7 @@ class Quirk:
     """What OpenAI's API calls the limit of the answer."""
     thinking_tokens: int = 0
     """Added to that limit, for thoughts that count but aren't shown."""
-    extensions: Mapping[str, Any] = field(default_factory=dict)
+    extensions: Mapping[str, Any] = MappingProxyType({})
     """More fields of a chat request, which vLLM and SGLang added to OpenAI's API."""
     dimensions: bool = False
     """Whether OpenAI's API takes the length of an embedding."""

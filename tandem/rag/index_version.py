@@ -2,12 +2,10 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 
-@dataclass(frozen=True)
-class IndexVersion:
+class IndexVersion(NamedTuple):
     """The `active` record: what ingestion writes to and queries read from."""
 
     endpoint: str

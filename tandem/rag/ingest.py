@@ -76,7 +76,7 @@ class Ingester:
         index = self.open_index(version)
         answer = self._get(document)
         if answer is None:
-            index.delete(lease.row.chunks + lease.row.garbage, deadline)
+            index.delete([*lease.row.chunks, *lease.row.garbage], deadline)
             lease.forget()
             return Outcome("deleted")
         stored = StoredObject(
@@ -87,7 +87,7 @@ class Ingester:
         )
         row = lease.row
         with closing(answer["Body"]) as body:
-            if (row.status, row.version, row.metadata) == (INDEXED, stored.version, stored.metadata):
+            if (row.status, row.version, list(row.metadata)) == (INDEXED, stored.version, stored.metadata):
                 self._delete_garbage(index, version, lease, deadline)
                 lease.release()
                 return Outcome("unchanged", chunks=row.chunk_count)

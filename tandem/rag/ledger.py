@@ -6,11 +6,9 @@ Items, by `pk` and `sk`:
 - `sweep`, `<index>`: what the last sweep that found nothing to repair saw.
 """
 
-import dataclasses
 import time
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import botocore.exceptions
 
@@ -22,8 +20,7 @@ PREFIX = "document#"
 BATCH = 100
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """A document in an index version."""
 
     document: str
@@ -36,15 +33,15 @@ class Row:
     """Bytes."""
     modified: float = 0.0
     """When the object was written, in Unix seconds."""
-    metadata: list[str] = dataclasses.field(default_factory=list)
+    metadata: Sequence[str] = ()
     """The object's user metadata as `key=value`."""
     current: str = ""
     """The attempt whose chunks are searched; empty if none."""
     attempt: str = ""
     """The attempt that is or was being written."""
-    chunks: list[str] = dataclasses.field(default_factory=list)
+    chunks: Sequence[str] = ()
     """Ids of the chunks of `current`."""
-    garbage: list[str] = dataclasses.field(default_factory=list)
+    garbage: Sequence[str] = ()
     """Ids of chunks that are to be deleted."""
     chunk_count: int = 0
     error: str = ""
@@ -58,8 +55,7 @@ class Row:
     @classmethod
     def from_item(cls, item: Item) -> "Row":
         """Read an item; one that a later release wrote may hold more."""
-        names = {field.name for field in dataclasses.fields(cls)}
-        return cls(item["sk"].removeprefix(PREFIX), **{name: item[name] for name in names & item.keys()})
+        return cls(item["sk"].removeprefix(PREFIX), **{name: item[name] for name in cls._fields if name in item})
 
 
 class Ledger:
@@ -73,15 +69,14 @@ class Ledger:
         item = self.table.get("active", "active")
         if item is None:
             return None
-        names = {field.name for field in dataclasses.fields(IndexVersion)}
-        return IndexVersion(**{name: item[name] for name in names & item.keys()})
+        return IndexVersion(**{name: item[name] for name in IndexVersion._fields if name in item})
 
     def activate(self, version: IndexVersion) -> bool:
         """Make a version the active one if none is, or one in another store, which is gone; return whether it was done.
 
         In the same store the active one stays, since moving it is a run, but for the secret of its embedder.
         """
-        values = dataclasses.asdict(version)
+        values = version._asdict()
         elsewhere = "attribute_not_exists(#endpoint) OR #endpoint <> :endpoint"
         if self.table.put_if("active", "active", values, elsewhere):
             return True

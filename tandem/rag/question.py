@@ -3,8 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from tandem_contract.checks import Checks
 from tandem_contract.errors import Mistake, Mistakes
@@ -12,7 +11,7 @@ from tandem_contract.errors import Mistake, Mistakes
 MAX_CHARACTERS = 2000
 MAX_TOP_K = 20
 MAX_VALUES = 100
-METADATA = re.compile(r"metadata\.\S+")
+METADATA = r"metadata\.\S+"
 LENGTH = f"a text of 1 to {MAX_CHARACTERS} characters"
 EXAMPLE = 'Send an object such as {"question": "..."}.'
 FIELDS = ("question", "top_k", "filter", "generate")
@@ -25,8 +24,7 @@ class Invalid(Mistakes):
         super().__init__("The request", mistakes)
 
 
-@dataclass(frozen=True)
-class Question:
+class Question(NamedTuple):
     """A valid request."""
 
     text: str
@@ -59,7 +57,7 @@ def parse(body: str, default_top_k: int) -> Question:
 
 def _check_filters(filters: Mapping[str, Any], checks: Checks) -> None:
     for name, value in filters.items():
-        if name != "document" and not METADATA.fullmatch(name):
+        if name != "document" and not re.fullmatch(METADATA, name):
             checks.add(name, "is not a field to filter by", "Use document or metadata.<key>.")
         values = value if isinstance(value, list) else [value]
         if not 1 <= len(values) <= MAX_VALUES or not all(isinstance(element, str) for element in values):

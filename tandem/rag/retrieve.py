@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from tandem_contract.errors import Unavailable
 
@@ -22,8 +22,7 @@ MAX_PARALLEL_SEARCHES = 8  # two a question; some may still wait for an answer t
 BY_MEANING_ALONE = "The store has no search by words: passages were found by meaning alone."
 
 
-@dataclass(frozen=True)
-class Passage:
+class Passage(NamedTuple):
     """A chunk of a document's present version."""
 
     document: str
@@ -34,8 +33,7 @@ class Passage:
     """Cosine of the angle between question and chunk, -1 to 1."""
 
 
-@dataclass(frozen=True)
-class Retrieval:
+class Retrieval(NamedTuple):
     """What was found."""
 
     passages: list[Passage]
@@ -147,7 +145,7 @@ def fuse(rankings: Sequence[Sequence[Hit]]) -> list[Hit]:
         for hit in ranking:
             hits.setdefault(hit.key, hit)
     return sorted(
-        (replace(hits[key], score=score) for key, score in scores.items()), key=lambda hit: (-hit.score, hit.key)
+        (hits[key]._replace(score=score) for key, score in scores.items()), key=lambda hit: (-hit.score, hit.key)
     )
 
 

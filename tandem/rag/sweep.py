@@ -174,7 +174,7 @@ class Sweep:
 
     def _rows(self, digest: "hashlib._Hash") -> Iterator[Row]:
         for row in self._ledger.rows(self._name):
-            digest.update(json.dumps(asdict(row), sort_keys=True).encode())
+            digest.update(json.dumps(row._asdict(), sort_keys=True).encode())
             yield row
 
     def _hint(self, document: str) -> None:

@@ -8,8 +8,7 @@ import re
 import socket
 import urllib.request
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import botocore.exceptions
@@ -35,7 +34,7 @@ CONNECT_SECONDS = 3.0
 CONNECTIONS = 16
 MOST_BYTES = 16_000_000
 """Of an answer: one that never ends is none."""
-HEADER = re.compile(r"[ -~]*")  # what one can carry
+HEADER = r"[ -~]*"  # what one can carry
 LONGEST_RETRY_AFTER = 60.0
 # A bare pool leaves Nagle's algorithm on, which costs a POST on a kept connection 40 ms (measured).
 SOCKET_OPTIONS = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
@@ -46,8 +45,7 @@ def explained(error: Exception) -> str:
     return str(error.args[-1]) if error.args else type(error).__name__
 
 
-@dataclass(frozen=True)
-class Response:
+class Response(NamedTuple):
     """An HTTP response, read whole."""
 
     status: int
@@ -77,7 +75,7 @@ class Http:
         self.base = base.rstrip("/")
         self._headers = dict(headers or {})
         for name, value in self._headers.items():
-            if not HEADER.fullmatch(value):  # http.client would show it in its error, and it may be a key
+            if not re.fullmatch(HEADER, value):  # http.client would show it in its error, and it may be a key
                 problem = f"The {name} for {self.base} has a character that no header can carry, such as a line's end"
                 raise TandemError(f"{problem}: give the key or token without it.")
         url = urlsplit(self.base)

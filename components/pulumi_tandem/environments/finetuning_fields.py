@@ -1,7 +1,7 @@
 """Arguments of the fine-tuning environment: their fields, and the rules between them."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 from tandem_contract import defaults, envelope
@@ -19,13 +19,13 @@ from ..foundation.tags import TAGS
 
 def _limit(name: str, help: str, **changes: Any) -> Field:
     """A limit of the run envelope as an argument."""
-    return replace(envelope.FIELDS[name], help=help, **changes)
+    return envelope.FIELDS[name]._replace(help=help, **changes)
 
 
 def _hours(name: str, help: str, remedy: str) -> Field:
     seconds = envelope.FIELDS[name]
     amounts = {key: getattr(seconds, key) / SECONDS_AN_HOUR for key in ("default", "low", "high")}
-    return replace(seconds, help=help, unit="hours", remedy=remedy, **amounts)
+    return seconds._replace(help=help, unit="hours", remedy=remedy, **amounts)
 
 
 def _rules(checks: Checks, args: dict[str, Any], given: Mapping[str, Any]) -> None:  # noqa: ARG001

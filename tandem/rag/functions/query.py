@@ -15,12 +15,10 @@ from tandem_contract.names import Metric, Variable
 from tandem_contract.settings import QUERY_SETTINGS
 
 from tandem.models.bedrock import BedrockChat
-from tandem.models.errors import NobodyThere
 from tandem.rag.answer import gate, generate
 from tandem.rag.question import Invalid, Question, parse
 from tandem.rag.retrieve import Passage, Retriever, parse_filters
-from tandem.rag.writers import FallbackWriter, ModelWriter, Writer
-from tandem.runtime.circuit_breaker import CircuitBreaker
+from tandem.rag.writers import ModelWriter, Writer
 from tandem.runtime.clients import client, is_transient
 from tandem.runtime.retry import Deadline
 from tandem.runtime.telemetry import log, metric
@@ -73,7 +71,11 @@ def _writer() -> Writer:
     settings = from_environment(QUERY_SETTINGS)
     hosted = ModelWriter(BedrockChat(client("bedrock-runtime"), settings["generator"]))
     if endpoint := settings["endpoint_name"]:
+        # Here: without an endpoint no cold start pays for them.
         from tandem.models.endpoint import EndpointChat
+        from tandem.models.errors import NobodyThere
+        from tandem.rag.fallback_writer import FallbackWriter
+        from tandem.runtime.circuit_breaker import CircuitBreaker
 
         # Asked once: who waits has another model.
         chat = EndpointChat(client("sagemaker-runtime"), endpoint, settings["inference_component"])

@@ -1,7 +1,6 @@
 """Protocol of a vector store: what ingestion, sweep and retrieval need, and all that they rely on."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple, NotRequired, Protocol, TypedDict, runtime_checkable
 
 from tandem.runtime.retry import Deadline
@@ -34,8 +33,7 @@ class StoredChunk(TypedDict):
     """`key=value` each."""
 
 
-@dataclass(frozen=True)
-class Hit:
+class Hit(NamedTuple):
     """A chunk found by a search."""
 
     id: str
@@ -54,8 +52,7 @@ class Hit:
         return self.attempt, self.position
 
 
-@dataclass(frozen=True)
-class Head:
+class Head(NamedTuple):
     """A chunk without its content."""
 
     id: str

@@ -7,7 +7,6 @@ domain after a second.
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from tandem_contract.errors import TandemError, Unavailable
@@ -101,7 +100,7 @@ class OpenSearchIndex:
     ) -> list[Hit]:
         """See `VectorIndex`."""
         found = self._search(_nearest(vector, size, _bool(filters, excluded)), size, deadline)
-        return [replace(hit, score=cosine(hit.score)) for hit in found]
+        return [hit._replace(score=cosine(hit.score)) for hit in found]
 
     def search_words(
         self, question: str, size: int, deadline: Deadline, filters: Filters, excluded: Sequence[str] = ()

@@ -1,12 +1,13 @@
 """Declared fields: what becomes of a value, what is refused, and what is said of a key."""
 
 import math
-from dataclasses import replace
 from enum import Enum
 
 import pytest
 from tandem_contract.checks import Checks
 from tandem_contract.fields import Field, Table, camel, from_environment, snake, variables
+
+from scripts.schema import description
 
 
 class Colour(str, Enum):  # noqa: UP042 - as the components have them
@@ -64,19 +65,19 @@ def test_each_value_that_cant_be_used_is_refused_and_none_in_the_result():
 
 
 def test_a_description_has_limits_default_and_cost():
-    assert FIELDS["count"].description == "How many there are. 1 to 9 things; 2 by default."
-    assert FIELDS["inner"].table.fields["sum"].description == "All. 3 by default."
+    assert description(FIELDS["count"]) == "How many there are. 1 to 9 things; 2 by default."
+    assert description(FIELDS["inner"].table.fields["sum"]) == "All. 3 by default."
     big = Field(16384, "Disk.", low=0.2, high=16384.0, unit="GB", cost="Billed by the hour.")
-    assert big.description == "Disk. 0.2 to 16,384 GB; 16,384 by default. Billed by the hour."
-    assert (FIELDS["colour"].description, FIELDS["loud"].description) == (
+    assert description(big) == "Disk. 0.2 to 16,384 GB; 16,384 by default. Billed by the hour."
+    assert (description(FIELDS["colour"]), description(FIELDS["loud"])) == (
         "Of what colour. `red` by default.",
         "Whether it rings. false by default.",
     )
-    assert FIELDS["name"].description == "What it is called."
+    assert description(FIELDS["name"]) == "What it is called."
 
 
 def test_a_function_reads_from_its_environment_what_was_written_there(monkeypatch):
-    fields = {key: replace(FIELDS[key], variable=key.upper()) for key in ("count", "share", "loud", "name", "tags")}
+    fields = {key: FIELDS[key]._replace(variable=key.upper()) for key in ("count", "share", "loud", "name", "tags")}
     told = variables(fields, {"count": 3, "share": 1, "loud": True, "name": "", "tags": {"a": "b"}})
     assert told == {"COUNT": "3", "SHARE": "1.0", "LOUD": "true", "TAGS": '{"a": "b"}'}
     for name, text in told.items():

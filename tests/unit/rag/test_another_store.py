@@ -1,7 +1,6 @@
 """A store that is unlike OpenSearch, from the deployment's call to the answer in a person's terminal."""
 
 import json
-from dataclasses import replace
 
 import pytest
 from tandem_contract.errors import TandemError
@@ -129,7 +128,7 @@ def test_a_store_that_is_away_is_waited_for(stored, stack: Stack):
 @pytest.mark.faults
 def test_a_store_that_this_release_does_not_know_is_named(stack: Stack):
     with pytest.raises(TandemError, match=rf"'memory', which this release can't open \({', '.join(STORES)}\)"):
-        store_of(replace(stack.version, service="memory").service)
+        store_of(stack.version._replace(service="memory").service)
 
 
 def test_a_person_is_told_and_an_evaluation_measures(stored, stack: Stack, project, api, monkeypatch):  # noqa: F811

@@ -40,7 +40,7 @@ def test_a_document_comes_changes_and_goes(stack: Stack):
     stack.s3.put("a/ü 1.txt", NEW)
     assert stack.converge("a/ü 1.txt").status == "indexed"
     assert stack.indexed_texts() == {("a/ü 1.txt", NEW)}
-    assert (stack.row("a/ü 1.txt").chunks, stack.row("a/ü 1.txt").garbage) == (["id-2"], [])
+    assert (stack.row("a/ü 1.txt").chunks, stack.row("a/ü 1.txt").garbage) == (["id-2"], ())
     del stack.s3.objects["a/ü 1.txt"]
     assert stack.converge("a/ü 1.txt").status == "deleted"
     assert (stack.indexed_texts(), stack.row("a/ü 1.txt")) == (set(), None)
@@ -163,7 +163,7 @@ def test_a_rejected_change_takes_the_old_version_out(stack: Stack):
     outcome = stack.converge("a.txt")
     assert outcome.status == "rejected" and "iconv" in outcome.reason
     row = stack.row("a.txt")
-    assert (row.status, row.error, row.current, row.chunks, row.garbage) == ("rejected", outcome.reason, "", [], [])
+    assert (row.status, row.error, row.current, row.chunks, row.garbage) == ("rejected", outcome.reason, "", (), ())
     assert row.version == stack.s3.objects["a.txt"]["ETag"].strip('"')
     assert stack.indexed_texts() == set()
     assert stack.ledger.current_attempts(VERSION.index, {"a.txt"}) == {}

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from tandem.rag import writers
+from tandem.rag import fallback_writer
 from tandem.rag.functions import query
 from tandem.runtime import circuit_breaker
 
@@ -77,7 +77,7 @@ def test_query_answers_whatever_the_endpoint_does_and_recovers(served, monkeypat
 
 @pytest.mark.faults
 def test_query_does_not_wait_for_an_endpoint_that_hangs(served, monkeypatch):
-    monkeypatch.setattr(writers, "FIRST_SECONDS", 0.2)
+    monkeypatch.setattr(fallback_writer, "FIRST_SECONDS", 0.2)
     released = threading.Event()
     endpoint = served(lambda: released.wait(30) or chat("Too late."))
     replies = [ask({"question": "Is green tea warm?"}) for _ in range(4)]

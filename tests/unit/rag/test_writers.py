@@ -10,9 +10,10 @@ from tandem.models.bedrock import BedrockChat
 from tandem.models.chat import Completion, Usage
 from tandem.models.endpoint import EndpointChat
 from tandem.models.errors import NobodyThere
-from tandem.rag import writers
+from tandem.rag import fallback_writer
+from tandem.rag.fallback_writer import FallbackWriter
 from tandem.rag.functions.query import ANSWER_SECONDS, RETRY_AFTER_SECONDS
-from tandem.rag.writers import FallbackWriter, ModelWriter
+from tandem.rag.writers import ModelWriter
 from tandem.runtime.circuit_breaker import FIRST_SECONDS, CircuitBreaker
 from tandem.runtime.clients import LIMITS
 from tandem.runtime.retry import Deadline
@@ -102,7 +103,7 @@ def test_an_endpoint_that_is_absent_or_cold_is_asked_once_a_window(code):
 
 @pytest.mark.faults
 def test_an_endpoint_that_hangs_leaves_the_hosted_model_its_time(monkeypatch):
-    monkeypatch.setattr(writers, "FIRST_SECONDS", 1.0)
+    monkeypatch.setattr(fallback_writer, "FIRST_SECONDS", 1.0)
     released = threading.Event()
     hybrid = Hybrid(lambda: released.wait(30) or chat("Too late."))
     deadline = Deadline(SECONDS)
