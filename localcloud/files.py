@@ -36,9 +36,8 @@ def require_space(folder: Path, size: int, purpose: str) -> None:
     """Raise TandemError where the disk of `folder` has less than `size` bytes left."""
     free = shutil.disk_usage(folder).free
     if free < size:
-        raise TandemError(
-            f"{folder} has {free / 1e9:.1f} GB of disk left, and {purpose} takes {size / 1e9:.1f}: free some."
-        )
+        left, needed = (f"{number / 1e9:.1f} GB" for number in (free, size))
+        raise TandemError(f"{folder} has {left} of disk left, and {purpose} takes {needed}: free some.")
 
 
 @contextmanager

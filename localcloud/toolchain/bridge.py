@@ -4,6 +4,7 @@ import os
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 from localcloud import paths
 from localcloud.toolchain import go_programs
@@ -36,25 +37,17 @@ def _fetch(cli: Path, environment: dict[str, str], report: Report) -> str:
     report(f"fetching Pulumi's plugin terraform-provider {VERSION} (some 30 MB)")
     started = time.monotonic()
     command = [cli, "plugin", "install", "resource", "terraform-provider", VERSION, "--exact"]
-    environment = os.environ | environment
+    options: Any = {"env": os.environ | environment, "timeout": FETCH_SECONDS, "text": True}
     try:
-        said = subprocess.run(
-            command,
-            cwd=paths.PULUMI,
-            env=environment,
-            timeout=FETCH_SECONDS,
-            capture_output=True,
-            text=True,
-            check=False,
-        ).stderr
+        said = subprocess.run(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, check=False, **options).stderr
     except subprocess.TimeoutExpired:
-        said = f"nothing came for {FETCH_SECONDS // 60} minutes"
+        said = f"it took longer than {FETCH_SECONDS // 60} minutes"
     if PLUGIN.exists():
         report(f"fetched terraform-provider {VERSION} in {time.monotonic() - started:.0f} s")
         return ""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     # Its last line only counts the attempts.
-    reason = next((line for line in reversed(lines) if "Error downloading plugin: " in line), [*lines, "no word"][-1])
+    reason = next((line for line in reversed(lines) if "Error downloading plugin: " in line), ["no word", *lines][-1])
     reason = reason.removeprefix("warning: Error downloading plugin: ")
-    report(f"terraform-provider can't be fetched ({reason}); it is built with Go instead")
+    report(f"terraform-provider can't be fetched ({reason}), so it has to be built with Go")
     return reason

@@ -79,8 +79,9 @@ def _install_stand_in(bridge: Path, version: str, provider: Path, report: Report
             process, client = aws_stand_in.start_bridge(str(bridge), str(provider))
             schema = client.GetSchema(request).schema
         except (grpc.RpcError, ValueError, OSError) as error:
+            reason = error.details() if isinstance(error, grpc.Call) else error
             raise TandemError(
-                f"{bridge} and {provider.resolve()} don't work together ({error}): delete the one that is broken, and "
+                f"{bridge} and {provider.resolve()} don't work together ({reason}): delete the one that is broken, and "
                 "run `tandem local build`."
             ) from None
         files.write(types, json.dumps(translation.bridge_types(schema)))
