@@ -34,7 +34,7 @@ def ensure(cli: Path | None, environment: dict[str, str], report: Report) -> tup
 
 def _fetch(cli: Path, environment: dict[str, str], report: Report) -> str:
     """Have the CLI install the plugin, whole or not at all; return why it couldn't, in its words."""
-    report(f"fetching Pulumi's plugin terraform-provider {VERSION} (some 30 MB)")
+    report(f"fetching Pulumi's plugin terraform-provider {VERSION} (25 MB)")
     started = time.monotonic()
     command = [cli, "plugin", "install", "resource", "terraform-provider", VERSION, "--exact"]
     options: Any = {"env": os.environ | environment, "timeout": FETCH_SECONDS, "text": True}

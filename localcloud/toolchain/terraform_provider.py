@@ -19,11 +19,10 @@ from localcloud.toolchain.go_programs import Report
 
 # No other is taken, be it newer: names and shapes are translated for this one, and all tests ran on it.
 VERSION = "5.100.0"
-# What Python calls a machine -> what Terraform calls it.
+# What Python calls a machine -> what Terraform calls it. onnxruntime has no wheels for Macs with Intel processors.
 PLATFORMS = {
     ("Linux", "x86_64"): "linux_amd64",
     ("Linux", "aarch64"): "linux_arm64",
-    ("Darwin", "x86_64"): "darwin_amd64",
     ("Darwin", "arm64"): "darwin_arm64",
 }
 HASHES = Path(__file__).with_name("terraform-provider-aws.hashes")
@@ -43,7 +42,7 @@ COMMENT = re.compile(r"^\s*(#|//).*$", re.MULTILINE)
 
 
 def ensure(report: Report) -> Path:
-    """A link, named as the bridge expects it, to the provider; where none is found, it is downloaded (160 MB).
+    """A link, named as the bridge expects it, to the provider; where none is found, it is downloaded (150 MB).
 
     Raises TandemError where it can't be had, or an archive of it isn't the publisher's.
     """
@@ -97,7 +96,7 @@ def _find(name: str) -> Path | None:
 
 def _download(name: str, report: Report) -> Path:
     site = os.environ.get(RELEASES, SITE).rstrip("/")
-    report(f"downloading the Terraform AWS provider {VERSION} from {site} (160 MB)")
+    report(f"downloading the Terraform AWS provider {VERSION} from {site} (150 MB)")
     archive = OWN / PACKAGE / name
     archive.parent.mkdir(parents=True, exist_ok=True)
     download.fetch(f"{site}/terraform-provider-aws/{VERSION}/{name}", archive, OTHER_WAYS, report)

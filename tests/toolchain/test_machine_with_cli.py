@@ -44,7 +44,7 @@ from tandem.cli.main import app
 terraform_provider.OPT = Path("/nowhere")
 app()
 """
-REAL_PLUGIN = "#!/bin/sh\necho the real plugin >&2\nexit 3\n"
+REAL_PLUGIN = "#!/bin/sh\necho the real plugin >&2\nexit 3\n" + 5000 * "#"
 
 
 class Sites(SimpleHTTPRequestHandler):
@@ -89,9 +89,11 @@ def machine(sites, tmp_path_factory):
     cli.mkdir()
     for program in engine.ENGINE.parent.iterdir():
         (cli / program.name).symlink_to(program)
-    # The real plugin on PATH, and another version in the user's own home, to which nothing may be written.
-    home = folder / "home"
-    for file in (cli / "pulumi-resource-aws", home / ".pulumi/plugins/resource-aws-v7.99.0/pulumi-resource-aws"):
+    # The real plugin on PATH, in the local cloud's home, where an earlier Tandem had it fetched, and of another version
+    # in the user's home, to which nothing may be written.
+    home, fetched = folder / "home", folder / ".tandem/pulumi/plugins" / build.AWS_PLUGIN.parent.name
+    others = home / ".pulumi/plugins/resource-aws-v7.99.0"
+    for file in (place / "pulumi-resource-aws" for place in (cli, fetched, others)):
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(REAL_PLUGIN)
         file.chmod(0o755)

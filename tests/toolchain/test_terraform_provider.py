@@ -199,8 +199,8 @@ def test_a_full_disk_is_told_and_the_download_is_kept(tmp_path, monkeypatch):
     [
         ("Linux", "x86_64", "linux_amd64"),
         ("Linux", "aarch64", "linux_arm64"),
-        ("Darwin", "x86_64", "darwin_amd64"),
         ("Darwin", "arm64", "darwin_arm64"),
+        ("Darwin", "x86_64", None),
         ("Windows", "AMD64", None),
         ("Linux", "riscv64", None),
     ],
