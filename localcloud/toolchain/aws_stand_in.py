@@ -148,11 +148,8 @@ class AwsStandIn(provider_pb2_grpc.ResourceProviderServicer):
 
     def Diff(self, request, context):
         """Which properties differ, without those that the differences absorb, and which of them replace."""
-        token, changed, given = (
-            translation.type_of(request.urn),
-            _changed(request),
-            [*request.news, *request.old_inputs],
-        )
+        token, changed = translation.type_of(request.urn), _changed(request)
+        given = [*request.news, *request.old_inputs]
         answer = self._forward("Diff", request, context)
         names = translation.our_names(token, given, self.types) if token not in differences.recorded_types() else {}
         noise = differences.emulated_properties(token) - changed

@@ -43,6 +43,8 @@ def fetch(url: str, file: Path, other_ways: str, report: Callable[[str], None]) 
         except HTTPError as error:
             error.close()
             problem = f"{url} answers {error.code} {error.reason}"
+            if error.code == 416:  # what we have isn't a beginning of what is there
+                partial.unlink(missing_ok=True)
             if error.code not in BUSY:
                 raise TandemError(f"{problem}: {other_ways}.") from None
         except BROKEN as error:
@@ -60,13 +62,7 @@ def fetch(url: str, file: Path, other_ways: str, report: Callable[[str], None]) 
 def _go_on(opener: OpenerDirector, url: str, partial: Path, other_ways: str, report: Callable[[str], None]) -> None:
     offset = partial.stat().st_size if partial.exists() else 0
     request = Request(url, headers={"Range": f"bytes={offset}-"} if offset else {})  # noqa: S310 - the caller's own
-    try:
-        answer = opener.open(request, timeout=SILENT_SECONDS)
-    except HTTPError as error:
-        if error.code == 416:  # what we have isn't a beginning of what is there
-            partial.unlink(missing_ok=True)
-        raise
-    with answer:
+    with opener.open(request, timeout=SILENT_SECONDS) as answer:
         if answer.headers.get_content_type() == "text/html":
             raise TandemError(
                 f"{url} answers with a web page in place of the file, as a proxy's log-in page is one: log in there, "

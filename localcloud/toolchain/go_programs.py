@@ -39,7 +39,7 @@ def digest(file: Path) -> str:
 
 def is_built(file: Path) -> bool:
     """Whether the program is there, of its present lock."""
-    stamp = paths.CACHE / f"{PROGRAMS[file][0]}.built"
+    stamp = paths.CACHE / f"{file.name}.built"
     return file.exists() and stamp.exists() and stamp.read_text() == digest(file)
 
 
@@ -51,17 +51,17 @@ def build(file: Path, instead: str, report: Report) -> None:
     if is_built(file):
         return
     folder, package, expected = PROGRAMS[file]
-    log = paths.CACHE / f"{folder}.log"
     if not shutil.which("go"):
         raise TandemError(
             f"Go is missing, which builds {file.name}: install Go 1.26 or newer (https://go.dev/dl), or {instead}."
         )
     files.require_space(paths.CACHE, BUILDING_BYTES, f"building {file.name}")
-    started = time.monotonic()
+    started, log = time.monotonic(), paths.CACHE / f"{file.name}.log"
     command = ["go", "build", "-v", "-trimpath", "-ldflags", LINKER_FLAGS, "-o", str(file), package]
-    environment = os.environ | {"CGO_ENABLED": "0"}
     with log.open("wb") as output:
-        go = plugin.start(command, cwd=MODULES / folder, env=environment, stdout=output, stderr=output)
+        go = plugin.start(
+            command, cwd=MODULES / folder, env=os.environ | {"CGO_ENABLED": "0"}, stdout=output, stderr=output
+        )
     while go.poll() is None:
         minutes, packages = (time.monotonic() - started) / 60, len(log.read_text().splitlines())
         report(f"building {file.name}: {minutes:.1f} of about {expected} min on two cores, {packages} packages")
@@ -69,5 +69,5 @@ def build(file: Path, instead: str, report: Report) -> None:
             go.wait(15)
     if go.returncode:
         raise TandemError(f"Go could not build {package}: see the end of {log}, and try again.")
-    files.write(paths.CACHE / f"{folder}.built", digest(file))
+    files.write(paths.CACHE / f"{file.name}.built", digest(file))
     report(f"built {file.name} with Go in {time.monotonic() - started:.0f} s")
