@@ -25,7 +25,7 @@ def ensure(cli: Path | None, environment: dict[str, str], report: Report) -> tup
     why_not = ""
     if cli and not PLUGIN.exists() and not go_programs.is_built(BRIDGE):
         why_not = _fetch(cli, environment, report)
-    if cli and PLUGIN.exists():
+    if PLUGIN.exists():
         return PLUGIN, VERSION
     instead = f"let the Pulumi CLI fetch its plugin terraform-provider {VERSION}, which failed: {why_not}"
     go_programs.build(BRIDGE, instead, report)

@@ -58,10 +58,9 @@ def build(file: Path, instead: str, report: Report) -> None:
     files.require_space(paths.CACHE, BUILDING_BYTES, f"building {file.name}")
     started, log = time.monotonic(), paths.CACHE / f"{file.name}.log"
     command = ["go", "build", "-v", "-trimpath", "-ldflags", LINKER_FLAGS, "-o", str(file), package]
+    options = {"cwd": MODULES / folder, "env": os.environ | {"CGO_ENABLED": "0"}, "stderr": subprocess.STDOUT}
     with log.open("wb") as output:
-        go = plugin.start(
-            command, cwd=MODULES / folder, env=os.environ | {"CGO_ENABLED": "0"}, stdout=output, stderr=output
-        )
+        go = plugin.start(command, stdout=output, **options)
     while go.poll() is None:
         minutes, packages = (time.monotonic() - started) / 60, len(log.read_text().splitlines())
         report(f"building {file.name}: {minutes:.1f} of about {expected} min on two cores, {packages} packages")
