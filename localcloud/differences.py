@@ -160,6 +160,7 @@ def _properties(token: str, here: str) -> set[str]:
 def page() -> str:
     """Return the page docs/local-cloud.md."""
     text = "# The local cloud and AWS\n\nEvery way in which they differ; made by `python -m localcloud.differences`.\n"
+    text += "Where its engine and its AWS provider come from: [tools](local-cloud-tools.md).\n"
     for here, meaning in MEANINGS.items():
         text += f"\n## {here.capitalize()}\n\n{meaning}\n\n| what | on AWS | here | why |\n|---|---|---|---|\n"
         for row in (row for row in DIFFERENCES if row.here == here):

@@ -1,1 +1,1 @@
-"""The real Pulumi engine without a download: finds or builds it, and stands in for the pulumi-aws plugin."""
+"""The real Pulumi engine, found or built, and a stand-in for the pulumi-aws plugin."""

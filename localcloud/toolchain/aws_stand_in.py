@@ -33,13 +33,20 @@ INPUTS = {"Check": "news", "Create": "properties", "Read": "inputs", "Update": "
 
 
 def start_bridge(bridge: str, terraform_provider: str) -> tuple[subprocess.Popen[bytes], Any]:
-    """Start the dynamic bridge on the Terraform AWS provider; the process and a client of it."""
+    """Start the dynamic bridge on the Terraform AWS provider; the process and a client of it.
+
+    Raises RpcError, or ValueError where the bridge tells no port.
+    """
     process = plugin.start([bridge, "127.0.0.1:0"], stdout=subprocess.PIPE)
     assert process.stdout  # noqa: S101 - it is a pipe
-    channel = grpc.insecure_channel(f"127.0.0.1:{int(process.stdout.readline())}", options=plugin.LARGE)
-    client = provider_pb2_grpc.ResourceProviderStub(channel)
-    arguments = provider_pb2.ParameterizeRequest.ParametersArgs(args=[terraform_provider])
-    client.Parameterize(provider_pb2.ParameterizeRequest(args=arguments))
+    try:
+        channel = grpc.insecure_channel(f"127.0.0.1:{int(process.stdout.readline())}", options=plugin.LARGE)
+        client = provider_pb2_grpc.ResourceProviderStub(channel)
+        arguments = provider_pb2.ParameterizeRequest.ParametersArgs(args=[terraform_provider])
+        client.Parameterize(provider_pb2.ParameterizeRequest(args=arguments))
+    except (grpc.RpcError, ValueError):
+        plugin.stop(process)
+        raise
     return process, client
 
 
@@ -141,11 +148,8 @@ class AwsStandIn(provider_pb2_grpc.ResourceProviderServicer):
 
     def Diff(self, request, context):
         """Which properties differ, without those that the differences absorb, and which of them replace."""
-        token, changed, given = (
-            translation.type_of(request.urn),
-            _changed(request),
-            [*request.news, *request.old_inputs],
-        )
+        token, changed = translation.type_of(request.urn), _changed(request)
+        given = [*request.news, *request.old_inputs]
         answer = self._forward("Diff", request, context)
         names = translation.our_names(token, given, self.types) if token not in differences.recorded_types() else {}
         noise = differences.emulated_properties(token) - changed

@@ -39,4 +39,5 @@ def stop(process: subprocess.Popen) -> None:
     """Kill what `start` started, children of children included."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    with process:  # waits, and closes the pipes
+        pass

@@ -4,24 +4,16 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
-import sys
 import time
-import urllib.request
 
 import pytest
 
 from localcloud.toolchain import build
+from tests.support.pulumi_project import STACK, Project
 
 pytestmark = pytest.mark.local
 
-PROJECT = """
-name: small
-runtime: python
-stackConfigDir: stacks
-"""
-STACK = "# Left as it is, with its comments and its spaces.\nconfig:\n  small:days:   7\n"
 PROGRAM = """
 import pulumi
 import pulumi_aws as aws
@@ -53,68 +45,12 @@ if config.get_bool("slow"):
 
 
 @pytest.fixture(scope="module")
-def emulator():
-    """The address of an emulator that this module owns."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment = os.environ | {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port)}
-    process = subprocess.Popen([sys.executable, "-m", "ministack"], env=environment, stdout=subprocess.DEVNULL)
-    address = f"http://127.0.0.1:{port}"
-    try:
-        deadline = time.monotonic() + 60
-        while True:
-            try:
-                urllib.request.urlopen(f"{address}/_ministack/health", timeout=2).close()
-                break
-            except OSError:
-                assert process.poll() is None and time.monotonic() < deadline, "the emulator doesn't answer"
-                time.sleep(0.3)
-        yield address
-    finally:
-        process.kill()
-        process.wait()
-
-
-@pytest.fixture(scope="module")
 def project(emulator, tmp_path_factory):
-    """A project with one stack, and a function that runs pulumi in it."""
-    folder = tmp_path_factory.mktemp("small")
-    (folder / "stacks").mkdir()
-    (folder / "Pulumi.yaml").write_text(PROJECT)
-    (folder / "__main__.py").write_text(PROGRAM)
-    (folder / "stacks" / "Pulumi.dev.yaml").write_text(STACK)
-    (folder / "state").mkdir()
     environment = build.ensure(print)
-    environment.update(
-        PULUMI_BACKEND_URL=f"file://{folder / 'state'}",
-        AWS_ENDPOINT_URL=emulator,
-        AWS_REGION="us-east-1",
-        AWS_ACCESS_KEY_ID="test",
-        AWS_SECRET_ACCESS_KEY="test",
-    )
-    build.ensure_stack(environment, "dev", folder)
-    build.ensure_stack(environment, "dev", folder)
-    return Project(environment, folder)
-
-
-class Project:
-    def __init__(self, environment, folder):
-        self.environment, self.folder = os.environ | environment, folder
-
-    def start(self, *arguments):
-        command = ["pulumi", *arguments, "--stack", "dev", "--non-interactive"]
-        options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-        return subprocess.Popen(command, cwd=self.folder, env=self.environment, **options)
-
-    def run(self, *arguments, code=0):
-        with self.start(*arguments) as process:
-            output, _ = process.communicate(timeout=300)
-        assert process.returncode == code, output
-        return output
-
-    def configured(self, text):
-        (self.folder / "stacks" / "Pulumi.dev.yaml").write_text(STACK.replace("7", text))
+    made = Project(os.environ | environment, tmp_path_factory.mktemp("small") / "small", emulator, PROGRAM)
+    build.ensure_stack(made.environment, "dev", made.folder)
+    build.ensure_stack(made.environment, "dev", made.folder)
+    return made
 
 
 def test_a_program_goes_up_stays_changes_and_comes_down(project):

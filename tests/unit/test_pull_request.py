@@ -10,7 +10,7 @@ import parliament
 import pytest
 import yaml
 
-from localcloud.toolchain import build
+from localcloud.toolchain import go_programs
 from scripts.recorder import ROOT
 from tests.support import github_api
 from tests.support.github_api import Fault
@@ -152,7 +152,7 @@ def test_actionlint(text, said, tmp_path):
 def test_stacks_and_engine_are_those_of_the_repository():
     assert [stack for stack in STACKS if not (ROOT / "stacks" / f"Pulumi.{stack}.yaml").exists()] == []
     pinned = next(step["with"]["pulumi-version"] for step in JOB["steps"] if step["name"] == "Pulumi")
-    assert build.LINKER_FLAGS.endswith(f"v{pinned}")
+    assert go_programs.LINKER_FLAGS.endswith(f"v{pinned}")
 
 
 def test_comment_is_created_then_updated(run, github):

@@ -1,0 +1,60 @@
+"""The Pulumi engine: of the Pulumi CLI on PATH, or where there is none, built from Go modules."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tandem_contract.errors import TandemError
+
+from localcloud import files, paths
+from localcloud.toolchain import go_programs
+from localcloud.toolchain.go_programs import ENGINE, MODULES, YAML_HOST, Report
+
+OLDEST = (3, 237, 0)  # as components/PulumiPlugin.yaml and the dependency on `pulumi` say
+CLI_SITE = "https://www.pulumi.com/docs/install"
+PYTHON = (sys.executable, "-P", "-m")
+PYTHON_HOST = ENGINE.with_name("pulumi-language-python")
+
+
+def installed_cli() -> Path | None:
+    """The Pulumi CLI on PATH, other than the local cloud's own command. Raises TandemError where it is too old."""
+    places = [place for place in os.environ.get("PATH", "").split(os.pathsep) if Path(place) != paths.BIN]
+    found = shutil.which("pulumi", path=os.pathsep.join(places))
+    if not found:
+        return None
+    # Its version doesn't depend on a home; its own may be one that it can't write to.
+    environment = os.environ | {"PULUMI_HOME": str(paths.PULUMI), "PULUMI_SKIP_UPDATE_CHECK": "true"}
+    said = subprocess.run([found, "version"], env=environment, capture_output=True, text=True, check=False).stdout
+    version = re.match(r"v?(\d+)\.(\d+)\.(\d+)", said.strip())
+    if not version or tuple(map(int, version.groups())) < OLDEST:
+        needed = ".".join(map(str, OLDEST))
+        raise TandemError(
+            f"{found} is Pulumi {said.strip() or 'of no version that it tells'}, and {needed} or newer is needed: "
+            f"update it ({CLI_SITE}), or take it off PATH to have an engine built with Go."
+        )
+    return Path(found)
+
+
+def ensure(cli: Path | None, report: Report) -> None:
+    """Make `pulumi` in `.tandem/bin` the command of this CLI, or of an engine that is built first."""
+    if not cli:
+        _build(report)
+    wrapper = MODULES.with_name("pulumi.sh")
+    if files.write_script(paths.BIN / "pulumi", "sh", wrapper, cli or ENGINE, paths.TOOLS):
+        report(f"the engine is {cli or ENGINE}")
+
+
+def _build(report: Report) -> None:
+    """Build the engine and the YAML host, and put the Python host and its runner, from Pulumi's Go SDK, beside them."""
+    ENGINE.parent.mkdir(exist_ok=True)
+    for program in (ENGINE, YAML_HOST):
+        go_programs.build(program, f"the Pulumi CLI, which needs no building ({CLI_SITE})", report)
+    runner = PYTHON_HOST.with_name("pulumi-language-python-exec")
+    if not runner.exists():
+        command = ["go", "list", "-m", "-f", "{{.Dir}}", "github.com/pulumi/pulumi/sdk/v3"]
+        folder = subprocess.run(command, cwd=MODULES / "pulumi", check=True, capture_output=True, text=True).stdout
+        files.write(runner, (Path(folder.strip()) / "python" / "cmd" / runner.name).read_text())
+    files.write_script(PYTHON_HOST, *PYTHON, "localcloud.toolchain.language_python", runner)
