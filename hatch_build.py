@@ -20,7 +20,7 @@ RUNTIME = {
 }
 CORE = "pulumi-tandem-core"
 RELEASE = "TANDEM_RELEASE" in os.environ
-"""Whether what is built goes to an index, where pulumi-tandem finds its core; elsewhere its wheel has the core inside."""
+"""Whether what is built is for an index, where pulumi-tandem finds its core; else its wheel has the core inside."""
 
 
 class Metadata(MetadataHookInterface):
@@ -55,7 +55,7 @@ class Runtime(BuildHookInterface):
             install(lock, folder.name)
             build_data["force_include"][folder.name] = f"tandem/{lock.parent.name}/_packages"
 
-    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
+    def finalize(self, *_: Any) -> None:
         for folder in self.folders:
             folder.cleanup()
 
@@ -73,8 +73,8 @@ def for_an_index(readme: str, files: str) -> str:
 
 def install(lock: Path, folder: str) -> None:
     """Install what a lock of the functions names, and nothing else."""
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-compile", "--require-hashes"]
-    command += ["--only-binary", ":all:", "--target", folder, "--requirement", str(lock)]
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-compile", "--no-input"]
+    command += ["--require-hashes", "--only-binary", ":all:", "--target", folder, "--requirement", str(lock)]
     if subprocess.run(command, check=False).returncode:
         raise SystemExit(
             f"The functions' packages in {lock.relative_to(HERE)} could not be installed; pip says why above. It takes "
