@@ -15,7 +15,7 @@ import pytest
 
 from scripts.recorder import ROOT
 
-pytestmark = [pytest.mark.local, pytest.mark.xdist_group("packaging")]
+pytestmark = pytest.mark.local
 UV = Path(sys.executable).with_name("uv")
 CORE = "pulumi-tandem-core"
 OURS = ("pulumi_tandem", "tandem")
