@@ -46,10 +46,12 @@ def run(*command: str | Path, cwd: Path, **variables: str) -> str:
 class Environment:
     """A virtual environment; `python` is its interpreter."""
 
-    def __init__(self, folder: Path, pip: str = "", see: Path | None = None) -> None:
+    def __init__(
+        self, folder: Path, pip: str = "", see: Path | None = None, interpreter: str | Path = sys.executable
+    ) -> None:
         """`pip` is its version, if it has one; what is in the folder `see` it has too."""
         self.folder, self.python = folder, folder / "bin" / "python"
-        run(UV, "venv", "--quiet", "--python", sys.executable, folder, cwd=ROOT)
+        run(UV, "venv", "--quiet", "--python", interpreter, folder, cwd=ROOT)
         if pip:
             self.uv("install", f"pip=={pip}")
         if see:
@@ -136,7 +138,17 @@ def test_by_pip(source, pip, tree, dependencies, tmp_path):
     (what,) = {"git": [f"git+file://{tree}"], "folder": [tree], "sdist": tmp_path.glob("*.tar.gz")}[source]
     temporary = tmp_path / "temporary"
     temporary.mkdir()
-    run(environment.python, "-m", "pip", "install", "--no-deps", "--no-compile", what, cwd=tmp_path, TMPDIR=str(temporary))
+    run(
+        environment.python,
+        "-m",
+        "pip",
+        "install",
+        "--no-deps",
+        "--no-compile",
+        what,
+        cwd=tmp_path,
+        TMPDIR=str(temporary),
+    )
     assert [*temporary.iterdir()] == []
     environment.check_components()
     environment.pip("check")
@@ -183,6 +195,46 @@ def test_a_release_depends_on_its_core_by_version(released, dependencies, tmp_pa
 
 
 OURS_RELEASED = ("pulumi_tandem", "pulumi_tandem_core")
+
+
+def interpreters() -> dict[str, Path]:
+    """Minor version -> another interpreter on this machine than the tests', of those that we name; pyenv's too."""
+    listed = [shutil.which(f"python3.{minor}") for minor in range(11, 15)]
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    found = {}
+    for path in [*filter(None, listed), *pyenv.glob("versions/3.1[1-4].*/bin/python")]:
+        command = [path, "-c", "import sys; print(sys.version_info.minor)"]
+        asked = subprocess.run(command, capture_output=True, text=True, check=False)
+        if asked.returncode == 0 and int(asked.stdout) != sys.version_info.minor:
+            found.setdefault(f"3.{asked.stdout.strip()}", Path(path))
+    return found
+
+
+def test_on_every_other_python_that_is_here(released, tree, tmp_path, capsys):
+    others = interpreters()
+    with capsys.disabled():
+        print(f"\nother Pythons on this machine: {', '.join(sorted(others)) or 'none'}")
+    for version, interpreter in others.items():
+        environment = Environment(tmp_path / version, interpreter=interpreter)
+        what = ["--find-links", released, "pulumi-tandem", "--constraint", tree / "requirements.lock"]
+        environment.uv("install", *what)
+        environment.check_components()
+
+
+@pytest.mark.parametrize(
+    ("python", "platform"),
+    [
+        ("3.11.5", "x86_64-unknown-linux-gnu"),
+        ("3.14", "x86_64-unknown-linux-gnu"),
+        ("3.14", "aarch64-unknown-linux-gnu"),
+        ("3.14", "aarch64-apple-darwin"),
+    ],
+)
+def test_the_whole_lock_has_wheels(python, platform, tmp_path):
+    """Nothing that a checkout installs is compiled, also where we have no machine to run it."""
+    command = [UV, "pip", "install", "--dry-run", "--no-deps", "--require-hashes", "--only-binary", ":all:"]
+    command += ["--python-version", python, "--python-platform", platform, "--target", tmp_path / "target"]
+    run(*command, "-r", ROOT / "requirements.lock", cwd=tmp_path, MACOSX_DEPLOYMENT_TARGET="14.0")
 
 
 def test_the_page_on_an_index(released):

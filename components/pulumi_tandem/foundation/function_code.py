@@ -48,10 +48,11 @@ def runtime_folder() -> Path:
 
     Never by import: a user's program may have a `tandem` of its own. Raises `pulumi.RunError` where it isn't there.
     """
-    installed = Path(__file__).resolve().parents[2]
-    for folder in (installed / "tandem", installed.parent / "tandem"):
-        if (folder / "rag" / "requirements.lock").is_file():
-            return folder
+    installed = Path(__file__).parents[2]
+    for here in (installed, Path(__file__).resolve().parents[2]):  # an installer may link files to its cache
+        for folder in (here / "tandem", here.parent / "tandem"):
+            if (folder / "rag" / "requirements.lock").is_file():
+                return folder
     raise pulumi.RunError(
         f"What the functions run, the package `tandem`, is neither in {installed} nor beside it: "
         "use the whole repository of pulumi-tandem or its wheel, not a copy of components/ alone."
