@@ -109,4 +109,4 @@ down: .venv/.ready
 
 # Leaves only what git knows.
 clean: down
-	rm -rf .tandem .venv
+	rm -rf .tandem .venv dist
