@@ -78,4 +78,4 @@ def _shown(variable: str) -> str:
 
 def _safe(text: str) -> str:
     """A text without users, passwords and queries of the URLs in it."""
-    return re.sub(r"(?<=://)\S*@", "", re.sub(r"(://[^\s?]*)\?\S*", r"\1", text))
+    return re.sub(r"(://[^\s?]*)\?\S*", r"\1", re.sub(r"(?<=://)\S*@", "", text))

@@ -17,7 +17,7 @@ from pulumi_tandem.foundation.cache import drafted
 from pulumi_tandem.foundation.function_packages import function_packages
 
 WHEEL = "parcel-1.0-py3-none-any.whl"
-PASSWORD = "pa55word"
+PASSWORD = "pa55w@rd"
 NOISE = "<html><body>Log in to the network first</body></html>"
 
 
