@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,7 +15,7 @@ def cache_folder() -> Path:
 
 
 @contextmanager
-def drafted(kept: Path) -> Iterator[Path]:
+def drafted(kept: Path) -> Generator[Path]:
     """Gives a place to write what the cache will keep: it is moved there whole, or leaves nothing.
 
     Raises `pulumi.RunError` if the cache can't be written.
