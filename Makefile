@@ -5,10 +5,10 @@ BIN := .venv/bin
 STACK ?= rag-dev
 TRAINING := .tandem/training
 
-.PHONY: rag finetune hybrid training tools cost test unit local soak check docs schema bench lock down clean verify-aws
+.PHONY: rag finetune hybrid training tools cost test unit local soak check docs schema bench lock dist down clean verify-aws
 
 # The environment: exactly the lock, verified by hash.
-.venv/.ready: requirements.lock pyproject.toml localcloud/pyproject.toml
+.venv/.ready: requirements.lock pyproject.toml core/pyproject.toml localcloud/pyproject.toml hatch_build.py
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11.5 or newer is needed; this is " + sys.version.split()[0] + ". Set PYTHON=...") if sys.version_info < (3, 11, 5) else None'
 	@echo "Installing the Python environment into .venv (half a minute)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -86,7 +86,14 @@ bench: .venv/.ready
 verify-aws: .venv/.ready
 	@$(BIN)/python -m scripts.verify_aws --stack $(STACK)
 
-# Both distributions have one lock, in which they themselves are not.
+# What an index gets: both wheels, which depend on each other there, and the sources of both.
+dist: .venv/.ready
+	@rm -rf dist
+	@$(BIN)/python -m hatchling build -t sdist -d dist
+	@TANDEM_RELEASE=1 $(BIN)/python -m hatchling build -t wheel -d dist
+	@cd core && TANDEM_RELEASE=1 ../$(BIN)/python -m hatchling build -t wheel -d ../dist
+
+# All distributions of this repository have one lock, in which they themselves are not.
 lock: .venv/.ready
 	@$(BIN)/uv pip compile pyproject.toml localcloud/pyproject.toml --all-extras --universal --python-version 3.11.5 \
 		--generate-hashes --no-emit-package pulumi-tandem --custom-compile-command "make lock" --quiet \
@@ -102,4 +109,4 @@ down: .venv/.ready
 
 # Leaves only what git knows.
 clean: down
-	rm -rf .tandem .venv
+	rm -rf .tandem .venv dist

@@ -1,22 +1,82 @@
-"""Ships the functions' packages in the wheel, so that its users need neither pip nor network at deployment."""
+"""Builds two distributions from one tree: pulumi-tandem here, and its core in core/ (docs/adr/0015)."""
 
+import os
+import re
 import subprocess
 import sys
 import tempfile
+import tomllib
 from pathlib import Path
+from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+from hatchling.metadata.plugin.interface import MetadataHookInterface
+
+HERE = Path(__file__).resolve().parent
+RUNTIME = {
+    "tandem": HERE / "tandem",
+    "tandem/LICENSE": HERE / "LICENSE",
+    "tandem_contract": HERE / "components" / "tandem_contract",
+}
+CORE = "pulumi-tandem-core"
+RELEASE = "TANDEM_RELEASE" in os.environ
+"""Whether what is built is for an index, where pulumi-tandem finds its core; else its wheel has the core inside."""
 
 
-class FunctionPackages(BuildHookInterface):
-    """Installs what the lock of each group of functions names into `_packages` beside the lock, in the wheel."""
+class Metadata(MetadataHookInterface):
+    """What both distributions say alike, and what pulumi-tandem needs of its core."""
 
-    def initialize(self, version: str, build_data: dict) -> None:
-        if version == "editable":
+    def update(self, metadata: dict[str, Any]) -> None:
+        ours = project(HERE)
+        if metadata["name"] == CORE:
+            metadata |= {key: ours[key] for key in ("authors", "classifiers", "keywords", "urls")}
             return
-        for lock in sorted(Path(self.root, "tandem").glob("*/requirements.lock")):
-            folder = tempfile.mkdtemp()
-            command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-compile"]
-            command += ["--require-hashes", "--only-binary", ":all:", "--target", folder, "--requirement", str(lock)]
-            subprocess.run(command, check=True)
-            build_data["force_include"][folder] = f"tandem/{lock.parent.name}/_packages"
+        metadata["readme"] = {
+            "content-type": "text/markdown",
+            "text": for_an_index((HERE / "README.md").read_text(), f"{ours['urls']['Repository']}/blob/main"),
+        }
+        core = {"dependencies": [f"{CORE}=={metadata['version']}"]} if RELEASE else project(HERE / "core")
+        metadata["dependencies"] = [*self.config["dependencies"], *core["dependencies"]]
+        metadata["scripts"] = core.get("scripts", {})
+
+
+class Runtime(BuildHookInterface):
+    """Ships what runs, and the packages of the functions: so users need neither pip nor network at deployment."""
+
+    folders: tuple[tempfile.TemporaryDirectory, ...] = ()
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        if version == "editable" or (RELEASE and self.metadata.core.name != CORE):
+            return
+        build_data["force_include"] |= {str(path): name for name, path in RUNTIME.items()}
+        for lock in sorted(RUNTIME["tandem"].glob("*/requirements.lock")):
+            folder = tempfile.TemporaryDirectory()
+            self.folders += (folder,)
+            install(lock, folder.name)
+            build_data["force_include"][folder.name] = f"tandem/{lock.parent.name}/_packages"
+
+    def finalize(self, *_: Any) -> None:
+        for folder in self.folders:
+            folder.cleanup()
+
+
+def project(folder: Path) -> dict[str, Any]:
+    """The table `project` of a folder's pyproject.toml."""
+    return tomllib.loads((folder / "pyproject.toml").read_text())["project"]
+
+
+def for_an_index(readme: str, files: str) -> str:
+    """The README where its relative links lead nowhere: they become those of the repository's `files`."""
+    absolute = re.sub(r"\]\((?![a-z]+:|#)([^)]+)\)", rf"]({files}/\1)", readme)
+    return re.sub(r"(!\[[^]]*\]\([^)]+\.svg)\)", r"\1?raw=true)", absolute)
+
+
+def install(lock: Path, folder: str) -> None:
+    """Install what a lock of the functions names, and nothing else."""
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-compile", "--no-input"]
+    command += ["--require-hashes", "--only-binary", ":all:", "--target", folder, "--requirement", str(lock)]
+    if subprocess.run(command, check=False).returncode:
+        raise SystemExit(
+            f"The functions' packages in {lock.relative_to(HERE)} could not be installed; pip says why above. It takes "
+            "an index, a proxy and a certificate from PIP_INDEX_URL, HTTPS_PROXY and PIP_CERT, or from pip.conf."
+        )

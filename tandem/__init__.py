@@ -1,3 +1,3 @@
 """Runtime of Tandem: the code of its functions, its jobs and its command line."""
 
-__version__ = "0.1.0"
+from tandem_contract import __version__ as __version__

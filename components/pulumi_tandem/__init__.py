@@ -1,5 +1,7 @@
 """Pulumi components for retrieval-augmented generation and fine-tuning on AWS."""
 
+from tandem_contract import __version__ as __version__
+
 from .arguments import FineTuningEnvironmentArgs, HybridEnvironmentArgs, RagEnvironmentArgs
 from .environments.finetuning_environment import FineTuningEnvironment
 from .environments.hybrid_environment import HybridEnvironment
@@ -19,4 +21,3 @@ __all__ = [
     "Retention",
     "StoreKind",
 ]
-__version__ = "0.1.0"

@@ -4,3 +4,5 @@ The standard library alone: both halves import it, and so do functions and train
 `pulumi_tandem`, so that a plugin that was fetched by path finds it without the repository's root on `sys.path`
 (docs/adr/0011).
 """
+
+__version__ = "0.1.0"  # of all distributions in this repository

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 from tandem_contract.errors import TandemError, Unavailable
 
+from tandem import __version__
 from tandem.cli.options import TokenOption
 from tandem.clients.targets import FORMS, Options, Subject, embedder, open_target
 from tandem.evaluation.runs import FOLDER
@@ -304,9 +305,8 @@ def _check_same(wanted: Wanted) -> None:
 
 def _versions() -> dict[str, str]:
     import platform
-    from importlib.metadata import version
 
-    return {"tandem": version("pulumi-tandem"), "python": platform.python_version()}
+    return {"tandem": __version__, "python": platform.python_version()}
 
 
 def _now() -> str:

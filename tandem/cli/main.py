@@ -6,6 +6,7 @@ import typer
 from tandem_contract.errors import TandemError
 from typer.core import TyperGroup
 
+from tandem import __version__
 from tandem.cli import cost, dataset, evaluate, finetune
 from tandem.cli.advise import advise
 from tandem.cli.ask import ask
@@ -62,9 +63,7 @@ def _entry_points() -> Any:
 def show_version(wanted: bool) -> None:
     """Print the version and leave."""
     if wanted:
-        from importlib.metadata import version
-
-        typer.echo(f"tandem {version('pulumi-tandem')}")
+        typer.echo(f"tandem {__version__}")
         raise typer.Exit
 
 

@@ -2,8 +2,6 @@
 
 import json
 import re
-import shutil
-import subprocess
 import sys
 
 import parliament
@@ -49,27 +47,6 @@ test "$BREAKS" != gate || { echo "max_idle_floor failed: $9.00 is more than $3.0
 MAKE = '#!/bin/bash\nmkdir -p .venv/bin && cp "$RUNNER_TEMP/installed" .venv/bin/tandem && test "$1" = .venv/.ready\n'
 
 
-def mistakes(text: str) -> set[str]:
-    """What breaks a rule of ours for workflows; actionlint knows the others."""
-    workflow = yaml.safe_load(text)
-    found = set()
-    if "pull_request_target" in workflow[True]:  # `on` is YAML's true
-        found.add("trigger")
-    if workflow["permissions"] != {}:
-        found.add("permissions")
-    for line in text.splitlines():
-        if "uses:" in line and not re.search(r"uses: [\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$", line):
-            found.add("pin")
-    for job in workflow["jobs"].values():
-        found |= {key for key in ("permissions", "timeout-minutes", "concurrency") if key not in job}
-        for step in job["steps"]:
-            if "${{" in step.get("run", ""):
-                found.add("expression in a script")
-            if "secrets." in str(step.get("env")) + str(step.get("with")) and "uses" in step:
-                found.add("secret for an action")
-    return found
-
-
 @pytest.fixture
 def github():
     with github_api.serve() as served:
@@ -113,40 +90,6 @@ def run(github, tmp_path):
         return run_job(JOB, contexts, folder, environment, programs)
 
     return start
-
-
-def test_workflow_keeps_the_rules():
-    assert mistakes(WORKFLOW) == set()
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "mistake"),
-    [
-        ("  pull_request:\n", "  pull_request_target:\n", "trigger"),
-        ("permissions: {}", "permissions: write-all", "permissions"),
-        (r"@[0-9a-f]{40} # v7.0.1", "@v7", "pin"),
-        (r"    timeout-minutes: 30\n", "", "timeout-minutes"),
-        (r'--stack "\$STACK"', "--stack ${{ github.head_ref }}", "expression in a script"),
-        (r"role-session-name: .*", "role-session-name: ${{ secrets.NAME }}", "secret for an action"),
-    ],
-)
-def test_rules_bite(old, new, mistake):
-    assert mistakes(re.sub(old, new, WORKFLOW)) == {mistake}
-
-
-@pytest.mark.skipif(not shutil.which("go"), reason="actionlint is built with Go")
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [(WORKFLOW, ""), (WORKFLOW.replace("steps.aws.outcome", "steps.aws.outcom"), 'property "outcom" is not defined')],
-    ids=["ours", "a broken one"],
-)
-def test_actionlint(text, said, tmp_path):
-    (tmp_path / "preview.yml").write_text(text)
-    folder = ROOT / "tests" / "support" / "actionlint"
-    command = ["go", "tool", "actionlint", "-no-color", "-shellcheck=", "-pyflakes=", tmp_path / "preview.yml"]
-    linted = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    assert bool(linted.returncode) == bool(said), linted.stdout + linted.stderr
-    assert said in linted.stdout
 
 
 def test_stacks_and_engine_are_those_of_the_repository():

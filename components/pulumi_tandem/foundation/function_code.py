@@ -6,11 +6,6 @@ so it is the same bytes on every machine and for both processor architectures, a
 
 import functools
 import hashlib
-import os
-import shutil
-import subprocess
-import sys
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +13,9 @@ from typing import NamedTuple
 
 import pulumi
 import tandem_contract
+
+from .cache import cache_folder, drafted
+from .function_packages import SHIPPED, function_packages
 
 
 class Group(NamedTuple):
@@ -42,7 +40,6 @@ GROUPS = (
     Group("retrieval", "tandem.rag.functions.", ("runtime", "models", "rag"), without=READING),
     Group("tuning", "tandem.finetuning.functions.", ("runtime", "finetuning"), without=TRAINING),
 )
-SHIPPED = "_packages"  # as hatch_build.py calls it
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip can hold
 
 
@@ -51,25 +48,21 @@ def runtime_folder() -> Path:
 
     Never by import: a user's program may have a `tandem` of its own. Raises `pulumi.RunError` where it isn't there.
     """
-    installed = Path(__file__).resolve().parents[2]
-    for folder in (installed / "tandem", installed.parent / "tandem"):
-        if (folder / "rag" / "requirements.lock").is_file():
-            return folder
+    installed = Path(__file__).parents[2]
+    for here in (installed, Path(__file__).resolve().parents[2]):  # an installer may link files to its cache
+        for folder in (here / "tandem", here.parent / "tandem"):
+            if (folder / "rag" / "requirements.lock").is_file():
+                return folder
     raise pulumi.RunError(
         f"What the functions run, the package `tandem`, is neither in {installed} nor beside it: "
         "use the whole repository of pulumi-tandem or its wheel, not a copy of components/ alone."
     )
 
 
-def cache_folder() -> Path:
-    """Where packages and zips are kept between previews."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pulumi-tandem"
-
-
 def function_code(handler: str) -> pulumi.FileArchive:
     """The zip of the group that a handler belongs to, made when first needed.
 
-    Raises `pulumi.RunError` with pip's last words if the packages can't be installed.
+    Raises `pulumi.RunError` if its packages can't be fetched, or the cache can't be written.
     """
     return _zip(next(group for group in GROUPS if handler.startswith(group.handlers)))
 
@@ -78,7 +71,7 @@ def function_code(handler: str) -> pulumi.FileArchive:
 def _zip(group: Group) -> pulumi.FileArchive:
     files = runtime_files(*group.rooms, without=group.without)
     if group.lock:
-        packages = _packages(runtime_folder() / group.lock)
+        packages = function_packages(runtime_folder() / group.lock)
         files |= {path.relative_to(packages).as_posix(): path for path in packages.rglob("*.py")}
     content = {name: path.read_bytes() for name, path in files.items()}
     return pulumi.FileArchive(str(archive(f"functions-{group.name}", ".zip", content)))
@@ -108,37 +101,10 @@ def archive(name: str, suffix: str, content: Mapping[str, bytes]) -> Path:
         digest.update(f"{entry}\0{len(content[entry])}\0".encode() + content[entry])
     made = cache_folder() / f"{name}-{digest.hexdigest()[:16]}{suffix}"
     if not made.exists():
-        made.parent.mkdir(parents=True, exist_ok=True)
-        draft = made.with_suffix(f".{os.getpid()}")
-        with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED) as bundle:
+        with drafted(made) as draft, zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED) as bundle:
             for entry in sorted(content):
                 info = zipfile.ZipInfo(entry, EPOCH)
                 info.external_attr = 0o644 << 16
                 info.compress_type = zipfile.ZIP_DEFLATED
                 bundle.writestr(info, content[entry])
-        draft.replace(made)  # atomic: two previews at once make the same bytes
     return made
-
-
-def _packages(lock: Path) -> Path:
-    """The functions' packages: shipped in the wheel, or installed once per lock into the cache."""
-    shipped = lock.parent / SHIPPED
-    if shipped.is_dir():
-        return shipped
-    folder = cache_folder() / f"packages-{hashlib.sha256(lock.read_bytes()).hexdigest()[:16]}"
-    if folder.is_dir():
-        return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    pulumi.log.info("Installing the functions' packages (once)")
-    draft = Path(tempfile.mkdtemp(dir=folder.parent))
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-compile", "--require-hashes"]
-    command += ["--only-binary", ":all:", "--target", str(draft), "--requirement", str(lock)]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    if result.returncode:
-        shutil.rmtree(draft)
-        raise pulumi.RunError(f"The functions' packages could not be installed: {result.stderr.strip()[-500:]}")
-    try:
-        draft.replace(folder)
-    except OSError:  # another preview was first
-        shutil.rmtree(draft)
-    return folder

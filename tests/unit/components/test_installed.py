@@ -108,3 +108,17 @@ def test_a_copy_of_the_components_alone_says_what_is_missing(foreign):
     assert hosted.returncode == 1 and hosted.stdout == ""
     (sentence,) = hosted.stderr.splitlines()
     assert "the package `tandem`" in sentence and "use the whole repository of pulumi-tandem or its wheel" in sentence
+
+
+@pytest.mark.faults
+def test_a_wheel_that_cannot_be_built_says_what_to_correct_and_leaves_nothing(tmp_path, monkeypatch):
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    variables = {"PIP_INDEX_URL": "http://127.0.0.1:1/simple", "PIP_RETRIES": "0", "PIP_FIND_LINKS": ""}
+    for name, value in (variables | {"TMPDIR": str(temporary)}).items():
+        monkeypatch.setenv(name, value)
+    built = python("-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path), cwd=ROOT)
+    assert built.returncode and "Traceback" not in built.stderr
+    assert "tandem/rag/requirements.lock could not be installed" in built.stderr
+    assert "PIP_INDEX_URL, HTTPS_PROXY and PIP_CERT" in built.stderr
+    assert [*temporary.iterdir()] == [] and [*tmp_path.glob("*.whl")] == []

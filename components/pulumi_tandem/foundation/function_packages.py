@@ -1,0 +1,81 @@
+"""The packages that functions carry: shipped in the wheel, or fetched once for each lock."""
+
+import hashlib
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pulumi
+
+from .cache import cache_folder, drafted
+
+SHIPPED = "_packages"  # as hatch_build.py calls it
+OPTIONS = ["--no-deps", "--require-hashes", "--only-binary", ":all:"]
+
+
+class Installer(NamedTuple):
+    """What fetches packages."""
+
+    name: str
+    command: list[str]
+    variables: tuple[str, ...]
+    """What says which index it asks, through which proxy, and which certificates it trusts."""
+
+
+def function_packages(lock: Path) -> Path:
+    """The folder with what a lock names.
+
+    Raises `pulumi.RunError` with what the installer said, and how to help it, if the packages can't be fetched.
+    """
+    shipped = lock.parent / SHIPPED
+    if shipped.is_dir():
+        return shipped
+    kept = cache_folder() / f"packages-{hashlib.sha256(lock.read_bytes()).hexdigest()[:16]}"
+    if not kept.is_dir():
+        pulumi.log.info("Installing the functions' packages (once)")
+        with drafted(kept) as draft:
+            _install(lock, draft)
+    return kept
+
+
+def _install(lock: Path, folder: Path) -> None:
+    installer = _installer()
+    command = [*installer.command, *OPTIONS, "--target", str(folder), "--requirement", str(lock)]
+    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+    if done.returncode:
+        said = "\n".join((done.stdout + done.stderr).splitlines()[-12:])
+        raise pulumi.RunError(
+            f"The functions' packages in {lock} could not be fetched: {_safe(said)}\n"
+            f"{installer.name} was told where to look by {', '.join(map(_shown, installer.variables))} and its "
+            "configuration file. Correct them, or install pulumi-tandem as a wheel, which has these packages inside."
+        )
+
+
+def _installer() -> Installer:
+    """This environment's pip, or uv where it made the environment, without pip."""
+    if importlib.util.find_spec("pip"):
+        command = [sys.executable, "-m", "pip", "install", "--no-compile", "--no-input", "--no-user"]
+        command += ["--disable-pip-version-check"]
+        return Installer("pip", command, ("PIP_INDEX_URL", "HTTPS_PROXY", "PIP_CERT"))
+    if uv := shutil.which("uv"):
+        command = [uv, "pip", "install", "--python", sys.executable]
+        return Installer("uv", command, ("UV_DEFAULT_INDEX", "HTTPS_PROXY", "SSL_CERT_FILE"))
+    raise pulumi.RunError(
+        f"The functions' packages can't be fetched: {sys.prefix} has no pip, and no uv is on PATH. "
+        "Run `python -m ensurepip` or `uv pip install pip` for that environment."
+    )
+
+
+def _shown(variable: str) -> str:
+    value = os.environ.get(variable) or os.environ.get(variable.lower())
+    return f"{variable}={_safe(value)}" if value else f"{variable} (not set)"
+
+
+def _safe(text: str) -> str:
+    """A text without users, passwords and queries of the URLs in it."""
+    return re.sub(r"(://[^\s?]*)\?\S*", r"\1", re.sub(r"(?<=://)\S*@", "", text))

@@ -1,0 +1,171 @@
+"""The functions' packages, fetched from an index on loopback in the ways that companies have."""
+
+import base64
+import hashlib
+import io
+import os
+import re
+import ssl
+import subprocess
+import threading
+import zipfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pulumi
+import pytest
+from pulumi_tandem.foundation.cache import drafted
+from pulumi_tandem.foundation.function_packages import function_packages
+
+WHEEL = "parcel-1.0-py3-none-any.whl"
+PASSWORD = "pa55w@rd"
+NOISE = "<html><body>Log in to the network first</body></html>"
+
+
+def wheel() -> bytes:
+    info = "parcel-1.0.dist-info"
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as bundle:
+        bundle.writestr("parcel/__init__.py", "")
+        bundle.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: parcel\nVersion: 1.0\n")
+        bundle.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        bundle.writestr(f"{info}/RECORD", "")
+    return content.getvalue()
+
+
+class Index(ThreadingHTTPServer):
+    """A package index, which is its own proxy: it answers for any host. `fault` is what is wrong with it."""
+
+    fault = ""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.users: set[str] = set()
+        self.file = wheel()
+        super().__init__(("127.0.0.1", 0), Handler)
+
+    @property
+    def url(self) -> str:
+        return f"127.0.0.1:{self.server_port}/simple/"
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Index
+
+    def do_GET(self) -> None:
+        self.server.asked.append(self.path)
+        if given := self.headers.get("Authorization"):
+            self.server.users.add(base64.b64decode(given.split()[1]).decode())
+        page = f'<!DOCTYPE html><html><body><a href="/files/{WHEEL}">{WHEEL}</a></body></html>'.encode()
+        body = self.server.file if self.path.endswith(".whl") else page
+        if self.server.fault == "login page":
+            body = NOISE.encode()
+        self.send_response(401 if self.server.fault == "asks who" else 200)
+        self.send_header("Content-Type", "text/html" if body is page else "application/octet-stream")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body[: len(body) // 2] if self.server.fault == "cut" and body is self.server.file else body)
+
+    def log_message(self, format, *args):
+        pass
+
+
+@pytest.fixture
+def index(tmp_path, monkeypatch):
+    """The user's index; pip is set up as for nobody, and doesn't try again."""
+    for name in os.environ:
+        if name.upper().startswith("PIP_") or name.upper().endswith(("_PROXY", "_CA_BUNDLE", "SSL_CERT_FILE")):
+            monkeypatch.delenv(name)
+    for name, value in {"PIP_CONFIG_FILE": "/dev/null", "PIP_RETRIES": "0", "PIP_NO_CACHE_DIR": "1"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with Index() as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        monkeypatch.setenv("PIP_INDEX_URL", f"http://someone:{PASSWORD}@{server.url}")
+        yield server
+        server.shutdown()
+
+
+@pytest.fixture
+def lock(tmp_path, index):
+    file = tmp_path / "rag" / "requirements.lock"
+    file.parent.mkdir()
+    file.write_text(f"parcel==1.0 \\\n    --hash=sha256:{hashlib.sha256(index.file).hexdigest()}\n")
+    return file
+
+
+def kept(tmp_path) -> list[str]:
+    return [path.name for path in (tmp_path / "cache" / "pulumi-tandem").iterdir()]
+
+
+def test_a_private_index_with_a_password(index, lock, tmp_path, monkeypatch):
+    """Also for a user whose pip installs for himself by default."""
+    monkeypatch.setenv("PIP_USER", "1")
+    folder = function_packages(lock)
+    assert (folder / "parcel" / "__init__.py").is_file()
+    assert index.users == {f"someone:{PASSWORD}"}
+    asked = len(index.asked)
+    assert function_packages(lock) == folder and len(index.asked) == asked
+    assert kept(tmp_path) == [folder.name]
+
+
+def test_a_proxy(index, lock, monkeypatch):
+    monkeypatch.setenv("PIP_INDEX_URL", "http://packages.example/simple/")
+    monkeypatch.setenv("PIP_TRUSTED_HOST", "packages.example")
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{index.server_port}")
+    function_packages(lock)
+    assert index.asked[0] == "http://packages.example/simple/parcel/"
+
+
+def test_a_certificate_of_the_companys_own(index, lock, tmp_path, monkeypatch):
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
+    made += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate]
+    subprocess.run(made, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    index.socket = context.wrap_socket(index.socket, server_side=True)
+    monkeypatch.setenv("PIP_INDEX_URL", f"https://{index.url}")
+
+    with pytest.raises(pulumi.RunError, match=r"(?s)CERTIFICATE_VERIFY_FAILED.* PIP_CERT \(not set\)"):
+        function_packages(lock)
+    monkeypatch.setenv("PIP_CERT", str(certificate))
+    function_packages(lock)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("fault", ["login page", "asks who", "cut", "other content", "nobody there"])
+def test_what_cannot_be_fetched_says_what_to_correct_and_leaves_nothing(index, lock, tmp_path, fault):
+    index.fault = fault
+    if fault == "other content":
+        lock.write_text(re.sub("sha256:.*", "sha256:" + "0" * 64, lock.read_text()))
+    if fault == "nobody there":
+        index.shutdown()
+        index.server_close()
+    with pytest.raises(pulumi.RunError) as error:
+        function_packages(lock)
+    text = str(error.value)
+    print(text)
+    assert str(lock) in text and f"PIP_INDEX_URL=http://{index.url}, HTTPS_PROXY (not set)" in text
+    assert "install pulumi-tandem as a wheel" in text
+    assert PASSWORD not in text and NOISE not in text
+    assert kept(tmp_path) == []
+
+
+@pytest.mark.faults
+def test_a_cache_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(pulumi.RunError, match=r"XDG_CACHE_HOME: .*/file/pulumi-tandem can't be written \(Not a dir"),
+        drafted(tmp_path / "file" / "pulumi-tandem" / "archive.zip"),
+    ):
+        pass
+
+
+def test_another_preview_may_be_first(tmp_path):
+    kept = tmp_path / "packages"
+    for content in ("first", "second"):
+        with drafted(kept) as draft:
+            draft.mkdir()
+            (draft / "file").write_text(content)
+    assert (kept / "file").read_text() == "first"
+    assert [path.name for path in tmp_path.iterdir()] == ["packages"]
