@@ -1,6 +1,6 @@
 """Sections of text, each with a place to cite: what every document reader returns."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from tandem_contract.errors import TandemError
 
@@ -12,15 +12,27 @@ class Rejected(TandemError):
     """A document that no retry can help; the message names its problem and the remedy."""
 
 
-@dataclass(frozen=True)
-class Section:
+class Section(NamedTuple):
     """A run of text with one place to cite."""
 
     text: str
+    """As it stands in the document."""
     page: int | None = None
-    """Page, from 1; PDF only."""
+    """Page or slide, from 1, in formats that have them."""
     heading: str | None = None
     """Headings above the text, outermost first, joined by ` > `."""
+    header: str = ""
+    """Of a table, whose rows are the lines of `text`: its header, which every chunk of it begins with."""
+
+
+class Loss(NamedTuple):
+    """Something that a reader left out or couldn't read. It becomes a warning of the document, grouped by `what`."""
+
+    what: str
+    """In the singular and as a person says it: `no text (a scan?)`, `damaged`, `attachment that can't be read`."""
+    page: int | None = None
+    name: str = ""
+    """What it is called, where it has a name."""
 
 
 class HeadingPath:
