@@ -1,0 +1,233 @@
+"""Lines of pages: in columns, as running heads and page numbers, with words broken at their ends."""
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby, pairwise
+from statistics import median
+from typing import NamedTuple
+
+
+class Box(NamedTuple):
+    """Where something is drawn; y grows upwards."""
+
+    left: float
+    bottom: float
+    right: float
+    top: float
+
+
+class Line(NamedTuple):
+    """A line of a page, or some that are joined by words broken at their ends."""
+
+    text: str
+    top: float
+    """The baseline of its first character."""
+    bottom: float
+    """The baseline of its last character."""
+    start: int
+    """Where its first character is in the page's text, in units of UTF-16."""
+
+
+# Columns
+
+MIN_LINES = 6
+"""As many lines must have the same gap for it to be between columns."""
+GAP = 0.8
+"""Of a line's height: a narrower gap is between words."""
+WORDS, FILLED = 4, 0.75
+"""Prose has so many words a line, and lines that fill so much of their column; otherwise it is a table."""
+
+
+def gutters(boxes: Sequence[Box]) -> list[float]:
+    """Where the gaps between columns are, on a page whose columns are drawn line by line across; else nothing."""
+    boxes = [box for box in boxes if box.right > box.left and box.top > box.bottom]
+    if len(boxes) < 2 * MIN_LINES:
+        return []
+    gaps = []
+    for line in _rows(boxes):
+        height = max(box.top - box.bottom for box in line)
+        end = line[0].right
+        for box in line[1:]:
+            if box.left - end > GAP * height:
+                gaps.append((end, box.left))
+            end = max(end, box.right)
+    if len(gaps) < MIN_LINES:
+        return []
+    found = list(_common(gaps))
+    # Drawn across, each line jumps back to the left; drawn column by column, only their ends jump back to the top.
+    jumps = sum(after.right < x < before.left for x in found[:1] for before, after in pairwise(boxes))
+    return found if jumps >= MIN_LINES - 1 else []
+
+
+def _rows(boxes: Iterable[Box]) -> Iterator[list[Box]]:
+    """What is drawn at the same height, from left to right."""
+    row: list[Box] = []
+    for box in sorted(boxes, key=lambda box: -(box.top + box.bottom)):
+        if row and not row[0].bottom < (box.top + box.bottom) / 2 < row[0].top:
+            yield sorted(row)
+            row = []
+        row.append(box)
+    if row:
+        yield sorted(row)
+
+
+def _common(gaps: list[tuple[float, float]]) -> Iterator[float]:
+    """The middles of where at least `MIN_LINES` gaps overlap, and no fewer than half as many as overlap anywhere."""
+    events = sorted([(left, 1) for left, _ in gaps] + [(right, -1) for _, right in gaps])
+    depths, depth = [], 0
+    for (x, step), (after, _) in pairwise(events):
+        depth += step
+        depths.append((depth, x, after))
+    enough = max(MIN_LINES, max(depth for depth, _, _ in depths) / 2)
+    for is_gap, stretch in groupby(depths, key=lambda each: each[0] >= enough):
+        if is_gap:
+            _, left, right = max(stretch, key=lambda each: (each[0], each[2] - each[1]))
+            yield (left + right) / 2
+
+
+class _Piece(NamedTuple):
+    line: Line
+    column: int | None
+    """None: it lies across a gutter."""
+    width: float
+
+
+def column_lines(
+    lines: list[Line], between: Sequence[float], boxes_of: Callable[[Line], list[Box]]
+) -> list[Line] | None:
+    """The lines of a page drawn across its columns, column by column; None if what looks like columns is a table."""
+    pieces = [piece for line in lines for piece in _pieces(line, boxes_of(line), between)]
+    columns = [[piece for piece in pieces if piece.column == at] for at in range(len(between) + 1)]
+    for column in columns:
+        if len(column) < MIN_LINES:
+            return None
+        widths = [piece.width for piece in column]
+        words = median(max(len(piece.line.text.split()), len(piece.line.text) / 10) for piece in column)
+        if words < WORDS or median(widths) < FILLED * max(widths):
+            return None
+    ordered: list[Line] = []
+    for across, group in groupby(pieces, key=lambda piece: piece.column is None):
+        band = list(group)
+        ordered += [piece.line for piece in (band if across else sorted(band, key=lambda piece: piece.column or 0))]
+    return ordered
+
+
+def _pieces(line: Line, boxes: list[Box], between: Sequence[float]) -> Iterator[_Piece]:
+    """Cut a line at the gutters."""
+    drawn = [at for at, box in enumerate(boxes) if box.right > box.left]
+    cuts = [at for before, at in pairwise(drawn) if any(boxes[before].right <= x <= boxes[at].left for x in between)]
+    unit = line.start
+    for first, last in pairwise([0, *cuts, len(boxes)]):
+        text = line.text[first:last]
+        inside = [at for at in drawn if first <= at < last]
+        if inside and text.strip():
+            left, right = boxes[inside[0]].left, max(boxes[at].right for at in inside)
+            sides = {sum(x < edge for x in between) for edge in (left, right)}
+            column = sides.pop() if len(sides) == 1 else None
+            yield _Piece(Line(text.strip(), line.top, line.bottom, unit), column, right - left)
+        unit += len(text) + sum(character > "\uffff" for character in text)
+
+
+# Running heads and page numbers
+
+EDGE_LINES = 2
+"""So many lines at the top of a page, and as many at its bottom, may be running heads."""
+MIN_PAGES = 3
+SAME_HEIGHT = 4.0
+"""Points by which a head may move from page to page."""
+NUMBER = re.compile(r"(?<![\w.,])(?:\d{1,4}|[ivxlc]{1,7})(?![\w]|[.,]\d)")
+ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
+
+
+class _Reading(NamedTuple):
+    """A line at the edge of a page, read as a running head."""
+
+    page: int
+    line: Line
+    words: str
+    """Without the page's number."""
+
+
+def running_lines(pages: Sequence[Sequence[Line]]) -> list[set[Line]]:
+    """Of each page, the lines that are page numbers or a running head which an earlier page has.
+
+    Such a line is at the same height on at least `MIN_PAGES` pages, and says the same but for a number that counts
+    the pages. Where it is first it stays, since some titles stand nowhere else; and no page loses all of its lines.
+    """
+    alike: dict[tuple[int | None, str], list[_Reading]] = defaultdict(list)
+    numbered: dict[int, list[_Reading]] = defaultdict(list)
+    for page, lines in enumerate(pages):
+        by_height = sorted(lines, key=lambda line: line.top)
+        for line in {*by_height[:EDGE_LINES], *by_height[-EDGE_LINES:]}:
+            text = " ".join(line.text.split())
+            alike[None, text].append(_Reading(page, line, text))
+            for number in NUMBER.finditer(text):
+                rest = f"{text[: number.start()]}#{text[number.end() :]}"
+                reading = _Reading(page, line, rest.replace("#", "").strip())
+                offset = _value(number[0]) - page
+                alike[offset, rest].append(reading)
+                if rest[0] == "#" or rest[-1] == "#":
+                    numbered[offset].append(reading)
+    # A line that begins or ends with the number of its page, where most pages have that, is a head whatever it says.
+    most = max(numbered.values(), key=len, default=[])
+    groups = [most] if len(most) >= len(pages) / 2 else []
+    running: dict[tuple[int, Line], str] = {}
+    for group in [*groups, *alike.values()]:
+        height = median(reading.line.top for reading in group)
+        level = [reading for reading in group if abs(reading.line.top - height) <= SAME_HEIGHT]
+        if len({reading.page for reading in level}) >= MIN_PAGES:
+            for reading in level:
+                running.setdefault((reading.page, reading.line), reading.words)
+    dropped: list[set[Line]] = [set() for _ in pages]
+    seen = {""}
+    for (page, line), words in sorted(running.items()):
+        if words in seen:
+            dropped[page].add(line)
+        seen.add(words)
+    return [set() if left_out.issuperset(lines) else left_out for lines, left_out in zip(pages, dropped, strict=True)]
+
+
+def _value(number: str) -> int:
+    """The value of a number, Arabic or Roman."""
+    if number.isdigit():
+        return int(number)
+    digits = [ROMAN[letter] for letter in number] + [0]
+    return sum(-digit if digit < after else digit for digit, after in pairwise(digits))
+
+
+# Text
+
+PARAGRAPH_GAP = 1.3
+"""Of the usual distance between lines: from there on a paragraph begins."""
+LETTER = r"[^\W\d_]"
+# pdfium marks a word that is broken at the end of its line, and joins the lines.
+BROKEN = re.compile(rf"({LETTER}+)(?:[\ufffe\x02]\s*|-\n(?={LETTER})(?![A-Z]))({LETTER}+)")
+WORD = re.compile(rf"{LETTER}+(?:-{LETTER}+)*")
+CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ufffe\uffff]")
+SHORT_PART = 4
+
+
+def page_texts(pages: Sequence[Sequence[Line]]) -> list[str]:
+    """The text of each page, with paragraphs, and with words whole that are broken at the end of a line."""
+    texts = ["".join(_with_breaks(lines)) for lines in pages]
+    known = {word for text in texts for word in WORD.findall(BROKEN.sub(" ", text))}
+    return [CONTROLS.sub("", BROKEN.sub(lambda broken: _whole(broken[1], broken[2], known), text)) for text in texts]
+
+
+def _with_breaks(lines: Sequence[Line]) -> Iterator[str]:
+    gaps = [gap for before, after in pairwise(lines) if (gap := before.bottom - after.top) > 0]
+    usual = median(gaps) if gaps else 0.0
+    for before, line in pairwise([None, *lines]):
+        if before:
+            yield "\n\n" if before.bottom - line.top > PARAGRAPH_GAP * usual else "\n"
+        yield line.text.strip().encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _whole(start: str, end: str, known: set[str]) -> str:
+    """A word broken at a hyphen: with it, where it is of the word's own, as in `well-known`."""
+    if start + end in known:
+        return start + end
+    compound = f"{start}-{end}"
+    is_own = compound in known or (min(len(start), len(end)) >= SHORT_PART and {start, end} <= known)
+    return compound if is_own else start + end
