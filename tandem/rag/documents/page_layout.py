@@ -202,7 +202,7 @@ PARAGRAPH_GAP = 1.3
 """Of the usual distance between lines: from there on a paragraph begins."""
 LETTER = r"[^\W\d_]"
 # pdfium marks a word that is broken at the end of its line, and joins the lines.
-BROKEN = re.compile(rf"({LETTER}+)(?:[\ufffe\x02]\s*|-\n(?={LETTER})(?![A-Z]))({LETTER}+)")
+BROKEN = re.compile(rf"({LETTER}+)(?:[\ufffe\x02]\s*|-\n)({LETTER}+)")
 WORD = re.compile(rf"{LETTER}+(?:-{LETTER}+)*")
 CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ufffe\uffff]")
 SHORT_PART = 4
@@ -212,22 +212,27 @@ def page_texts(pages: Sequence[Sequence[Line]]) -> list[str]:
     """The text of each page, with paragraphs, and with words whole that are broken at the end of a line."""
     texts = ["".join(_with_breaks(lines)) for lines in pages]
     known = {word for text in texts for word in WORD.findall(BROKEN.sub(" ", text))}
-    return [CONTROLS.sub("", BROKEN.sub(lambda broken: _whole(broken[1], broken[2], known), text)) for text in texts]
+    return [CONTROLS.sub("", BROKEN.sub(lambda broken: _whole(broken, known), text)) for text in texts]
 
 
 def _with_breaks(lines: Sequence[Line]) -> Iterator[str]:
     gaps = [gap for before, after in pairwise(lines) if (gap := before.bottom - after.top) > 0]
     usual = median(gaps) if gaps else 0.0
-    for before, line in pairwise([None, *lines]):
-        if before:
-            yield "\n\n" if before.bottom - line.top > PARAGRAPH_GAP * usual else "\n"
+    bottom = float("inf")
+    for at, line in enumerate(lines):
+        if at:
+            yield "\n\n" if bottom - line.top > PARAGRAPH_GAP * usual else "\n"
         yield line.text.strip().encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        bottom = line.bottom
 
 
-def _whole(start: str, end: str, known: set[str]) -> str:
-    """A word broken at a hyphen: with it, where it is of the word's own, as in `well-known`."""
+def _whole(broken: re.Match[str], known: set[str]) -> str:
+    """A broken word: with its hyphen where that is the word's own, as in `well-known`."""
+    start, end = broken.groups()
+    compound = f"{start}-{end}"
+    if "\n" in broken[0] and not end.islower():
+        return f"{compound}"
     if start + end in known:
         return start + end
-    compound = f"{start}-{end}"
     is_own = compound in known or (min(len(start), len(end)) >= SHORT_PART and {start, end} <= known)
     return compound if is_own else start + end
