@@ -71,6 +71,12 @@ def sections(data: bytes) -> Iterator[Section | Loss]:
         yield from outline.end()
 
 
+def shown_text(markup: str) -> str:
+    """What a browser shows of some HTML, with its headings and tables as text."""
+    root = LexborHTMLParser(markup).root
+    return _Shown(None).text(root) if root is not None else ""
+
+
 def _title(parser: LexborHTMLParser) -> str:
     for title in parser.tags("title"):
         above = title.parent
