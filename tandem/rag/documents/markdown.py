@@ -36,7 +36,7 @@ def sections(data: bytes) -> Iterator[Section | Loss]:
         text = text[front.end() :]
     for block, lines in _blocks(text.split("\n")):
         for token in block:
-            _show_tags(token, lines, block[0].map or [0])
+            _show_tags(token, lines, block[0])
         kind = block[0].type if block else ""
         if kind == "heading_open":
             yield from outline.heading(int(block[0].tag[1:]), _title(block[1].content))
@@ -75,15 +75,17 @@ def _blocks(lines: list[str]) -> Iterator[tuple[list[Token], list[str]]]:
         start, size = done, LINES_AT_ONCE
 
 
-def _show_tags(token: Token, lines: list[str], block: Sequence[int]) -> None:
+def _show_tags(token: Token, lines: list[str], block: Token) -> None:
     """Replace the HTML in the lines of a block by what it shows."""
     if not token.map or not TAG.search(token.content) or token.type not in ("html_block", "inline"):
         return
-    first, last = (line - block[0] for line in token.map)
+    first, last = (line - (block.map or [0])[0] for line in token.map)
     if token.type == "html_block":
         lines[first:last] = [shown_text(token.content), *[""] * (last - first - 1)]
         return
     shown = shown_text("".join(_markup(_children(token.content))))
+    if block.type == "table_open":
+        shown = " ".join(shown.split())  # a row is a line
     for at, line in enumerate(token.content.split("\n"), start=first):
         lines[at] = lines[at].replace(line, shown, 1)
         shown = ""
