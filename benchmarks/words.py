@@ -89,7 +89,9 @@ def _name_the_worst(results: dict[Path, Result], say: Say) -> None:
     samples: dict[str, Counter[str]] = defaultdict(Counter)
     for path, result in results.items():
         if result.words >= MIN_WORDS and (result.kept < KEPT or result.invented_share > INVENTED):
-            lost, invented = ([word for word, _ in each.most_common(SAMPLES)] for each in (result.lost, result.invented))
+            lost, invented = (
+                [word for word, _ in each.most_common(SAMPLES)] for each in (result.lost, result.invented)
+            )
             say(f"{path}: kept {result.kept:.3f}, lost {lost}, invented {result.invented_share:.2%} {invented}")
         for what in ("dropped", "lost", "invented"):
             samples[what] += getattr(result, what)
@@ -116,15 +118,18 @@ def _results(
         lost = missing - dropped
         asked = reference.words.total() - dropped.total()
         invented = Counter({word: count for word, count in found.items() if word not in reference.words})
-        yield path, Result(
-            size=len(data),
-            seconds=seconds,
-            words=reference.words.total(),
-            kept=1 - lost.total() / asked if asked else 1.0,
-            dropped=dropped,
-            lost=lost,
-            invented=invented,
-            invented_share=invented.total() / max(found.total(), 1),
+        yield (
+            path,
+            Result(
+                size=len(data),
+                seconds=seconds,
+                words=reference.words.total(),
+                kept=1 - lost.total() / asked if asked else 1.0,
+                dropped=dropped,
+                lost=lost,
+                invented=invented,
+                invented_share=invented.total() / max(found.total(), 1),
+            ),
         )
 
 

@@ -26,7 +26,7 @@ NAVIGATION = {
     "ol", "select", "small", "span", "strong", "summary", "svg", "ul",
 }
 # fmt: on
-ITEMS = {"li", "tr", "dt", "dd", "summary"}
+ITEMS = {"li", "tr", "dt", "dd"}
 HEADINGS = {f"h{level}": level for level in range(1, 7)}
 AS_WRITTEN = {"listing", "plaintext", "pre", "textarea", "xmp"}
 CONTROLS = {"button", "fieldset", "label", "meter", "output", "progress", "text", "textarea"}
@@ -138,7 +138,7 @@ class _Shown:
     def _enter(self, node: LexborNode, tag: str) -> LexborNode | None:
         """Write what stands before an element's content or instead of it; return the first node of what to read."""
         if tag in ("td", "th"):
-            self._break(" | " if _follows_a_cell(node) else "")
+            self._break(" | " if self._pieces and _follows_a_cell(node) else "")
         elif tag in ITEMS:
             self._break("\n")
         elif tag in BLOCKS:

@@ -29,12 +29,19 @@ class Line(NamedTuple):
     """Where its first character is in the page's text, in units of UTF-16."""
 
 
+def _gaps(lines: Sequence[Line]) -> list[float]:
+    """The distances between lines that follow each other downwards."""
+    return [gap for before, after in pairwise(lines) if (gap := before.bottom - after.top) > 0]
+
+
 # Columns
 
 MIN_LINES = 6
 """As many lines must have the same gap for it to be between columns."""
 GAP = 0.8
 """Of a line's height: a narrower gap is between words."""
+BAND_GAP = 3
+"""Of the usual distance between lines: below it columns begin anew."""
 WORDS, FILLED = 4, 0.75
 """Prose has so many words a line, and lines that fill so much of their column; otherwise it is a table."""
 
@@ -107,10 +114,23 @@ def column_lines(
         if words < WORDS or median(widths) < FILLED * max(widths):
             return None
     ordered: list[Line] = []
-    for across, group in groupby(pieces, key=lambda piece: piece.column is None):
-        band = list(group)
-        ordered += [piece.line for piece in (band if across else sorted(band, key=lambda piece: piece.column or 0))]
+    for band in _bands(pieces, BAND_GAP * median(_gaps(lines) or [0.0])):
+        ordered += [piece.line for piece in sorted(band, key=lambda piece: piece.column or 0)]
     return ordered
+
+
+def _bands(pieces: list[_Piece], gap: float) -> Iterator[list[_Piece]]:
+    """What stands below each other in columns, without a line across or a wide gap in between."""
+    band: list[_Piece] = []
+    for piece in pieces:
+        if band and (
+            (piece.column is None) != (band[-1].column is None) or band[-1].line.bottom - piece.line.top > gap
+        ):
+            yield band
+            band = []
+        band.append(piece)
+    if band:
+        yield band
 
 
 def _pieces(line: Line, boxes: list[Box], between: Sequence[float]) -> Iterator[_Piece]:
@@ -131,8 +151,10 @@ def _pieces(line: Line, boxes: list[Box], between: Sequence[float]) -> Iterator[
 
 # Running heads and page numbers
 
-EDGE_LINES = 2
+EDGE_LINES = 3
 """So many lines at the top of a page, and as many at its bottom, may be running heads."""
+EDGE_GAP = 1.4
+"""Of the usual distance between lines: a running head stands apart from the text."""
 MIN_PAGES = 3
 SAME_HEIGHT = 4.0
 """Points by which a head may move from page to page."""
@@ -157,9 +179,10 @@ def running_lines(pages: Sequence[Sequence[Line]]) -> list[set[Line]]:
     """
     alike: dict[tuple[int | None, str], list[_Reading]] = defaultdict(list)
     numbered: dict[int, list[_Reading]] = defaultdict(list)
+    gaps = sorted(gap for lines in pages for gap in _gaps(lines))
+    usual = gaps[len(gaps) // 4] if gaps else 0.0
     for page, lines in enumerate(pages):
-        by_height = sorted(lines, key=lambda line: line.top)
-        for line in {*by_height[:EDGE_LINES], *by_height[-EDGE_LINES:]}:
+        for line in _edges(lines, EDGE_GAP * usual):
             text = " ".join(line.text.split())
             alike[None, text].append(_Reading(page, line, text))
             for number in NUMBER.finditer(text):
@@ -186,6 +209,16 @@ def running_lines(pages: Sequence[Sequence[Line]]) -> list[set[Line]]:
             dropped[page].add(line)
         seen.add(words)
     return [set() if left_out.issuperset(lines) else left_out for lines, left_out in zip(pages, dropped, strict=True)]
+
+
+def _edges(lines: Sequence[Line], gap: float) -> set[Line]:
+    """The lines at the top and at the bottom of a page that stand apart from its text."""
+    counts = range(1, min(EDGE_LINES + 1, len(lines)))
+    down = sorted(lines, key=lambda line: -line.top)
+    up = sorted(lines, key=lambda line: line.bottom)
+    head = next((count for count in counts if down[count - 1].bottom - down[count].top > gap), 0)
+    foot = next((count for count in counts if up[count].bottom - up[count - 1].top > gap), 0)
+    return {*down[:head], *up[:foot]}
 
 
 def _value(number: str) -> int:
@@ -216,8 +249,7 @@ def page_texts(pages: Sequence[Sequence[Line]]) -> list[str]:
 
 
 def _with_breaks(lines: Sequence[Line]) -> Iterator[str]:
-    gaps = [gap for before, after in pairwise(lines) if (gap := before.bottom - after.top) > 0]
-    usual = median(gaps) if gaps else 0.0
+    usual = median(_gaps(lines) or [0.0])
     bottom = float("inf")
     for at, line in enumerate(lines):
         if at:

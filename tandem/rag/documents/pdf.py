@@ -83,7 +83,9 @@ def _page(document: pypdfium2.PdfDocument, at: int, suspect: bool) -> _Page:
     try:
         page = document[at]
         if document.formenv:
-            page.flatten()  # what was filled into a form becomes text of its page
+            page.flatten()  # what was filled into a form becomes text of its page, when that is loaded again
+            page.close()
+            page = document[at]
         text = page.get_textpage()
     except pypdfium2.PdfiumError:
         return _Page([], DAMAGED)
