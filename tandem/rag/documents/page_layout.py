@@ -145,8 +145,30 @@ def _pieces(line: Line, boxes: list[Box], between: Sequence[float]) -> Iterator[
             left, right = boxes[inside[0]].left, max(boxes[at].right for at in inside)
             sides = {sum(x < edge for x in between) for edge in (left, right)}
             column = sides.pop() if len(sides) == 1 else None
-            yield _Piece(Line(text.strip(), line.top, line.bottom, unit), column, right - left)
+            start = unit + len(text) - len(text.lstrip())
+            yield _Piece(Line(text.strip(), line.top, line.bottom, start), column, right - left)
         unit += len(text) + sum(character > "\uffff" for character in text)
+
+
+# Words
+
+SPACE_WIDTH = 0.15
+"""Of a letter's height: a gap as wide is a space, unless the letters beside it stand as far apart."""
+
+
+def with_spaces(line: Line, boxes: Sequence[Box]) -> Line:
+    """A line with the spaces that pdfium left out, between letters whose loose boxes are far apart."""
+    text = []
+    gaps = [after.left - before.right for before, after in pairwise(boxes)]
+    for at, letter in enumerate(line.text):
+        if 0 < at < len(boxes) and letter.isalnum() and line.text[at - 1].isalnum():
+            height = boxes[at].top - boxes[at].bottom
+            beside = min((*gaps[max(at - 2, 0) : at - 1], *gaps[at : at + 1]), default=0.0)
+            wide = max(SPACE_WIDTH * height, 2 * beside)
+            if wide < gaps[at - 1] < height and abs(boxes[at].bottom - boxes[at - 1].bottom) < height / 4:
+                text.append(" ")
+        text.append(letter)
+    return line._replace(text="".join(text))
 
 
 # Running heads and page numbers

@@ -4,6 +4,7 @@ import re
 import unicodedata
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from ctypes import byref, c_double
 from functools import lru_cache
 from io import BytesIO
@@ -12,7 +13,7 @@ from typing import NamedTuple
 import pypdfium2
 import pypdfium2.raw as pdfium
 
-from .page_layout import Box, Line, column_lines, gutters, page_texts, running_lines
+from .page_layout import Box, Line, column_lines, gutters, page_texts, running_lines, with_spaces
 from .section import Loss, Rejected, Section
 
 ENCRYPTED = "the PDF is encrypted: save it without a password (`qpdf --decrypt IN.pdf OUT.pdf`) and upload it again"
@@ -25,6 +26,8 @@ DOUBTFUL, GARBAGE = 0.15, 0.5
 LOOKED_AT = 500
 # Unpacked streams beyond this aren't looked at for damage: a few kilobytes can unpack to gigabytes.
 MAX_UNPACKED, PIECE = 500_000_000, 1 << 20
+# Spaces a character from which on a document lacks some, and where that is looked at.
+MISSING_SPACES, SAMPLED_PAGES, SAMPLED_LINES = 0.001, 8, 30
 DEFLATED = re.compile(rb"/Filter\s*\[?\s*/FlateDecode\b(?:(?!endobj|stream).){0,400}?>>\s*stream\r?\n", re.DOTALL)
 # Scripts that stand together in a word; a word of three others comes from a font whose map is wrong.
 MIXED_SCRIPTS = {"CJK", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "FULLWIDTH", "HALFWIDTH", "LATIN", "COMBINING"}
@@ -49,7 +52,8 @@ def sections(data: bytes) -> Iterator[Section | Loss]:
         if document.get_formtype() != pdfium.FORMTYPE_NONE:
             document.init_forms()
         suspect = _has_damage(data)
-        pages = [_page(document, at, suspect) for at in range(len(document))]
+        lacks_spaces = _lacks_spaces(document)
+        pages = [_page(document, at, suspect, lacks_spaces) for at in range(len(document))]
         names = [document.get_attachment(at).get_name() for at in range(document.count_attachments())]
     dropped = running_lines([page.lines for page in pages])
     texts = page_texts(
@@ -79,7 +83,7 @@ def _numbers(pages: list[int]) -> str:
     return f"page{'s' if len(pages) > 1 else ''} {', '.join(runs)}"
 
 
-def _page(document: pypdfium2.PdfDocument, at: int, suspect: bool) -> _Page:
+def _page(document: pypdfium2.PdfDocument, at: int, suspect: bool, lacks_spaces: bool) -> _Page:
     try:
         page = document[at]
         if document.formenv:
@@ -91,6 +95,8 @@ def _page(document: pypdfium2.PdfDocument, at: int, suspect: bool) -> _Page:
         return _Page([], DAMAGED)
     drawn = pdfium.FPDFPage_CountObjects(page) > 0
     lines = _lines(text)
+    if lacks_spaces:
+        lines = [with_spaces(line, _character_boxes(text, line, loose=True)) for line in lines]
     loss = ""
     if not lines and drawn:  # nothing at all is no loss: the page is blank
         loss = SCANNED
@@ -128,12 +134,24 @@ def _baseline(page: pypdfium2.PdfTextPage, unit: int) -> float:
     return y.value
 
 
-def _character_boxes(page: pypdfium2.PdfTextPage, line: Line) -> list[Box]:
+def _character_boxes(page: pypdfium2.PdfTextPage, line: Line, loose: bool = False) -> list[Box]:
     boxes, unit = [], line.start
     for character in line.text:
-        boxes.append(Box(*page.get_charbox(_index(page, unit))))
+        boxes.append(Box(*page.get_charbox(_index(page, unit), loose)))
         unit += 2 if character > "\uffff" else 1
     return boxes
+
+
+def _lacks_spaces(document: pypdfium2.PdfDocument) -> bool:
+    """Whether pdfium misses spaces in a document, as it does in some of groff's: a look at some pages tells."""
+    found = characters = 0
+    for at in range(0, len(document), -(-len(document) // SAMPLED_PAGES)):
+        with suppress(pypdfium2.PdfiumError):
+            page = document[at].get_textpage()
+            for line in _lines(page)[:SAMPLED_LINES]:
+                found += len(with_spaces(line, _character_boxes(page, line, loose=True)).text) - len(line.text)
+                characters += len(line.text)
+    return found > MISSING_SPACES * characters
 
 
 def _meaningless(page: pypdfium2.PdfTextPage, lines: list[Line]) -> float:
