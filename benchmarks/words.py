@@ -29,8 +29,8 @@ HEAD_PAGES = 3
 NO_WORDS = {"script", "style", "template", "noscript", "iframe", "datalist"}
 # fmt: off
 INLINE = {
-    "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "dfn", "em", "font", "i", "ins", "del", "kbd", "mark",
-    "q", "s", "samp", "small", "span", "strike", "strong", "sub", "sup", "tt", "u", "var", "wbr",
+    "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "dfn", "em", "font", "i", "ins", "del", "kbd",
+    "mark", "q", "s", "samp", "small", "span", "strike", "strong", "sub", "sup", "tt", "u", "var", "wbr",
 }
 # fmt: on
 BLOCK = re.compile(r"(?<=\w)[-\u00ad\ufffe\x02]\n\s*(?=\w)")

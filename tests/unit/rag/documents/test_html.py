@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - letters of other scripts are meant
 """HTML: what a browser shows, and nothing else."""
 
 import pytest
@@ -134,7 +135,8 @@ def test_a_heading_without_text_is_text():
 
 def test_a_table_has_its_header():
     markup = """<h1>Tariffs</h1><p>Before<table><caption>By zone</caption>
-      <thead><tr><th>Zone<th>Price <br> EUR</thead><tr><td>Z0<td>7<tr><th>Z1<td><p>10</p><p>net</p><tr hidden><td>Z2<td>9
+      <thead><tr><th>Zone<th>Price <br> EUR</thead><tr><td>Z0<td>7<tr><th>Z1<td><p>10</p><p>net</p>
+      <tr hidden><td>Z2<td>9
       </table>after"""
     assert sections(markup) == [
         Section("Before", heading="Tariffs"),
