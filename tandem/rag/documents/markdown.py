@@ -21,6 +21,7 @@ FRONT_MATTER = re.compile(
 # Pictures and fonts within the text; a short one is an example in a text about them.
 DATA_URI = re.compile(r"\bdata:[\w.+-]+/[\w.+-]+(?:;[\w.=-]+)*,[^\s)\"'<>\]]{64,}", re.IGNORECASE)
 TAG = re.compile(r"<[A-Za-z/!?]")
+LISTS = ("bullet_list_open", "ordered_list_open")
 LINES_AT_ONCE = 2000
 BLOCKS = MarkdownIt("commonmark").enable("table").disable("inline")
 INLINE = MarkdownIt("commonmark")
@@ -43,36 +44,50 @@ def sections(data: bytes) -> Iterator[Section | Loss]:
         elif kind == "table_open":
             yield from outline.table(filter(str.strip, lines[2:]), lines[0])
         elif kind != "hr":
-            outline.text(re.sub(r"\n{3,}", "\n\n", "\n".join(lines)))
+            outline.text(re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).rstrip(), item=kind == "list_item_open")
             yield from outline.overflow()
     yield from outline.end()
 
 
 def _blocks(lines: list[str]) -> Iterator[tuple[list[Token], list[str]]]:
-    """Yield each block as its tokens and its lines; what is between blocks, definitions of links, has no tokens.
+    """Yield each block, or item of a list, as its tokens and its lines; definitions of links have no tokens.
 
     Some lines are parsed at once, since tokens take a hundred times the memory of their text.
     """
     start, size = 0, LINES_AT_ONCE
     while start < len(lines):
-        is_last = start + size >= len(lines)
-        tokens = BLOCKS.parse("\n".join(lines[start : start + size]))
-        firsts = [at for at, token in enumerate(tokens) if token.level == 0 and token.map and token.nesting >= 0]
-        if not is_last:
-            if len(firsts) < 2:
+        end = start + size
+        tokens = BLOCKS.parse("\n".join(lines[start:end]))
+        firsts = [at for at, token in enumerate(tokens) if _begins_block(token)]
+        continued = None
+        if end < len(lines):
+            # The last block may go on. The rest of a table is read as one more, and any other block anew.
+            if firsts and tokens[firsts[-1]].type == "table_open" and lines[end].strip():
+                continued = lines[start + (tokens[firsts[-1]].map or [0])[0] :][:2]
+            elif len(firsts) < 2:
                 size *= 2
                 continue
-            firsts, tokens = firsts[:-1], tokens[: firsts[-1]]  # the last block may not be at its end
+            else:
+                firsts, tokens = firsts[:-1], tokens[: firsts[-1]]
         done = start
         for at, after in pairwise([*firsts, len(tokens)]):
             first, last = (start + line for line in tokens[at].map or (0, 0))
             yield [], lines[done:first]
             yield tokens[at:after], lines[first:last]
             done = last
-        if is_last:
+        if end >= len(lines):
             yield [], lines[done:]
             return
         start, size = done, LINES_AT_ONCE
+        if continued:
+            start -= len(continued)
+            lines[start:done] = continued
+
+
+def _begins_block(token: Token) -> bool:
+    if token.level == 0:
+        return token.map is not None and token.nesting >= 0 and token.type not in LISTS
+    return token.level == 1 and token.type == "list_item_open"
 
 
 def _show_tags(token: Token, lines: list[str], block: Token) -> None:

@@ -131,3 +131,11 @@ def test_a_long_document_is_read_in_parts_without_a_seam():
     assert {part.heading for part in found} == {"A", "B"}
     words = " ".join(part.text for part in found).split()
     assert words.count("more") == 1500 and words.count("#") == 5000
+
+
+def test_a_long_table_is_read_in_parts_without_a_seam():
+    rows = [f"| Z{number} | {number} |" for number in range(5000)]
+    found = sections("\n".join(["# T", "", "| Zone | Price |", "|---|---|", *rows, "", "after"]))
+    assert {part.header for part in found[:-1]} == {"| Zone | Price |"}
+    assert "\n".join(part.text for part in found[:-1]).split("\n") == rows
+    assert found[-1].text == "after"
