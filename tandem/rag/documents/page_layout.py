@@ -1,6 +1,7 @@
 """Lines of pages: in columns, as running heads and page numbers, with words broken at their ends."""
 
 import re
+from bisect import bisect
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby, pairwise
@@ -29,6 +30,11 @@ class Line(NamedTuple):
     """Where its first character is in the page's text, in units of UTF-16."""
 
 
+def units(text: str) -> int:
+    """The length of a text in units of UTF-16, by which pdfium counts."""
+    return len(text) if text.isascii() or max(text) <= "\uffff" else len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
 def _gaps(lines: Sequence[Line]) -> list[float]:
     """The distances between lines that follow each other downwards."""
     return [gap for before, after in pairwise(lines) if (gap := before.bottom - after.top) > 0]
@@ -42,20 +48,21 @@ GAP = 0.8
 """Of a line's height: a narrower gap is between words."""
 BAND_GAP = 3
 """Of the usual distance between lines: below it columns begin anew."""
-WORDS, FILLED = 4, 0.75
-"""Prose has so many words a line, and lines that fill so much of their column; otherwise it is a table."""
+WORDS, LONG, FILLED = 4, 8, 0.75
+"""Lines of prose have so many words, are so many times as long as high, and fill so much of their column."""
 
 
 def gutters(boxes: Sequence[Box]) -> list[float]:
-    """Where the gaps between columns are, on a page whose columns are drawn line by line across; else nothing."""
+    """Where the gaps between columns are, on a page whose columns of prose are drawn line by line across."""
     boxes = [box for box in boxes if box.right > box.left and box.top > box.bottom]
     if len(boxes) < 2 * MIN_LINES:
         return []
+    rows = list(_rows(boxes))
+    height = median(box.top - box.bottom for box in boxes)
     gaps = []
-    for line in _rows(boxes):
-        height = max(box.top - box.bottom for box in line)
-        end = line[0].right
-        for box in line[1:]:
+    for row in rows:
+        end = row[0].right
+        for box in row[1:]:
             if box.left - end > GAP * height:
                 gaps.append((end, box.left))
             end = max(end, box.right)
@@ -64,7 +71,25 @@ def gutters(boxes: Sequence[Box]) -> list[float]:
     found = list(_common(gaps))
     # Drawn across, each line jumps back to the left; drawn column by column, only their ends jump back to the top.
     jumps = sum(after.right < x < before.left for x in found[:1] for before, after in pairwise(boxes))
-    return found if jumps >= MIN_LINES - 1 else []
+    return found if jumps >= MIN_LINES - 1 and all(_is_prose(widths, height) for widths in _widths(rows, found)) else []
+
+
+def _is_prose(widths: Sequence[float], height: float) -> bool:
+    """Whether the lines of a column are long and of about the same length; those of a table aren't."""
+    return len(widths) >= MIN_LINES and median(widths) >= max(FILLED * max(widths), LONG * height)
+
+
+def _widths(rows: Sequence[Sequence[Box]], between: Sequence[float]) -> list[list[float]]:
+    """How wide the lines of each column are, without what lies across a gutter."""
+    widths: list[list[float]] = [[] for _ in range(len(between) + 1)]
+    for row in rows:
+        columns: dict[int, list[Box]] = defaultdict(list)
+        for box in row:
+            if (column := bisect(between, box.left)) == bisect(between, box.right):
+                columns[column].append(box)
+        for column, line in columns.items():
+            widths[column].append(max(box.right for box in line) - line[0].left)
+    return widths
 
 
 def _rows(boxes: Iterable[Box]) -> Iterator[list[Box]]:
@@ -97,7 +122,6 @@ class _Piece(NamedTuple):
     line: Line
     column: int | None
     """None: it lies across a gutter."""
-    width: float
 
 
 def column_lines(
@@ -107,11 +131,8 @@ def column_lines(
     pieces = [piece for line in lines for piece in _pieces(line, boxes_of(line), between)]
     columns = [[piece for piece in pieces if piece.column == at] for at in range(len(between) + 1)]
     for column in columns:
-        if len(column) < MIN_LINES:
-            return None
-        widths = [piece.width for piece in column]
-        words = median(max(len(piece.line.text.split()), len(piece.line.text) / 10) for piece in column)
-        if words < WORDS or median(widths) < FILLED * max(widths):
+        words = [max(len(piece.line.text.split()), len(piece.line.text) / 10) for piece in column]
+        if not words or median(words) < WORDS:
             return None
     ordered: list[Line] = []
     for band in _bands(pieces, BAND_GAP * median(_gaps(lines) or [0.0])):
@@ -143,11 +164,10 @@ def _pieces(line: Line, boxes: list[Box], between: Sequence[float]) -> Iterator[
         inside = [at for at in drawn if first <= at < last]
         if inside and text.strip():
             left, right = boxes[inside[0]].left, max(boxes[at].right for at in inside)
-            sides = {sum(x < edge for x in between) for edge in (left, right)}
-            column = sides.pop() if len(sides) == 1 else None
+            column = bisect(between, left) if bisect(between, left) == bisect(between, right) else None
             start = unit + len(text) - len(text.lstrip())
-            yield _Piece(Line(text.strip(), line.top, line.bottom, start), column, right - left)
-        unit += len(text) + sum(character > "\uffff" for character in text)
+            yield _Piece(Line(text.strip(), line.top, line.bottom, start), column)
+        unit += units(text)
 
 
 # Words
@@ -257,7 +277,7 @@ PARAGRAPH_GAP = 1.3
 """Of the usual distance between lines: from there on a paragraph begins."""
 LETTER = r"[^\W\d_]"
 # pdfium marks a word that is broken at the end of its line, and joins the lines.
-BROKEN = re.compile(rf"({LETTER}+)(?:[\ufffe\x02]\s*|-\n)({LETTER}+)")
+BROKEN = re.compile(rf"(?<!{LETTER})({LETTER}+)(?:[\ufffe\x02]\s*|-\n)({LETTER}+)")
 WORD = re.compile(rf"{LETTER}+(?:-{LETTER}+)*")
 CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ufffe\uffff]")
 SHORT_PART = 4

@@ -8,12 +8,13 @@ from contextlib import suppress
 from ctypes import byref, c_double
 from functools import lru_cache
 from io import BytesIO
+from itertools import accumulate
 from typing import NamedTuple
 
 import pypdfium2
 import pypdfium2.raw as pdfium
 
-from .page_layout import Box, Line, column_lines, gutters, page_texts, running_lines, with_spaces
+from .page_layout import Box, Line, column_lines, gutters, page_texts, running_lines, units, with_spaces
 from .section import Loss, Rejected, Section
 
 ENCRYPTED = "the PDF is encrypted: save it without a password (`qpdf --decrypt IN.pdf OUT.pdf`) and upload it again"
@@ -23,11 +24,11 @@ SCANNED, DAMAGED, UNREADABLE = "no text (a scan?)", "damaged", "unreadable font"
 # Shares of a page's characters that have no meaning: from the first on it is told, from the second no text is left.
 DOUBTFUL, GARBAGE = 0.15, 0.5
 # At most so many characters of a page are looked at for a meaning.
-LOOKED_AT = 500
+LOOKED_AT = 100
 # Unpacked streams beyond this aren't looked at for damage: a few kilobytes can unpack to gigabytes.
 MAX_UNPACKED, PIECE = 500_000_000, 1 << 20
 # Spaces a character from which on a document lacks some, and where that is looked at.
-MISSING_SPACES, SAMPLED_PAGES, SAMPLED_LINES = 0.001, 8, 30
+MISSING_SPACES, SAMPLED_PAGES, SAMPLED_LINES = 0.001, 8, 15
 DEFLATED = re.compile(rb"/Filter\s*\[?\s*/FlateDecode\b(?:(?!endobj|stream).){0,400}?>>\s*stream\r?\n", re.DOTALL)
 # Scripts that stand together in a word; a word of three others comes from a font whose map is wrong.
 MIXED_SCRIPTS = {"CJK", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "FULLWIDTH", "HALFWIDTH", "LATIN", "COMBINING"}
@@ -112,9 +113,9 @@ def _page(document: pypdfium2.PdfDocument, at: int, suspect: bool, lacks_spaces:
 def _lines(page: pypdfium2.PdfTextPage) -> list[Line]:
     """The lines of a page in reading order."""
     lines = []
-    start = 0  # in units of UTF-16, by which pdfium counts
+    start = 0
     for text in page.get_text_range(errors="surrogatepass").split("\r\n"):
-        end = start + len(text) + sum(character > "\uffff" for character in text)
+        end = start + units(text)
         if text.strip():
             lines.append(Line(text, _baseline(page, start), _baseline(page, end - 1), start))
         start = end + 2
@@ -135,11 +136,11 @@ def _baseline(page: pypdfium2.PdfTextPage, unit: int) -> float:
 
 
 def _character_boxes(page: pypdfium2.PdfTextPage, line: Line, loose: bool = False) -> list[Box]:
-    boxes, unit = [], line.start
-    for character in line.text:
-        boxes.append(Box(*page.get_charbox(_index(page, unit), loose)))
-        unit += 2 if character > "\uffff" else 1
-    return boxes
+    starts = list(accumulate(map(units, line.text[:-1]), initial=line.start))
+    first, last = _index(page, starts[0]), _index(page, starts[-1])
+    # What has no character stands between others in few lines.
+    indices = range(first, last + 1) if last - first == len(starts) - 1 else [_index(page, unit) for unit in starts]
+    return [Box(*page.get_charbox(at, loose)) for at in indices]
 
 
 def _lacks_spaces(document: pypdfium2.PdfDocument) -> bool:
