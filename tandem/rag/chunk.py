@@ -199,6 +199,8 @@ def _parts(word: str, longest: float, is_english: bool) -> Iterator[str]:
             at = max(1, int(len(rest) * longest / size))
             while at > 1 and _word_size(rest[:at], is_english) > longest:
                 at = at * 3 // 4
+            # Better after a sign than within a word, as in an address.
+            at = next((end for end in range(at, at // 2, -1) if not rest[end - 1].isalnum()), at)
             yield rest[:at]
             rest = rest[at:]
         yield rest
