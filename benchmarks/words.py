@@ -161,7 +161,7 @@ def _html_reference(data: bytes) -> Reference:
 
     shown: list[str] = []
     not_shown: list[str] = []
-    stack = [(html5lib.parse(data, namespaceHTMLElements=False), shown)]
+    stack = [(html5lib.parse(data, namespaceHTMLElements=False, likely_encoding="utf-8"), shown)]
     while stack:
         node, texts = stack.pop()
         if isinstance(node, str):
