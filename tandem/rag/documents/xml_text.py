@@ -1,0 +1,95 @@
+"""XML of strangers: parsed without anything from elsewhere and without unbounded growth."""
+
+from collections.abc import Iterator
+from typing import IO, NamedTuple
+from xml.parsers import expat
+
+from lxml import etree
+
+Element = etree._Element
+
+# libxml2 itself holds nesting to 256 levels, a text to 10 MB, and what entities add to 5 times what was read.
+LIMITS = {"no_network": True, "load_dtd": False, "huge_tree": False, "remove_comments": True, "remove_pis": True}
+PIECE = 64 * 1024
+
+
+def parse(data: bytes) -> Element:
+    """The root of a document; entities that it defines itself are put in. Raises lxml's XMLSyntaxError."""
+    return etree.fromstring(data, etree.XMLParser(resolve_entities="internal", **LIMITS))
+
+
+def elements(stream: IO[bytes], *names: str) -> Iterator[Element]:
+    """Yield the elements of these names, each when it has ended.
+
+    The caller forgets what it has read (`forget`), so that a document of any size takes the memory of one element.
+    """
+    tags = [f"{{*}}{each}" for each in names]
+    for _, element in etree.iterparse(stream, events=("end",), tag=tags, resolve_entities=False, **LIMITS):
+        yield element
+
+
+def forget(element: Element) -> None:
+    """Free an element that was read, and the siblings before it."""
+    element.clear()
+    parent = element.getparent()
+    while parent is not None and element.getprevious() is not None:
+        del parent[0]
+
+
+def name(element: Element) -> str:
+    """An element's name without its namespace, of which office formats have two: transitional and strict."""
+    tag = element.tag
+    return tag.rpartition("}")[2] if isinstance(tag, str) else ""
+
+
+def attribute(element: Element | None, wanted: str) -> str | None:
+    """An attribute's value, whatever its namespace."""
+    for key, value in element.attrib.items() if element is not None else ():
+        if key.rpartition("}")[2] == wanted:
+            return value
+    return None
+
+
+def child(element: Element | None, *path: str) -> Element | None:
+    """The first child of a name, whatever its namespace, and so on down the path."""
+    for wanted in path:
+        element = next((each for each in element if name(each) == wanted), None) if element is not None else None
+    return element
+
+
+def children(element: Element | None, *path: str) -> list[Element]:
+    """The children of what is down the path; none if it is missing."""
+    parent = child(element, *path)
+    return list(parent) if parent is not None else []
+
+
+class Prolog(NamedTuple):
+    """How a document begins."""
+
+    has_doctype: bool
+    root: str
+    """Name of the root element, as `namespace}name` if it has a namespace; empty if there is none."""
+
+
+class _Root(Exception):
+    pass
+
+
+def prolog(stream: IO[bytes]) -> Prolog:
+    """Read a document up to its root element; bytes that are no XML have none."""
+    doctypes: list[str] = []
+    roots: list[str] = []
+
+    def root(tag: str, _: object) -> None:
+        roots.append(tag)
+        raise _Root
+
+    parser = expat.ParserCreate(namespace_separator="}")
+    parser.StartDoctypeDeclHandler = lambda kind, *_: doctypes.append(kind)
+    parser.StartElementHandler = root
+    try:
+        while piece := stream.read(PIECE):
+            parser.Parse(piece)
+    except (_Root, expat.ExpatError, LookupError, ValueError):
+        pass
+    return Prolog(bool(doctypes), "".join(roots))
