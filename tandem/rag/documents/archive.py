@@ -1,6 +1,6 @@
 """Zip archives of strangers: opened within limits, so that a bomb costs neither memory nor time."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from io import BytesIO
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
@@ -20,7 +20,7 @@ ENTRY = b"PK\x01\x02"  # before each entry of an archive's directory
 
 
 @contextmanager
-def readable(kind: str, remedy: str) -> Iterator[None]:
+def readable(kind: str, remedy: str) -> Generator[None]:
     """Turn whatever a parser raises for damaged bytes into `Rejected`, with the remedy."""
     try:
         yield

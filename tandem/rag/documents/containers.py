@@ -48,7 +48,7 @@ MAIL_NAMES = re.compile(rb"(?im)^(?:received|from|to|subject|date|message-id|mim
 
 
 def container(data: bytes) -> str | None:
-    """The reader of a file whose content leaves no doubt, whatever its name; None if the name must say what the text is.
+    """The reader of a file whose content leaves no doubt; None for a text of which the name must say what it is.
 
     Raises `Rejected` for a kind of file that no reader exists for.
     """

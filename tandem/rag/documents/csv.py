@@ -10,7 +10,8 @@ from .section import Rejected, Section, decode
 
 DELIMITERS = ",;\t|"
 SAMPLE_ROWS = 50
-MAX_FIELD = 10_000_000
+MAX_FIELD = 100_000_000
+"""As large as a document: an unclosed quote takes the rest of it."""
 
 
 def sections(data: bytes) -> Iterator[Section]:

@@ -92,11 +92,11 @@ class _Document:
     def paragraph(self, element: Element) -> Iterator[Section]:
         properties = child(element, "pPr")
         style = self.styles.paragraph(properties)
-        text = "" if style.hidden else self.text(element)
+        text = "" if style.hidden else self.text(element).strip()
         level = heading_level(properties)
         level = style.level if level is None else level if level <= 9 else None
         place = list_place(properties) or style.number
-        label = self.numbering.label(place) if place and text.strip() else ""
+        label = self.numbering.label(place) if place and text else ""
         if style.is_contents:
             pass
         elif level is not None:
@@ -217,7 +217,7 @@ class _Document:
             properties = next(element.iter("{*}shape", "{*}rect"), None)
         description = picture_text(properties) or (attribute(properties, "alt") or "").strip()
         if description:
-            pieces.append(description if not pieces or not pieces[-1][-1:].strip() else f" {description}")
+            pieces.append(f" {description} ")
         for chart in element.iter("{*}chart"):
             self.graphic(chart, "id", chart_lines)
         for diagram in element.iter("{*}relIds"):

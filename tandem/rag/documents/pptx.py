@@ -25,7 +25,7 @@ def sections(data: bytes) -> Iterator[Section | Loss]:
         for number, entry in enumerate(children(presentation, "sldIdLst"), start=1):
             pointed = relationships.get(_relationship_id(entry))
             root = package.tree(pointed.target) if pointed else None
-            if root is None:
+            if pointed is None or root is None:
                 yield Loss("slide that is missing from the file", page=number)
             else:
                 yield from _Slide(package, pointed.target, number).read(root)

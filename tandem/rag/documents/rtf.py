@@ -18,58 +18,29 @@ TOKEN = re.compile(
 )
 STYLED_HEADING = re.compile(rb"\\s(\d+)\b[^{};]*?\bheading ([1-9])\s*;", re.IGNORECASE)
 
-SKIPPED = set(
-    [
-        "fonttbl",
-        "colortbl",
-        "stylesheet",
-        "info",
-        "header",
-        "headerl",
-        "headerr",
-        "headerf",
-        "footer",
-        "footerl",
-        "footerr",
-        "footerf",
-        "fldinst",
-        "listtable",
-        "annotation",
-        "xe",
-        "tc",
-        "rxe",
-        "bkmkstart",
-        "bkmkend",
-        "themedata",
-        "objdata",
-        "nonshppict",
-        "shprslt",
-        "upr",
-        "ftnsep",
-        "ftnsepc",
-        "aftnsep",
-        "aftnsepc",
-        "pntxta",
-        "pntxtb",
-        "template",
-        "generator",
-        "private",
-    ]
-)
+# fmt: off
+SKIPPED = {
+    "fonttbl", "colortbl", "stylesheet", "info", "header", "headerl", "headerr", "headerf", "footer", "footerl",
+    "footerr", "footerf", "fldinst", "listtable", "annotation", "xe", "tc", "rxe", "bkmkstart", "bkmkend", "themedata",
+    "objdata", "nonshppict", "shprslt", "upr", "ftnsep", "ftnsepc", "aftnsep", "aftnsepc", "pntxta", "pntxtb",
+    "template", "generator", "private",
+}
+# fmt: on
 SHOWN = {"shptxt", "ud", "footnote"}
 """Within what is skipped, or would be."""
 CHARACTERS = {
     "line": "\n", "tab": "\t", "emdash": "\u2014", "endash": "\u2013", "emspace": "\u2003", "enspace": "\u2002",
     "qmspace": "\u2005", "bullet": "\u2022", "lquote": "\u2018", "rquote": "\u2019", "ldblquote": "\u201c",
-    "rdblquote": "\u201d", "page": "\n", "column": "\n", "nestcell": " ", "nestrow": " ", "zwj": "\u200d", "zwnj": "\u200c",
-    "~": "\u00a0", "-": "\u00ad", "_": "\u2011", "{": "{", "}": "}", "\\": "\\", "\n": "\n", "\r": "\n",
+    "rdblquote": "\u201d", "page": "\n", "column": "\n", "nestcell": " ", "nestrow": " ", "zwj": "\u200d",
+    "zwnj": "\u200c", "~": "\u00a0", "-": "\u00ad", "_": "\u2011", "{": "{", "}": "}", "\\": "\\",
+    "\n": "\n", "\r": "\n",
 }  # fmt: skip
 PAGES = {"mac": "mac_roman", "pc": "cp437", "pca": "cp850"}
 # What a font's number of a character set means.
 CHARSETS = {
     77: "mac_roman", 128: "cp932", 129: "cp949", 130: "johab", 134: "gbk", 136: "cp950", 161: "cp1253", 162: "cp1254",
-    163: "cp1258", 177: "cp1255", 178: "cp1256", 186: "cp1257", 204: "cp1251", 222: "cp874", 238: "cp1250", 254: "cp437",
-    255: "cp850",
+    163: "cp1258", 177: "cp1255", 178: "cp1256", 186: "cp1257", 204: "cp1251", 222: "cp874", 238: "cp1250",
+    254: "cp437", 255: "cp850",
 }  # fmt: skip
 
 

@@ -17,7 +17,7 @@ DATE_PARTS = {
 SECTIONS = re.compile(r';(?=(?:[^"]*"[^"]*")*[^"]*$)')
 NUMBER_TOKEN = re.compile(
     r'"(?P<quoted>[^"]*)"|\\(?P<escaped>.)|\[\$(?P<currency>[^\]\-]*)[^\]]*\]|(?P<condition>\[[<>=][^\]]*\])|\[[^\]]*\]'
-    r"|_.|\*.|(?P<exponent>[Ee][+\-]0+)|(?P<digits>[#0?][#0?,]*(?:\.[#0?]*)?|\.[#0?]+)|(?P<percent>%)"
+    r"|_.|\*.|(?P<exponent>[Ee][+\-]0+)|(?P<digits>[#0?][#0?,]*(?:\.[#0?]*,*)?|\.[#0?]+)|(?P<percent>%)"
     r"|(?P<general>General)|(?P<literal>.)"
 )
 
@@ -123,13 +123,13 @@ def _number(value: int | float, form: str) -> str:
 
 
 def _digits(number: Decimal, form: _Form) -> str:
-    whole, _, fraction = (form.digits or "").partition(".")
-    scale = len(whole) - len(whole.rstrip(","))
-    number /= 1000**scale
+    digits = form.digits or ""
+    whole, _, fraction = digits.rstrip(",").partition(".")
+    number /= 1000 ** (len(digits) - len(digits.rstrip(",")))  # a comma at the end shows thousands
     if form.exponent:
         return f"{number:.{len(fraction)}E}"
     rounded = number.quantize(Decimal(1).scaleb(-len(fraction)), ROUND_HALF_UP) if number < 10**20 else number
-    text = f"{rounded:{',' if ',' in whole.rstrip(',') else ''}f}"
+    text = f"{rounded:{',' if ',' in whole else ''}f}"
     if "." in text:
         kept = text.partition(".")[0], text.partition(".")[2]
         optional = len(fraction) - fraction.count("0")

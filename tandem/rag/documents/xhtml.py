@@ -2,10 +2,8 @@
 
 from collections.abc import Iterator
 
-from lxml import etree
-
 from .section import BOM, Loss, Section
-from .xml_text import LIMITS, name
+from .xml_text import LIMITS, etree, name
 
 
 def sections(data: bytes) -> Iterator[Section | Loss]:

@@ -3,12 +3,10 @@
 from collections.abc import Iterator
 from io import BytesIO
 
-from lxml import etree
-
 from .archive import readable
 from .outline import Outline, row
 from .section import Loss, Section
-from .xml_text import LIMITS, Element, name, parse
+from .xml_text import LIMITS, Element, etree, name, parse
 
 TITLES = {"title", "head"}
 VERBATIM = {"programlisting", "screen", "literallayout", "synopsis", "codeblock", "pre", "eg", "code"}

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import IO, NamedTuple
 from xml.parsers import expat
 
-from lxml import etree
+from lxml import etree  # ty: ignore[missing-module-member] - it is compiled, and brings no types
 
 Element = etree._Element
 
