@@ -42,9 +42,7 @@ def open_zip(data: bytes) -> ZipFile:
     try:
         archive = ZipFile(BytesIO(data))
     except (BadZipFile, ValueError, NotImplementedError) as error:
-        raise Rejected(
-            f"the file is damaged ({error}): open it in its program, save it, and upload it again"
-        ) from error
+        raise Rejected(f"the archive is damaged ({error}): save the document again, and upload it again") from error
     unpacked = sum(entry.file_size for entry in archive.infolist())
     if unpacked > MAX_UNPACKED or unpacked > max(UNSUSPICIOUS, MAX_RATIO * len(data)):
         raise Rejected(
