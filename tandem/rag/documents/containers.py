@@ -4,8 +4,8 @@ import re
 from io import BytesIO
 
 from .archive import open_zip, read
+from .prolog import prolog
 from .section import BOM, Rejected
-from .xml_text import prolog
 
 OFFICE = {
     "wordprocessingml": "docx",
@@ -47,8 +47,8 @@ MAIL_HEADER = re.compile(rb"(?:From |[!-9;-~]+:[ \t])")
 MAIL_NAMES = re.compile(rb"(?im)^(?:received|from|to|subject|date|message-id|mime-version|return-path):")
 
 
-def container(data: bytes) -> str | None:
-    """The reader of a file whose content leaves no doubt; None for a text of which the name must say what it is.
+def container(data: bytes) -> str:
+    """The reader of a file whose content leaves no doubt; empty for a text of which the name must say what it is.
 
     Raises `Rejected` for a kind of file that no reader exists for.
     """
@@ -66,18 +66,18 @@ def container(data: bytes) -> str | None:
     if text.startswith(b"{\\rtf"):
         return "rtf"
     if text.startswith(b"<?xml") or data.startswith((b"\xff\xfe<\0?\0", b"\xfe\xff\0<\0?")):
-        return "xhtml" if prolog(BytesIO(data)).root in (XHTML, "html") else "xml"
-    return None
+        return "html" if prolog(BytesIO(data)).root in (XHTML, "html") else "xml"
+    return ""
 
 
-def guess(data: bytes) -> str | None:
-    """The likely reader of a text whose name and type say nothing: JSON, a mail or XML; else None."""
+def guess(data: bytes) -> str:
+    """The likely reader of a text whose name and type say nothing: JSON, a mail or XML; else empty."""
     text = data.removeprefix(BOM.encode()).lstrip()
     if text[:1] in (b"{", b"[") and re.match(rb'(?:\{\s*["}]|\[\s*[\[{"\]\d\-tfn])', text):
         return "json"
     if MAIL_HEADER.match(text) and len(MAIL_NAMES.findall(text[:8192].partition(b"\n\n")[0])) > 1:
         return "eml"
-    return "xml" if text.startswith(b"<") and prolog(BytesIO(text)).root else None
+    return "xml" if text.startswith(b"<") and prolog(BytesIO(text)).root else ""
 
 
 def _zip(data: bytes) -> str:

@@ -16,8 +16,6 @@ MAX_FIELD = 100_000_000
 
 def sections(data: bytes) -> Iterator[Section]:
     """Yield the rows, with the first that has several fields as the header."""
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):  # what spreadsheets call Unicode text
-        data = data.decode("utf-16", "replace").encode()
     text = decode(data)
     csv.field_size_limit(MAX_FIELD)
     outline = Outline()

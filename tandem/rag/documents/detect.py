@@ -4,6 +4,7 @@ import re
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
+from .containers import container, guess
 from .section import BOM, Rejected
 
 LOOKED_AT = 1024
@@ -22,11 +23,23 @@ class Format(NamedTuple):
     content_types: tuple[str, ...]
 
 
+OFFICE = "application/vnd.openxmlformats-officedocument"
+
 FORMATS = (
     Format("text", (".txt",), ("text/plain",)),
     Format("markdown", (".md", ".markdown"), ("text/markdown",)),
     Format("html", (".html", ".htm", ".xhtml"), ("text/html", "application/xhtml+xml")),
     Format("pdf", (".pdf",), ("application/pdf",)),
+    Format("docx", (".docx", ".docm", ".dotx", ".dotm"), (f"{OFFICE}.wordprocessingml.document",)),
+    Format("pptx", (".pptx", ".pptm", ".ppsx", ".ppsm", ".potx"), (f"{OFFICE}.presentationml.presentation",)),
+    Format("xlsx", (".xlsx", ".xlsm", ".xltx", ".xltm"), (f"{OFFICE}.spreadsheetml.sheet",)),
+    Format("csv", (".csv", ".tsv"), ("text/csv", "text/tab-separated-values")),
+    Format("eml", (".eml",), ("message/rfc822",)),
+    Format("epub", (".epub",), ("application/epub+zip",)),
+    Format("rtf", (".rtf",), ("application/rtf", "text/rtf")),
+    Format("json", (".json", ".jsonl", ".ndjson"), ("application/json", "application/jsonl", "application/x-ndjson")),
+    Format("xml", (".xml", ".docbook", ".dbk"), ("application/xml", "text/xml")),
+    Format("rst", (".rst", ".rest"), ("text/x-rst", "text/prs.fallenstein.rst")),
 )
 READERS = {each.reader: each for each in FORMATS}
 EXTENSIONS = {extension: each for each in FORMATS for extension in each.extensions}
@@ -40,7 +53,7 @@ def detect(name: str, content_type: str, data: bytes) -> Format:
     """The format of a document; raises `Rejected` for one that nothing here reads."""
     extension = PurePosixPath(name).suffix.lower()
     media_type = content_type.partition(";")[0].strip().lower()
-    found = _by_content(data) or EXTENSIONS.get(extension) or CONTENT_TYPES.get(media_type)
+    found = _by_content(data) or EXTENSIONS.get(extension) or CONTENT_TYPES.get(media_type) or READERS.get(guess(data))
     if found is None:
         raise Rejected(
             f"unknown document type (extension {extension or 'none'!r}, content type {media_type or 'none'!r}): "
@@ -56,4 +69,4 @@ def _by_content(data: bytes) -> Format | None:
         return READERS["pdf"]
     if HTML.match(start):
         return READERS["html"]
-    return None
+    return READERS.get(container(data))

@@ -100,7 +100,7 @@ class _Document:
         if style.is_contents:
             pass
         elif level is not None:
-            yield from self.outline.heading(level, label.removeprefix("- ") + text)
+            yield from self.outline.heading(level + 1, label.removeprefix("- ") + text)
         else:
             indent = "  " * place[1] if place and label else ""
             self.outline.text(indent + label + text, item=bool(label))

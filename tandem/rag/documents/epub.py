@@ -6,7 +6,7 @@ from urllib.parse import unquote
 
 from .archive import open_zip, read, readable
 from .outline import below
-from .section import Loss, Rejected, Section
+from .section import BOM, Loss, Rejected, Section
 from .xml_text import attribute, children, name, parse
 
 OBFUSCATIONS = {"http://www.idpf.org/2008/embedding", "http://ns.adobe.com/pdf/enc#RC"}  # of fonts, which aren't text
@@ -15,7 +15,7 @@ PAGES = {"application/xhtml+xml", "text/html", "application/x-dtbook+xml"}
 
 def sections(data: bytes) -> Iterator[Section | Loss]:
     """Yield the sections of each page below the book's title; the book's navigation is left out."""
-    from . import xhtml
+    from . import html
 
     with readable("book", "export it again as EPUB, and upload it again"):
         archive = open_zip(data)
@@ -39,4 +39,10 @@ def sections(data: bytes) -> Iterator[Section | Loss]:
             elif attribute(item, "media-type") not in PAGES:
                 yield Loss("page that isn't text", name=file)
             else:
-                yield from below(title, xhtml.sections(read(archive, file)))
+                yield from below(title, html.sections(_declared(read(archive, file))))
+
+
+def _declared(page: bytes) -> bytes:
+    """A page that says that it is XML, which the HTML reader goes by: `<title/>` would swallow a page of HTML."""
+    page = page.removeprefix(BOM.encode())
+    return page if page.startswith((b"<?xml", b"\xff\xfe", b"\xfe\xff")) else b'<?xml version="1.0"?>' + page

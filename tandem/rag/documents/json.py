@@ -14,8 +14,6 @@ Flat = dict[str, str]
 
 def sections(data: bytes) -> Iterator[Section | Loss]:
     """Yield the values of a document, or of one a line (JSON Lines). Numbers stay as they are written."""
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        data = data.decode("utf-16", "replace").encode()
     outline = Outline()
     try:
         yield from _values(_load(decode(data)), "", outline)

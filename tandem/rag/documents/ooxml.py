@@ -11,8 +11,9 @@ from typing import IO, NamedTuple
 from urllib.parse import unquote
 
 from .archive import open_zip, read
+from .prolog import prolog
 from .section import Loss, Rejected
-from .xml_text import Element, attribute, children, name, parse, prolog
+from .xml_text import Element, attribute, children, name, parse
 
 EXPONENT = re.compile(r"[+\-\u2212]?(\d+|[a-z])", re.IGNORECASE)
 EMBEDDED = ("package", "oleObject")

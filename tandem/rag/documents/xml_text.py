@@ -1,8 +1,7 @@
 """XML of strangers: parsed without anything from elsewhere and without unbounded growth."""
 
 from collections.abc import Iterator
-from typing import IO, NamedTuple
-from xml.parsers import expat
+from typing import IO
 
 from lxml import etree  # ty: ignore[missing-module-member] - it is compiled, and brings no types
 
@@ -10,7 +9,6 @@ Element = etree._Element
 
 # libxml2 itself holds nesting to 256 levels, a text to 10 MB, and what entities add to 5 times what was read.
 LIMITS = {"no_network": True, "load_dtd": False, "huge_tree": False, "remove_comments": True, "remove_pis": True}
-PIECE = 64 * 1024
 
 
 def parse(data: bytes) -> Element:
@@ -61,35 +59,3 @@ def children(element: Element | None, *path: str) -> list[Element]:
     """The children of what is down the path; none if it is missing."""
     parent = child(element, *path)
     return list(parent) if parent is not None else []
-
-
-class Prolog(NamedTuple):
-    """How a document begins."""
-
-    has_doctype: bool
-    root: str
-    """Name of the root element, as `namespace}name` if it has a namespace; empty if there is none."""
-
-
-class _Root(Exception):
-    pass
-
-
-def prolog(stream: IO[bytes]) -> Prolog:
-    """Read a document up to its root element; bytes that are no XML have none."""
-    doctypes: list[str] = []
-    roots: list[str] = []
-
-    def root(tag: str, _: object) -> None:
-        roots.append(tag)
-        raise _Root
-
-    parser = expat.ParserCreate(namespace_separator="}")
-    parser.StartDoctypeDeclHandler = lambda kind, *_: doctypes.append(kind)
-    parser.StartElementHandler = root
-    try:
-        while piece := stream.read(PIECE):
-            parser.Parse(piece)
-    except (_Root, expat.ExpatError, LookupError, ValueError):
-        pass
-    return Prolog(bool(doctypes), "".join(roots))

@@ -105,7 +105,7 @@ def test_content_type_decides_without_a_known_extension():
         ("a.txt", b" \n", "no text could be extracted.*only white space"),
         ("a.md", b"", "no text could be extracted"),
         ("a.pdf", pdf(""), "OCR"),
-        ("a.docx", b"PK", r"'\.docx'.*convert it to one of \.txt"),
+        ("a.odg", b"PK", r"'\.odg'.*convert it to one of \.txt"),
         ("a", b"x", "unknown document type"),
         ("a.txt", "naïve".encode("latin-1"), "byte 2 is 0xef.*iconv"),
         ("a.txt", b"MZ\x00\x01", "NUL at character 2"),

@@ -83,19 +83,19 @@ def test_a_book_without_its_parts_is_refused(missing):
 
 
 def test_xhtml_with_empty_elements_loses_nothing():
-    [only] = sections("xhtml", page("<p>one</p><p/><div/>two<br/>three <i/>four"))
+    [only] = sections("html", page("<p>one</p><p/><div/>two<br/>three <i/>four"))
     assert only.text.split() == ["one", "two", "three", "four"]
 
 
 def test_a_page_that_is_not_well_formed_is_read_as_html():
-    assert "four" in sections("xhtml", page("<p>unclosed <b>four"))[0].text
+    assert "four" in sections("html", page("<p>unclosed <b>four"))[0].text
 
 
 def test_xhtml_is_read_as_the_same_page_in_html():
-    assert [each.text.strip() for each in sections("xhtml", page("<p>10<sup>5</sup> V</p>"))] == [
+    assert [each.text.strip() for each in sections("html", page("<p>10<sup>5</sup> V</p>"))] == [
         each.text.strip() for each in sections("html", "<p>10<sup>5</sup> V</p>")
     ]
 
 
 def test_the_title_of_a_page_is_its_heading():
-    assert sections("xhtml", page("<p>words</p>", "Depot"))[0]._replace(text="") == Section("", heading="Depot")
+    assert sections("html", page("<p>words</p>", "Depot"))[0]._replace(text="") == Section("", heading="Depot")
