@@ -13,8 +13,8 @@ MAX_RATIO = 100
 """Text packs 5 to 20 times, a sheet of like rows up to 50; a bomb 1,000 times."""
 UNSUSPICIOUS = 20_000_000
 """Up to so many bytes the ratio doesn't matter: a small file may hold a large empty template."""
-MAX_PART = 50_000_000
-"""Of a part that is held in memory whole."""
+MAX_HELD = 10_000_000
+"""Of a part that is held in memory as a tree, which takes up to 30 times as much."""
 
 ENTRY = b"PK\x01\x02"  # before each entry of an archive's directory
 
@@ -57,11 +57,16 @@ def open_zip(data: bytes) -> ZipFile:
     return archive
 
 
-def read(archive: ZipFile, name: str) -> bytes:
+def read(archive: ZipFile, name: str, limit: int = MAX_HELD) -> bytes:
     """Read a part whole; raise `Rejected` for one that is too large to be held, and KeyError for none."""
-    if (size := archive.getinfo(name).file_size) > MAX_PART:
+    check_held(archive, name, limit)
+    return archive.read(name)
+
+
+def check_held(archive: ZipFile, name: str, limit: int = MAX_HELD) -> None:
+    """Raise `Rejected` for a part that is too large to be held."""
+    if (size := archive.getinfo(name).file_size) > limit:
         raise Rejected(
-            f"its part {name} has {size / 1_000_000:,.0f} MB, over the limit of {MAX_PART // 1_000_000} MB: "
+            f"its part {name} has {size / 1_000_000:,.0f} MB, over the limit of {limit // 1_000_000} MB: "
             "split the document"
         )
-    return archive.read(name)

@@ -37,10 +37,10 @@ ARCHIVES = {
     b"7z\xbc\xaf\x27\x1c": "7z",
     b"Rar!\x1a\x07": "rar",
     b"\x1f\x8b\x08": "gzip",
-    b"BZh": "bzip2",
+    b"BZh91AY&SY": "bzip2",
     b"\xfd7zXZ\x00": "xz",
     b"\x28\xb5\x2f\xfd": "zstd",
-    b"MSCF": "cab",
+    b"MSCF\0\0\0\0": "cab",
 }
 TAR = slice(257, 262), b"ustar"
 MAIL_HEADER = re.compile(rb"(?:From |[!-9;-~]+:[ \t])")
@@ -56,7 +56,9 @@ def container(data: bytes) -> str:
         return _zip(data)
     if data.startswith(OLE):
         kinds = (says for stream, says in OLE_STREAMS.items() if stream.encode("utf-16-le") in data)
-        raise Rejected(f"the file {next(kinds, 'is of a format of before 2007')}, and upload it again")
+        raise Rejected(
+            f"the file {next(kinds, 'is of an old office format: save it in a present one')}, and upload it again"
+        )
     for mark, kind in ARCHIVES.items():
         if data.startswith(mark):
             raise Rejected(_archive(kind))

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from itertools import takewhile
 
 from .archive import readable
-from .docx_styles import NO_STYLE, Numbering, Styles, heading_level, is_on, list_place
+from .docx_styles import Numbering, Styles, heading_level, is_on, list_place
 from .ooxml import Package, chart_lines, diagram_lines, is_decorative, picture_text, superscript
 from .outline import Outline, row
 from .section import Loss, Section
@@ -37,8 +37,8 @@ class _Document:
         self.losses: list[Loss] = []
         self.after: list[str] = []
         """Notes and text boxes that the present paragraph holds."""
-        self.notes = {kind: self.note_texts(f"{kind}s") for kind in ("footnote", "endnote")}
         self.note_numbers: dict[str, int] = {}
+        self.notes = {kind: self.note_texts(f"{kind}s") for kind in ("footnote", "endnote")}
 
     def part(self, kind: str) -> Element | None:
         part = self.package.related(self.package.main, kind)
@@ -142,7 +142,7 @@ class _Document:
         for each in container.iter("{*}p"):
             if not any(name(above) in ("txbxContent", "Fallback") for above in _between(each, container)):
                 properties = child(each, "pPr")
-                style = self.styles.paragraph(properties) if hasattr(self, "styles") else NO_STYLE
+                style = self.styles.paragraph(properties)
                 place = list_place(properties) or style.number
                 text = "" if style.hidden else self.text(each)
                 label = self.numbering.label(place) if place and text.strip() else ""

@@ -75,13 +75,14 @@ class _Mail:
                 raise Rejected(f"the mail has more than {MAX_ATTACHMENTS}")
             yield from below(name, extract(name, part.get_content_type(), data))
         except Rejected as error:
-            yield Loss("attachment that isn't read", name=f"{name} ({error})")
+            problem, _, _remedy = str(error).partition(": ")  # which is nothing for who wrote the mail
+            yield Loss("attachment that isn't read", name=f"{name} ({problem})")
 
 
 def _header(message: Message, name: str) -> str:
     try:
         return str(message.get(name, ""))
-    except (ValueError, IndexError, AttributeError, TypeError):  # the library's parser fails on some malformed ones
+    except Exception:  # the library's parser fails on some malformed ones, with any exception
         return next((value for key, value in message.raw_items() if key.lower() == name.lower()), "")
 
 

@@ -12,6 +12,8 @@ from .xml_text import attribute, children, name, parse
 OBFUSCATIONS = {"http://www.idpf.org/2008/embedding", "http://ns.adobe.com/pdf/enc#RC"}  # of fonts, which aren't text
 PAGES = {"application/xhtml+xml", "text/html", "application/x-dtbook+xml"}
 
+MAX_PAGE = 50_000_000
+
 
 def sections(data: bytes) -> Iterator[Section | Loss]:
     """Yield the sections of each page below the book's title; the book's navigation is left out."""
@@ -39,7 +41,7 @@ def sections(data: bytes) -> Iterator[Section | Loss]:
             elif attribute(item, "media-type") not in PAGES:
                 yield Loss("page that isn't text", name=file)
             else:
-                yield from below(title, html.sections(_declared(read(archive, file))))
+                yield from below(title, html.sections(_declared(read(archive, file, MAX_PAGE))))
 
 
 def _declared(page: bytes) -> bytes:

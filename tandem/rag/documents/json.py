@@ -8,6 +8,8 @@ from .outline import Outline, below, row
 from .section import Loss, Rejected, Section, decode
 
 MAX_COLUMNS = 50
+LINE = 200
+"""Characters of a list of values that stands on one line."""
 
 Flat = dict[str, str]
 
@@ -23,13 +25,20 @@ def sections(data: bytes) -> Iterator[Section | Loss]:
 
 
 def _load(text: str) -> Any:
+    """A document, or a list of those of JSON Lines."""
     try:
         return _parsed(text)
     except ValueError as error:
+        problem = str(error)
+    found = []
+    for number, line in enumerate(text.split("\n"), start=1):
         try:
-            return [_parsed(line) for line in text.split("\n") if line.strip()]
-        except ValueError:
-            raise Rejected(f"the JSON is damaged ({error}): mend it there, and upload it again") from error
+            found += [_parsed(line)] if line.strip() else []
+        except ValueError as error:
+            if found:  # what came before were lines of JSON
+                problem = f"line {number}: {error}"
+            raise Rejected(f"the JSON is damaged ({problem}): mend it there, and upload it again") from error
+    return found
 
 
 def _parsed(text: str) -> Any:
@@ -46,7 +55,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _values(value: Any, path: str, outline: Outline) -> Iterator[Section | Loss]:
     written = _written(value)
-    if written is not None:
+    if written is not None and not (isinstance(value, list) and len(written) > LINE):
         outline.text(f"{path}: {written}" if path else written, item=True)
         yield from outline.overflow()
     elif isinstance(value, dict):

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import IO, NamedTuple
 from urllib.parse import unquote
 
-from .archive import open_zip, read
+from .archive import MAX_HELD, check_held, open_zip, read
 from .prolog import prolog
 from .section import Loss, Rejected
 from .xml_text import Element, attribute, children, name, parse
@@ -65,6 +65,11 @@ class Package:
     def tree(self, part: str) -> Element | None:
         """A part as a tree, None if it is missing."""
         return parse(read(self.archive, self._names[part.lower()])) if part.lower() in self._names else None
+
+    def check_held(self, part: str | None, limit: int = MAX_HELD) -> None:
+        """Raise `Rejected` for a part that is too large to be held in memory by whoever reads it."""
+        if part:
+            check_held(self.archive, self._names[part.lower()], limit)
 
     def related(self, part: str, kind: str) -> str | None:
         """The first part of a kind that a part points to, None for none."""

@@ -16,7 +16,7 @@ MAX_DEPTH = 1000
 TOKEN = re.compile(
     rb"\\([a-zA-Z]{1,32})(-?\d{1,10})? ?|\\'([0-9a-fA-F]{2})|\\([^a-zA-Z])|([{}])|[\r\n]+|([^\\{}\r\n]+)"
 )
-STYLED_HEADING = re.compile(rb"\\s(\d+)\b[^{};]*?\bheading ([1-9])\s*;", re.IGNORECASE)
+STYLED_HEADING = re.compile(rb"\\s(\d+)\b[^{};]{0,500}?\bheading ([1-9])\s*;", re.IGNORECASE)
 
 # fmt: off
 SKIPPED = {

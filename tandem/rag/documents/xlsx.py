@@ -20,6 +20,8 @@ NO_RESULT = re.compile(
     rb'<(?:\w+:)?c\b(?![^>]*\bt="str")[^>]*>\s*<(?:\w+:)?f\b(?:[^>]*/>|[^>]*>[^<]*</(?:\w+:)?f>)'
     rb"\s*(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v>\s*</(?:\w+:)?v>)?\s*</(?:\w+:)?c>"
 )
+MAX_STRINGS = 100_000_000
+"""Of the texts of cells, which are held in memory as long as a sheet is read."""
 PIECE = 1 << 20
 CELL_CHARACTERS = 40_000
 """More than a cell can hold, so that pieces that overlap by so much show every cell whole."""
@@ -33,6 +35,8 @@ def sections(data: bytes) -> Iterator[Section | Loss]:
     with readable("workbook", "open it in a spreadsheet program, save it as .xlsx, and upload it again"):
         package = Package(data)
         relationships = package.relationships(package.main)
+        package.check_held(package.related(package.main, "styles"))
+        package.check_held(package.related(package.main, "sharedStrings"), MAX_STRINGS)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of extensions that it doesn't know
             workbook = load_workbook(BytesIO(data), read_only=True, data_only=True, keep_links=False)

@@ -5,7 +5,7 @@ from io import BytesIO
 
 from .archive import readable
 from .outline import Outline, row
-from .section import Loss, Section
+from .section import Loss, Rejected, Section
 from .xml_text import LIMITS, Element, etree, name, parse
 
 TITLES = {"title", "head"}
@@ -14,6 +14,8 @@ NOT_TEXT = {"indexterm", "remark", "script", "style"}
 PARAGRAPHS = {"p", "para", "simpara"}
 BLOCKS = PARAGRAPHS | {"listitem", "item", "li", "table", "informaltable"}
 TABLES = {"table", "informaltable"}
+MAX_TAGS = 4_000_000
+"""Of prose, which is held in memory as a tree. Data is not."""
 
 
 def sections(data: bytes) -> Iterator[Section | Loss]:
@@ -23,7 +25,12 @@ def sections(data: bytes) -> Iterator[Section | Loss]:
     """
     with readable("XML", "mend it there, and upload it again"):
         outline = Outline()
-        yield from _prose(parse(data), 1, outline) if _is_prose(data) else _values(data, outline)
+        if not _is_prose(data):
+            yield from _values(data, outline)
+        elif data.count(b"<") > MAX_TAGS:
+            raise Rejected(f"the XML has more than {MAX_TAGS:,} tags: split it")
+        else:
+            yield from _prose(parse(data), 1, outline)
         yield from outline.end()
 
 

@@ -73,7 +73,7 @@ def test_a_text_whose_name_says_nothing_is_guessed(data, reader):
         (ole("PowerPoint Document"), r"\.ppt\): save it as \.pptx"),
         (ole("EncryptedPackage"), "encrypted: save it without a password"),
         (ole("__properties_version1.0"), r"Outlook message \(\.msg\): save it as \.eml"),
-        (ole("other"), "before 2007"),
+        (ole("other"), "old office format: save it"),
         (zipped({"mimetype": "application/vnd.oasis.opendocument.text"}), r"OpenDocument: save it as \.docx"),
         (zipped({"mimetype": "application/vnd.oasis.opendocument.spreadsheet"}), r"save it as \.xlsx"),
         (zipped({"mimetype": "application/vnd.oasis.opendocument.presentation"}), r"save it as \.pptx"),

@@ -47,6 +47,11 @@ def test_json_like_objects_are_a_table():
     )
 
 
+def test_json_a_long_list_has_a_line_for_each():
+    notes = ["Never open valve 3. " * 6, "Ask first. " * 10]
+    assert sections("json", json.dumps({"notes": notes}))[0].text == f"notes[0]: {notes[0]}\nnotes[1]: {notes[1]}"
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_json_lines(encoding):
     assert sections("json", "\n".join(json.dumps(each) for each in BAYS).encode(encoding)) == [TABLE]

@@ -6,6 +6,7 @@ from datetime import date, datetime, time, timedelta
 
 import openpyxl
 import pytest
+import xlsxwriter
 from openpyxl.drawing.image import Image
 from openpyxl.workbook import Workbook
 
@@ -20,6 +21,25 @@ def workbook(*rows: list[object], title: str = "Bays") -> Workbook:
     for row in rows:
         made.active.append(row)
     return made
+
+
+def with_shared_strings(*rows: list[str]) -> bytes:
+    """A workbook as Excel writes it, whose texts stand in a part of their own."""
+    target = io.BytesIO()
+    made = xlsxwriter.Workbook(target)
+    sheet = made.add_worksheet("Bays")
+    for at, row in enumerate(rows):
+        sheet.write_row(at, 0, row)
+    bold = made.add_format({"bold": True})
+    sheet.write_rich_string(len(rows), 0, "N", bold, "5", ", cold")
+    made.close()
+    return target.getvalue()
+
+
+def test_texts_in_a_part_of_their_own_and_in_several_fonts():
+    assert read("xlsx", with_shared_strings(["Bay", "Load"], ["N4", "18 t"])) == [
+        Section("N4 | 18 t\nN5, cold", heading="Bays", header="Bay | Load")
+    ]
 
 
 def test_a_sheet_is_a_heading_and_its_first_row_the_header():
