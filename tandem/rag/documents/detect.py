@@ -53,7 +53,10 @@ def detect(name: str, content_type: str, data: bytes) -> Format:
     """The format of a document; raises `Rejected` for one that nothing here reads."""
     extension = PurePosixPath(name).suffix.lower()
     media_type = content_type.partition(";")[0].strip().lower()
-    found = _by_content(data) or EXTENSIONS.get(extension) or CONTENT_TYPES.get(media_type) or READERS.get(guess(data))
+    named = EXTENSIONS.get(extension) or CONTENT_TYPES.get(media_type)
+    found = _by_content(data) or named or READERS.get(guess(data))
+    if found is READERS["xml"] and named is READERS["html"]:
+        found = named  # a page may leave out its root element
     if found is None:
         raise Rejected(
             f"unknown document type (extension {extension or 'none'!r}, content type {media_type or 'none'!r}): "
