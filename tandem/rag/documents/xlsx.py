@@ -11,7 +11,7 @@ from openpyxl import load_workbook
 from .archive import readable
 from .ooxml import Package, chart_lines, is_decorative, picture_text
 from .outline import Outline, row
-from .section import Loss, Section
+from .section import Loss, Rejected, Section
 from .spreadsheet_values import shown
 from .xml_text import attribute, children, name
 
@@ -20,6 +20,7 @@ NO_RESULT = re.compile(
     rb'<(?:\w+:)?c\b(?![^>]*\bt="str")[^>]*>\s*<(?:\w+:)?f\b(?:[^>]*/>|[^>]*>[^<]*</(?:\w+:)?f>)'
     rb"\s*(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v>\s*</(?:\w+:)?v>)?\s*</(?:\w+:)?c>"
 )
+STRICT = "//purl.oclc.org/ooxml/"  # the namespace of a form of the format that openpyxl takes for an empty workbook
 MAX_STRINGS = 100_000_000
 """Of the texts of cells, which are held in memory as long as a sheet is read."""
 PIECE = 1 << 20
@@ -35,6 +36,9 @@ def sections(data: bytes) -> Iterator[Section | Loss]:
     with readable("workbook", "open it in a spreadsheet program, save it as .xlsx, and upload it again"):
         package = Package(data)
         relationships = package.relationships(package.main)
+        main = package.tree(package.main)
+        if main is not None and STRICT in main.tag:
+            raise Rejected("the workbook is saved as Strict Open XML: save it as an Excel workbook (.xlsx)")
         package.check_held(package.related(package.main, "styles"))
         package.check_held(package.related(package.main, "sharedStrings"), MAX_STRINGS)
         with warnings.catch_warnings():
@@ -42,7 +46,7 @@ def sections(data: bytes) -> Iterator[Section | Loss]:
             workbook = load_workbook(BytesIO(data), read_only=True, data_only=True, keep_links=False)
             titles = {sheet.title: sheet for sheet in workbook.worksheets}
             outline = Outline()
-            for entry in children(package.tree(package.main), "sheets"):
+            for entry in children(main, "sheets"):
                 title = entry.get("name", "")
                 pointed = relationships.get(attribute(entry, "id") or "")
                 if entry.get("state", "visible") != "visible":
@@ -51,6 +55,8 @@ def sections(data: bytes) -> Iterator[Section | Loss]:
                 yield from outline.heading(1, title)
                 if title in titles:
                     yield from _table(titles[title], outline)
+                elif pointed is None or pointed.kind != "chartsheet":
+                    yield Loss("sheet that can't be read", name=title)
                 if pointed and pointed.target:
                     yield from _beside(package, pointed.target, title, outline)
             yield from outline.end()

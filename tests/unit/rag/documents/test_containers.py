@@ -7,10 +7,18 @@ import pptx
 import pytest
 from openpyxl.workbook import Workbook
 
+from tandem.rag.documents import extract
 from tandem.rag.documents.containers import container, guess
 from tandem.rag.documents.section import Rejected
 
 from .files import saved, zipped
+
+
+def saved_words() -> bytes:
+    made = docx.Document()
+    made.add_paragraph("words")
+    return saved(made)
+
 
 TYPES = '<Types><Override PartName="/x.xml" ContentType="application/vnd.{}main+xml"/></Types>'
 
@@ -100,3 +108,25 @@ def test_a_directory_at_the_end_of_other_bytes_is_no_archive():
     assert io.BytesIO(zipped({})).getvalue()[:4] == b"PK\x05\x06"
     with pytest.raises(Rejected, match="unpack it"):
         container(zipped({}))
+
+
+@pytest.mark.parametrize(
+    ("name", "content_type", "data", "text"),
+    [
+        ("notes.txt", "text/plain", saved_words(), "words"),
+        ("notes", "", saved_words(), "words"),
+        ("notes.docx", "", rb"{\rtf1 words}", "words"),
+        ("feed.txt", "", b'<?xml version="1.0"?><depot>06:40</depot>', "depot: 06:40"),
+        ("hours", "", b'{"opens": "06:40"}', "opens: 06:40"),
+        ("hours.tsv", "", b"bay\tload\nN4\t18 t", "N4 | 18 t"),
+        ("page.html", "", b'<?xml version="1.0"?><p>words', "words"),
+        (
+            "page.xhtml",
+            "",
+            b'<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"><p>words</p></html>',
+            "words",
+        ),
+    ],
+)
+def test_the_reader_follows_the_content_before_the_name(name, content_type, data, text):
+    assert [each.text for each in extract(name, content_type, data)] == [text]

@@ -10,7 +10,7 @@ import xlsxwriter
 from openpyxl.drawing.image import Image
 from openpyxl.workbook import Workbook
 
-from tandem.rag.documents.section import Loss, Section
+from tandem.rag.documents.section import Loss, Rejected, Section
 
 from .files import changed, losses, parts, read, saved, sections, zipped
 
@@ -181,3 +181,23 @@ def test_a_long_sheet_comes_in_pieces_that_repeat_the_header():
     found = sections("xlsx", saved(made))
     assert [each.text.count("\n") + 1 for each in found] == [1000, 1000, 500]
     assert {each.header for each in found} == {"Bay | Load"}
+
+
+def test_the_strict_form_of_the_format_is_refused_rather_than_read_as_empty():
+    strict = {
+        "http://schemas.openxmlformats.org/spreadsheetml/2006/main": "http://purl.oclc.org/ooxml/spreadsheetml/main",
+        "http://schemas.openxmlformats.org/officeDocument/2006/": "http://purl.oclc.org/ooxml/officeDocument/",
+    }
+    found = parts(saved(workbook(["Bay", "Load"], ["N4", "18 t"])))
+    for old, new in strict.items():
+        found = {name: content.replace(old.encode(), new.encode()) for name, content in found.items()}
+    with pytest.raises(Rejected, match="Strict Open XML: save it as"):
+        read("xlsx", zipped(found))
+
+
+def test_a_sheet_of_a_chart_alone_says_its_title():
+    made = workbook(["Bay", "Load"], ["N4", 18])
+    chart = openpyxl.chart.BarChart()
+    chart.title = "Loads in winter"
+    made.create_chartsheet("Chart").add_chart(chart)
+    assert read("xlsx", saved(made))[1:] == [Section("Loads in winter", heading="Chart")]
