@@ -13,6 +13,7 @@ from .xml_text import Element, attribute, child, children, elements, forget, nam
 BLOCKS = ("p", "tbl", "sdt", "customXml", "altChunk", "AlternateContent", "ins", "moveTo")
 GONE = {"del", "moveFrom", "delText", "instrText", "delInstrText", "annotationRef", "rt"}
 BREAKS = {"tab": "\t", "ptab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "\u2011", "softHyphen": "\u00ad"}
+MAX_SPAN = 63  # columns of a table in Word
 PRIVATE_USE = range(0xE000, 0xF900)  # symbol fonts: the character says nothing without the font
 
 
@@ -118,7 +119,7 @@ class _Document:
             for cell in (cell for each in cells for cell in each):
                 yield from self.blocks(cell)
             return
-        lines = [row([self.cell(cell) for cell in each]) for each in cells]
+        lines = [row([text for cell in each for text in self.cell(cell)]) for each in cells]
         look = child(element, "tblPr", "tblLook")
         first = attribute(look, "firstRow") or ("1" if int(attribute(look, "val") or "0", 16) & 0x20 else "0")
         headers = len(list(takewhile(lambda each: is_on(child(each, "trPr"), "tblHeader"), rows)))
@@ -130,11 +131,14 @@ class _Document:
         for line in after:
             self.outline.text(line)
 
-    def cell(self, cell: Element) -> str:
-        merge = child(cell, "tcPr", "vMerge")
-        if merge is not None and attribute(merge, "val") != "restart":
-            return ""  # it goes on from the row above, where its text stands
-        return self.flat(cell)
+    def cell(self, cell: Element) -> list[str]:
+        """A cell's text, and an empty one for each further column that it spans."""
+        properties = child(cell, "tcPr")
+        merge = child(properties, "vMerge")
+        goes_on = merge is not None and attribute(merge, "val") != "restart"  # from the row above, where its text is
+        span = attribute(child(properties, "gridSpan"), "val") or "1"
+        more = min(int(span), MAX_SPAN) - 1 if span.isdigit() else 0
+        return ["" if goes_on else self.flat(cell), *[""] * more]
 
     def flat(self, container: Element) -> str:
         """The text of a cell or note in one line, whatever it holds."""
@@ -238,7 +242,7 @@ class _Document:
         for each in content:
             if name(each) == "tbl":
                 for line in _rows(each):
-                    yield row([self.cell(cell) for cell in _cells(line)])
+                    yield row([text for cell in _cells(line) for text in self.cell(cell)])
             elif name(each) == "sdt":
                 yield from self.box(child(each, "sdtContent"))
             elif name(each) == "p":

@@ -210,11 +210,12 @@ def test_tables_merged_nested_deleted_and_with_two_header_rows():
         table(
             header + cell("Bay", '<w:vMerge w:val="restart"/>') + cell("Load", '<w:gridSpan w:val="2"/>'),
             header + cell("", "<w:vMerge/>") + cell("dry") + cell("wet"),
+            cell("N5", '<w:gridSpan w:val="2"/>') + cell("7 t"),
             cell("N4") + cell("18 t") + f"<w:tc>{table(cell('9 t') + cell('iced'))}<w:p/></w:tc>",
             f"<w:trPr><w:del/></w:trPr>{cell('gone')}{cell('gone')}",
         )
     )
-    assert sections("docx", data) == [Section("N4 | 18 t | 9 t iced", header="Bay | Load\n | dry | wet")]
+    assert sections("docx", data) == [Section("N5 |  | 7 t\nN4 | 18 t | 9 t iced", header="Bay | Load\n | dry | wet")]
 
 
 def test_a_table_of_one_column_is_a_frame_whose_headings_are_headings():
