@@ -93,7 +93,7 @@ class _Document:
     def paragraph(self, element: Element) -> Iterator[Section]:
         properties = child(element, "pPr")
         style = self.styles.paragraph(properties)
-        text = "" if style.hidden else self.text(element).strip()
+        text = "" if style.hidden else self.text(element).rstrip()
         level = heading_level(properties)
         level = style.level if level is None else level if level <= 9 else None
         place = list_place(properties) or style.number
