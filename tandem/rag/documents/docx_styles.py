@@ -8,7 +8,7 @@ from .xml_text import Element, attribute, child, children, name
 
 BODY_LEVEL = 9
 BULLET = "- "
-STYLED_HEADING = re.compile(r"heading ([1-9])", re.IGNORECASE)  # built-in styles have English names in every language
+STYLED_HEADING = re.compile(r"heading ?([1-9])", re.IGNORECASE)  # built-in styles have English names in every language
 CONTENTS = re.compile(r"toc [1-9]", re.IGNORECASE)
 
 
@@ -68,7 +68,10 @@ class Styles:
         """A style by its id."""
         if key not in self._found:
             element = self._elements.get(key)
-            if element is None or key in seen:
+            if element is None:  # some programs name the built-in ones without defining them
+                named = STYLED_HEADING.fullmatch(key or "")
+                return NO_STYLE._replace(level=int(named[1])) if named else NO_STYLE
+            if key in seen:
                 return NO_STYLE
             base = self.style(attribute(child(element, "basedOn"), "val"), (*seen, key))
             properties = child(element, "pPr")

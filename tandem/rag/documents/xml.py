@@ -13,6 +13,7 @@ VERBATIM = {"programlisting", "screen", "literallayout", "synopsis", "codeblock"
 NOT_TEXT = {"indexterm", "remark", "script", "style"}
 PARAGRAPHS = {"p", "para", "simpara"}
 BLOCKS = PARAGRAPHS | {"listitem", "item", "li", "table", "informaltable"}
+ABOUT_XML = {"{http://www.w3.org/XML/1998/namespace", "{http://www.w3.org/2001/XMLSchema-instance"}
 TABLES = {"table", "informaltable"}
 MAX_TAGS = 4_000_000
 """Of prose, which is held in memory as a tree. Data is not."""
@@ -61,7 +62,11 @@ def _values(data: bytes, outline: Outline) -> Iterator[Section]:
         if event == "start":
             path.append(name(element))
             place = ".".join(path)
-            record += [f"{place}@{key.rpartition('}')[2]}: {value}" for key, value in element.attrib.items()]
+            record += [
+                f"{place}@{key.rpartition('}')[2]}: {value}"
+                for key, value in element.attrib.items()
+                if key.rpartition("}")[0] not in ABOUT_XML
+            ]
             continue
         if len(element):
             outline.text("\n".join(record))

@@ -74,7 +74,10 @@ def test_xml_data_has_paths_and_attributes():
     assert sections("xml", '<?xml version="1.0"?><depot><opens>06:40</opens></depot>') == [
         Section("depot.opens: 06:40")
     ]
-    data = '<d xmlns="urn:x"><bay id="N4"><load unit="t">18</load></bay><bay id="N5" shut="yes"/><!-- no --></d>'
+    about = 'xml:lang="en" xmlns:i="http://www.w3.org/2001/XMLSchema-instance" i:schemaLocation="urn:x x.xsd"'
+    data = (
+        f'<d xmlns="urn:x" {about}><bay id="N4"><load unit="t">18</load></bay><bay id="N5" shut="yes"/><!-- no --></d>'
+    )
     assert (
         sections("xml", data)[0].text
         == "d.bay@id: N4\nd.bay.load@unit: t\nd.bay.load: 18\n\nd.bay@id: N5\nd.bay@shut: yes"

@@ -67,6 +67,14 @@ def test_a_heading_by_a_style_of_any_language_that_inherits_its_level():
     ]
 
 
+def test_a_heading_by_a_style_that_is_not_defined():
+    found = parts(
+        document(paragraph(f'<w:pPr><w:pStyle w:val="Heading2"/></w:pPr>{run("Gate")}'), paragraph(run("open")))
+    )
+    bare = zipped({name: content for name, content in found.items() if not name.endswith("/styles.xml")})
+    assert sections("docx", bare) == [Section("open", heading="Gate")]
+
+
 def test_lists_have_the_labels_that_word_counts_out():
     made = docx.Document()
     for content in ("salt", "sand"):

@@ -73,7 +73,7 @@ def measured(reader: str, data: bytes) -> tuple[int, str]:
 @pytest.mark.parametrize("reader", OFFICE)
 def test_a_bomb_is_refused_by_what_it_unpacks_to(reader):
     make, part = OFFICE[reader]
-    memory, said = measured(reader, changed(make(), **{part: lambda xml: xml + " " * 30_000_000}))
+    memory, said = measured(reader, changed(make(), **{part: lambda xml: xml + " " * 25_000_000}))
     assert "unpacks to" in said
     assert "split the document" in said
     assert memory < MEMORY
@@ -97,7 +97,7 @@ def test_a_claim_of_two_gigabytes_is_refused_unread(reader):
 
 
 def test_a_bomb_that_claims_to_be_small_is_read_no_further_than_it_claims():
-    data = changed(word(), document=lambda xml: xml + " " * 30_000_000)
+    data = changed(word(), document=lambda xml: xml + " " * 25_000_000)
     memory, said = measured("docx", claiming(data, "word/document.xml", 1000))
     assert "damaged" in said
     assert memory < MEMORY
@@ -198,10 +198,10 @@ def test_nothing_from_elsewhere_is_put_in(reader, tmp_path):
         ("xml", "<a>" * 100_000),
         ("xml", "<a>" * 100_000 + "</a>" * 100_000),
         ("docx", changed(word(), document=lambda xml: xml.replace("<w:body>", "<w:body>" + "<w:sdt>" * 100_000))),
-        ("xlsx", changed(workbook(), sheet1=lambda xml: xml.replace("<row", "<a>" * 100_000 + "<row"))),
+        ("xlsx", changed(workbook(), sheet1=lambda xml: xml.replace("<row", "<a>" * 10_000 + "<row"))),
         ("rst", "".join("  " * at + "* a\n\n" for at in range(400))),
         ("rst", "words ``" + "*" * 5000),
-        ("rtf", r"{\rtf1 " + r"\s1" * 100_000),
+        ("rtf", r"{\rtf1 " + r"\s1" * 20_000),
         ("json", "[" * 100_000),
     ],
 )
@@ -213,7 +213,7 @@ def test_deep_nesting_ends_in_text_or_a_refusal(reader, data):
 
 def test_multipart_mails_nested_too_deeply():
     nested = "words"
-    for at in range(3000):
+    for at in range(1000):
         nested = f"Content-Type: multipart/mixed; boundary=b{at}\n\n--b{at}\n{nested}\n--b{at}--\n"
     memory, said = measured("eml", nested.encode())
     assert said
@@ -235,7 +235,7 @@ def test_every_damage_is_a_refusal_or_text(reader):
     make, _ = OFFICE[reader]
     whole = make()
     chance = random.Random(14)  # noqa: S311 - the same damage in each run
-    for _ in range(60):
+    for _ in range(30):
         at = chance.randrange(len(whole))
         damaged = whole[:at] + bytes(byte ^ 0x5A for byte in whole[at : at + 20]) + whole[at + 20 :]
         try:
