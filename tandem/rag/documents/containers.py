@@ -1,6 +1,8 @@
 """What a file is by its content: packages, and formats with a mark of their own; what can't be read is refused."""
 
+import json
 import re
+from contextlib import suppress
 from io import BytesIO
 
 from .archive import open_zip, read
@@ -75,8 +77,11 @@ def container(data: bytes) -> str:
 def guess(data: bytes) -> str:
     """The likely reader of a text whose name and type say nothing: JSON, a mail or XML; else empty."""
     text = data.removeprefix(BOM.encode()).lstrip()
-    if text[:1] in (b"{", b"[") and re.match(rb'(?:\{\s*["}]|\[\s*[\[{"\]\d\-tfn])', text):
-        return "json"
+    if text[:1] in (b"{", b"["):
+        for piece in (text, text.partition(b"\n")[0]):  # the second for JSON Lines
+            with suppress(ValueError, RecursionError):
+                json.loads(piece)
+                return "json"
     if MAIL_HEADER.match(text) and len(MAIL_NAMES.findall(text[:8192].partition(b"\n\n")[0])) > 1:
         return "eml"
     return "xml" if text.startswith(b"<") and prolog(BytesIO(text)).root else ""
