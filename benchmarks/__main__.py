@@ -11,13 +11,13 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import cost, first_step, functions, ingestion, previews, queries, samples, training
+from benchmarks import cost, first_step, functions, ingestion, previews, queries, samples, training, words
 from benchmarks.report import write_section
 from scripts.local_environment import local_environment
 
-MODULES = (ingestion, queries, functions, previews, training, cost, first_step)
+MODULES = (ingestion, queries, functions, previews, training, cost, first_step, words)
 BENCHMARKS = {module.__name__.rpartition(".")[2]: module for module in MODULES}
-HERE_ALONE = ("functions", "cost")  # they need no local cloud
+HERE_ALONE = ("functions", "cost", "words")  # they need no local cloud
 README = Path(__file__).parent / "README.md"
 PACKAGES = ("pulumi-tandem", "pulumi-aws", "botocore", "ministack")
 
@@ -29,6 +29,9 @@ def main() -> int:
     parser.add_argument(
         "--reference", type=Path, nargs="+", default=[], metavar="ZIP", help="functions: compare with these"
     )
+    parser.add_argument(
+        "--documents", type=Path, nargs="+", default=[], metavar="FOLDER", help="words: read the documents in these"
+    )
     parser.add_argument("--write", action="store_true", help="put the tables into benchmarks/README.md")
     options = parser.parse_args()
     if options.name not in HERE_ALONE and "AWS_ENDPOINT_URL" not in os.environ:
@@ -38,13 +41,13 @@ def main() -> int:
     if needs_samples and (problem := samples.problem(options.stack)):
         sys.exit(f"{problem}\nThe benchmarks need stack {options.stack} with the sample documents: run make rag first.")
     setting = _setting()
-    for name in [options.name] if options.name else BENCHMARKS:
+    for name in [options.name] if options.name else [name for name in BENCHMARKS if name != "words"]:
         begun = time.monotonic()
 
         def say(line: str, name: str = name, begun: float = begun) -> None:
             print(f"{name} {time.monotonic() - begun:5.0f} s  {line}", flush=True)
 
-        own = {"reference": options.reference} if name == "functions" else {}
+        own = {"functions": {"reference": options.reference}, "words": {"documents": options.documents}}.get(name, {})
         table = BENCHMARKS[name].run(options.stack, say, **own).markdown()
         print(f"\n{table}\n", flush=True)
         if options.write:

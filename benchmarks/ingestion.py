@@ -14,6 +14,7 @@ from tandem.clients.query_service import QueryService
 from tandem.models.embedders import open_embedder
 from tandem.rag.chunk import chunk
 from tandem.rag.documents import extract
+from tandem.rag.documents.section import Section
 from tandem.rag.index_version import IndexVersion
 from tandem.runtime.clients import client
 from tandem.runtime.retry import Deadline
@@ -67,7 +68,8 @@ def run(stack: str, say: Say) -> Table:
 def _texts(document: Document, version: IndexVersion) -> Iterator[str]:
     """What the functions embed of a document."""
     content_type = mimetypes.guess_type(document.path.name)[0] or ""
-    sections = extract(document.key, content_type, document.path.read_bytes())
+    parts = extract(document.key, content_type, document.path.read_bytes())
+    sections = (part for part in parts if isinstance(part, Section))
     return (piece.embedded for piece in chunk(sections, version.chunk_tokens, version.chunk_overlap))
 
 

@@ -18,7 +18,7 @@ from tandem.runtime.retry import Deadline
 
 from .chunk import BYTES_PER_TOKEN, Chunk, chunk
 from .documents import check_size, extract
-from .documents.section import Rejected, Section
+from .documents.section import Loss, Rejected, Section
 from .index_version import IndexVersion
 from .lease import Lease, StoredObject
 from .ledger import INDEXED, Ledger
@@ -146,6 +146,8 @@ def _chunks(document: str, content_type: str, data: bytes, version: IndexVersion
     size = 0
     for section in extract(document, content_type, data):
         lease.keep()
+        if isinstance(section, Loss):
+            continue
         sections.append(section)
         size += len(section.text)
         if size > limit:

@@ -1,65 +1,287 @@
-"""Sections of HTML: the text under the title and each heading."""
+"""Sections of HTML: what a browser shows, under the title and each heading, by a parser that follows the standard."""
 
 import re
 from collections.abc import Iterator
+from itertools import chain
 
-from bs4 import BeautifulSoup
-from bs4.element import NavigableString, PageElement, Tag
+from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from .section import HeadingPath, Section, decode
+from .outline import Outline, row
+from .section import Loss, Section, decode
 
-DROPPED = {"head", "title", "script", "style", "noscript", "template", "nav", "svg", "iframe", "button", "select"}
-HEADINGS = {f"h{level}": level for level in range(1, 7)}
 # fmt: off
+NOT_SHOWN = {
+    "annotation", "annotation-xml", "base", "colgroup", "datalist", "defs", "frameset", "head", "iframe", "link",
+    "meta", "metadata", "noembed", "noframes", "noscript", "param", "script", "source", "style", "template", "title",
+    "track",
+}
 BLOCKS = {
-    "address", "article", "aside", "blockquote", "dd", "details", "div", "dl", "dt", "fieldset", "figcaption", "figure",
-    "footer", "form", "header", "hr", "li", "main", "ol", "p", "section", "summary", "table", "tbody", "tfoot", "thead",
-    "tr", "ul",
+    "address", "article", "aside", "blockquote", "body", "caption", "center", "dd", "details", "dialog", "dir", "div",
+    "dl", "dt", "fieldset", "figcaption", "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header",
+    "hgroup", "hr", "legend", "li", "listing", "main", "menu", "nav", "ol", "optgroup", "p", "plaintext", "pre",
+    "search", "section", "summary", "table", "tbody", "tfoot", "thead", "tr", "ul", "xmp",
+}
+NAVIGATION = {
+    "a", "b", "br", "button", "details", "dir", "dl", "em", "form", "hr", "i", "img", "input", "label", "li", "menu",
+    "ol", "select", "small", "span", "strong", "summary", "svg", "ul",
 }
 # fmt: on
+ITEMS = {"li", "tr", "dt", "dd"}
+HEADINGS = {f"h{level}": level for level in range(1, 7)}
+AS_WRITTEN = {"listing", "plaintext", "pre", "textarea", "xmp"}
+CONTROLS = {"button", "fieldset", "label", "meter", "output", "progress", "text", "textarea"}
+# What a field of these types shows is no text, or not its value.
+WORDLESS = {"checkbox", "color", "file", "hidden", "image", "password", "radio", "range"}
+HIDING = re.compile(r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse))\b", re.IGNORECASE)
+
+# A table whose cells hold these is there for the layout; without a header cell, so is one with lists and paragraphs.
+LAYOUT = "table, h1, h2, h3, h4, h5, h6, pre"
+LAYOUT_WITHOUT_HEADER = "p + p, ul, ol, dl, blockquote, form"
+
+DECLARED = re.compile(
+    rb"""<meta\b[^>]*?\bcharset\s*=\s*["']?\s*([\w:.-]+)|<\?xml\b[^>]*?\bencoding\s*=\s*["']([\w:.-]+)""", re.IGNORECASE
+)
+DECLARED_AT_MOST = 4096
+NAV_TAG = re.compile(r"<(/?)nav\b", re.IGNORECASE)
+# XML may close at once what HTML reads up to its end tag.
+CLOSED_AT_ONCE = re.compile(
+    r"<(title|script|style|textarea|iframe|noscript|select|nav|button)(\s[^<>]*)?/>", re.IGNORECASE
+)
+
+SPACE = re.compile(r"\s+")
+POWER = re.compile(r"[-+−]?\w{1,4}")  # noqa: RUF001 - a minus
+ORDINALS = {"a", "e", "o"}
+# What has a power: a number (but a year), a unit, a variable. After another word it is a note.
+BASE = re.compile(r"(?:^|[\W\d])[^\W\d]{1,2}$|(?<!\b19\d)(?<!\b20\d)\d$|[)\]]$")
+PIECES_AT_ONCE = 5000
 
 
-def sections(data: bytes) -> Iterator[Section]:
-    """Yield the visible text between headings; scripts, styles and navigation are left out."""
-    soup = BeautifulSoup(decode(data), "html.parser")
-    path = HeadingPath()
-    path.enter(0, soup.title.get_text() if soup.title else "")
-    pieces: list[str] = []
-    # Depth first without recursion, which a deeply nested page would exhaust. A plain str is a break to be written.
-    stack: list[PageElement | str] = [soup]
-    while stack:
-        node = stack.pop()
-        if isinstance(node, Tag):
-            if node.name in HEADINGS:
-                yield _section(pieces, path)
-                pieces = []
-                path.enter(HEADINGS[node.name], node.get_text(" "))
-            elif node.name == "pre":
-                pieces += ["\n\n", node.get_text(), "\n\n"]
-            elif node.name == "br":
-                pieces.append("\n")
-            elif node.name not in DROPPED:
-                separator = _separator(node)
-                pieces.append(separator)
-                stack.append(separator if separator == "\n\n" else "")
-                stack.extend(reversed(node.contents))
-        elif type(node) is NavigableString:  # not a comment, a doctype or another subclass
-            pieces.append(re.sub(r"\s+", " ", node))
-        elif type(node) is str:
-            pieces.append(node)
-    yield _section(pieces, path)
+def sections(data: bytes) -> Iterator[Section | Loss]:
+    """Yield the text shown between headings; scripts, navigation and hidden parts are left out."""
+    declared = DECLARED.search(data, 0, DECLARED_AT_MOST)
+    markup = decode(data, (declared[1] or declared[2]).decode() if declared else "")
+    if markup.startswith("<?xml"):
+        markup = CLOSED_AT_ONCE.sub(r"<\1\2></\1>", markup)
+    opened = [found[1] for found in NAV_TAG.finditer(markup)]
+    parser = LexborHTMLParser(markup)
+    outline = Outline()
+    outline.title(_title(parser))
+    if parser.root is not None:
+        yield from _Shown(outline, nav_is_closed=opened.count("/") >= opened.count("")).read(parser.root)
+        yield from outline.end()
 
 
-def _separator(tag: Tag) -> str:
-    """What goes before a tag: cells of a row stay on one line."""
-    if tag.name in ("td", "th"):
-        return " | " if tag.find_previous_sibling(("td", "th")) else ""
-    if tag.name in ("tr", "li", "dt", "dd"):
-        return "\n"
-    return "\n\n" if tag.name in BLOCKS else ""
+def shown_text(markup: str) -> str:
+    """What a browser shows of some HTML, with its headings and tables as text."""
+    root = LexborHTMLParser(markup).root
+    return _Shown(None).text(root) if root is not None else ""
 
 
-def _section(pieces: list[str], path: HeadingPath) -> Section:
-    text = re.sub(r"[ \t]+\n", "\n", "".join(pieces))
-    text = re.sub(r"\n (?=\S)", "\n", text)
-    return Section(re.sub(r"\n{3,}", "\n\n", text), heading=str(path) or None)
+def _title(parser: LexborHTMLParser) -> str:
+    for title in parser.tags("title"):
+        above = title.parent
+        while above is not None and above.tag != "svg":
+            above = above.parent
+        if above is None:
+            return title.text()
+    return ""
+
+
+class _Shown:
+    """The text of a part of a page as it is shown."""
+
+    def __init__(self, outline: Outline | None, nav_is_closed: bool = True) -> None:
+        self._outline = outline
+        """None: headings and tables are text like any other."""
+        self._nav_is_closed = nav_is_closed
+        self._pieces: list[str] = []
+        self._end = "\n"
+        """The last character."""
+        self._as_written = 0
+
+    def text(self, node: LexborNode) -> str:
+        """The text of an element without headings of its own."""
+        for _ in self.read(node):
+            pass
+        return self._take()
+
+    def read(self, top: LexborNode) -> Iterator[Section]:
+        """Yield the sections below an element. Without recursion, which a deeply nested page would exhaust."""
+        stack: list[tuple[LexborNode, str]] = [(top, "")]
+        while stack:
+            node, ended = stack.pop()
+            if ended:
+                self._leave(ended)
+                if self._outline and len(self._pieces) > PIECES_AT_ONCE and ended in BLOCKS:
+                    self._outline.text(self._take())
+                    yield from self._outline.overflow()
+                continue
+            if node.mem_id != top.mem_id and (after := node.next) is not None:
+                stack.append((after, ""))
+            if node.is_text_node:
+                self._write(node.text_content or "")
+            elif node.is_element_node and not _is_hidden(node, self._nav_is_closed):
+                tag = node.tag or ""
+                if self._outline and tag in HEADINGS:
+                    self._outline.text(self._take())
+                    yield from self._outline.heading(HEADINGS[tag], _Shown(None).text(node))
+                elif self._outline and tag == "table" and _is_of_data(node):
+                    self._outline.text(self._take())
+                    yield from self._outline.table(*_rows(node))
+                else:
+                    stack.append((node, tag))
+                    if (below := self._enter(node, tag)) is not None:
+                        stack.append((below, ""))
+        if self._outline:
+            self._outline.text(self._take())
+
+    def _enter(self, node: LexborNode, tag: str) -> LexborNode | None:
+        """Write what stands before an element's content or instead of it; return the first node of what to read."""
+        if tag in ("td", "th"):
+            self._break(" | " if self._pieces and _follows_a_cell(node) else "")
+        elif tag in ITEMS:
+            self._break("\n")
+        elif tag in BLOCKS:
+            self._break("\n\n")
+        elif tag in CONTROLS:
+            self._write(" ")
+        self._as_written += tag in AS_WRITTEN
+        match tag:
+            case "br":
+                self._break("\n")
+            case "img" | "area":
+                self._write(f" {node.attrs.get('alt') or ''} ")
+            case "input":
+                shown = node.attrs.get("alt" if (node.attrs.get("type") or "").lower() == "image" else "value")
+                self._write(f" {shown or ''} " if (node.attrs.get("type") or "").lower() not in WORDLESS else " ")
+            case "select":
+                self._write(f" {_chosen(node)} ")
+                return None
+            case "sup":
+                self._write(_superscript("".join(self._pieces[-3:])[-12:], node))
+                return None
+            case "nav":
+                # Nothing ended it, so that the whole page is in it: its own are the links and lists at its beginning.
+                below = node.first_child
+                while below is not None and (not below.is_element_node or below.tag in NAVIGATION):
+                    below = below.next
+                return below
+        return node.first_child
+
+    def _leave(self, tag: str) -> None:
+        self._as_written -= tag in AS_WRITTEN
+        if tag in BLOCKS and tag not in ITEMS:
+            self._break("\n\n")
+        elif tag in CONTROLS:
+            self._write(" ")
+
+    def _write(self, text: str) -> None:
+        if not self._as_written:
+            text = SPACE.sub(" ", text)
+            if self._end in " \n":
+                text = text.lstrip(" ")
+        if text:
+            self._pieces.append(text)
+            self._end = text[-1]
+
+    def _break(self, separator: str) -> None:
+        """Write a separator as it is."""
+        if separator:
+            self._pieces.append(separator)
+            self._end = separator[-1]
+
+    def _take(self) -> str:
+        """The text so far."""
+        text = re.sub(r"[ \t]+\n", "\n", "".join(self._pieces))
+        self._pieces, self._end = [], "\n"
+        return re.sub(r"\n{3,}", "\n\n", text).strip("\n")
+
+
+def _is_hidden(node: LexborNode, nav_is_closed: bool = True) -> bool:
+    tag, attributes = node.tag, node.attrs
+    if tag in NOT_SHOWN or (tag == "dialog" and "open" not in attributes):
+        return True
+    if tag == "nav" or attributes.get("role") == "navigation":
+        return nav_is_closed or tag != "nav"
+    if "hidden" in attributes and attributes.get("hidden") != "until-found":
+        return True
+    return HIDING.search(attributes.get("style") or "") is not None
+
+
+def _follows_a_cell(cell: LexborNode) -> bool:
+    before = cell.prev
+    while before is not None and before.tag not in ("td", "th"):
+        before = before.prev
+    return before is not None
+
+
+def _chosen(select: LexborNode) -> str:
+    """What a list to choose from shows."""
+    options = select.css("option")
+    chosen = [option for option in options if "selected" in option.attrs]
+    if not chosen:
+        chosen = options if "multiple" in select.attrs else options[:1]
+    return ", ".join(option.attrs.get("label") or option.text(strip=True) for option in chosen)
+
+
+def _superscript(before: str, node: LexborNode) -> str:
+    """A superscript: a power after a number or a unit, the end of an ordinal, or a mark such as a note's number."""
+    text = SPACE.sub(" ", node.text()).strip()
+    is_note = node.css_first("a") is not None
+    if not text or (text.isalpha() and ((text.islower() and len(text) > 1) or text in ORDINALS)):
+        return text
+    if not is_note and POWER.fullmatch(text) and BASE.search(before):
+        return f"^{text}"
+    return f" {text}"
+
+
+def _is_of_data(table: LexborNode) -> bool:
+    """Whether a table is one of data, whose rows become lines under their header."""
+    if table.attrs.get("role") in ("presentation", "none") or any(
+        node.mem_id != table.mem_id for node in table.css(LAYOUT)
+    ):
+        return False
+    has_header = table.css_first("th") is not None
+    return table.css_first("td + td, th + td, th + th") is not None and (
+        has_header or table.css_first(LAYOUT_WITHOUT_HEADER) is None
+    )
+
+
+def _has_below(node: LexborNode, selector: str) -> bool:
+    return any(found.mem_id != node.mem_id for found in node.css(selector))
+
+
+def _rows(table: LexborNode) -> tuple[Iterator[str], str]:
+    """The rows of a table below its header, and its caption and header."""
+    header: list[str] = []
+    if (caption := table.css_first("caption")) is not None:
+        header.append(_Shown(None).text(caption))
+    rows = _all_rows(table)
+    below: list[str] = []
+    for is_header, line in rows:
+        if not is_header:
+            below.append(line)
+            break
+        header.append(line)
+    return (line for line in chain(below, (line for _, line in rows)) if line), "\n".join(filter(None, header))
+
+
+def _all_rows(table: LexborNode) -> Iterator[tuple[bool, str]]:
+    """Each row of a table as a line, and whether it is of the header."""
+    for part in _shown_children(table):
+        for line in [part] if part.tag == "tr" else _shown_children(part):
+            if line.tag == "tr":
+                cells = [cell for cell in _shown_children(line) if cell.tag in ("td", "th")]
+                is_header = part.tag == "thead" or all(cell.tag == "th" for cell in cells)
+                yield is_header, row([_cell(cell) for cell in cells])
+
+
+def _shown_children(node: LexborNode) -> Iterator[LexborNode]:
+    return (child for child in node.iter(include_text=False) if not _is_hidden(child))
+
+
+def _cell(cell: LexborNode) -> str:
+    below = cell.first_child
+    if below is not None and below.is_text_node and below.next is None:
+        return below.text_content or ""  # most are
+    return _Shown(None).text(cell)

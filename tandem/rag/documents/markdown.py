@@ -1,49 +1,138 @@
-"""Sections of Markdown: the text under each heading."""
+"""Sections of Markdown: the text under each heading as it is written, with blocks as CommonMark sees them."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from html import escape
+from itertools import pairwise
 
-from .section import HeadingPath, Section, decode
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
-ATX = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*?))?(?:[ \t]+#+)?[ \t]*$")
-SETEXT = re.compile(r" {0,3}(=+|-{2,})[ \t]*$")
-FENCE = re.compile(r" {0,3}(`{3,}|~{3,})(.*)$")
-FRONT_MATTER = re.compile(r"---[ \t]*\n.*?\n(?:---|\.\.\.)[ \t]*(?:\n|$)", re.DOTALL)
+from .html import shown_text
+from .outline import Outline
+from .section import Loss, Section, decode
 
-
-def sections(data: bytes) -> Iterator[Section]:
-    """Yield the text between headings (CommonMark ATX and one-line setext); fenced code is text. No front matter."""
-    text = decode(data)
-    text = FRONT_MATTER.sub("", text, count=1) if FRONT_MATTER.match(text) else text
-    path, lines, fence = HeadingPath(), [], ""
-    for line in text.split("\n"):
-        mark = FENCE.match(line)
-        if fence:
-            # A fence is closed by at least as many of the same character, and nothing else on the line.
-            if mark and mark[1].startswith(fence) and not mark[2].strip():
-                fence = ""
-            lines.append(line)
-        elif mark and not (mark[1][0] == "`" and "`" in mark[2]):
-            fence = mark[1]
-            lines.append(line)
-        elif heading := ATX.match(line):
-            yield _section(lines, path)
-            lines = []
-            path.enter(len(heading[1]), heading[2] or "")
-        elif (underline := SETEXT.match(line)) and _is_title(lines):
-            title = lines.pop()
-            yield _section(lines, path)
-            lines = []
-            path.enter(1 if underline[1][0] == "=" else 2, title)
-        else:
-            lines.append(line)
-    yield _section(lines, path)
+# Metadata begins on the first line with a key; what follows a rule doesn't.
+FRONT_MATTER = re.compile(
+    r"---[ \t]*\n(?=[\w.\"'-]+[ \t]*:(?:[ \t]|\n))(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|$)"
+    r"|\+\+\+[ \t]*\n(?=[\w.\"'-]+[ \t]*=|\[)(.*?)\n\+\+\+[ \t]*(?:\n|$)",
+    re.DOTALL,
+)
+# Pictures and fonts within the text; a short one is an example in a text about them.
+DATA_URI = re.compile(r"\bdata:[\w.+-]+/[\w.+-]+(?:;[\w.=-]+)*,[^\s)\"'<>\]]{64,}", re.IGNORECASE)
+TAG = re.compile(r"<[A-Za-z/!?]")
+LISTS = ("bullet_list_open", "ordered_list_open")
+LINES_AT_ONCE = 2000
+BLOCKS = MarkdownIt("commonmark").enable("table").disable("inline")
+INLINE = MarkdownIt("commonmark")
 
 
-def _section(lines: list[str], path: HeadingPath) -> Section:
-    return Section("\n".join(lines), heading=str(path) or None)
+def sections(data: bytes) -> Iterator[Section | Loss]:
+    """Yield the text between headings, and tables; front matter is text before the first heading."""
+    text = DATA_URI.sub("", decode(data))
+    outline = Outline()
+    if front := FRONT_MATTER.match(text):
+        outline.text(front[1] or front[2])
+        yield from outline.flush()
+        text = text[front.end() :]
+    for block, lines in _blocks(text.split("\n")):
+        for token in block:
+            _show_tags(token, lines, block[0])
+        kind = block[0].type if block else ""
+        if kind == "heading_open":
+            yield from outline.heading(int(block[0].tag[1:]), _title(block[1].content))
+        elif kind == "table_open":
+            yield from outline.table(filter(str.strip, lines[2:]), lines[0])
+        elif kind != "hr":
+            outline.text(re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).rstrip(), item=kind == "list_item_open")
+            yield from outline.overflow()
+    yield from outline.end()
 
 
-def _is_title(lines: list[str]) -> bool:
-    """Whether the last line is a paragraph of one line, which an underline makes a heading."""
-    return bool(lines and lines[-1].strip() and (len(lines) == 1 or not lines[-2].strip()))
+def _blocks(lines: list[str]) -> Iterator[tuple[list[Token], list[str]]]:
+    """Yield each block, or item of a list, as its tokens and its lines; definitions of links have no tokens.
+
+    Some lines are parsed at once, since tokens take a hundred times the memory of their text.
+    """
+    start, size = 0, LINES_AT_ONCE
+    while start < len(lines):
+        end = start + size
+        tokens = BLOCKS.parse("\n".join(lines[start:end]))
+        firsts = [at for at, token in enumerate(tokens) if _begins_block(token)]
+        continued = None
+        if end < len(lines):
+            # The last block may go on. The rest of a table is read as one more, and any other block anew.
+            if firsts and tokens[firsts[-1]].type == "table_open" and lines[end].strip():
+                continued = lines[start + (tokens[firsts[-1]].map or [0])[0] :][:2]
+            elif len(firsts) < 2:
+                size *= 2
+                continue
+            else:
+                firsts, tokens = firsts[:-1], tokens[: firsts[-1]]
+        done = start
+        for at, after in pairwise([*firsts, len(tokens)]):
+            first, last = (start + line for line in tokens[at].map or (0, 0))
+            yield [], lines[done:first]
+            yield tokens[at:after], lines[first:last]
+            done = last
+        if end >= len(lines):
+            yield [], lines[done:]
+            return
+        start, size = done, LINES_AT_ONCE
+        if continued:
+            start -= len(continued)
+            lines[start:done] = continued
+
+
+def _begins_block(token: Token) -> bool:
+    if token.level == 0:
+        return token.map is not None and token.nesting >= 0 and token.type not in LISTS
+    return token.level == 1 and token.type == "list_item_open"
+
+
+def _show_tags(token: Token, lines: list[str], block: Token) -> None:
+    """Replace the HTML in the lines of a block by what it shows."""
+    if not token.map or not TAG.search(token.content) or token.type not in ("html_block", "inline"):
+        return
+    first, last = (line - (block.map or [0])[0] for line in token.map)
+    if token.type == "html_block":
+        lines[first:last] = [shown_text(token.content), *[""] * (last - first - 1)]
+        return
+    shown = shown_text("".join(_markup(_children(token.content))))
+    if block.type == "table_open":
+        shown = " ".join(shown.split())  # a row is a line
+    for at, line in enumerate(token.content.split("\n"), start=first):
+        lines[at] = lines[at].replace(line, shown, 1)
+        shown = ""
+
+
+def _children(content: str) -> list[Token]:
+    return INLINE.parseInline(content)[0].children or []
+
+
+def _markup(children: Sequence[Token]) -> Iterator[str]:
+    """A paragraph as HTML that shows it as it is written."""
+    addresses: list[str] = []
+    for token in children:
+        match token.type:
+            case "html_inline":
+                yield token.content
+            case "code_inline":
+                yield escape(f"{token.markup}{token.content}{token.markup}")
+            case "softbreak" | "hardbreak":
+                yield "<br>"
+            case "image":
+                yield escape(f"![{token.content}]({token.attrs.get('src', '')})")
+            case "link_open":
+                addresses.append("" if token.markup == "autolink" else str(token.attrs.get("href", "")))
+                yield "[" if addresses[-1] else ""
+            case "link_close":
+                yield escape(f"]({address})") if (address := addresses.pop()) else ""
+            case _:
+                yield escape(token.content or token.markup)
+
+
+def _title(content: str) -> str:
+    """A heading as it is shown, without its markup."""
+    parts = (" " if token.type.endswith("break") else token.content for token in _children(content))
+    return "".join(part for part in parts if not TAG.match(part))

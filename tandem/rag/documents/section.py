@@ -1,26 +1,59 @@
 """Sections of text, each with a place to cite: what every document reader returns."""
 
-from dataclasses import dataclass
+import codecs
+from contextlib import suppress
+from typing import NamedTuple
 
 from tandem_contract.errors import TandemError
 
 BOM = "\ufeff"
 HEADING_CHARACTERS = 200
+SEPARATOR = " > "
+# UTF-32's begins with UTF-16's.
+BYTE_ORDER_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+# Names that stand for a larger encoding on the Web (the Encoding Standard), where Python takes them literally.
+WEB_ENCODINGS = {
+    **dict.fromkeys(("iso-8859-1", "iso8859-1", "latin1", "latin-1", "l1", "ascii", "us-ascii"), "cp1252"),
+    **dict.fromkeys(("shift_jis", "shift-jis", "sjis", "x-sjis", "windows-31j"), "cp932"),
+    **dict.fromkeys(("gb2312", "gbk", "x-gbk", "gb_2312-80"), "gb18030"),
+    **dict.fromkeys(("euc-kr", "ks_c_5601-1987", "korean"), "cp949"),
+    **dict.fromkeys(("iso-8859-9", "latin5"), "cp1254"),
+    **dict.fromkeys(("iso-8859-11", "tis-620"), "cp874"),
+    "iso-8859-8-i": "iso-8859-8",
+}
 
 
 class Rejected(TandemError):
     """A document that no retry can help; the message names its problem and the remedy."""
 
 
-@dataclass(frozen=True)
-class Section:
+class Section(NamedTuple):
     """A run of text with one place to cite."""
 
     text: str
+    """As it stands in the document."""
     page: int | None = None
-    """Page, from 1; PDF only."""
+    """Page or slide, from 1, in formats that have them."""
     heading: str | None = None
     """Headings above the text, outermost first, joined by ` > `."""
+    header: str = ""
+    """Of a table, whose rows are the lines of `text`: its header, which every chunk of it begins with."""
+
+
+class Loss(NamedTuple):
+    """Something that a reader left out or couldn't read. It becomes a warning of the document, grouped by `what`."""
+
+    what: str
+    """In the singular and as a person says it: `no text (a scan?)`, `damaged`, `attachment that can't be read`."""
+    page: int | None = None
+    name: str = ""
+    """What it is called, where it has a name."""
 
 
 class HeadingPath:
@@ -36,24 +69,50 @@ class HeadingPath:
         if title:
             self._path.append((level, title))
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether there is room for all of the headings."""
+        return len(SEPARATOR.join(self._titles())) <= HEADING_CHARACTERS
+
     def __str__(self) -> str:
+        titles = self._titles()
+        while len(titles) > 1 and len(SEPARATOR.join(titles)) > HEADING_CHARACTERS:
+            titles = titles[1:]
+        path = SEPARATOR.join(titles)
+        return path if len(path) <= HEADING_CHARACTERS else f"{path[: HEADING_CHARACTERS - 1]}…"
+
+    def _titles(self) -> list[str]:
         titles = [title for _, title in self._path]
         # A page's title and its first heading are often the same.
-        titles = [title for at, title in enumerate(titles) if at == 0 or title != titles[at - 1]]
-        return " > ".join(titles)[-HEADING_CHARACTERS:]
+        return [title for at, title in enumerate(titles) if at == 0 or title != titles[at - 1]]
 
 
-def decode(data: bytes) -> str:
-    """Decode UTF-8 text, with or without a byte order mark; raise `Rejected` for anything else."""
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise Rejected("the text is UTF-16, not UTF-8: convert it with `iconv -f UTF-16 -t UTF-8`")
+def decode(data: bytes, declared: str = "") -> str:
+    """Decode text: by its byte order mark, else as it declares, else as UTF-8. Raises `Rejected`.
+
+    Nothing is guessed: a wrong guess would be indexed as words that nobody wrote.
+    """
+    encoding = next((name for mark, name in BYTE_ORDER_MARKS if data.startswith(mark)), "")
+    if not encoding and declared:
+        with suppress(LookupError):
+            encoding = codecs.lookup(WEB_ENCODINGS.get(declared.lower(), declared)).name
+        if encoding.startswith("utf-16"):  # what declares itself in ASCII isn't
+            encoding = "utf-8"
     try:
-        text = data.decode("utf-8")
+        text = data.decode(encoding or "utf-8")
     except UnicodeDecodeError as error:
-        raise Rejected(
-            f"the text is not UTF-8 (byte {error.start} is 0x{data[error.start]:02x}): "
-            "convert it with `iconv -f WINDOWS-1252 -t UTF-8`, or from the encoding that it really has"
-        ) from error
+        raise Rejected(_not_decoded(error, data, encoding if encoding != "utf-8" else "")) from error
     if (at := text.find("\0")) >= 0:
         raise Rejected(f"the file is binary, not text (NUL at character {at}): upload a text file")
     return text.removeprefix(BOM).replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _not_decoded(error: UnicodeDecodeError, data: bytes, encoding: str) -> str:
+    where = f"byte {error.start} is 0x{data[error.start]:02x}"
+    if encoding:
+        return f"the text says that it is {encoding.upper()}, but isn't ({where}): save it as UTF-8 and upload it again"
+    return (
+        f"the text is not UTF-8 ({where}) and doesn't say what else it is: convert it with "
+        "`iconv -f ENCODING -t UTF-8`, from the encoding that it was written in (often WINDOWS-1252 in the West of "
+        "Europe, WINDOWS-1251 or KOI8-R for Russian, SHIFT_JIS for Japanese, GB18030 for Chinese)"
+    )

@@ -379,5 +379,5 @@ def test_handlers_import_only_what_they_need(name):
     code = f"import sys, tandem.rag.functions.{name}; print(sorted({{m.split('.')[0] for m in sys.modules}}))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert "'botocore'" in loaded
-    for unwanted in ("boto3", "bs4", "pypdf", "pulumi"):
+    for unwanted in ("boto3", "pypdfium2", "selectolax", "markdown_it", "pulumi"):
         assert f"'{unwanted}'" not in loaded

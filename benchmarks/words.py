@@ -1,0 +1,180 @@
+"""Words that readers keep, lose and invent: PDF against pdftotext, HTML against the tree of html5lib."""
+
+import re
+import shutil
+import subprocess
+import sys
+import time
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+from tandem_contract.errors import TandemError
+
+from tandem.rag.chunk import chunk
+from tandem.rag.documents import extract
+from tandem.rag.documents.section import Section
+
+from .report import Say, Table
+
+SAMPLES = 3
+MIN_WORDS = 20
+"""Documents with fewer words say nothing: one word more or less is several per cent."""
+KEPT, INVENTED = 0.9, 0.01
+"""A document that keeps less, or invents more, is named."""
+HEAD_PAGES = 3
+NO_WORDS = {"script", "style", "template", "noscript", "iframe", "datalist"}
+# fmt: off
+INLINE = {
+    "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "dfn", "em", "font", "i", "ins", "del", "kbd",
+    "mark", "q", "s", "samp", "small", "span", "strike", "strong", "sub", "sup", "tt", "u", "var", "wbr",
+}
+# fmt: on
+BLOCK = re.compile(r"(?<=\w)[-\u00ad\ufffe\x02]\n\s*(?=\w)")
+
+
+class Reference(NamedTuple):
+    """Another reader's words of a document."""
+
+    words: Counter[str]
+    on_purpose: Counter[str]
+    """Of these, the words that needn't be kept: running heads, page numbers, navigation, what isn't shown."""
+
+
+class Result(NamedTuple):
+    """What became of a document's words."""
+
+    size: int
+    seconds: float
+    words: int
+    kept: float
+    """Share of the reference's words, without those that may be dropped."""
+    dropped: Counter[str]
+    """On purpose."""
+    lost: Counter[str]
+    invented: Counter[str]
+    invented_share: float
+
+
+def run(_stack: str, say: Say, documents: Sequence[Path] = ()) -> Table:
+    """Read every PDF and HTML page of the folders."""
+    if not shutil.which("pdftotext"):
+        sys.exit("pdftotext isn't on the PATH: install poppler-utils, which the PDFs are compared with.")
+    rows = []
+    for folder in documents:
+        for kind, reference in (("pdf", _pdf_reference), ("html", _html_reference)):
+            results = dict(_results(folder, kind, reference, say))
+            if results:
+                rows.append(_row(f"{folder.name}, {kind}", list(results.values())))
+                _name_the_worst(results, say)
+    columns = ["documents", "read", "MB", "words kept, median", "least", "dropped on purpose", "invented", "MB/s"]
+    return Table(columns, rows)
+
+
+def _row(name: str, results: list[Result]) -> list[str]:
+    size = sum(result.size for result in results) / 1e6
+    words = sum(result.words for result in results)
+    kept = [result.kept for result in results if result.words >= MIN_WORDS] or [1.0]
+    dropped = sum(result.dropped.total() for result in results) / max(words, 1)
+    invented = sum(result.invented.total() for result in results) / max(words, 1)
+    speed = size / sum(result.seconds for result in results)
+    numbers = [f"{size:.1f}", f"{median(kept):.4f}", f"{min(kept):.4f}"]
+    return [name, str(len(results)), *numbers, f"{dropped:.2%}", f"{invented:.2%}", f"{speed:.1f}"]
+
+
+def _name_the_worst(results: dict[Path, Result], say: Say) -> None:
+    samples: dict[str, Counter[str]] = defaultdict(Counter)
+    for path, result in results.items():
+        if result.words >= MIN_WORDS and (result.kept < KEPT or result.invented_share > INVENTED):
+            lost, invented = (
+                [word for word, _ in each.most_common(SAMPLES)] for each in (result.lost, result.invented)
+            )
+            say(f"{path}: kept {result.kept:.3f}, lost {lost}, invented {result.invented_share:.2%} {invented}")
+        for what in ("dropped", "lost", "invented"):
+            samples[what] += getattr(result, what)
+    say("; ".join(f"{what} {[word for word, _ in words.most_common(SAMPLES)]}" for what, words in samples.items()))
+
+
+def _results(
+    folder: Path, kind: str, reference_of: Callable[[bytes], Reference], say: Say
+) -> Iterator[tuple[Path, Result]]:
+    paths = [path for path in sorted(folder.rglob(f"*.{kind}")) if path.is_file() and not path.is_symlink()]
+    for path in paths:
+        data = path.read_bytes()
+        begun = time.process_time()
+        try:
+            sections = [part for part in extract(path.name, "", data) if isinstance(part, Section)]
+        except TandemError as error:
+            say(f"{path}: rejected: {error}")
+            sections = []
+        seconds = time.process_time() - begun
+        reference = reference_of(data)
+        found = Counter(_words("\n".join(piece.embedded for piece in chunk(sections, overlap=0))))
+        missing = reference.words - found
+        dropped = missing & reference.on_purpose
+        lost = missing - dropped
+        asked = reference.words.total() - dropped.total()
+        invented = Counter({word: count for word, count in found.items() if word not in reference.words})
+        yield (
+            path,
+            Result(
+                size=len(data),
+                seconds=seconds,
+                words=reference.words.total(),
+                kept=1 - lost.total() / asked if asked else 1.0,
+                dropped=dropped,
+                lost=lost,
+                invented=invented,
+                invented_share=invented.total() / max(found.total(), 1),
+            ),
+        )
+
+
+def _words(text: str) -> list[str]:
+    text = BLOCK.sub("", text.replace("\r", ""))
+    text = unicodedata.normalize("NFKC", text).replace("\u00ad", "").replace("\u200b", "")
+    return re.findall(r"\w+", text.lower())
+
+
+def _pdf_reference(data: bytes) -> Reference:
+    command = ["pdftotext", "-enc", "UTF-8", "-", "-"]
+    text = subprocess.run(command, input=data, capture_output=True, check=False).stdout.decode("utf-8", "replace")
+    pages = [page.strip().split("\n") for page in text.split("\f") if page.strip()]
+    heads: dict[str, set[int]] = defaultdict(set)
+    edges = [(at, line) for at, lines in enumerate(pages) for line in {*lines[:3], *lines[-3:]}]
+    for at, line in edges:
+        heads[re.sub(r"\d+|\b[ivxlc]+\b", "#", line).strip()].add(at)
+    on_purpose: Counter[str] = Counter()
+    for _, line in edges:
+        if len(heads[re.sub(r"\d+|\b[ivxlc]+\b", "#", line).strip()]) >= HEAD_PAGES or re.search(
+            r"^\d+\b|\b\d+$", line.strip()
+        ):
+            on_purpose.update(_words(line))
+    return Reference(Counter(_words(text)), on_purpose)
+
+
+def _html_reference(data: bytes) -> Reference:
+    import html5lib
+
+    shown: list[str] = []
+    not_shown: list[str] = []
+    stack = [(html5lib.parse(data, namespaceHTMLElements=False, likely_encoding="utf-8"), shown)]
+    while stack:
+        node, texts = stack.pop()
+        if isinstance(node, str):
+            texts.append(node)
+        elif isinstance(node.tag, str) and node.tag not in NO_WORDS:  # a comment's tag is a function
+            style = node.get("style", "").replace(" ", "").lower()
+            is_navigation = node.tag == "nav" or node.get("role") == "navigation"
+            if is_navigation or "hidden" in node.attrib or "display:none" in style or "visibility:hidden" in style:
+                texts = not_shown
+            space = "" if node.tag in INLINE else " "
+            parts = [space, node.get("alt", ""), node.text or ""]
+            for child in node:
+                parts += [child, child.tail or ""]
+            stack += [(part, texts) for part in reversed([*parts, space])]
+    navigation = Counter(_words(" ".join(not_shown)))
+    return Reference(Counter(_words("".join(shown))) + navigation, navigation)

@@ -1,0 +1,111 @@
+"""Gathering text under headings, for formats whose parts come one after the other."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+
+from .section import HEADING_CHARACTERS, HeadingPath, Loss, Section
+
+TABLE_ROWS = 1000
+"""Rows in one section: a table of a million is yielded as it is read."""
+LONG = 100_000
+"""Characters that are yielded as a section although the next heading is yet to come."""
+
+
+class Outline:
+    """The text since the last heading, and the headings above it."""
+
+    def __init__(self) -> None:
+        self._path = HeadingPath()
+        self._blocks: list[str] = []
+        self._size = 0
+        self._in_list = False
+        self._bare: tuple[int, Section] | None = None
+
+    def title(self, title: str) -> None:
+        """Name the document: its title is above all of its text, and is no text of its own."""
+        if title := " ".join(title.split()):
+            self._bare = 0, Section(title)
+            self._path.enter(0, title)
+            if len(title) > HEADING_CHARACTERS:
+                self.text(title)
+
+    def heading(self, level: int, title: str, page: int | None = None) -> Iterator[Section]:
+        """Come upon a heading: the text before it is a section, and a heading with nothing below it is one too."""
+        title = " ".join(title.split())
+        if not title:
+            return
+        yield from self.flush(page)
+        before = self._bare
+        self._path.enter(level, "")
+        self._bare = level, Section(title, page, str(self._path) or None)
+        self._path.enter(level, title)
+        if before and (level <= before[0] or not self._path.is_whole):
+            yield before[1]
+        if len(title) > HEADING_CHARACTERS:
+            self.text(title)
+
+    def text(self, block: str, item: bool = False) -> None:
+        """Add a paragraph or another block; items of a list stand on lines of their own, without space between."""
+        if block.strip():
+            if self._blocks:
+                self._blocks.append("\n" if item and self._in_list else "\n\n")
+            self._blocks.append(block.strip("\n"))
+            self._size += len(block)
+            self._in_list = item
+
+    def table(self, rows: Iterable[str], header: str = "", page: int | None = None) -> Iterator[Section]:
+        """Come upon a table, whose rows are lines (`row`); a header with nothing below it is a row."""
+        yield from self.flush(page)
+        lines = iter(rows)
+        piece = list(islice(lines, TABLE_ROWS))
+        if header and not piece:
+            header, piece = "", [header]
+        while piece:
+            self._bare = None
+            yield Section("\n".join(piece), page, str(self._path) or None, header)
+            piece = list(islice(lines, TABLE_ROWS))
+
+    def sheet(self, rows: Iterator[str]) -> Iterator[Section]:
+        """Come upon the rows of a sheet: the first with several cells is the header, and lines above it are text."""
+        for first in rows:
+            if " | " in first:
+                yield from self.table(rows, first)
+                return
+            self.text(first, item=True)
+            yield from self.overflow()
+
+    def overflow(self) -> Iterator[Section]:
+        """Yield the text so far if it is long: a chapter without headings isn't held in memory whole."""
+        if self._size > LONG:
+            yield from self.flush()
+
+    def flush(self, page: int | None = None) -> Iterator[Section]:
+        """End the text so far."""
+        if self._blocks:
+            self._bare = None
+            yield Section("".join(self._blocks), page, str(self._path) or None)
+            self._blocks, self._size = [], 0
+
+    def end(self, page: int | None = None) -> Iterator[Section]:
+        """End the document."""
+        yield from self.flush(page)
+        if self._bare and self._bare[0]:
+            yield self._bare[1]
+        self._bare = None
+
+
+def row(cells: Sequence[str]) -> str:
+    """A row of a table as one line, without the empty cells at its end; empty for a row of empty cells."""
+    texts = [" ".join(cell.split()) for cell in cells]
+    while texts and not texts[-1]:
+        texts.pop()
+    return " | ".join(texts)
+
+
+def below(heading: str, parts: Iterable[Section | Loss]) -> Iterator[Section | Loss]:
+    """The sections of a document within another, below a heading of that one."""
+    for part in parts:
+        if isinstance(part, Section) and heading and part.heading != heading:
+            yield part._replace(heading=f"{heading} > {part.heading}" if part.heading else heading)
+        else:
+            yield part

@@ -1,0 +1,312 @@
+"""Lines of pages: in columns, as running heads and page numbers, with words broken at their ends."""
+
+import re
+from bisect import bisect
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby, pairwise
+from statistics import median
+from typing import NamedTuple
+
+
+class Box(NamedTuple):
+    """Where something is drawn; y grows upwards."""
+
+    left: float
+    bottom: float
+    right: float
+    top: float
+
+
+class Line(NamedTuple):
+    """A line of a page, or some that are joined by words broken at their ends."""
+
+    text: str
+    top: float
+    """The baseline of its first character."""
+    bottom: float
+    """The baseline of its last character."""
+    start: int
+    """Where its first character is in the page's text, in units of UTF-16."""
+
+
+def units(text: str) -> int:
+    """The length of a text in units of UTF-16, by which pdfium counts."""
+    return len(text) if text.isascii() or max(text) <= "\uffff" else len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def _gaps(lines: Sequence[Line]) -> list[float]:
+    """The distances between lines that follow each other downwards."""
+    return [gap for before, after in pairwise(lines) if (gap := before.bottom - after.top) > 0]
+
+
+# Columns
+
+MIN_LINES = 6
+"""As many lines must have the same gap for it to be between columns."""
+GAP = 0.8
+"""Of a line's height: a narrower gap is between words."""
+BAND_GAP = 3
+"""Of the usual distance between lines: below it columns begin anew."""
+WORDS, LONG, FILLED = 4, 8, 0.75
+"""Lines of prose have so many words, are so many times as long as high, and fill so much of their column."""
+
+
+def gutters(boxes: Sequence[Box]) -> list[float]:
+    """Where the gaps between columns are, on a page whose columns of prose are drawn line by line across."""
+    boxes = [box for box in boxes if box.right > box.left and box.top > box.bottom]
+    if len(boxes) < 2 * MIN_LINES:
+        return []
+    rows = list(_rows(boxes))
+    height = median(box.top - box.bottom for box in boxes)
+    gaps = []
+    for row in rows:
+        end = row[0].right
+        for box in row[1:]:
+            if box.left - end > GAP * height:
+                gaps.append((end, box.left))
+            end = max(end, box.right)
+    if len(gaps) < MIN_LINES:
+        return []
+    found = list(_common(gaps))
+    # Drawn across, each line jumps back to the left; drawn column by column, only their ends jump back to the top.
+    jumps = sum(after.right < x < before.left for x in found[:1] for before, after in pairwise(boxes))
+    return found if jumps >= MIN_LINES - 1 and all(_is_prose(widths, height) for widths in _widths(rows, found)) else []
+
+
+def _is_prose(widths: Sequence[float], height: float) -> bool:
+    """Whether the lines of a column are long and of about the same length; those of a table aren't."""
+    return len(widths) >= MIN_LINES and median(widths) >= max(FILLED * max(widths), LONG * height)
+
+
+def _widths(rows: Sequence[Sequence[Box]], between: Sequence[float]) -> list[list[float]]:
+    """How wide the lines of each column are, without what lies across a gutter."""
+    widths: list[list[float]] = [[] for _ in range(len(between) + 1)]
+    for row in rows:
+        columns: dict[int, list[Box]] = defaultdict(list)
+        for box in row:
+            if (column := bisect(between, box.left)) == bisect(between, box.right):
+                columns[column].append(box)
+        for column, line in columns.items():
+            widths[column].append(max(box.right for box in line) - line[0].left)
+    return widths
+
+
+def _rows(boxes: Iterable[Box]) -> Iterator[list[Box]]:
+    """What is drawn at the same height, from left to right."""
+    row: list[Box] = []
+    for box in sorted(boxes, key=lambda box: -(box.top + box.bottom)):
+        if row and not row[0].bottom < (box.top + box.bottom) / 2 < row[0].top:
+            yield sorted(row)
+            row = []
+        row.append(box)
+    if row:
+        yield sorted(row)
+
+
+def _common(gaps: list[tuple[float, float]]) -> Iterator[float]:
+    """The middles of where at least `MIN_LINES` gaps overlap, and no fewer than half as many as overlap anywhere."""
+    events = sorted([(left, 1) for left, _ in gaps] + [(right, -1) for _, right in gaps])
+    depths, depth = [], 0
+    for (x, step), (after, _) in pairwise(events):
+        depth += step
+        depths.append((depth, x, after))
+    enough = max(MIN_LINES, max(depth for depth, _, _ in depths) / 2)
+    for is_gap, stretch in groupby(depths, key=lambda each: each[0] >= enough):
+        if is_gap:
+            _, left, right = max(stretch, key=lambda each: (each[0], each[2] - each[1]))
+            yield (left + right) / 2
+
+
+class _Piece(NamedTuple):
+    line: Line
+    column: int | None
+    """None: it lies across a gutter."""
+
+
+def column_lines(
+    lines: list[Line], between: Sequence[float], boxes_of: Callable[[Line], list[Box]]
+) -> list[Line] | None:
+    """The lines of a page drawn across its columns, column by column; None if what looks like columns is a table."""
+    pieces = [piece for line in lines for piece in _pieces(line, boxes_of(line), between)]
+    columns = [[piece for piece in pieces if piece.column == at] for at in range(len(between) + 1)]
+    for column in columns:
+        words = [max(len(piece.line.text.split()), len(piece.line.text) / 10) for piece in column]
+        if not words or median(words) < WORDS:
+            return None
+    ordered: list[Line] = []
+    for band in _bands(pieces, BAND_GAP * median(_gaps(lines) or [0.0])):
+        ordered += [piece.line for piece in sorted(band, key=lambda piece: piece.column or 0)]
+    return ordered
+
+
+def _bands(pieces: list[_Piece], gap: float) -> Iterator[list[_Piece]]:
+    """What stands below each other in columns, without a line across or a wide gap in between."""
+    band: list[_Piece] = []
+    for piece in pieces:
+        if band and (
+            (piece.column is None) != (band[-1].column is None) or band[-1].line.bottom - piece.line.top > gap
+        ):
+            yield band
+            band = []
+        band.append(piece)
+    if band:
+        yield band
+
+
+def _pieces(line: Line, boxes: list[Box], between: Sequence[float]) -> Iterator[_Piece]:
+    """Cut a line at the gutters."""
+    drawn = [at for at, box in enumerate(boxes) if box.right > box.left]
+    cuts = [at for before, at in pairwise(drawn) if any(boxes[before].right <= x <= boxes[at].left for x in between)]
+    unit = line.start
+    for first, last in pairwise([0, *cuts, len(boxes)]):
+        text = line.text[first:last]
+        inside = [at for at in drawn if first <= at < last]
+        if inside and text.strip():
+            left, right = boxes[inside[0]].left, max(boxes[at].right for at in inside)
+            column = bisect(between, left) if bisect(between, left) == bisect(between, right) else None
+            start = unit + len(text) - len(text.lstrip())
+            yield _Piece(Line(text.strip(), line.top, line.bottom, start), column)
+        unit += units(text)
+
+
+# Words
+
+SPACE_WIDTH = 0.15
+"""Of a letter's height: a gap as wide is a space, unless the letters beside it stand as far apart."""
+
+
+def with_spaces(line: Line, boxes: Sequence[Box]) -> Line:
+    """A line with the spaces that pdfium left out, between letters whose loose boxes are far apart."""
+    text = []
+    gaps = [after.left - before.right for before, after in pairwise(boxes)]
+    for at, letter in enumerate(line.text):
+        if 0 < at < len(boxes) and letter.isalnum() and line.text[at - 1].isalnum():
+            height = boxes[at].top - boxes[at].bottom
+            beside = min((*gaps[max(at - 2, 0) : at - 1], *gaps[at : at + 1]), default=0.0)
+            wide = max(SPACE_WIDTH * height, 2 * beside)
+            if wide < gaps[at - 1] < height and abs(boxes[at].bottom - boxes[at - 1].bottom) < height / 4:
+                text.append(" ")
+        text.append(letter)
+    return line._replace(text="".join(text))
+
+
+# Running heads and page numbers
+
+EDGE_LINES = 3
+"""So many lines at the top of a page, and as many at its bottom, may be running heads."""
+EDGE_GAP = 1.4
+"""Of the usual distance between lines: a running head stands apart from the text."""
+MIN_PAGES = 3
+SAME_HEIGHT = 4.0
+"""Points by which a head may move from page to page."""
+NUMBER = re.compile(r"(?<![\w.,])(?:\d{1,4}|[ivxlc]{1,7})(?![\w]|[.,]\d)")
+ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
+
+
+class _Reading(NamedTuple):
+    """A line at the edge of a page, read as a running head."""
+
+    page: int
+    line: Line
+    words: str
+    """Without the page's number."""
+
+
+def running_lines(pages: Sequence[Sequence[Line]]) -> list[set[Line]]:
+    """Of each page, the lines that are page numbers or a running head which an earlier page has.
+
+    Such a line is at the same height on at least `MIN_PAGES` pages, and says the same but for a number that counts
+    the pages. Where it is first it stays, since some titles stand nowhere else; and no page loses all of its lines.
+    """
+    alike: dict[tuple[int | None, str], list[_Reading]] = defaultdict(list)
+    numbered: dict[int, list[_Reading]] = defaultdict(list)
+    gaps = sorted(gap for lines in pages for gap in _gaps(lines))
+    usual = gaps[len(gaps) // 4] if gaps else 0.0
+    for page, lines in enumerate(pages):
+        for line in _edges(lines, EDGE_GAP * usual):
+            text = " ".join(line.text.split())
+            alike[None, text].append(_Reading(page, line, text))
+            for number in NUMBER.finditer(text):
+                rest = f"{text[: number.start()]}#{text[number.end() :]}"
+                reading = _Reading(page, line, rest.replace("#", "").strip())
+                offset = _value(number[0]) - page
+                alike[offset, rest].append(reading)
+                if rest[0] == "#" or rest[-1] == "#":
+                    numbered[offset].append(reading)
+    # A line that begins or ends with the number of its page, where most pages have that, is a head whatever it says.
+    most = max(numbered.values(), key=len, default=[])
+    groups = [most] if len(most) >= len(pages) / 2 else []
+    running: dict[tuple[int, Line], str] = {}
+    for group in [*groups, *alike.values()]:
+        height = median(reading.line.top for reading in group)
+        level = [reading for reading in group if abs(reading.line.top - height) <= SAME_HEIGHT]
+        if len({reading.page for reading in level}) >= MIN_PAGES:
+            for reading in level:
+                running.setdefault((reading.page, reading.line), reading.words)
+    dropped: list[set[Line]] = [set() for _ in pages]
+    seen = {""}
+    for (page, line), words in sorted(running.items()):
+        if words in seen:
+            dropped[page].add(line)
+        seen.add(words)
+    return [set() if left_out.issuperset(lines) else left_out for lines, left_out in zip(pages, dropped, strict=True)]
+
+
+def _edges(lines: Sequence[Line], gap: float) -> set[Line]:
+    """The lines at the top and at the bottom of a page that stand apart from its text."""
+    counts = range(1, min(EDGE_LINES + 1, len(lines)))
+    down = sorted(lines, key=lambda line: -line.top)
+    up = sorted(lines, key=lambda line: line.bottom)
+    head = next((count for count in counts if down[count - 1].bottom - down[count].top > gap), 0)
+    foot = next((count for count in counts if up[count].bottom - up[count - 1].top > gap), 0)
+    return {*down[:head], *up[:foot]}
+
+
+def _value(number: str) -> int:
+    """The value of a number, Arabic or Roman."""
+    if number.isdigit():
+        return int(number)
+    digits = [ROMAN[letter] for letter in number] + [0]
+    return sum(-digit if digit < after else digit for digit, after in pairwise(digits))
+
+
+# Text
+
+PARAGRAPH_GAP = 1.3
+"""Of the usual distance between lines: from there on a paragraph begins."""
+LETTER = r"[^\W\d_]"
+# pdfium marks a word that is broken at the end of its line, and joins the lines.
+BROKEN = re.compile(rf"(?<!{LETTER})({LETTER}+)(?:[\ufffe\x02]\s*|-\n)({LETTER}+)")
+WORD = re.compile(rf"{LETTER}+(?:-{LETTER}+)*")
+CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ufffe\uffff]")
+SHORT_PART = 4
+
+
+def page_texts(pages: Sequence[Sequence[Line]]) -> list[str]:
+    """The text of each page, with paragraphs, and with words whole that are broken at the end of a line."""
+    texts = ["".join(_with_breaks(lines)) for lines in pages]
+    known = {word for text in texts for word in WORD.findall(BROKEN.sub(" ", text))}
+    return [CONTROLS.sub("", BROKEN.sub(lambda broken: _whole(broken, known), text)) for text in texts]
+
+
+def _with_breaks(lines: Sequence[Line]) -> Iterator[str]:
+    usual = median(_gaps(lines) or [0.0])
+    bottom = float("inf")
+    for at, line in enumerate(lines):
+        if at:
+            yield "\n\n" if bottom - line.top > PARAGRAPH_GAP * usual else "\n"
+        yield line.text.strip().encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        bottom = line.bottom
+
+
+def _whole(broken: re.Match[str], known: set[str]) -> str:
+    """A broken word: with its hyphen where that is the word's own, as in `well-known`."""
+    start, end = broken.groups()
+    compound = f"{start}-{end}"
+    if "\n" in broken[0] and not end.islower():
+        return f"{compound}"
+    if start + end in known:
+        return start + end
+    is_own = compound in known or (min(len(start), len(end)) >= SHORT_PART and {start, end} <= known)
+    return compound if is_own else start + end

@@ -1,0 +1,100 @@
+"""Sections of xlsx: a sheet is a heading, its rows a table with the values as they are shown."""
+
+import re
+import warnings
+from collections.abc import Iterator
+from io import BytesIO
+from typing import Any
+
+from openpyxl import load_workbook
+
+from .archive import readable
+from .ooxml import Package, chart_lines, is_decorative, picture_text
+from .outline import Outline, row
+from .section import Loss, Rejected, Section
+from .spreadsheet_values import shown
+from .xml_text import attribute, children, name
+
+# A formula whose result nobody saved. Of a formula with an empty text as its result the type is `str`.
+NO_RESULT = re.compile(
+    rb'<(?:\w+:)?c\b(?![^>]*\bt="str")[^>]*>\s*<(?:\w+:)?f\b(?:[^>]*/>|[^>]*>[^<]*</(?:\w+:)?f>)'
+    rb"\s*(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v>\s*</(?:\w+:)?v>)?\s*</(?:\w+:)?c>"
+)
+STRICT = "//purl.oclc.org/ooxml/"  # the namespace of a form of the format that openpyxl takes for an empty workbook
+MAX_STRINGS = 100_000_000
+"""Of the texts of cells, which are held in memory as long as a sheet is read."""
+PIECE = 1 << 20
+CELL_CHARACTERS = 40_000
+"""More than a cell can hold, so that pieces that overlap by so much show every cell whole."""
+
+
+def sections(data: bytes) -> Iterator[Section | Loss]:
+    """Yield each sheet's rows, the first that has several cells as the table's header.
+
+    Hidden sheets are left out and told; comments are left out. Merged cells have their text once.
+    """
+    with readable("workbook", "open it in a spreadsheet program, save it as .xlsx, and upload it again"):
+        package = Package(data)
+        relationships = package.relationships(package.main)
+        main = package.tree(package.main)
+        if main is not None and STRICT in main.tag:
+            raise Rejected("the workbook is saved as Strict Open XML: save it as an Excel workbook (.xlsx)")
+        package.check_held(package.related(package.main, "styles"))
+        package.check_held(package.related(package.main, "sharedStrings"), MAX_STRINGS)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of extensions that it doesn't know
+            workbook = load_workbook(BytesIO(data), read_only=True, data_only=True, keep_links=False)
+            titles = {sheet.title: sheet for sheet in workbook.worksheets}
+            outline = Outline()
+            for entry in children(main, "sheets"):
+                title = entry.get("name", "")
+                pointed = relationships.get(attribute(entry, "id") or "")
+                if entry.get("state", "visible") != "visible":
+                    yield Loss("hidden sheet", name=title)
+                    continue
+                yield from outline.heading(1, title)
+                if title in titles:
+                    yield from _table(titles[title], outline)
+                elif pointed is None or pointed.kind != "chartsheet":
+                    yield Loss("sheet that can't be read", name=title)
+                if pointed and pointed.target:
+                    yield from _beside(package, pointed.target, title, outline)
+            yield from outline.end()
+        yield from package.losses()
+
+
+def _table(sheet: Any, outline: Outline) -> Iterator[Section]:
+    sheet.reset_dimensions()  # they are a claim, and some programs make a wrong one
+    yield from outline.sheet(filter(None, (row([shown(cell) for cell in each]) for each in sheet.iter_rows())))
+
+
+def _beside(package: Package, part: str, title: str, outline: Outline) -> Iterator[Loss]:
+    """Charts, pictures and text boxes, which lie over the cells; and results that are missing from them."""
+    if _lacks_results(package, part):
+        yield Loss("sheet with formulas whose results were not saved", name=title)
+    drawing = package.related(part, "drawing")
+    root = package.tree(drawing) if drawing else None
+    if drawing is None or root is None:
+        return
+    for paragraph in root.iter("{*}p"):
+        outline.text("".join(each.text or "" for each in paragraph.iter("{*}t")))
+    for properties in root.iter("{*}cNvPr"):
+        outline.text(picture_text(properties))
+        parent = properties.getparent()
+        picture = parent is not None and name(parent) == "nvPicPr"
+        if picture and not picture_text(properties) and not is_decorative(properties):
+            yield Loss("picture without a description", name=attribute(properties, "name") or "")
+    for pointed in package.relationships(drawing).values():
+        if pointed.kind == "chart" and (chart := package.tree(pointed.target)) is not None:
+            outline.text("\n".join(chart_lines(chart)))
+
+
+def _lacks_results(package: Package, part: str) -> bool:
+    with package.open(part) as stream:
+        kept = b""
+        while piece := stream.read(PIECE):
+            kept += piece
+            if NO_RESULT.search(kept):
+                return True
+            kept = kept[-CELL_CHARACTERS:]
+    return False

@@ -1,0 +1,199 @@
+"""JSON, XML and reStructuredText: values with their paths, prose under its titles."""
+
+import json
+
+import pytest
+
+from tandem.rag.documents.section import Loss, Rejected, Section
+
+from .files import read, sections
+
+
+def test_json_values_have_their_paths():
+    assert sections("json", '{"depot": {"opens": "06:40", "gate": "N4"}}') == [
+        Section("depot.opens: 06:40\ndepot.gate: N4")
+    ]
+
+
+def test_json_numbers_stay_as_written_and_nothing_is_lost():
+    data = '{"id": 12345678901234567890123, "price": 1.10, "shut": null, "cold": true, "a": [1, 2e3], "b": [[1], [2]]}'
+    assert sections("json", data)[0].text.split("\n") == [
+        "id: 12345678901234567890123",
+        "price: 1.10",
+        "shut: null",
+        "cold: true",
+        "a: 1, 2e3",
+        "b: 1, 2",
+    ]
+    assert sections("json", '{"a": 1, "a": 2}')[0].text == "a: 1, 2"
+    assert sections("json", '"alone \\ud83d\\ude00 \\ud83d"')[0].text == "alone \U0001f600 \ufffd"
+
+
+BAYS = [
+    {"bay": "N4", "load": {"dry": "18 t"}},
+    {"bay": "N5", "load": {"dry": "12 t", "wet": "9 t"}, "tags": ["a", "b"]},
+]
+TABLE = Section("N4 | 18 t\nN5 | 12 t | 9 t | a, b", header="bay | load.dry | load.wet | tags")
+
+
+def test_json_like_objects_are_a_table():
+    assert sections("json", json.dumps(BAYS)) == [TABLE]
+    assert sections("json", json.dumps({"depot": {"bays": BAYS, "gate": 1}})) == [
+        TABLE._replace(heading="depot.bays"),
+        Section("depot.gate: 1"),
+    ]
+    assert (
+        sections("json", json.dumps([{"a": [{"x": 1}]}, {"a": [{"x": 2}]}]))[0].text == "[0].a[0].x: 1\n[1].a[0].x: 2"
+    )
+
+
+def test_json_a_long_list_has_a_line_for_each():
+    notes = ["Never open valve 3. " * 6, "Ask first. " * 10]
+    assert sections("json", json.dumps({"notes": notes}))[0].text == f"notes[0]: {notes[0]}\nnotes[1]: {notes[1]}"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_json_lines(encoding):
+    assert sections("json", "\n".join(json.dumps(each) for each in BAYS).encode(encoding)) == [TABLE]
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        ('{"a": 1', "damaged.*line 1 column"),
+        ("[" * 100_000, "nested too deeply"),
+        ('{"a":' * 100_000, "nested too deeply"),
+    ],
+)
+def test_json_that_cannot_be_read(data, reason):
+    with pytest.raises(Rejected, match=reason):
+        read("json", data)
+
+
+def test_xml_data_has_paths_and_attributes():
+    assert sections("xml", '<?xml version="1.0"?><depot><opens>06:40</opens></depot>') == [
+        Section("depot.opens: 06:40")
+    ]
+    about = 'xml:lang="en" xmlns:i="http://www.w3.org/2001/XMLSchema-instance" i:schemaLocation="urn:x x.xsd"'
+    data = (
+        f'<d xmlns="urn:x" {about}><bay id="N4"><load unit="t">18</load></bay><bay id="N5" shut="yes"/><!-- no --></d>'
+    )
+    assert (
+        sections("xml", data)[0].text
+        == "d.bay@id: N4\nd.bay.load@unit: t\nd.bay.load: 18\n\nd.bay@id: N5\nd.bay@shut: yes"
+    )
+
+
+DOCBOOK = """<?xml version="1.0"?>
+<!DOCTYPE book PUBLIC "-//OASIS//DTD DocBook XML V4.5//EN" "http://203.0.113.1/docbookx.dtd" [<!ENTITY p "HX-300">]>
+<book id="b"><bookinfo><title>Handbook of the &p;</title></bookinfo>
+<chapter><title>Valves</title><para>Never <emphasis role="strong">open</emphasis> valve 3<indexterm>
+<primary>valve</primary></indexterm>.</para>
+<section><title>Limits</title><para>See:<itemizedlist><listitem><para>4 bar</para></listitem><listitem><para>20 C</para>
+</listitem></itemizedlist>and below.</para><programlisting>open 3
+  shut 3</programlisting>
+<table><title>Bays</title><tgroup><thead><row><entry>Bay</entry><entry>Load</entry></row></thead>
+<tbody><row><entry>N4</entry><entry>18 t</entry></row></tbody></tgroup></table></section>
+<section><title>Nothing</title></section></chapter></book>"""
+
+
+def test_docbook_is_prose_under_its_titles():
+    assert sections("xml", DOCBOOK) == [
+        Section("Never open valve 3.", heading="Handbook of the HX-300 > Valves"),
+        Section(
+            "See:\n\n4 bar\n\n20 C\n\nand below.\n\nopen 3\n  shut 3\n\nBays",
+            heading="Handbook of the HX-300 > Valves > Limits",
+        ),
+        Section("N4 | 18 t", heading="Handbook of the HX-300 > Valves > Limits", header="Bay | Load"),
+        Section("Nothing", heading="Handbook of the HX-300 > Valves"),
+    ]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "iso-8859-1"])
+def test_xml_in_the_encoding_it_declares(encoding):
+    assert (
+        sections("xml", f'<?xml version="1.0" encoding="{encoding}"?><a>öffnet</a>'.encode(encoding))[0].text
+        == "a: öffnet"
+    )
+
+
+@pytest.mark.parametrize("data", ["<a><b></a>", "", "<a/><b/>", "<a>\x01</a>"])
+def test_xml_that_is_damaged(data):
+    with pytest.raises(Rejected, match=r"XML is damaged.*mend it"):
+        read("xml", data)
+
+
+RST = """
+Guide
+=====
+
+Depot
+-----
+
+Opens at 06:40 [1]_, at 10\\ :sup:`5` V. See :ref:`gate`.
+
+.. [1] Not on Sunday.
+
+* one
+* two
+
+1. first
+
+term
+   what it means
+
+.. note:: Never open valve 3.
+
+.. versionadded:: 1.2
+   In a directive of another tool.
+
+.. code-block:: python
+
+   def f():
+       return 1
+
+.. list-table::
+   :header-rows: 1
+
+   * - Bay
+     - Load
+   * - N4
+     - 18 t
+
+.. a comment
+.. |sub| replace:: substituted
+.. image:: plan.png
+.. image:: gate.png
+   :alt: the gate
+
+Kept |sub|
+
+Nothing
+-------
+"""
+
+
+def test_rst_titles_lists_notes_code_and_tables():
+    found = read("rst", RST)
+    assert found[0] == Section(
+        "Opens at 06:40 [^1], at 10^5 V. See :ref:`gate`.\n\n[^1]: Not on Sunday.\n\n- one\n- two\n1. first\n\nterm\n\n"
+        "what it means\n\nNote:\n\nNever open valve 3.\n\n.. versionadded:: 1.2\n   In a directive of another tool.\n\n"
+        "def f():\n    return 1",
+        heading="Guide > Depot",
+    )
+    assert found[1:] == [
+        Section("N4 | 18 t", heading="Guide > Depot", header="Bay | Load"),
+        Section("the gate\n\nKept substituted", heading="Guide > Depot"),
+        Section("Nothing", heading="Guide"),
+        Loss("picture without a description", name="plan.png"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "directive",
+    [".. include:: {}", ".. literalinclude:: {}", ".. raw:: html\n   :file: {}", ".. csv-table:: t\n   :file: {}"],
+)
+def test_rst_includes_nothing_from_files(tmp_path, directive):
+    secret = tmp_path / "secret.txt"
+    secret.write_text("the gate code")
+    assert "the gate code" not in str(read("rst", f"words\n\n{directive.format(secret)}\n"))

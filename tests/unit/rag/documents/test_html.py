@@ -1,0 +1,164 @@
+# ruff: noqa: RUF001 - letters of other scripts are meant
+"""HTML: what a browser shows, and nothing else."""
+
+import pytest
+
+from tandem.rag.documents import extract
+from tandem.rag.documents.section import Rejected, Section
+
+
+def sections(markup: str | bytes, name: str = "a.html") -> list[Section]:
+    data = markup.encode() if isinstance(markup, str) else markup
+    return [part for part in extract(name, "", data) if isinstance(part, Section)]
+
+
+def text(markup: str | bytes) -> str:
+    """The page's text on one line, with tables' headers."""
+    return " ".join(" ".join(f"{part.header} {part.text}" for part in sections(markup)).split())
+
+
+@pytest.mark.parametrize(
+    "markup",
+    [
+        "<title>Plan</title><body><p>The lift holds 9 persons.",
+        "<html><head><title>Plan</title><p>The lift holds 9 persons.</html>",
+        "<head><meta charset=utf-8><title>Plan</title><link rel=x href=y><body><div>The lift holds 9 persons.",
+        "<!doctype html><title>Plan</title>The lift holds 9 persons.",
+        "<title>Plan</title><nav><a href=/>Home</a> <ul><li><a href=b>B</a></ul><p>The lift holds 9 persons.</p>",
+        "<title>Plan</title><nav><a href=/>Home</a><main>The lift holds <a href=b>9 persons</a>.</main>",
+        '<?xml version="1.0"?><html><head><title>Plan</title><script src="x"/></head><body>The lift holds 9 persons.',
+    ],
+)
+def test_tags_may_be_left_out(markup):
+    assert sections(markup) == [Section("The lift holds 9 persons.", heading="Plan")]
+
+
+def test_an_unclosed_button_swallows_nothing():
+    assert text("<p><button>Start<p>The lift holds 9 persons.") == "Start The lift holds 9 persons."
+
+
+@pytest.mark.parametrize(
+    ("encoding", "declaration", "words"),
+    [
+        ("cp1252", '<meta charset="windows-1252">', "Die Gebühr beträgt 12 € – fällig"),
+        ("cp1252", "<META http-equiv=Content-Type content='text/html; charset=ISO-8859-1'>", "Gebühr – 12 €"),
+        ("cp932", "<meta charset=Shift_JIS>", "ポンプ①は停止"),
+        ("euc_jp", "<meta charset=euc-jp>", "ポンプは停止"),
+        ("gb18030", "<meta charset=gb2312>", "泵已停止"),
+        ("koi8_r", '<?xml version="1.0" encoding="koi8-r"?>', "Насос остановлен"),
+        ("utf-16", "", "Pumpe öffnen"),
+        ("utf-8-sig", "<meta charset=iso-8859-1>", "Pumpe öffnen"),  # the byte order mark counts
+    ],
+)
+def test_a_declared_charset_is_read(encoding, declaration, words):
+    assert text(f"{declaration}<p>{words}".encode(encoding)) == words
+
+
+def test_an_undeclared_charset_is_refused_not_guessed():
+    with pytest.raises(Rejected, match=r"doesn't say what else it is.*iconv -f ENCODING"):
+        text("<p>Gebühr".encode("cp1252"))
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        "<p style='display:none'>x</p>",
+        "<p style='color:red; DISPLAY : NONE !important'>x</p>",
+        "<div hidden><p>x</div>",
+        "<span style=visibility:hidden>x</span>",
+        "<template><p>x</template>",
+        "<dialog>x</dialog>",
+        "<noscript>x</noscript>",
+        "<input type=hidden value=x>",
+        "<script>x</script><style>x</style><!-- x -->",
+        "<div role=navigation>x</div><nav>x</nav>",
+        "<h2 hidden>x</h2>",
+        "<table hidden><tr><th>x</table>",
+        "<select><option>shown<option hidden>x</select>",
+    ],
+)
+def test_what_is_hidden_is_left_out(hidden):
+    assert "x" not in text(f"<p>shown</p>{hidden}")
+
+
+def test_what_is_shown_on_demand_is_text():
+    assert (
+        text("<details><summary>How?</summary>By hand.</details><p hidden=until-found>found") == "How? By hand. found"
+    )
+
+
+@pytest.mark.parametrize(
+    ("markup", "shown"),
+    [
+        ("10<sup>5</sup> V", "10^5 V"),
+        ("10<sup>-3</sup> m<sup>2</sup>", "10^-3 m^2"),
+        ("(a+b)<sup>n</sup>", "(a+b)^n"),
+        ("4 bar<sup>2</sup>.", "4 bar 2."),
+        ("in 2019<sup>3</sup>", "in 2019 3"),
+        ("4 V<sup><a href=#n1>1</a></sup>", "4 V 1"),
+        ("the 3<sup>rd</sup> floor", "the 3rd floor"),
+        ("CO<sub>2</sub>", "CO2"),
+        ("<ruby>漢<rp>(</rp><rt>kan</rt><rp>)</rp></ruby>", "漢(kan)"),
+        ("<img alt='blue to terminal 4' src=x>", "blue to terminal 4"),
+        ("see<img alt='figure 2'>below", "see figure 2 below"),
+        ("<label>Model</label><select><option>Kranich 7<option>Reiher 2</select>", "Model Kranich 7"),
+        ("<select><option>Kranich 7<option selected>Reiher 2</select>", "Reiher 2"),
+        ("<label>Volume</label><input value='4 l'><input type=password value=p>", "Volume 4 l"),
+        ("press<button>Start</button>now", "press Start now"),
+        ("wa<wbr>ter <b>ta</b>p", "water tap"),
+        ("a<br>b", "a b"),
+    ],
+)
+def test_what_a_page_says_within_a_line(markup, shown):
+    assert text(f"<p>{markup}</p>") == shown
+
+
+def test_the_title_is_the_pages_own():
+    markup = "<body><svg><title>Icon</title><text>blue</text><text>red</text></svg><p>tea"
+    assert sections(markup) == [Section("blue red\n\ntea")]
+    assert sections(f"<title>Shop</title>{markup}")[0].heading == "Shop"
+
+
+def test_a_title_alone_is_no_text():
+    with pytest.raises(Rejected, match="no text could be extracted"):
+        sections("<title>App</title><body><div id=root></div><script src=app.js></script>")
+
+
+def test_a_heading_without_text_is_text():
+    found = sections("<h1>Opening times</h1><h2>Monday 08:00</h2><h2>Tuesday closed</h2><h1>Contact</h1>Ring.")
+    assert [(part.text, part.heading) for part in found] == [
+        ("Monday 08:00", "Opening times"),
+        ("Tuesday closed", "Opening times"),
+        ("Ring.", "Contact"),
+    ]
+
+
+def test_a_table_has_its_header():
+    markup = """<h1>Tariffs</h1><p>Before<table><caption>By zone</caption>
+      <thead><tr><th>Zone<th>Price <br> EUR</thead><tr><td>Z0<td>7<tr><th>Z1<td><p>10</p><p>net</p>
+      <tr hidden><td>Z2<td>9
+      </table>after"""
+    assert sections(markup) == [
+        Section("Before", heading="Tariffs"),
+        Section("Z0 | 7\nZ1 | 10 net", heading="Tariffs", header="By zone\nZone | Price EUR"),
+        Section("after", heading="Tariffs"),
+    ]
+
+
+def test_a_table_for_the_layout_is_text():
+    markup = "<table><tr><td><a>x</a><td><h2>Pump</h2><p>One.<p>Two.<tr><td>c<td>d</table>"
+    assert [(part.heading, part.text) for part in sections(markup)] == [
+        (None, "x |"),
+        ("Pump", "One.\n\nTwo.\n\nc | d"),
+    ]
+
+
+def test_preformatted_text_keeps_its_spaces():
+    assert sections("<pre>\n  a\n    b  c\n</pre>")[0].text == "  a\n    b  c"
+
+
+@pytest.mark.parametrize("tag", ["div", "table", "sup", "nav", "select", "h1", "b", "ul><li"])
+def test_deep_nesting_is_read_without_recursion(tag):
+    name = tag.partition(">")[0]
+    data = f"<p>first</p>{f'<{tag}>' * 5000}deep{f'</{name}>' * 5000}".encode()
+    assert [part for part in extract("a.html", "", data) if isinstance(part, Section)]

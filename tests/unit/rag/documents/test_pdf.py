@@ -1,0 +1,239 @@
+"""PDF: words, lines and pages as a reader sees them, and what was lost."""
+
+import io
+import zlib
+from pathlib import Path
+
+import pytest
+from pypdf import PdfReader, PdfWriter
+from pypdf.generic import (
+    ArrayObject,
+    DecodedStreamObject,
+    DictionaryObject,
+    NameObject,
+    NumberObject,
+    StreamObject,
+    TextStringObject,
+)
+
+from tandem.rag.chunk import chunk
+from tandem.rag.documents import extract
+from tandem.rag.documents.section import Loss, Rejected, Section
+
+CASES = Path(__file__).parent / "cases"
+HELVETICA = {"/Type": "/Font", "/Subtype": "/Type1", "/BaseFont": "/Helvetica", "/Encoding": "/WinAnsiEncoding"}
+
+
+def read(data: bytes, name: str = "a.pdf") -> list[Section | Loss]:
+    return list(extract(name, "", data))
+
+
+def case(name: str) -> list[Section | Loss]:
+    return read((CASES / name).read_bytes())
+
+
+def texts(data: bytes) -> list[str]:
+    return [part.text for part in read(data) if isinstance(part, Section)]
+
+
+def names(**entries: str) -> DictionaryObject:
+    return DictionaryObject({NameObject(f"/{key}"): NameObject(value) for key, value in entries.items()})
+
+
+def font() -> DictionaryObject:
+    return DictionaryObject({NameObject(key): NameObject(value) for key, value in HELVETICA.items()})
+
+
+def drawn(*lines: tuple[float, float, str], size: int = 10) -> bytes:
+    """The content of a page: text at places."""
+    return b"\n".join(
+        b"BT /F1 %d Tf %.1f %.1f Td (%s) Tj ET" % (size, x, y, text.encode("cp1252")) for x, y, text in lines
+    )
+
+
+def pdf(*contents: bytes, fonts: DictionaryObject | None = None, password: str | None = None) -> bytes:
+    writer = PdfWriter()
+    for content in contents:
+        page = writer.add_blank_page(600, 800)
+        page[NameObject("/Resources")] = DictionaryObject(
+            {NameObject("/Font"): DictionaryObject({NameObject("/F1"): fonts or font()})}
+        )
+        stream = DecodedStreamObject()
+        stream.set_data(content)
+        page[NameObject("/Contents")] = writer._add_object(stream.flate_encode())
+    if password is not None:
+        writer.encrypt(password, algorithm="RC4-128")
+    target = io.BytesIO()
+    writer.write(target)
+    return target.getvalue()
+
+
+def page_of(*paragraph: str, head: str = "", foot: str = "") -> bytes:
+    lines = [(50.0, 700.0 - 14 * at, text) for at, text in enumerate(paragraph)]
+    return drawn(*([(50, 770, head)] if head else []), *lines, *([(290, 30, foot)] if foot else []))
+
+
+def test_broken_words_are_whole():
+    text = " ".join(part.text for part in case("hyphen.pdf") if isinstance(part, Section))
+    assert "warehouse administration" in text and "documents of the insurance company" in text
+
+
+def test_a_compound_keeps_its_hyphen():
+    page = page_of("A command-line tool has a com-", "mand and a well-known command-", "line, and rules of order.")
+    assert "a command and a well-known command-line, and" in texts(pdf(page))[0]
+
+
+def test_columns_drawn_across_are_read_one_after_the_other():
+    (found,) = case("two-columns.pdf")
+    assert isinstance(found, Section)
+    assert found.text.split("\n") == [
+        f"{side} column line {line} about the {things}"
+        for side, things in (("Left", "pump and its valve"), ("Right", "roof and its gutter"))
+        for line in range(1, 31)
+    ]
+
+
+def test_columns_have_a_title_above_and_a_line_below():
+    rows = [
+        (x, 600.0 - 14 * at, f"{side} {at} has quite some words")
+        for at in range(9)
+        for x, side in ((50, "left"), (320, "right"))
+    ]
+    page = drawn(
+        (50, 640, "A title that goes across both of the columns of this page, from end to end"),
+        *rows,
+        (50, 400, "The end of all"),
+    )
+    text = texts(pdf(page))[0]
+    assert text.index("A title") < text.index("left 8") < text.index("right 0") < text.index("The end")
+
+
+def test_a_table_is_read_row_by_row():
+    rows = [
+        (x, 600.0 - 14 * at, cell)
+        for at in range(12)
+        for x, cell in ((50, f"Z{at}"), (200, f"{at * 2} kg"), (350, f"{at} EUR"))
+    ]
+    assert "Z3 6 kg 3 EUR" in texts(pdf(drawn(*rows)))[0]
+
+
+def test_running_heads_and_page_numbers_are_left_out():
+    pages = [
+        page_of(f"Text {word} of the page.", "More.", head="Boiler HX-300", foot=str(at))
+        for at, word in enumerate(("one", "two", "three", "four"), start=7)
+    ]
+    first, *others = texts(pdf(*pages))
+    assert first.startswith("Boiler HX-300") and not first.rstrip().endswith("7")  # the head stays where it is first
+    assert others == [f"Text {word} of the page.\nMore." for word in ("two", "three", "four")]
+
+
+def test_what_only_looks_like_a_running_head_stays():
+    pages = [page_of(f"Step {at}", f"Turn valve {at * 3}.") for at in (1, 2, 3, 4)]
+    assert [page.split("\n")[-1] for page in texts(pdf(*pages))] == [f"Turn valve {at * 3}." for at in (1, 2, 3, 4)]
+    pages = [page_of(f"Page {at}: the sluice {at} is closed at level {at * 11}.") for at in (1, 2, 3, 4)]
+    assert len(texts(pdf(*pages))) == 4
+    assert texts(pdf(*[page_of("Confidential")] * 4)) == ["Confidential"] * 4
+
+
+def test_each_page_is_cited_with_its_own_number_and_a_damaged_one_is_told():
+    parts = case("one-bad-page.pdf")
+    assert [part for part in parts if isinstance(part, Loss)] == [Loss("damaged", page=3)]
+    pieces = chunk(part for part in parts if isinstance(part, Section))
+    assert [(piece.page, piece.text) for piece in pieces] == [
+        (page, f"Page {page}: the sluice {page} is closed at level {page * 11}.") for page in (1, 2, 4, 5)
+    ]
+
+
+def test_a_page_damaged_in_its_middle_is_told_and_what_is_left_is_read():
+    data = bytearray(pdf(page_of(*(f"line {at} {at * 7919 % 1000}" for at in range(40))), page_of("whole")))
+    start = data.index(b"stream\n") + 7
+    length = len(zlib.compress(page_of(*(f"line {at} {at * 7919 % 1000}" for at in range(40)))))
+    data[start + length * 2 // 3 : start + length * 2 // 3 + 40] = b"\xff" * 40
+    parts = read(bytes(data))
+    assert Loss("damaged", page=1) in parts and Section("whole", page=2) in parts
+    assert not any(isinstance(part, Loss) and part.page == 2 for part in parts)
+
+
+def test_pages_without_text_are_told():
+    cover, *others = case("scan-with-text-cover.pdf")
+    assert cover == Section("Cover sheet. Contract 88.", page=1)
+    assert others == [Loss("no text (a scan?)", page=page) for page in range(2, 11)]
+
+
+def test_a_blank_page_is_no_loss():
+    assert read(pdf(page_of("one"), b"", b"q Q", page_of("four"))) == [Section("one", page=1), Section("four", page=4)]
+
+
+def test_a_scan_is_refused_with_its_pages():
+    scan = PdfWriter()
+    for page in PdfReader(CASES / "scan-with-text-cover.pdf").pages[1:4]:
+        scan.add_page(page)
+    target = io.BytesIO()
+    scan.write(target)
+    with pytest.raises(Rejected, match=r"no text \(a scan\?\): pages 1-3.*ocrmypdf"):
+        read(target.getvalue())
+
+
+def test_encryption_without_a_password_is_no_obstacle():
+    (found,) = case("encrypted-owner-only-AES_128.pdf")
+    assert isinstance(found, Section) and "opens at 06:40" in found.text
+    assert texts(pdf(page_of("readable"), password="")) == ["readable"]
+    with pytest.raises(Rejected, match=r"encrypted.*--decrypt"):
+        read(pdf(page_of("secret"), password="pw"))
+
+
+def garbled(kind: str) -> DictionaryObject:
+    """A font that doesn't say what its glyphs are."""
+    differences = ArrayObject([NumberObject(32), *(NameObject(f"/g{code}") for code in range(32, 127))])
+    found = font()
+    found[NameObject("/BaseFont")] = NameObject("/ABCDEF+Unknown")
+    found[NameObject("/Subtype")] = NameObject(kind)
+    found[NameObject("/Encoding")] = DictionaryObject(
+        {NameObject("/Type"): NameObject("/Encoding"), NameObject("/Differences"): differences}
+    )
+    return found
+
+
+def test_a_font_that_says_nothing_is_told():
+    with pytest.raises(Rejected, match=r"unreadable font: page 1"):
+        read(pdf(page_of("The winter depot opens at six", "in the morning of each Monday"), fonts=garbled("/Type1")))
+
+
+def test_an_attachment_is_named():
+    writer = PdfWriter(clone_from=io.BytesIO(pdf(page_of("see the sheet"))))
+    writer.add_attachment("sheet.xlsx", b"PK")
+    target = io.BytesIO()
+    writer.write(target)
+    assert read(target.getvalue()) == [Section("see the sheet", page=1), Loss("attachment", name="sheet.xlsx")]
+
+
+def test_the_content_decides_not_the_name():
+    for name in ("a.txt", "a.md", "a.html", "a", "a.unknown"):
+        assert read(pdf(page_of("readable")), name) == [Section("readable", page=1)]
+
+
+def test_a_form_is_read_as_it_was_filled_in():
+    writer = PdfWriter(clone_from=io.BytesIO(pdf(page_of("Name:"))))
+    appearance = StreamObject()
+    appearance.set_data(b"BT /F1 10 Tf 2 2 Td (Kranich) Tj ET")
+    resources = DictionaryObject({NameObject("/Font"): DictionaryObject({NameObject("/F1"): font()})})
+    box = ArrayObject([NumberObject(each) for each in (0, 0, 100, 20)])
+    appearance.update(
+        {NameObject("/Subtype"): NameObject("/Form"), NameObject("/BBox"): box, NameObject("/Resources"): resources}
+    )
+    field = names(Type="/Annot", Subtype="/Widget", FT="/Tx")
+    field.update(
+        {
+            NameObject("/T"): TextStringObject("name"),
+            NameObject("/V"): TextStringObject("Kranich"),
+            NameObject("/F"): NumberObject(4),
+            NameObject("/Rect"): ArrayObject([NumberObject(each) for each in (90, 695, 190, 715)]),
+            NameObject("/AP"): DictionaryObject({NameObject("/N"): writer._add_object(appearance)}),
+        }
+    )
+    reference = writer._add_object(field)
+    writer.pages[0][NameObject("/Annots")] = ArrayObject([reference])
+    writer.root_object[NameObject("/AcroForm")] = DictionaryObject({NameObject("/Fields"): ArrayObject([reference])})
+    target = io.BytesIO()
+    writer.write(target)
+    assert "Kranich" in texts(target.getvalue())[0]

@@ -1,0 +1,75 @@
+# ruff: noqa: RUF001 - letters of other scripts are meant
+"""Plain text, encodings, what decides a format, and the normal form for search."""
+
+from pathlib import Path
+
+import pytest
+
+from tandem.rag.documents import extract
+from tandem.rag.documents.normal import searched
+from tandem.rag.documents.section import Rejected, Section
+
+CASES = Path(__file__).parent / "cases"
+
+
+def sections(data: bytes, name: str = "a.txt", content_type: str = "") -> list[Section]:
+    return [part for part in extract(name, content_type, data) if isinstance(part, Section)]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+def test_a_byte_order_mark_tells_the_encoding(encoding):
+    assert sections("Pumpe öffnen\r\n茶".encode(encoding)) == [Section("Pumpe öffnen\n茶")]
+
+
+@pytest.mark.parametrize("order", ["le", "be"])
+def test_both_byte_orders_are_read(order):
+    assert sections(f"\ufeffPumpe {order}".encode(f"utf-16-{order}")) == [Section(f"Pumpe {order}")]
+    assert sections(f"\ufeffPumpe {order}".encode(f"utf-32-{order}")) == [Section(f"Pumpe {order}")]
+
+
+@pytest.mark.parametrize("text", [b" \n\t\r\n", b"\xef\xbb\xbf", b"\xc2\xa0"])
+def test_white_space_alone_is_refused_for_what_it_is(text):
+    with pytest.raises(Rejected, match="only white space"):
+        sections(text)
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "cp932", "koi8_r"])
+def test_an_unknown_encoding_is_refused_with_advice_that_fits_any(encoding):
+    text = {"cp1252": "Gebühr", "cp932": "停止しました", "koi8_r": "остановлен"}[encoding]
+    with pytest.raises(Rejected, match=r"not UTF-8.*iconv -f ENCODING.*SHIFT_JIS"):
+        sections(text.encode(encoding))
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.md", "a", "page.asp"])
+def test_html_is_known_by_its_beginning(name):
+    for beginning in ("<!DOCTYPE html>\n", "\ufeff<html lang=en>", "<!-- made by -->\n<!doctype HTML public 'x'>"):
+        assert sections(f"{beginning}<p>Hall 4".encode(), name) == [Section("Hall 4")]
+
+
+def test_text_about_html_or_pdf_is_text():
+    for text in ("A page begins with <!doctype html>.", "%PDF starts a file", "<p>is a tag"):
+        assert sections(text.encode()) == [Section(text)]
+
+
+def test_the_normal_form_is_what_people_type():
+    assert searched((CASES / "ligatures.txt").read_text()).split() == (
+        ["The", "office", "definition", "of", "cooperation:", "10", "000", "zerowidth."]
+    )
+    for text, normal in {
+        "ＡＢＣ　１２": "ABC 12",
+        "ｶﾞ": "ガ",
+        "ﻻ": "لا",
+        "cafe\u0301": "café",
+        "𝐏𝑥": "Px",
+        "state\u2011of": "state-of",
+        "5\u202fkg": "5 kg",
+        "㍿": "株式会社",
+        "auf\u200clage": "auflage",
+        "Ⅷ": "VIII",
+    }.items():
+        assert searched(text) == normal
+
+
+@pytest.mark.parametrize("text", ["10⁵ V", "H₂O", "1½ l", "①②", "5 ㎡", "™", "می\u200cخواهم", "´"])
+def test_what_would_change_its_meaning_stays(text):
+    assert searched(text) == text
