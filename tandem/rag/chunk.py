@@ -12,6 +12,7 @@ from .documents.normal import searched
 from .documents.section import Section
 
 BYTES_PER_TOKEN = 4
+"""Of English, about."""
 
 # How good it is to end a chunk after a piece.
 WORD, SENTENCE, PARAGRAPH = 0, 1, 2
@@ -27,7 +28,7 @@ ACCENTED_BELOW = "\u0250"
 # Words that only English has, and has in nearly every line.
 ENGLISH = {"the", "and", "that", "with", "this", "are", "be", "from", "you", "not", "can", "which", "have", "if"}
 ENGLISH_WITHIN = 8
-CODE = re.compile(r"(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z\d]{8,}")
+CODE = re.compile(r"(?<![A-Za-z\d])(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z\d]{8,}")
 
 
 @dataclass(frozen=True)

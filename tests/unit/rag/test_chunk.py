@@ -158,3 +158,4 @@ def test_texts_without_words_take_no_longer_than_others(text):
     chunks = list(chunk([Section(text)]))
     assert sum(len("".join(piece.text.split())) for piece in chunks) >= len("".join(text.split()))
     assert all(estimated_tokens(piece.text) <= 200 for piece in chunks)
+    assert list(chunk([Section(text.replace("\n", " "), header="a | b")]))
