@@ -12,12 +12,12 @@ from .documents.normal import searched
 from .documents.section import Section
 
 BYTES_PER_TOKEN = 4
+"""Of English, about."""
 
 # How good it is to end a chunk after a piece.
 WORD, SENTENCE, PARAGRAPH = 0, 1, 2
 SENTENCE_END = re.compile(r"""[.!?:;…。！？]["'”’»)\]]*$""")  # noqa: RUF001 - full-width marks are meant
 UNSPACED_END = re.compile(r"(?<=[。！？])")  # noqa: RUF001 - these scripts put no space after a sentence
-WORDS = re.compile(r"([^\S\n]*)(\S+)([^\S\n]*\n\s*?(?=[^\S\n]*\S)|\s*)")
 LONGEST_SPACE = 80
 
 # Tokens of what a text is made of, see `estimated_tokens`: at least one a word or sign.
@@ -28,7 +28,7 @@ ACCENTED_BELOW = "\u0250"
 # Words that only English has, and has in nearly every line.
 ENGLISH = {"the", "and", "that", "with", "this", "are", "be", "from", "you", "not", "can", "which", "have", "if"}
 ENGLISH_WITHIN = 8
-CODE = re.compile(r"(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z\d]{8,}")
+CODE = re.compile(r"(?<![A-Za-z\d])(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z\d]{8,}")
 
 
 @dataclass(frozen=True)
@@ -176,34 +176,36 @@ def _pieces(section: Section, budget: float) -> Iterator[_Piece]:
 def _words(text: str, longest: float) -> Iterator[_Piece]:
     """The words of a text, each no larger than `longest`."""
     english = _English()
-    for match in WORDS.finditer(text):
-        indentation, word, space = match.groups()
+    indentation = ""
+    for match in re.finditer(r"(\S+)(\s*)", text):
+        word, space = match.groups()
         is_english = english.near(word)
         *parts, last = _parts(word, longest, is_english)
-        indentation = indentation[-LONGEST_SPACE:]
         for part in parts:
             ending = SENTENCE if SENTENCE_END.search(part) else WORD
             yield _Piece(indentation + part, _word_size(part, is_english), ending)
             indentation = ""
-        is_paragraph = space.count("\n") > 1
-        space = "\n\n" if is_paragraph else "\n" if "\n" in space else space[:LONGEST_SPACE]
+        before, newline, after = space.rpartition("\n")
+        is_paragraph = "\n" in before
         ending = PARAGRAPH if is_paragraph else SENTENCE if SENTENCE_END.search(last) else WORD
-        yield _Piece(indentation + last + space, _word_size(last, is_english), ending)
+        written = "\n\n" if is_paragraph else newline or space[:LONGEST_SPACE]
+        yield _Piece(indentation + last + written, _word_size(last, is_english), ending)
+        indentation = after[:LONGEST_SPACE] if newline else ""
 
 
 def _parts(word: str, longest: float, is_english: bool) -> Iterator[str]:
     """Cut a word where a sentence ends in it, and wherever else it would be larger than `longest`."""
     for sentence in filter(None, UNSPACED_END.split(word)):
-        rest = sentence
-        while (size := _word_size(rest, is_english)) > longest:
-            at = max(1, int(len(rest) * longest / size))
-            while at > 1 and _word_size(rest[:at], is_english) > longest:
-                at = at * 3 // 4
-            # Better after a sign than within a word, as in an address.
-            at = next((end for end in range(at, at // 2, -1) if not rest[end - 1].isalnum()), at)
-            yield rest[:at]
-            rest = rest[at:]
-        yield rest
+        start = 0
+        while start < len(sentence):
+            end = min(len(sentence), start + int(longest / PER_ENGLISH_LETTER) + 1)
+            while end > start + 1 and _word_size(sentence[start:end], is_english) > longest:
+                end = start + (end - start) * 3 // 4
+            if end < len(sentence):  # better after a sign than within a word, as in an address
+                signs = (at for at in range(end, (start + end) // 2, -1) if not sentence[at - 1].isalnum())
+                end = next(signs, end)
+            yield sentence[start:end]
+            start = end
 
 
 def _end_of(text: str, budget: float) -> str:
@@ -234,7 +236,7 @@ def _size(text: str) -> float:
     return sum(_word_size(word, english.near(word)) for word in text.split())
 
 
-@lru_cache(maxsize=50_000)
+@lru_cache(maxsize=20_000)
 def _word_size(word: str, is_english: bool) -> float:
     return sum(_part_size(part, is_english) for part in PARTS.findall(CODE.sub(_dots, searched(word))))
 

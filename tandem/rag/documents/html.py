@@ -1,7 +1,7 @@
 """Sections of HTML: what a browser shows, under the title and each heading, by a parser that follows the standard."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from itertools import chain
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
@@ -67,7 +67,8 @@ def sections(data: bytes) -> Iterator[Section | Loss]:
     outline = Outline()
     outline.title(_title(parser))
     if parser.root is not None:
-        yield from _Shown(outline, nav_is_closed=opened.count("/") >= opened.count("")).read(parser.root)
+        nav_is_closed = opened.count("/") >= opened.count("")
+        yield from _Shown(outline, nav_is_closed, _layouts(parser.root)).read(parser.root)
         yield from outline.end()
 
 
@@ -90,10 +91,11 @@ def _title(parser: LexborHTMLParser) -> str:
 class _Shown:
     """The text of a part of a page as it is shown."""
 
-    def __init__(self, outline: Outline | None, nav_is_closed: bool = True) -> None:
+    def __init__(self, outline: Outline | None, nav_is_closed: bool = True, layouts: Container[int] = ()) -> None:
         self._outline = outline
         """None: headings and tables are text like any other."""
         self._nav_is_closed = nav_is_closed
+        self._layouts = layouts
         self._pieces: list[str] = []
         self._end = "\n"
         """The last character."""
@@ -125,7 +127,7 @@ class _Shown:
                 if self._outline and tag in HEADINGS:
                     self._outline.text(self._take())
                     yield from self._outline.heading(HEADINGS[tag], _Shown(None).text(node))
-                elif self._outline and tag == "table" and _is_of_data(node):
+                elif self._outline and tag == "table" and node.mem_id not in self._layouts and _is_of_data(node):
                     self._outline.text(self._take())
                     yield from self._outline.table(*_rows(node))
                 else:
@@ -192,7 +194,7 @@ class _Shown:
 
     def _take(self) -> str:
         """The text so far."""
-        text = re.sub(r"[ \t]+\n", "\n", "".join(self._pieces))
+        text = re.sub(r"(?<![ \t])[ \t]+\n", "\n", "".join(self._pieces))
         self._pieces, self._end = [], "\n"
         return re.sub(r"\n{3,}", "\n\n", text).strip("\n")
 
@@ -235,20 +237,22 @@ def _superscript(before: str, node: LexborNode) -> str:
     return f" {text}"
 
 
+def _layouts(root: LexborNode) -> set[int]:
+    """The tables that are there for the layout, and what else has headings or tables in it."""
+    found: set[int] = set()
+    for node in root.css(LAYOUT):
+        above = node.parent
+        while above is not None and above.mem_id not in found:
+            found.add(above.mem_id)
+            above = above.parent
+    return found
+
+
 def _is_of_data(table: LexborNode) -> bool:
-    """Whether a table is one of data, whose rows become lines under their header."""
-    if table.attrs.get("role") in ("presentation", "none") or any(
-        node.mem_id != table.mem_id for node in table.css(LAYOUT)
-    ):
+    """Whether a table without headings and tables in it is one of data, whose rows become lines under their header."""
+    if table.attrs.get("role") in ("presentation", "none") or table.css_first("td + td, th + td, th + th") is None:
         return False
-    has_header = table.css_first("th") is not None
-    return table.css_first("td + td, th + td, th + th") is not None and (
-        has_header or table.css_first(LAYOUT_WITHOUT_HEADER) is None
-    )
-
-
-def _has_below(node: LexborNode, selector: str) -> bool:
-    return any(found.mem_id != node.mem_id for found in node.css(selector))
+    return table.css_first("th") is not None or table.css_first(LAYOUT_WITHOUT_HEADER) is None
 
 
 def _rows(table: LexborNode) -> tuple[Iterator[str], str]:

@@ -197,6 +197,7 @@ EDGE_LINES = 3
 """So many lines at the top of a page, and as many at its bottom, may be running heads."""
 EDGE_GAP = 1.4
 """Of the usual distance between lines: a running head stands apart from the text."""
+HEAD_CHARACTERS = 200
 MIN_PAGES = 3
 SAME_HEIGHT = 4.0
 """Points by which a head may move from page to page."""
@@ -226,6 +227,8 @@ def running_lines(pages: Sequence[Sequence[Line]]) -> list[set[Line]]:
     for page, lines in enumerate(pages):
         for line in _edges(lines, EDGE_GAP * usual):
             text = " ".join(line.text.split())
+            if len(text) > HEAD_CHARACTERS:
+                continue
             alike[None, text].append(_Reading(page, line, text))
             for number in NUMBER.finditer(text):
                 rest = f"{text[: number.start()]}#{text[number.end() :]}"

@@ -78,8 +78,9 @@ def sections(data: bytes) -> Iterator[Section | Loss]:
 
 def _numbers(pages: list[int]) -> str:
     """Numbers of pages as a person writes them: `pages 1, 3-9`."""
-    starts = [page for page in pages if page - 1 not in pages]
-    ends = [page for page in pages if page + 1 not in pages]
+    known = set(pages)
+    starts = [page for page in pages if page - 1 not in known]
+    ends = [page for page in pages if page + 1 not in known]
     runs = [str(start) if start == end else f"{start}-{end}" for start, end in zip(starts, ends, strict=True)]
     return f"page{'s' if len(pages) > 1 else ''} {', '.join(runs)}"
 

@@ -141,3 +141,21 @@ def test_a_long_section_is_cut_as_it_comes():
         raise AssertionError("read on before it was asked for")
 
     assert next(iter(chunk(parts()))).position == 0
+
+
+def test_indentation_stays_with_its_line():
+    code = "if a:\n    b()\n\n        c()  # d\n\te()"
+    assert [piece.text for piece in chunk([Section(code)])] == [code]
+    pieces = list(chunk([Section("\n".join(["def f():", *["    call()"] * 100]))], 40, 0))
+    assert len(pieces) > 5 and all(line.startswith("    ") for piece in pieces[1:] for line in piece.text.split("\n"))
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "text", ["x" * 3_000_000, "Zg9+/" * 600_000, "a\n" + " " * 3_000_000 + "\nb", "、" * 1_000_000]
+)
+def test_texts_without_words_take_no_longer_than_others(text):
+    chunks = list(chunk([Section(text)]))
+    assert sum(len("".join(piece.text.split())) for piece in chunks) >= len("".join(text.split()))
+    assert all(estimated_tokens(piece.text) <= 200 for piece in chunks)
+    assert list(chunk([Section(text.replace("\n", " "), header="a | b")]))

@@ -162,3 +162,18 @@ def test_deep_nesting_is_read_without_recursion(tag):
     name = tag.partition(">")[0]
     data = f"<p>first</p>{f'<{tag}>' * 5000}deep{f'</{name}>' * 5000}".encode()
     assert [part for part in extract("a.html", "", data) if isinstance(part, Section)]
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize(
+    "markup",
+    [
+        "<pre>a" + " " * 2_000_000 + "b",
+        "<p>a" + " " * 2_000_000 + "b",
+        "<p>" + "<table><tr><td>" * 3000 + "deep",
+        "<p>4" + "<sup>2</sup>" * 100_000,
+        "<p>x" + "<title " * 100_000,
+    ],
+)
+def test_what_strangers_may_send_takes_no_longer_than_other_pages(markup):
+    assert sections(markup)
