@@ -47,9 +47,11 @@ class Commands(TyperGroup):
         except TandemError as error:
             message = str(error)
         except Exception as error:
-            if not type(error).__module__.startswith("botocore."):
+            if not type(error).__module__.startswith(("botocore.", "boto3.")):
                 raise
-            message = f"AWS: {error} (credentials and region come from the usual AWS variables or profile)."
+            from tandem.clients.aws_errors import sentence
+
+            message = sentence(error)
         typer.secho(message, fg=typer.colors.RED, err=True)
         raise typer.Exit(1)
 

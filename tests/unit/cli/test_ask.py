@@ -91,7 +91,11 @@ def test_errors_are_one_sentence(project, api, status, body, arguments, expected
 
 def test_nobody_listens(project):
     project.pulumi_says('{"queryUrl": "http://127.0.0.1:9/query"}')
-    assert "Can't reach http://127.0.0.1:9/query" in ask(code=1).stderr
+    said = "Nothing answers at http://127.0.0.1:9/query: start the local cloud (`tandem local up`).\n"
+    assert ask(code=1).stderr == said
+    project.pulumi_says('{"queryUrl": "http://host.invalid/query"}')
+    said = ask(code=1).stderr
+    assert said.startswith("Can't reach http://host.invalid/query: ") and said.endswith("; is the stack up?\n")
 
 
 def test_bad_filter_is_a_usage_error(project):

@@ -83,7 +83,7 @@ def test_an_unknown_command_is_a_usage_error():
     ("command", "sentence"),
     [
         ("mistake", "There is no such thing: give another."),
-        ("aws", "AWS: Unable to locate credentials (credentials and region come from the usual AWS variables or"),
+        ("aws", "There are no AWS credentials: set AWS_PROFILE, or sign in with `aws sso login`."),
     ],
 )
 def test_a_mistake_of_the_user_is_one_sentence(other, command, sentence):

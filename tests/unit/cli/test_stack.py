@@ -3,18 +3,18 @@
 import pytest
 from tandem_contract.errors import TandemError
 
-from tandem.clients.pulumi_stack import read_outputs
+from tandem.clients.pulumi_stack import deployed
 
 
 def test_outputs_come_from_the_project_above(project):
-    assert read_outputs("rag-dev", "ledgerTable", "documentsBucket") == ["ledger", "docs"]
+    assert deployed("rag-dev").pick("ledgerTable", "documentsBucket") == ["ledger", "docs"]
     arguments = (project.folder / "pulumi-arguments").read_text().split()
     assert arguments == ["stack", "output", "--json", "--non-interactive", "--stack", "rag-dev"]
 
 
 def failure(*names: str) -> str:
     with pytest.raises(TandemError) as caught:
-        read_outputs("prod", *names)
+        deployed("prod").pick(*names)
     return str(caught.value)
 
 
