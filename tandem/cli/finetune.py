@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 DEFAULT_STACK = "finetune-dev"
 POLL_SECONDS = 5.0
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Name of the run, as `start` printed it.")]
-RecipeArgument = Annotated[Path, typer.Argument(metavar="RECIPE", help="Recipe, YAML (docs/recipes).")]
+RecipeArgument = Annotated[
+    Path, typer.Argument(exists=True, dir_okay=False, metavar="RECIPE", help="Recipe, YAML (docs/recipes).")
+]
 SecretOption = Annotated[
     str | None, typer.Option(envvar="TANDEM_SECRET", help="Secret with a managed service's key (Secrets Manager).")
 ]

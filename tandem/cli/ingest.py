@@ -15,7 +15,7 @@ TimeoutOption = Annotated[float, typer.Option(min=1, help="Give up after so many
 
 
 def ingest(
-    paths: Annotated[list[Path], typer.Argument(help="Files and folders.")],
+    paths: Annotated[list[Path], typer.Argument(exists=True, help="Files and folders.")],
     stack: StackOption = DEFAULT_STACK,
     prefix: Annotated[str, typer.Option(help="Put before every key, as a folder.")] = "",
     timeout: TimeoutOption = 600,

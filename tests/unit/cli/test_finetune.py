@@ -85,7 +85,8 @@ def rows(count: int) -> str:
 
 @pytest.fixture
 def aws(project, tmp_path, monkeypatch) -> Aws:
-    """A stack with a data set and a base model."""
+    """A stack with a data set and a base model, in the shell's region."""
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
     outputs = {
         "datasetBucket": "data",
         "artifactBucket": ARTIFACTS,

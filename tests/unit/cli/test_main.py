@@ -104,6 +104,29 @@ def test_a_mistake_of_ours_keeps_its_traceback(other, monkeypatch):
 
 @pytest.mark.faults
 @pytest.mark.parametrize(
+    "arguments",
+    [
+        "ingest none",
+        "questions none",
+        "cost none",
+        "cost - --gates none",
+        "advise none",
+        "finetune check none --data walls",
+        "finetune start none --data walls",
+        "dataset import none --name walls --licence CC0-1.0 --source invented",
+        "eval run none --target stack:dev --name base",
+        "eval import none --to set.jsonl",
+    ],
+)
+def test_a_file_that_is_not_there_is_one_kind_of_usage_error(arguments, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, arguments.split(), input="{}")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert re.search(r"Invalid value for .*: (file|path) 'none' does not exist\.", result.stderr)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
     ("place", "arguments"),
     [
         ("tandem.cost.estimate.estimate", ("cost", "preview.json")),
