@@ -1,5 +1,6 @@
 """AWS clients on a person's machine, by the usual variables or profile; functions have `tandem.runtime.clients`."""
 
+import functools
 import os
 import re
 from typing import Any
@@ -48,10 +49,11 @@ def region_in(text: str) -> str | None:
     return match and (match[1] or match[2])
 
 
+@functools.cache
 def regions(service: str = "ec2") -> list[str]:
     """The regions that a service is in, as far as the SDK knows."""
-    from botocore.session import get_session
+    from botocore.session import Session
 
-    session = get_session()
+    session = Session({"profile": (None, None, None, None)})  # one that isn't there is said elsewhere
     parts = session.get_available_partitions()
     return [name for part in parts for name in session.get_available_regions(service, part)]

@@ -38,6 +38,8 @@ MEANINGS: dict[str, Explained | str] = {
     "NoCredentialsError": NO_CREDENTIALS,
     "NoAuthTokenError": NO_CREDENTIALS,
     "PartialCredentialsError": "set all of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE.",
+    "ProxyConnectionError": "check the proxy (HTTPS_PROXY).",
+    "SSLError": "set AWS_CA_BUNDLE to the certificates of your network, if it looks into connections.",
     "ProfileNotFound": "set AWS_PROFILE to one of `aws configure list-profiles`, or unset it.",
     **dict.fromkeys(
         (
@@ -70,7 +72,7 @@ def explain(error: Exception) -> Explained:
         name = answer.get("Error", {}).get("Code", name)
         if "Signature expired" in text or "Signature not yet current" in text:
             return SKEWED
-    elif url := getattr(error, "kwargs", {}).get("endpoint_url"):
+    elif name not in MEANINGS and (url := getattr(error, "kwargs", {}).get("endpoint_url")):
         return unreachable(url)
     elif name in ("InvalidRegionError", "NoRegionError"):
         return Explained(f"AWS: {text}", "set AWS_REGION to a region, e.g. us-east-1.")

@@ -82,6 +82,13 @@ def all_outputs(stack: str) -> dict[str, Any]:
     return outputs
 
 
+def configuration(stack: str, seconds: float) -> dict[str, str]:
+    """The configuration of a stack, deployed or not, as texts by key and without secrets."""
+    command = ["pulumi", "config", "--json", "--non-interactive", "--stack", stack]
+    found = json.loads(_checked(command, stack, seconds) or "{}")
+    return {key: entry["value"] for key, entry in found.items() if "value" in entry}
+
+
 def last_update(stack: str) -> str:
     """What names the last update of a stack: its version, 0 in a backend that doesn't count, and its start."""
     updates = _read("history", stack, "--page-size", "1")
@@ -104,11 +111,16 @@ def preview(stack: str | None = None, *options: str, environment: Mapping[str, s
 def _read(what: str, stack: str, *options: str) -> Any:
     """What `pulumi stack WHAT --json` prints."""
     command = ["pulumi", "stack", what, "--json", "--non-interactive", "--stack", stack, *options]
-    result = _run(command, stack, seconds=SECONDS)
+    return json.loads(_checked(command, stack, SECONDS) or "null")
+
+
+def _checked(command: list[str], stack: str, seconds: float) -> str:
+    """What a command about a stack prints."""
+    result = _run(command, stack, seconds=seconds)
     if result.returncode:
         lines = result.stderr.strip().splitlines() or ["no message"]
         raise TandemError(f"`{' '.join(command)}` failed: {lines[-1].removeprefix('error: ')}")
-    return json.loads(result.stdout or "null")
+    return result.stdout
 
 
 def _run(
