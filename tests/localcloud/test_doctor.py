@@ -21,10 +21,8 @@ def doctor(tmp_path):
     described = tmp_path / "local-1.0.dist-info"
     described.mkdir()
     (described / "METADATA").write_text("Metadata-Version: 2.1\nName: local\nVersion: 1.0\n")
-    text = "".join(
-        f"[{group}]\n" + "".join(f"{k} = {v}\n" for k, v in points.items()) for group, points in declared.items()
-    )
-    (described / "entry_points.txt").write_text(text)
+    groups = (f"[{group}]\nlocal = {points['local']}\n" for group, points in declared.items())
+    (described / "entry_points.txt").write_text("".join(groups))
     java(tmp_path, 17)
     path = [str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(path), "PATH": f"{tmp_path}:/usr/bin:/bin"}

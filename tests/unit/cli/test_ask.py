@@ -33,6 +33,14 @@ def test_request_is_signed_for_the_api(project, api):
     assert "/eu-north-1/execute-api/aws4_request" in api.headers[0]["authorization"]
 
 
+def test_request_is_signed_for_the_stacks_region_which_is_said(project, api):
+    project.pulumi_says(json.dumps({"queryUrl": api.url, "region": "us-west-2"}))
+    api.replies = [(200, {}, answer("a"))]
+    result = ask()
+    assert "/us-west-2/execute-api/aws4_request" in api.headers[0]["authorization"]
+    assert result.stderr == "using us-west-2, the stack's region; the shell's is eu-north-1\n"
+
+
 def test_token_replaces_the_signature(project, api):
     api.replies = [(200, {}, answer("a"))]
     ask("--token", "abc.def.ghi")
@@ -76,6 +84,7 @@ def test_the_wait_is_bounded(project, api):
     ("status", "body", "arguments", "expected"),
     [
         (403, {"message": "Forbidden"}, [], "execute-api:Invoke"),
+        (403, {"message": "The security token included in the request is expired"}, [], "have expired: sign in again"),
         (401, {"message": "Unauthorized"}, ["--token", "old"], "get a new one"),
         (400, {"error": "top_k is 30: 1 to 20 are allowed"}, [], "top_k is 30: 1 to 20 are allowed"),
         (500, {"message": "Internal server error"}, [], "(500): Internal server error"),
