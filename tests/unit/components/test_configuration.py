@@ -108,7 +108,7 @@ def test_a_region_that_is_none_is_a_mistake_beside_the_others():
         environment({"environment": "rag", "topK": "x"}, {"region": "eu-cenral-1"})
     assert [mistake.where for mistake in caught.value.mistakes] == ["aws:region", "topK"]
     assert "'eu-cenral-1' is no region that pulumi-aws knows. Did you mean `eu-central-1`?" in str(caught.value)
-    new = {"region": "moon-north-1"}
+    new = {"region": "luna-1"}
     with pytest.raises(InvalidArguments, match="Upgrade pulumi-aws if it is a new one, or set aws:skipRegionValid"):
         environment({"environment": "rag"}, new)
     assert environment({"environment": "rag"}, {**new, "skipRegionValidation": "true"}).kind == "rag"
