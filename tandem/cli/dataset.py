@@ -158,6 +158,7 @@ def _upload(stack: Stack, folder: Path) -> tuple[str, bool]:
     from boto3.exceptions import Boto3Error
     from botocore.exceptions import BotoCoreError, ClientError
 
+    from tandem.clients.aws_errors import sentence
     from tandem.finetuning.dataset.store import Store
 
     (bucket,) = stack.pick("datasetBucket")
@@ -165,7 +166,8 @@ def _upload(stack: Stack, folder: Path) -> tuple[str, bool]:
         with _transfer("uploaded") as progress:
             stored, new = Store(stack.client("s3"), bucket).upload(folder, progress)
     except (Boto3Error, BotoCoreError, ClientError) as error:
-        raise TandemError(f"The upload to {bucket} broke off ({error}): the same command takes it up again.") from error
+        why = f"The upload to {bucket} broke off; the same command takes it up again. {sentence(error)}"
+        raise TandemError(why) from error
     return f"s3://{bucket}/{stored.prefix}", new
 
 
