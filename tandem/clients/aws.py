@@ -7,19 +7,23 @@ from typing import Any
 
 from tandem_contract.errors import TandemError
 
+NO_CREDENTIALS = "There are no AWS credentials: set AWS_PROFILE, or sign in with `aws sso login`."
 NAMED = re.compile(r"arn:[^:]+:[^:]*:([a-z0-9-]+):|https://[^/]+\.execute-api\.([a-z0-9-]+)\.amazonaws\.")
 
 
 def client(service: str, region: str | None = None, **config: Any) -> Any:
     """The boto3 client of an AWS service, for several threads; it tries again up to six times.
 
-    `region` is the shell's unless given; `config` are arguments of `botocore.config.Config` that replace ours.
+    `region` is the shell's unless given; `config` are arguments of `botocore.config.Config` that replace ours. Raises
+    `TandemError` where there are no credentials: what the SDK says at the first call comes too late, and in any form.
     """
     import boto3
     from botocore.config import Config
 
     ours = {"retries": {"mode": "standard", "max_attempts": 6}, "max_pool_connections": 16}
     session = boto3.Session(region_name=region or os.environ.get("AWS_REGION"))  # boto3 knows AWS_DEFAULT_REGION only
+    if session.get_credentials() is None and "AWS_BEARER_TOKEN_BEDROCK" not in os.environ:
+        raise TandemError(NO_CREDENTIALS)
     return session.client(service, config=Config(**{**ours, **config}))
 
 

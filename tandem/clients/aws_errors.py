@@ -23,7 +23,7 @@ class Explained(NamedTuple):
         return f"{self.problem}: {self.remedy}"
 
 
-NO_CREDENTIALS = Explained("There are no AWS credentials", "set AWS_PROFILE, or sign in with `aws sso login`.")
+NO_CREDENTIALS = Explained(*aws.NO_CREDENTIALS.split(": ", 1))
 EXPIRED = Explained(
     "The AWS credentials have expired",
     "sign in again (`aws sso login`), or get a new session and set its keys and AWS_SESSION_TOKEN.",

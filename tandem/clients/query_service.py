@@ -86,7 +86,7 @@ class QueryService:
             return Http(self.url, {"Authorization": f"Bearer {self.token}"})
         credentials = get_session().get_credentials()
         if credentials is None:
-            raise TandemError(str(aws_errors.NO_CREDENTIALS))
+            raise TandemError(aws.NO_CREDENTIALS)
         region = self.region or aws.region_in(self.url) or aws.region()
         return SignedHttp(self.url, "execute-api", region, credentials)
 
