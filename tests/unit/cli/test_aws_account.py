@@ -1,9 +1,9 @@
 """What commands say of a shell without credentials, or with another region than the stack's: each the same."""
 
 import json
+import shutil
 
 import pytest
-import yaml
 from typer.testing import CliRunner
 
 from scripts.recorder import ROOT
@@ -48,13 +48,11 @@ def test_no_credentials_are_one_sentence_in_every_command(command, project, tmp_
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     project.pulumi_says(json.dumps(OUTPUTS))
     monkeypatch.chdir(project.folder)
-    row = {"messages": [{"role": "user", "content": "What?"}, {"role": "assistant", "content": "That."}]}
-    rows = [row | {"messages": [{"role": "user", "content": f"What is {n}?"}, row["messages"][1]]} for n in range(60)]
+    rows = [{"instruction": f"What is {n}?", "output": "A number."} for n in range(60)]
     (project.folder / "a.md").write_text("# Stones")
     (project.folder / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
     (project.folder / "questions.jsonl").write_text(json.dumps({"id": "1", "question": "What?", "document": None}))
-    recipe = yaml.safe_load((ROOT / "docs" / "recipes" / "qlora-8b.yaml").read_text())
-    (project.folder / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    shutil.copy(ROOT / "docs" / "recipes" / "qlora-8b.yaml", project.folder / "recipe.yaml")
     result = CliRunner().invoke(app, command.split())
     told = f"using {REGION}, the stack's region; the shell's is eu-north-1"
     assert result.exit_code == 1, result.output
