@@ -14,6 +14,7 @@ from tandem.clients import aws, aws_errors
 from tandem.clients.doctor import OK, PROBLEM, WARNING, Finding
 
 PROMPT = {"connect_timeout": 2, "read_timeout": 3, "retries": {"total_max_attempts": 1}}
+ABSENT = ("ResourceNotFoundException", "ValidationException")
 ACCESS = "https://docs.aws.amazon.com/bedrock/latest/userguide/model-access.html"
 
 
@@ -64,14 +65,14 @@ def _access(bedrock: Any, name: str, used: str) -> Finding:
         try:
             bedrock.get_inference_profile(inferenceProfileIdentifier=name)
         except ClientError as error:
-            if error.response["Error"]["Code"] not in ("ResourceNotFoundException", "ValidationException"):
+            if error.response["Error"]["Code"] not in ABSENT:
                 raise
             remedy = "take the model's profile of this geography (us., eu., apac., ...), or a region of that one."
             return Finding(PROBLEM, f"{name} is no inference profile in {used}", remedy)
     try:
         found = bedrock.get_foundation_model_availability(modelId=profiled or name)
     except ClientError as error:
-        if error.response["Error"]["Code"] not in ("ResourceNotFoundException", "ValidationException"):
+        if error.response["Error"]["Code"] not in ABSENT:
             raise
         return Finding(PROBLEM, f"{name} is no model of Bedrock in {used}", "correct the id, or choose another region.")
     if found["regionAvailability"] != "AVAILABLE" and not profiled:
