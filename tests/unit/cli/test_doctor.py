@@ -214,7 +214,7 @@ def test_a_python_that_is_too_old_is_told_in_one_sentence(command, tmp_path, mon
     found = next(Path("~/.pyenv/versions").expanduser().glob("3.10.*/bin/python3.10"), shutil.which("python3.10"))
     if not found:
         pytest.skip("there is no Python 3.10 here")
-    needed = ("requirements.lock", "pyproject.toml", "localcloud/pyproject.toml")
+    needed = re.search(r"^\.venv/\.ready: (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1].split()
     for name in ("Makefile", *needed, "tandem/__init__.py", "tandem/cli/__init__.py"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
