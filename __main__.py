@@ -8,7 +8,7 @@ from tandem_contract.fields import camel
 
 FOR_PROGRAMS = {"query_invoke_arn", "index_name", "api_name", "guard_function"}  # which make something of them
 
-wanted = environment(stack_configuration())
+wanted = environment(stack_configuration(), stack_configuration("aws"))
 if wanted.kind == "rag":
     made = RagEnvironment("rag", wanted.arguments["rag"])
 elif wanted.kind == "finetuning":

@@ -79,6 +79,14 @@ class Part:
             return bool(self.get(self.probe, seconds))
         return False
 
+    def check_port(self) -> None:
+        """Raise `TandemError` where another program has its port."""
+        try:
+            socket.create_server(("127.0.0.1", self.port)).close()
+        except OSError:
+            need = f"Port {self.port}, which {self.name} needs, is used by another program"
+            raise TandemError(f"{need}: stop that or set {self.variable}.") from None
+
     def state(self) -> str:
         """`running`, `unresponsive`, `dead` (it was not stopped by us) or `stopped`."""
         if self.running():
@@ -96,18 +104,12 @@ PARTS = (OPENSEARCH, MODELS, EMULATOR, SAGEMAKER)
 def up(report: Callable[[str], None]) -> None:
     """Start what doesn't answer and wait until every part does; `report` receives a line per step."""
     with paths.locked(paths.RUN / "lock"):
-        free = shutil.disk_usage(paths.HOME).free // 1024**2
-        if free < FREE_MEGABYTES:
-            raise TandemError(f"{paths.HOME} has {free} MB left; the local cloud needs {FREE_MEGABYTES} MB.")
+        check_disk()
         # What was told other ports than these is started again.
         missing = [p for p in PARTS if p.running().get("ports") != _ports() or not p.answers(SILENT_SECONDS)]
         _stop(missing)
         for part in missing:
-            try:
-                socket.create_server(("127.0.0.1", part.port)).close()
-            except OSError:
-                need = f"Port {part.port}, which {part.name} needs, is used by another program"
-                raise TandemError(f"{need}: stop that or set {part.variable}.") from None
+            part.check_port()
         processes = [_start(part, report) for part in missing]
         started = time.monotonic()
         for part, process in zip(missing, processes, strict=True):
@@ -119,6 +121,15 @@ def up(report: Callable[[str], None]) -> None:
                     raise TandemError(f"{part.name} doesn't answer in {part.deadline_seconds} s; see {part.log}.")
                 time.sleep(0.2)
             report(f"{part.name} answers at {part.url}")
+
+
+def check_disk() -> int:
+    """Return the megabytes that are free; raise `TandemError` where they are too few."""
+    place = next(folder for folder in (paths.HOME, *paths.HOME.parents) if folder.exists())
+    free = shutil.disk_usage(place).free // 1024**2
+    if free < FREE_MEGABYTES:
+        raise TandemError(f"{paths.HOME} has {free} MB left; the local cloud needs {FREE_MEGABYTES} MB: free some.")
+    return free
 
 
 def down() -> None:

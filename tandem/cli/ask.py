@@ -6,8 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tandem.cli.options import DEFAULT_STACK, StackOption, TokenOption
-from tandem.clients.pulumi_stack import read_outputs
+from tandem.cli.options import DEFAULT_STACK, StackOption, TokenOption, deployed
 from tandem.clients.query_service import QueryService
 
 REFUSALS = {
@@ -49,8 +48,9 @@ def ask(
         request["filter"] = parse_filters(filters)
     if top_k:
         request["top_k"] = top_k
-    (url,) = read_outputs(stack, "queryUrl")
-    service = QueryService(url, token, say=lambda message: typer.echo(message, err=True))
+    found = deployed(stack)
+    (url,) = found.pick("queryUrl")
+    service = QueryService(url, token, say=lambda message: typer.echo(message, err=True), region=found.region)
     start = time.monotonic()
     answer = service.ask(request)
     if as_json:

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from tandem_contract.errors import TandemError
 
-from tandem.cli.options import StackOption
-from tandem.clients.aws import client
-from tandem.clients.pulumi_stack import read_outputs
+from tandem.cli.options import StackOption, deployed
+from tandem.clients.pulumi_stack import Stack
 from tandem.finetuning.dataset.splits import DEFAULT, SPLITS
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ def import_files(
         collected = collect(own or files or [], Reader(form, system), split, texts)
         target = to or Path(temporary, "data-set")
         manifest, new = folder.write(target, collected.splits, **texts)
-        place, new = (str(to), new) if to else _upload(*read_outputs(stack, "datasetBucket"), target)
+        place, new = (str(to), new) if to else _upload(deployed(stack), target)
     show(manifest)
     typer.echo(f"{collected.read} rows read, {collected.duplicates} duplicates dropped")
     warn(collected.warnings)
@@ -155,17 +154,20 @@ def _transfer(what: str) -> "Generator[Progress]":
         yield lambda size: progress.advance(task, size)
 
 
-def _upload(bucket: str, folder: Path) -> tuple[str, bool]:
+def _upload(stack: Stack, folder: Path) -> tuple[str, bool]:
     from boto3.exceptions import Boto3Error
     from botocore.exceptions import BotoCoreError, ClientError
 
+    from tandem.clients.aws_errors import sentence
     from tandem.finetuning.dataset.store import Store
 
+    (bucket,) = stack.pick("datasetBucket")
     try:
         with _transfer("uploaded") as progress:
-            stored, new = Store(client("s3"), bucket).upload(folder, progress)
+            stored, new = Store(stack.client("s3"), bucket).upload(folder, progress)
     except (Boto3Error, BotoCoreError, ClientError) as error:
-        raise TandemError(f"The upload to {bucket} broke off ({error}): the same command takes it up again.") from error
+        why = f"The upload to {bucket} broke off; the same command takes it up again. {sentence(error)}"
+        raise TandemError(why) from error
     return f"s3://{bucket}/{stored.prefix}", new
 
 
@@ -180,7 +182,8 @@ def _fetched(reference: str, stack: str) -> Generator[Path]:
         return
     if not NAME.fullmatch(reference.partition("@")[0]):
         raise TandemError(f"{reference} is no folder, and no data set has such a name: name one as NAME[@VERSION].")
-    store = Store(client("s3"), *read_outputs(stack, "datasetBucket"))
+    found = deployed(stack)
+    store = Store(found.client("s3"), *found.pick("datasetBucket"))
     stored = store.resolve(reference)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary, "data-set")

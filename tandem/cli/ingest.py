@@ -9,14 +9,13 @@ from typing import Annotated
 import typer
 from tandem_contract.errors import TandemError
 
-from tandem.cli.options import DEFAULT_STACK, StackOption, TokenOption
-from tandem.clients.pulumi_stack import read_outputs
+from tandem.cli.options import DEFAULT_STACK, StackOption, TokenOption, deployed
 
 TimeoutOption = Annotated[float, typer.Option(min=1, help="Give up after so many seconds without any progress.")]
 
 
 def ingest(
-    paths: Annotated[list[Path], typer.Argument(help="Files and folders.")],
+    paths: Annotated[list[Path], typer.Argument(exists=True, help="Files and folders.")],
     stack: StackOption = DEFAULT_STACK,
     prefix: Annotated[str, typer.Option(help="Put before every key, as a folder.")] = "",
     timeout: TimeoutOption = 600,
@@ -41,8 +40,9 @@ def ingest(
         say(f"{item.path}: skipped, {item.reason}")
     if not documents:
         raise TandemError("There is nothing to upload.")
-    url, bucket, table = read_outputs(stack, "queryUrl", "documentsBucket", "ledgerTable")
-    ingestion = Ingestion(DocumentsBucket(bucket, table), QueryService(url, token, say), say, timeout)
+    found = deployed(stack)
+    (url,) = found.pick("queryUrl")
+    ingestion = Ingestion(DocumentsBucket(found), QueryService(url, token, say, region=found.region), say, timeout)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     start = time.monotonic()
     try:
@@ -72,5 +72,4 @@ def forget(
     from tandem.clients import ingestion
     from tandem.clients.documents_bucket import DocumentsBucket
 
-    bucket = DocumentsBucket(*read_outputs(stack, "documentsBucket", "ledgerTable"))
-    ingestion.forget(bucket, keys, typer.echo, timeout)
+    ingestion.forget(DocumentsBucket(deployed(stack)), keys, typer.echo, timeout)

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from tandem_contract.errors import TandemError
 
-from tandem.cli.options import DEFAULT_STACK, StackOption, TokenOption
-from tandem.clients.pulumi_stack import read_outputs
+from tandem.cli.options import DEFAULT_STACK, StackOption, TokenOption, deployed
 from tandem.clients.query_service import QueryService
 
 if TYPE_CHECKING:
@@ -34,8 +33,9 @@ def questions(
     from tandem.evaluation.targets import of_query_api
 
     question_set = load(file)
-    (url,) = read_outputs(stack, "queryUrl")
-    service = QueryService(url, token, say=lambda message: typer.echo(message, err=True))
+    found = deployed(stack)
+    (url,) = found.pick("queryUrl")
+    service = QueryService(url, token, say=lambda message: typer.echo(message, err=True), region=found.region)
     numbers = itertools.count(1)
 
     def ask(text: str) -> "Reply":

@@ -2,14 +2,13 @@
 
 import json
 import random
-import re
 from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from tandem_contract.errors import TandemError, Unavailable
 
-from tandem.clients import aws
+from tandem.clients import aws, aws_errors
 from tandem.runtime.retry import Deadline, Transient, retry
 
 if TYPE_CHECKING:
@@ -28,14 +27,23 @@ class QueryService:
     """Asks the query API at `url`, with a token or signed by the environment's credentials. Threads may share it.
 
     `patience` is the longest total wait in seconds over all retries of one request, as long as search wakes up; `say`
-    gets a sentence before each wait.
+    gets a sentence before each wait. Requests are signed for `region`: by default the one that the URL names, else the
+    shell's.
     """
 
-    def __init__(self, url: str, token: str | None, say: Callable[[str], None], patience: float = 180) -> None:
+    def __init__(
+        self,
+        url: str,
+        token: str | None,
+        say: Callable[[str], None],
+        patience: float = 180,
+        region: str | None = None,
+    ) -> None:
         self.url = url
         self.token = token
         self.say = say
         self.patience = patience
+        self.region = region
 
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:
         """The API's answer to a request; raises `Unavailable` when there is none in time, `TandemError` on refusal."""
@@ -47,12 +55,12 @@ class QueryService:
             raise Unavailable(text) from error
 
     def _once(self, body: bytes) -> dict[str, Any]:
-        from tandem.runtime.http import NETWORK_ERRORS
+        from tandem.runtime.http import NETWORK_ERRORS, explained
 
         try:
             response = self._http.request("POST", "", body, timeout=REQUEST_SECONDS)
         except NETWORK_ERRORS as error:
-            raise TandemError(f"Can't reach {self.url}: {error}. Is the stack up?") from error
+            raise TandemError(str(aws_errors.unreachable(self.url, f"{explained(error)}; is the stack up?"))) from error
         if response.status == 200:
             try:
                 return response.json()
@@ -78,24 +86,21 @@ class QueryService:
             return Http(self.url, {"Authorization": f"Bearer {self.token}"})
         credentials = get_session().get_credentials()
         if credentials is None:
-            raise TandemError("There are no AWS credentials: set AWS_PROFILE, or sign in with `aws sso login`.")
-        return SignedHttp(self.url, "execute-api", region_of(self.url), credentials)
+            raise TandemError(aws.NO_CREDENTIALS)
+        region = self.region or aws.region_in(self.url) or aws.region()
+        return SignedHttp(self.url, "execute-api", region, credentials)
 
     def _explain(self, status: int, reason: str) -> str:
         if status in (401, 403) and self.token:
             return f"The API refused the token ({status} {reason}): get a new one (--token or TANDEM_TOKEN)."
+        if status == 403 and "expired" in reason:  # "The security token included in the request is expired"
+            return str(aws_errors.EXPIRED)
         if status in (401, 403):
             return (
                 f"The API refused these credentials ({status} {reason}): use ones that may call execute-api:Invoke "
                 "on it, or, if the stack has auth: jwt, give a token (--token or TANDEM_TOKEN)."
             )
         return f"The API refused the request ({status}): {reason}"
-
-
-def region_of(url: str) -> str:
-    """The region to sign for: that of an API Gateway URL, else the configured one."""
-    match = re.search(r"\.execute-api\.([a-z0-9-]+)\.amazonaws\.", url)
-    return match[1] if match else aws.region()
 
 
 def _error_text(body: bytes) -> str:

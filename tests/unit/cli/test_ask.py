@@ -33,6 +33,14 @@ def test_request_is_signed_for_the_api(project, api):
     assert "/eu-north-1/execute-api/aws4_request" in api.headers[0]["authorization"]
 
 
+def test_request_is_signed_for_the_stacks_region_which_is_said(project, api):
+    project.pulumi_says(json.dumps({"queryUrl": api.url, "region": "us-west-2"}))
+    api.replies = [(200, {}, answer("a"))]
+    result = ask()
+    assert "/us-west-2/execute-api/aws4_request" in api.headers[0]["authorization"]
+    assert result.stderr == "using us-west-2, the stack's region; the shell's is eu-north-1\n"
+
+
 def test_token_replaces_the_signature(project, api):
     api.replies = [(200, {}, answer("a"))]
     ask("--token", "abc.def.ghi")
@@ -76,6 +84,7 @@ def test_the_wait_is_bounded(project, api):
     ("status", "body", "arguments", "expected"),
     [
         (403, {"message": "Forbidden"}, [], "execute-api:Invoke"),
+        (403, {"message": "The security token included in the request is expired"}, [], "have expired: sign in again"),
         (401, {"message": "Unauthorized"}, ["--token", "old"], "get a new one"),
         (400, {"error": "top_k is 30: 1 to 20 are allowed"}, [], "top_k is 30: 1 to 20 are allowed"),
         (500, {"message": "Internal server error"}, [], "(500): Internal server error"),
@@ -91,7 +100,11 @@ def test_errors_are_one_sentence(project, api, status, body, arguments, expected
 
 def test_nobody_listens(project):
     project.pulumi_says('{"queryUrl": "http://127.0.0.1:9/query"}')
-    assert "Can't reach http://127.0.0.1:9/query" in ask(code=1).stderr
+    said = "Nothing answers at http://127.0.0.1:9/query: start the local cloud (`tandem local up`).\n"
+    assert ask(code=1).stderr == said
+    project.pulumi_says('{"queryUrl": "http://host.invalid/query"}')
+    said = ask(code=1).stderr
+    assert said.startswith("Can't reach http://host.invalid/query: ") and said.endswith("; is the stack up?\n")
 
 
 def test_bad_filter_is_a_usage_error(project):
