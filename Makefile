@@ -7,10 +7,9 @@ TRAINING := .tandem/training
 
 .PHONY: rag finetune hybrid training tools cost test unit local soak check docs schema bench lock dist down clean verify-aws
 
-# The environment: exactly the lock, verified by hash; again after anything else (`pulumi install`) changed it.
-.venv/.ready: requirements.lock pyproject.toml core/pyproject.toml localcloud/pyproject.toml hatch_build.py \
-		$(wildcard .venv/lib/python3.*/site-packages)
-	@$(or $(wildcard $(BIN)/python),$(PYTHON)) -c 'import sys; sys.exit("Python 3.11.5 or newer is needed; " + sys.executable + " is " + sys.version.split()[0] + ". Set PYTHON=..., and remove .venv if that has it.") if sys.version_info < (3, 11, 5) else None'
+# The environment: exactly the lock, verified by hash.
+.venv/.ready: requirements.lock pyproject.toml core/pyproject.toml localcloud/pyproject.toml hatch_build.py
+	@$(or $(wildcard $(BIN)/python),$(PYTHON)) -c 'import sys; sys.exit("Python 3.11.5 or newer is needed; this is " + sys.version.split()[0] + ". Set PYTHON=... in place of " + sys.executable + ", and remove .venv if that is in it.") if sys.version_info < (3, 11, 5) else None'
 	@echo "Installing the Python environment into .venv (half a minute)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
@@ -19,6 +18,8 @@ TRAINING := .tandem/training
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation \
 		--editable . --editable localcloud
 	@touch $@
+# Again after anything else, such as `pulumi install`, has changed it.
+.venv/.ready: $(wildcard .venv/lib/python3.*/site-packages)
 
 # Everything, from nothing to answered questions, without an AWS account.
 rag: .venv/.ready
