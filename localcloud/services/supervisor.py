@@ -29,11 +29,13 @@ FREE_MEGABYTES = 2048
 LOG_BYTES = 20 * 1024**2
 GRACE_SECONDS = 15.0
 SILENT_SECONDS = 10.0
+REPORT_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
 class Part:
-    """One process group: name, the variable that sets its port, readiness probe, the time that it may take to start."""
+    """One process group: name, the variable that sets its port, readiness probe, and the time that it may take to start
+    on a machine that does nothing else."""
 
     name: str
     variable: str
@@ -111,14 +113,18 @@ def up(report: Callable[[str], None]) -> None:
         for part in missing:
             part.check_port()
         processes = [_start(part, report) for part in missing]
-        started = time.monotonic()
+        started = told = time.monotonic()
         for part, process in zip(missing, processes, strict=True):
             while not part.answers():
                 if process.poll() is not None:
                     end = "\n".join(part.log.read_text(errors="replace").splitlines()[-15:])
                     raise TandemError(f"{part.name} stopped while starting; the end of {part.log}:\n{end}")
-                if time.monotonic() - started > part.deadline_seconds:
-                    raise TandemError(f"{part.name} doesn't answer in {part.deadline_seconds} s; see {part.log}.")
+                waited, sharing = time.monotonic() - started, load()
+                if waited > part.deadline_seconds * sharing:
+                    raise TandemError(f"{part.name} doesn't answer in {waited:.0f} s; see {part.log}.")
+                if time.monotonic() - told > REPORT_SECONDS:
+                    told = time.monotonic()
+                    report(f"{part.name} still starts after {waited:.0f} s; {sharing:.1f} programs share a processor")
                 time.sleep(0.2)
             report(f"{part.name} answers at {part.url}")
 
@@ -136,6 +142,11 @@ def down() -> None:
     """Stop every part with its children and wait until no process is left."""
     with paths.locked(paths.RUN / "lock"):
         _stop(PARTS)
+
+
+def load() -> float:
+    """How many programs want each processor, at least 1: what takes a second alone takes so many (load average)."""
+    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 def environment() -> dict[str, str]:

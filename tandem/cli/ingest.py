@@ -9,16 +9,14 @@ from typing import Annotated
 import typer
 from tandem_contract.errors import TandemError
 
-from tandem.cli.options import DEFAULT_STACK, StackOption, TokenOption, deployed
-
-TimeoutOption = Annotated[float, typer.Option(min=1, help="Give up after so many seconds without any progress.")]
+from tandem.cli.options import DEFAULT_STACK, TIMEOUT_SECONDS, StackOption, TimeoutOption, TokenOption, deployed
 
 
 def ingest(
     paths: Annotated[list[Path], typer.Argument(exists=True, help="Files and folders.")],
     stack: StackOption = DEFAULT_STACK,
     prefix: Annotated[str, typer.Option(help="Put before every key, as a folder.")] = "",
-    timeout: TimeoutOption = 600,
+    timeout: TimeoutOption = TIMEOUT_SECONDS,
     token: TokenOption = None,
 ) -> None:
     """Upload documents and wait until each can be found; run it again to resume or to update."""
@@ -42,7 +40,8 @@ def ingest(
         raise TandemError("There is nothing to upload.")
     found = deployed(stack)
     (url,) = found.pick("queryUrl")
-    ingestion = Ingestion(DocumentsBucket(found), QueryService(url, token, say, region=found.region), say, timeout)
+    service = QueryService(url, token, say, timeout, region=found.region)
+    ingestion = Ingestion(DocumentsBucket(found), service, say, timeout)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     start = time.monotonic()
     try:
@@ -66,7 +65,7 @@ def ingest(
 def forget(
     keys: Annotated[list[str], typer.Argument(help="Keys of documents in the bucket.")],
     stack: StackOption = DEFAULT_STACK,
-    timeout: TimeoutOption = 600,
+    timeout: TimeoutOption = TIMEOUT_SECONDS,
 ) -> None:
     """Delete documents and wait until they are out of the index."""
     from tandem.clients import ingestion

@@ -16,6 +16,14 @@ TokenOption = Annotated[
     str | None,
     typer.Option(envvar="TANDEM_TOKEN", help="JWT for a stack with auth: jwt; without one, requests are signed."),
 ]
+TIMEOUT_SECONDS = 600
+TimeoutOption = Annotated[
+    float,
+    typer.Option(
+        min=1,
+        help="Give up after so many seconds without any progress, or thrice the longest step so far if it's more.",
+    ),
+]
 
 
 def deployed(name: str) -> Stack:

@@ -1,13 +1,16 @@
 """`tandem ask` against an HTTP server that answers like the query API and the gateway before it."""
 
 import json
+import time
 
 import pytest
 from tandem_contract.errors import Unavailable
 from typer.testing import CliRunner
 
 from tandem.cli.main import app
+from tandem.clients import query_service
 from tandem.clients.query_service import QueryService
+from tests.support.loopback import JsonHandler, serving
 from tests.support.query_api import answer
 
 
@@ -78,6 +81,30 @@ def test_the_wait_is_bounded(project, api):
     with pytest.raises(Unavailable, match=r"No answer from .* within 2 s; last: waking up \(503\)\."):
         QueryService(api.url, "token", say=print, patience=2).ask({"question": "x"})
     assert len(api.requests) == 1
+
+
+def test_who_was_silent_is_told(project, api):
+    slow = {"error": "The model gave no answer yet.", "timings_ms": {"embed": 400.0, "generate": 19_600.0}}
+    api.replies = [(503, {"Retry-After": "0.1"}, slow), (200, {}, answer("a"))]
+    assert "The model gave no answer yet (503, generate 19.6 s, embed 0.4 s); asking again in" in ask().stderr
+
+
+def test_a_gateway_that_says_nothing_is_asked_again(monkeypatch):
+    monkeypatch.setattr(query_service, "REQUEST_SECONDS", 0.3)
+    monkeypatch.setattr(query_service, "PAUSE_SECONDS", 0.1)
+    requests, said = [], []
+
+    class Slow(JsonHandler):
+        def do_POST(self) -> None:
+            requests.append(self.rfile.read(int(self.headers["content-length"])))
+            if len(requests) == 1:
+                time.sleep(0.6)
+            else:
+                self.reply(200, answer("a"), {})
+
+    with serving(Slow) as url:
+        assert QueryService(url, "token", said.append).ask({"question": "x"}) == answer("a")
+    assert len(requests) == 2 and said[0].startswith("No answer within 0 s; asking again in")
 
 
 @pytest.mark.parametrize(
