@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
+from tandem_contract import __version__
 from tandem_contract.errors import TandemError, Unavailable
 
-from tandem import __version__
 from tandem.cli.options import TokenOption
 from tandem.clients.targets import FORMS, Options, Subject, check_embedder, embedder, open_target
 from tandem.evaluation.runs import FOLDER

@@ -3,10 +3,10 @@
 from typing import Annotated, Any
 
 import typer
+from tandem_contract import __version__
 from tandem_contract.errors import TandemError
 from typer.core import TyperGroup
 
-from tandem import __version__
 from tandem.cli import cost, dataset, evaluate, finetune
 from tandem.cli.advise import advise
 from tandem.cli.ask import ask

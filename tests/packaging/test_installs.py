@@ -24,11 +24,11 @@ USE = """
 import json, zipfile
 from importlib.metadata import version
 from pathlib import Path
-import pulumi_tandem, tandem
+import pulumi_tandem, tandem, tandem_contract
 from pulumi_tandem.foundation.function_code import function_code
 packed = zipfile.ZipFile(function_code("tandem.rag.functions.ingest.handler").path).namelist()
 assert {"tandem/rag/ingest.py", "tandem_contract/names.py", "pypdf/__init__.py"} <= set(packed)
-assert version("pulumi-tandem") == pulumi_tandem.__version__ == tandem.__version__
+assert version("pulumi-tandem") == pulumi_tandem.__version__ == tandem_contract.__version__
 site = Path(pulumi_tandem.__file__).parents[1]
 assert Path(tandem.__file__).parents[1] == site and "site-packages" in site.parts
 """
