@@ -56,10 +56,10 @@ class Cloud:
     def tandem(self, *arguments: str | Path, **more) -> subprocess.CompletedProcess:
         return self.run(BIN / "tandem", *arguments, **more)
 
-    def pulumi(self, *arguments: str, **more) -> subprocess.CompletedProcess:
+    def pulumi(self, *arguments: str, env: dict[str, str] | None = None, **more) -> subprocess.CompletedProcess:
         """Runs pulumi; with the checkout's own stacks it is the deployer, whose calls are noted."""
         named = {} if "cwd" in more else {"AWS_SDK_UA_APP_ID": DEPLOYER}
-        return self.run("pulumi", *arguments, "--non-interactive", **more, env=named)
+        return self.run("pulumi", *arguments, "--non-interactive", env=named | (env or {}), **more)
 
     def client(self, service: str):
         """A boto3 client of the emulated account."""
