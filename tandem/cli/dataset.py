@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
 DEFAULT_STACK = "finetune-dev"
 SHOWN = 20  # warnings, or rows that are too long; the rest is counted
+RowFiles = Annotated[
+    list[Path] | None, typer.Argument(exists=True, dir_okay=False, help="JSONL, or a JSON array.", metavar="FILE")
+]
+Form = Annotated[Literal["auto", "chat", "alpaca", "sharegpt"], typer.Option("--format", help="Form of the rows.")]
+Split = Annotated[str, typer.Option(help="Percentages of train/validation/test, by digest of the prompt.")]
 SplitFile = Annotated[
     Path | None,
     typer.Option(
@@ -34,15 +39,9 @@ def import_files(
     name: Annotated[str, typer.Option(help="Name of the data set; its version is the digest.")],
     licence: Annotated[str, typer.Option(help="Licence of the rows, e.g. CC-BY-4.0.")],
     source: Annotated[str, typer.Option(help="Where the rows come from.")],
-    files: Annotated[
-        list[Path] | None, typer.Argument(exists=True, dir_okay=False, help="JSONL, or a JSON array.", metavar="FILE")
-    ] = None,
-    form: Annotated[
-        Literal["auto", "chat", "alpaca", "sharegpt"], typer.Option("--format", help="Form of the rows.")
-    ] = "auto",
-    split: Annotated[
-        str, typer.Option(help="Percentages of train/validation/test, by digest of the prompt.")
-    ] = DEFAULT,
+    files: RowFiles = None,
+    form: Form = "auto",
+    split: Split = DEFAULT,
     train: SplitFile = None,
     validation: SplitFile = None,
     test: SplitFile = None,

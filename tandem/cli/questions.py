@@ -83,7 +83,7 @@ def questions(
     """Ask a labelled set of questions and check the citations."""
     from tandem.evaluation.questions import load
     from tandem.evaluation.runner import run
-    from tandem.evaluation.summary import right, summarize
+    from tandem.evaluation.summary import summarize
 
     question_set = load(file)
     found = deployed(stack)
@@ -97,16 +97,20 @@ def questions(
     replies = run(question_set, asking.ask, concurrency=CONCURRENCY, tell=asking.tell)
     say(asking.summary())
     summary = summarize(question_set, replies)
-    if as_json:
-        rows = [
-            {**asdict(reply), "question": asdict(question), "ok": right(question, reply)}
-            for question, reply in zip(question_set, replies, strict=True)
-        ]
-        typer.echo(json.dumps({"rows": rows, "summary": asdict(summary)}, indent=2, ensure_ascii=False))
-    else:
-        show(question_set, replies, summary)
+    (show_json if as_json else show)(question_set, replies, summary)
     if summary.cited < min_cited or summary.refused < min_refused:
         raise TandemError(f"Below the limits: at least {min_cited} must cite and at least {min_refused} be refused.")
+
+
+def show_json(question_set: "list[Question]", replies: "list[Reply]", summary: "Summary") -> None:
+    """Print rows and summary as one JSON object."""
+    from tandem.evaluation.summary import right
+
+    rows = [
+        {**asdict(reply), "question": asdict(question), "ok": right(question, reply)}
+        for question, reply in zip(question_set, replies, strict=True)
+    ]
+    typer.echo(json.dumps({"rows": rows, "summary": asdict(summary)}, indent=2, ensure_ascii=False))
 
 
 def show(question_set: "list[Question]", replies: "list[Reply]", summary: "Summary") -> None:
