@@ -9,7 +9,7 @@ TRAINING := .tandem/training
 
 # The environment: exactly the lock, verified by hash.
 .venv/.ready: requirements.lock pyproject.toml core/pyproject.toml localcloud/pyproject.toml hatch_build.py
-	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11.5 or newer is needed; this is " + sys.version.split()[0] + ". Set PYTHON=...") if sys.version_info < (3, 11, 5) else None'
+	@$(or $(wildcard $(BIN)/python),$(PYTHON)) -c 'import sys; sys.exit("Python 3.11.5 or newer is needed; this is " + sys.version.split()[0] + ". Set PYTHON=... in place of " + sys.executable + ", and remove .venv if that is in it.") if sys.version_info < (3, 11, 5) else None'
 	@echo "Installing the Python environment into .venv (half a minute)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
@@ -18,6 +18,8 @@ TRAINING := .tandem/training
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation \
 		--editable . --editable localcloud
 	@touch $@
+# Again after anything else, such as `pulumi install`, has changed it.
+.venv/.ready: $(wildcard .venv/lib/python3.*/site-packages)
 
 # Everything, from nothing to answered questions, without an AWS account.
 rag: .venv/.ready
@@ -93,11 +95,14 @@ dist: .venv/.ready
 	@TANDEM_RELEASE=1 $(BIN)/python -m hatchling build -t wheel -d dist
 	@cd core && TANDEM_RELEASE=1 ../$(BIN)/python -m hatchling build -t wheel -d ../dist
 
-# All distributions of this repository have one lock, in which they themselves are not.
+# All distributions of this repository have one lock, in which they themselves are not. What Pulumi installs for the stack
+# program, requirements.txt, is the part of it that the program and the command need (docs/adr/0016).
 lock: .venv/.ready
 	@$(BIN)/uv pip compile pyproject.toml localcloud/pyproject.toml --all-extras --universal --python-version 3.11.5 \
 		--generate-hashes --no-emit-package pulumi-tandem --custom-compile-command "make lock" --quiet \
 		--output-file requirements.lock
+	@$(BIN)/uv pip compile pyproject.toml --constraints requirements.lock --universal --python-version 3.11.5 \
+		--generate-hashes --custom-compile-command "make lock" --quiet --output-file requirements.txt
 	@$(BIN)/uv pip compile tandem/rag/requirements.in --constraints requirements.lock --python-version 3.11.5 \
 		--generate-hashes --custom-compile-command "make lock" --quiet --output-file tandem/rag/requirements.lock
 	@$(BIN)/uv pip compile tandem/finetuning/training/requirements.in --universal --python-version 3.11.5 \

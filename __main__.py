@@ -1,6 +1,14 @@
 """The stack program: reads the configuration, builds one environment, exports its outputs."""
 
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
 import pulumi
+
+if not find_spec("pulumi_tandem"):  # in the environment that Pulumi makes of requirements.txt (docs/adr/0016)
+    sys.path.insert(0, str(Path(__file__).resolve().with_name("components")))
+
 from pulumi_tandem import FineTuningEnvironment, HybridEnvironment, HybridEnvironmentArgs, RagEnvironment
 from pulumi_tandem.configuration import environment, stack_configuration
 from pulumi_tandem.foundation.outputs import declared
@@ -8,7 +16,7 @@ from tandem_contract.fields import camel
 
 FOR_PROGRAMS = {"query_invoke_arn", "index_name", "api_name", "guard_function"}  # which make something of them
 
-wanted = environment(stack_configuration())
+wanted = environment(stack_configuration(), stack_configuration("aws"))
 if wanted.kind == "rag":
     made = RagEnvironment("rag", wanted.arguments["rag"])
 elif wanted.kind == "finetuning":

@@ -18,7 +18,7 @@ RUNTIME = {
     "tandem/LICENSE": HERE / "LICENSE",
     "tandem_contract": HERE / "components" / "tandem_contract",
 }
-CORE = "pulumi-tandem-core"
+CORE = "tandem-core"
 RELEASE = "TANDEM_RELEASE" in os.environ
 """Whether what is built is for an index, where pulumi-tandem finds its core; else its wheel has the core inside."""
 

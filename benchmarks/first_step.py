@@ -25,8 +25,7 @@ from scripts.finetune import DATA, MODEL, RECIPE, TRAINING
 from scripts.local_environment import BIN, ROOT
 from tandem import yaml_file
 from tandem.cli.finetune import DEFAULT_STACK
-from tandem.clients.aws import client
-from tandem.clients.pulumi_stack import read_outputs
+from tandem.clients.pulumi_stack import deployed
 from tandem.finetuning import recipe as recipes
 from tandem.finetuning.backend_table import facts
 from tandem.finetuning.backends.base import OUTPUTS, RUNNING, Workspace
@@ -54,10 +53,11 @@ PHASES = (BEGUN, PLANNED, DOWNLOADING, TRAINING_BEGUN, FIRST, SHOWN)  # each end
 def problem() -> str:
     """Why nothing can be measured, or nothing: the stack must be there with the demonstration's data set and model."""
     try:
-        datasets, artifacts = read_outputs(STACK, "datasetBucket", "artifactBucket")
-        Store(client("s3"), datasets).resolve(DATA)
-        client("s3").head_object(Bucket=artifacts, Key=f"{_recipe()['base_model']}config.json")
-        running = client("sagemaker").list_training_jobs(StatusEquals="InProgress")["TrainingJobSummaries"]
+        stack = deployed(STACK)
+        datasets, artifacts = stack.pick("datasetBucket", "artifactBucket")
+        Store(stack.client("s3"), datasets).resolve(DATA)
+        stack.client("s3").head_object(Bucket=artifacts, Key=f"{_recipe()['base_model']}config.json")
+        running = stack.client("sagemaker").list_training_jobs(StatusEquals="InProgress")["TrainingJobSummaries"]
     except (TandemError, BotoCoreError, ClientError) as error:
         return f"{error}\nIt needs stack {STACK} with the sample data set and its base model: run make finetune first."
     if missing := [path for path in (TRAINING, MODEL) if not path.exists()]:
@@ -72,13 +72,14 @@ def run(_stack: str, say: Say) -> Table:
     if found := problem():
         sys.exit(found)
     names = (*OUTPUTS, *facts("sagemaker").outputs)
-    outputs = dict(zip(names, read_outputs(STACK, *names), strict=True))
+    stack = deployed(STACK, say)
+    outputs = dict(zip(names, stack.pick(*names), strict=True))
     # Its clients are kept: what polls must not take much of the processors from what it waits for.
-    backend = SageMaker("sagemaker", Workspace(cache(client), outputs))
+    backend = SageMaker("sagemaker", Workspace(cache(stack.client), outputs))
     times = []
     with tempfile.TemporaryDirectory(prefix="tandem-bench-") as temporary:
         data = Path(temporary, "data")
-        store = Store(client("s3"), outputs["datasetBucket"])
+        store = Store(stack.client("s3"), outputs["datasetBucket"])
         store.download(store.resolve(DATA), data)
         say(f"warm-up: directly {_direct(Path(temporary, '0'), data):.1f} s")
         for number in range(1, ROUNDS + 1):
@@ -151,14 +152,15 @@ def _piped(backend: SageMaker) -> dict[str, float]:
 
 def _moments(name: str) -> dict[str, float]:
     """When the run's execution began, and what SageMaker says of its job."""
-    (machine,) = read_outputs(STACK, "trainingPipelineArn")
+    stack = deployed(STACK)
+    (machine,) = stack.pick("trainingPipelineArn")
     execution = f"{machine.replace(':stateMachine:', ':execution:')}:{name}-1"
-    job: Mapping[str, Any] = client("sagemaker").describe_training_job(
+    job: Mapping[str, Any] = stack.client("sagemaker").describe_training_job(
         TrainingJobName=run_record.job_name(name, "train", 1)
     )
     entered = {each["Status"]: each["StartTime"] for each in job["SecondaryStatusTransitions"]}
     moments = {
-        BEGUN: client("stepfunctions").describe_execution(executionArn=execution)["startDate"],
+        BEGUN: stack.client("stepfunctions").describe_execution(executionArn=execution)["startDate"],
         PLANNED: job["CreationTime"],
         DOWNLOADING: entered["Downloading"],
         TRAINING_BEGUN: entered["Training"],
@@ -175,7 +177,8 @@ def _taken_away(backend: SageMaker, run: Run) -> Generator[None]:
         _tandem("cancel", run.name)
         while any(job.running for job in backend.jobs(run)):
             time.sleep(POLL_SECONDS)
-        s3, (bucket,) = client("s3"), read_outputs(STACK, "artifactBucket")
+        stack = deployed(STACK)
+        s3, (bucket,) = stack.client("s3"), stack.pick("artifactBucket")
         pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=run.folder)
         for key in [entry["Key"] for page in pages for entry in page.get("Contents", [])]:
             s3.delete_object(Bucket=bucket, Key=key)

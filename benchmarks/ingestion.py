@@ -9,14 +9,13 @@ from statistics import median
 from tandem.clients.document_files import Document, find_documents
 from tandem.clients.documents_bucket import DocumentsBucket
 from tandem.clients.ingestion import Ingestion, forget
-from tandem.clients.pulumi_stack import read_outputs
+from tandem.clients.pulumi_stack import deployed
 from tandem.clients.query_service import QueryService
 from tandem.models.embedders import open_embedder
 from tandem.rag.chunk import chunk
 from tandem.rag.documents import extract
 from tandem.rag.documents.section import Section
 from tandem.rag.index_version import IndexVersion
-from tandem.runtime.clients import client
 from tandem.runtime.retry import Deadline
 
 from .report import Say, Table
@@ -28,13 +27,13 @@ TIMEOUT_SECONDS = 600
 
 def run(stack: str, say: Say) -> Table:
     """Measure both, alternating; the documents get keys of their own and are forgotten after each round."""
-    url, bucket, ledger_table = read_outputs(stack, "queryUrl", "documentsBucket", "ledgerTable")
-    documents_bucket = DocumentsBucket(bucket, ledger_table)
+    found = deployed(stack, say)
+    (url,), documents_bucket = found.pick("queryUrl"), DocumentsBucket(found)
     version = documents_bucket.ledger.active()
     assert version is not None  # noqa: S101 - the sample documents are indexed
     sources, _ = find_documents([SAMPLES])
     texts = [text for source in sources for text in _texts(source, version)]
-    embedder = open_embedder(version.embedder, version.dimensions, client, version.embedder_secret_arn)
+    embedder = open_embedder(version.embedder, version.dimensions, found.client, version.embedder_secret_arn)
     prefix = f"bench/{uuid.uuid4().hex[:8]}"
     path_rates, model_rates = [], []
     for number in range(1, ROUNDS + 1):
@@ -44,7 +43,8 @@ def run(stack: str, say: Say) -> Table:
         say(f"round {number} of {ROUNDS}: model alone {model_rates[-1]:.1f} chunks/s")
         documents, _ = find_documents([SAMPLES], f"{prefix}/{number}")
         try:
-            seconds = _ingest(documents_bucket, QueryService(url, None, say), documents, len(texts))
+            service = QueryService(url, None, say, region=found.region)
+            seconds = _ingest(documents_bucket, service, documents, len(texts))
         finally:
             _forget(documents_bucket, documents)
         path_rates.append(len(texts) / seconds)

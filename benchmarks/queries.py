@@ -3,7 +3,7 @@
 import itertools
 import time
 
-from tandem.clients.pulumi_stack import read_outputs
+from tandem.clients.pulumi_stack import deployed
 from tandem.clients.query_service import QueryService
 from tandem.evaluation.questions import load
 
@@ -19,9 +19,10 @@ OURS, GATEWAY, WHOLE = "our code", "gateway and network", "client's wait"
 
 def run(stack: str, say: Say) -> Table:
     """Ask the answerable sample questions one after the other until 20 were answered and not refused."""
-    (url,) = read_outputs(stack, "queryUrl")
+    found = deployed(stack, say)
+    (url,) = found.pick("queryUrl")
     waits: list[str] = []
-    service = QueryService(url, None, waits.append)
+    service = QueryService(url, None, waits.append, region=found.region)
     answerable = [question.question for question in load(QUESTIONS) if question.document]
     for text in answerable[:WARM_UP]:
         service.ask({"question": text})

@@ -6,7 +6,7 @@ from tandem_contract.errors import TandemError
 from scripts.local_environment import ROOT
 from tandem.clients.document_files import find_documents
 from tandem.clients.documents_bucket import DocumentsBucket
-from tandem.clients.pulumi_stack import read_outputs
+from tandem.clients.pulumi_stack import deployed
 
 SAMPLES = ROOT / ".tandem" / "samples"
 QUESTIONS = ROOT / "samples" / "questions.jsonl"
@@ -15,9 +15,8 @@ QUESTIONS = ROOT / "samples" / "questions.jsonl"
 def problem(stack: str) -> str:
     """Why the stack can't be measured, or nothing: it must be deployed, with every sample document indexed."""
     try:
-        bucket, ledger_table = read_outputs(stack, "documentsBucket", "ledgerTable")
         keys = [document.key for document in find_documents([SAMPLES])[0]]
-        rows = DocumentsBucket(bucket, ledger_table).ledger_rows(keys)
+        rows = DocumentsBucket(deployed(stack)).ledger_rows(keys)
     except (TandemError, BotoCoreError, ClientError) as error:
         return str(error)
     missing = [key for key in keys if rows.get(key, {}).get("status") != "indexed"]

@@ -85,6 +85,9 @@ DIFFERENCES = [Difference(*row) for row in [
     ("generation", "real", "the model that the stack names, with a context of 100,000 tokens or more",
      "SmolLM2-135M for every model id, 8,192 tokens; it reads some 250 tokens a second and can't refuse",
      "a model that fits a laptop and a package"),
+    ("calls of a model whose caller gives up", "real", "are of no account to others",
+     "end, so that others don't wait for them; the same request, sent again, goes on where it was, in its prompt "
+     "or its answer", "a caller has 20 seconds, as on AWS: on a slow or busy machine it asks several times"),
     ("Bedrock permissions", "emulated", "need bedrock:InvokeModel on the model",
      "a request must be signed; signature and role are not checked", "the model server knows no IAM"),
     ("SageMaker training jobs", "real", "run the image on the instances that the request names, several at once",

@@ -15,7 +15,8 @@ HEAD = """\
 
 Written by `make docs` from the commands themselves: what `tandem COMMAND --help` says. An option with a variable takes
 its value from there when it isn't given. `tandem local` comes with the local cloud and is described in
-[local-cloud.md](local-cloud.md). A command that fails says why in one sentence and exits with 1.
+[local-cloud.md](local-cloud.md). A command works in the stack's region, and says so where the shell's is another. One
+that fails says why in one sentence and exits with 1; for what can't be used, such as a file that isn't there, with 2.
 """
 
 

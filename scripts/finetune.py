@@ -9,8 +9,7 @@ from pathlib import Path
 
 from scripts.local_environment import BIN, ROOT
 from scripts.phases import START, Phase, console, end, run
-from tandem.clients.aws import client
-from tandem.clients.pulumi_stack import read_outputs
+from tandem.clients.pulumi_stack import Stack, deployed
 
 HERE = ROOT / ".tandem" / "finetuning"
 ROWS, MODEL = HERE / "style.jsonl", HERE / "smollm2-135m"
@@ -72,7 +71,8 @@ def config(stack: str) -> Path:
 
 def upload(stack: str) -> int:
     """Put the base model into the artifact bucket, below models/."""
-    bucket, s3 = output(stack, "artifactBucket"), client("s3")
+    found = deployed(stack)
+    s3, (bucket,) = found.client("s3"), found.pick("artifactBucket")
     for path in sorted(MODEL.iterdir()):
         print(f"{path.stat().st_size / 1e6:7.1f} MB  models/{MODEL.name}/{path.name}")
         s3.upload_file(str(path), bucket, f"models/{MODEL.name}/{path.name}")
@@ -89,7 +89,8 @@ def promote(stack: str) -> int:
     """Compare the newest run with its base, approve its model, and promote it in a copy of the stack's file."""
     from tandem.finetuning.backends.base import RunRecords
 
-    run_name = RunRecords(client("s3"), output(stack, "artifactBucket")).names()[0]
+    found = deployed(stack)
+    run_name = RunRecords(found.client("s3"), *found.pick("artifactBucket")).names()[0]
     if not config(stack).exists():
         shutil.copyfile(ROOT / "stacks" / f"Pulumi.{stack}.yaml", config(stack))
     finetune = [BIN / "tandem", "finetune"]
@@ -108,8 +109,9 @@ def ask(stack: str) -> int:
     from tandem.models.endpoint import EndpointChat
     from tandem.runtime.retry import Deadline, retry
 
-    model, kept = EndpointChat(client("sagemaker-runtime"), output(stack, "endpointName")), 0
-    for row in held_out(stack)[:ASKED]:
+    found, kept = deployed(stack), 0
+    model = EndpointChat(found.client("sagemaker-runtime"), *found.pick("endpointName"))
+    for row in held_out(found)[:ASKED]:
         deadline = Deadline(120)
         text = retry(lambda: model.chat(row[:-1], 80, deadline), deadline).text  # noqa: B023 - called at once
         console.print(f"[bold]{row[-2]['content']}[/]\n{text}\n", highlight=False)
@@ -118,19 +120,14 @@ def ask(stack: str) -> int:
     return 0 if kept > ASKED / 2 else 1
 
 
-def held_out(stack: str) -> list[list[dict[str, str]]]:
+def held_out(stack: Stack) -> list[list[dict[str, str]]]:
     """The messages of the data set's rows that no training saw."""
     from tandem.finetuning.dataset.store import Store
 
-    data_sets = Store(client("s3"), output(stack, "datasetBucket"))
+    data_sets = Store(stack.client("s3"), *stack.pick("datasetBucket"))
     key = f"{data_sets.resolve(DATA).prefix}test.jsonl"
     lines = data_sets.s3.get_object(Bucket=data_sets.bucket, Key=key)["Body"].read().decode().splitlines()
     return [json.loads(line)["messages"] for line in lines]
-
-
-def output(stack: str, name: str) -> str:
-    """One output of the stack."""
-    return read_outputs(stack, name)[0]
 
 
 STEPS = {"upload": upload, "start": start, "promote": promote, "ask": ask}

@@ -9,6 +9,7 @@ from samples.style_dataset import FORMAT, SYSTEM
 from scripts.finetune import config, data, held_out, tuning, up
 from scripts.local_environment import BIN, ROOT
 from scripts.phases import START, Phase, end, run
+from tandem.clients.pulumi_stack import deployed
 
 HERE = ROOT / ".tandem" / "hybrid"
 QUESTIONS, FORM, REPORT = HERE / "questions.jsonl", HERE / "format.json", HERE / "report.html"
@@ -67,7 +68,7 @@ def said(answer: str) -> tuple[str, str]:
 def questions(stack: str) -> int:
     """Write questions that no training saw, with reference and document, and some that no document answers."""
     HERE.mkdir(parents=True, exist_ok=True)
-    rows = held_out(stack)
+    rows = held_out(deployed(stack))
     entries = []
     for number, messages in enumerate(rows[:: len(rows) // ASKED][:ASKED], start=1):
         document, reference = said(messages[-1]["content"])

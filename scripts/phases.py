@@ -9,6 +9,7 @@ from typing import NamedTuple
 from rich.console import Console
 from rich.table import Table
 
+from localcloud.services.supervisor import load
 from scripts.local_environment import BIN, ROOT, local_environment
 
 console = Console()
@@ -22,6 +23,7 @@ class Phase(NamedTuple):
     local: bool = True
 
 
+BUSY = 1.5  # programs that want each processor
 START = Phase("Start the local cloud", [BIN / "tandem", "local", "up"], local=False)
 
 
@@ -29,6 +31,8 @@ def run(phases: Iterable[Phase], target: str) -> int:
     """Run the phases until one fails; `target` is what make calls the job. Returns the exit code of the last."""
     times, environment = Table("phase", "seconds", title="What each phase took"), dict(os.environ)
     begun = time.monotonic()
+    if (sharing := load()) > BUSY:
+        console.print(f"This machine is busy: {sharing:.1f} programs want each processor. All takes longer, and ends.")
     for phase in phases:
         console.rule(phase.title)
         started = time.monotonic()

@@ -5,13 +5,14 @@ import re
 import sys
 import tomllib
 
-import tandem
+import tandem_contract
+
 from scripts.recorder import ROOT
 
 
 def mistakes(tag: str, repository: str, changes: str) -> list[str]:
     """What is wrong with a release by this tag, from the repository at this URL, with this list of changes."""
-    version, found = tandem.__version__, []
+    version, found = tandem_contract.__version__, []
     if tag != f"v{version}":
         found.append(f"The tag is {tag}, the version {version}: change the tag, or tandem_contract.__version__.")
     if not re.search(rf"^## {re.escape(version)}\b", changes, re.MULTILINE):

@@ -44,6 +44,14 @@ def run(*command: str | Path) -> bool:
     return subprocess.run([str(part) for part in command], cwd=ROOT, check=False).returncode == 0
 
 
+def use_region(stack: str) -> str:
+    """The region that the stack's file names, else the shell's; commands and clients use it from here on."""
+    command = ["pulumi", "config", "get", "aws:region", "--stack", stack]
+    named = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True).stdout.strip()
+    os.environ["AWS_REGION"] = named or aws.region()
+    return os.environ["AWS_REGION"]
+
+
 def account() -> str:
     """The id of the account that the credentials are of."""
     return aws.client("sts").get_caller_identity()["Account"]
@@ -63,7 +71,10 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if os.environ.get("AWS_ENDPOINT_URL") and not options.rehearse:
         sys.exit("AWS_ENDPOINT_URL is set, so this isn't AWS. Unset it, or add --rehearse to only practise.")
-    to, region = account(), aws.region()
+    if not run("pulumi", "stack", "select", options.stack, "--create"):
+        sys.exit(f"There is no stack {options.stack} and it couldn't be made (see above): nothing was deployed.")
+    region = use_region(options.stack)
+    to = account()
     if not run(BIN / "tandem", "cost", "--stack", options.stack):
         sys.exit(f"The price of {options.stack} isn't known (see above): nothing was deployed.")
     print("It is destroyed at the end: what is billed by the hour is billed for as long as it stood.")

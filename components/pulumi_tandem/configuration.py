@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import pulumi.runtime.config
-from tandem_contract.checks import Checks
+import pulumi_aws as aws
+from tandem_contract.checks import Checks, near, shown
 from tandem_contract.errors import Mistake
 from tandem_contract.fields import Field, Table, camel, snake
 
@@ -55,11 +56,11 @@ def stack_configuration(namespace: str = "tandem") -> dict[str, str]:
     return {key.removeprefix(prefix): value for key, value in values.items() if key.startswith(prefix)}
 
 
-def environment(configuration: Mapping[str, str]) -> Environment:
+def environment(configuration: Mapping[str, str], provider: Mapping[str, str] | None = None) -> Environment:
     """The environment that configuration keys in camelCase ask for; empty values mean the default.
 
-    Raises `InvalidArguments` with every mistake: unknown keys, keys of another environment, numbers that aren't, and
-    what the environment refuses.
+    Raises `InvalidArguments` with every mistake: unknown keys, keys of another environment, numbers that aren't, what
+    the environment refuses, and in the configuration of the aws provider a region that is none.
     """
     kind = configuration.get("environment", "")
     parts = ENVIRONMENTS.get(kind, ENVIRONMENTS["hybrid"])
@@ -72,6 +73,7 @@ def environment(configuration: Mapping[str, str]) -> Environment:
         for name, part in parts.items()
     }
     checks, found = Checks(), Checks()
+    _check_region(checks, provider or {})
     _check_keys(checks, configuration, kind)
     for name, part in parts.items():
         part.read(found, given[name])
@@ -79,6 +81,14 @@ def environment(configuration: Mapping[str, str]) -> Environment:
     if checks.mistakes:
         raise InvalidArguments("The stack's configuration (namespace tandem)", checks.mistakes)
     return Environment(kind, given)
+
+
+def _check_region(checks: Checks, provider: Mapping[str, str]) -> None:
+    """Whether pulumi-aws knows the region, unless it is told not to look; its own error would be a traceback."""
+    known, region = [each.value for each in aws.Region], provider.get("region", "")
+    if region not in ("", *known) and provider.get("skipRegionValidation") != "true":
+        remedy = near(region, known) or "Upgrade pulumi-aws if it is a new one, or set aws:skipRegionValidation: true."
+        checks.add("aws:region", f"{shown(region)} is no region that pulumi-aws knows", remedy)
 
 
 def _check_keys(checks: Checks, configuration: Mapping[str, str], kind: str) -> None:

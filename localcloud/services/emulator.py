@@ -36,10 +36,10 @@ os.environ.update(
 import boto3  # noqa: E402
 from ministack import app as emulator  # noqa: E402
 from ministack.core import iam_actions, lambda_runtime, persistence  # noqa: E402
-from ministack.core.responses import AccountRegionScopedDict, AccountScopedDict  # noqa: E402
+from ministack.core.responses import AccountRegionScopedDict, AccountScopedDict, get_account_id  # noqa: E402
 from ministack.services import eventbridge  # noqa: E402
 
-from localcloud.services import search, stepfunctions  # noqa: E402
+from localcloud.services import calls, search, stepfunctions  # noqa: E402
 from localcloud.services.answers import ID, Answers  # noqa: E402
 
 _answers: Answers[list[Any]] = Answers()
@@ -84,10 +84,16 @@ async def special_request(method: str, path: str, headers: dict, body: bytes, pa
     return await _special_request(method, path, headers, body, parameters, *rest, **raw)
 
 
-def extract_iam_action(service: str, *request: Any) -> str | None:
+def extract_iam_action(service: str, method: str, path: str, headers: dict, *request: Any) -> str | None:
     """The action to authorize: SQS's batch calls need the permission of the single call, as the SQS guide says."""
-    action = _extract_iam_action(service, *request)
-    return action.removesuffix("Batch") if service == "sqs" and action else action
+    action = _extract_iam_action(service, method, path, headers, *request)
+    if action and service == "sqs":
+        action = action.removesuffix("Batch")
+    if program := calls.program(headers.get("user-agent", "")):
+        where = (emulator.extract_region(headers), get_account_id())
+        resource = iam_actions.extract_resource_arn(service, method, path, headers, *request, *where)
+        calls.note(program, action or f"{service}:{method}:{path}", resource)
+    return action
 
 
 def resources() -> list[tuple[str, str, str]]:

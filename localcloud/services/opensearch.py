@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -58,7 +59,6 @@ def prepare(tree: Path) -> tuple[list[str], dict[str, str]]:
 
     Where we are root, the command drops to a uid without rights, which gets that folder.
     """
-    java = _find("java", "OpenSearch needs Java 17 or later", "openjdk-17-jre-headless")
     command = [str(tree / "bin/opensearch")]
     shutil.copytree(SOURCE / "config", paths.SEARCH / "config", dirs_exist_ok=True)
     for name in ("data", "logs", "tmp"):
@@ -74,11 +74,23 @@ def prepare(tree: Path) -> tuple[list[str], dict[str, str]]:
         user = [f"--reuid={UNPRIVILEGED_UID}", f"--regid={UNPRIVILEGED_UID}", "--clear-groups"]
         command = [drop, *user, *(rights if closed else []), *command]
     return command, {
-        "OPENSEARCH_JAVA_HOME": str(Path(java).resolve().parent.parent),
+        "OPENSEARCH_JAVA_HOME": str(Path(java()).resolve().parent.parent),
         "OPENSEARCH_PATH_CONF": str(paths.SEARCH / "config"),
         "OPENSEARCH_TMPDIR": str(paths.SEARCH / "tmp"),
         "SEARCH_HOME": str(paths.SEARCH),
     }
+
+
+def java() -> str:
+    """The path of a Java that is new enough; raises `TandemError` if there is none."""
+    need, package = "OpenSearch needs Java 17 or later", "openjdk-17-jre-headless"
+    found = _find("java", need, package)
+    said = subprocess.run([found, "-version"], capture_output=True, text=True, check=False).stderr
+    version = re.search(r'version "(\d+)', said)
+    if not version or int(version[1]) < 17:
+        shown = version[1] if version else "of no version that it tells"
+        raise TandemError(f"{need}, and {found} is {shown}: install one (Debian: apt-get install {package}).")
+    return found
 
 
 def _find(program: str, need: str, package: str) -> str:

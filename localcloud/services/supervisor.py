@@ -29,11 +29,13 @@ FREE_MEGABYTES = 2048
 LOG_BYTES = 20 * 1024**2
 GRACE_SECONDS = 15.0
 SILENT_SECONDS = 10.0
+REPORT_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
 class Part:
-    """One process group: name, the variable that sets its port, readiness probe, the time that it may take to start."""
+    """One process group: name, the variable that sets its port, readiness probe, and the time that it may take to start
+    on a machine that does nothing else."""
 
     name: str
     variable: str
@@ -79,6 +81,14 @@ class Part:
             return bool(self.get(self.probe, seconds))
         return False
 
+    def check_port(self) -> None:
+        """Raise `TandemError` where another program has its port."""
+        try:
+            socket.create_server(("127.0.0.1", self.port)).close()
+        except OSError:
+            need = f"Port {self.port}, which {self.name} needs, is used by another program"
+            raise TandemError(f"{need}: stop that or set {self.variable}.") from None
+
     def state(self) -> str:
         """`running`, `unresponsive`, `dead` (it was not stopped by us) or `stopped`."""
         if self.running():
@@ -96,35 +106,47 @@ PARTS = (OPENSEARCH, MODELS, EMULATOR, SAGEMAKER)
 def up(report: Callable[[str], None]) -> None:
     """Start what doesn't answer and wait until every part does; `report` receives a line per step."""
     with paths.locked(paths.RUN / "lock"):
-        free = shutil.disk_usage(paths.HOME).free // 1024**2
-        if free < FREE_MEGABYTES:
-            raise TandemError(f"{paths.HOME} has {free} MB left; the local cloud needs {FREE_MEGABYTES} MB.")
+        check_disk()
         # What was told other ports than these is started again.
         missing = [p for p in PARTS if p.running().get("ports") != _ports() or not p.answers(SILENT_SECONDS)]
         _stop(missing)
         for part in missing:
-            try:
-                socket.create_server(("127.0.0.1", part.port)).close()
-            except OSError:
-                need = f"Port {part.port}, which {part.name} needs, is used by another program"
-                raise TandemError(f"{need}: stop that or set {part.variable}.") from None
+            part.check_port()
         processes = [_start(part, report) for part in missing]
-        started = time.monotonic()
+        started = told = time.monotonic()
         for part, process in zip(missing, processes, strict=True):
             while not part.answers():
                 if process.poll() is not None:
                     end = "\n".join(part.log.read_text(errors="replace").splitlines()[-15:])
                     raise TandemError(f"{part.name} stopped while starting; the end of {part.log}:\n{end}")
-                if time.monotonic() - started > part.deadline_seconds:
-                    raise TandemError(f"{part.name} doesn't answer in {part.deadline_seconds} s; see {part.log}.")
+                waited, sharing = time.monotonic() - started, load()
+                if waited > part.deadline_seconds * sharing:
+                    raise TandemError(f"{part.name} doesn't answer in {waited:.0f} s; see {part.log}.")
+                if time.monotonic() - told > REPORT_SECONDS:
+                    told = time.monotonic()
+                    report(f"{part.name} still starts after {waited:.0f} s; {sharing:.1f} programs share a processor")
                 time.sleep(0.2)
             report(f"{part.name} answers at {part.url}")
+
+
+def check_disk() -> int:
+    """Return the megabytes that are free; raise `TandemError` where they are too few."""
+    place = next(folder for folder in (paths.HOME, *paths.HOME.parents) if folder.exists())
+    free = shutil.disk_usage(place).free // 1024**2
+    if free < FREE_MEGABYTES:
+        raise TandemError(f"{paths.HOME} has {free} MB left; the local cloud needs {FREE_MEGABYTES} MB: free some.")
+    return free
 
 
 def down() -> None:
     """Stop every part with its children and wait until no process is left."""
     with paths.locked(paths.RUN / "lock"):
         _stop(PARTS)
+
+
+def load() -> float:
+    """How many programs want each processor, at least 1: what takes a second alone takes so many (load average)."""
+    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 def environment() -> dict[str, str]:

@@ -11,7 +11,7 @@ from tandem_contract.errors import TandemError
 
 from localcloud import files, paths
 from localcloud.toolchain import go_programs
-from localcloud.toolchain.go_programs import ENGINE, MODULES, YAML_HOST, Report
+from localcloud.toolchain.go_programs import ENGINE, MODULES, PYTHON_TOOLCHAIN, YAML_HOST, Report
 
 OLDEST = (3, 237, 0)  # as components/PulumiPlugin.yaml and the dependency on `pulumi` say
 CLI_SITE = "https://www.pulumi.com/docs/install"
@@ -48,13 +48,13 @@ def ensure(cli: Path | None, report: Report) -> None:
 
 
 def _build(report: Report) -> None:
-    """Build the engine and the YAML host, and put the Python host and its runner, from Pulumi's Go SDK, beside them."""
+    """Build the engine and the YAML host, and put the Python host and its parts, from Pulumi's Go SDK, beside them."""
     ENGINE.parent.mkdir(exist_ok=True)
-    for program in (ENGINE, YAML_HOST):
+    for program in (ENGINE, PYTHON_TOOLCHAIN, YAML_HOST):
         go_programs.build(program, f"the Pulumi CLI, which needs no building ({CLI_SITE})", report)
     runner = PYTHON_HOST.with_name("pulumi-language-python-exec")
     if not runner.exists():
         command = ["go", "list", "-m", "-f", "{{.Dir}}", "github.com/pulumi/pulumi/sdk/v3"]
         folder = subprocess.run(command, cwd=MODULES / "pulumi", check=True, capture_output=True, text=True).stdout
         files.write(runner, (Path(folder.strip()) / "python" / "cmd" / runner.name).read_text())
-    files.write_script(PYTHON_HOST, *PYTHON, "localcloud.toolchain.language_python", runner)
+    files.write_script(PYTHON_HOST, *PYTHON, "localcloud.toolchain.language_python", runner, PYTHON_TOOLCHAIN)

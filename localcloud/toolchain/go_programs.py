@@ -20,10 +20,12 @@ BUILDING_BYTES = 3 * 2**30
 # The engine looks for language hosts beside itself; `.tandem/bin` has the command that starts it.
 ENGINE = paths.BIN / "engine" / "pulumi"
 YAML_HOST = ENGINE.with_name("pulumi-language-yaml")
+PYTHON_TOOLCHAIN = ENGINE.with_name("pulumi-python-toolchain")
 BRIDGE = paths.BIN / "pulumi-resource-terraform-provider"
 # What is built -> the folder of its lock, its package, its minutes on two cores.
 PROGRAMS = {
     ENGINE: ("pulumi", "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi", 6),
+    PYTHON_TOOLCHAIN: ("pulumi", "./python-toolchain", 1),
     YAML_HOST: ("yaml", "github.com/pulumi/pulumi-yaml/cmd/pulumi-language-yaml", 1),
     BRIDGE: ("bridge", "github.com/pulumi/pulumi-terraform-bridge/v3/dynamic", 4),
 }
@@ -31,10 +33,12 @@ Report = Callable[[str], None]
 
 
 def digest(file: Path) -> str:
-    """What the program depends on: a digest of its lock."""
-    module = MODULES / PROGRAMS[file][0]
-    lock = (module / "go.mod").read_text() + (module / "go.sum").read_text() + LINKER_FLAGS
-    return hashlib.sha256(lock.encode()).hexdigest()[:16]
+    """What the program depends on: a digest of its lock, and of its source where that is ours."""
+    folder, package, _ = PROGRAMS[file]
+    module = MODULES / folder
+    sources = [module / "go.mod", module / "go.sum", *sorted((module / package).glob("*.go"))]
+    text = "".join(source.read_text() for source in sources) + LINKER_FLAGS
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def is_built(file: Path) -> bool:

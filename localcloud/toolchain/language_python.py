@@ -1,19 +1,23 @@
 # ruff: noqa: ARG002 - gRPC gives every method a request and a context
 """The Python language host: runs programs, component plugins and policy packs for the Pulumi engine.
 
-The official host can't be built from Go modules; this one runs programs by the same `pulumi-language-python-exec`
-(`build.py` takes it from Pulumi's Go SDK), so their errors look as they do everywhere. The engine does without the
-methods that are missing here, such as those that install packages, which is the toolchain's business.
+The official host can't be built from Go modules. Its code runs here all the same: `pulumi-language-python-exec`, which
+`engine.py` takes from Pulumi's Go SDK, runs programs, so their errors look as they do everywhere; the SDK's package
+`python/toolchain`, as a command in `go/`, makes and uses an environment that a project names (`virtualenv`). What names
+none runs in the local cloud's own. The engine does without the methods that are missing here.
 """
 
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
-from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
+import grpc
+from google.protobuf.json_format import MessageToJson
+from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, language_pb2, language_pb2_grpc, plugin_pb2
 
 from localcloud.toolchain import plugin
 
@@ -21,13 +25,28 @@ SHOWED_THE_ERROR = 32  # how that script says that the user has been told what i
 
 
 class PythonHost(language_pb2_grpc.LanguageRuntimeServicer):
-    """Serves the engine at the address `engine`, and runs programs by the script `runner`."""
+    """Serves the engine at the address `engine`; runs programs by the script `runner`, environments by `toolchain`."""
 
-    def __init__(self, runner: str, engine: str) -> None:
-        self.runner, self.engine = runner, engine
+    def __init__(self, runner: str, toolchain: str, engine: str) -> None:
+        self.runner, self.toolchain, self.engine = runner, toolchain, engine
 
     def GetPluginInfo(self, request, context):
         return plugin_pb2.PluginInfo(version=metadata.version("pulumi"))
+
+    def GetRequiredPackages(self, request, context):
+        """Make the environment of a program where there is none; its plugins are asked for when it needs them."""
+        if "virtualenv" in request.info.options:
+            with grpc.insecure_channel(self.engine) as channel:
+                log = engine_pb2_grpc.EngineStub(channel).Log
+                for line in self._output("ensure", request, context):
+                    log(engine_pb2.LogRequest(severity="INFO", message=line.decode(errors="replace"), ephemeral=True))
+        return language_pb2.GetRequiredPackagesResponse()
+
+    def InstallDependencies(self, request, context):
+        """Make the environment, or bring it up to date, as `pulumi install` asks for."""
+        if "virtualenv" in request.info.options:
+            for line in self._output("install", request, context):
+                yield language_pb2.InstallDependenciesResponse(stdout=line)
 
     def Run(self, request, context):
         """Run a program to its end; `bail` tells the engine that the program's error has been shown."""
@@ -41,26 +60,43 @@ class PythonHost(language_pb2_grpc.LanguageRuntimeServicer):
             "PULUMI_CONFIG_SECRET_KEYS": json.dumps(list(request.configSecretKeys)),
             "PYTHONUNBUFFERED": "1",
         }
-        command = [self.runner, *arguments, str(program), *request.args]
-        code = self._start(command, request, context, env=environment).wait()
+        command = [*self._python(request), self.runner, *arguments, str(program), *request.args]
+        code = _start(command, context, cwd=request.pwd or None, env=environment).wait()
         if code == SHOWED_THE_ERROR:
             return language_pb2.RunResponse(bail=True)
         return language_pb2.RunResponse(error=f"Program exited with non-zero exit code: {code}" if code else "")
 
     def RunPlugin(self, request, context):
         """Run a component plugin or a policy pack until it ends or the call does; it has this host's stderr."""
-        command = ["-u", request.program or request.info.program_directory, *request.args]
+        program = request.program or request.info.program_directory
+        command = [*self._python(request), "-u", program, *request.args]
         environment = dict(entry.split("=", 1) for entry in request.env) or None
-        process = self._start(command, request, context, env=environment, stdout=subprocess.PIPE)
+        process = _start(command, context, cwd=request.pwd or None, env=environment, stdout=subprocess.PIPE)
         for line in process.stdout or ():
             yield language_pb2.RunPluginResponse(stdout=line)
         yield language_pb2.RunPluginResponse(exitcode=process.wait())
 
-    def _start(self, command: list[str], request, context, **options) -> subprocess.Popen:
-        process = plugin.start([sys.executable, *command], cwd=request.pwd or None, **options)
-        context.add_callback(lambda: plugin.stop(process))  # when the call has ended, or the engine cancels it
-        return process
+    def _python(self, request) -> list[str]:
+        """The Python that a program asks for, as the beginning of a command."""
+        return self._toolchain("python", request.info) if "virtualenv" in request.info.options else [sys.executable]
+
+    def _toolchain(self, verb: str, info) -> list[str]:
+        return [self.toolchain, verb, info.root_directory, info.program_directory, MessageToJson(info.options)]
+
+    def _output(self, verb: str, request, context) -> Iterator[bytes]:
+        """The lines that the toolchain prints; the call fails with its error."""
+        process = _start(self._toolchain(verb, request.info), context, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        yield from process.stdout or ()
+        _, error = process.communicate()
+        if process.returncode:
+            context.abort(grpc.StatusCode.UNKNOWN, error.decode(errors="replace").strip())
+
+
+def _start(command: list[str], context, **options) -> subprocess.Popen:
+    process = plugin.start(command, **options)
+    context.add_callback(lambda: plugin.stop(process))  # when the call has ended, or the engine cancels it
+    return process
 
 
 if __name__ == "__main__":
-    plugin.serve(language_pb2_grpc.add_LanguageRuntimeServicer_to_server, PythonHost(sys.argv[1], sys.argv[-1]))
+    plugin.serve(language_pb2_grpc.add_LanguageRuntimeServicer_to_server, PythonHost(*sys.argv[1:3], sys.argv[-1]))

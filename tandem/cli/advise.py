@@ -10,7 +10,12 @@ from tandem.cli.options import bad_input
 
 
 def advise(
-    file: Annotated[Path, typer.Argument(metavar="FACTS.yaml", help="What is known; docs/advisor.md has the schema.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            exists=True, dir_okay=False, metavar="FACTS.yaml", help="What is known; docs/advisor.md has the schema."
+        ),
+    ],
     region: Annotated[str, typer.Option(help="Region whose prices to take.")] = "us-east-1",
     form: Annotated[Literal["text", "markdown", "json"], typer.Option("--format", help="Form of the report.")] = "text",
     runs: Annotated[

@@ -6,8 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tandem.cli.options import DEFAULT_STACK, StackOption, TokenOption
-from tandem.clients.pulumi_stack import read_outputs
+from tandem.cli.options import DEFAULT_STACK, TIMEOUT_SECONDS, StackOption, TokenOption, deployed
 from tandem.clients.query_service import QueryService
 
 REFUSALS = {
@@ -41,6 +40,7 @@ def ask(
     ] = None,
     top_k: Annotated[int | None, typer.Option(min=1, max=20, help="Passages to answer from.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the response of the API as JSON.")] = False,
+    timeout: Annotated[float, typer.Option(min=1, help="Give up after so many seconds.")] = TIMEOUT_SECONDS,
     token: TokenOption = None,
 ) -> None:
     """Ask a question and get the answer with its citations."""
@@ -49,8 +49,13 @@ def ask(
         request["filter"] = parse_filters(filters)
     if top_k:
         request["top_k"] = top_k
-    (url,) = read_outputs(stack, "queryUrl")
-    service = QueryService(url, token, say=lambda message: typer.echo(message, err=True))
+    found = deployed(stack)
+    (url,) = found.pick("queryUrl")
+
+    def say(message: str) -> None:
+        typer.echo(message, err=True)
+
+    service = QueryService(url, token, say, patience=timeout, region=found.region)
     start = time.monotonic()
     answer = service.ask(request)
     if as_json:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
+from tandem_contract.checks import near
 from tandem_contract.errors import TandemError
 from typer.core import TyperGroup
 
@@ -16,9 +17,17 @@ class OrShow(TyperGroup):
     """Takes what isn't the name of a command for the arguments of `show`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Put `show` before them."""
-        named = bool(args) and (args[0] in self.commands or args[0] == "--help")
+        """Put `show` before them, unless the first is a command, or like one and no file."""
+        first = args[0] if args else ""
+        named = first in self.commands or first == "--help" or (near(first, self.commands) and not Path(first).exists())
         return super().parse_args(ctx, args if named else ["show", *args])
+
+
+def _that_is_there(file: str | None) -> str | None:
+    """Refuses a file as `exists=True` does, which knows no dash."""
+    if file not in (None, "-") and not Path(file).exists():
+        raise typer.BadParameter(f"file {file!r} does not exist.")
+    return file
 
 
 app = typer.Typer(name="cost", cls=OrShow, help="What a change costs, before it is made: `tandem cost` is `show`.")
@@ -28,13 +37,20 @@ app = typer.Typer(name="cost", cls=OrShow, help="What a change costs, before it 
 def show(
     file: Annotated[
         str | None,
-        typer.Argument(metavar="FILE|-", help="What `pulumi preview --json --show-sames` printed; - reads it here."),
+        typer.Argument(
+            metavar="FILE|-",
+            help="What `pulumi preview --json --show-sames` printed; - reads it here.",
+            callback=_that_is_there,
+        ),
     ] = None,
     stack: Annotated[
         str | None, typer.Option(envvar="TANDEM_STACK", help="Stack to preview, where there is no FILE.")
     ] = None,
     form: Annotated[Literal["text", "markdown", "json"], typer.Option("--format", help="Form of the report.")] = "text",
-    gates: Annotated[Path | None, typer.Option(metavar="FILE", help="Limits: exit 3 if one isn't kept.")] = None,
+    gates: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, metavar="FILE", help="Limits: exit 3 if one isn't kept."),
+    ] = None,
     output: Annotated[Path | None, typer.Option(metavar="FILE", help="Write here and not to the terminal.")] = None,
 ) -> None:
     """Show what a preview costs: each number before, after, and by how much it moves.

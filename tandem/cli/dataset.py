@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from tandem_contract.errors import TandemError
 
-from tandem.cli.options import StackOption
-from tandem.clients.aws import client
-from tandem.clients.pulumi_stack import read_outputs
+from tandem.cli.options import StackOption, deployed
+from tandem.clients.pulumi_stack import Stack
 from tandem.finetuning.dataset.splits import DEFAULT, SPLITS
 
 if TYPE_CHECKING:
@@ -20,6 +19,11 @@ if TYPE_CHECKING:
 
 DEFAULT_STACK = "finetune-dev"
 SHOWN = 20  # warnings, or rows that are too long; the rest is counted
+RowFiles = Annotated[
+    list[Path] | None, typer.Argument(exists=True, dir_okay=False, help="JSONL, or a JSON array.", metavar="FILE")
+]
+Form = Annotated[Literal["auto", "chat", "alpaca", "sharegpt"], typer.Option("--format", help="Form of the rows.")]
+Split = Annotated[str, typer.Option(help="Percentages of train/validation/test, by digest of the prompt.")]
 SplitFile = Annotated[
     Path | None,
     typer.Option(
@@ -35,15 +39,9 @@ def import_files(
     name: Annotated[str, typer.Option(help="Name of the data set; its version is the digest.")],
     licence: Annotated[str, typer.Option(help="Licence of the rows, e.g. CC-BY-4.0.")],
     source: Annotated[str, typer.Option(help="Where the rows come from.")],
-    files: Annotated[
-        list[Path] | None, typer.Argument(exists=True, dir_okay=False, help="JSONL, or a JSON array.", metavar="FILE")
-    ] = None,
-    form: Annotated[
-        Literal["auto", "chat", "alpaca", "sharegpt"], typer.Option("--format", help="Form of the rows.")
-    ] = "auto",
-    split: Annotated[
-        str, typer.Option(help="Percentages of train/validation/test, by digest of the prompt.")
-    ] = DEFAULT,
+    files: RowFiles = None,
+    form: Form = "auto",
+    split: Split = DEFAULT,
     train: SplitFile = None,
     validation: SplitFile = None,
     test: SplitFile = None,
@@ -64,7 +62,7 @@ def import_files(
         collected = collect(own or files or [], Reader(form, system), split, texts)
         target = to or Path(temporary, "data-set")
         manifest, new = folder.write(target, collected.splits, **texts)
-        place, new = (str(to), new) if to else _upload(*read_outputs(stack, "datasetBucket"), target)
+        place, new = (str(to), new) if to else _upload(deployed(stack), target)
     show(manifest)
     typer.echo(f"{collected.read} rows read, {collected.duplicates} duplicates dropped")
     warn(collected.warnings)
@@ -155,17 +153,20 @@ def _transfer(what: str) -> "Generator[Progress]":
         yield lambda size: progress.advance(task, size)
 
 
-def _upload(bucket: str, folder: Path) -> tuple[str, bool]:
+def _upload(stack: Stack, folder: Path) -> tuple[str, bool]:
     from boto3.exceptions import Boto3Error
     from botocore.exceptions import BotoCoreError, ClientError
 
+    from tandem.clients.aws_errors import sentence
     from tandem.finetuning.dataset.store import Store
 
+    (bucket,) = stack.pick("datasetBucket")
     try:
         with _transfer("uploaded") as progress:
-            stored, new = Store(client("s3"), bucket).upload(folder, progress)
+            stored, new = Store(stack.client("s3"), bucket).upload(folder, progress)
     except (Boto3Error, BotoCoreError, ClientError) as error:
-        raise TandemError(f"The upload to {bucket} broke off ({error}): the same command takes it up again.") from error
+        why = f"The upload to {bucket} broke off; the same command takes it up again. {sentence(error)}"
+        raise TandemError(why) from error
     return f"s3://{bucket}/{stored.prefix}", new
 
 
@@ -180,7 +181,8 @@ def _fetched(reference: str, stack: str) -> Generator[Path]:
         return
     if not NAME.fullmatch(reference.partition("@")[0]):
         raise TandemError(f"{reference} is no folder, and no data set has such a name: name one as NAME[@VERSION].")
-    store = Store(client("s3"), *read_outputs(stack, "datasetBucket"))
+    found = deployed(stack)
+    store = Store(found.client("s3"), *found.pick("datasetBucket"))
     stored = store.resolve(reference)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary, "data-set")

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
+from tandem_contract import __version__
 from tandem_contract.errors import TandemError, Unavailable
 
-from tandem import __version__
 from tandem.cli.options import TokenOption
-from tandem.clients.targets import FORMS, Options, Subject, embedder, open_target
+from tandem.clients.targets import FORMS, Options, Subject, check_embedder, embedder, open_target
 from tandem.evaluation.runs import FOLDER
 
 if TYPE_CHECKING:
@@ -93,7 +93,9 @@ def run(
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Replace the run of this name: ask everything again.")] = False,
     to: Annotated[Path, typer.Option(metavar="FOLDER", help="Where runs and answers are kept.")] = FOLDER,
-    region: Annotated[str | None, typer.Option(help="Region of models and prices; AWS_REGION by default.")] = None,
+    region: Annotated[
+        str | None, typer.Option(help="Region of models and prices; by default the stack's, or AWS_REGION.")
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Only the first N questions.")] = None,
     token: TokenOption = None,
 ) -> None:
@@ -107,12 +109,13 @@ def run(
     options = Options(
         system, key_variable, token, region, seconds, concurrency, partial(terminal.print, soft_wrap=True)
     )
-    shape, embed, subject, _ = _all(
+    shape, subject, *_ = _all(
         lambda: _format(form),
-        lambda: embedder(similarity, options) if similarity else None,
         lambda: open_target(target, options),
+        lambda: check_embedder(similarity) if similarity else None,
         lambda: _check_name(name),
     )
+    embed = embedder(similarity, options, subject.region) if similarity else None
     settings = {"k": k, "format": shape, "similarity": similarity, "concurrency": concurrency, "seconds": seconds}
     asked = tuple(sets.load(questions, subject.documents)[:limit])
     wanted = Wanted(name, to / name, questions.stem, asked, runs.digest(asked), subject.identity, settings)

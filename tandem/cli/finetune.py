@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from tandem_contract.errors import TandemError
 
-from tandem.cli.options import StackOption
-from tandem.clients.aws import client
-from tandem.clients.pulumi_stack import all_outputs, pick, project_folder, read_outputs
+from tandem.cli.options import StackOption, deployed
+from tandem.clients.pulumi_stack import Stack, project_folder
 
 if TYPE_CHECKING:
     from tandem_contract.run_record import Run
@@ -21,7 +20,9 @@ if TYPE_CHECKING:
 DEFAULT_STACK = "finetune-dev"
 POLL_SECONDS = 5.0
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Name of the run, as `start` printed it.")]
-RecipeArgument = Annotated[Path, typer.Argument(metavar="RECIPE", help="Recipe, YAML (docs/recipes).")]
+RecipeArgument = Annotated[
+    Path, typer.Argument(exists=True, dir_okay=False, metavar="RECIPE", help="Recipe, YAML (docs/recipes).")
+]
 SecretOption = Annotated[
     str | None, typer.Option(envvar="TANDEM_SECRET", help="Secret with a managed service's key (Secrets Manager).")
 ]
@@ -81,7 +82,7 @@ def status(
 ) -> None:
     """Show how a run stands: step, progress, loss, tokens a second, money so far."""
     endpoints = dict(entry.partition("=")[::2] for entry in served or [])
-    backend, record = _run(run, stack, secret=secret, url=service_url, served=endpoints)
+    backend, record = _run(run, deployed(stack), secret=secret, url=service_url, served=endpoints)
     if follow:
         _follow(backend, record)
     else:
@@ -95,7 +96,7 @@ def logs(
     follow: Annotated[bool, typer.Option(help="Go on until the job ends.")] = False,
 ) -> None:
     """Print the log of a run's newest job."""
-    backend, record = _run(run, stack)
+    backend, record = _run(run, deployed(stack))
     jobs = backend.jobs(record)
     if not jobs:
         raise TandemError(f"Run {run!r} has no job yet: `tandem finetune status {run}` says how it stands.")
@@ -117,7 +118,7 @@ def cancel(
     run: RunArgument, stack: StackOption = DEFAULT_STACK, secret: SecretOption = None, service_url: UrlOption = None
 ) -> None:
     """Stop a run; where its back end can resume, its checkpoints stay, and `resume` goes on from them."""
-    backend, record = _run(run, stack, secret=secret, url=service_url)
+    backend, record = _run(run, deployed(stack), secret=secret, url=service_url)
     stopped = backend.cancel(record)
     typer.echo(f"cancelled; stopping {', '.join(stopped)}" if stopped else "cancelled; no job was running")
 
@@ -129,7 +130,7 @@ def resume(
     follow: Annotated[bool, typer.Option(help="Follow the run until it ends.")] = False,
 ) -> None:
     """Go on with a run that failed or was cancelled, from its last checkpoint and within the same envelope."""
-    backend, record = _run(run, stack)
+    backend, record = _run(run, deployed(stack))
     typer.echo(backend.resume(record))
     if follow:
         _follow(backend, record)
@@ -144,12 +145,13 @@ def compare(
     from tandem.reporting.tables import Table, console
 
     rows = []
+    found = deployed(stack)
     for name in chosen:
-        backend, run = _run(name, stack)
+        backend, run = _run(name, found)
         evaluation = backend.evaluation(run)
-        for metric, found in evaluation["metrics"].items():
-            low, high = found["interval"]
-            cells = [f"{found[key]:.3f}" for key in ("base", "tuned")] + [f"{found['difference']:+.3f}"]
+        for metric, measured in evaluation["metrics"].items():
+            low, high = measured["interval"]
+            cells = [f"{measured[key]:.3f}" for key in ("base", "tuned")] + [f"{measured['difference']:+.3f}"]
             rows.append((name, metric, *cells, f"{low:+.3f} to {high:+.3f}", str(evaluation["rows"])))
     columns = ("run", "metric", "base", "tuned", "difference", "95 % interval", "rows")
     console().print(Table(columns, rows, right=range(2, 7)).rich())
@@ -170,9 +172,9 @@ def promote(
     from tandem.finetuning import promotion
 
     file = config or _stack_file(stack)
-    (group,) = read_outputs(stack, "modelPackageGroup")
-    sagemaker = client("sagemaker")
-    arn = promotion.package_of(sagemaker, group, run)
+    found = deployed(stack)
+    sagemaker = found.client("sagemaker")
+    arn = promotion.package_of(sagemaker, *found.pick("modelPackageGroup"), run)
     if approve:
         promotion.approve(sagemaker, arn, f"tandem finetune promote {run} --approve")
     promotion.promotable(sagemaker, arn)
@@ -263,22 +265,21 @@ def _plan(recipe: Path, data: str, stack: str, **options: Any) -> "tuple[Backend
     from tandem.finetuning.dataset.store import Store
 
     checked = recipes.check(yaml_file.read(recipe, "a recipe: start with `base_model: Qwen/Qwen3-8B` and a `gate`"))
-    backend = _backend(checked["backend"], stack, all_outputs(stack), options)
+    backend = _backend(checked["backend"], deployed(stack), options)
     store = Store(backend.workspace.client("s3"), backend.workspace.outputs["datasetBucket"])
     stored = store.resolve(data)
     return backend, backend.check(checked, stored, store.manifest(stored))
 
 
-def _run(name: str, stack: str, **options: Any) -> "tuple[Backend, Run]":
+def _run(name: str, stack: Stack, **options: Any) -> "tuple[Backend, Run]":
     """A run's record, and the back end that it is of."""
     from tandem.finetuning.backends.base import RunRecords
 
-    outputs = all_outputs(stack)
-    run = RunRecords(client("s3"), *pick(outputs, stack, "artifactBucket")).get(name)
-    return _backend(run.recipe["backend"], stack, outputs, options), run
+    run = RunRecords(stack.client("s3"), *stack.pick("artifactBucket")).get(name)
+    return _backend(run.recipe["backend"], stack, options), run
 
 
-def _backend(name: str, stack: str, outputs: dict[str, Any], options: Mapping[str, Any]) -> "Backend":
+def _backend(name: str, stack: Stack, options: Mapping[str, Any]) -> "Backend":
     from tandem.finetuning.backend_table import facts
     from tandem.finetuning.backends.base import OUTPUTS, Workspace, open_backend
 
@@ -287,8 +288,8 @@ def _backend(name: str, stack: str, outputs: dict[str, Any], options: Mapping[st
             typer.echo(f"{done} of {total} answers", err=True)
 
     names = (*OUTPUTS, *facts(name).outputs)
-    given = dict(zip(names, pick(outputs, stack, *names), strict=True))
-    return open_backend(name, Workspace(functools.cache(client), given, progress=progress, **options))
+    given = dict(zip(names, stack.pick(*names), strict=True))
+    return open_backend(name, Workspace(functools.cache(stack.client), given, progress=progress, **options))
 
 
 def _stack_file(stack: str) -> Path:

@@ -9,17 +9,14 @@ from typing import Annotated
 import typer
 from tandem_contract.errors import TandemError
 
-from tandem.cli.options import DEFAULT_STACK, StackOption, TokenOption
-from tandem.clients.pulumi_stack import read_outputs
-
-TimeoutOption = Annotated[float, typer.Option(min=1, help="Give up after so many seconds without any progress.")]
+from tandem.cli.options import DEFAULT_STACK, TIMEOUT_SECONDS, StackOption, TimeoutOption, TokenOption, deployed
 
 
 def ingest(
-    paths: Annotated[list[Path], typer.Argument(help="Files and folders.")],
+    paths: Annotated[list[Path], typer.Argument(exists=True, help="Files and folders.")],
     stack: StackOption = DEFAULT_STACK,
     prefix: Annotated[str, typer.Option(help="Put before every key, as a folder.")] = "",
-    timeout: TimeoutOption = 600,
+    timeout: TimeoutOption = TIMEOUT_SECONDS,
     token: TokenOption = None,
 ) -> None:
     """Upload documents and wait until each can be found; run it again to resume or to update."""
@@ -41,8 +38,10 @@ def ingest(
         say(f"{item.path}: skipped, {item.reason}")
     if not documents:
         raise TandemError("There is nothing to upload.")
-    url, bucket, table = read_outputs(stack, "queryUrl", "documentsBucket", "ledgerTable")
-    ingestion = Ingestion(DocumentsBucket(bucket, table), QueryService(url, token, say), say, timeout)
+    found = deployed(stack)
+    (url,) = found.pick("queryUrl")
+    service = QueryService(url, token, say, timeout, region=found.region)
+    ingestion = Ingestion(DocumentsBucket(found), service, say, timeout)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     start = time.monotonic()
     try:
@@ -66,11 +65,10 @@ def ingest(
 def forget(
     keys: Annotated[list[str], typer.Argument(help="Keys of documents in the bucket.")],
     stack: StackOption = DEFAULT_STACK,
-    timeout: TimeoutOption = 600,
+    timeout: TimeoutOption = TIMEOUT_SECONDS,
 ) -> None:
     """Delete documents and wait until they are out of the index."""
     from tandem.clients import ingestion
     from tandem.clients.documents_bucket import DocumentsBucket
 
-    bucket = DocumentsBucket(*read_outputs(stack, "documentsBucket", "ledgerTable"))
-    ingestion.forget(bucket, keys, typer.echo, timeout)
+    ingestion.forget(DocumentsBucket(deployed(stack)), keys, typer.echo, timeout)

@@ -3,13 +3,14 @@
 from typing import Annotated, Any
 
 import typer
+from tandem_contract import __version__
 from tandem_contract.errors import TandemError
 from typer.core import TyperGroup
 
-from tandem import __version__
 from tandem.cli import cost, dataset, evaluate, finetune
 from tandem.cli.advise import advise
 from tandem.cli.ask import ask
+from tandem.cli.doctor import doctor
 from tandem.cli.ingest import forget, ingest
 from tandem.cli.questions import questions
 
@@ -47,9 +48,11 @@ class Commands(TyperGroup):
         except TandemError as error:
             message = str(error)
         except Exception as error:
-            if not type(error).__module__.startswith("botocore."):
+            if not type(error).__module__.startswith(("botocore.", "boto3.")):
                 raise
-            message = f"AWS: {error} (credentials and region come from the usual AWS variables or profile)."
+            from tandem.clients.aws_errors import sentence
+
+            message = sentence(error)
         typer.secho(message, fg=typer.colors.RED, err=True)
         raise typer.Exit(1)
 
@@ -68,7 +71,7 @@ def show_version(wanted: bool) -> None:
 
 
 app = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
-for command in (ingest, ask, questions, forget, advise):
+for command in (ingest, ask, questions, forget, advise, doctor):
     app.command()(command)
 for group in (dataset, finetune, evaluate, cost):
     app.add_typer(group.app)

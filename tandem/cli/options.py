@@ -7,12 +7,28 @@ from typing import Annotated
 import typer
 from tandem_contract.errors import TandemError
 
+from tandem.clients import pulumi_stack
+from tandem.clients.pulumi_stack import Stack
+
 DEFAULT_STACK = "rag-dev"
 StackOption = Annotated[str, typer.Option(envvar="TANDEM_STACK", help="Name of the Pulumi stack.")]
 TokenOption = Annotated[
     str | None,
     typer.Option(envvar="TANDEM_TOKEN", help="JWT for a stack with auth: jwt; without one, requests are signed."),
 ]
+TIMEOUT_SECONDS = 600
+TimeoutOption = Annotated[
+    float,
+    typer.Option(
+        min=1,
+        help="Give up after so many seconds without any progress, or thrice the longest step so far if it's more.",
+    ),
+]
+
+
+def deployed(name: str) -> Stack:
+    """The stack of that name; a line on stderr says so where its region isn't the shell's."""
+    return pulumi_stack.deployed(name, lambda line: typer.echo(line, err=True))
 
 
 @contextmanager

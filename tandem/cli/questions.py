@@ -1,7 +1,8 @@
 """`tandem questions`: puts a labelled question set to a stack and shows which answers cite the labelled document."""
 
-import itertools
 import json
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,14 +10,65 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from tandem_contract.errors import TandemError
 
-from tandem.cli.options import DEFAULT_STACK, StackOption, TokenOption
-from tandem.clients.pulumi_stack import read_outputs
-from tandem.clients.query_service import QueryService
+from tandem.cli.options import DEFAULT_STACK, TIMEOUT_SECONDS, StackOption, TimeoutOption, TokenOption, deployed
+from tandem.clients.patience import Patience
+from tandem.clients.query_service import QueryService, phases
+from tandem.runtime.retry import Deadline
 
 if TYPE_CHECKING:
     from tandem.evaluation.questions import Question
     from tandem.evaluation.runs import Reply
     from tandem.evaluation.summary import Summary
+
+CONCURRENCY = 2
+LAST_TRY_SECONDS = 1.0
+
+
+class Asking:
+    """Questions put to a query API, as long as answers come; `say` hears of each, and what it was waited for.
+
+    An answer is a step of `patience`, which questions share. Once that has ended, each other question is tried once.
+    """
+
+    def __init__(
+        self, service: QueryService, questions: "Sequence[Question]", patience: Patience, say: Callable[[str], None]
+    ) -> None:
+        self._service, self._patience, self._say = service, patience, say
+        self._texts = {question.id: question.question for question in questions}
+        self._waited: dict[str, dict[str, float]] = {}
+        self._start, self._done, self._seconds = time.monotonic(), 0, 0.0
+
+    def ask(self, text: str) -> "Reply":
+        """The reply to a question's text."""
+        from tandem.evaluation.targets import of_query_api
+
+        deadline = self._patience if self._patience.remaining() else Deadline(LAST_TRY_SECONDS)
+        response = self._service.ask({"question": text}, deadline)
+        self._patience.moved()
+        reply = of_query_api(response)
+        self._waited[text] = phases(response)
+        return reply
+
+    def tell(self, reply: "Reply") -> None:
+        """Say that a reply has come, how long it took and why, and how long the others will take at this rate."""
+        self._done += 1
+        self._seconds += reply.seconds
+        each, left = self._each(), len(self._texts) - self._done
+        waited = self._waited.get(self._texts[reply.question], {}).items()
+        reasons = [reply.error] if reply.error else [f"{name} {seconds:.1f} s" for name, seconds in waited]
+        why = f" ({reasons[0]})" if reasons else ""
+        rest = f"; {left} left, {each * left:.0f} s at this rate" if left else ""
+        self._say(f"{self._done} of {len(self._texts)}: {reply.question}, {reply.seconds:.1f} s{why}{rest}")
+
+    def summary(self) -> str:
+        """The rate, and what was waited for."""
+        waited = self._service.waited
+        parts = [f"{name} {seconds:.1f} s" for name, seconds in waited.most_common()]
+        rest = f"pauses and starts {max(0.0, self._seconds - waited.total()):.1f} s"
+        return f"{self._done} asked, one every {self._each():.1f} s; waited for {', '.join([*parts, rest])}"
+
+    def _each(self) -> float:
+        return (time.monotonic() - self._start) / max(1, self._done)
 
 
 def questions(
@@ -24,38 +76,41 @@ def questions(
     stack: StackOption = DEFAULT_STACK,
     min_cited: Annotated[int, typer.Option(help="Exit 1 if fewer answers cite their document.")] = 0,
     min_refused: Annotated[int, typer.Option(help="Exit 1 if fewer unanswerable ones are refused.")] = 0,
+    timeout: TimeoutOption = TIMEOUT_SECONDS,
     as_json: Annotated[bool, typer.Option("--json", help="Print rows and summary as JSON.")] = False,
     token: TokenOption = None,
 ) -> None:
     """Ask a labelled set of questions and check the citations."""
     from tandem.evaluation.questions import load
     from tandem.evaluation.runner import run
-    from tandem.evaluation.summary import right, summarize
-    from tandem.evaluation.targets import of_query_api
+    from tandem.evaluation.summary import summarize
 
     question_set = load(file)
-    (url,) = read_outputs(stack, "queryUrl")
-    service = QueryService(url, token, say=lambda message: typer.echo(message, err=True))
-    numbers = itertools.count(1)
+    found = deployed(stack)
+    (url,) = found.pick("queryUrl")
 
-    def ask(text: str) -> "Reply":
-        return of_query_api(service.ask({"question": text}))
+    def say(message: str) -> None:
+        typer.echo(message, err=True)
 
-    def tell(reply: "Reply") -> None:
-        typer.echo(f"{next(numbers)} of {len(question_set)}: {reply.question}, {reply.seconds:.1f} s", err=True)
-
-    replies = run(question_set, ask, concurrency=2, tell=tell)
+    service = QueryService(url, token, say, timeout, region=found.region)
+    asking = Asking(service, question_set, Patience(timeout), say)
+    replies = run(question_set, asking.ask, concurrency=CONCURRENCY, tell=asking.tell)
+    say(asking.summary())
     summary = summarize(question_set, replies)
-    if as_json:
-        rows = [
-            {**asdict(reply), "question": asdict(question), "ok": right(question, reply)}
-            for question, reply in zip(question_set, replies, strict=True)
-        ]
-        typer.echo(json.dumps({"rows": rows, "summary": asdict(summary)}, indent=2, ensure_ascii=False))
-    else:
-        show(question_set, replies, summary)
+    (show_json if as_json else show)(question_set, replies, summary)
     if summary.cited < min_cited or summary.refused < min_refused:
         raise TandemError(f"Below the limits: at least {min_cited} must cite and at least {min_refused} be refused.")
+
+
+def show_json(question_set: "list[Question]", replies: "list[Reply]", summary: "Summary") -> None:
+    """Print rows and summary as one JSON object."""
+    from tandem.evaluation.summary import right
+
+    rows = [
+        {**asdict(reply), "question": asdict(question), "ok": right(question, reply)}
+        for question, reply in zip(question_set, replies, strict=True)
+    ]
+    typer.echo(json.dumps({"rows": rows, "summary": asdict(summary)}, indent=2, ensure_ascii=False))
 
 
 def show(question_set: "list[Question]", replies: "list[Reply]", summary: "Summary") -> None:

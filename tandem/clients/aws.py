@@ -1,29 +1,63 @@
 """AWS clients on a person's machine, by the usual variables or profile; functions have `tandem.runtime.clients`."""
 
+import functools
 import os
+import re
 from typing import Any
 
 from tandem_contract.errors import TandemError
+
+NO_CREDENTIALS = "There are no AWS credentials: set AWS_PROFILE, or sign in with `aws sso login`."
+NAMED = re.compile(r"arn:[^:]+:[^:]*:([a-z0-9-]+):|https://[^/]+\.execute-api\.([a-z0-9-]+)\.amazonaws\.")
 
 
 def client(service: str, region: str | None = None, **config: Any) -> Any:
     """The boto3 client of an AWS service, for several threads; it tries again up to six times.
 
-    `region` is the environment's or the profile's unless given; `config` are arguments of `botocore.config.Config` that
-    replace ours.
+    `region` is the shell's unless given; `config` are arguments of `botocore.config.Config` that replace ours. Raises
+    `TandemError` where there are no credentials: what the SDK says at the first call comes too late, and in any form.
     """
     import boto3
     from botocore.config import Config
 
     ours = {"retries": {"mode": "standard", "max_attempts": 6}, "max_pool_connections": 16}
     session = boto3.Session(region_name=region or os.environ.get("AWS_REGION"))  # boto3 knows AWS_DEFAULT_REGION only
+    if session.get_credentials() is None and "AWS_BEARER_TOKEN_BEDROCK" not in os.environ:
+        raise TandemError(NO_CREDENTIALS)
     return session.client(service, config=Config(**{**ours, **config}))
+
+
+def shell_region() -> str | None:
+    """The region of the environment or the profile, None if there is none."""
+    if found := os.environ.get("AWS_REGION"):
+        return found
+    from botocore.exceptions import ProfileNotFound
+    from botocore.session import get_session
+
+    try:
+        return get_session().get_config_variable("region")
+    except ProfileNotFound:
+        return None  # which whatever needs credentials says
 
 
 def region() -> str:
     """The region of the environment or the profile; raises `TandemError` if there is none."""
-    from botocore.session import get_session
-
-    if found := os.environ.get("AWS_REGION") or get_session().get_config_variable("region"):
+    if found := shell_region():
         return found
     raise TandemError("There is no AWS region: set AWS_REGION, or give your AWS profile one.")
+
+
+def region_in(text: str) -> str | None:
+    """The region that an ARN, or the URL of an API of API Gateway, names."""
+    match = NAMED.match(text)
+    return match and (match[1] or match[2])
+
+
+@functools.cache
+def regions(service: str = "ec2") -> list[str]:
+    """The regions that a service is in, as far as the SDK knows."""
+    from botocore.session import Session
+
+    session = Session({"profile": (None, None, None, None)})  # one that isn't there is said elsewhere
+    parts = session.get_available_partitions()
+    return [name for part in parts for name in session.get_available_regions(service, part)]

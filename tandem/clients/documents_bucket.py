@@ -9,18 +9,18 @@ from typing import Any
 
 from tandem_contract.errors import TandemError
 
-from tandem.clients import aws
+from tandem.clients.pulumi_stack import Stack
 
 
 class DocumentsBucket:
     """Uploads and deletes documents and reads what the ledger says of them. Threads may share it."""
 
-    def __init__(self, bucket: str, ledger_table: str) -> None:
+    def __init__(self, stack: Stack) -> None:
         from tandem.rag.ledger import Ledger
 
-        self.s3 = aws.client("s3")
-        self.ledger = Ledger(aws.client("dynamodb"), ledger_table)
-        self.bucket = bucket
+        self.bucket, ledger_table = stack.pick("documentsBucket", "ledgerTable")
+        self.s3 = stack.client("s3")
+        self.ledger = Ledger(stack.client("dynamodb"), ledger_table)
 
     def stored_etag(self, key: str) -> str | None:
         """The ETag of the object of that key, None if there is none."""

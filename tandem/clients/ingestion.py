@@ -11,11 +11,13 @@ from tandem_contract.errors import TandemError
 
 from tandem.clients.document_files import Document
 from tandem.clients.documents_bucket import DocumentsBucket, content_etag
+from tandem.clients.patience import Patience
 from tandem.clients.query_service import QueryService
 
 UPLOADS = 8  # at a time
 SEARCHES = 4  # at a time
 POLL_SECONDS = 0.5
+SILENT_SECONDS = 30.0  # then a line says what is waited for
 
 
 @dataclass
@@ -32,8 +34,8 @@ class Upload:
 class Ingestion:
     """Uploads documents, follows them through the ledger and searches for each.
 
-    `say` gets a line for every document; `timeout` is in seconds without any progress. Afterwards `searchable` and
-    `failed` count documents, `new` and `new_chunks` what this run has uploaded of those.
+    `say` gets a line for every document, and one when nothing has moved for a while; `timeout` is that of `Patience`.
+    Afterwards `searchable` and `failed` count documents, `new` and `new_chunks` what this run has uploaded of those.
     """
 
     def __init__(
@@ -44,7 +46,7 @@ class Ingestion:
         self.say = say
         self.timeout = timeout
         self.searchable = self.failed = self.new = self.new_chunks = 0
-        self.last_progress = time.monotonic()
+        self.patience = Patience(timeout)
 
     def run(
         self,
@@ -103,14 +105,16 @@ class Ingestion:
         """Wait for the ledger and then for the search, until all is done or nothing has moved for `timeout` seconds."""
         pending = {upload.document.key: upload for upload in uploads}
         searches: dict[Future[None], tuple[Upload, int]] = {}
-        self.last_progress = time.monotonic()
+        self.patience = Patience(self.timeout)
+        told = time.monotonic()
         while pending or searches:
+            before = len(pending), len(searches)
             rows = self.bucket.ledger_rows(pending)
             for key, upload in list(pending.items()):
                 row = rows.get(key, {})
                 if row.get("version") != upload.version or row.get("status") not in ("indexed", "rejected"):
                     continue
-                self.last_progress = time.monotonic()
+                self.patience.moved()
                 del pending[key]
                 if row["status"] == "rejected":
                     self._fail(upload.document, f"rejected: {row.get('error', 'no reason given')}")
@@ -125,6 +129,11 @@ class Ingestion:
                     status = rows.get(key, {}).get("status", "nothing")
                     self._fail(upload.document, f"timed out after {self.timeout:.0f} s (the ledger says: {status})")
                 pending.clear()
+            if before != (len(pending), len(searches)):
+                told = time.monotonic()
+            elif time.monotonic() - told > SILENT_SECONDS:
+                told = time.monotonic()
+                self.say(f"waiting for {len(pending)} documents to be indexed, {len(searches)} to be found by a search")
             if pending or searches:
                 time.sleep(max(POLL_SECONDS, len(pending) / 200))
 
@@ -133,16 +142,16 @@ class Ingestion:
         request = {"question": Path(key).stem, "filter": {"document": key}, "top_k": 1, "generate": False}
         wait = 0.5
         while True:
-            answer = self.service.ask(request)
+            answer = self.service.ask(request, self.patience)
             if answer.get("passages") or answer["reason"] == "below_min_score":
                 return
+            time.sleep(wait + random.uniform(0, 0.2))  # noqa: S311 - spreads requests, no secret
             if self._stalled():
                 raise TandemError(f"timed out: indexed, but not found by a search within {self.timeout:.0f} s")
-            time.sleep(wait + random.uniform(0, 0.2))  # noqa: S311 - spreads requests, no secret
             wait = min(wait * 1.5, 5)
 
     def _stalled(self) -> bool:
-        return time.monotonic() - self.last_progress > self.timeout
+        return not self.patience.remaining()
 
     def _finish(self, upload: Upload, chunks: int, search: "Future[None]") -> None:
         try:
@@ -150,7 +159,7 @@ class Ingestion:
         except (TandemError, *_aws_errors()) as error:
             self._fail(upload.document, str(error))
             return
-        self.last_progress = time.monotonic()
+        self.patience.moved()
         self.searchable += 1
         if upload.is_new:
             self.new += 1
@@ -165,7 +174,7 @@ class Ingestion:
 
 
 def forget(bucket: DocumentsBucket, keys: Iterable[str], say: Callable[[str], None], timeout: float) -> None:
-    """Delete documents and wait until they are out of the index, at most `timeout` seconds; `say` gets a line for each.
+    """Delete documents and wait until they are out of the index; `say` gets a line for each, `timeout` is `Patience`'s.
 
     Raises `TandemError` for a key that isn't there, before anything is deleted.
     """
@@ -175,13 +184,14 @@ def forget(bucket: DocumentsBucket, keys: Iterable[str], say: Callable[[str], No
         raise TandemError(f"Not in bucket {bucket.bucket}: {', '.join(unknown)}. Nothing was deleted.")
     for key in left:
         bucket.delete(key)
-    deadline = time.monotonic() + timeout
+    patience = Patience(timeout)
     while left:
         gone = left - bucket.ledger_rows(left).keys()
         for key in sorted(gone):
             say(f"{key}: forgotten")
+            patience.moved()
         left -= gone
-        if left and time.monotonic() > deadline:
+        if left and not patience.remaining():
             raise TandemError(f"Deleted, but after {timeout:.0f} s still in the ledger: {', '.join(sorted(left))}.")
         time.sleep(POLL_SECONDS if left else 0)
 

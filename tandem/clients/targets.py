@@ -15,8 +15,8 @@ from tandem_contract.errors import TandemError
 from tandem_contract.model_url import check_model_url, split_model_url
 
 from tandem.clients import aws
-from tandem.clients.pulumi_stack import all_outputs, last_update, pick
-from tandem.clients.query_service import QueryService, region_of
+from tandem.clients.pulumi_stack import deployed, last_update
+from tandem.clients.query_service import QueryService
 from tandem.runtime.pages import each
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ class Options:
     key_variable: str | None = None
     token: str | None = None
     region: str | None = None
+    """Of models and prices; the stack's or the shell's by default."""
     seconds: float = 60.0
     concurrency: int = 4
     say: Callable[[str], None] = lambda _: None
@@ -80,16 +81,23 @@ def open_target(text: str, options: Options) -> Subject:
     return _openai(text, options) if is_url else KINDS[kind](rest, options)
 
 
-def embedder(model: str, options: Options) -> "Callable[[Sequence[str]], Sequence[Sequence[float]]]":
-    """What embeds answers and references; raises `Mistakes` for a model that isn't supported."""
+def embedder(
+    model: str, options: Options, region: str | None
+) -> "Callable[[Sequence[str]], Sequence[Sequence[float]]]":
+    """What embeds answers and references, in the target's region unless the options name one."""
     from tandem.models.bedrock import BedrockEmbedder
     from tandem.runtime.retry import Deadline
 
+    client = _client("bedrock-runtime", options.region or region or aws.region(), options)
+    found = BedrockEmbedder(client, model, DIMENSIONS)
+    return lambda texts: found.documents(texts, Deadline(EMBEDDING_SECONDS))
+
+
+def check_embedder(model: str) -> None:
+    """Raises `Mistakes` for a model that isn't supported."""
     checks = Checks()
     checks.choice("similarity", model, EMBEDDERS)
     checks.finish("The evaluation")
-    found = BedrockEmbedder(_client("bedrock-runtime", _region(options), options), model, DIMENSIONS)
-    return lambda texts: found.documents(texts, Deadline(EMBEDDING_SECONDS))
 
 
 def _openai(text: str, options: Options) -> Subject:
@@ -109,26 +117,26 @@ def _bedrock(model: str, options: Options) -> Subject:
     from tandem.evaluation.price import price
     from tandem.models.bedrock import BedrockChat
 
-    region = _region(options)
+    region = options.region or aws.region()
     client = _client("bedrock-runtime", region, options)
     ask = _asking(BedrockChat(client, model), options)
     identity = _alone("bedrock", client.meta.endpoint_url, model, options)
     return Subject(identity, lambda: identity, ask, partial(price, region=region), region)
 
 
-def _endpoint(stack: str, options: Options) -> Subject:
+def _endpoint(name: str, options: Options) -> Subject:
     from tandem.models.endpoint import EndpointChat
 
-    outputs = all_outputs(stack)
-    (endpoint,) = pick(outputs, stack, "endpointName")
-    component = outputs.get("inferenceComponent") or ""
-    region = _region(options)
-    sagemaker, runtime = aws.client("sagemaker", region), _client("sagemaker-runtime", region, options)
+    stack = deployed(name, options.say)
+    (endpoint,) = stack.pick("endpointName")
+    component = stack.outputs.get("inferenceComponent") or ""
+    region = options.region or stack.region
+    sagemaker, runtime = stack.client("sagemaker"), _client("sagemaker-runtime", stack.region, options)
     ask = _asking(EndpointChat(runtime, endpoint, component), options)
 
     def identify() -> dict[str, Any]:
         served = _served(sagemaker, endpoint, component)
-        return _alone("endpoint", runtime.meta.endpoint_url, endpoint, options) | {"stack": stack, **served}
+        return _alone("endpoint", runtime.meta.endpoint_url, endpoint, options) | {"stack": name, **served}
 
     identity = identify()
     if (status := identity["status"]) != "InService":
@@ -136,26 +144,26 @@ def _endpoint(stack: str, options: Options) -> Subject:
     return Subject(identity, identify, ask, lambda replies: _price(replies, region, sagemaker, endpoint), region)
 
 
-def _stack(stack: str, options: Options) -> Subject:
+def _stack(name: str, options: Options) -> Subject:
     from tandem.evaluation.targets import of_query_api
 
-    outputs = all_outputs(stack)
-    url, bucket = pick(outputs, stack, "queryUrl", "documentsBucket")
-    endpoint = outputs.get("endpointName")
-    region = options.region or region_of(url)
-    s3 = aws.client("s3", region)
-    service = QueryService(url, options.token, options.say, patience=options.seconds)
+    stack = deployed(name, options.say)
+    url, bucket = stack.pick("queryUrl", "documentsBucket")
+    endpoint = stack.outputs.get("endpointName")
+    region = options.region or stack.region
+    s3 = stack.client("s3")
+    service = QueryService(url, options.token, options.say, patience=options.seconds, region=stack.region)
 
     def identify(documents: Mapping[str, str]) -> dict[str, Any]:
         digest = hashlib.sha256(json.dumps(sorted(documents.items())).encode()).hexdigest()
-        return {"kind": "stack", "stack": stack, "url": url, "update": last_update(stack), "documents": digest}
+        return {"kind": "stack", "stack": name, "url": url, "update": last_update(name), "documents": digest}
 
     documents = _documents(s3, bucket)
     return Subject(
         identify(documents),
         lambda: identify(_documents(s3, bucket)),
         lambda question: of_query_api(service.ask({"question": question})),
-        lambda replies: _price(replies, region, aws.client("sagemaker", region), endpoint, BEYOND),
+        lambda replies: _price(replies, region, stack.client("sagemaker"), endpoint, BEYOND),
         region,
         frozenset(documents),
     )
@@ -217,10 +225,6 @@ def _instances(sagemaker: Any, endpoint: str) -> "Instances":
 def _documents(s3: Any, bucket: str) -> Mapping[str, str]:
     """The key of each document, and the ETag of its content."""
     return {item["Key"]: item["ETag"] for item in each(s3, "list_objects_v2", "Contents", Bucket=bucket)}
-
-
-def _region(options: Options) -> str:
-    return options.region or aws.region()
 
 
 def _client(service: str, region: str, options: Options) -> Any:

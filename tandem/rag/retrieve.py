@@ -38,7 +38,6 @@ class Retrieval(NamedTuple):
 
     passages: list[Passage]
     version: IndexVersion
-    timings_ms: dict[str, float]
     notes: list[str]
     """What a reader should know about how it was found."""
 
@@ -57,9 +56,13 @@ class Retriever:
         self._opened: tuple[IndexVersion, VectorIndex, Embedder] | None = None
         self._opened_until = 0.0
 
-    def retrieve(self, question: str, top_k: int, filters: Filters, deadline: Deadline) -> Retrieval:
-        """The `top_k` best passages by vector and, where the store can, by words, best first. Raises `Unavailable`."""
-        timings = Timings()
+    def retrieve(
+        self, question: str, top_k: int, filters: Filters, deadline: Deadline, timings: "Timings"
+    ) -> Retrieval:
+        """The `top_k` best passages by vector and, where the store can, by words, best first. Raises `Unavailable`.
+
+        The `timings` are told of the phases `ledger`, `embed` and `search`.
+        """
         with timings.phase("ledger"):
             version, index, embedder = self._active()
         words = index if isinstance(index, WordSearch) else None
@@ -97,7 +100,7 @@ class Retriever:
             for hit in visible
             if hit.id in scores  # not one that was deleted in between
         ]
-        return Retrieval(passages, version, timings.values, [BY_MEANING_ALONE] if words is None else [])
+        return Retrieval(passages, version, [BY_MEANING_ALONE] if words is None else [])
 
     def _active(self) -> tuple[IndexVersion, VectorIndex, Embedder]:
         now = time.monotonic()
@@ -118,17 +121,30 @@ def _result(search: "Future[list[Hit]]", deadline: Deadline) -> list[Hit]:
 
 
 class Timings:
-    """Time spent waiting for other services, by phase, in milliseconds."""
+    """Time spent waiting for other services, by phase, in milliseconds; one that goes on counts up to now."""
 
     def __init__(self) -> None:
-        self.values: dict[str, float] = {}
+        self.last = ""
+        """The phase that began last, be it over or not."""
+        self._spent: dict[str, float] = {}
+        self._running: tuple[str, float] | None = None
 
     @contextmanager
     def phase(self, name: str) -> Generator[None]:
         """Count the time inside to a phase."""
-        start = time.monotonic()
-        yield
-        self.values[name] = round(self.values.get(name, 0) + (time.monotonic() - start) * 1000, 1)
+        self.last, self._running = name, (name, time.monotonic())
+        try:
+            yield
+        finally:
+            self._spent, self._running = self.values(), None
+
+    def values(self) -> dict[str, float]:
+        """By phase, of those that have begun."""
+        values = dict(self._spent)
+        if running := self._running:
+            name, start = running
+            values[name] = round(values.get(name, 0) + (time.monotonic() - start) * 1000, 1)
+        return values
 
 
 def fuse(rankings: Sequence[Sequence[Hit]]) -> list[Hit]:

@@ -18,6 +18,7 @@ import boto3
 import pytest
 
 from tandem.clients.query_service import QueryService
+from tests.support.deployer import DEPLOYER, check_calls
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
@@ -55,8 +56,10 @@ class Cloud:
     def tandem(self, *arguments: str | Path, **more) -> subprocess.CompletedProcess:
         return self.run(BIN / "tandem", *arguments, **more)
 
-    def pulumi(self, *arguments: str, **more) -> subprocess.CompletedProcess:
-        return self.run("pulumi", *arguments, "--non-interactive", **more)
+    def pulumi(self, *arguments: str, env: dict[str, str] | None = None, **more) -> subprocess.CompletedProcess:
+        """Runs pulumi; with the checkout's own stacks it is the deployer, whose calls are noted."""
+        named = {} if "cwd" in more else {"AWS_SDK_UA_APP_ID": DEPLOYER}
+        return self.run("pulumi", *arguments, "--non-interactive", env=named | (env or {}), **more)
 
     def client(self, service: str):
         """A boto3 client of the emulated account."""
@@ -120,6 +123,7 @@ def cloud() -> Iterator[Cloud]:
         base.tandem("local", "up", timeout=1800)
         printed = base.run("bash", "-c", f'eval "$({BIN}/tandem local env)" && env -0').stdout
         yield Cloud(dict(entry.split("=", 1) for entry in printed.split("\0") if "=" in entry), before)
+        check_calls(HOME / "logs" / "calls.log")
     finally:
         if not KEEP:
             base.tandem("local", "down")

@@ -8,6 +8,7 @@ import pytest
 
 from tests.local.conftest import git_status, until
 from tests.support.goldens import check_change
+from tests.support.readme import CURL, QUESTION
 
 pytestmark = pytest.mark.local
 
@@ -76,14 +77,24 @@ def test_unsigned_call_is_refused(service):
 
 
 def test_signed_curl_works_as_the_readme_says(service):
-    variables = service.cloud.environment
-    answer = service.cloud.run(
-        *["curl", "-s", "--aws-sigv4", "aws:amz:us-east-1:execute-api"],
-        *["--user", f"{variables['AWS_ACCESS_KEY_ID']}:{variables['AWS_SECRET_ACCESS_KEY']}"],
-        *["--json", '{"question": "What radon concentration is acceptable in a home?"}'],
-        service.outputs["queryUrl"],
-    ).stdout
-    assert json.loads(answer)["citations"]
+    """With the keys of the shell, and with temporary ones."""
+    command = CURL.replace(QUESTION, '{"question": "What radon concentration is acceptable in a home?"}')
+    temporary = service.cloud.client("sts").get_session_token()["Credentials"]
+    session = {
+        "AWS_ACCESS_KEY_ID": temporary["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": temporary["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": temporary["SessionToken"],
+    }
+    for variables in ({}, session):
+        assert json.loads(service.cloud.run("bash", "-c", command, env=variables).stdout)["citations"]
+
+
+def test_the_stacks_region_is_used_and_said_where_the_shell_has_another(service):
+    elsewhere = {"AWS_REGION": "eu-central-1", "AWS_DEFAULT_REGION": "eu-central-1"}
+    document = ("samples/alpenhut/booking-rules.md", "--prefix", "alpenhut")
+    done = service.cloud.tandem("ingest", *document, "--stack", "rag-dev", env=elsewhere)
+    assert "1 of 1 documents searchable" in done.stdout
+    assert done.stderr == "using us-east-1, the stack's region; the shell's is eu-central-1\n"
 
 
 def test_filter_is_enforced_on_the_server(service):

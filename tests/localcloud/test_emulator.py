@@ -14,6 +14,7 @@ import urllib3
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
+from localcloud import paths
 from localcloud.services import audit, supervisor
 from tandem.runtime.http import SignedHttp
 from tests.support.repeated import as_call
@@ -343,3 +344,15 @@ def test_a_call_whose_answer_was_lost_is_answered_again_and_not_carried_out_twic
             create("second")
     finally:
         iam.delete_role(RoleName="asked-twice")
+
+
+def test_what_a_program_asks_for_is_noted_where_it_names_itself(aws, monkeypatch):
+    for name in ("", "watched", "watched"):
+        monkeypatch.setenv("AWS_SDK_UA_APP_ID", name)
+        aws("dynamodb").list_tables()
+        with pytest.raises(ClientError):
+            aws("lambda").get_function(FunctionName="absent")
+    assert (paths.LOGS / "calls.log").read_text().splitlines() == [
+        "watched dynamodb:ListTables *",
+        "watched lambda:GetFunction arn:aws:lambda:us-east-1:000000000000:function:absent",
+    ]

@@ -1,8 +1,10 @@
 """The model server answers boto3 and OpenAI's shapes with real models."""
 
+import contextlib
 import io
 import json
 import threading
+import time
 import urllib.request
 
 import boto3
@@ -11,7 +13,7 @@ import pytest
 import urllib3
 from botocore.exceptions import ClientError
 
-from localcloud.services import models, supervisor
+from localcloud.services import generator, models, supervisor
 
 pytestmark = pytest.mark.local
 
@@ -19,6 +21,7 @@ TITAN = "amazon.titan-embed-text-v2:0"
 PERMIT = "How do I apply for a building permit?"
 PERMISSION = "Where can I ask for permission to build?"
 CAT = "The cat sat on the mat."
+TOKENS = ("prompt_tokens", "completion_tokens", "total_tokens")
 
 
 @pytest.fixture(scope="module")
@@ -101,12 +104,63 @@ def test_one_request_too_many_is_throttled():
     assert said["x-amzn-errortype"] == "ThrottlingException"
 
 
-def test_openai_routes(bedrock):
-    def post(path, **content):
-        request = urllib.request.Request(supervisor.MODELS.url + path, json.dumps(content).encode())
-        with urllib.request.urlopen(request) as answer:
-            return json.load(answer)
+def post(path, **content):
+    request = urllib.request.Request(supervisor.MODELS.url + path, json.dumps(content).encode())
+    with urllib.request.urlopen(request) as answer:
+        return json.load(answer)
 
+
+def give_up(seconds, question, **more):
+    """Ask, and hang up after so many seconds."""
+    body = json.dumps({"messages": [{"role": "user", "content": question}], **more}).encode()
+    with pytest.raises(urllib3.exceptions.ReadTimeoutError):
+        urllib3.request(
+            "POST", f"{supervisor.MODELS.url}/v1/chat/completions", body=body, timeout=seconds, retries=False
+        )
+
+
+def test_what_nobody_waits_for_is_not_generated(cloud):
+    # Each would take a minute and more, the first being written, the others waiting for their turn.
+    callers = [
+        threading.Thread(target=give_up, args=(2, f"Tell {number} stories."), kwargs={"ignore_eos": True})
+        for number in range(4)
+    ]
+    for each in callers:
+        each.start()
+    for each in callers:
+        each.join()
+    started = time.monotonic()
+    post("/v1/chat/completions", max_tokens=5, messages=[{"role": "user", "content": "Hello"}])
+    assert time.monotonic() - started < 15
+
+
+def test_who_asks_again_is_read_on_from_where_it_gave_up(cloud):
+    def question(thing):
+        return f"The {thing} costs 30 euros and is to be had on every day of the year but Sundays. " * 30
+
+    give_up(1, question("permit"))
+    give_up(1, question("ticket"))  # another in between
+    again = [{"role": "user", "content": question("permit")}]
+    usage = post("/v1/chat/completions", max_tokens=1, messages=again)["usage"]
+    assert usage["prompt_tokens_details"]["cached_tokens"] > generator.BATCH_TOKENS / 2
+
+
+def test_an_answer_is_written_on_from_where_its_caller_gave_up(cloud):
+    """The machine is too slow for the caller's patience, whatever its speed: all of the answer, and nothing twice."""
+    content = "Tell a story of a bear, a bridge and a boat."
+    request = {"messages": [{"role": "user", "content": content}], "max_tokens": 150, "temperature": 0}
+    url, given, tries = f"{supervisor.MODELS.url}/v1/chat/completions", None, 0
+    while not given:
+        tries += 1
+        with contextlib.suppress(urllib3.exceptions.TimeoutError):
+            given = urllib3.request("POST", url, json=request, timeout=0.2 + 0.02 * tries, retries=False).json()
+    whole = post("/v1/chat/completions", **request)
+    assert tries > 1
+    assert given["choices"] == whole["choices"]
+    assert [given["usage"][name] for name in TOKENS] == [whole["usage"][name] for name in TOKENS]
+
+
+def test_openai_routes(bedrock):
     embedded = post("/v1/embeddings", input=[PERMIT, CAT], model="any")
     assert [row["index"] for row in embedded["data"]] == [0, 1]
     assert len(embedded["data"][0]["embedding"]) == 384

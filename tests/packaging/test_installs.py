@@ -17,18 +17,18 @@ from scripts.recorder import ROOT
 
 pytestmark = pytest.mark.local
 UV = Path(sys.executable).with_name("uv")
-CORE = "pulumi-tandem-core"
+CORE = "tandem-core"
 OURS = ("pulumi_tandem", "tandem")
 DOCUMENTED = re.search(r"```python\n(.+?)```", (ROOT / "docs" / "your-program.md").read_text(), re.DOTALL)[1]
 USE = """
 import json, zipfile
 from importlib.metadata import version
 from pathlib import Path
-import pulumi_tandem, tandem
+import pulumi_tandem, tandem, tandem_contract
 from pulumi_tandem.foundation.function_code import function_code
 packed = zipfile.ZipFile(function_code("tandem.rag.functions.ingest.handler").path).namelist()
 assert {"tandem/rag/ingest.py", "tandem_contract/names.py", "pypdf/__init__.py"} <= set(packed)
-assert version("pulumi-tandem") == pulumi_tandem.__version__ == tandem.__version__
+assert version("pulumi-tandem") == pulumi_tandem.__version__ == tandem_contract.__version__
 site = Path(pulumi_tandem.__file__).parents[1]
 assert Path(tandem.__file__).parents[1] == site and "site-packages" in site.parts
 """
@@ -194,7 +194,7 @@ def test_a_release_depends_on_its_core_by_version(released, dependencies, tmp_pa
     environment.pip("check")
 
 
-OURS_RELEASED = ("pulumi_tandem", "pulumi_tandem_core")
+OURS_RELEASED = ("pulumi_tandem", "tandem_core")
 
 
 def interpreters() -> dict[str, Path]:
@@ -256,7 +256,7 @@ def test_the_page_on_an_index(released):
 def test_the_light_core_alone(tree, tmp_path, capsys):
     environment = Environment(tmp_path / "venv")
     environment.uv("install", tree / "core", "--constraint", tree / "requirements.lock")
-    assert [each.name for each in environment.site.glob("pulumi*")] == [f"pulumi_tandem_core-{VERSION}.dist-info"]
+    assert [each.name for each in environment.site.glob("pulumi*")] == [f"tandem_core-{VERSION}.dist-info"]
     with capsys.disabled():
         print(f"\nthe light core and all that it needs: {environment.megabytes():.0f} MB")
     assert environment.tandem("--version") == f"tandem {VERSION}\n"

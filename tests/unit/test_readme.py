@@ -1,16 +1,24 @@
 """What the README says that something else decides."""
 
+import hashlib
+import os
 import re
 import runpy
+import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 from scripts.recorder import ROOT, record
+from tests.support import query_api
+from tests.support.readme import CURL, QUESTION, README
 
-README = (ROOT / "README.md").read_text()
 NUMBERS = ("Idle floor, a month", "One fine-tuning run, expected", "One fine-tuning run, at most", "1,000 RAG queries")
 
 
@@ -45,3 +53,39 @@ def test_the_program_makes_a_service(tmp_path):
     (tmp_path / "program.py").write_text(program)
     made = record(lambda: runpy.run_path(str(tmp_path / "program.py")))
     assert made.outputs["queryUrl"].endswith("/query")
+
+
+KEY, SECRET = "AKIDEXAMPLE", "not/a+real=secret"
+PULUMI = """#!/bin/sh
+case "$3" in region) echo us-west-2 ;; queryUrl) echo {url} ;; esac
+"""
+
+
+def signature(headers: Mapping[str, str], path: str, body: str) -> str:
+    """The signature of a request by SDK and secret, from the headers that the request says it signs (SigV4)."""
+    signed = re.search("SignedHeaders=([^,]+),", headers["authorization"])[1].split(";")
+    lines = [*(f"{name}:{' '.join(headers[name].split())}" for name in signed), "", ";".join(signed)]
+    canonical = "\n".join(["POST", path, "", *lines, hashlib.sha256(body.encode()).hexdigest()])
+    signer, request = SigV4Auth(Credentials(KEY, SECRET), "execute-api", "us-west-2"), AWSRequest()
+    request.context["timestamp"] = headers["x-amz-date"]
+    return signer.signature(signer.string_to_sign(request, canonical), request)
+
+
+@pytest.mark.parametrize("token", ["", "temporary/token=="])
+def test_its_curl_signs_with_the_keys_of_the_shell_for_the_stacks_region(token, tmp_path):
+    if not shutil.which("curl"):
+        pytest.skip("there is no curl here")
+    with query_api.serve() as api:
+        api.replies = [(200, {}, query_api.answer("a"))]
+        (tmp_path / "pulumi").write_text(PULUMI.format(url=api.url))
+        (tmp_path / "pulumi").chmod(0o755)
+        variables = {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_SESSION_TOKEN": token}
+        variables["PATH"] = f"{tmp_path}:{os.environ['PATH']}"
+        shell = {name: value for name, value in variables.items() if value}
+        done = subprocess.run(["bash", "-c", CURL], env=shell, capture_output=True, text=True, check=False)
+    assert (done.returncode, len(api.requests)) == (0, 1), done.stderr
+    (headers,) = api.headers
+    assert headers.get("x-amz-security-token", "") == token
+    assert ("x-amz-security-token" in headers["authorization"]) == bool(token)
+    assert "/us-west-2/execute-api/aws4_request" in headers["authorization"]
+    assert headers["authorization"].endswith(f"Signature={signature(headers, '/dev/query', QUESTION)}")

@@ -9,12 +9,15 @@ from scripts import finetune, verify_aws
 COMMAND = """#!/bin/bash
 echo "$(basename "$0") $*" >> "$CALLS"
 [[ "$*" == "stack output "* ]] && echo "$OUTPUTS"
+[[ "$*" == "config get aws:region "* ]] && echo "$REGION" && exit
+[[ "$*" == "cost "* ]] && echo "$AWS_REGION" >> "$CALLS.region"
 [[ -z "$BREAKS" || "$*" != *"$BREAKS"* ]]
 """
 RAG = '{"queryUrl": "https://example.org", "documentsBucket": "docs"}'
 TUNING = '{"datasetBucket": "data", "trainingPipelineArn": "arn:aws:states"}'
 HYBRID = RAG[:-1] + ", " + TUNING[1:]
 ACCOUNT = "123456789012"
+BEFORE = ["pulumi stack select", "pulumi config", "tandem cost"]
 QUERY = ["tandem ingest", "tandem ask"]
 DATA = ["python", "tandem dataset import", "tandem dataset check", "tandem finetune check"]
 
@@ -32,7 +35,7 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(verify_aws, "left_over", lambda stack: [])
     monkeypatch.setattr("builtins.input", lambda question: ACCOUNT)
     environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "CALLS": str(tmp_path / "calls"), "OUTPUTS": RAG}
-    for name, value in (environment | {"BREAKS": "", "AWS_REGION": "eu-north-1"}).items():
+    for name, value in (environment | {"BREAKS": "", "REGION": "eu-north-1", "AWS_REGION": "us-west-2"}).items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     monkeypatch.chdir(verify_aws.ROOT)
@@ -42,6 +45,7 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def called(calls: Path) -> list[str]:
     """The commands without their options."""
     known = ("tandem dataset import", "tandem dataset check", "tandem finetune check", "pulumi stack output", "python")
+    known += ("pulumi stack select",)
     lines = calls.read_text().splitlines()
     return [next((name for name in known if line.startswith(name)), " ".join(line.split()[:2])) for line in lines]
 
@@ -53,10 +57,28 @@ def called(calls: Path) -> list[str]:
 def test_a_stack_is_priced_and_does_what_it_is_for(calls, monkeypatch, stack, outputs, used):
     monkeypatch.setenv("OUTPUTS", outputs)
     assert verify_aws.main(["--stack", stack]) == 0
-    assert called(calls) == ["tandem cost", "pulumi up", "pulumi stack output", *used, "pulumi destroy"]
-    assert all(f"--stack {stack}" in line for line in calls.read_text().splitlines() if not line.startswith("python"))
+    assert called(calls) == [*BEFORE, "pulumi up", "pulumi stack output", *used, "pulumi destroy"]
+    lines = [line for line in calls.read_text().splitlines() if not line.startswith("python")]
+    assert lines[0] == f"pulumi stack select {stack} --create"
+    assert all(f"--stack {stack}" in line for line in lines[1:])
     (row,) = verify_aws.LOG.read_text().splitlines()
     assert row.endswith(f"| {stack} | eu-north-1 | yes | yes | yes | nothing |")
+
+
+def test_the_region_is_the_stack_files_and_not_the_shells(calls, monkeypatch):
+    verify_aws.main(["--rehearse"])
+    monkeypatch.setenv("AWS_REGION", "us-west-2")
+    monkeypatch.setenv("REGION", "")  # which a stack file may leave to the shell
+    verify_aws.main(["--rehearse"])
+    assert calls.with_suffix(".region").read_text().split() == ["eu-north-1", "us-west-2"]
+
+
+@pytest.mark.faults
+def test_a_stack_that_cannot_be_made_is_not_deployed(calls, monkeypatch):
+    monkeypatch.setenv("BREAKS", "stack select ")
+    with pytest.raises(SystemExit, match=r"There is no stack rag-dev and it couldn't be made"):
+        verify_aws.main([])
+    assert called(calls) == ["pulumi stack select"]
 
 
 def test_the_table_has_the_columns_of_a_row(calls):
@@ -90,7 +112,7 @@ def test_without_a_price_or_consent_nothing_is_deployed(calls, monkeypatch):
     monkeypatch.setenv("BREAKS", "cost ")
     with pytest.raises(SystemExit, match="The price of rag-dev isn't known"):
         verify_aws.main([])
-    assert called(calls) == ["tandem cost", "tandem cost"]
+    assert called(calls) == [*BEFORE, *BEFORE]
     assert not verify_aws.LOG.exists()
 
 

@@ -6,9 +6,9 @@ import subprocess
 import tomllib
 
 import pytest
+import tandem_contract
 import yaml
 
-import tandem
 from scripts import release
 from scripts.recorder import ROOT
 
@@ -97,12 +97,12 @@ def test_commands_and_folders_that_are_named_exist(file):
 @pytest.mark.faults
 def test_a_release_that_does_not_fit_is_refused_with_all_reasons():
     unchanged = "# Changelog\n\n## Unreleased\n"
-    changes = unchanged + f"\n## {tandem.__version__} (2027-01-01)\n"
+    changes = unchanged + f"\n## {tandem_contract.__version__} (2027-01-01)\n"
     ours = SETTINGS["urls"]["Repository"]
-    assert release.mistakes(f"v{tandem.__version__}", ours, changes) == []
+    assert release.mistakes(f"v{tandem_contract.__version__}", ours, changes) == []
     tag, section, repository = release.mistakes("v9.9.9", "https://github.com/someone/fork", unchanged)
-    assert f"The tag is v9.9.9, the version {tandem.__version__}" in tag
-    assert f"no section {tandem.__version__}: give `Unreleased` that name" in section
+    assert f"The tag is v9.9.9, the version {tandem_contract.__version__}" in tag
+    assert f"no section {tandem_contract.__version__}: give `Unreleased` that name" in section
     assert f"names {ours}, and this is https://github.com/someone/fork" in repository
 
 
@@ -110,4 +110,4 @@ def test_the_version_stands_once():
     """Elsewhere it is read, or made from it."""
     for file in ("pyproject.toml", "core/pyproject.toml", "localcloud/pyproject.toml"):
         assert "version" in tomllib.loads((ROOT / file).read_text())["project"]["dynamic"], file
-    assert f"\nversion: {tandem.__version__}\n" in (ROOT / "policies" / "PulumiPolicy.yaml").read_text()
+    assert f"\nversion: {tandem_contract.__version__}\n" in (ROOT / "policies" / "PulumiPolicy.yaml").read_text()

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pulumi
+import pulumi_aws as aws
 from tandem_contract.usage import finetuning_usage
 
 from ..arguments import FineTuningEnvironmentArgs
@@ -54,6 +55,8 @@ class FineTuningEnvironment(pulumi.ComponentResource):
     """Name of the inference component that requests have to name; empty unless the endpoint scales to zero."""
     guard_function: pulumi.Output[str]
     """Name of the cost guard's function, to run it at will."""
+    region: pulumi.Output[str]
+    """AWS region that it is in."""
 
     def __init__(self, name: str, args: FineTuningEnvironmentArgs, opts: pulumi.ResourceOptions | None = None):
         settings = valid(f"FineTuningEnvironment {name!r}", FINETUNING, args)
@@ -120,4 +123,5 @@ class FineTuningEnvironment(pulumi.ComponentResource):
         self.training_pipeline_arn, self.run_envelope_parameter = pipeline.pipeline_arn, pipeline.envelope_parameter
         self.model_package_group, self.image_repository_url = registry.group_name, images.repository_url
         self.guard_function = guard.function_name
+        self.region = aws.get_region_output(opts=pulumi.InvokeOutputOptions(parent=self)).region
         register(self)

@@ -94,6 +94,8 @@ class HybridEnvironment(pulumi.ComponentResource):
     """Name of the endpoint; empty without one."""
     inference_component: pulumi.Output[str]
     """Name of the inference component that requests have to name; empty unless the endpoint scales to zero."""
+    region: pulumi.Output[str]
+    """AWS region that it is in."""
 
     def __init__(self, name: str, args: HybridEnvironmentArgs, opts: pulumi.ResourceOptions | None = None):
         valid(f"HybridEnvironment {name!r}", HYBRID, args)

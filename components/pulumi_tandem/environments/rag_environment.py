@@ -1,6 +1,7 @@
 """RAG environment: documents bucket, ledger, vector store, ingestion pipeline and query API."""
 
 import pulumi
+import pulumi_aws as aws
 from tandem_contract.usage import rag_usage
 
 from ..arguments import RagEnvironmentArgs
@@ -50,6 +51,8 @@ class RagEnvironment(pulumi.ComponentResource):
     """Name of the table that records what is indexed."""
     dead_letter_queue_url: pulumi.Output[str]
     """URL of the queue of documents that were given up."""
+    region: pulumi.Output[str]
+    """AWS region that it is in."""
 
     def __init__(self, name: str, args: RagEnvironmentArgs, opts: pulumi.ResourceOptions | None = None):
         settings = valid(f"RagEnvironment {name!r}", RAG, args)
@@ -98,4 +101,5 @@ class RagEnvironment(pulumi.ComponentResource):
         self.store_endpoint = self.collection_endpoint = store.endpoint
         self.index_name = store.index_name
         self.ledger_table, self.dead_letter_queue_url = ledger.table_name, ingestion.dead_letter_url
+        self.region = aws.get_region_output(opts=pulumi.InvokeOutputOptions(parent=self)).region
         register(self)

@@ -1,12 +1,9 @@
 """Bedrock model ARNs, for the permission to invoke them."""
 
-import re
-
 import pulumi
 import pulumi_aws as aws
 from tandem_contract.embedders import EMBEDDERS
-
-PROFILE = re.compile(r"^(us|eu|apac|au|ca|jp|us-gov|global)\.(?P<model>.+)$")
+from tandem_contract.inference_profile import profiled_model
 
 
 def invoke_resources(model: str, parent: pulumi.Resource) -> list[pulumi.Input[str]]:
@@ -20,13 +17,13 @@ def invoke_resources(model: str, parent: pulumi.Resource) -> list[pulumi.Input[s
     options = pulumi.InvokeOutputOptions(parent=parent)
     partition = aws.get_partition_output(opts=options).partition
     region = aws.get_region_output(opts=options).region
-    profile = PROFILE.match(model)
-    if profile is None:
+    profiled = profiled_model(model)
+    if profiled is None:
         return [pulumi.Output.format("arn:{0}:bedrock:{1}::foundation-model/{2}", partition, region, model)]
     account = aws.get_caller_identity_output(opts=options).account_id
     return [
         pulumi.Output.format("arn:{0}:bedrock:{1}:{2}:inference-profile/{3}", partition, region, account, model),
-        pulumi.Output.format("arn:{0}:bedrock:*::foundation-model/{1}", partition, profile["model"]),
+        pulumi.Output.format("arn:{0}:bedrock:*::foundation-model/{1}", partition, profiled),
     ]
 
 

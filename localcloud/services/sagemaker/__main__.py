@@ -20,7 +20,7 @@ from botocore.validate import ParamValidator
 
 from localcloud import paths
 from localcloud.differences import NO_MODEL
-from localcloud.services import Refused
+from localcloud.services import Refused, calls
 from localcloud.services.answers import ID, Answers
 from localcloud.services.sagemaker.endpoints import Endpoints
 from localcloud.services.sagemaker.jobs import Jobs
@@ -106,6 +106,8 @@ class Api:
         status, headers = 200, {"Content-Type": "application/x-amz-json-1.1"}
         call = environ.get(f"HTTP_{ID.upper().replace('-', '_')}", "")
         sent = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        if program := calls.program(environ.get("HTTP_USER_AGENT", "")):
+            calls.note(program, "sagemaker:" + environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2], "*")
         try:
             body, more = self.answers.get(call) or self._serve(environ, sent)
             self.answers.keep(call, (body, more))

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import tandem
+from tandem_contract import __version__
+
 from tandem.reporting.escape import clipped, fit
 
 from ..comparison import Difference
@@ -48,7 +49,7 @@ def render(runs: Sequence[Run], differences: Mapping[str, list[Difference]]) -> 
         pages.get_template("report.html.j2").render(
             title=f"Evaluation of {content.listed([run.name for run in runs])}",
             style=Markup((HERE / "report.css").read_text(encoding="utf-8")),  # noqa: S704 - our own file
-            version=tandem.__version__,
+            version=__version__,
             runs=runs,
             first=first,
             others=others,

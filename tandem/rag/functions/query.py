@@ -17,7 +17,7 @@ from tandem_contract.settings import QUERY_SETTINGS
 from tandem.models.bedrock import BedrockChat
 from tandem.rag.answer import gate, generate
 from tandem.rag.question import Invalid, Question, parse
-from tandem.rag.retrieve import Passage, Retriever, parse_filters
+from tandem.rag.retrieve import Passage, Retriever, Timings, parse_filters
 from tandem.rag.writers import ModelWriter, Writer
 from tandem.runtime.clients import client, is_transient
 from tandem.runtime.retry import Deadline
@@ -29,6 +29,13 @@ from .shared import ledger, open_embedder, open_index
 ANSWER_SECONDS = 25.0
 RETRY_AFTER_SECONDS = 10
 EXCERPT_CHARACTERS = 300
+SILENT = {
+    "embed": "The embedding model",
+    "search": "Search, which takes up to 30 seconds to wake,",
+    "ledger": "The index's ledger",
+    "generate": "The model that writes",
+}
+"""Who gave no answer, by phase."""
 
 # Requests are answered in a thread of its own, so that whatever is silent, the caller hears in time.
 _pool = ThreadPoolExecutor(4)
@@ -40,10 +47,11 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     left = min(ANSWER_SECONDS, context.get_remaining_time_in_millis() / 1000 - 1)
     deadline = Deadline(left)
     entry: dict[str, Any] = {"request": getattr(context, "aws_request_id", "")}
+    timings = Timings()
     try:
         question = parse(_body(event), int(os.environ[Variable.TOP_K]))
         # The work itself stops a little earlier and says what was silent.
-        content = _pool.submit(_answer, question, Deadline(left - 1)).result(deadline.remaining())
+        content = _pool.submit(_answer, question, timings, Deadline(left - 1)).result(deadline.remaining())
         content["timings_ms"]["total"] = round((time.monotonic() - start) * 1000, 1)
         status = 200
         entry |= {name: content[name] for name in ("refused", "reason", "index", "model", "usage", "timings_ms")}
@@ -52,8 +60,10 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     except Exception as error:  # a caller never sees a stack trace
         entry["detail"] = f"{type(error).__name__}: {error}"
         if isinstance(error, Unavailable | TimeoutError) or is_transient(error):
-            message = "Search or a model is not available yet (search takes up to 30 seconds to wake). Try again."
-            status, content = 503, {"error": message, "retry_after": RETRY_AFTER_SECONDS}
+            message = f"{SILENT.get(timings.last, 'The service')} gave no answer yet. Try again."
+            entry["timings_ms"] = timings.values()
+            waited = {"retry_after": RETRY_AFTER_SECONDS, "timings_ms": entry["timings_ms"]}
+            status, content = 503, {"error": message, **waited}
         else:
             message = f"Internal error; the function's log tells more about request {entry['request']!r}."
             status, content = 500, {"error": message}
@@ -85,17 +95,15 @@ def _writer() -> Writer:
     return hosted
 
 
-def _answer(question: Question, deadline: Deadline) -> dict[str, Any]:
-    found = _retriever().retrieve(question.text, question.top_k, parse_filters(question.filters), deadline)
+def _answer(question: Question, timings: Timings, deadline: Deadline) -> dict[str, Any]:
+    found = _retriever().retrieve(question.text, question.top_k, parse_filters(question.filters), deadline, timings)
     passages, settings = found.passages, from_environment(QUERY_SETTINGS)
     reason = gate(passages, settings["min_score"])
     content: dict[str, Any] = {"answer": None, "citations": [], "model": None, "usage": None}
     content["retrieved"] = [_place(passage) for passage in passages]
-    timings = {"embed": 0, "search": 0, "ledger": 0, "generate": 0} | found.timings_ms
     if question.generate and not reason:
-        start = time.monotonic()
-        answer = generate(_writer(), question.text, passages, deadline)
-        timings["generate"] = round((time.monotonic() - start) * 1000, 1)
+        with timings.phase("generate"):
+            answer = generate(_writer(), question.text, passages, deadline)
         reason = answer.reason
         content["answer"], content["model"] = answer.text, answer.model
         content["usage"] = answer.usage and answer.usage._asdict()
@@ -106,7 +114,11 @@ def _answer(question: Question, deadline: Deadline) -> dict[str, Any]:
     if not question.generate:
         content["passages"] = [_passage(passages, marker) for marker in range(1, len(passages) + 1)]
     content |= {"refused": reason is not None, "reason": reason, "notes": found.notes}
-    return content | {"embedder": found.version.embedder, "index": found.version.index, "timings_ms": timings}
+    return content | {
+        "embedder": found.version.embedder,
+        "index": found.version.index,
+        "timings_ms": dict.fromkeys(SILENT, 0) | timings.values(),
+    }
 
 
 def _place(passage: Passage) -> dict[str, Any]:

@@ -40,10 +40,6 @@ def test_a_file_with_mistakes_exits_with_2(facts):
     assert "2 mistakes" in said and "Did you mean `privacy`?" in said and "none, some, strict" in said
 
 
-def test_a_file_that_is_missing_exits_with_2(tmp_path):
-    assert "can't be read" in run(tmp_path / "none.yaml", code=2)
-
-
 def test_a_region_without_prices_exits_with_2(facts):
     assert "there are no prices for region 'mars-1'" in run(facts, "--region", "mars-1", code=2)
 

@@ -1,13 +1,16 @@
 """`tandem ask` against an HTTP server that answers like the query API and the gateway before it."""
 
 import json
+import time
 
 import pytest
 from tandem_contract.errors import Unavailable
 from typer.testing import CliRunner
 
 from tandem.cli.main import app
+from tandem.clients import query_service
 from tandem.clients.query_service import QueryService
+from tests.support.loopback import JsonHandler, serving
 from tests.support.query_api import answer
 
 
@@ -31,6 +34,14 @@ def test_request_is_signed_for_the_api(project, api):
     api.replies = [(200, {}, answer("a"))]
     ask()
     assert "/eu-north-1/execute-api/aws4_request" in api.headers[0]["authorization"]
+
+
+def test_request_is_signed_for_the_stacks_region_which_is_said(project, api):
+    project.pulumi_says(json.dumps({"queryUrl": api.url, "region": "us-west-2"}))
+    api.replies = [(200, {}, answer("a"))]
+    result = ask()
+    assert "/us-west-2/execute-api/aws4_request" in api.headers[0]["authorization"]
+    assert result.stderr == "using us-west-2, the stack's region; the shell's is eu-north-1\n"
 
 
 def test_token_replaces_the_signature(project, api):
@@ -72,10 +83,35 @@ def test_the_wait_is_bounded(project, api):
     assert len(api.requests) == 1
 
 
+def test_who_was_silent_is_told(project, api):
+    slow = {"error": "The model gave no answer yet.", "timings_ms": {"embed": 400.0, "generate": 19_600.0}}
+    api.replies = [(503, {"Retry-After": "0.1"}, slow), (200, {}, answer("a"))]
+    assert "The model gave no answer yet (503, generate 19.6 s, embed 0.4 s); asking again in" in ask().stderr
+
+
+def test_a_gateway_that_says_nothing_is_asked_again(monkeypatch):
+    monkeypatch.setattr(query_service, "REQUEST_SECONDS", 0.3)
+    monkeypatch.setattr(query_service, "PAUSE_SECONDS", 0.1)
+    requests, said = [], []
+
+    class Slow(JsonHandler):
+        def do_POST(self) -> None:
+            requests.append(self.rfile.read(int(self.headers["content-length"])))
+            if len(requests) == 1:
+                time.sleep(0.6)
+            else:
+                self.reply(200, answer("a"), {})
+
+    with serving(Slow) as url:
+        assert QueryService(url, "token", said.append).ask({"question": "x"}) == answer("a")
+    assert len(requests) == 2 and said[0].startswith("No answer within 0 s; asking again in")
+
+
 @pytest.mark.parametrize(
     ("status", "body", "arguments", "expected"),
     [
         (403, {"message": "Forbidden"}, [], "execute-api:Invoke"),
+        (403, {"message": "The security token included in the request is expired"}, [], "have expired: sign in again"),
         (401, {"message": "Unauthorized"}, ["--token", "old"], "get a new one"),
         (400, {"error": "top_k is 30: 1 to 20 are allowed"}, [], "top_k is 30: 1 to 20 are allowed"),
         (500, {"message": "Internal server error"}, [], "(500): Internal server error"),
@@ -91,7 +127,11 @@ def test_errors_are_one_sentence(project, api, status, body, arguments, expected
 
 def test_nobody_listens(project):
     project.pulumi_says('{"queryUrl": "http://127.0.0.1:9/query"}')
-    assert "Can't reach http://127.0.0.1:9/query" in ask(code=1).stderr
+    said = "Nothing answers at http://127.0.0.1:9/query: start the local cloud (`tandem local up`).\n"
+    assert ask(code=1).stderr == said
+    project.pulumi_says('{"queryUrl": "http://host.invalid/query"}')
+    said = ask(code=1).stderr
+    assert said.startswith("Can't reach http://host.invalid/query: ") and said.endswith("; is the stack up?\n")
 
 
 def test_bad_filter_is_a_usage_error(project):

@@ -10,7 +10,6 @@ from botocore.exceptions import EndpointConnectionError
 from tandem_contract.envelope import DEFAULT
 from typer.testing import CliRunner
 
-from tandem.cli import dataset, finetune
 from tandem.cli.main import app
 from tandem.finetuning.dataset.store import Store
 from tests.unit.finetuning.buckets import FakeBucket
@@ -86,7 +85,8 @@ def rows(count: int) -> str:
 
 @pytest.fixture
 def aws(project, tmp_path, monkeypatch) -> Aws:
-    """A stack with a data set and a base model."""
+    """A stack with a data set and a base model, in the shell's region."""
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
     outputs = {
         "datasetBucket": "data",
         "artifactBucket": ARTIFACTS,
@@ -96,8 +96,7 @@ def aws(project, tmp_path, monkeypatch) -> Aws:
     }
     project.pulumi_says(json.dumps(outputs))
     aws = Aws()
-    for module in (finetune, dataset):
-        monkeypatch.setattr(module, "client", lambda service: aws)
+    monkeypatch.setattr("tandem.clients.aws.client", lambda service, region: aws)
     source, folder = tmp_path / "rows.jsonl", tmp_path / "set"
     source.write_text(rows(60))
     facts = ["--name", "walls", "--licence", "CC0-1.0", "--source", "invented", "--to", str(folder)]

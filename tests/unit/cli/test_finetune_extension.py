@@ -30,7 +30,9 @@ def sagemaker(aws: Aws, project, monkeypatch) -> FakeSageMaker:  # noqa: F811
     monkeypatch.setitem(BACKENDS, slow_backend.NAME, slow_backend.ROW)
     monkeypatch.setattr(finetune, "POLL_SECONDS", 0)
     registry = FakeSageMaker()
-    monkeypatch.setattr(finetune, "client", lambda service: registry if service == "sagemaker" else aws)
+    monkeypatch.setattr(
+        "tandem.clients.aws.client", lambda service, region: registry if service == "sagemaker" else aws
+    )
     outputs = {"datasetBucket": "data", "artifactBucket": "artifacts", "modelPackageGroup": "tandem-models"}
     project.pulumi_says(json.dumps(outputs))
     return registry

@@ -50,7 +50,7 @@ class Service:
 @pytest.fixture
 def service(project, api, monkeypatch) -> Service:
     state = Service()
-    monkeypatch.setattr("tandem.clients.documents_bucket.DocumentsBucket", lambda bucket, table: state)
+    monkeypatch.setattr("tandem.clients.documents_bucket.DocumentsBucket", lambda stack: state)
     api.replies = [(200, {}, answer(passages=[{}]))]
     return state
 

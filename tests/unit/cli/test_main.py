@@ -83,7 +83,7 @@ def test_an_unknown_command_is_a_usage_error():
     ("command", "sentence"),
     [
         ("mistake", "There is no such thing: give another."),
-        ("aws", "AWS: Unable to locate credentials (credentials and region come from the usual AWS variables or"),
+        ("aws", "There are no AWS credentials: set AWS_PROFILE, or sign in with `aws sso login`."),
     ],
 )
 def test_a_mistake_of_the_user_is_one_sentence(other, command, sentence):
@@ -100,6 +100,29 @@ def test_a_mistake_of_ours_keeps_its_traceback(other, monkeypatch):
     assert done.returncode == 1
     assert "Traceback" in done.stderr and "ValueError: list.remove(x): x not in list" in done.stderr
     assert " in bug " in done.stderr
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "ingest none",
+        "questions none",
+        "cost none",
+        "cost - --gates none",
+        "advise none",
+        "finetune check none --data walls",
+        "finetune start none --data walls",
+        "dataset import none --name walls --licence CC0-1.0 --source invented",
+        "eval run none --target stack:dev --name base",
+        "eval import none --to set.jsonl",
+    ],
+)
+def test_a_file_that_is_not_there_is_one_kind_of_usage_error(arguments, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, arguments.split(), input="{}")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert re.search(r"Invalid value for .*: (file|path) 'none' does not exist\.", result.stderr)
 
 
 @pytest.mark.faults

@@ -1,16 +1,21 @@
 """Question sets: mistakes in them, and `tandem questions` against an HTTP server."""
 
 import json
+import re
+import time
 from pathlib import Path
 
 import pytest
 from tandem_contract.errors import TandemError
 from typer.testing import CliRunner
 
+from tandem.cli import questions
 from tandem.cli.main import app
+from tandem.clients import query_service
 from tandem.evaluation.questions import Question, load
 from tandem.evaluation.runs import Reply
 from tandem.evaluation.summary import summarize
+from tests.support.eval_command import lines
 from tests.support.query_api import answer
 
 SAMPLES = Path(__file__).parents[3] / "samples"
@@ -95,6 +100,45 @@ def test_command_reports_mistakes_before_it_asks(project, api, tmp_path):
     assert result.exit_code == 1
     assert "q:1: id: is missing" in result.stderr
     assert api.requests == []
+
+
+BUSY = (503, {"Retry-After": "0.1"}, {"error": "The model gave no answer yet.", "timings_ms": {"generate": 19_600.0}})
+
+
+@pytest.mark.faults
+def test_a_slow_service_is_waited_for_as_long_as_it_answers(project, api, folder, monkeypatch):
+    """All together take longer than the timeout, which is that of a standstill."""
+    monkeypatch.setattr(query_service, "SPREAD_SECONDS", 0)
+    rows = [{"id": f"q{number}", "question": f"Hut {number}?", "document": "a.md"} for number in range(5)]
+    file = lines(folder / "five.jsonl", *rows)
+    api.replies = [*([BUSY] * 12 + [(200, {}, answer("a.md"))]) * 5]
+    started = time.monotonic()
+    result = CliRunner().invoke(app, ["questions", str(file), "--min-cited", "5", "--timeout", "2"])
+    assert result.exit_code == 0, result.output
+    assert time.monotonic() - started > 2
+    assert "5 of 5 cite the labelled document" in result.stdout
+    assert "The model gave no answer yet (503, generate 19.6 s); asking again in" in result.stderr
+    assert re.search(r"3 of 5: q\d, \d\.\d s \(generate 0\.4 s\); 2 left, \d s at this rate", result.stderr)
+    assert re.search(r"5 asked, one every 0\.\d s; waited for generate 11\d\d\.\d s, pauses and", result.stderr)
+
+
+@pytest.mark.faults
+def test_a_service_that_never_answers_ends_the_command(project, api, two_questions):
+    api.replies = [BUSY]
+    result = CliRunner().invoke(app, ["questions", two_questions, "--timeout", "1"])
+    assert result.exit_code == 1
+    assert re.search(r"the first 2 calls failed.*No answer from http.* within 1 s; last: The model", result.stderr)
+
+
+@pytest.mark.faults
+def test_one_question_without_an_answer_leaves_the_others_theirs(project, api, two_questions, monkeypatch):
+    monkeypatch.setattr(questions, "CONCURRENCY", 1)
+    monkeypatch.setattr(query_service, "SPREAD_SECONDS", 0)
+    long = (503, {"Retry-After": "30"}, {"error": "The model gave no answer yet."})
+    api.replies = [long, (200, {}, answer("a.md"))]
+    result = CliRunner().invoke(app, ["questions", two_questions, "--timeout", "1", "--json"])
+    first, second = json.loads(result.stdout)["rows"]
+    assert "No answer from" in first["error"] and second["cited"] == ["a.md"]
 
 
 @pytest.mark.faults

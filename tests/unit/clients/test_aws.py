@@ -8,7 +8,9 @@ from tandem.clients import aws
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch, tmp_path):
-    """No region but what a test sets."""
+    """Credentials, and no region but what a test sets."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-a-real-secret")
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "config").write_text("[default]\nregion = eu-central-1\n[profile bare]\noutput = json\n")

@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 from tandem.clients import targets
+from tandem.clients.pulumi_stack import Stack
 
 
 def test_a_stack_is_known_by_its_documents_which_are_listed_once_when_it_is_opened(monkeypatch):
@@ -15,7 +16,7 @@ def test_a_stack_is_known_by_its_documents_which_are_listed_once_when_it_is_open
 
     s3 = SimpleNamespace(get_paginator=lambda _: SimpleNamespace(paginate=paginate))
     outputs = {"queryUrl": "https://api.execute-api.eu-west-1.amazonaws.com/v1", "documentsBucket": "documents"}
-    monkeypatch.setattr(targets, "all_outputs", lambda _: outputs)
+    monkeypatch.setattr(targets, "deployed", lambda name, say: Stack(name, outputs))
     monkeypatch.setattr(targets, "last_update", lambda _: "7 of today")
     monkeypatch.setattr(targets.aws, "client", lambda *_, **__: s3)
     subject = targets.open_target("stack:docs", targets.Options())
@@ -23,3 +24,11 @@ def test_a_stack_is_known_by_its_documents_which_are_listed_once_when_it_is_open
     assert (subject.documents, subject.region) == (frozenset({"a.md"}), "eu-west-1")
     assert subject.identify() == subject.identity
     assert subject.identify() != subject.identity
+
+
+def test_similarity_is_measured_in_the_targets_region_unless_another_is_named(monkeypatch):
+    regions = []
+    monkeypatch.setattr(targets.aws, "client", lambda service, region, **_: regions.append(region))
+    for options in (targets.Options(), targets.Options(region="us-east-1")):
+        targets.embedder("amazon.titan-embed-text-v2:0", options, "eu-west-1")
+    assert regions == ["eu-west-1", "us-east-1"]

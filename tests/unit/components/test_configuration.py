@@ -103,6 +103,20 @@ def test_what_is_no_key_is_refused_with_the_near_one_or_the_keys_of_the_environm
 
 
 @pytest.mark.faults
+def test_a_region_that_is_none_is_a_mistake_beside_the_others():
+    with pytest.raises(InvalidArguments) as caught:
+        environment({"environment": "rag", "topK": "x"}, {"region": "eu-cenral-1"})
+    assert [mistake.where for mistake in caught.value.mistakes] == ["aws:region", "topK"]
+    assert "'eu-cenral-1' is no region that pulumi-aws knows. Did you mean `eu-central-1`?" in str(caught.value)
+    new = {"region": "luna-1"}
+    with pytest.raises(InvalidArguments, match="Upgrade pulumi-aws if it is a new one, or set aws:skipRegionValid"):
+        environment({"environment": "rag"}, new)
+    assert environment({"environment": "rag"}, {**new, "skipRegionValidation": "true"}).kind == "rag"
+    with pytest.raises(InvalidArguments, match="'eu-cenral-1' is no region"):
+        record_stack({"tandem:environment": "rag", "aws:region": "eu-cenral-1"})
+
+
+@pytest.mark.faults
 @pytest.mark.parametrize("configuration", [{}, {"environment": ""}, {"environment": "tuning"}])
 def test_the_environment_has_to_be_one_that_there_is(configuration):
     (mistake,) = refused(configuration).mistakes

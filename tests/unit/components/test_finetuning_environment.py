@@ -43,6 +43,7 @@ def test_outputs_are_the_contract(stack, serving):
         "trackingUri",
         "endpointName",
         "inferenceComponent",
+        "region",
     }
     assert stack.outputs["endpointName"] == ""
     assert stack.outputs["trainingPipelineArn"].startswith(f"arn:aws:states:{HERE}:stateMachine:")

@@ -98,6 +98,8 @@ def test_the_plugin_puts_its_own_folder_on_the_path_and_not_the_repositorys(clon
 
 def test_the_wheel_is_typed_and_ships_the_functions_packages(site):
     assert (site / "tandem" / "rag" / "_packages" / "pypdf").is_dir()
+    # Else Pulumi takes the name pulumi-tandem for that of a package with a plugin, and looks for it on its servers.
+    assert json.loads((site / "pulumi_tandem" / "pulumi-plugin.json").read_text()) == {"resource": False}
     assert all((site / name / "py.typed").is_file() for name in ("pulumi_tandem", "tandem_contract", "tandem"))
 
 

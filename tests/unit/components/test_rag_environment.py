@@ -36,8 +36,10 @@ def test_outputs_are_the_contract(stack):
         "collectionEndpoint",
         "ledgerTable",
         "deadLetterQueueUrl",
+        "region",
     }
     assert stack.outputs["queryUrl"].endswith("/v1/query")
+    assert stack.outputs["region"] == "us-east-1"
 
 
 @pytest.mark.parametrize("of", ["stack", "with_domain"])

@@ -349,14 +349,17 @@ def test_query_says_when_to_come_back_while_search_wakes_or_the_store_changes(an
     answering.opensearch.faults = [fault] * 1000
     status, headers, content = ask({"question": "tea"})
     assert (status, headers["Retry-After"], content["retry_after"]) == (503, "10", 10)
+    assert content["error"].startswith("Search, which takes up to 30 seconds to wake, gave no answer yet")
 
 
 def test_query_answers_in_time_when_a_service_is_silent(answering: Stack):
     released = threading.Event()
     answering.bedrock.converse = lambda **request: released.wait(30)
-    status, headers, _ = ask({"question": "green tea"}, seconds=2.5)
+    status, headers, content = ask({"question": "green tea"}, seconds=2.5)
     released.set()
     assert (status, headers["Retry-After"]) == (503, "10")
+    assert content["error"].startswith("The model that writes gave no answer yet")
+    assert content["timings_ms"]["generate"] > 1000 > content["timings_ms"]["search"]
 
 
 @pytest.mark.parametrize(("code", "status"), [("ThrottlingException", 503), ("AccessDeniedException", 500)])

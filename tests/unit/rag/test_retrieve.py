@@ -7,7 +7,7 @@ from tandem_contract.errors import Unavailable
 
 from tandem.rag import retrieve
 from tandem.rag.lease import Lease
-from tandem.rag.retrieve import Retriever, fuse, parse_filters
+from tandem.rag.retrieve import Retriever, Timings, fuse, parse_filters
 from tandem.rag.stores.base import Hit
 from tandem.rag.stores.opensearch import cosine
 from tandem.runtime.retry import Deadline
@@ -22,7 +22,7 @@ def hit(name: str, position: int = 0, copy: str = "") -> Hit:
 
 def search(stack: Stack, question: str, top_k: int = 3, filters=None):
     retriever = Retriever(stack.ledger, lambda _: stack.index, lambda _: stack.embedder)
-    return retriever.retrieve(question, top_k, parse_filters(filters or {}), Deadline(20)).passages
+    return retriever.retrieve(question, top_k, parse_filters(filters or {}), Deadline(20), Timings()).passages
 
 
 def test_reciprocal_rank_fusion():
@@ -120,11 +120,11 @@ def test_the_active_version_is_read_again_after_a_while(stack: Stack, monkeypatc
     stack.converge("a.txt")
     opened = []
     retriever = Retriever(stack.ledger, lambda v: opened.append(v) or stack.index, lambda _: stack.embedder)
-    retriever.retrieve("tea", 1, [], Deadline(20))
+    retriever.retrieve("tea", 1, [], Deadline(20), Timings())
     stack.dynamodb.items["active", "active"]["chunk_tokens"] = {"N": "21"}
-    retriever.retrieve("tea", 1, [], Deadline(20))
+    retriever.retrieve("tea", 1, [], Deadline(20), Timings())
     assert len(opened) == 1
     monkeypatch.setattr(retrieve, "ACTIVE_SECONDS", 0)
     retriever._opened_until = 0
-    retriever.retrieve("tea", 1, [], Deadline(20))
+    retriever.retrieve("tea", 1, [], Deadline(20), Timings())
     assert [version.chunk_tokens for version in opened] == [20, 21]

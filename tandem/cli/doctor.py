@@ -1,0 +1,79 @@
+"""`tandem doctor`: what this machine and these credentials can do, each finding with its remedy."""
+
+from collections.abc import Mapping
+from typing import Annotated
+
+import typer
+from tandem_contract import defaults
+
+from tandem.clients.doctor import OK, PROBLEM, SKIPPED, Check, Finding, examine
+
+GROUP = "tandem.checks"
+"""Entry points of other distributions: each a function that gives checks by name, for a section of its own."""
+MACHINE_SECONDS, NETWORK_SECONDS = 5.0, 8.0  # for what is asked here, and then of AWS
+MODELS = {"embedder": defaults.EMBEDDER, "generator": defaults.GENERATOR}
+NOT_LOOKED_AT = Finding(SKIPPED, "it takes a region and credentials")
+
+
+def doctor(
+    stack: Annotated[
+        str | None, typer.Option(envvar="TANDEM_STACK", help="Look at the region and the models of this stack.")
+    ] = None,
+) -> None:
+    """Say what this machine and these credentials can do, and the remedy for what they can't.
+
+    Looks only: creates nothing, bills nothing, and needs no stack. Exits with 1 if there is a problem.
+    """
+    from importlib.metadata import entry_points
+
+    from tandem.clients import machine
+
+    sections: dict[str, Mapping[str, Check]] = {"This machine": machine.checks()}
+    for found in entry_points(group=GROUP):
+        sections[f"This machine, for the {found.name} cloud"] = found.load()()
+    configuration: dict[str, str] = {}
+    if stack:
+        sections["The stack"] = {stack: lambda: _stack(stack, configuration)}
+    everything = {(section, name): check for section, checks in sections.items() for name, check in checks.items()}
+    findings = examine(everything, MACHINE_SECONDS)
+    findings |= {("These credentials", name): found for name, found in _credentials(configuration).items()}
+    _show(findings)
+    problems = sum(found.state == PROBLEM for found in findings.values())
+    typer.echo(f"{problems or 'no'} problem{'s' * (problems != 1)}")
+    raise typer.Exit(problems > 0)
+
+
+def _stack(name: str, into: dict[str, str]) -> Finding:
+    from tandem.clients.pulumi_stack import configuration
+
+    into.update(configuration(name, MACHINE_SECONDS))
+    kind = into.get("tandem:environment")
+    return Finding(OK, f"tandem:environment is {kind}" if kind else "its configuration has no tandem:environment")
+
+
+def _credentials(configuration: Mapping[str, str]) -> dict[str, Finding]:
+    """Findings about the account, for the region and the models of a configuration, or else the usual ones."""
+    from tandem.clients import account, aws
+
+    own = configuration.get("aws:region")
+    region = own or aws.shell_region()
+    models = {part: configuration.get(f"tandem:{part}") or usual for part, usual in MODELS.items()}
+    if configuration.get("tandem:environment") == "finetuning":
+        models = {}
+    findings = {"region": account.region(region, of_stack=bool(own))}
+    if region is None or findings["region"].state == PROBLEM:
+        region = "us-east-1"  # which knows credentials of any region
+    checks: dict[str, Check] = {"credentials": lambda: account.credentials(region)}
+    checks |= {part: lambda model=model: account.model(model, region) for part, model in models.items()}
+    findings |= examine(checks, NETWORK_SECONDS)
+    if PROBLEM in (findings["region"].state, findings["credentials"].state):
+        findings |= dict.fromkeys(models, NOT_LOOKED_AT)
+    return findings
+
+
+def _show(findings: Mapping[tuple[str, str], Finding]) -> None:
+    from tandem.reporting.tables import Table
+
+    for section in dict.fromkeys(section for section, _ in findings):
+        rows = [(found.state, name, str(found)) for (place, name), found in findings.items() if place == section]
+        typer.echo(f"{section}\n{Table(('', '', ''), rows).text()}\n")

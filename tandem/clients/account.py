@@ -1,0 +1,97 @@
+"""What these credentials can do in a region: who they are, whether Bedrock is there, and access to the models.
+
+Every call only reads, and none is billed.
+"""
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from tandem_contract.inference_profile import profiled_model
+from tandem_contract.model_url import is_model_url
+
+from tandem.clients import aws, aws_errors
+from tandem.clients.doctor import OK, PROBLEM, WARNING, Finding
+
+PROMPT = {"connect_timeout": 2, "read_timeout": 3, "retries": {"total_max_attempts": 1}}
+ABSENT = ("ResourceNotFoundException", "ValidationException")
+ACCESS = "https://docs.aws.amazon.com/bedrock/latest/userguide/model-access.html"
+
+
+def region(used: str | None, of_stack: bool) -> Finding:
+    """Whether a region is one, and has Bedrock; where it is the stack's, whether the shell's is another."""
+    shell = aws.shell_region()
+    if not used:
+        return Finding(PROBLEM, "There is no AWS region", "set AWS_REGION, or give your AWS profile one.")
+    if why := aws_errors.unknown_region(used):
+        where = "aws:region of the stack" if of_stack else "AWS_REGION or the profile"
+        return Finding(PROBLEM, f"{why.problem} ({where})", why.remedy)
+    if used not in aws.regions("bedrock"):
+        return Finding(PROBLEM, f"{used} has no Bedrock, as far as this AWS SDK knows", "choose another region.")
+    if of_stack and shell not in (None, used):
+        return Finding(
+            WARNING,
+            f"{used} is the stack's; the shell's is {shell}",
+            f"commands use the stack's; for other tools `export AWS_REGION={used}`.",
+        )
+    return Finding(OK, f"{used}, the stack's" if of_stack else used)
+
+
+def credentials(used: str) -> Finding:
+    """Who AWS says that we are: this also tells whether it can be reached."""
+    return _asked(lambda: _identity(aws.client("sts", used, **PROMPT)))
+
+
+def model(name: str, used: str) -> Finding:
+    """Whether the account may use a model of Bedrock, as far as can be told without a call that is billed."""
+    if is_model_url(name) or name.startswith("arn:"):
+        return Finding(OK, f"{name}: no id of Bedrock's, not looked at")
+    if instead := os.environ.get("AWS_ENDPOINT_URL_BEDROCK_RUNTIME"):
+        return Finding(OK, f"{name}: {instead} answers in Bedrock's place")
+    return _asked(lambda: _access(aws.client("bedrock", used, **PROMPT), name, used))
+
+
+def _identity(sts: Any) -> Finding:
+    found = sts.get_caller_identity()
+    where = f" at {sts.meta.endpoint_url}" if aws_errors.is_local(sts.meta.endpoint_url) else ""
+    return Finding(OK, f"account {found['Account']}{where}, {found['Arn']}")
+
+
+def _access(bedrock: Any, name: str, used: str) -> Finding:
+    from botocore.exceptions import ClientError
+
+    profiled = profiled_model(name)
+    if profiled:
+        try:
+            bedrock.get_inference_profile(inferenceProfileIdentifier=name)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in ABSENT:
+                raise
+            remedy = "take the model's profile of this geography (us., eu., apac., ...), or a region of that one."
+            return Finding(PROBLEM, f"{name} is no inference profile in {used}", remedy)
+    try:
+        found = bedrock.get_foundation_model_availability(modelId=profiled or name)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in ABSENT:
+            raise
+        return Finding(PROBLEM, f"{name} is no model of Bedrock in {used}", "correct the id, or choose another region.")
+    if found["regionAvailability"] != "AVAILABLE" and not profiled:
+        return Finding(PROBLEM, f"{name} isn't in {used}", "take an inference profile's id, or another region.")
+    if found["agreementAvailability"]["status"] != "AVAILABLE":
+        remedy = f"accept it in the Bedrock console, where some ask for a form ({ACCESS})."
+        return Finding(PROBLEM, f"{name}: the account has no agreement for it", remedy)
+    if found["authorizationStatus"] != "AUTHORIZED" or found["entitlementAvailability"] != "AVAILABLE":
+        return Finding(PROBLEM, f"{name}: the account isn't allowed to use it", f"ask AWS Support ({ACCESS}).")
+    return Finding(OK, f"{name}: access, as Bedrock says")
+
+
+def _asked(call: Callable[[], Finding]) -> Finding:
+    """What a call finds, or what its error means: a refusal to look is no problem."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        return call()
+    except (BotoCoreError, ClientError) as error:
+        found = aws_errors.explain(error)
+        state = WARNING if found.remedy == aws_errors.NOT_ALLOWED else PROBLEM
+        return Finding(state, found.problem, found.remedy)

@@ -1,0 +1,64 @@
+"""What this machine has of what every use of Tandem needs: Python, the Pulumi command, folders to write to."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from tandem.clients.doctor import OK, PROBLEM, Check, Finding
+from tandem.clients.pulumi_stack import NO_PULUMI
+
+OLDEST_PULUMI = (3, 237, 0)  # as the dependency on the package `pulumi` has it
+SECONDS = 5
+
+
+def python() -> Finding:
+    """The version; one that is too old doesn't get here (`tandem.cli`)."""
+    return Finding(OK, f"{sys.version.split()[0]}, {sys.executable}")
+
+
+def pulumi() -> Finding:
+    """Whether the `pulumi` command is there and new enough."""
+    found = shutil.which("pulumi")
+    if not found:
+        problem, _, remedy = NO_PULUMI.partition(": ")
+        return Finding(PROBLEM, problem, remedy)
+    environment = os.environ | {"PULUMI_SKIP_UPDATE_CHECK": "true"}
+    try:
+        said = subprocess.run(
+            [found, "version"], env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
+        ).stdout.strip()
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return Finding(PROBLEM, f"{found} can't be run ({error})", "install it anew.")
+    version = re.match(r"v?(\d+)\.(\d+)\.(\d+)", said)
+    if version and tuple(map(int, version.groups())) >= OLDEST_PULUMI:
+        return Finding(OK, f"{said}, {found}")
+    needed = ".".join(map(str, OLDEST_PULUMI))
+    text = f"{found} is {said or 'of no version that it tells'}; {needed} or newer is needed"
+    return Finding(PROBLEM, text, "upgrade it (https://www.pulumi.com/docs/install).")
+
+
+def folder(place: Path, remedy: str) -> Finding:
+    """Whether something can be written to a folder, or to the one that it would be made in."""
+    there = next(each for each in (place, *place.parents) if each.exists())
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            return Finding(OK, str(place))
+    except OSError as error:
+        return Finding(PROBLEM, f"{place} can't be written to ({error.strerror})", remedy)
+
+
+def checks() -> Mapping[str, Check]:
+    """By name."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
+    return {
+        "Python": python,
+        "Pulumi": pulumi,
+        "Pulumi's home": lambda: folder(home, "set PULUMI_HOME to a folder that can be."),
+        "cache": lambda: folder(cache, "set XDG_CACHE_HOME to a folder that can be."),
+    }

@@ -1,0 +1,74 @@
+"""What errors of the AWS SDK mean to a person."""
+
+import pytest
+from botocore import exceptions
+from botocore.exceptions import ClientError
+
+from tandem.clients.aws_errors import sentence
+
+FAR = "https://dynamodb.us-east-1.amazonaws.com/"
+
+
+def refusal(code: str, message: str = "Sorry.") -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": message}}, "GetItem")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (exceptions.NoCredentialsError(), "There are no AWS credentials: set AWS_PROFILE, or sign in with `aws sso"),
+        (exceptions.PartialCredentialsError(provider="env", cred_var="aws_secret_access_key"), ": set all of AWS_ACC"),
+        (exceptions.ProfileNotFound(profile="ada"), "The config profile (ada) could not be found: set AWS_PROFILE"),
+        (exceptions.UnauthorizedSSOTokenError(), "The AWS credentials have expired: sign in again (`aws sso login`)"),
+        (refusal("ExpiredTokenException"), "The AWS credentials have expired: sign in again"),
+        (
+            refusal("SignatureDoesNotMatch", "Signature expired: 2026 is earlier"),
+            ": set this machine's clock.",
+        ),
+        (
+            refusal("UnrecognizedClientException"),
+            "Sorry: check AWS_PROFILE or the keys; a region that is off by default",
+        ),
+        (refusal("AccessDeniedException", "ada may not do it."), "ada may not do it: allow it to these credentials"),
+        (refusal("ThrottlingException", "Slow down."), "Slow down."),
+        (exceptions.SSLError(endpoint_url=FAR, error="self-signed"), ": set AWS_CA_BUNDLE to the certificates"),
+    ],
+)
+def test_each_kind_has_its_remedy(error, said):
+    assert said in sentence(error)
+    assert sentence(error).endswith(".") and "\n" not in sentence(error)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (exceptions.EndpointConnectionError(endpoint_url=FAR), f"Can't reach {FAR}: check the network, and the proxy"),
+        (
+            exceptions.EndpointConnectionError(endpoint_url="https://docs.s3.eu-cenral-1.amazonaws.com/"),
+            "'eu-cenral-1' is no region that this AWS SDK knows: Did you mean `eu-central-1`?",
+        ),
+        (exceptions.InvalidRegionError(region_name="eu_west_1"), "set AWS_REGION to a region, e.g. us-east-1."),
+        (
+            exceptions.EndpointConnectionError(endpoint_url="http://127.0.0.1:9999/"),
+            "Nothing answers at http://127.0.0.1:9999/: start the local cloud (`tandem local up`).",
+        ),
+        (
+            exceptions.ReadTimeoutError(endpoint_url="http://abc.us-east-1.aoss.localhost:4566/"),
+            "Nothing answers at http://abc.us-east-1.aoss.localhost:4566/: start the local cloud (`tandem local up`).",
+        ),
+        (refusal("ResourceNotFoundException", "Requested resource not found"), "the account that the stack is in?"),
+    ],
+)
+def test_none_names_credentials_where_the_cause_is_another(error, said, monkeypatch):
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    assert said in sentence(error)
+    assert "credential" not in sentence(error).lower()
+
+
+@pytest.mark.faults
+def test_whoever_chose_the_local_cloud_is_told_the_way_back(monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9999")
+    error = exceptions.EndpointConnectionError(endpoint_url="http://127.0.0.1:9999/")
+    assert sentence(error).endswith("(`tandem local up`), or unset AWS_ENDPOINT_URL to use AWS.")
+    assert 'run `eval "$(tandem local env)"`' in sentence(refusal("InvalidClientTokenId"))

@@ -1,0 +1,39 @@
+"""What Pulumi installs for the stack program is the part of the lock that the distribution needs."""
+
+import re
+import tomllib
+from importlib import metadata
+
+from scripts.recorder import ROOT
+
+
+def pins(file: str) -> dict[str, str]:
+    """Package -> its pin, platforms and hashes, without what uv says of their origin."""
+    lines = [line for line in (ROOT / file).read_text().splitlines() if not line.lstrip().startswith("#")]
+    blocks = re.split(r"\n(?=\S)", "\n".join(lines))
+    return {block.partition("==")[0]: block for block in blocks}
+
+
+def needed(*requirements: str) -> set[str]:
+    """The distributions here that these requirements name, with all that they need in turn."""
+    found: set[str] = set()
+    open_ = list(requirements)
+    while open_:
+        name, _, condition = open_.pop().partition(";")
+        name = re.sub(r"[-_.]+", "-", re.match(r"[\w.-]+", name)[0]).lower()
+        if name not in found and "extra" not in condition:
+            try:
+                open_ += metadata.requires(name) or []
+            except metadata.PackageNotFoundError:  # for other Pythons and systems
+                continue
+            found.add(name)
+    return found
+
+
+def test_requirements_are_the_locked_ones_and_no_others():
+    projects = [ROOT / "pyproject.toml", *ROOT.glob("*/pyproject.toml")]
+    ours = {tomllib.loads(file.read_text())["project"]["name"] for file in projects}
+    required, locked = pins("requirements.txt"), pins("requirements.lock")
+    assert all("--hash=sha256:" in pin for pin in required.values())
+    assert {name: pin for name, pin in required.items() if pin != locked.get(name)} == {}
+    assert required.keys() == needed("pulumi-tandem") - ours
