@@ -81,7 +81,7 @@ class Generator:
         if "error" in said:
             raise Refused("ValidationException", said["error"]["message"])
         if left:
-            self._keep(identity, pieces[:-1])  # so that there is always something left to write
+            self._keep(identity, request, pieces[:-1])  # so that there is always something left to write
             raise ConnectionAbortedError
         usage = dict(said["usage"])
         usage["prompt_tokens"] -= before
@@ -91,7 +91,9 @@ class Generator:
         about = {"id": said["id"], "created": said["created"], "object": "chat.completion"}
         return {**about, "model": request.get("model", ""), "choices": choices, "usage": usage}
 
-    def _keep(self, identity: str, pieces: list[str]) -> None:
+    def _keep(self, identity: str, request: Json, pieces: list[str]) -> None:
+        if not pieces or request["messages"][-1]["role"] == "assistant":  # which can't be followed by another
+            return
         self._abandoned[identity] = pieces
         if len(self._abandoned) > ABANDONED:
             del self._abandoned[next(iter(self._abandoned))]

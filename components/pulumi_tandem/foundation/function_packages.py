@@ -77,5 +77,8 @@ def _shown(variable: str) -> str:
 
 
 def _safe(text: str) -> str:
-    """A text without users, passwords and queries of the URLs in it."""
-    return re.sub(r"(://[^\s?]*)\?\S*", r"\1", re.sub(r"(?<=://)\S*@", "", text))
+    """A text without users, passwords and queries of the URLs in it, which may lack their scheme or host.
+
+    What an index has in its path can't be told from other paths.
+    """
+    return re.sub(r"(?<=[\w/])\?\S+", "", re.sub(r"[^\s/=]*:[^\s/]*@", "", re.sub(r"(?<=://)\S*@", "", text)))

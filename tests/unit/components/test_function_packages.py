@@ -169,3 +169,21 @@ def test_another_preview_may_be_first(tmp_path):
             (draft / "file").write_text(content)
     assert (kept / "file").read_text() == "first"
     assert [path.name for path in tmp_path.iterdir()] == ["packages"]
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    "variable, value",
+    [
+        ("HTTPS_PROXY", f"someone:{PASSWORD}@127.0.0.1:9"),  # without a scheme, as pip takes it too
+        ("PIP_INDEX_URL", f"http://127.0.0.1:9/simple/?token={PASSWORD}"),  # whose path pip repeats in warnings
+        ("PIP_INDEX_URL", f"http://{PASSWORD}@127.0.0.1:9/simple/"),
+    ],
+)
+def test_what_may_be_secret_is_never_shown(index, lock, monkeypatch, variable, value):
+    monkeypatch.setenv("PIP_RETRIES", "1")
+    monkeypatch.setenv(variable, value)
+    index.fault = "cut"
+    with pytest.raises(pulumi.RunError) as error:
+        function_packages(lock)
+    assert PASSWORD not in str(error.value)
