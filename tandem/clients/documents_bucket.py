@@ -11,6 +11,8 @@ from tandem_contract.errors import TandemError
 
 from tandem.clients import aws
 
+ATTRIBUTES = ("status", "version", "chunk_count", "error", "warnings", "updated_at")
+
 
 class DocumentsBucket:
     """Uploads and deletes documents and reads what the ledger says of them. Threads may share it."""
@@ -53,18 +55,9 @@ class DocumentsBucket:
         return version.index
 
     def ledger_rows(self, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
-        """`status`, `version`, `chunk_count` and `error` of the documents that the ledger knows, by key."""
-        from tandem.rag.ledger import BATCH, PREFIX, partition
-
-        names = [PREFIX + key for key in keys]
-        rows = {}
-        for start in range(0, len(names), BATCH):
-            attributes = ("status", "version", "chunk_count", "error")
-            batch = names[start : start + BATCH]
-            for item in self.ledger.table.batch_get(partition(self.index), batch, attributes):
-                version = str(item.get("version", "")).strip('"')
-                rows[item["sk"].removeprefix(PREFIX)] = item | {"version": version}
-        return rows
+        """The `ATTRIBUTES` of the documents that the ledger knows, by key."""
+        rows = self.ledger.attributes(self.index, list(keys), ATTRIBUTES)
+        return {key: row | {"version": str(row.get("version", "")).strip('"')} for key, row in rows.items()}
 
 
 def content_etag(path: Path) -> str:

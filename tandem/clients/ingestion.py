@@ -6,16 +6,22 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tandem_contract.errors import TandemError
+from tandem_contract.settings import INGEST_SETTINGS
 
 from tandem.clients.document_files import Document
 from tandem.clients.documents_bucket import DocumentsBucket, content_etag
 from tandem.clients.query_service import QueryService
+from tandem.rag.documents import check_size
+from tandem.rag.documents.section import Rejected
 
 UPLOADS = 8  # at a time
 SEARCHES = 4  # at a time
 POLL_SECONDS = 0.5
+MOST_MEGABYTES = INGEST_SETTINGS["max_document_megabytes"].high or 0
+"""What no stack takes isn't uploaded; whether one takes less is for the stack to say."""
 
 
 @dataclass
@@ -33,7 +39,8 @@ class Ingestion:
     """Uploads documents, follows them through the ledger and searches for each.
 
     `say` gets a line for every document; `timeout` is in seconds without any progress. Afterwards `searchable` and
-    `failed` count documents, `new` and `new_chunks` what this run has uploaded of those.
+    `failed` count documents, `warned` those of which something was lost, `new` and `new_chunks` what this run has
+    uploaded of those.
     """
 
     def __init__(
@@ -43,7 +50,7 @@ class Ingestion:
         self.service = service
         self.say = say
         self.timeout = timeout
-        self.searchable = self.failed = self.new = self.new_chunks = 0
+        self.searchable = self.failed = self.warned = self.new = self.new_chunks = 0
         self.last_progress = time.monotonic()
 
     def run(
@@ -79,7 +86,7 @@ class Ingestion:
         for future, document in futures.items():
             try:
                 uploads.append(future.result())
-            except (OSError, *_aws_errors()) as error:
+            except (OSError, Rejected, *_aws_errors()) as error:
                 self._fail(document, f"not uploaded: {error}")
             uploaded()
         seconds = time.monotonic() - start
@@ -92,7 +99,8 @@ class Ingestion:
         return uploads
 
     def _upload(self, document: Document, known_version: str | None) -> Upload:
-        """Upload a document unless bucket and ledger have this content already."""
+        """Upload a document unless bucket and ledger have this content already, or no stack would take it."""
+        check_size(document.path.stat().st_size, MOST_MEGABYTES)
         version = content_etag(document.path)
         is_new = known_version != version or self.bucket.stored_etag(document.key) != version
         if is_new:
@@ -102,12 +110,17 @@ class Ingestion:
     def _follow(self, pool: ThreadPoolExecutor, uploads: list[Upload], finished: Callable[[], None]) -> None:
         """Wait for the ledger and then for the search, until all is done or nothing has moved for `timeout` seconds."""
         pending = {upload.document.key: upload for upload in uploads}
-        searches: dict[Future[None], tuple[Upload, int]] = {}
+        searches: dict[Future[None], tuple[Upload, dict[str, Any]]] = {}
+        worked_on: dict[str, float] = {}
         self.last_progress = time.monotonic()
         while pending or searches:
             rows = self.bucket.ledger_rows(pending)
             for key, upload in list(pending.items()):
                 row = rows.get(key, {})
+                # A long document is worked on for minutes, and its lease extended.
+                if row.get("updated_at", 0) > worked_on.setdefault(key, row.get("updated_at", 0)):
+                    worked_on[key] = row["updated_at"]
+                    self.last_progress = time.monotonic()
                 if row.get("version") != upload.version or row.get("status") not in ("indexed", "rejected"):
                     continue
                 self.last_progress = time.monotonic()
@@ -116,7 +129,7 @@ class Ingestion:
                     self._fail(upload.document, f"rejected: {row.get('error', 'no reason given')}")
                     finished()
                 else:
-                    searches[pool.submit(self._find, key)] = (upload, row.get("chunk_count", 0))
+                    searches[pool.submit(self._find, key)] = (upload, row)
             for future in [future for future in searches if future.done()]:
                 self._finish(*searches.pop(future), future)
                 finished()
@@ -144,7 +157,7 @@ class Ingestion:
     def _stalled(self) -> bool:
         return time.monotonic() - self.last_progress > self.timeout
 
-    def _finish(self, upload: Upload, chunks: int, search: "Future[None]") -> None:
+    def _finish(self, upload: Upload, row: dict[str, Any], search: "Future[None]") -> None:
         try:
             search.result()
         except (TandemError, *_aws_errors()) as error:
@@ -152,12 +165,15 @@ class Ingestion:
             return
         self.last_progress = time.monotonic()
         self.searchable += 1
+        chunks, warnings = row.get("chunk_count", 0), row.get("warnings", [])
+        self.warned += bool(warnings)
         if upload.is_new:
             self.new += 1
             self.new_chunks += chunks
         seconds = time.monotonic() - upload.finished
-        what = f"indexed in {seconds:.1f} s" if upload.is_new else "already indexed"
-        self.say(f"{upload.document.key}: {what}, {chunks} chunks")
+        status = "indexed with warnings" if warnings else "indexed"
+        what = f"{status} in {seconds:.1f} s" if upload.is_new else f"already {status}"
+        self.say("\n  ".join([f"{upload.document.key}: {what}, {chunks} chunks", *warnings]))
 
     def _fail(self, document: Document, reason: str) -> None:
         self.failed += 1

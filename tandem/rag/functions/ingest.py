@@ -76,7 +76,12 @@ def _converge(document: str, record: dict[str, Any], deadline: Deadline) -> None
     limit = from_environment(INGEST_SETTINGS)["max_document_megabytes"]
     ingester = Ingester(client("s3"), bucket, ledger(), open_index, open_embedder, limit)
     outcome: Outcome = ingester.converge(document, deadline)
-    log("document " + outcome.status, document=document, chunks=outcome.chunks, reason=outcome.reason)
+    status = outcome.status + (" with warnings" if outcome.warnings and outcome.status == "indexed" else "")
+    facts = {"chunks": outcome.chunks, "reason": outcome.reason, "warnings": outcome.warnings}
+    log("document " + status, document=document, **facts)
+    if outcome.status == "unfinished":
+        # A message of its own: going on is no failure, and shouldn't count as one.
+        client("sqs").send_message(QueueUrl=os.environ[Variable.QUEUE_URL], MessageBody=record["body"])
     if outcome.status == "rejected":
         _dead_letter(record, outcome.reason, document)
     if outcome.lag_seconds is not None:
