@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 from tandem.cli import cost, dataset, evaluate, finetune
 from tandem.cli.advise import advise
 from tandem.cli.ask import ask
+from tandem.cli.documents import documents, reread
 from tandem.cli.ingest import forget, ingest
 from tandem.cli.questions import questions
 
@@ -69,7 +70,7 @@ def show_version(wanted: bool) -> None:
 
 
 app = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
-for command in (ingest, ask, questions, forget, advise):
+for command in (ingest, ask, questions, documents, reread, forget, advise):
     app.command()(command)
 for group in (dataset, finetune, evaluate, cost):
     app.add_typer(group.app)

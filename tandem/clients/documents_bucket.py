@@ -2,16 +2,32 @@
 
 import hashlib
 import mimetypes
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tandem_contract.errors import TandemError
 
 from tandem.clients import aws
 
+if TYPE_CHECKING:
+    from tandem.rag.index_version import IndexVersion
+
 ATTRIBUTES = ("status", "version", "chunk_count", "error", "warnings", "updated_at")
+
+
+KEPT = ("Metadata", "ContentType", "ContentEncoding", "ContentLanguage", "ContentDisposition", "CacheControl")
+"""What an object has beside its content."""
+
+
+class Stored(NamedTuple):
+    """A document in the bucket."""
+
+    document: str
+    version: str
+    """ETag."""
+    size: int
 
 
 class DocumentsBucket:
@@ -46,17 +62,39 @@ class DocumentsBucket:
         """Delete an object; deleting what isn't there is no error."""
         self.s3.delete_object(Bucket=self.bucket, Key=key)
 
+    def touch(self, key: str) -> None:
+        """Write an object again as it is, which is an event; nothing if it is gone or changed meanwhile."""
+        from botocore.exceptions import ClientError
+
+        try:
+            found = self.s3.head_object(Bucket=self.bucket, Key=key)
+            kept = {name: found[name] for name in KEPT if name in found}
+            source = {"Bucket": self.bucket, "Key": key}
+            self.s3.copy_object(
+                **source, CopySource=source, CopySourceIfMatch=found["ETag"], MetadataDirective="REPLACE", **kept
+            )
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] not in (404, 412):
+                raise
+
+    def objects(self) -> "Iterator[Stored]":
+        """The documents in the bucket, in the order of S3: by key as UTF-8."""
+        for page in self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket):
+            for entry in page.get("Contents", []):
+                if not entry["Key"].endswith("/"):
+                    yield Stored(entry["Key"], entry["ETag"].strip('"'), entry["Size"])
+
     @cached_property
-    def index(self) -> str:
-        """The name of the index that queries search at present."""
+    def version(self) -> "IndexVersion":
+        """The index version that queries search at present."""
         version = self.ledger.active()
         if version is None:
             raise TandemError("The ledger names no active index yet: run `pulumi up` on the stack again.")
-        return version.index
+        return version
 
     def ledger_rows(self, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
         """The `ATTRIBUTES` of the documents that the ledger knows, by key."""
-        rows = self.ledger.attributes(self.index, list(keys), ATTRIBUTES)
+        rows = self.ledger.attributes(self.version.index, list(keys), ATTRIBUTES)
         return {key: row | {"version": str(row.get("version", "")).strip('"')} for key, row in rows.items()}
 
 

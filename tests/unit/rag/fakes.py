@@ -171,12 +171,26 @@ class FakeS3:
         stored = self.objects[Key]
         return {**stored, "ContentLength": len(stored["data"]), "Body": io.BytesIO(stored["data"])}
 
+    def head_object(self, *, Bucket, Key):
+        return {name: value for name, value in self.get_object(Bucket=Bucket, Key=Key).items() if name != "Body"}
+
+    def copy_object(self, *, Bucket, Key, CopySource, CopySourceIfMatch, MetadataDirective, **kept):
+        assert (CopySource, MetadataDirective) == ({"Bucket": Bucket, "Key": Key}, "REPLACE")
+        if Key not in self.objects:
+            raise refused("NoSuchKey", 404)
+        if self.objects[Key]["ETag"] != CopySourceIfMatch:
+            raise refused("PreconditionFailed", 412)
+        self.put(Key, self.objects[Key]["data"], kept.get("Metadata"), kept.get("ContentType", ""))
+
     def get_paginator(self, operation: str):
         assert operation == "list_objects_v2"
         return self
 
     def paginate(self, *, Bucket):
-        entries = [{"Key": key, **self.objects[key]} for key in sorted(self.objects, key=str.encode)]
+        entries = [
+            {"Key": key, "Size": len(self.objects[key]["data"]), **self.objects[key]}
+            for key in sorted(self.objects, key=str.encode)
+        ]
         yield from ({"Contents": entries[at : at + 2]} for at in range(0, len(entries), 2))
 
 
