@@ -92,7 +92,7 @@ def read(
         content_type=content_type,
         tokens=tokens,
         overlap=overlap,
-        memory_bytes=megabytes * 1_000_000,
+        memory_bytes=megabytes << 20,
         seconds=LONGEST_SECONDS,
     )
     with source.with_name(f"{source.name}.errors").open("w+b") as errors:
