@@ -15,6 +15,8 @@ from tandem.rag.documents import check_size
 from tandem.rag.documents.section import Rejected
 from tandem.runtime.retry import Deadline
 
+PATIENCE_SECONDS = 3600  # a function has five minutes
+
 
 def versions() -> dict[str, Any]:
     """What decides the text: of Tandem, of its extractor, and of the packages that read documents."""
@@ -46,7 +48,7 @@ def _read(document: Document, file: Path) -> reading.Reading:
     check_size(document.path.stat().st_size, INGEST_SETTINGS["max_document_megabytes"].default)
     file.symlink_to(document.path.resolve())
     content_type = mimetypes.guess_type(document.path.name)[0] or ""
-    return reading.read(file, document.path.name, content_type, Deadline(2 * reading.LONGEST_SECONDS))
+    return reading.read(file, document.path.name, content_type, Deadline(PATIENCE_SECONDS))
 
 
 def _outcome(document: Document, status: str, **facts: Any) -> dict[str, Any]:

@@ -78,14 +78,14 @@ def _encodable(text: str) -> str:
 def limit(task: Task) -> None:
     """Take away what the task doesn't need."""
     limits = {
-        resource.RLIMIT_AS: task.memory_bytes,
-        resource.RLIMIT_CPU: task.seconds,  # if the parent dies
-        resource.RLIMIT_FSIZE: 2 * LONGEST_TEXT,
-        resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_AS: (task.memory_bytes, task.memory_bytes),
+        resource.RLIMIT_CPU: (task.seconds, task.seconds + 5),  # at the first SIGXCPU, which tells what it is
+        resource.RLIMIT_FSIZE: (2 * LONGEST_TEXT, 2 * LONGEST_TEXT),
+        resource.RLIMIT_CORE: (0, 0),
     }
     for kind, most in limits.items():
         with contextlib.suppress(ValueError, OSError):  # macOS can't limit memory
-            resource.setrlimit(kind, (most, most))
+            resource.setrlimit(kind, most)
 
 
 def main() -> None:
