@@ -39,7 +39,7 @@ PART = 400
 """Chunks of a part. A document of one part has their ids in its row."""
 EMBEDDED_AT_ONCE = 64  # between two looks at the lease
 STEP_SECONDS = 30.0
-LEAST_SECONDS = 30.0  # with less, the next part is left to another call
+LEAST_SECONDS = 30.0  # with less, a document or its next part is left to another call
 BLOCK = 1 << 20
 
 

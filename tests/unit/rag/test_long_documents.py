@@ -87,6 +87,26 @@ def test_comes_changes_and_goes(stack: Stack):
     assert_agreement(stack, {})
 
 
+@pytest.mark.parametrize("after", [text("new"), "short", ""])
+def test_a_row_of_an_earlier_release_names_all_chunks_itself(stack: Stack, monkeypatch, after):
+    with monkeypatch.context() as patch:
+        patch.setattr(ingest, "PART", 5000)
+        stack.s3.put(KEY, text("old"))
+        stack.converge(KEY)
+    [row] = [item for key, item in stack.dynamodb.items.items() if key[1] == f"document#{KEY}"]
+    for name in ("parts", "warnings", "extractor", "garbage_attempts"):
+        row.pop(name, None)
+    assert (stack.converge(KEY).status, stack.row(KEY).chunk_count) == ("unchanged", 14)
+    stack.clock.now += 1000
+    summary = stack.sweep(full=True)
+    assert (summary.orphans_deleted, summary.incomplete, summary.hints) == (0, 0, 0)
+    stack.s3.put(KEY, after)
+    if not after:
+        del stack.s3.objects[KEY]
+    stack.converge(KEY)
+    assert_agreement(stack, {KEY: after} if after else {})
+
+
 def test_a_retry_goes_on_after_the_last_part(stack: Stack):
     stack.s3.put(KEY, text("old"))
     whole, stack.embedder.documents = stack.embedder.documents, failing_after(stack, 2)
