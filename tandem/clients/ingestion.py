@@ -14,7 +14,6 @@ from tandem_contract.settings import INGEST_SETTINGS
 from tandem.clients.document_files import Document
 from tandem.clients.documents_bucket import DocumentsBucket, content_etag
 from tandem.clients.query_service import QueryService
-from tandem.rag.documents import check_size
 from tandem.rag.documents.section import Rejected
 
 UPLOADS = 8  # at a time
@@ -100,7 +99,8 @@ class Ingestion:
 
     def _upload(self, document: Document, known_version: str | None) -> Upload:
         """Upload a document unless bucket and ledger have this content already, or no stack would take it."""
-        check_size(document.path.stat().st_size, MOST_MEGABYTES)
+        if (megabytes := document.path.stat().st_size / 1_000_000) > MOST_MEGABYTES:
+            raise Rejected(f"it has {megabytes:.1f} MB, and no stack takes more than {MOST_MEGABYTES:g}: split it")
         version = content_etag(document.path)
         is_new = known_version != version or self.bucket.stored_etag(document.key) != version
         if is_new:

@@ -175,7 +175,8 @@ def test_killed_between_bulk_and_ledger_write(service):
     def embed(request):
         """For what nobody asks about: a vector that is far from every question."""
         embedded.append(request)
-        return None if b"Tarn" in request.body else Fault(200, json.dumps({"embedding": [0.0] * 255 + [1.0]}).encode())
+        vector = [0.0] * (json.loads(request.body)["dimensions"] - 1) + [1.0]
+        return None if b"Tarn" in request.body else Fault(200, json.dumps({"embedding": vector}).encode())
 
     embedded, bedrock = [], service.cloud.environment["AWS_ENDPOINT_URL_BEDROCK_RUNTIME"]
     journal = "\n\n".join(f"On day {day} nobody crossed it. " + "It rained. " * 40 for day in range(1000))

@@ -116,7 +116,7 @@ def test_what_no_stack_takes_is_told_before_it_is_uploaded(service, documents):
     with (documents / "huge.txt").open("wb") as file:
         file.truncate(100_000_001)
     output = ingest(documents, code=1)
-    assert "huge.txt: not uploaded: the file has 100.0 MB, over the limit of 100 MB: split it" in output
+    assert "huge.txt: not uploaded: it has 100.0 MB, and no stack takes more than 100: split it" in output
     assert sorted(service.uploads) == ["a.md", "sub/b.PDF"]
 
 
