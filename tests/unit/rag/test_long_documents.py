@@ -18,7 +18,7 @@ from .fakes import QUEUE, refused, silence
 from .test_functions import message
 from .test_sweep import work_off
 
-KEY = "long.txt"
+KEY = "long.md"
 
 
 class Killed(BaseException):
@@ -26,7 +26,8 @@ class Killed(BaseException):
 
 
 def text(word: str, paragraphs: int = 14) -> str:
-    return "\n\n".join(f"{word} number {number} " + "word " * 8 for number in range(paragraphs))
+    """Markdown of which each paragraph is a chunk."""
+    return "\n\n".join(f"# {number}\n\n{word} number {number}" for number in range(paragraphs))
 
 
 @pytest.fixture(autouse=True)
@@ -50,7 +51,7 @@ def assert_agreement(stack: Stack, content: dict[str, str]) -> None:
         assert [chunk["position"] for chunk in found] == list(range(row.chunk_count)), document
         assert {chunk["attempt"] for chunk in found} == {row.current}
         assert {chunk["version"] for chunk in found} == {stack.s3.objects[document]["ETag"].strip('"')}
-        assert content[document].split()[:3] == found[0]["text"].split()[:3]
+        assert found[0]["text"] in content[document]
         assert (row.status, row.attempt, [*row.garbage, *row.garbage_attempts]) == ("indexed", "", [])
         owned |= set(ids)
     assert owned == stack.opensearch.searched.keys()
