@@ -134,7 +134,7 @@ def _run(task: Task, errors: int, deadline: Deadline, keep: Callable[[], None]) 
     # -S -s -P: nothing is on the path but what is on ours.
     command = [sys.executable, "-S", "-s", "-P", "-m", "tandem.rag.reader_process", json.dumps(task)]
     environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
+    environment["PYTHONPATH"] = os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path if entry)
     process = subprocess.Popen(
         command, env=environment, stdin=subprocess.DEVNULL, stdout=errors, stderr=errors, cwd=Path(task.source).parent
     )
