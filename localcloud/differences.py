@@ -117,7 +117,8 @@ DIFFERENCES = [Difference(*row) for row in [
     ("Step Functions' SageMaker tasks", "emulated", "createTrainingJob and 20 more, with .sync",
      "createTrainingJob, with .sync or without, and aws-sdk:sagemaker", "the emulator has none"),
     ("functions", "real", "Amazon Linux, arm64, python3.12, limited memory, a read-only file system, its own network",
-     "the same zip as a process of this machine: its Python, its architecture, Python only, no limits but the timeout",
+     "the same zip as a process of this machine: its Python, its architecture, Python only; the limits are the timeout "
+     "and, on Linux, the memory, of each of a function's processes by itself; too much is a MemoryError, not a kill",
      "no containers needed; imports see boto3 and the zip only, as on AWS"),
     ("IAM", "emulated", "checks every call",
      "checks signature, identity policies, boundaries and bucket policies; the deployer is the root user, whose "

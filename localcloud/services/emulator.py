@@ -129,14 +129,17 @@ def keep_state() -> None:
 
 
 def isolate_functions() -> None:
-    """Run Python functions on the standard library, boto3 and their own zip, as Lambda does, not on our packages."""
+    """Run Python functions on the standard library, boto3 and their own zip, as Lambda does, not on our packages, and
+    within their memory."""
     packages, python = paths.EMULATOR / "runtime", paths.EMULATOR / "python"
     packages.mkdir(parents=True, exist_ok=True)
     for name in RUNTIME_PACKAGES:
         (packages / name).unlink(missing_ok=True)
         (packages / name).symlink_to(Path(boto3.__file__).parents[1] / name)
+    # -d: memory that a process may write to, in KiB; threads reserve more addresses than they use, so not -v.
     # -S: no site-packages and no editable installs; -s: nothing from the user's home.
-    command = f'PYTHONPATH={shlex.quote(str(packages))} exec {shlex.quote(sys.executable)} -S -s "$@"'
+    command = "ulimit -d $((AWS_LAMBDA_FUNCTION_MEMORY_SIZE * 1024))\n"
+    command += f'PYTHONPATH={shlex.quote(str(packages))} exec {shlex.quote(sys.executable)} -S -s "$@"'
     python.write_text(f"#!/bin/sh\n{command}\n")
     python.chmod(0o755)
     patched: Any = lambda_runtime

@@ -1,5 +1,6 @@
 """`tandem ingest`: uploads documents and waits until each can be found. `tandem forget`: the opposite."""
 
+import json
 import os
 import sys
 import time
@@ -18,8 +19,17 @@ def ingest(
     prefix: Annotated[str, typer.Option(help="Put before every key, as a folder.")] = "",
     timeout: TimeoutOption = TIMEOUT_SECONDS,
     token: TokenOption = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what the index would see; uploads nothing, needs no stack.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="With --dry-run: print everything as JSON.")] = False,
 ) -> None:
     """Upload documents and wait until each can be found; run it again to resume or to update."""
+    if dry_run:
+        _dry_run(paths, as_json)
+        return
+    if as_json:
+        raise TandemError("--json goes with --dry-run; of what is in the stack `tandem documents --json` tells.")
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -53,12 +63,35 @@ def ingest(
         sys.stdout.flush()
         os._exit(130)  # A normal exit would wait for the requests in the threads; none of them needs an end.
     seconds = time.monotonic() - start
+    warned = f" ({ingestion.warned} with warnings)" if ingestion.warned else ""
     say(
-        f"{ingestion.searchable} of {len(documents)} documents searchable, {ingestion.failed} failed, "
+        f"{ingestion.searchable} of {len(documents)} documents searchable{warned}, {ingestion.failed} failed, "
         f"{len(skipped)} skipped, in {seconds:.1f} s; new: {ingestion.new} documents, {ingestion.new_chunks} chunks "
         f"({ingestion.new / seconds:.1f} documents/s, {ingestion.new_chunks / seconds:.0f} chunks/s)"
     )
     if ingestion.failed:
+        raise typer.Exit(1)
+
+
+def _dry_run(paths: list[Path], as_json: bool) -> None:
+    from tandem.clients.document_files import find_documents
+    from tandem.clients.dry_run import dry_run, versions
+
+    documents, skipped = find_documents(paths)
+    for item in skipped:
+        typer.echo(f"{item.path}: skipped, {item.reason}", err=as_json)
+    if not documents:
+        raise TandemError("There is nothing to read.")
+    found = []
+    for outcome in dry_run(documents):
+        found.append(outcome)
+        if not as_json:
+            what = outcome["reason"] or f"{len(outcome['chunks'])} chunks"
+            lines = [f"{outcome['path']}: {outcome['status']}, {what}", *outcome["warnings"]]
+            typer.echo("\n  ".join(lines))
+    if as_json:
+        typer.echo(json.dumps({"versions": versions(), "documents": found}, indent=2, ensure_ascii=False))
+    if any(outcome["status"] == "rejected" for outcome in found):
         raise typer.Exit(1)
 
 

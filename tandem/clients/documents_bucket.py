@@ -2,14 +2,32 @@
 
 import hashlib
 import mimetypes
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tandem_contract.errors import TandemError
 
 from tandem.clients.pulumi_stack import Stack
+
+if TYPE_CHECKING:
+    from tandem.rag.index_version import IndexVersion
+
+ATTRIBUTES = ("status", "version", "chunk_count", "error", "warnings", "updated_at")
+
+
+KEPT = ("Metadata", "ContentType", "ContentEncoding", "ContentLanguage", "ContentDisposition", "CacheControl")
+"""What an object has beside its content."""
+
+
+class Stored(NamedTuple):
+    """A document in the bucket."""
+
+    document: str
+    version: str
+    """ETag."""
+    size: int
 
 
 class DocumentsBucket:
@@ -44,27 +62,40 @@ class DocumentsBucket:
         """Delete an object; deleting what isn't there is no error."""
         self.s3.delete_object(Bucket=self.bucket, Key=key)
 
+    def touch(self, key: str) -> None:
+        """Write an object again as it is, which is an event; nothing if it is gone or changed meanwhile."""
+        from botocore.exceptions import ClientError
+
+        try:
+            found = self.s3.head_object(Bucket=self.bucket, Key=key)
+            kept = {name: found[name] for name in KEPT if name in found}
+            source = {"Bucket": self.bucket, "Key": key}
+            self.s3.copy_object(
+                **source, CopySource=source, CopySourceIfMatch=found["ETag"], MetadataDirective="REPLACE", **kept
+            )
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] not in (404, 412):
+                raise
+
+    def objects(self) -> "Iterator[Stored]":
+        """The documents in the bucket, in the order of S3: by key as UTF-8."""
+        for page in self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket):
+            for entry in page.get("Contents", []):
+                if not entry["Key"].endswith("/"):
+                    yield Stored(entry["Key"], entry["ETag"].strip('"'), entry["Size"])
+
     @cached_property
-    def index(self) -> str:
-        """The name of the index that queries search at present."""
+    def version(self) -> "IndexVersion":
+        """The index version that queries search at present."""
         version = self.ledger.active()
         if version is None:
             raise TandemError("The ledger names no active index yet: run `pulumi up` on the stack again.")
-        return version.index
+        return version
 
     def ledger_rows(self, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
-        """`status`, `version`, `chunk_count` and `error` of the documents that the ledger knows, by key."""
-        from tandem.rag.ledger import BATCH, PREFIX, partition
-
-        names = [PREFIX + key for key in keys]
-        rows = {}
-        for start in range(0, len(names), BATCH):
-            attributes = ("status", "version", "chunk_count", "error")
-            batch = names[start : start + BATCH]
-            for item in self.ledger.table.batch_get(partition(self.index), batch, attributes):
-                version = str(item.get("version", "")).strip('"')
-                rows[item["sk"].removeprefix(PREFIX)] = item | {"version": version}
-        return rows
+        """The `ATTRIBUTES` of the documents that the ledger knows, by key."""
+        rows = self.ledger.attributes(self.version.index, list(keys), ATTRIBUTES)
+        return {key: row | {"version": str(row.get("version", "")).strip('"')} for key, row in rows.items()}
 
 
 def content_etag(path: Path) -> str:

@@ -6,18 +6,23 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tandem_contract.errors import TandemError
+from tandem_contract.settings import INGEST_SETTINGS
 
 from tandem.clients.document_files import Document
 from tandem.clients.documents_bucket import DocumentsBucket, content_etag
 from tandem.clients.patience import Patience
 from tandem.clients.query_service import QueryService
+from tandem.rag.documents.section import Rejected
 
 UPLOADS = 8  # at a time
 SEARCHES = 4  # at a time
 POLL_SECONDS = 0.5
 SILENT_SECONDS = 30.0  # then a line says what is waited for
+MOST_MEGABYTES = INGEST_SETTINGS["max_document_megabytes"].high or 0
+"""What no stack takes isn't uploaded; whether one takes less is for the stack to say."""
 
 
 @dataclass
@@ -35,7 +40,8 @@ class Ingestion:
     """Uploads documents, follows them through the ledger and searches for each.
 
     `say` gets a line for every document, and one when nothing has moved for a while; `timeout` is that of `Patience`.
-    Afterwards `searchable` and `failed` count documents, `new` and `new_chunks` what this run has uploaded of those.
+    Afterwards `searchable` and `failed` count documents, `warned` those of which something was lost, `new` and
+    `new_chunks` what this run has uploaded of those.
     """
 
     def __init__(
@@ -45,7 +51,7 @@ class Ingestion:
         self.service = service
         self.say = say
         self.timeout = timeout
-        self.searchable = self.failed = self.new = self.new_chunks = 0
+        self.searchable = self.failed = self.warned = self.new = self.new_chunks = 0
         self.patience = Patience(timeout)
 
     def run(
@@ -81,7 +87,7 @@ class Ingestion:
         for future, document in futures.items():
             try:
                 uploads.append(future.result())
-            except (OSError, *_aws_errors()) as error:
+            except (OSError, Rejected, *_aws_errors()) as error:
                 self._fail(document, f"not uploaded: {error}")
             uploaded()
         seconds = time.monotonic() - start
@@ -94,7 +100,9 @@ class Ingestion:
         return uploads
 
     def _upload(self, document: Document, known_version: str | None) -> Upload:
-        """Upload a document unless bucket and ledger have this content already."""
+        """Upload a document unless bucket and ledger have this content already, or no stack would take it."""
+        if (megabytes := document.path.stat().st_size / 1_000_000) > MOST_MEGABYTES:
+            raise Rejected(f"it has {megabytes:.1f} MB, and no stack takes more than {MOST_MEGABYTES:g}: split it")
         version = content_etag(document.path)
         is_new = known_version != version or self.bucket.stored_etag(document.key) != version
         if is_new:
@@ -104,7 +112,8 @@ class Ingestion:
     def _follow(self, pool: ThreadPoolExecutor, uploads: list[Upload], finished: Callable[[], None]) -> None:
         """Wait for the ledger and then for the search, until all is done or nothing has moved for `timeout` seconds."""
         pending = {upload.document.key: upload for upload in uploads}
-        searches: dict[Future[None], tuple[Upload, int]] = {}
+        searches: dict[Future[None], tuple[Upload, dict[str, Any]]] = {}
+        worked_on: dict[str, float] = {}
         self.patience = Patience(self.timeout)
         told = time.monotonic()
         while pending or searches:
@@ -112,6 +121,10 @@ class Ingestion:
             rows = self.bucket.ledger_rows(pending)
             for key, upload in list(pending.items()):
                 row = rows.get(key, {})
+                # A long document is worked on for minutes, and its lease extended.
+                if row.get("updated_at", 0) > worked_on.setdefault(key, row.get("updated_at", 0)):
+                    worked_on[key] = row["updated_at"]
+                    self.patience.moved()
                 if row.get("version") != upload.version or row.get("status") not in ("indexed", "rejected"):
                     continue
                 self.patience.moved()
@@ -120,7 +133,7 @@ class Ingestion:
                     self._fail(upload.document, f"rejected: {row.get('error', 'no reason given')}")
                     finished()
                 else:
-                    searches[pool.submit(self._find, key)] = (upload, row.get("chunk_count", 0))
+                    searches[pool.submit(self._find, key)] = (upload, row)
             for future in [future for future in searches if future.done()]:
                 self._finish(*searches.pop(future), future)
                 finished()
@@ -153,7 +166,7 @@ class Ingestion:
     def _stalled(self) -> bool:
         return not self.patience.remaining()
 
-    def _finish(self, upload: Upload, chunks: int, search: "Future[None]") -> None:
+    def _finish(self, upload: Upload, row: dict[str, Any], search: "Future[None]") -> None:
         try:
             search.result()
         except (TandemError, *_aws_errors()) as error:
@@ -161,12 +174,15 @@ class Ingestion:
             return
         self.patience.moved()
         self.searchable += 1
+        chunks, warnings = row.get("chunk_count", 0), row.get("warnings", [])
+        self.warned += bool(warnings)
         if upload.is_new:
             self.new += 1
             self.new_chunks += chunks
         seconds = time.monotonic() - upload.finished
-        what = f"indexed in {seconds:.1f} s" if upload.is_new else "already indexed"
-        self.say(f"{upload.document.key}: {what}, {chunks} chunks")
+        status = "indexed with warnings" if warnings else "indexed"
+        what = f"{status} in {seconds:.1f} s" if upload.is_new else f"already {status}"
+        self.say("\n  ".join([f"{upload.document.key}: {what}, {chunks} chunks", *warnings]))
 
     def _fail(self, document: Document, reason: str) -> None:
         self.failed += 1

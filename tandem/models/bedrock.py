@@ -53,7 +53,9 @@ def _titan_request(texts: Sequence[str], query: bool, dimensions: int) -> dict[s
 
 
 def _cohere_request(texts: Sequence[str], query: bool, dimensions: int) -> dict[str, Any]:  # noqa: ARG001
-    return {"texts": list(texts), "input_type": "search_query" if query else "search_document", "truncate": "END"}
+    # A question may lose its end, a document nothing: its text is refused if it is too long.
+    kind, truncate = ("search_query", "END") if query else ("search_document", "NONE")
+    return {"texts": list(texts), "input_type": kind, "truncate": truncate}
 
 
 FAMILIES = {
@@ -68,7 +70,8 @@ class BedrockEmbedder(BatchEmbedder):
 
     def __init__(self, client: Any, model_id: str, dimensions: int):
         self._client, self._id, self._dimensions = client, model_id, dimensions
-        self.step, self._family = EMBEDDERS[model_id].texts_per_call, FAMILIES[model_id.partition(".")[0]]
+        self._known, self._family = EMBEDDERS[model_id], FAMILIES[model_id.partition(".")[0]]
+        self.step = self._known.texts_per_call
 
     def _embed(self, texts: Sequence[str], query: bool, deadline: Deadline) -> list[list[float]]:
         body = json.dumps(self._family.request(texts, query, self._dimensions))
@@ -76,5 +79,22 @@ class BedrockEmbedder(BatchEmbedder):
         def call() -> dict[str, Any]:
             return json.loads(self._client.invoke_model(modelId=self._id, body=body)["body"].read())
 
-        answer = retry(lambda: invoke(call, "Bedrock"), deadline)
+        try:
+            answer = retry(lambda: invoke(call, "Bedrock"), deadline)
+        except Refused as error:
+            # A token has at least one byte, so shorter texts were refused for another reason.
+            may_be_too_long = any(len(text.encode()) > self._known.max_tokens for text in texts)
+            if query or error.code != "ValidationException" or not may_be_too_long:
+                raise
+            return self._halved(texts, deadline)
         return [normalised(vector) for vector in self._family.embeddings(answer)]
+
+    def _halved(self, texts: Sequence[str], deadline: Deadline) -> list[list[float]]:
+        """Embeddings of texts of which one has more tokens than the model reads: its is the mean of its halves'."""
+        if len(texts) > 1:
+            middle = len(texts) // 2
+            return [*self._embed(texts[:middle], False, deadline), *self._embed(texts[middle:], False, deadline)]
+        [text] = texts
+        middle = text.rfind(" ", 0, len(text) // 2) + 1 or len(text) // 2
+        halves = self._embed([text[:middle]], False, deadline), self._embed([text[middle:]], False, deadline)
+        return [normalised([left + right for left, right in zip(halves[0][0], halves[1][0], strict=True)])]

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import botocore.exceptions
 
-from .ledger import INDEXED, PREFIX, REJECTED, WORKING, Ledger, Row, partition
+from .ledger import INDEXED, REJECTED, WORKING, Ledger, Part, Row, part_key, place
+from .reading import EXTRACTOR
 from .table import Item, is_refused
 
 LEASE_SECONDS = 60.0
@@ -18,6 +19,7 @@ HELD = "#lease_owner = :owner AND #lease_until > :now"
 OVER = ["lease_owner", "lease_until"]
 # Chunks of the version before, to be deleted; appended to what an interrupted worker left.
 ALL_GARBAGE = "list_append(if_not_exists(#garbage, :none), if_not_exists(#chunks, :none))"
+MORE_ATTEMPTS = "list_append(if_not_exists(#garbage_attempts, :none), :given_up)"
 
 
 class Busy(Exception):
@@ -46,6 +48,7 @@ class Lease:
 
     def __init__(self, ledger: Ledger, index: str, document: str):
         self._ledger, self._index, self._document = ledger, index, document
+        self._place = place(index, document)
         self._owner = uuid.uuid4().hex
         self._until = 0.0
         self.row = Row(document)
@@ -73,21 +76,47 @@ class Lease:
             self._until = now + LEASE_SECONDS
 
     def begin_attempt(self, attempt: str) -> None:
-        """Record an attempt before any of its chunks is written. Raises `LeaseLost`."""
-        self._write({"attempt": ":attempt"}, values={"attempt": attempt})
-
-    def commit(self, stored: StoredObject, attempt: str, ids: Sequence[str]) -> None:
-        """Make an attempt the one that is searched, in one write, and give the lease back. Raises `LeaseLost`."""
-        self._finish(
-            stored,
-            {"status": INDEXED, "current": attempt, "chunks": list(ids), "chunk_count": len(ids)},
-            remove=["attempt", "error"],
+        """Record an attempt before any of its chunks is written, and give up the one before. Raises `LeaseLost`."""
+        given_up = [self.row.attempt] if self.row.attempt else []
+        self._write(
+            {"attempt": ":attempt", "garbage_attempts": MORE_ATTEMPTS},
+            values={"attempt": attempt, "given_up": given_up, "none": []},
         )
+
+    def finish_part(self, part: Part) -> None:
+        """Record a part of the attempt whose chunks are written. Raises `LeaseLost`."""
+        try:
+            self._ledger.table.put_while(
+                f"attempt#{self.row.attempt}",
+                part_key(part.number),
+                {"digest": part.digest, "chunks": part.chunks},
+                of=self._place,
+                holds=HELD,
+                using={"owner": self._owner, "now": self._ledger.clock()},
+            )
+        except botocore.exceptions.ClientError as error:
+            raise self._translated(error) from error
+
+    def commit(
+        self, stored: StoredObject, count: int, warnings: Sequence[str], *, chunks: Sequence[str] = (), parts: int = 0
+    ) -> None:
+        """Make the attempt the one that is searched, in one write, and give the lease back. Raises `LeaseLost`.
+
+        The ids of its chunks, `count` of them, are `chunks`, or stand in its `parts`.
+        """
+        named = {"parts": parts} if parts else {"chunks": chunks}
+        facts = {"status": INDEXED, "current": self.row.attempt, "chunk_count": count, "warnings": warnings, **named}
+        given_up = [self.row.current] if self.row.parts else []
+        self._finish(stored, facts, given_up, remove=["attempt", "error", *({"parts", "chunks"} - named.keys())])
 
     def reject(self, stored: StoredObject, reason: str) -> None:
         """Record why the object can't be indexed, search none of its chunks, give back. Raises `LeaseLost`."""
+        given_up = [attempt for attempt in (self.row.current if self.row.parts else "", self.row.attempt) if attempt]
         self._finish(
-            stored, {"status": REJECTED, "error": reason, "chunk_count": 0}, remove=["attempt", "current", "chunks"]
+            stored,
+            {"status": REJECTED, "error": reason, "chunk_count": 0},
+            given_up,
+            remove=["attempt", "current", "chunks", "parts", "warnings"],
         )
 
     def forget(self) -> None:
@@ -96,7 +125,7 @@ class Lease:
         self._ledger.table.delete("sweep", self._index)
         values = {"owner": self._owner, "now": self._ledger.clock()}
         try:
-            self._ledger.table.delete(partition(self._index), PREFIX + self._document, condition=HELD, values=values)
+            self._ledger.table.delete(*self._place, condition=HELD, values=values)
         except botocore.exceptions.ClientError as error:
             raise self._translated(error) from error
 
@@ -107,15 +136,16 @@ class Lease:
         except LeaseLost:
             return
 
-    def _finish(self, stored: StoredObject, values: Item, remove: list[str]) -> None:
+    def _finish(self, stored: StoredObject, values: Item, given_up: list[str], remove: list[str]) -> None:
         facts = values | {
             "version": stored.version,
             "size": stored.size,
             "modified": stored.modified,
             "metadata": stored.metadata,
+            "extractor": EXTRACTOR,
         }
-        assign = {"garbage": ALL_GARBAGE} | {name: f":{name}" for name in facts}
-        self._write(assign, values=facts | {"none": []}, remove=[*remove, *OVER])
+        assign = {"garbage": ALL_GARBAGE, "garbage_attempts": MORE_ATTEMPTS} | {name: f":{name}" for name in facts}
+        self._write(assign, values=facts | {"none": [], "given_up": given_up}, remove=[*remove, *OVER])
 
     def _write(
         self, assign: Mapping[str, str], *, values: Item, remove: Sequence[str] = (), condition: str = HELD
@@ -123,8 +153,7 @@ class Lease:
         now = self._ledger.clock()
         try:
             item = self._ledger.table.update(
-                partition(self._index),
-                PREFIX + self._document,
+                *self._place,
                 condition=condition,
                 values=values | {"owner": self._owner, "now": now},
                 assign={**assign, "updated_at": ":now"},

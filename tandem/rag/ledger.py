@@ -3,9 +3,12 @@
 Items, by `pk` and `sk`:
 - `active`, `active`: the index version that is written and searched (`IndexVersion`).
 - `index#<index>`, `document#<S3 key>`: one document in one index version (`Row`).
+- `index#<index>#long`, `<S3 key>`: the same of a key that leaves no room for the prefix.
+- `attempt#<attempt>`, `<number>`: a finished part of a document that has several (`Part`).
 - `sweep`, `<index>`: what the last sweep that found nothing to repair saw.
 """
 
+import heapq
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -16,8 +19,10 @@ from .index_version import IndexVersion
 from .table import Item, Table, is_refused
 
 INDEXED, REJECTED, WORKING = "indexed", "rejected", "working"
-PREFIX = "document#"
+PREFIX, LONG = "document#", "#long"
 BATCH = 100
+LONGEST_KEY = 1024
+"""Bytes of a sort key that DynamoDB takes, as long as the longest S3 key."""
 
 
 class Row(NamedTuple):
@@ -40,12 +45,20 @@ class Row(NamedTuple):
     attempt: str = ""
     """The attempt that is or was being written."""
     chunks: Sequence[str] = ()
-    """Ids of the chunks of `current`."""
+    """Ids of the chunks of `current`, if it was written in one part."""
+    parts: int = 0
+    """In how many parts `current` was written, if in several: they name its chunks."""
     garbage: Sequence[str] = ()
     """Ids of chunks that are to be deleted."""
+    garbage_attempts: Sequence[str] = ()
+    """Attempts whose parts are to be deleted with their chunks."""
     chunk_count: int = 0
     error: str = ""
     """Why the document was rejected."""
+    warnings: Sequence[str] = ()
+    """What of it couldn't be read or was left out."""
+    extractor: int = 0
+    """Version of what read it, `reading.EXTRACTOR`; 0 of releases that recorded none."""
     lease_owner: str = ""
     lease_until: float = 0.0
     """Unix seconds until which `lease_owner` alone works on the document."""
@@ -55,7 +68,18 @@ class Row(NamedTuple):
     @classmethod
     def from_item(cls, item: Item) -> "Row":
         """Read an item; one that a later release wrote may hold more."""
-        return cls(item["sk"].removeprefix(PREFIX), **{name: item[name] for name in cls._fields if name in item})
+        return cls(document_of(item), **{name: item[name] for name in cls._fields if name in item})
+
+
+class Part(NamedTuple):
+    """A part of a document's chunks that is in the index."""
+
+    number: int
+    """From 0."""
+    digest: str
+    """Of the object, and of all chunks that were made of it: parts of another text are of no use."""
+    chunks: Sequence[str]
+    """Ids."""
 
 
 class Ledger:
@@ -85,28 +109,52 @@ class Ledger:
 
     def row(self, index: str, document: str) -> Row | None:
         """One document, or None if the ledger doesn't know it."""
-        item = self.table.get(partition(index), PREFIX + document)
+        item = self.table.get(*place(index, document))
         return Row.from_item(item) if item else None
 
     def rows(self, index: str) -> Iterator[Row]:
         """All documents of an index version, sorted by key (as UTF-8), a page at a time."""
-        return map(Row.from_item, self.table.query(partition(index)))
+        usual, long = (map(Row.from_item, self.table.query(pk)) for pk in (partition(index), long_partition(index)))
+        return heapq.merge(usual, long, key=lambda row: row.document.encode())
+
+    def attributes(self, index: str, documents: Collection[str], names: Sequence[str]) -> dict[str, Item]:
+        """Some attributes of these documents' rows, by document; those that aren't there are left out."""
+        places: dict[str, list[str]] = {}
+        for document in sorted(documents):
+            pk, sk = place(index, document)
+            places.setdefault(pk, []).append(sk)
+        return {
+            document_of({"pk": pk, **item}): item
+            for pk, sks in places.items()
+            for at in range(0, len(sks), BATCH)
+            for item in self.table.batch_get(pk, sks[at : at + BATCH], names)
+        }
 
     def current_attempts(self, index: str, documents: Collection[str]) -> dict[str, str]:
         """The attempt that is searched now, of each of these documents that has one."""
-        keys = [PREFIX + document for document in sorted(documents)]
-        found: dict[str, str] = {}
-        for at in range(0, len(keys), BATCH):
-            for item in self.table.batch_get(partition(index), keys[at : at + BATCH], ["current"]):
-                if "current" in item:
-                    found[item["sk"].removeprefix(PREFIX)] = item["current"]
-        return found
+        rows = self.attributes(index, documents, ["current"])
+        return {document: row["current"] for document, row in rows.items() if "current" in row}
+
+    def parts(self, attempt: str) -> list[Part]:
+        """The finished parts of an attempt, in order."""
+        items = self.table.query(f"attempt#{attempt}") if attempt else ()
+        return [Part(int(item["sk"]), item["digest"], item["chunks"]) for item in items]
+
+    def delete_part(self, attempt: str, part: Part) -> None:
+        """Forget a part whose chunks were deleted."""
+        self.table.delete(f"attempt#{attempt}", part_key(part.number))
+
+    def chunks(self, row: Row) -> list[str]:
+        """Ids of a document's chunks that the index should hold: of `current`, and of finished parts of `attempt`."""
+        attempts = [row.current if row.parts else "", row.attempt]
+        return [*row.chunks, *(chunk for attempt in attempts for part in self.parts(attempt) for chunk in part.chunks)]
 
     def clear_garbage(self, index: str, row: Row) -> None:
         """Forget garbage that was deleted, unless more has come since."""
-        self._update_if(
-            index, row, condition="#garbage = :garbage", values={"garbage": row.garbage}, assign={}, remove=["garbage"]
-        )
+        garbage = {"garbage": row.garbage, "garbage_attempts": row.garbage_attempts}
+        values = {name: found for name, found in garbage.items() if found}
+        condition = " AND ".join(f"#{name} = :{name}" for name in values)
+        self._update_if(index, row, condition=condition, values=values, assign={}, remove=[*values])
 
     def mark_incomplete(self, index: str, row: Row) -> bool:
         """Have a document indexed again because its chunks are missing; return False if it has changed since."""
@@ -133,8 +181,7 @@ class Ledger:
     ) -> bool:
         try:
             self.table.update(
-                partition(index),
-                PREFIX + row.document,
+                *place(index, row.document),
                 condition=condition,
                 values=values | {"now": self.clock()},
                 assign=assign | {"updated_at": ":now"},
@@ -147,6 +194,28 @@ class Ledger:
         return True
 
 
+def place(index: str, document: str) -> tuple[str, str]:
+    """The keys of a document's row."""
+    if len((PREFIX + document).encode()) <= LONGEST_KEY:
+        return partition(index), PREFIX + document
+    return long_partition(index), document
+
+
+def document_of(item: Item) -> str:
+    """The document that a row with these keys is about."""
+    return item["sk"] if item["pk"].endswith(LONG) else item["sk"].removeprefix(PREFIX)
+
+
 def partition(index: str) -> str:
     """The partition of an index version's documents."""
     return f"index#{index}"
+
+
+def long_partition(index: str) -> str:
+    """The partition of those with the longest keys."""
+    return partition(index) + LONG
+
+
+def part_key(number: int) -> str:
+    """The sort key of a part."""
+    return f"{number:06}"

@@ -15,6 +15,7 @@ from tandem_contract.errors import Unavailable
 
 from tandem.runtime.retry import Deadline
 
+from .garbage import delete_garbage
 from .index_version import IndexVersion
 from .ledger import INDEXED, WORKING, Ledger, Row
 from .stores.base import Head, VectorIndex
@@ -108,10 +109,9 @@ class Sweep:
         digest = hashlib.sha256(self._store)
         for document, stored, row in outer_join(self._objects(), self._rows(digest)):
             self._check_time()
-            if row and row.garbage and not self._is_live(row):
-                self._index.delete(row.garbage, self._deadline)
-                self._ledger.clear_garbage(self._name, row)
-                self.summary.garbage_deleted += len(row.garbage)
+            if row and not self._is_live(row):
+                deleted = delete_garbage(self._ledger, self._name, self._index, row, self._deadline)
+                self.summary.garbage_deleted += deleted
             if stored:
                 self.summary.documents += 1
                 if row and row.version == stored.version and row.status != WORKING:
@@ -134,7 +134,7 @@ class Sweep:
             # What was written a moment ago may not be visible yet, so another look is needed.
             settled &= not (row and self._is_recent(row))
             seen = {head.id for head in found.heads} if found else set()
-            if seen != set(row.chunks if row else ()):
+            if seen != set(self._ledger.chunks(row) if row else ()):
                 settled = False
                 self._repair(document, row, seen)
         if settled:
@@ -146,7 +146,7 @@ class Sweep:
         fresh = self._ledger.row(self._name, document)
         if fresh and self._is_live(fresh):
             return
-        owned = set(fresh.chunks if fresh else ())
+        owned = set(self._ledger.chunks(fresh) if fresh else ())
         if orphans := sorted(seen - owned):
             self._index.delete(orphans, self._deadline)
             self.summary.orphans_deleted += len(orphans)

@@ -12,7 +12,8 @@ Item = dict[str, Any]
 
 def is_refused(error: botocore.exceptions.ClientError) -> bool:
     """Whether a conditional write was refused because its condition doesn't hold."""
-    return error.response["Error"]["Code"] == "ConditionalCheckFailedException"
+    reasons = [error.response["Error"], *error.response.get("CancellationReasons", [])]  # the latter of a transaction
+    return any(str(reason.get("Code")).startswith("ConditionalCheckFailed") for reason in reasons)
 
 
 class Table:
@@ -40,6 +41,12 @@ class Table:
                 return False
             raise
         return True
+
+    def put_while(self, pk: str, sk: str, values: Item, *, of: tuple[str, str], holds: str, using: Item) -> None:
+        """Write an item if the condition `holds` for another one, `of`; `is_refused` tells an error of that."""
+        put = {"TableName": self._name, "Item": _key(pk, sk) | _encode(values)}
+        check = {"TableName": self._name, "Key": _key(*of), "ConditionExpression": holds, **_placeholders(holds, using)}
+        self._client.transact_write_items(TransactItems=[{"ConditionCheck": check}, {"Put": put}])
 
     def update(
         self,

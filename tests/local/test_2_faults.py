@@ -1,5 +1,7 @@
 """Bad input and failures, brought about from outside: files, events, proxies, signals."""
 
+import contextlib
+import hashlib
 import json
 import os
 import signal
@@ -7,9 +9,9 @@ import subprocess
 import threading
 import time
 import urllib.request
-from contextlib import contextmanager
 
 import pytest
+from botocore.exceptions import BotoCoreError
 
 from tests.local.conftest import ROOT, until
 from tests.support.fault_proxy import Fault, FaultProxy
@@ -32,12 +34,16 @@ def index_contents(service) -> dict[str, list[dict]]:
     return found
 
 
+def objects(service) -> dict[str, str]:
+    """ETags of what the bucket holds."""
+    pages = service.cloud.client("s3").get_paginator("list_objects_v2").paginate(Bucket=service.bucket)
+    return {each["Key"]: each["ETag"].strip('"') for page in pages for each in page.get("Contents", [])}
+
+
 def assert_index_equals_bucket(service):
     """Every indexed document has exactly the chunks of its ledger row, of the version in the bucket; no other has."""
-    pages = service.cloud.client("s3").get_paginator("list_objects_v2").paginate(Bucket=service.bucket)
-    objects = {o["Key"]: o["ETag"].strip('"') for page in pages for o in page.get("Contents", [])}
     chunks = index_contents(service)
-    for key, etag in objects.items():
+    for key, etag in objects(service).items():
         row, found = service.row(key), chunks.pop(key, [])
         assert row["version"]["S"] == etag, key
         if row["status"]["S"] == "rejected":
@@ -81,7 +87,7 @@ def dead_letters(service) -> dict[str, str]:
     return {a["document"]["StringValue"]: a["reason"]["StringValue"] for a in found.values() if "document" in a}
 
 
-@contextmanager
+@contextlib.contextmanager
 def environment_of(service, **variables: str):
     """Changes the ingest function's environment, as an operator could."""
     functions, before = service.cloud.client("lambda"), ingest_function(service)
@@ -144,8 +150,9 @@ def test_the_same_event_twice_out_of_order_and_a_delete_before_its_create(servic
 
 
 def test_killed_between_bulk_and_ledger_write(service):
-    """The function's process is killed at the moment when it commits, from outside: by the proxy of its ledger."""
-    key, question = "killed/bridge.txt", "How long is the bridge over the Tarn?"
+    """The function's process is killed at the moment when it commits a document of three parts, from outside: by the
+    proxy of its ledger. The parts survive: nothing is embedded again."""
+    key, question = "killed/bridge.md", "How long is the bridge over the Tarn?"
     service.put(key, "The bridge over the Tarn is 120 metres long.")
     until(lambda: "120" in json.dumps(service.passages(question, key)), 60, "first version is found")
     seen, stop, killed = [], threading.Event(), threading.Event()
@@ -157,30 +164,41 @@ def test_killed_between_bulk_and_ledger_write(service):
             )
 
     def kill_at_commit(request):
-        if b'"indexed"' in request.body and b"bridge.txt" in request.body and not killed.is_set():
+        if b'"indexed"' in request.body and b"bridge.md" in request.body and not killed.is_set():
             killed.set()
+            embedded.clear()
             subprocess.run(
                 ["pkill", "-KILL", "-f", f"{ingest_function(service)['FunctionName']}.*_worker.py"], check=True
             )
             return Fault(500)
         return None
 
+    def embed(request):
+        """For what nobody asks about: a vector that is far from every question."""
+        embedded.append(request)
+        vector = [0.0] * (json.loads(request.body)["dimensions"] - 1) + [1.0]
+        return None if b"Tarn" in request.body else Fault(200, json.dumps({"embedding": vector}).encode())
+
+    embedded, bedrock = [], service.cloud.environment["AWS_ENDPOINT_URL_BEDROCK_RUNTIME"]
+    journal = "\n\n".join(f"On day {day} nobody crossed it. " + "It rained. " * 40 for day in range(1000))
     watcher = threading.Thread(target=watch)
     watcher.start()
     try:
         with (
             FaultProxy(service.cloud.environment["AWS_ENDPOINT_URL"], before=kill_at_commit) as proxy,
-            environment_of(service, AWS_ENDPOINT_URL_DYNAMODB=proxy.url),
+            FaultProxy(bedrock, before=embed) as embedder,
+            environment_of(service, AWS_ENDPOINT_URL_DYNAMODB=proxy.url, AWS_ENDPOINT_URL_BEDROCK_RUNTIME=embedder.url),
         ):
-            service.put(key, "The bridge over the Tarn is 240 metres long.")
-            assert killed.wait(60)
-        assert len({chunk["version"] for chunk in index_contents(service)[key]}) == 2  # what a query must not show
-        (shown,) = service.passages(question, key)
-        assert "120 metres" in shown["text"]
-        lease_over = float(service.row(key)["lease_until"]["N"]) + 11  # the sweep allows ten seconds of clock skew
-        time.sleep(max(0, lease_over - time.time()))
-        service.sweep(full=True)
-        until(lambda: "240" in json.dumps(service.passages(question, key)), 60, "second version is found")
+            service.put(key, f"# Length\n\nThe bridge over the Tarn is 240 metres long.\n\n# Journal\n\n{journal}")
+            assert killed.wait(120)
+            assert len({chunk["version"] for chunk in index_contents(service)[key]}) == 2  # what a query must not show
+            (shown,) = service.passages(question, key)
+            assert "120 metres" in shown["text"]
+            lease_over = float(service.row(key)["lease_until"]["N"]) + 11  # the sweep allows ten seconds of clock skew
+            time.sleep(max(0, lease_over - time.time()))
+            service.sweep(full=True)
+            until(lambda: "240" in json.dumps(service.passages(question, key)), 60, "second version is found")
+        assert embedded == [] and int(service.row(key)["parts"]["N"]) == 3
     finally:
         stop.set()
         watcher.join()
@@ -221,6 +239,50 @@ def test_opensearch_away_for_a_while(service, seconds):
     service.cloud.tandem("local", "up")
     until(lambda: all(service.status(key) == "indexed" for key in keys), 300, "all documents catch up")
     assert not set(keys) & set(dead_letters(service))
+    assert_index_equals_bucket(service)
+
+
+def digests(service, prefix: str) -> dict[str, tuple[int, str]]:
+    """Count and digest of the documents with that prefix, as bucket, ledger and index know them."""
+    documents = {
+        "bucket": {(key, etag) for key, etag in objects(service).items() if key.startswith(prefix)},
+        "ledger": set(),
+        "index": {
+            (key, chunk["version"])
+            for key, chunks in index_contents(service).items()
+            if key.startswith(prefix)
+            for chunk in chunks
+        },
+    }
+    pages = service.cloud.client("dynamodb").get_paginator("scan").paginate(TableName=service.outputs["ledgerTable"])
+    for row in (row for page in pages for row in page["Items"]):
+        key = row["sk"]["S"].removeprefix("document#")
+        if key.startswith(prefix) and row["status"]["S"] == "indexed":
+            documents["ledger"].add((key, row["version"]["S"]))
+    return {
+        name: (len(found), hashlib.sha256(json.dumps(sorted(found)).encode()).hexdigest()[:16])
+        for name, found in documents.items()
+    }
+
+
+@pytest.mark.parametrize("count", [150, pytest.param(2000, marks=[pytest.mark.soak, pytest.mark.timeout(3600)])])
+def test_kill_9_of_each_part_among_many_documents(service, count):
+    prefix = f"many-{count}/"
+    for number in range(count):
+        service.put(f"{prefix}{number}.txt", f"Parcel {number} lies in bay {number % 17}.")
+    for part in ("opensearch", "models", "emulator"):
+        time.sleep(4)  # some are indexed; and the emulator saves what changed every two seconds (differences.py)
+        os.killpg(service.cloud.process(part), signal.SIGKILL)
+        service.cloud.tandem("local", "up")
+    found, deadline = {}, time.monotonic() + 120 + count
+    while len({*found.values()}) != 1:
+        assert time.monotonic() < deadline, found
+        time.sleep(20)
+        with contextlib.suppress(OSError, BotoCoreError):  # what was killed is busy with what it missed
+            service.sweep(full=True)
+            found = digests(service, prefix)
+    print(found)
+    assert found["bucket"][0] == count
     assert_index_equals_bucket(service)
 
 

@@ -222,7 +222,7 @@ def test_a_domain_asks_iam_for_each_method_and_path(aws):
     iam.delete_user(UserName="writer")
 
 
-def test_functions_see_their_role_and_lambdas_packages_only(aws):
+def test_functions_see_their_role_lambdas_packages_and_their_memory_only(aws):
     code = """
 import importlib, boto3
 
@@ -238,6 +238,7 @@ def handler(event, context):
         "tables": attempt(boto3.client("dynamodb").list_tables),
         "numpy": attempt(lambda: importlib.import_module("numpy")),
         "tandem": attempt(lambda: importlib.import_module("tandem")),
+        "memory": [attempt(lambda: len(bytearray(megabytes << 20))) for megabytes in (20, 128)],
     }
 """
     create_function(aws, "probe", code)
@@ -246,6 +247,7 @@ def handler(event, context):
     assert "AccessDenied" in seen["tables"]
     assert seen["numpy"].startswith("ModuleNotFoundError")
     assert seen["tandem"].startswith("ModuleNotFoundError")
+    assert seen["memory"] == [str(20 << 20), "MemoryError: "]  # of 128 MB
     assert ("lambda", "functions", "probe") in audit.leftovers()
     delete_function(aws, "probe")
 

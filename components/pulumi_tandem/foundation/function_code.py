@@ -32,7 +32,16 @@ class Group(NamedTuple):
     """The packages that it carries: a lock file below `tandem`."""
 
 
-READING = ("rag/documents/", "rag/chunk.py", "rag/ingest.py", "rag/functions/ingest.py")
+READING = (
+    "rag/documents/",
+    "rag/chunk.py",
+    "rag/losses.py",
+    "rag/reading.py",
+    "rag/reader_process.py",
+    "rag/lease.py",
+    "rag/ingest.py",
+    "rag/functions/ingest.py",
+)
 TRAINING = ("finetuning/training/", "finetuning/backends/", "finetuning/measure.py", "finetuning/promotion.py")
 # A handler's group is the first that fits.
 GROUPS = (

@@ -22,6 +22,9 @@ from .sweep import Sweep
 
 INGEST_SECONDS = 300
 QUEUE_CONSUMER = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ChangeMessageVisibility"]
+LEDGER_WRITER = [
+    f"dynamodb:{action}" for action in ("GetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem")
+]
 MAX_RECEIVES = 10  # with the function's back-off, about half an hour of outage before a message is given up
 
 
@@ -104,9 +107,10 @@ class IngestionPipeline(pulumi.ComponentResource):
                     allow(["s3:GetObject"], pulumi.Output.concat(bucket.bucket_arn, "/*")),
                     # Without ListBucket, S3 answers 403 instead of 404 for a deleted document.
                     allow(["s3:ListBucket"], bucket.bucket_arn),
-                    allow(QUEUE_CONSUMER, queue.queue_arn),
+                    # It sends to its own queue what takes longer than a call (docs/adr/0017).
+                    allow([*QUEUE_CONSUMER, "sqs:SendMessage"], queue.queue_arn),
                     allow(["sqs:SendMessage"], queue.dead_letter_arn),
-                    allow(["dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"], ledger.table_arn),
+                    allow(LEDGER_WRITER, ledger.table_arn),
                     allow(["bedrock:InvokeModel"], embedder_resources(self)),
                     *read_secret(args.get("embedder_secret_arn")),
                     *writing.statements,
@@ -123,6 +127,11 @@ class IngestionPipeline(pulumi.ComponentResource):
                 "tags": tags,
             },
             opts=child,
+        )
+        # A document of many calls is a chain that Lambda would take for an endless loop, and cut off after 16. It ends:
+        # a call that has written nothing asks for no other.
+        lambda_.FunctionRecursionConfig(
+            f"{name}-goes-on", function_name=ingest.function_name, recursive_loop="Allow", opts=child
         )
         access = writing.for_role(self, f"{name}-ingest", ingest.role_arn)
         lambda_.EventSourceMapping(

@@ -60,7 +60,10 @@ class Sweep(pulumi.ComponentResource):
                 "handler": "tandem.rag.functions.sweep.handler",
                 "statements": [
                     allow(["s3:ListBucket"], bucket.bucket_arn),
-                    allow(["dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"], ledger.table_arn),
+                    allow(
+                        [f"dynamodb:{action}" for action in ("GetItem", "Query", "UpdateItem", "DeleteItem")],
+                        ledger.table_arn,
+                    ),
                     allow(["sqs:SendMessage"], queue.queue_arn),
                     *repairing.statements,
                 ],

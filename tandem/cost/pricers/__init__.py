@@ -59,6 +59,7 @@ FREE: dict[str, str] = {
     "aws:sns/topicSubscription:*": _SETTING,
     "aws:lambda/invocation:*": "runs once a deployment, for seconds",
     "aws:lambda/permission:*": _SETTING,
+    "aws:lambda/functionRecursionConfig:*": _SETTING,
     "aws:lambda/alias:*": _SETTING,
     "aws:lambda/layerVersion:*": "code storage within the account's allowance",
     "aws:lambda/functionUrl:*": "bills as its function does",

@@ -9,7 +9,7 @@ from tandem_contract.fields import from_environment
 from tandem_contract.names import Metric, Variable
 from tandem_contract.settings import INGEST_SETTINGS
 
-from tandem.rag.ingest import Ingester, Outcome
+from tandem.rag.ingest import LEAST_SECONDS, Ingester, Outcome
 from tandem.runtime.clients import client
 from tandem.runtime.retry import Deadline, full_jitter
 from tandem.runtime.telemetry import log, metric
@@ -18,7 +18,6 @@ from .shared import ledger, open_embedder, open_index
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 5, 900
 MARGIN_SECONDS = 10.0  # to report what happened before the function is ended
-LEAST_SECONDS = 30.0  # with less, a document is left to the next invocation
 SOURCES = ("aws.s3", "tandem.sweep")
 REASON_CHARACTERS = 1000
 
@@ -76,7 +75,12 @@ def _converge(document: str, record: dict[str, Any], deadline: Deadline) -> None
     limit = from_environment(INGEST_SETTINGS)["max_document_megabytes"]
     ingester = Ingester(client("s3"), bucket, ledger(), open_index, open_embedder, limit)
     outcome: Outcome = ingester.converge(document, deadline)
-    log("document " + outcome.status, document=document, chunks=outcome.chunks, reason=outcome.reason)
+    status = outcome.status + (" with warnings" if outcome.warnings and outcome.status == "indexed" else "")
+    facts = {"chunks": outcome.chunks, "reason": outcome.reason, "warnings": outcome.warnings}
+    log("document " + status, document=document, **facts)
+    if outcome.status == "unfinished":
+        # A message of its own: going on is no failure, and shouldn't count as one.
+        client("sqs").send_message(QueueUrl=os.environ[Variable.QUEUE_URL], MessageBody=record["body"])
     if outcome.status == "rejected":
         _dead_letter(record, outcome.reason, document)
     if outcome.lag_seconds is not None:

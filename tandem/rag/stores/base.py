@@ -10,7 +10,8 @@ from ..index_version import IndexVersion
 Filters = Sequence[tuple[str, Sequence[str]]]
 """Pairs of a field (`document` or `metadata`) and the values of which one must match; all pairs must."""
 ID_BYTES = 24
-"""The longest id: a document's row in the ledger names up to 5,000 chunks, three times at worst, in 400 KB."""
+"""The longest id: an item of the ledger, 400 KB at most, names the 400 chunks of a part, or in rows of earlier releases
+up to 5,000, three times at worst."""
 
 
 class StoredChunk(TypedDict):

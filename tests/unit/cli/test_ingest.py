@@ -1,5 +1,6 @@
 """`tandem ingest` and `tandem forget`: what is uploaded, what is reported, what is waited for."""
 
+import json
 import threading
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from typer.testing import CliRunner
 from tandem.cli.main import app
 from tandem.clients.document_files import find_documents
 from tandem.clients.documents_bucket import content_etag
+from tandem.rag import reader_process, reading
 from tests.support.query_api import answer
 
 
@@ -98,6 +100,85 @@ def test_same_file_twice_is_one_document(documents):
 def test_missing_path():
     with pytest.raises(TandemError, match="does not exist"):
         find_documents([Path("nowhere")])
+
+
+def test_what_was_lost_is_told(service, documents):
+    lost = ["pages 2-10: no text (a scan?)", "attachment: a.zip"]
+    service.outcomes = {"sub/b.PDF": {"status": "indexed", "chunk_count": 1, "warnings": lost}}
+    output = ingest(documents)
+    assert "a.md: indexed in " in output and "sub/b.PDF: indexed with warnings in " in output
+    assert "1 chunks\n  pages 2-10: no text (a scan?)\n  attachment: a.zip\n" in output
+    assert "2 of 2 documents searchable (1 with warnings), 0 failed" in output
+    assert "sub/b.PDF: already indexed with warnings, 1 chunks\n  pages 2-10" in ingest(documents)
+
+
+def test_what_no_stack_takes_is_told_before_it_is_uploaded(service, documents):
+    with (documents / "huge.txt").open("wb") as file:
+        file.truncate(100_000_001)
+    output = ingest(documents, code=1)
+    assert "huge.txt: not uploaded: it has 100.0 MB, and no stack takes more than 100: split it" in output
+    assert sorted(service.uploads) == ["a.md", "sub/b.PDF"]
+
+
+def test_a_long_document_that_is_worked_on_is_no_timeout(service, documents):
+    work = iter(range(100))
+
+    def rows(keys):
+        number = next(work)
+        row = {"status": "indexed" if number > 4 else "working", "updated_at": number}
+        return {"a.md": {**service.rows["a.md"], **row}} if service.rows else {}
+
+    service.ledger_rows = rows
+    assert "a.md: indexed in" in ingest(documents / "a.md", "--timeout", "1")
+
+
+def test_dry_run_shows_what_the_index_would_see(documents, project):
+    project.pulumi_says(status=1)
+    (documents / "a.md").write_text("# Tea\n\nGreen *tea*.\n")
+    output = ingest("--dry-run", documents, code=1)
+    assert f"{documents}/a.md: indexed, 1 chunks\n" in output
+    assert f"{documents}/sub/b.PDF: rejected, " in output
+    assert f"{documents}/photo.jpg: skipped, unknown type '.jpg'" in output
+
+
+def test_dry_run_as_json(documents):
+    (documents / "a.md").write_text("# Tea\n\nGreen tea.\n")
+    result = CliRunner().invoke(app, ["ingest", "--dry-run", "--json", str(documents)])
+    assert result.exit_code == 1 and "photo.jpg: skipped" in result.stderr
+    found = json.loads(result.stdout)
+    assert found["versions"]["extractor"] >= 1 and "tandem" in found["versions"]
+    good, bad = found["documents"]
+    chunk = {"text": "Green tea.", "cited": "Green tea.", "page": None, "heading": "Tea"}
+    path = str(documents / "a.md")
+    assert good == {"path": path, "status": "indexed", "reason": "", "warnings": [], "chunks": [chunk]}
+    assert (bad["status"], bad["chunks"]) == ("rejected", []) and bad["reason"]
+
+
+def test_dry_run_tells_losses(documents, monkeypatch):
+    def lossy(task):
+        Path(task.chunks).write_text('[0, "Tea", 1, null]\n')
+        return reader_process.Result(1, ["page 2: damaged"])
+
+    def run(task, *_):
+        Path(task.result).write_text(json.dumps(lossy(task)))
+        return 0
+
+    monkeypatch.setattr(reading, "_run", run)
+    assert f"{documents}/a.md: indexed with warnings, 1 chunks\n  page 2: damaged\n" in ingest("--dry-run", documents)
+    found = json.loads(ingest("--dry-run", "--json", documents / "a.md"))
+    assert [found["documents"][0][name] for name in ("status", "warnings")] == [
+        "indexed with warnings",
+        ["page 2: damaged"],
+    ]
+
+
+def test_dry_run_knows_the_limits(documents):
+    with (documents / "huge.txt").open("wb") as file:
+        file.truncate(25_000_001)
+    assert "huge.txt: rejected, the file has 25.0 MB, over" in ingest("--dry-run", documents / "huge.txt", code=1)
+    assert "--json goes with --dry-run" in ingest("--json", documents, code=1)
+    (documents / "empty").mkdir()
+    assert "nothing to read" in ingest("--dry-run", documents / "empty", code=1)
 
 
 def test_a_line_per_document_and_a_summary(service, api, documents):

@@ -2,11 +2,14 @@
 
 import json
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from tandem.models.bedrock import BedrockEmbedder
+from tandem.rag import reader_process, reading
+from tandem.rag.documents.section import Rejected
 from tandem.rag.functions import ensure_index, ingest, query, sweep
 from tandem.rag.index_version import IndexVersion
 from tandem.rag.ingest import Ingester
@@ -75,6 +78,28 @@ class Stack:
 @pytest.fixture
 def stack() -> Stack:
     return Stack()
+
+
+@pytest.fixture(autouse=True)
+def read_in_this_process(request, monkeypatch):
+    """Tests of what a process of its own is for say so: `@pytest.mark.usefixtures("own_process")`."""
+    if "own_process" in request.fixturenames:
+        return
+
+    def run(task, errors, deadline, keep):
+        try:
+            result = reader_process.read(task)
+        except Rejected as error:
+            result = reader_process.Result(rejected=str(error))
+        Path(task.result).write_text(json.dumps(result))
+        return 0
+
+    monkeypatch.setattr(reading, "_run", run)
+
+
+@pytest.fixture
+def own_process():
+    """Documents are read in a process, as in a function."""
 
 
 @pytest.fixture(autouse=True)

@@ -75,6 +75,15 @@ class FakeDynamoDB:
         self.items[_key(Key)] = new
         return {"Attributes": dict(new)}
 
+    def transact_write_items(self, *, TransactItems):
+        [check, put] = [next(iter(item.values())) for item in TransactItems]
+        self.before_update({"Key": check["Key"], "UpdateExpression": "", "Put": put["Item"]})
+        if not _evaluator(self.items.get(_key(check["Key"]), {}), check)(check["ConditionExpression"]):
+            error = refused("TransactionCanceledException")
+            error.response["CancellationReasons"] = [{"Code": "ConditionalCheckFailed"}, {"Code": "None"}]
+            raise error
+        self.items[_key(put["Item"])] = put["Item"]
+
     def delete_item(self, *, Key, ConditionExpression="", **request):
         if ConditionExpression and not _evaluator(self.items.get(_key(Key), {}), request)(ConditionExpression):
             raise refused()
@@ -106,7 +115,9 @@ def _key(item: dict) -> tuple[str, str]:
 
 def _decode(value: dict):
     [(kind, content)] = value.items()
-    return {"S": str, "N": float, "L": lambda elements: [element["S"] for element in elements]}[kind](content)
+    if kind == "L":
+        return [element["S"] for element in content]
+    return content if kind == "S" else int(content) if content.isdigit() else float(content)
 
 
 def _encode(value) -> dict:
@@ -160,12 +171,26 @@ class FakeS3:
         stored = self.objects[Key]
         return {**stored, "ContentLength": len(stored["data"]), "Body": io.BytesIO(stored["data"])}
 
+    def head_object(self, *, Bucket, Key):
+        return {name: value for name, value in self.get_object(Bucket=Bucket, Key=Key).items() if name != "Body"}
+
+    def copy_object(self, *, Bucket, Key, CopySource, CopySourceIfMatch, MetadataDirective, **kept):
+        assert (CopySource, MetadataDirective) == ({"Bucket": Bucket, "Key": Key}, "REPLACE")
+        if Key not in self.objects:
+            raise refused("NoSuchKey", 404)
+        if self.objects[Key]["ETag"] != CopySourceIfMatch:
+            raise refused("PreconditionFailed", 412)
+        self.put(Key, self.objects[Key]["data"], kept.get("Metadata"), kept.get("ContentType", ""))
+
     def get_paginator(self, operation: str):
         assert operation == "list_objects_v2"
         return self
 
     def paginate(self, *, Bucket):
-        entries = [{"Key": key, **self.objects[key]} for key in sorted(self.objects, key=str.encode)]
+        entries = [
+            {"Key": key, "Size": len(self.objects[key]["data"]), **self.objects[key]}
+            for key in sorted(self.objects, key=str.encode)
+        ]
         yield from ({"Contents": entries[at : at + 2]} for at in range(0, len(entries), 2))
 
 
@@ -174,8 +199,8 @@ class FakeSQS:
         self.sent: dict[str, list[dict]] = {QUEUE: [], DEAD_LETTERS: []}
         self.postponed: dict[str, int] = {}
 
-    def send_message(self, *, QueueUrl, MessageBody, MessageAttributes):
-        attributes = {name: value["StringValue"] for name, value in MessageAttributes.items()}
+    def send_message(self, *, QueueUrl, MessageBody, MessageAttributes=()):
+        attributes = {name: MessageAttributes[name]["StringValue"] for name in MessageAttributes}
         self.sent[QueueUrl].append({"body": MessageBody, **attributes})
 
     def send_message_batch(self, *, QueueUrl, Entries):

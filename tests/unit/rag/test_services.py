@@ -8,12 +8,14 @@ import pytest
 from botocore.credentials import Credentials
 from tandem_contract.errors import TandemError, Unavailable
 
+from tandem.models.bedrock import BedrockEmbedder
+from tandem.models.embed import normalised
 from tandem.rag.stores import opensearch
 from tandem.rag.stores.opensearch import OpenSearchIndex
 from tandem.runtime.http import NETWORK_ERRORS, SignedHttp
 from tandem.runtime.retry import Deadline, Transient, retry
 
-from .fakes import FakeOpenSearch, respond
+from .fakes import FakeBedrock, FakeOpenSearch, embedding, refused, respond
 
 
 def test_retry_is_bounded_by_tries_and_by_time():
@@ -57,6 +59,34 @@ def test_what_opensearch_refuses():
     fake.faults = [lambda: respond(403, {})]
     with pytest.raises(Unavailable, match="no permission for 'docs-1'"):
         list(index.heads(Deadline(5)))
+
+
+@pytest.mark.faults
+def test_no_text_of_a_document_is_cut_off_by_an_embedder():
+    """Cohere reads 512 tokens; what has more is refused, and embedded in halves."""
+    asked = []
+
+    class Cohere(FakeBedrock):
+        def invoke_model(self, *, modelId, body):
+            request = json.loads(body)
+            asked.append(request)
+            if request["truncate"] == "NONE" and any(len(text.split()) > 512 for text in request["texts"]):
+                raise refused("ValidationException")
+            return super().invoke_model(modelId=modelId, body=body)
+
+    bedrock = Cohere()
+    embedder = BedrockEmbedder(bedrock, "cohere.embed-english-v3", 1024)
+    texts = ["short one", "a " * 600 + "b " * 600, "short two"]
+    vectors = embedder.documents(texts, Deadline(5))
+    assert vectors[::2] == embedder.documents(texts[::2], Deadline(5))
+    assert vectors[1] == pytest.approx(normalised(embedding(texts[1], 1024)), abs=1e-6)
+    embedder.query("c " * 600, Deadline(5))
+    assert [request["truncate"] for request in asked][-2:] == ["NONE", "END"]
+    asked.clear()
+    bedrock.faults = [refused("ValidationException")] * 10
+    with pytest.raises(TandemError, match="ValidationException"):
+        embedder.documents(["short one", "short two"], Deadline(5))
+    assert len(asked) == 1
 
 
 @pytest.fixture

@@ -1,0 +1,76 @@
+"""`tandem documents`: what became of each document. `tandem reread`: has what an older release read read again."""
+
+import json
+from collections import Counter
+from typing import Annotated
+
+import typer
+from tandem_contract.errors import TandemError
+
+from tandem.cli.options import DEFAULT_STACK, StackOption
+from tandem.clients.pulumi_stack import read_outputs
+
+
+def documents(
+    stack: StackOption = DEFAULT_STACK,
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+) -> None:
+    """List the documents of a stack: indexed, indexed with warnings, rejected and why, or waiting."""
+    from tandem.clients.documents import STATUSES, entries
+    from tandem.clients.documents_bucket import DocumentsBucket
+    from tandem.rag.reading import EXTRACTOR
+    from tandem.reporting.tables import Table, console
+
+    found = list(entries(DocumentsBucket(*read_outputs(stack, "documentsBucket", "ledgerTable"))))
+    older = sum(entry.is_older for entry in found)
+    if as_json:
+        rows = [entry._asdict() for entry in found]
+        content = {"extractor": EXTRACTOR, "read_by_older_release": older, "documents": rows}
+        typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
+        return
+    terminal = console()
+    if found:
+        rows = [
+            (entry.document, entry.status, str(entry.chunks), entry.reason or "; ".join(entry.warnings))
+            for entry in found
+        ]
+        terminal.print(Table(("document", "status", "chunks", "what is to be known"), rows, right=(2,)).rich())
+    count = Counter(entry.status for entry in found)
+    parts = [f"{count[status]} {status}" for status in STATUSES if count[status]]
+    terminal.print(f"{len(found)} documents" + (f": {', '.join(parts)}." if parts else "."))
+    if older:
+        terminal.print(f"{older} were read by an older release: `tandem reread` has them read again.")
+
+
+def reread(
+    stack: StackOption = DEFAULT_STACK,
+    ask_above: Annotated[
+        float, typer.Option(envvar="TANDEM_ASK_ABOVE", help="Ask where it may cost more than this, in dollars.")
+    ] = 10.0,
+    yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
+) -> None:
+    """Have the documents that an older release read read again, after the price was shown; what is indexed of them
+    answers meanwhile."""
+    from tandem.clients import aws
+    from tandem.clients.documents import entries, price
+    from tandem.clients.documents_bucket import DocumentsBucket
+    from tandem.rag.ledger import REJECTED
+
+    bucket = DocumentsBucket(*read_outputs(stack, "documentsBucket", "ledgerTable"))
+    older = [entry for entry in entries(bucket) if entry.is_older]
+    if not older:
+        typer.echo("Every document was read by this release.")
+        return
+    rejected = sum(entry.status == REJECTED for entry in older)
+    beside = f"; how long the {rejected} are that were rejected isn't known" if rejected else ""
+    try:
+        tokens, usd = price(bucket, sum(entry.chunks for entry in older), aws.region())
+        cost = f"about ${usd:.2f} for {tokens:,} tokens of {bucket.version.embedder}"
+    except TandemError as error:
+        usd, cost = None, f"an amount that is not known here: {error}"
+    typer.echo(f"{len(older)} documents, to be embedded again: {cost}{beside}.")
+    if not yes and (usd is None or float(usd) > ask_above):
+        typer.confirm("Read them again?", abort=True)
+    for entry in older:
+        bucket.touch(entry.document)
+    typer.echo("They are being read; `tandem documents` shows how far it is.")

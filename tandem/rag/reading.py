@@ -1,0 +1,150 @@
+"""Reading of one document in a process of its own, with limits of memory and time.
+
+A document that crashes its reader, or takes all memory or for ever, is rejected, and neither its batch nor the function
+goes with it. The document comes as a file and its chunks go to one, so that neither is whole in the function's memory.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Generator, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from tandem.runtime.retry import Deadline
+
+from .chunk import Chunk
+from .documents.section import Rejected
+from .reader_process import Result, Task
+
+EXTRACTOR = 1
+"""Version of readers and chunking, in each document's row: raise it when they give another text. Rows without one are
+of releases that read in the function itself."""
+FUNCTION_MEGABYTES = 1024
+OWN_MEGABYTES = 256
+"""Memory that stays for the function itself."""
+LONGEST_SECONDS = 100
+"""Of processor time, so that a busy machine rejects nothing. On Lambda, where a function of 1,024 MB has 0.58 of a
+processor, it is three of the five minutes of a call."""
+LOOK_SECONDS = 1.0
+FOLDER = "tandem-reading-"
+# Lambda finds its libraries by these; nothing else of the environment goes to the process, least of all credentials.
+PASSED_ON = ("LD_LIBRARY_PATH", "LANG", "TMPDIR")
+
+
+class Reading(NamedTuple):
+    """A document that was read."""
+
+    file: Path
+    count: int
+    """Chunks."""
+    warnings: Sequence[str]
+    """What of it was lost."""
+
+    def chunks(self) -> Iterator[Chunk]:
+        """The chunks in order, a line of the file at a time."""
+        with self.file.open("rb") as lines:
+            for line in lines:
+                yield Chunk(*json.loads(line))
+
+    def digest(self) -> str:
+        """What is the same if all chunks are."""
+        with self.file.open("rb") as lines:
+            return hashlib.file_digest(lines, "sha256").hexdigest()
+
+
+@contextlib.contextmanager
+def folder() -> Generator[Path]:
+    """A place for a document and its chunks, which is gone afterwards."""
+    for left in Path(tempfile.gettempdir()).glob(f"{FOLDER}*"):  # by a process that was killed: Lambda keeps its files
+        owner = int(left.name.removeprefix(FOLDER).partition("-")[0])
+        if owner == os.getpid() or not _is_running(owner):
+            shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=f"{FOLDER}{os.getpid()}-") as name:
+        yield Path(name)
+
+
+def read(
+    source: Path,
+    name: str,
+    content_type: str,
+    deadline: Deadline,
+    keep: Callable[[], None] = lambda: None,
+    *,
+    tokens: int = 200,
+    overlap: int = 40,
+) -> Reading:
+    """Read a document that lies in a `folder()` and cut it into chunks; `keep` is called every second.
+
+    Raises `Rejected`, or `TimeoutError` when the deadline came first.
+    """
+    megabytes = int(os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", FUNCTION_MEGABYTES)) - OWN_MEGABYTES
+    chunks, result = (source.with_name(f"{source.name}.{suffix}") for suffix in ("chunks", "result"))
+    task = Task(
+        source=str(source),
+        chunks=str(chunks),
+        result=str(result),
+        name=name,
+        content_type=content_type,
+        tokens=tokens,
+        overlap=overlap,
+        memory_bytes=megabytes << 20,
+        seconds=LONGEST_SECONDS,
+    )
+    with source.with_name(f"{source.name}.errors").open("w+b") as errors:
+        status = _run(task, errors.fileno(), deadline, keep)
+        errors.seek(0, os.SEEK_END)
+        errors.seek(max(0, errors.tell() - 2000))
+        said = errors.read().decode(errors="replace").strip()
+    if status == 0:
+        count, warnings, rejected = Result(*json.loads(result.read_bytes()))
+        if rejected:
+            raise Rejected(rejected)
+        return Reading(chunks, count, warnings)
+    if status is None:
+        raise TimeoutError("no time left in this invocation to read the document")
+    if status == -signal.SIGXCPU:
+        raise Rejected(f"it takes more than {LONGEST_SECONDS} seconds of a processor to read: split the document")
+    last = said.rpartition("\n")[2]
+    if last.startswith("MemoryError") or "bad_alloc" in said or status == -signal.SIGKILL:
+        raise Rejected(f"it takes more than {megabytes} MB of memory to read: split the document")
+    print(said, file=sys.stderr, flush=True)
+    how = last if status > 0 else f"signal {-status}"
+    raise Rejected(f"its reader crashed ({how}): the file may be damaged, save it again with another program")
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _run(task: Task, errors: int, deadline: Deadline, keep: Callable[[], None]) -> int | None:
+    """The process's exit status, None if its time was over."""
+    # -S -s -P: nothing is on the path but what is on ours.
+    command = [sys.executable, "-S", "-s", "-P", "-m", "tandem.rag.reader_process", json.dumps(task)]
+    environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    environment["PYTHONPATH"] = os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path if entry)
+    process = subprocess.Popen(
+        command, env=environment, stdin=subprocess.DEVNULL, stdout=errors, stderr=errors, cwd=Path(task.source).parent
+    )
+    try:
+        while deadline.remaining():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                return process.wait(min(LOOK_SECONDS, deadline.remaining()))
+            keep()
+        return None
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
