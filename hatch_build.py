@@ -2,6 +2,8 @@
 
 import os
 import re
+import runpy
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -72,11 +74,13 @@ def for_an_index(readme: str, files: str) -> str:
 
 
 def install(lock: Path, folder: str) -> None:
-    """Install what a lock of the functions names, and nothing else."""
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-compile", "--no-input"]
-    command += ["--require-hashes", "--only-binary", ":all:", "--target", folder, "--requirement", str(lock)]
+    """Install what a lock of the functions names, and nothing else, for Lambda."""
+    platform = runpy.run_path(str(HERE / "components" / "pulumi_tandem" / "foundation" / "function_platform.py"))
+    command = [sys.executable, "-m", "pip", "install", "--quiet", *platform["PIP_OPTIONS"]]
+    command += ["--target", folder, "--requirement", str(lock)]
     if subprocess.run(command, check=False).returncode:
         raise SystemExit(
             f"The functions' packages in {lock.relative_to(HERE)} could not be installed; pip says why above. It takes "
             "an index, a proxy and a certificate from PIP_INDEX_URL, HTTPS_PROXY and PIP_CERT, or from pip.conf."
         )
+    shutil.rmtree(Path(folder, "bin"), ignore_errors=True)  # commands, which name this machine's Python

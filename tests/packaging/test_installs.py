@@ -1,6 +1,7 @@
 """Both distributions, installed in the ways that users have, from a copy of the working tree, and used."""
 
 import email
+import io
 import json
 import os
 import re
@@ -12,6 +13,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from elftools.elf.elffile import ELFFile
 
 from scripts.recorder import ROOT
 
@@ -27,7 +29,7 @@ from pathlib import Path
 import pulumi_tandem, tandem, tandem_contract
 from pulumi_tandem.foundation.function_code import function_code
 packed = zipfile.ZipFile(function_code("tandem.rag.functions.ingest.handler").path).namelist()
-assert {"tandem/rag/ingest.py", "tandem_contract/names.py", "pypdf/__init__.py"} <= set(packed)
+assert {"tandem/rag/ingest.py", "tandem_contract/names.py", "pypdfium2_raw/libpdfium.so"} <= set(packed)
 assert version("pulumi-tandem") == pulumi_tandem.__version__ == tandem_contract.__version__
 site = Path(pulumi_tandem.__file__).parents[1]
 assert Path(tandem.__file__).parents[1] == site and "site-packages" in site.parts
@@ -174,6 +176,15 @@ def released(tree, tmp_path_factory) -> Path:
         command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder]
         run(*command, cwd=part, TANDEM_RELEASE="1")
     return folder
+
+
+def test_the_cores_wheel_ships_what_functions_run_on_aws(released):
+    with zipfile.ZipFile(next(released.glob("pulumi_tandem_core-*.whl"))) as bundle:
+        shipped = [name.partition("/_packages/")[2] for name in bundle.namelist() if "/_packages/" in name]
+        library = bundle.read("tandem/rag/_packages/pypdfium2_raw/libpdfium.so")
+    assert ELFFile(io.BytesIO(library)).get_machine_arch() == "AArch64"
+    assert "lxml/etree.cpython-312-aarch64-linux-gnu.so" in shipped
+    assert not [name for name in shipped if name.startswith("bin/")]
 
 
 def metadata(wheel: Path) -> email.message.Message:
