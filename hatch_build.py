@@ -43,14 +43,19 @@ class Metadata(MetadataHookInterface):
 
 
 class Runtime(BuildHookInterface):
-    """Ships what runs, and the packages of the functions: so users need neither pip nor network at deployment."""
+    """Ships what runs, and where it is deployed from the packages of the functions: so users need neither pip nor network
+    for that."""
 
     folders: tuple[tempfile.TemporaryDirectory, ...] = ()
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        if version == "editable" or (RELEASE and self.metadata.core.name != CORE):
+        is_core = self.metadata.core.name == CORE
+        if version == "editable":
             return
-        build_data["force_include"] |= {str(path): name for name, path in RUNTIME.items()}
+        if is_core or not RELEASE:
+            build_data["force_include"] |= {str(path): name for name, path in RUNTIME.items()}
+        if is_core:
+            return
         for lock in sorted(RUNTIME["tandem"].glob("*/requirements.lock")):
             folder = tempfile.TemporaryDirectory()
             self.folders += (folder,)

@@ -178,8 +178,11 @@ def released(tree, tmp_path_factory) -> Path:
     return folder
 
 
-def test_the_cores_wheel_ships_what_functions_run_on_aws(released):
-    with zipfile.ZipFile(next(released.glob("pulumi_tandem_core-*.whl"))) as bundle:
+def test_the_components_ship_what_functions_run_on_aws(released):
+    """And the core, which deploys nothing, doesn't."""
+    with zipfile.ZipFile(next(released.glob("tandem_core-*.whl"))) as core:
+        assert not [name for name in core.namelist() if "/_packages/" in name]
+    with zipfile.ZipFile(next(released.glob("pulumi_tandem-*.whl"))) as bundle:
         shipped = [name.partition("/_packages/")[2] for name in bundle.namelist() if "/_packages/" in name]
         library = bundle.read("tandem/rag/_packages/pypdfium2_raw/libpdfium.so")
     assert ELFFile(io.BytesIO(library)).get_machine_arch() == "AArch64"
