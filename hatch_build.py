@@ -43,20 +43,17 @@ class Metadata(MetadataHookInterface):
 
 
 class Runtime(BuildHookInterface):
-    """Ships what runs, and where it is deployed from the packages of the functions: so users need neither pip nor network
-    for that."""
+    """Ships what runs; and with the components the packages of the functions, so that deploying needs no network."""
 
     folders: tuple[tempfile.TemporaryDirectory, ...] = ()
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        is_core = self.metadata.core.name == CORE
         if version == "editable":
             return
+        is_core = self.metadata.core.name == CORE
         if is_core or not RELEASE:
             build_data["force_include"] |= {str(path): name for name, path in RUNTIME.items()}
-        if is_core:
-            return
-        for lock in sorted(RUNTIME["tandem"].glob("*/requirements.lock")):
+        for lock in [] if is_core else sorted(RUNTIME["tandem"].glob("*/requirements.lock")):
             folder = tempfile.TemporaryDirectory()
             self.folders += (folder,)
             install(lock, folder.name)
