@@ -103,8 +103,9 @@ lock: .venv/.ready
 		--output-file requirements.lock
 	@$(BIN)/uv pip compile pyproject.toml --constraints requirements.lock --universal --python-version 3.11.5 \
 		--generate-hashes --custom-compile-command "make lock" --quiet --output-file requirements.txt
-	@$(BIN)/uv pip compile tandem/rag/requirements.in --constraints requirements.lock --python-version 3.11.5 \
-		--generate-hashes --custom-compile-command "make lock" --quiet --output-file tandem/rag/requirements.lock
+	@$(BIN)/uv pip compile tandem/rag/requirements.in --constraints requirements.lock --python-version 3.12 \
+		--python-platform aarch64-manylinux_2_34 --only-binary :all: --generate-hashes \
+		--custom-compile-command "make lock" --quiet --output-file tandem/rag/requirements.lock
 	@$(BIN)/uv pip compile tandem/finetuning/training/requirements.in --universal --python-version 3.11.5 \
 		--generate-hashes --custom-compile-command "make lock" --quiet \
 		--output-file tandem/finetuning/training/requirements.lock

@@ -2,6 +2,8 @@
 
 import os
 import re
+import runpy
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -41,15 +43,17 @@ class Metadata(MetadataHookInterface):
 
 
 class Runtime(BuildHookInterface):
-    """Ships what runs, and the packages of the functions: so users need neither pip nor network at deployment."""
+    """Ships what runs; and with the components the packages of the functions, so that deploying needs no network."""
 
     folders: tuple[tempfile.TemporaryDirectory, ...] = ()
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        if version == "editable" or (RELEASE and self.metadata.core.name != CORE):
+        if version == "editable":
             return
-        build_data["force_include"] |= {str(path): name for name, path in RUNTIME.items()}
-        for lock in sorted(RUNTIME["tandem"].glob("*/requirements.lock")):
+        is_core = self.metadata.core.name == CORE
+        if is_core or not RELEASE:
+            build_data["force_include"] |= {str(path): name for name, path in RUNTIME.items()}
+        for lock in [] if is_core else sorted(RUNTIME["tandem"].glob("*/requirements.lock")):
             folder = tempfile.TemporaryDirectory()
             self.folders += (folder,)
             install(lock, folder.name)
@@ -72,11 +76,13 @@ def for_an_index(readme: str, files: str) -> str:
 
 
 def install(lock: Path, folder: str) -> None:
-    """Install what a lock of the functions names, and nothing else."""
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-compile", "--no-input"]
-    command += ["--require-hashes", "--only-binary", ":all:", "--target", folder, "--requirement", str(lock)]
+    """Install what a lock of the functions names, and nothing else, for Lambda."""
+    platform = runpy.run_path(str(HERE / "components" / "pulumi_tandem" / "foundation" / "function_platform.py"))
+    command = [sys.executable, "-m", "pip", "install", "--quiet", *platform["PIP_OPTIONS"]]
+    command += ["--target", folder, "--requirement", str(lock)]
     if subprocess.run(command, check=False).returncode:
         raise SystemExit(
             f"The functions' packages in {lock.relative_to(HERE)} could not be installed; pip says why above. It takes "
             "an index, a proxy and a certificate from PIP_INDEX_URL, HTTPS_PROXY and PIP_CERT, or from pip.conf."
         )
+    shutil.rmtree(Path(folder, "bin"), ignore_errors=True)  # commands, which name this machine's Python

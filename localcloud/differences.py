@@ -120,6 +120,9 @@ DIFFERENCES = [Difference(*row) for row in [
      "the same zip as a process of this machine: its Python, its architecture, Python only; the limits are the timeout "
      "and, on Linux, the memory, of each of a function's processes by itself; too much is a MemoryError, not a kill",
      "no containers needed; imports see boto3 and the zip only, as on AWS"),
+    ("packages of functions", "real", "have native code, which the zip brings: for arm64, CPython 3.12, glibc 2.34",
+     "those that the zip brings, as this machine has them installed: the same versions where that is by the lock",
+     "code for another processor can't run"),
     ("IAM", "emulated", "checks every call",
      "checks signature, identity policies, boundaries and bucket policies; the deployer is the root user, whose "
      "signature is not checked", "the emulator's rules"),

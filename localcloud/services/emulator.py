@@ -18,6 +18,19 @@ from localcloud import paths
 SAVE_SECONDS = 2.0
 # What a Python function finds in AWS Lambda besides the standard library and its own zip.
 RUNTIME_PACKAGES = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six.py", "urllib3")
+# Run where a zip is unpacked. Its packages are built for Lambda: as installed for this machine, they stand in front of
+# those on the path, as a layer does.
+OWN_BUILDS = """
+own=${PWD%/*}/own
+mkdir -p "$own"
+for theirs in *.dist-info/RECORD; do
+  for ours in "$packages/${theirs%%-*}"-*.dist-info; do
+    test -f "$theirs" && test -d "$ours" || continue
+    for name in $(cut -d , -f 1 "$theirs" | cut -d / -f 1 | sort -u); do ln -s "$packages/$name" "$own"; done
+  done
+done
+export _LAMBDA_LAYERS_DIRS="${_LAMBDA_LAYERS_DIRS:+$_LAMBDA_LAYERS_DIRS:}$own"
+"""
 
 # Read by the emulator when it is imported, below.
 os.environ.update(
@@ -131,16 +144,16 @@ def keep_state() -> None:
 def isolate_functions() -> None:
     """Run Python functions on the standard library, boto3 and their own zip, as Lambda does, not on our packages, and
     within their memory."""
-    packages, python = paths.EMULATOR / "runtime", paths.EMULATOR / "python"
-    packages.mkdir(parents=True, exist_ok=True)
+    runtime, python, packages = paths.EMULATOR / "runtime", paths.EMULATOR / "python", Path(boto3.__file__).parents[1]
+    runtime.mkdir(parents=True, exist_ok=True)
     for name in RUNTIME_PACKAGES:
-        (packages / name).unlink(missing_ok=True)
-        (packages / name).symlink_to(Path(boto3.__file__).parents[1] / name)
+        (runtime / name).unlink(missing_ok=True)
+        (runtime / name).symlink_to(packages / name)
     # -d: memory that a process may write to, in KiB; threads reserve more addresses than they use, so not -v.
     # -S: no site-packages and no editable installs; -s: nothing from the user's home.
     command = "ulimit -d $((AWS_LAMBDA_FUNCTION_MEMORY_SIZE * 1024))\n"
-    command += f'PYTHONPATH={shlex.quote(str(packages))} exec {shlex.quote(sys.executable)} -S -s "$@"'
-    python.write_text(f"#!/bin/sh\n{command}\n")
+    command += f'PYTHONPATH={shlex.quote(str(runtime))} exec {shlex.quote(sys.executable)} -S -s "$@"'
+    python.write_text(f"#!/bin/sh\npackages={shlex.quote(str(packages))}{OWN_BUILDS}{command}\n")
     python.chmod(0o755)
     patched: Any = lambda_runtime
     patched._detect_runtime_binary = lambda _: (str(python), lambda_runtime._PYTHON_WORKER_SCRIPT)

@@ -252,12 +252,32 @@ def handler(event, context):
     delete_function(aws, "probe")
 
 
-def create_function(aws, name: str, code: str) -> None:
-    """A function of that name, with a role that may do nothing."""
+def test_packages_of_a_zip_are_this_machines_and_no_others_are_seen(aws):
+    """The zip's are built for Lambda; another that is installed here is not there on AWS either."""
+    code = """
+import importlib.util, lxml.etree, parcel
+
+def handler(event, context):
+    return [lxml.etree.fromstring("<a>text</a>").text, parcel.NAME, importlib.util.find_spec("openpyxl")]
+"""
+    theirs = {
+        "lxml/__init__.py": "raise ImportError('of another processor')",
+        "lxml-0.dist-info/RECORD": "lxml/__init__.py,,\nlxml-0.dist-info/RECORD,,\n",
+        "parcel/__init__.py": "NAME = 'parcel'",
+        "parcel-1.dist-info/RECORD": "parcel/__init__.py,,\nparcel-1.dist-info/RECORD,,\n",
+    }
+    create_function(aws, "reader", code, theirs)
+    assert json.load(aws("lambda").invoke(FunctionName="reader")["Payload"]) == ["text", "parcel", None]
+    delete_function(aws, "reader")
+
+
+def create_function(aws, name: str, code: str, packages: dict[str, str] | None = None) -> None:
+    """A function of that name, with a role that may do nothing; files of packages lie beside its code."""
     role = aws("iam").create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
     package = io.BytesIO()
     with zipfile.ZipFile(package, "w") as archive:
-        archive.writestr("index.py", code)
+        for file, text in {"index.py": code, **(packages or {})}.items():
+            archive.writestr(file, text)
     aws("lambda").create_function(
         FunctionName=name,
         Runtime="python3.12",

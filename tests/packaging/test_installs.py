@@ -1,6 +1,7 @@
 """Both distributions, installed in the ways that users have, from a copy of the working tree, and used."""
 
 import email
+import io
 import json
 import os
 import re
@@ -12,6 +13,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from elftools.elf.elffile import ELFFile
 
 from scripts.recorder import ROOT
 
@@ -27,7 +29,7 @@ from pathlib import Path
 import pulumi_tandem, tandem, tandem_contract
 from pulumi_tandem.foundation.function_code import function_code
 packed = zipfile.ZipFile(function_code("tandem.rag.functions.ingest.handler").path).namelist()
-assert {"tandem/rag/ingest.py", "tandem_contract/names.py", "pypdf/__init__.py"} <= set(packed)
+assert {"tandem/rag/ingest.py", "tandem_contract/names.py", "pypdfium2_raw/libpdfium.so"} <= set(packed)
 assert version("pulumi-tandem") == pulumi_tandem.__version__ == tandem_contract.__version__
 site = Path(pulumi_tandem.__file__).parents[1]
 assert Path(tandem.__file__).parents[1] == site and "site-packages" in site.parts
@@ -176,6 +178,18 @@ def released(tree, tmp_path_factory) -> Path:
     return folder
 
 
+def test_the_components_ship_what_functions_run_on_aws(released):
+    """And the core, which deploys nothing, doesn't."""
+    with zipfile.ZipFile(next(released.glob("tandem_core-*.whl"))) as core:
+        assert not [name for name in core.namelist() if "/_packages/" in name]
+    with zipfile.ZipFile(next(released.glob("pulumi_tandem-*.whl"))) as bundle:
+        shipped = [name.partition("/_packages/")[2] for name in bundle.namelist() if "/_packages/" in name]
+        library = bundle.read("tandem/rag/_packages/pypdfium2_raw/libpdfium.so")
+    assert ELFFile(io.BytesIO(library)).get_machine_arch() == "AArch64"
+    assert "lxml/etree.cpython-312-aarch64-linux-gnu.so" in shipped
+    assert not [name for name in shipped if name.startswith("bin/")]
+
+
 def metadata(wheel: Path) -> email.message.Message:
     with zipfile.ZipFile(wheel) as bundle:
         (name,) = [name for name in bundle.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", name)]
@@ -256,7 +270,7 @@ def test_the_page_on_an_index(released):
 def test_the_light_core_alone(tree, tmp_path, capsys):
     environment = Environment(tmp_path / "venv")
     environment.uv("install", tree / "core", "--constraint", tree / "requirements.lock")
-    assert [each.name for each in environment.site.glob("pulumi*")] == [f"tandem_core-{VERSION}.dist-info"]
+    assert not [*environment.site.glob("pulumi*")]
     with capsys.disabled():
         print(f"\nthe light core and all that it needs: {environment.megabytes():.0f} MB")
     assert environment.tandem("--version") == f"tandem {VERSION}\n"

@@ -7,11 +7,11 @@ import pulumi
 from pulumi_aws import cloudwatch, iam, lambda_
 
 from .function_code import function_code
+from .function_platform import ARCHITECTURE, PYTHON
 from .outputs import register
 from .policy import allow, policy_document, trust
 from .tags import Tags
 
-RUNTIME = "python3.12"
 LOG_DAYS = 14
 
 
@@ -62,8 +62,8 @@ class Function(pulumi.ComponentResource):
         function = lambda_.Function(
             name,
             role=role.arn,
-            runtime=RUNTIME,
-            architectures=["arm64"],
+            runtime=f"python{PYTHON}",
+            architectures=[ARCHITECTURE],
             handler=args["handler"],
             code=function_code(args["handler"]),
             memory_size=args["memory_megabytes"],

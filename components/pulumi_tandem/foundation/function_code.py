@@ -1,7 +1,7 @@
 """Lambda deployment packages: one zip for each group of functions, and how such zips are made.
 
-A zip holds the rooms of `tandem` that its functions need and the packages that are locked for them: all of it Python,
-so it is the same bytes on every machine and for both processor architectures, and needs no Docker (docs/adr/0012).
+A zip holds the rooms of `tandem` that its functions need and the packages that are locked for them, in wheels that are
+built for Lambda: it is the same bytes whatever machine makes it, and needs no Docker (docs/adr/0012, 0018).
 """
 
 import functools
@@ -15,7 +15,7 @@ import pulumi
 import tandem_contract
 
 from .cache import cache_folder, drafted
-from .function_packages import SHIPPED, function_packages
+from .function_packages import SHIPPED, function_packages, package_files
 
 
 class Group(NamedTuple):
@@ -78,11 +78,9 @@ def function_code(handler: str) -> pulumi.FileArchive:
 
 @functools.cache
 def _zip(group: Group) -> pulumi.FileArchive:
-    files = runtime_files(*group.rooms, without=group.without)
+    content = {name: path.read_bytes() for name, path in runtime_files(*group.rooms, without=group.without).items()}
     if group.lock:
-        packages = function_packages(runtime_folder() / group.lock)
-        files |= {path.relative_to(packages).as_posix(): path for path in packages.rglob("*.py")}
-    content = {name: path.read_bytes() for name, path in files.items()}
+        content |= package_files(function_packages(runtime_folder() / group.lock))
     return pulumi.FileArchive(str(archive(f"functions-{group.name}", ".zip", content)))
 
 

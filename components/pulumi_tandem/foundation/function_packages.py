@@ -1,7 +1,9 @@
-"""The packages that functions carry: shipped in the wheel, or fetched once for each lock."""
+"""The packages that functions carry, built for Lambda: shipped in the wheel, or fetched once for each lock."""
 
+import csv
 import hashlib
 import importlib.util
+import io
 import os
 import re
 import shutil
@@ -13,9 +15,12 @@ from typing import NamedTuple
 import pulumi
 
 from .cache import cache_folder, drafted
+from .function_platform import ARCHITECTURE, PIP_OPTIONS, PYTHON, UV_OPTIONS
 
 SHIPPED = "_packages"  # as hatch_build.py calls it
-OPTIONS = ["--no-deps", "--require-hashes", "--only-binary", ":all:"]
+# What an installer adds to what is in a wheel: commands, which name a machine's Python, and notes.
+COMMANDS = ("..", "bin")
+NOTES = tuple(f".dist-info/{name}" for name in ("INSTALLER", "REQUESTED", "direct_url.json"))
 
 
 class Installer(NamedTuple):
@@ -35,7 +40,8 @@ def function_packages(lock: Path) -> Path:
     shipped = lock.parent / SHIPPED
     if shipped.is_dir():
         return shipped
-    kept = cache_folder() / f"packages-{hashlib.sha256(lock.read_bytes()).hexdigest()[:16]}"
+    digest = hashlib.sha256(lock.read_bytes()).hexdigest()[:16]
+    kept = cache_folder() / f"packages-{PYTHON}-{ARCHITECTURE}-{digest}"
     if not kept.is_dir():
         pulumi.log.info("Installing the functions' packages (once)")
         with drafted(kept) as draft:
@@ -43,9 +49,24 @@ def function_packages(lock: Path) -> Path:
     return kept
 
 
+def package_files(folder: Path) -> dict[str, bytes]:
+    """Name in a zip -> content, of every file that the wheels in a folder list as theirs (RECORD), native code too.
+
+    It is the same on every machine and by every installer, whose own files stay out, of the lists too.
+    """
+    content = {}
+    for record in sorted(folder.glob("*.dist-info/RECORD")):
+        listed = csv.reader(record.read_text().splitlines())
+        rows = sorted(row for row in listed if row[0].split("/")[0] not in COMMANDS and not row[0].endswith(NOTES))
+        content |= {row[0]: (folder / row[0]).read_bytes() for row in rows}
+        csv.writer(written := io.StringIO(), lineterminator="\n").writerows(rows)
+        content[record.relative_to(folder).as_posix()] = written.getvalue().encode()
+    return content
+
+
 def _install(lock: Path, folder: Path) -> None:
     installer = _installer()
-    command = [*installer.command, *OPTIONS, "--target", str(folder), "--requirement", str(lock)]
+    command = [*installer.command, "--target", str(folder), "--requirement", str(lock)]
     done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
     if done.returncode:
         said = "\n".join((done.stdout + done.stderr).splitlines()[-12:])
@@ -59,11 +80,10 @@ def _install(lock: Path, folder: Path) -> None:
 def _installer() -> Installer:
     """This environment's pip, or uv where it made the environment, without pip."""
     if importlib.util.find_spec("pip"):
-        command = [sys.executable, "-m", "pip", "install", "--no-compile", "--no-input", "--no-user"]
-        command += ["--disable-pip-version-check"]
+        command = [sys.executable, "-m", "pip", "install", *PIP_OPTIONS]
         return Installer("pip", command, ("PIP_INDEX_URL", "HTTPS_PROXY", "PIP_CERT"))
     if uv := shutil.which("uv"):
-        command = [uv, "pip", "install", "--python", sys.executable]
+        command = [uv, "pip", "install", "--python", sys.executable, *UV_OPTIONS]
         return Installer("uv", command, ("UV_DEFAULT_INDEX", "HTTPS_PROXY", "SSL_CERT_FILE"))
     raise pulumi.RunError(
         f"The functions' packages can't be fetched: {sys.prefix} has no pip, and no uv is on PATH. "

@@ -62,7 +62,7 @@ def test_version():
 
 
 def test_nothing_heavy_is_imported_at_start_up():
-    heavy = ("boto3", "botocore", "rich.console", "pypdf", "bs4", "pulumi", "localcloud", "tandem.rag", "urllib3")
+    heavy = ("boto3", "botocore", "rich.console", "pypdfium2", "lxml", "pulumi", "localcloud", "tandem.rag", "urllib3")
     code = f"import sys, tandem.cli.main; print([name for name in {heavy!r} if name in sys.modules])"
     assert run_python(code) == "[]"
 

@@ -2,33 +2,51 @@
 
 import base64
 import hashlib
+import importlib.util
 import io
 import os
 import re
 import ssl
 import subprocess
+import sys
 import threading
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pulumi
 import pytest
 from pulumi_tandem.foundation.cache import drafted
-from pulumi_tandem.foundation.function_packages import function_packages
+from pulumi_tandem.foundation.function_packages import function_packages, package_files
 
-WHEEL = "parcel-1.0-py3-none-any.whl"
 PASSWORD = "pa55w@rd"
 NOISE = "<html><body>Log in to the network first</body></html>"
 
 
-def wheel() -> bytes:
+def contents(tag: str) -> dict[str, str]:
+    """What is in a wheel, which has a command and native code."""
     info = "parcel-1.0.dist-info"
+    files = {
+        "parcel/__init__.py": "",
+        "parcel/native.so": tag,
+        f"{info}/METADATA": "Metadata-Version: 2.1\nName: parcel\nVersion: 1.0\n",
+        f"{info}/WHEEL": f"Wheel-Version: 1.0\nRoot-Is-Purelib: false\nTag: {tag}\n",
+        f"{info}/entry_points.txt": "[console_scripts]\nparcel = parcel:main\n",
+    }
+    record = f"{info}/RECORD"
+    rows = [f"{name},{digest(content)},{len(content)}" for name, content in files.items()]
+    return files | {record: "".join(f"{row}\n" for row in sorted([*rows, f"{record},,"]))}
+
+
+def digest(content: str) -> str:
+    return "sha256=" + base64.urlsafe_b64encode(hashlib.sha256(content.encode()).digest()).decode().rstrip("=")
+
+
+def wheel(tag: str) -> bytes:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as bundle:
-        bundle.writestr("parcel/__init__.py", "")
-        bundle.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: parcel\nVersion: 1.0\n")
-        bundle.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        bundle.writestr(f"{info}/RECORD", "")
+        for name, text in contents(tag).items():
+            bundle.writestr(name, text)
     return content.getvalue()
 
 
@@ -40,8 +58,12 @@ class Index(ThreadingHTTPServer):
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.users: set[str] = set()
-        self.file = wheel()
+        self.files: dict[str, bytes] = {}
+        self.offer("py3-none-any")
         super().__init__(("127.0.0.1", 0), Handler)
+
+    def offer(self, *tags: str) -> None:
+        self.files = {f"parcel-1.0-{tag}.whl": wheel(tag) for tag in tags}
 
     @property
     def url(self) -> str:
@@ -55,15 +77,16 @@ class Handler(BaseHTTPRequestHandler):
         self.server.asked.append(self.path)
         if given := self.headers.get("Authorization"):
             self.server.users.add(base64.b64decode(given.split()[1]).decode())
-        page = f'<!DOCTYPE html><html><body><a href="/files/{WHEEL}">{WHEEL}</a></body></html>'.encode()
-        body = self.server.file if self.path.endswith(".whl") else page
+        links = "".join(f'<a href="/files/{name}">{name}</a>' for name in self.server.files)
+        page = f"<!DOCTYPE html><html><body>{links}</body></html>".encode()
+        body = self.server.files.get(self.path.rpartition("/")[2], page)
         if self.server.fault == "login page":
             body = NOISE.encode()
         self.send_response(401 if self.server.fault == "asks who" else 200)
         self.send_header("Content-Type", "text/html" if body is page else "application/octet-stream")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body[: len(body) // 2] if self.server.fault == "cut" and body is self.server.file else body)
+        self.wfile.write(body[: len(body) // 2] if self.server.fault == "cut" and body is not page else body)
 
     def log_message(self, format, *args):
         pass
@@ -89,8 +112,13 @@ def index(tmp_path, monkeypatch):
 def lock(tmp_path, index):
     file = tmp_path / "rag" / "requirements.lock"
     file.parent.mkdir()
-    file.write_text(f"parcel==1.0 \\\n    --hash=sha256:{hashlib.sha256(index.file).hexdigest()}\n")
+    write(file, index)
     return file
+
+
+def write(lock: Path, index: Index) -> None:
+    hashes = [f"--hash=sha256:{hashlib.sha256(content).hexdigest()}" for content in index.files.values()]
+    lock.write_text(" \\\n    ".join(["parcel==1.0", *hashes]) + "\n")
 
 
 def kept(tmp_path) -> list[str]:
@@ -106,6 +134,33 @@ def test_a_private_index_with_a_password(index, lock, tmp_path, monkeypatch):
     asked = len(index.asked)
     assert function_packages(lock) == folder and len(index.asked) == asked
     assert kept(tmp_path) == [folder.name]
+
+
+@pytest.mark.parametrize("installer", ["pip", "uv"])
+@pytest.mark.parametrize(
+    "right",
+    ["cp312-cp312-manylinux_2_34_aarch64", "cp39-abi3-manylinux2014_aarch64", "py3-none-manylinux_2_28_aarch64"],
+)
+def test_native_code_is_that_for_lambda_whatever_machine_fetches_it(right, installer, index, lock, monkeypatch):
+    own = f"cp3{sys.version_info.minor}"
+    others = [
+        f"{own}-{own}-manylinux_2_17_x86_64",
+        f"{own}-{own}-macosx_11_0_arm64",
+        "cp313-cp313-manylinux_2_17_aarch64",
+    ]
+    others += ["cp312-cp312-manylinux_2_35_aarch64", "cp312-cp312-musllinux_1_2_aarch64"]
+    index.offer(*others, right)
+    write(lock, index)
+    if installer == "uv":
+        find = importlib.util.find_spec
+        monkeypatch.setattr(
+            importlib.util, "find_spec", lambda name, *more: find(name, *more) if name != "pip" else None
+        )
+        monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+        monkeypatch.setenv("UV_DEFAULT_INDEX", os.environ["PIP_INDEX_URL"])
+        monkeypatch.setenv("UV_NO_CACHE", "1")
+    carried = {name: content.decode() for name, content in package_files(function_packages(lock)).items()}
+    assert carried == contents(right)
 
 
 def test_a_proxy(index, lock, monkeypatch):

@@ -26,12 +26,16 @@ import pulumi.provider.experimental as provider
 provider.component_provider_host = lambda *_, **__: print(json.dumps(sys.path))
 runpy.run_path(sys.argv[1], run_name="__main__")
 """
-# In place of pip: a package, without a registry.
+# In place of pip: a package with native code and a command, without a registry.
 PIP = """
 import pathlib, sys
-folder = pathlib.Path(sys.argv[sys.argv.index("--target") + 1], "pypdf")
-folder.mkdir(parents=True)
-(folder / "__init__.py").write_text("")
+assert "--platform=manylinux_2_34_aarch64" in sys.argv
+folder = pathlib.Path(sys.argv[sys.argv.index("--target") + 1])
+record = "parcel/native.so,,\\n../../bin/parcel,,\\n"
+files = {"parcel/native.so": "", "bin/parcel": "", "parcel-1.dist-info/RECORD": record}
+for name, content in files.items():
+    (folder / name).parent.mkdir(parents=True)
+    (folder / name).write_text(content)
 """
 
 
@@ -56,6 +60,7 @@ def site(tmp_path_factory) -> Path:
     """What the wheel installs."""
     folder = tmp_path_factory.mktemp("wheel")
     (folder / "pip").mkdir()
+    (folder / "pip" / "__init__.py").write_text("")  # or the real one is found
     (folder / "pip" / "__main__.py").write_text(PIP)
     built = python("-m", "hatchling", "build", "-t", "wheel", "-d", str(folder), cwd=ROOT, path=folder)
     assert built.returncode == 0, built.stderr
@@ -84,7 +89,7 @@ def test_functions_are_made_from_our_runtime_also_beside_a_foreign_one(place, fo
     for names in told["names"].values():
         assert {"tandem/rag/functions/query.py", "tandem_contract/names.py"} <= set(names)
         assert not [name for name in names if "_packages" in name]
-    assert "pypdf/__init__.py" in told["names"]["ingest"]
+    assert ("parcel/native.so" if place == "site" else "pypdfium2_raw/libpdfium.so") in told["names"]["ingest"]
     assert str(where.parent) not in told["path"]
 
 
@@ -97,7 +102,10 @@ def test_the_plugin_puts_its_own_folder_on_the_path_and_not_the_repositorys(clon
 
 
 def test_the_wheel_is_typed_and_ships_the_functions_packages(site):
-    assert (site / "tandem" / "rag" / "_packages" / "pypdf").is_dir()
+    """Without commands, whose first line is a path of the machine that built it."""
+    shipped = site / "tandem" / "rag" / "_packages"
+    assert sorted(path.name for path in shipped.iterdir()) == ["parcel", "parcel-1.dist-info"]
+    assert (shipped / "parcel" / "native.so").is_file()
     # Else Pulumi takes the name pulumi-tandem for that of a package with a plugin, and looks for it on its servers.
     assert json.loads((site / "pulumi_tandem" / "pulumi-plugin.json").read_text()) == {"resource": False}
     assert all((site / name / "py.typed").is_file() for name in ("pulumi_tandem", "tandem_contract", "tandem"))
