@@ -8,6 +8,8 @@ from typing import Any
 from tandem_contract.errors import TandemError
 
 NO_CREDENTIALS = "There are no AWS credentials: set AWS_PROFILE, or sign in with `aws sso login`."
+REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d+")
+"""The form of a region's name."""
 NAMED = re.compile(r"arn:[^:]+:[^:]*:([a-z0-9-]+):|https://[^/]+\.execute-api\.([a-z0-9-]+)\.amazonaws\.")
 
 

@@ -4,7 +4,6 @@ No error names credentials when a region, the network or the local cloud is the 
 """
 
 import os
-import re
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -96,8 +95,10 @@ def unreachable(url: str, otherwise: str = NETWORK) -> Explained:
         chosen = any(url.startswith(value) for name, value in os.environ.items() if name.startswith("AWS_ENDPOINT_URL"))
         unset = ", or unset AWS_ENDPOINT_URL to use AWS" if chosen else ""
         return Explained(f"Nothing answers at {url}", f"start the local cloud (`tandem local up`){unset}.")
-    found = re.search(r"\.([a-z0-9-]+)\.amazonaws\.", f".{urlsplit(url).hostname}")
-    if found and (why := unknown_region(found[1])):
+    host, of_aws, _ = (urlsplit(url).hostname or "").partition(".amazonaws.")
+    # Not the first label, which may be a bucket, nor one of another form: us-east-1 isn't in the host of every service.
+    regions = [label for label in host.split(".")[1:] if aws.REGION.fullmatch(label)]
+    if of_aws and regions and (why := unknown_region(regions[-1])):
         return why
     return Explained(f"Can't reach {url}", otherwise)
 

@@ -67,6 +67,29 @@ def test_none_names_credentials_where_the_cause_is_another(error, said, monkeypa
 
 
 @pytest.mark.faults
+@pytest.mark.parametrize(
+    "host",
+    [
+        "s3.amazonaws.com",
+        "docs.s3.amazonaws.com",  # where the SDK looks for a bucket in us-east-1
+        "my-docs-1.s3.amazonaws.com",
+        "iam.amazonaws.com",
+        "abc.us-east-1.aoss.amazonaws.com",
+        "vpce-1-a.s3.us-east-1.vpce.amazonaws.com",
+        "s3.dualstack.us-gov-west-1.amazonaws.com",
+        "sts.cn-north-1.amazonaws.com.cn",
+        "api.my-team-1.example.com",
+    ],
+)
+def test_without_a_network_no_part_of_a_host_is_taken_for_a_region(host):
+    url = f"https://{host}/x"
+    assert sentence(exceptions.EndpointConnectionError(endpoint_url=url)).startswith(f"Can't reach {url}: check the n")
+    wrong = url.replace("-east-", "-esat-").replace("-west-", "-wset-").replace("-north-", "-nroth-")
+    if wrong != url:
+        assert "is no region" in sentence(exceptions.ConnectTimeoutError(endpoint_url=wrong))
+
+
+@pytest.mark.faults
 def test_whoever_chose_the_local_cloud_is_told_the_way_back(monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9999")
     error = exceptions.EndpointConnectionError(endpoint_url="http://127.0.0.1:9999/")
