@@ -60,7 +60,7 @@ def _credentials(configuration: Mapping[str, str]) -> dict[str, Finding]:
     models = {part: configuration.get(f"tandem:{part}") or usual for part, usual in MODELS.items()}
     if configuration.get("tandem:environment") == "finetuning":
         models = {}
-    findings = {"region": account.region(region, of_stack=bool(own))}
+    findings = examine({"region": lambda: account.region(own)}, MACHINE_SECONDS)
     if region is None or findings["region"].state == PROBLEM:
         region = "us-east-1"  # which knows credentials of any region
     checks: dict[str, Check] = {"credentials": lambda: account.credentials(region)}

@@ -39,6 +39,7 @@ MEANINGS: dict[str, Explained | str] = {
     "PartialCredentialsError": "set all of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE.",
     "ProxyConnectionError": "check the proxy (HTTPS_PROXY).",
     "SSLError": "set AWS_CA_BUNDLE to the certificates of your network, if it looks into connections.",
+    "ConfigParseError": "correct the file (AWS_CONFIG_FILE, AWS_SHARED_CREDENTIALS_FILE).",
     "ProfileNotFound": "set AWS_PROFILE to one of `aws configure list-profiles`, or unset it.",
     **dict.fromkeys(
         (

@@ -111,6 +111,18 @@ def test_what_the_environment_lacks(account, monkeypatch, variables, finding):
 
 
 @pytest.mark.faults
+@pytest.mark.parametrize("variable", ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"])
+def test_a_file_of_the_aws_sdk_that_can_not_be_read_hides_no_other_finding(account, tmp_path, monkeypatch, variable):
+    (tmp_path / "broken").write_text("[default\naws_secret_access_key = not-a-real-secret\n")
+    monkeypatch.setenv(variable, str(tmp_path / "broken"))
+    monkeypatch.delenv("AWS_REGION")
+    said = doctor()
+    told = f"AWS: Unable to parse config file: {tmp_path}/broken: correct the file (AWS_CONFIG_FILE, AWS_SHARED_CRED"
+    assert f"problem region {told}" in said and f"problem credentials {told}" in said
+    assert "ok Pulumi v3.259.0, " in said and "not-a-real-secret" not in said
+
+
+@pytest.mark.faults
 def test_an_old_command_line_of_pulumi(account, tmp_path):
     pulumi(tmp_path, "3.99.0")
     assert f"problem Pulumi {tmp_path}/pulumi is v3.99.0; 3.237.0 or newer is needed: upgrade it (https" in doctor()
