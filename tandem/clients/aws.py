@@ -35,7 +35,7 @@ def shell_region() -> str | None:
 
     try:
         return _shell_region()
-    except (ConfigParseError, ProfileNotFound):
+    except (ConfigParseError, ProfileNotFound, OSError):
         return None  # which whatever needs a region or credentials says
 
 

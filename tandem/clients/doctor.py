@@ -22,7 +22,7 @@ class Finding(NamedTuple):
 
 
 Check = Callable[[], Finding]
-"""Looks at one thing; a `TandemError` that it raises is a problem."""
+"""Looks at one thing; a `TandemError` or an `OSError` that it raises is a problem."""
 
 
 Name = TypeVar("Name")
@@ -38,6 +38,8 @@ def examine(checks: Mapping[Name, Check], seconds: float) -> dict[Name, Finding]
             findings[name] = check()
         except TandemError as error:
             findings[name] = Finding(PROBLEM, str(error))
+        except OSError as error:  # a folder that can't be looked into, a program of another machine
+            findings[name] = Finding(PROBLEM, str(error), "mend what it names, and look again.")
         except Exception as error:  # a bug of ours, raised below
             errors.append(error)
 

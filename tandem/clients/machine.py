@@ -44,8 +44,8 @@ def pulumi() -> Finding:
 
 def folder(place: Path, remedy: str) -> Finding:
     """Whether something can be written to a folder, or to the one that it would be made in."""
-    there = next(each for each in (place, *place.parents) if each.exists())
     try:
+        there = next(each for each in (place, *place.parents) if each.exists())
         with tempfile.TemporaryFile(dir=there):
             return Finding(OK, str(place))
     except OSError as error:

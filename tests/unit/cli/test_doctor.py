@@ -99,6 +99,8 @@ def test_where_all_is_well_it_says_what_there_is_and_only_looks(account):
         ({"AWS_ENDPOINT_URL": "http://sts.invalid"}, "Can't reach http://sts.invalid/: check the network, and the"),
         ({"HOME": "/proc"}, "/proc/.pulumi can't be written to (No such file or directory): set PULUMI_HOME to a fold"),
         ({"XDG_CACHE_HOME": "/proc/x"}, "/proc/x can't be written to (No such file or directory): set XDG_CACHE_HOME"),
+        # As of a home that may not be looked into, which root may: the question itself is an error.
+        ({"XDG_CACHE_HOME": "/" + "x" * 300}, "x can't be written to (File name too long): set XDG_CACHE_HOME"),
         ({"PATH": "/nowhere"}, "The pulumi command is not on PATH: install it (https://www.pulumi.com/docs/install)"),
     ],
 )
