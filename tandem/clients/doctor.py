@@ -28,8 +28,11 @@ Check = Callable[[], Finding]
 Name = TypeVar("Name")
 
 
-def examine(checks: Mapping[Name, Check], seconds: float) -> dict[Name, Finding]:
-    """The findings of the checks, by name and in their order; one that takes longer than `seconds` is a problem."""
+def examine(checks: Mapping[Name, Check], seconds: float, late: str) -> dict[Name, Finding]:
+    """The findings of the checks, by name and in their order.
+
+    One that takes longer than `seconds` is a problem with the remedy `late`.
+    """
     findings: dict[Name, Finding] = {}
     errors: list[Exception] = []
 
@@ -52,5 +55,5 @@ def examine(checks: Mapping[Name, Check], seconds: float) -> dict[Name, Finding]
         thread.join(max(0.0, deadline - time.monotonic()))
     if errors:
         raise errors[0]
-    late = Finding(PROBLEM, f"no answer within {seconds:.0f} s", "check the network, and look again.")
-    return {name: findings.get(name, late) for name in checks}
+    silent = Finding(PROBLEM, f"no answer within {seconds:.0f} s", late)
+    return {name: findings.get(name, silent) for name in checks}

@@ -38,6 +38,7 @@ def account(tmp_path, monkeypatch) -> Iterator[Account]:
     monkeypatch.setattr("tandem.cli.doctor.GROUP", "tandem.none")
     for name in ("MACHINE_SECONDS", "NETWORK_SECONDS"):
         monkeypatch.setattr(f"tandem.cli.doctor.{name}", 60.0)  # a busy machine is no finding
+    monkeypatch.setattr("tandem.clients.machine.SECONDS", 50)
     with account_api.serve() as state:
         for name, value in {
             "AWS_ENDPOINT_URL": state.url,
@@ -217,8 +218,31 @@ def test_a_network_that_swallows_everything_holds_nobody_up(account, monkeypatch
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
         monkeypatch.setattr("tandem.cli.doctor.NETWORK_SECONDS", 1.0)
         began = time.monotonic()
-        assert "problem credentials no answer within 1 s: check the network, and look again." in doctor()
+        assert "problem credentials no answer within 1 s: check the network, and the credential_process of" in doctor()
     assert time.monotonic() - began < 10
+
+
+@pytest.mark.faults
+def test_a_command_that_hangs_is_no_matter_of_the_network(account, tmp_path, monkeypatch):
+    monkeypatch.setattr("tandem.clients.machine.SECONDS", 1)
+    (tmp_path / "pulumi").write_text("#!/bin/sh\nexec sleep 30\n")
+    said = doctor("--stack", "rag-dev")
+    assert f"problem Pulumi {tmp_path}/pulumi doesn't tell its version within 1 s: see whether `pulumi version`" in said
+    assert "problem rag-dev `pulumi config --json --non-interactive --stack rag-dev` gave no answer within 1 sec" in said
+    # Nothing is said of a region and models that may not be the stack's.
+    assert said.count("it takes the stack's configuration") == 3 and said.count("skipped ") == 3
+    assert "ok credentials account 123456789012" in said and "check the network" not in said
+
+
+@pytest.mark.faults
+def test_what_hangs_while_it_gives_credentials_is_named(account, tmp_path, monkeypatch):
+    (tmp_path / "config").write_text("[default]\ncredential_process = sleep 15\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setattr("tandem.cli.doctor.NETWORK_SECONDS", 1.0)
+    said = doctor()
+    assert "problem credentials no answer within 1 s: check the network, and the credential_process of the AWS" in said
 
 
 @pytest.mark.faults
