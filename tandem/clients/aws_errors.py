@@ -40,6 +40,7 @@ MEANINGS: dict[str, Explained | str] = {
     "ProxyConnectionError": "check the proxy (HTTPS_PROXY).",
     "SSLError": "set AWS_CA_BUNDLE to the certificates of your network, if it looks into connections.",
     "ConfigParseError": "correct the file (AWS_CONFIG_FILE, AWS_SHARED_CREDENTIALS_FILE).",
+    "NoRegionError": "set AWS_REGION to a region, e.g. us-east-1.",
     "ProfileNotFound": "set AWS_PROFILE to one of `aws configure list-profiles`, or unset it.",
     **dict.fromkeys(
         (
@@ -74,8 +75,8 @@ def explain(error: Exception) -> Explained:
             return SKEWED
     elif name not in MEANINGS and (url := getattr(error, "kwargs", {}).get("endpoint_url")):
         return unreachable(url)
-    elif name in ("InvalidRegionError", "NoRegionError"):
-        return Explained(f"AWS: {text}", "set AWS_REGION to a region, e.g. us-east-1.")
+    elif name == "InvalidRegionError":
+        return malformed_region(getattr(error, "kwargs", {}).get("region_name", ""))
     meaning = MEANINGS.get(name, "")
     if isinstance(meaning, Explained):
         return meaning
@@ -108,6 +109,17 @@ def is_local(url: str) -> bool:
     """Whether a URL is of this machine."""
     host = urlsplit(url).hostname or ""
     return host in ("localhost", "::1") or host.startswith("127.") or host.endswith(".localhost")
+
+
+def malformed_region(region: str) -> Explained:
+    """That what is given as a region has not the form of one, and where it is from."""
+    example = "e.g. us-east-1."
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        if os.environ.get(name) == region:
+            return Explained(f"{name}={region!r} is no region", f"set it to one, {example}")
+    if aws.shell_region() == region:
+        return Explained(f"{region!r}, the region of the AWS profile, is none", f"give the profile one, {example}")
+    return Explained(f"{region!r} is no region", f"give one, {example}")
 
 
 def unknown_region(region: str) -> Explained | None:
