@@ -66,8 +66,8 @@ def _credentials(configuration: Mapping[str, str] | None) -> dict[str, Finding]:
     from tandem.clients import account, aws
 
     if configuration is None:
-        region = aws.shell_region() or ANY_REGION
-        found = examine({"credentials": lambda: account.credentials(region)}, NETWORK_SECONDS, SLOW_NETWORK)
+        anywhere = aws.shell_region() or ANY_REGION
+        found = examine({"credentials": lambda: account.credentials(anywhere)}, NETWORK_SECONDS, SLOW_NETWORK)
         return {"region": NOT_KNOWN, **found, **dict.fromkeys(MODELS, NOT_KNOWN)}
     own = configuration.get("aws:region")
     region = own or aws.shell_region()

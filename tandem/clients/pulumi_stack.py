@@ -14,7 +14,7 @@ from tandem.clients import aws
 SECONDS = 120  # for what is read of the state
 REGIONAL = ("queryUrl", "trainingPipelineArn")
 """Outputs that name the region too."""
-SECRET = "[secret]"  # what `pulumi stack output` shows in place of one
+UNSEEN = "[secret]"  # what `pulumi stack output` shows in place of a secret
 NO_PULUMI = (
     "The pulumi command is not on PATH: install it (https://www.pulumi.com/docs/install), "
     'or run `eval "$(tandem local env)"` in a checkout.'
@@ -55,7 +55,7 @@ class Stack:
     def _text(self, output: str) -> str:
         """An output, empty unless it is a text that may be seen."""
         found = self.outputs.get(output)
-        return found if isinstance(found, str) and found != SECRET else ""
+        return found if isinstance(found, str) and found != UNSEEN else ""
 
     @property
     def own_region(self) -> str | None:

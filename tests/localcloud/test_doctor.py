@@ -86,4 +86,6 @@ def test_what_the_system_refuses_is_a_problem_like_others(doctor, tmp_path):
     said = doctor(TANDEM_LOCAL_HOME=home, **free_ports())
     assert said[0].startswith(f"problem its folder {home} can't be written to (File name too long): work in a")
     assert said[2].startswith("problem disk [Errno 36] File name too long: ")
-    assert said[3] == f"problem Java [Errno 8] Exec format error: '{tmp_path}/java': mend what it names, and look again."
+    assert (
+        said[3] == f"problem Java [Errno 8] Exec format error: '{tmp_path}/java': mend what it names, and look again."
+    )

@@ -231,7 +231,9 @@ def test_a_command_that_hangs_is_no_matter_of_the_network(account, tmp_path, mon
     (tmp_path / "pulumi").write_text("#!/bin/sh\nexec sleep 30\n")
     said = doctor("--stack", "rag-dev")
     assert f"problem Pulumi {tmp_path}/pulumi doesn't tell its version within 1 s: see whether `pulumi version`" in said
-    assert "problem rag-dev `pulumi config --json --non-interactive --stack rag-dev` gave no answer within 1 sec" in said
+    assert (
+        "problem rag-dev `pulumi config --json --non-interactive --stack rag-dev` gave no answer within 1 sec" in said
+    )
     # Nothing is said of a region and models that may not be the stack's.
     assert said.count("it takes the stack's configuration") == 3 and said.count("skipped ") == 3
     assert "ok credentials account 123456789012" in said and "check the network" not in said
