@@ -13,7 +13,7 @@ from tandem.clients.doctor import OK, PROBLEM, Check, Finding
 from tandem.clients.pulumi_stack import NO_PULUMI
 
 OLDEST_PULUMI = (3, 237, 0)  # as the dependency on the package `pulumi` has it
-SECONDS = 5
+SECONDS = 6  # for a command, less than its finding is waited for
 
 
 def python() -> Finding:
@@ -32,7 +32,10 @@ def pulumi() -> Finding:
         said = subprocess.run(
             [found, "version"], env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
         ).stdout.strip()
-    except (OSError, subprocess.TimeoutExpired) as error:
+    except subprocess.TimeoutExpired:
+        text = f"{found} doesn't tell its version within {SECONDS} s"
+        return Finding(PROBLEM, text, "see whether `pulumi version` ends in this shell, and install it anew if not.")
+    except OSError as error:
         return Finding(PROBLEM, f"{found} can't be run ({error})", "install it anew.")
     version = re.match(r"v?(\d+)\.(\d+)\.(\d+)", said)
     if version and tuple(map(int, version.groups())) >= OLDEST_PULUMI:
@@ -44,8 +47,8 @@ def pulumi() -> Finding:
 
 def folder(place: Path, remedy: str) -> Finding:
     """Whether something can be written to a folder, or to the one that it would be made in."""
-    there = next(each for each in (place, *place.parents) if each.exists())
     try:
+        there = next(each for each in (place, *place.parents) if each.exists())
         with tempfile.TemporaryFile(dir=there):
             return Finding(OK, str(place))
     except OSError as error:
