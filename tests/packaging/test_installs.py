@@ -256,7 +256,7 @@ def test_the_page_on_an_index(released):
 def test_the_light_core_alone(tree, tmp_path, capsys):
     environment = Environment(tmp_path / "venv")
     environment.uv("install", tree / "core", "--constraint", tree / "requirements.lock")
-    assert [each.name for each in environment.site.glob("pulumi*")] == [f"tandem_core-{VERSION}.dist-info"]
+    assert not [*environment.site.glob("pulumi*")]
     with capsys.disabled():
         print(f"\nthe light core and all that it needs: {environment.megabytes():.0f} MB")
     assert environment.tandem("--version") == f"tandem {VERSION}\n"
