@@ -62,7 +62,7 @@ def put(file, content="provider"):
 
 def pack(file, provider="provider"):
     file.parent.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(file, "w") as packed:
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed:
         packed.writestr("LICENSE.txt", "MPL")
         packed.writestr(NAME, provider)
     return file
@@ -156,6 +156,60 @@ def test_a_wrong_archive_is_one_sentence_and_nothing_of_it_is_taken(home, tmp_pa
     )
     assert archive.exists()  # it is the user's
     assert not list((tmp_path / "tools/terraform").rglob("terraform-provider-aws*"))
+
+
+def damaged(file):
+    """Compressed content that isn't any."""
+    pack(file, bytes(5000))
+    content = bytearray(file.read_bytes())
+    start = content.index(NAME.encode()) + len(NAME)
+    content[start : start + 5] = b"\xff" * 5
+    file.write_bytes(content)
+
+
+def marked(file, offset, value):
+    """Another value at this offset in each entry's header."""
+    pack(file)
+    content = bytearray(file.read_bytes())
+    for header, before in ((b"PK\3\4", 0), (b"PK\1\2", 2)):
+        at = -1
+        while (at := content.find(header, at + 1)) >= 0:
+            content[at + offset + before] = value
+    file.write_bytes(content)
+
+
+def named(file, *names):
+    with zipfile.ZipFile(file, "w") as packed:
+        for name in names:
+            packed.writestr(name, "provider")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        damaged,
+        lambda file: marked(file, 6, 1),  # encrypted
+        lambda file: marked(file, 8, 77),  # by a method that nobody knows
+        lambda file: named(file, "n" * 300),
+        lambda file: named(file, NAME, f"{NAME}/inside"),
+        lambda file: pack(file, "0" * 9_000_000),  # larger than the provider is
+        lambda file: named(file, *map(str, range(3000))),
+        lambda file: pack(file).write_bytes(file.read_bytes()[:-5]),
+    ],
+)
+@pytest.mark.parametrize("own", [True, False])
+def test_an_archive_that_cannot_be_unpacked_is_a_wrong_one(home, tmp_path, monkeypatch, make, own):
+    monkeypatch.setattr(terraform_provider, "UNPACKED_BYTES", 8_000_000)
+    archive = (terraform_provider.OWN if own else home / ".terraform.d/plugins") / PACKED
+    archive.parent.mkdir(parents=True)
+    make(archive)
+    with pytest.raises(TandemError, match=r"isn't the Terraform AWS provider .* as published"):
+        terraform_provider.ensure(print)
+    assert archive.exists() != own
+    assert not list((tmp_path / "tools/terraform").rglob("terraform-provider-aws*"))
+    if own:
+        with pytest.raises(TandemError, match="refused, 5 times"):  # it is fetched anew
+            terraform_provider.ensure(print)
 
 
 @pytest.mark.parametrize("right", [True, False])
