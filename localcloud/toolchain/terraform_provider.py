@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tandem_contract.errors import TandemError
 
-from localcloud import files, paths
+from localcloud import files, network, paths
 from localcloud.toolchain import download
 from localcloud.toolchain.go_programs import Report
 
@@ -95,7 +95,7 @@ def _find(name: str) -> Path | None:
 
 
 def _download(name: str, report: Report) -> Path:
-    site = os.environ.get(RELEASES, SITE).rstrip("/")
+    site = network.mirror(RELEASES, SITE)
     report(f"downloading the Terraform AWS provider {VERSION} from {site} (150 MB)")
     archive = OWN / PACKAGE / name
     archive.parent.mkdir(parents=True, exist_ok=True)

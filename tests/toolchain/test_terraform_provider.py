@@ -239,6 +239,27 @@ def test_it_is_downloaded_where_it_is_nowhere(tmp_path, monkeypatch, right):
     assert not list((tmp_path / "tools").rglob("*.zip*"))  # neither what was unpacked nor what was refused is kept
 
 
+@pytest.mark.parametrize(
+    "mirror",
+    [
+        "https://user:s3cret@127.0.0.1:9",
+        "https://user:s3/cret@127.0.0.1:9/path",
+        "https://127.0.0.1:9/path?token=s3cret",
+        "https://127.0.0.1:9/path#s3cret",
+        "user:s3cret@127.0.0.1:9",
+        "127.0.0.1:9/s3cret",
+        "file:///srv/s3cret",
+        "https://127.0.0.1:9/ s3cret",
+        "https:///s3cret",
+    ],
+)
+def test_a_mirror_that_messages_may_not_show_is_one_sentence_without_it(tmp_path, monkeypatch, capsys, mirror):
+    monkeypatch.setenv("TANDEM_LOCAL_TERRAFORM_RELEASES", mirror)
+    with pytest.raises(TandemError, match="TANDEM_LOCAL_TERRAFORM_RELEASES has to be like https://HOST/PATH") as caught:
+        terraform_provider.ensure(print)
+    assert "s3" not in str(caught.value) + capsys.readouterr().out
+
+
 def test_a_full_disk_is_told_and_the_download_is_kept(tmp_path, monkeypatch):
     archive = pack(terraform_provider.OWN / PACKED)
     usage = shutil.disk_usage(tmp_path)
