@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from tandem.clients.doctor import OK, PROBLEM, Check, Finding
 from tandem.clients.pulumi_stack import NO_PULUMI
@@ -27,13 +28,17 @@ def pulumi() -> Finding:
     if not found:
         problem, _, remedy = NO_PULUMI.partition(": ")
         return Finding(PROBLEM, problem, remedy)
-    environment = os.environ | {"PULUMI_SKIP_UPDATE_CHECK": "true"}
+    return pulumi_at(found, SECONDS)
+
+
+def pulumi_at(found: str, seconds: float, **environment: str) -> Finding:
+    """Whether this `pulumi` says within a time, in this environment, that it is new enough."""
+    environment = os.environ | {"PULUMI_SKIP_UPDATE_CHECK": "true"} | environment
+    options: Any = {"env": environment, "timeout": seconds, "stdin": subprocess.DEVNULL, "errors": "replace"}
     try:
-        said = subprocess.run(
-            [found, "version"], env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
-        ).stdout.strip()
+        said = subprocess.run([found, "version"], capture_output=True, text=True, check=False, **options).stdout.strip()
     except subprocess.TimeoutExpired:
-        text = f"{found} doesn't tell its version within {SECONDS} s"
+        text = f"{found} doesn't tell its version within {seconds} s"
         return Finding(PROBLEM, text, "see whether `pulumi version` ends in this shell, and install it anew if not.")
     except OSError as error:
         return Finding(PROBLEM, f"{found} can't be run ({error})", "install it anew.")
