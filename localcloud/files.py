@@ -3,6 +3,7 @@
 import errno
 import shlex
 import shutil
+import zipfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from tandem_contract.errors import TandemError
 
 from localcloud import paths
 
+BLOCK = 4096  # what the smallest file takes of a disk
 FULL = {errno.ENOSPC, errno.EDQUOT}
 FORBIDDEN = {errno.EROFS, errno.EACCES, errno.EPERM}
 
@@ -38,6 +40,25 @@ def require_space(folder: Path, size: int, purpose: str) -> None:
     if free < size:
         left, needed = (f"{number / 1e9:.1f} GB" for number in (free, size))
         raise TandemError(f"{folder} has {left} of disk left, and {purpose} takes {needed}: free some.")
+
+
+def unpack(archive: Path, folder: Path, most: int) -> bool:
+    """Unpack a zip archive of anybody's making into a new folder; return whether it is whole, and `most` bytes at most.
+
+    Raises TandemError or OSError for what only the disk of `folder` is to blame for.
+    """
+    try:
+        with zipfile.ZipFile(archive) as packed:
+            size = sum(max(entry.file_size, BLOCK) for entry in packed.infolist())
+            if size > most:
+                return False
+            require_space(folder.parent, size, f"unpacking {archive.name}")
+            packed.extractall(folder)
+    except Exception as error:  # zipfile lets through what its parts raise: zlib.error, struct.error, RuntimeError ...
+        if isinstance(error, TandemError) or getattr(error, "errno", None) in FULL | FORBIDDEN:
+            raise
+        return False
+    return True
 
 
 @contextmanager

@@ -59,7 +59,7 @@ def prepare(tree: Path) -> tuple[list[str], dict[str, str]]:
 
     Where we are root, the command drops to a uid without rights, which gets that folder.
     """
-    command = [str(tree / "bin/opensearch")]
+    command, home = [str(tree / "bin/opensearch")], str(Path(java()).resolve().parent.parent)
     shutil.copytree(SOURCE / "config", paths.SEARCH / "config", dirs_exist_ok=True)
     for name in ("data", "logs", "tmp"):
         (paths.SEARCH / name).mkdir(exist_ok=True)
@@ -74,7 +74,7 @@ def prepare(tree: Path) -> tuple[list[str], dict[str, str]]:
         user = [f"--reuid={UNPRIVILEGED_UID}", f"--regid={UNPRIVILEGED_UID}", "--clear-groups"]
         command = [drop, *user, *(rights if closed else []), *command]
     return command, {
-        "OPENSEARCH_JAVA_HOME": str(Path(java()).resolve().parent.parent),
+        "OPENSEARCH_JAVA_HOME": home,
         "OPENSEARCH_PATH_CONF": str(paths.SEARCH / "config"),
         "OPENSEARCH_TMPDIR": str(paths.SEARCH / "tmp"),
         "SEARCH_HOME": str(paths.SEARCH),

@@ -1,52 +1,54 @@
 """Downloads that go on where they broke off, through the proxies and with the certificates of this machine."""
 
 import http.client
-import os
 import random
+import re
 import ssl
 import time
 from collections.abc import Callable
 from pathlib import Path
 from urllib.error import HTTPError, URLError
-from urllib.request import HTTPSHandler, OpenerDirector, Request, build_opener
+from urllib.request import OpenerDirector, Request
 
 from tandem_contract.errors import TandemError
 
-from localcloud import files
+from localcloud import files, network
 
 ATTEMPTS = 5
 PAUSE_SECONDS = 0.5  # before the second attempt, doubled before each further one, with jitter
 SILENT_SECONDS = 60
 REPORT_SECONDS = 10.0
 CHUNK = 1 << 20
+MOST_BYTES = 10**9  # of a file, whatever the server says: several times the largest
 BROKEN = (URLError, ConnectionError, TimeoutError, http.client.HTTPException, ssl.SSLError)
 BUSY = {408, 416, 425, 429, 500, 502, 503, 504}
-CERTIFICATES = ("REQUESTS_CA_BUNDLE", "AWS_CA_BUNDLE")  # OpenSSL itself heeds SSL_CERT_FILE
 
 
 def fetch(url: str, file: Path, other_ways: str, report: Callable[[str], None]) -> None:
     """Download `url` to `file`, which is there only when it is whole.
 
     What came before a download broke off stays beside it, and the next attempt, or the next call, asks for the rest
-    only. Five attempts; proxies are those of HTTPS_PROXY, HTTP_PROXY and NO_PROXY, and the certificates of
-    REQUESTS_CA_BUNDLE and AWS_CA_BUNDLE count beside the system's. Raises TandemError, with `other_ways` to come to it.
+    only. Five attempts in which nothing new comes. Raises TandemError, with `other_ways` to come to it.
     """
-    partial, opener = file.with_name(f"{file.name}.partial"), _opener()
-    problem = ""
-    for attempt in range(ATTEMPTS):
-        if attempt:
-            pause = PAUSE_SECONDS * 2 ** (attempt - 1) * random.uniform(0.5, 1)  # noqa: S311 - no secret
+    partial, opener = file.with_name(f"{file.name}.partial"), network.opener()
+    problem, failed, most = "", 0, _size(partial)
+    while failed < ATTEMPTS:
+        if failed:
+            pause = PAUSE_SECONDS * 2 ** (failed - 1) * random.uniform(0.5, 1)  # noqa: S311 - no secret
             report(f"{problem}; trying again in {pause:.1f} s")
             time.sleep(pause)
         try:
             _go_on(opener, url, partial, other_ways, report)
         except HTTPError as error:
             error.close()
-            problem = f"{url} answers {error.code} {error.reason}"
+            problem = f"{url} answers {error.code} {http.client.responses.get(error.code, '')}".rstrip()
             if error.code == 416:  # what we have isn't a beginning of what is there
                 partial.unlink(missing_ok=True)
             if error.code not in BUSY:
                 raise TandemError(f"{problem}: {other_ways}.") from None
+        except (ValueError, http.client.InvalidURL):  # whose text may have a proxy's password in it
+            where = f"{url}, what it redirects to, or the proxy's in HTTPS_PROXY or HTTP_PROXY"
+            raise TandemError(f"{where}, is no valid URL: correct it, or {other_ways}.") from None
         except BROKEN as error:
             reason = error.reason if isinstance(error, URLError) else error
             problem = f"{url}: {reason}"
@@ -55,12 +57,17 @@ def fetch(url: str, file: Path, other_ways: str, report: Callable[[str], None]) 
         else:
             partial.replace(file)
             return
-    kept = f", which goes on after {partial.stat().st_size / 1e6:.0f} MB" if partial.exists() else ""
+        failed, most = (1, _size(partial)) if _size(partial) > most else (failed + 1, most)
+    kept = f", which goes on after {_size(partial) / 1e6:.0f} MB" if partial.exists() else ""
     raise TandemError(f"{problem}, {ATTEMPTS} times: try again{kept}, or {other_ways}.")
 
 
+def _size(file: Path) -> int:
+    return file.stat().st_size if file.exists() else 0
+
+
 def _go_on(opener: OpenerDirector, url: str, partial: Path, other_ways: str, report: Callable[[str], None]) -> None:
-    offset = partial.stat().st_size if partial.exists() else 0
+    offset = _size(partial)
     request = Request(url, headers={"Range": f"bytes={offset}-"} if offset else {})  # noqa: S310 - the caller's own
     with opener.open(request, timeout=SILENT_SECONDS) as answer:
         if answer.headers.get_content_type() == "text/html":
@@ -68,31 +75,29 @@ def _go_on(opener: OpenerDirector, url: str, partial: Path, other_ways: str, rep
                 f"{url} answers with a web page in place of the file, as a proxy's log-in page is one: log in there, "
                 f"correct HTTPS_PROXY or NO_PROXY, or {other_ways}."
             )
-        goes_on = answer.status == 206 and answer.headers.get("Content-Range", "").startswith(f"bytes {offset}-")
-        if offset and not goes_on:
+        rest = re.fullmatch(rf"bytes {offset}-\d+/(\d+)", answer.headers.get("Content-Range", ""))
+        rest = rest if offset and answer.status == 206 else None
+        if answer.status != 200 and not rest:
+            partial.unlink(missing_ok=True)
+            raise http.client.HTTPException(f"what it answers ({answer.status}) isn't the file, nor the rest of it")
+        if offset and not rest:
             report("the server can't go on where the download broke off; it starts anew")
-        came = offset = offset if goes_on else 0
-        total = offset + int(answer.headers.get("Content-Length", 0))
-        files.require_space(partial.parent, total - offset, f"downloading {partial.stem}")
+        came = offset = offset if rest else 0
+        total = int(rest[1]) if rest else answer.length  # None where the server doesn't say
+        end, of_total = (MOST_BYTES + 1, "") if total is None else (total, f" of {total / 1e6:.0f}")
+        too_large = f"{url} is larger than {MOST_BYTES / 1e9:.0f} GB, and so isn't the file: {other_ways}."
+        if (total or 0) > MOST_BYTES:
+            raise TandemError(too_large)
+        files.require_space(partial.parent, (total or 0) - offset, f"downloading {partial.stem}")
         started = due = time.monotonic()
-        with partial.open("ab" if goes_on else "wb") as output:
-            while chunk := answer.read(CHUNK):
+        with partial.open("ab" if rest else "wb") as output:
+            while came < end and (chunk := answer.read1(min(CHUNK, end - came))):
                 came += output.write(chunk)
                 if (now := time.monotonic()) >= due or came == total:
                     due, rate = now + REPORT_SECONDS, (came - offset) / 1e6 / max(now - started, 0.001)
-                    report(f"{came / 1e6:.0f} of {total / 1e6:.0f} MB, {rate:.1f} MB/s")
-        if came < total:
+                    report(f"{came / 1e6:.0f}{of_total} MB, {rate:.1f} MB/s")
+        if came > MOST_BYTES:
+            partial.unlink()
+            raise TandemError(too_large)
+        if came < (total or 0):
             raise ConnectionError(f"{came} of {total} bytes came")
-
-
-def _opener() -> OpenerDirector:
-    trusted = ssl.create_default_context()
-    for name in CERTIFICATES:
-        if bundle := os.environ.get(name):
-            try:
-                trusted.load_verify_locations(**{"capath" if Path(bundle).is_dir() else "cafile": bundle})
-            except OSError as error:
-                raise TandemError(
-                    f"{name}={bundle!r} holds no certificates ({error}): correct it, or unset it."
-                ) from None
-    return build_opener(HTTPSHandler(context=trusted))

@@ -1,7 +1,6 @@
 """The Pulumi engine: of the Pulumi CLI on PATH, or where there is none, built from Go modules."""
 
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -12,29 +11,25 @@ from tandem_contract.errors import TandemError
 from localcloud import files, paths
 from localcloud.toolchain import go_programs
 from localcloud.toolchain.go_programs import ENGINE, MODULES, PYTHON_TOOLCHAIN, YAML_HOST, Report
+from tandem.clients import machine
+from tandem.clients.doctor import OK
 
-OLDEST = (3, 237, 0)  # as components/PulumiPlugin.yaml and the dependency on `pulumi` say
 CLI_SITE = "https://www.pulumi.com/docs/install"
+SECONDS = 60  # for its version: enough for a busy machine
 PYTHON = (sys.executable, "-P", "-m")
 PYTHON_HOST = ENGINE.with_name("pulumi-language-python")
 
 
 def installed_cli() -> Path | None:
-    """The Pulumi CLI on PATH, other than the local cloud's own command. Raises TandemError where it is too old."""
+    """The Pulumi CLI on PATH, other than the local cloud's own command. Raises TandemError where it is no use."""
     places = [place for place in os.environ.get("PATH", "").split(os.pathsep) if Path(place) != paths.BIN]
     found = shutil.which("pulumi", path=os.pathsep.join(places))
     if not found:
         return None
     # Its version doesn't depend on a home; its own may be one that it can't write to.
-    environment = os.environ | {"PULUMI_HOME": str(paths.PULUMI), "PULUMI_SKIP_UPDATE_CHECK": "true"}
-    said = subprocess.run([found, "version"], env=environment, capture_output=True, text=True, check=False).stdout
-    version = re.match(r"v?(\d+)\.(\d+)\.(\d+)", said.strip())
-    if not version or tuple(map(int, version.groups())) < OLDEST:
-        needed = ".".join(map(str, OLDEST))
-        raise TandemError(
-            f"{found} is Pulumi {said.strip() or 'of no version that it tells'}, and {needed} or newer is needed: "
-            f"update it ({CLI_SITE}), or take it off PATH to have an engine built with Go."
-        )
+    finding = machine.pulumi_at(found, SECONDS, PULUMI_HOME=str(paths.PULUMI))
+    if finding.state != OK:
+        raise TandemError(f"{str(finding).removesuffix('.')}, or take it off PATH to have an engine built with Go.")
     return Path(found)
 
 

@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
@@ -22,6 +23,7 @@ from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, language_pb2, lang
 from localcloud.toolchain import plugin
 
 SHOWED_THE_ERROR = 32  # how that script says that the user has been told what is wrong
+ERROR_BYTES = 2000  # of the end: three times as many, if nothing is ASCII, is what gRPC surely takes in a header
 
 
 class PythonHost(language_pb2_grpc.LanguageRuntimeServicer):
@@ -85,11 +87,13 @@ class PythonHost(language_pb2_grpc.LanguageRuntimeServicer):
 
     def _output(self, verb: str, request, context) -> Iterator[bytes]:
         """The lines that the toolchain prints; the call fails with its error."""
-        process = _start(self._toolchain(verb, request.info), context, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        yield from process.stdout or ()
-        _, error = process.communicate()
-        if process.returncode:
-            context.abort(grpc.StatusCode.UNKNOWN, error.decode(errors="replace").strip())
+        with tempfile.TemporaryFile() as errors:  # a pipe that nobody reads from would be full at some time
+            command = self._toolchain(verb, request.info)
+            process = _start(command, context, stdout=subprocess.PIPE, stderr=errors)
+            yield from process.stdout or ()
+            if process.wait():
+                errors.seek(max(0, errors.tell() - ERROR_BYTES))
+                context.abort(grpc.StatusCode.UNKNOWN, errors.read().decode(errors="ignore").strip())
 
 
 def _start(command: list[str], context, **options) -> subprocess.Popen:

@@ -7,13 +7,12 @@ import platform
 import re
 import shutil
 import tempfile
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from tandem_contract.errors import TandemError
 
-from localcloud import files, paths
+from localcloud import files, network, paths
 from localcloud.toolchain import download
 from localcloud.toolchain.go_programs import Report
 
@@ -28,6 +27,7 @@ PLATFORMS = {
 HASHES = Path(__file__).with_name("terraform-provider-aws.hashes")
 PACKAGE = "registry.terraform.io/hashicorp/aws"
 OWN = paths.TOOLS / "terraform"  # laid out as a mirror too
+UNPACKED_BYTES = 1 << 30  # at most; it is 700 MB
 OPT = Path("/opt")
 LINK = paths.BIN / "terraform-provider-aws"
 RELEASES = "TANDEM_LOCAL_TERRAFORM_RELEASES"
@@ -95,7 +95,7 @@ def _find(name: str) -> Path | None:
 
 
 def _download(name: str, report: Report) -> Path:
-    site = os.environ.get(RELEASES, SITE).rstrip("/")
+    site = network.mirror(RELEASES, SITE)
     report(f"downloading the Terraform AWS provider {VERSION} from {site} (150 MB)")
     archive = OWN / PACKAGE / name
     archive.parent.mkdir(parents=True, exist_ok=True)
@@ -112,14 +112,9 @@ def _unpack(archive: Path, machine: str) -> Path:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as work:
         unpacked = Path(work) / machine
-        try:
-            with zipfile.ZipFile(archive) as packed:
-                size = sum(entry.file_size for entry in packed.infolist())
-                files.require_space(folder.parent, size, f"unpacking {archive.name}")
-                packed.extractall(unpacked)
-            right = f"zh:{digest}" in published or f"{machine}:{_h1(unpacked)}" in published
-        except zipfile.BadZipFile:
-            right = False
+        right = files.unpack(archive, unpacked, UNPACKED_BYTES) and (
+            f"zh:{digest}" in published or f"{machine}:{_h1(unpacked)}" in published
+        )
         if archive.is_relative_to(OWN):
             archive.unlink()
         if not right:

@@ -7,8 +7,7 @@ from typing import Annotated
 import typer
 from tandem_contract.errors import TandemError
 
-from tandem.cli.options import DEFAULT_STACK, StackOption
-from tandem.clients.pulumi_stack import read_outputs
+from tandem.cli.options import DEFAULT_STACK, StackOption, deployed
 
 
 def documents(
@@ -21,7 +20,7 @@ def documents(
     from tandem.rag.reading import EXTRACTOR
     from tandem.reporting.tables import Table, console
 
-    found = list(entries(DocumentsBucket(*read_outputs(stack, "documentsBucket", "ledgerTable"))))
+    found = list(entries(DocumentsBucket(deployed(stack))))
     older = sum(entry.is_older for entry in found)
     if as_json:
         rows = [entry._asdict() for entry in found]
@@ -51,12 +50,12 @@ def reread(
 ) -> None:
     """Have the documents that an older release read read again, after the price was shown; what is indexed of them
     answers meanwhile."""
-    from tandem.clients import aws
     from tandem.clients.documents import entries, price
     from tandem.clients.documents_bucket import DocumentsBucket
     from tandem.rag.ledger import REJECTED
 
-    bucket = DocumentsBucket(*read_outputs(stack, "documentsBucket", "ledgerTable"))
+    found = deployed(stack)
+    bucket = DocumentsBucket(found)
     older = [entry for entry in entries(bucket) if entry.is_older]
     if not older:
         typer.echo("Every document was read by this release.")
@@ -64,7 +63,7 @@ def reread(
     rejected = sum(entry.status == REJECTED for entry in older)
     beside = f"; how long the {rejected} are that were rejected isn't known" if rejected else ""
     try:
-        tokens, usd = price(bucket, sum(entry.chunks for entry in older), aws.region())
+        tokens, usd = price(bucket, sum(entry.chunks for entry in older), found.region)
         cost = f"about ${usd:.2f} for {tokens:,} tokens of {bucket.version.embedder}"
     except TandemError as error:
         usd, cost = None, f"an amount that is not known here: {error}"

@@ -21,7 +21,7 @@ TimeoutOption = Annotated[
     float,
     typer.Option(
         min=1,
-        help="Give up after so many seconds without any progress, or thrice the longest step so far if it's more.",
+        help="Give up after so many seconds without any progress, or up to thrice as many where steps are slow.",
     ),
 ]
 

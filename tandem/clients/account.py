@@ -18,11 +18,13 @@ ABSENT = ("ResourceNotFoundException", "ValidationException")
 ACCESS = "https://docs.aws.amazon.com/bedrock/latest/userguide/model-access.html"
 
 
-def region(used: str | None, of_stack: bool) -> Finding:
-    """Whether a region is one, and has Bedrock; where it is the stack's, whether the shell's is another."""
-    shell = aws.shell_region()
-    if not used:
-        return Finding(PROBLEM, "There is no AWS region", "set AWS_REGION, or give your AWS profile one.")
+def region(of_stack: str | None) -> Finding:
+    """Whether the stack's region, or else the shell's, is one, and has Bedrock; whether the shell's is another."""
+    return _asked(lambda: _region(of_stack))
+
+
+def _region(of_stack: str | None) -> Finding:
+    used, shell = of_stack or aws.region(), aws.shell_region()
     if why := aws_errors.unknown_region(used):
         where = "aws:region of the stack" if of_stack else "AWS_REGION or the profile"
         return Finding(PROBLEM, f"{why.problem} ({where})", why.remedy)

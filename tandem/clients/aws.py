@@ -8,6 +8,8 @@ from typing import Any
 from tandem_contract.errors import TandemError
 
 NO_CREDENTIALS = "There are no AWS credentials: set AWS_PROFILE, or sign in with `aws sso login`."
+REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d+")
+"""The form of a region's name."""
 NAMED = re.compile(r"arn:[^:]+:[^:]*:([a-z0-9-]+):|https://[^/]+\.execute-api\.([a-z0-9-]+)\.amazonaws\.")
 
 
@@ -29,22 +31,27 @@ def client(service: str, region: str | None = None, **config: Any) -> Any:
 
 def shell_region() -> str | None:
     """The region of the environment or the profile, None if there is none."""
-    if found := os.environ.get("AWS_REGION"):
-        return found
-    from botocore.exceptions import ProfileNotFound
-    from botocore.session import get_session
+    from botocore.exceptions import ConfigParseError, ProfileNotFound
 
     try:
-        return get_session().get_config_variable("region")
-    except ProfileNotFound:
-        return None  # which whatever needs credentials says
+        return _shell_region()
+    except (ConfigParseError, ProfileNotFound, OSError):
+        return None  # which whatever needs a region or credentials says
 
 
 def region() -> str:
-    """The region of the environment or the profile; raises `TandemError` if there is none."""
-    if found := shell_region():
+    """The region of the environment or the profile; raises `TandemError`, or the SDK's error, if there is none."""
+    if found := _shell_region():
         return found
     raise TandemError("There is no AWS region: set AWS_REGION, or give your AWS profile one.")
+
+
+def _shell_region() -> str | None:
+    if found := os.environ.get("AWS_REGION"):
+        return found
+    from botocore.session import get_session
+
+    return get_session().get_config_variable("region")
 
 
 def region_in(text: str) -> str | None:

@@ -4,7 +4,6 @@ No error names credentials when a region, the network or the local cloud is the 
 """
 
 import os
-import re
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -40,6 +39,8 @@ MEANINGS: dict[str, Explained | str] = {
     "PartialCredentialsError": "set all of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE.",
     "ProxyConnectionError": "check the proxy (HTTPS_PROXY).",
     "SSLError": "set AWS_CA_BUNDLE to the certificates of your network, if it looks into connections.",
+    "ConfigParseError": "correct the file (AWS_CONFIG_FILE, AWS_SHARED_CREDENTIALS_FILE).",
+    "NoRegionError": "set AWS_REGION to a region, e.g. us-east-1.",
     "ProfileNotFound": "set AWS_PROFILE to one of `aws configure list-profiles`, or unset it.",
     **dict.fromkeys(
         (
@@ -74,8 +75,8 @@ def explain(error: Exception) -> Explained:
             return SKEWED
     elif name not in MEANINGS and (url := getattr(error, "kwargs", {}).get("endpoint_url")):
         return unreachable(url)
-    elif name in ("InvalidRegionError", "NoRegionError"):
-        return Explained(f"AWS: {text}", "set AWS_REGION to a region, e.g. us-east-1.")
+    elif name == "InvalidRegionError":
+        return malformed_region(getattr(error, "kwargs", {}).get("region_name", ""))
     meaning = MEANINGS.get(name, "")
     if isinstance(meaning, Explained):
         return meaning
@@ -96,8 +97,10 @@ def unreachable(url: str, otherwise: str = NETWORK) -> Explained:
         chosen = any(url.startswith(value) for name, value in os.environ.items() if name.startswith("AWS_ENDPOINT_URL"))
         unset = ", or unset AWS_ENDPOINT_URL to use AWS" if chosen else ""
         return Explained(f"Nothing answers at {url}", f"start the local cloud (`tandem local up`){unset}.")
-    found = re.search(r"\.([a-z0-9-]+)\.amazonaws\.", f".{urlsplit(url).hostname}")
-    if found and (why := unknown_region(found[1])):
+    host, of_aws, _ = (urlsplit(url).hostname or "").partition(".amazonaws.")
+    # Not the first label, which may be a bucket, nor one of another form: us-east-1 isn't in the host of every service.
+    regions = [label for label in host.split(".")[1:] if aws.REGION.fullmatch(label)]
+    if of_aws and regions and (why := unknown_region(regions[-1])):
         return why
     return Explained(f"Can't reach {url}", otherwise)
 
@@ -106,6 +109,17 @@ def is_local(url: str) -> bool:
     """Whether a URL is of this machine."""
     host = urlsplit(url).hostname or ""
     return host in ("localhost", "::1") or host.startswith("127.") or host.endswith(".localhost")
+
+
+def malformed_region(region: str) -> Explained:
+    """That what is given as a region has not the form of one, and where it is from."""
+    example = "e.g. us-east-1."
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        if os.environ.get(name) == region:
+            return Explained(f"{name}={region!r} is no region", f"set it to one, {example}")
+    if aws.shell_region() == region:
+        return Explained(f"{region!r}, the region of the AWS profile, is none", f"give the profile one, {example}")
+    return Explained(f"{region!r} is no region", f"give one, {example}")
 
 
 def unknown_region(region: str) -> Explained | None:

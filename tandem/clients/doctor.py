@@ -22,14 +22,17 @@ class Finding(NamedTuple):
 
 
 Check = Callable[[], Finding]
-"""Looks at one thing; a `TandemError` that it raises is a problem."""
+"""Looks at one thing; a `TandemError` or an `OSError` that it raises is a problem."""
 
 
 Name = TypeVar("Name")
 
 
-def examine(checks: Mapping[Name, Check], seconds: float) -> dict[Name, Finding]:
-    """The findings of the checks, by name and in their order; one that takes longer than `seconds` is a problem."""
+def examine(checks: Mapping[Name, Check], seconds: float, late: str) -> dict[Name, Finding]:
+    """The findings of the checks, by name and in their order.
+
+    One that takes longer than `seconds` is a problem with the remedy `late`.
+    """
     findings: dict[Name, Finding] = {}
     errors: list[Exception] = []
 
@@ -38,6 +41,8 @@ def examine(checks: Mapping[Name, Check], seconds: float) -> dict[Name, Finding]
             findings[name] = check()
         except TandemError as error:
             findings[name] = Finding(PROBLEM, str(error))
+        except OSError as error:  # a folder that can't be looked into, a program of another machine
+            findings[name] = Finding(PROBLEM, str(error), "mend what it names, and look again.")
         except Exception as error:  # a bug of ours, raised below
             errors.append(error)
 
@@ -50,5 +55,5 @@ def examine(checks: Mapping[Name, Check], seconds: float) -> dict[Name, Finding]
         thread.join(max(0.0, deadline - time.monotonic()))
     if errors:
         raise errors[0]
-    late = Finding(PROBLEM, f"no answer within {seconds:.0f} s", "check the network, and look again.")
-    return {name: findings.get(name, late) for name in checks}
+    silent = Finding(PROBLEM, f"no answer within {seconds:.0f} s", late)
+    return {name: findings.get(name, silent) for name in checks}

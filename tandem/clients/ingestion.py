@@ -138,9 +138,10 @@ class Ingestion:
                 self._finish(*searches.pop(future), future)
                 finished()
             if self._stalled():
+                seconds = f"{self.patience.seconds:.0f}"
                 for key, upload in pending.items():
                     status = rows.get(key, {}).get("status", "nothing")
-                    self._fail(upload.document, f"timed out after {self.timeout:.0f} s (the ledger says: {status})")
+                    self._fail(upload.document, f"timed out after {seconds} s (the ledger says: {status})")
                 pending.clear()
             if before != (len(pending), len(searches)):
                 told = time.monotonic()
@@ -160,7 +161,7 @@ class Ingestion:
                 return
             time.sleep(wait + random.uniform(0, 0.2))  # noqa: S311 - spreads requests, no secret
             if self._stalled():
-                raise TandemError(f"timed out: indexed, but not found by a search within {self.timeout:.0f} s")
+                raise TandemError(f"timed out: indexed, but not found by a search within {self.patience.seconds:.0f} s")
             wait = min(wait * 1.5, 5)
 
     def _stalled(self) -> bool:
@@ -208,7 +209,9 @@ def forget(bucket: DocumentsBucket, keys: Iterable[str], say: Callable[[str], No
             patience.moved()
         left -= gone
         if left and not patience.remaining():
-            raise TandemError(f"Deleted, but after {timeout:.0f} s still in the ledger: {', '.join(sorted(left))}.")
+            raise TandemError(
+                f"Deleted, but after {patience.seconds:.0f} s still in the ledger: {', '.join(sorted(left))}."
+            )
         time.sleep(POLL_SECONDS if left else 0)
 
 

@@ -8,12 +8,13 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from tandem.clients.doctor import OK, PROBLEM, Check, Finding
 from tandem.clients.pulumi_stack import NO_PULUMI
 
 OLDEST_PULUMI = (3, 237, 0)  # as the dependency on the package `pulumi` has it
-SECONDS = 5
+SECONDS = 6  # for a command, less than its finding is waited for
 
 
 def python() -> Finding:
@@ -27,12 +28,19 @@ def pulumi() -> Finding:
     if not found:
         problem, _, remedy = NO_PULUMI.partition(": ")
         return Finding(PROBLEM, problem, remedy)
-    environment = os.environ | {"PULUMI_SKIP_UPDATE_CHECK": "true"}
+    return pulumi_at(found, SECONDS)
+
+
+def pulumi_at(found: str, seconds: float, **environment: str) -> Finding:
+    """Whether this `pulumi` says within a time, in this environment, that it is new enough."""
+    environment = os.environ | {"PULUMI_SKIP_UPDATE_CHECK": "true"} | environment
+    options: Any = {"env": environment, "timeout": seconds, "stdin": subprocess.DEVNULL, "errors": "replace"}
     try:
-        said = subprocess.run(
-            [found, "version"], env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
-        ).stdout.strip()
-    except (OSError, subprocess.TimeoutExpired) as error:
+        said = subprocess.run([found, "version"], capture_output=True, text=True, check=False, **options).stdout.strip()
+    except subprocess.TimeoutExpired:
+        text = f"{found} doesn't tell its version within {seconds} s"
+        return Finding(PROBLEM, text, "see whether `pulumi version` ends in this shell, and install it anew if not.")
+    except OSError as error:
         return Finding(PROBLEM, f"{found} can't be run ({error})", "install it anew.")
     version = re.match(r"v?(\d+)\.(\d+)\.(\d+)", said)
     if version and tuple(map(int, version.groups())) >= OLDEST_PULUMI:
@@ -44,8 +52,8 @@ def pulumi() -> Finding:
 
 def folder(place: Path, remedy: str) -> Finding:
     """Whether something can be written to a folder, or to the one that it would be made in."""
-    there = next(each for each in (place, *place.parents) if each.exists())
     try:
+        there = next(each for each in (place, *place.parents) if each.exists())
         with tempfile.TemporaryFile(dir=there):
             return Finding(OK, str(place))
     except OSError as error:

@@ -14,6 +14,7 @@ from tandem.clients import aws
 SECONDS = 120  # for what is read of the state
 REGIONAL = ("queryUrl", "trainingPipelineArn")
 """Outputs that name the region too."""
+UNSEEN = "[secret]"  # what `pulumi stack output` shows in place of a secret
 NO_PULUMI = (
     "The pulumi command is not on PATH: install it (https://www.pulumi.com/docs/install), "
     'or run `eval "$(tandem local env)"` in a checkout.'
@@ -37,20 +38,34 @@ class Stack:
     outputs: Mapping[str, Any]
 
     def pick(self, *names: str) -> list[str]:
-        """The named ones of its outputs, in the order of the names."""
+        """The named ones of its outputs, in the order of the names; raises `TandemError` unless each is a text."""
         if missing := [name for name in names if not self.outputs.get(name)]:
             raise TandemError(
                 f"Stack {self.name!r} has no output {', '.join(map(repr, missing))} "
                 f"(it has {', '.join(sorted(self.outputs))}): run `pulumi up --stack {self.name}` with a program that "
                 "exports it."
             )
+        if odd := [name for name in names if not self._text(name)]:
+            raise TandemError(
+                f"Stack {self.name!r} has a secret, or something that is no text, as its output "
+                f"{', '.join(map(repr, odd))}: export the text itself, and run `pulumi up --stack {self.name}`."
+            )
         return [self.outputs[name] for name in names]
+
+    def _text(self, output: str) -> str:
+        """An output, empty unless it is a text that may be seen."""
+        found = self.outputs.get(output)
+        return found if isinstance(found, str) and found != UNSEEN else ""
 
     @property
     def own_region(self) -> str | None:
-        """The region that its outputs tell: those of releases before the output `region` too; None if none does."""
-        named = (aws.region_in(self.outputs.get(name) or "") for name in REGIONAL)
-        return self.outputs.get("region") or next(filter(None, named), None)
+        """The region that its outputs tell: those of releases before the output `region` too; None if none does.
+
+        An output `region` that has not a region's form is of the program's own, and tells nothing.
+        """
+        own = self._text("region")
+        named = (aws.region_in(self._text(name)) for name in REGIONAL)
+        return own if aws.REGION.fullmatch(own) else next(filter(None, named), None)
 
     @property
     def region(self) -> str:

@@ -3,6 +3,7 @@
 import json
 import random
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import cached_property
@@ -53,13 +54,15 @@ class QueryService:
     def ask(self, request: dict[str, Any], deadline: Deadline | None = None) -> dict[str, Any]:
         """The API's answer to a request; raises `Unavailable` when there is none in time, `TandemError` on refusal.
 
-        The `deadline` is `patience` seconds away if none is given.
+        The `deadline` is `patience` seconds away if none is given, and may be put off meanwhile.
         """
         body, deadline = json.dumps(request).encode(), deadline or Deadline(self.patience)
+        began, given = time.monotonic(), deadline.remaining()
         try:
             return retry(lambda: self._once(body), deadline, tries=TRIES, cap=0, waiting=self._waiting)
         except Unavailable as error:
-            text = f"No answer from {self.url} within {self.patience:.0f} s; last: {error}."
+            seconds = max(given, time.monotonic() - began)
+            text = f"No answer from {self.url} within {seconds:.0f} s; last: {error}."
             raise Unavailable(text) from error
 
     def _once(self, body: bytes) -> dict[str, Any]:

@@ -76,3 +76,16 @@ def test_each_problem_has_its_remedy(doctor, tmp_path):
     used = f"Port {port}, which models needs, is used by another program: stop that or set TANDEM_LOCAL_MODELS_PORT."
     assert said[5] == f"problem port of models {used}"
     assert said[6].startswith("problem port of emulator TANDEM_LOCAL_EMULATOR_PORT='ninety' is not a port: give a")
+
+
+@pytest.mark.faults
+def test_what_the_system_refuses_is_a_problem_like_others(doctor, tmp_path):
+    """A Java of another machine, and a folder that can't even be looked for."""
+    (tmp_path / "java").write_bytes(b"\x7fELF of another machine")
+    home = "/" + "x" * 300
+    said = doctor(TANDEM_LOCAL_HOME=home, **free_ports())
+    assert said[0].startswith(f"problem its folder {home} can't be written to (File name too long): work in a")
+    assert said[2].startswith("problem disk [Errno 36] File name too long: ")
+    assert (
+        said[3] == f"problem Java [Errno 8] Exec format error: '{tmp_path}/java': mend what it names, and look again."
+    )

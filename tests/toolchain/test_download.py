@@ -1,14 +1,18 @@
 """Downloads over networks and from sites that fail, each fault made by a server on loopback."""
 
+import gc
 import http.server
+import shutil
 import ssl
 import subprocess
 import threading
+import time
 from contextlib import contextmanager
 
 import pytest
 from tandem_contract.errors import TandemError
 
+from localcloud import network
 from localcloud.toolchain import download
 
 CONTENT = bytes(range(256)) * 4000
@@ -19,7 +23,7 @@ OTHER_WAYS = "fetch it by hand"
 def hurry(monkeypatch):
     monkeypatch.setattr(download, "PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(download, "CHUNK", 1000)
-    for name in (*download.CERTIFICATES, "SSL_CERT_FILE", "SSL_CERT_DIR", "http_proxy", "HTTP_PROXY", "https_proxy"):
+    for name in (*network.CERTIFICATES, "SSL_CERT_FILE", "SSL_CERT_DIR", "http_proxy", "HTTP_PROXY", "https_proxy"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -27,7 +31,8 @@ def hurry(monkeypatch):
 def site(*answers, ranges=True, certificate=None):
     """A site that answers each request with the next of `answers`, and after them with CONTENT.
 
-    An answer is a status, a number of bytes (as text) after which it breaks off, or a pair of content type and body.
+    An answer is a status, a number of bytes (as text) after which it breaks off, or falls silent ("silent"), a pair of
+    content type and body, or a dictionary of the `status`, the `headers` and the `body`.
     """
     left, seen = list(answers), []
 
@@ -38,6 +43,13 @@ def site(*answers, ranges=True, certificate=None):
             answer = left.pop(0) if left else "all"
             if isinstance(answer, int):
                 return self.send_error(answer)
+            if isinstance(answer, dict):
+                self.send_response(answer["status"])
+                for header in answer.get("headers", []):
+                    self.send_header(*header)
+                self.end_headers()
+                self.wfile.write(answer.get("body", b""))
+                return None
             kind, body = answer if isinstance(answer, tuple) else ("application/zip", CONTENT)
             offset = int(asked.removeprefix("bytes=").rstrip("-")) if asked and ranges else 0
             self.send_response(206 if offset else 200)
@@ -46,6 +58,11 @@ def site(*answers, ranges=True, certificate=None):
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", "1" + "0" * 15 if answer == "huge" else str(len(body) - offset))
             self.end_headers()
+            if answer == "silent":
+                self.wfile.write(body[offset : offset + 90_500])
+                self.wfile.flush()
+                time.sleep(1)
+                return None
             self.wfile.write(body[offset : offset + int(answer)] if str(answer).isdigit() else body[offset:])
             return None
 
@@ -63,6 +80,16 @@ def site(*answers, ranges=True, certificate=None):
     finally:
         server.shutdown()
         server.server_close()
+
+
+def part(start, end, total="1024000"):
+    """An answer of these bytes alone."""
+    of = ("Content-Range", f"bytes {start}-{end - 1}/{total}")
+    return {"status": 206, "headers": [of], "body": CONTENT[start:end]}
+
+
+def moved(location):
+    return {"status": 302, "headers": [("Location", location)]}
 
 
 def fetched(url, file):
@@ -90,7 +117,7 @@ def test_a_download_goes_on_where_it_broke_off(tmp_path):
 
 
 def test_what_came_is_kept_for_the_next_call(tmp_path):
-    with site(*["1000"] * 5) as (url, _):
+    with site("1000", *[503] * 5) as (url, _):
         told = failure(url, tmp_path / "file.zip")
         assert "try again, which goes on after 0 MB, or fetch it by hand" in told
         fetched(url, tmp_path / "file.zip")
@@ -114,13 +141,74 @@ def test_a_leftover_longer_than_the_file_is_dropped(tmp_path):
         ([404], "answers 404 Not Found: fetch it by hand."),
         ([407], "answers 407 Proxy Authentication Required: fetch it by hand."),
         ([503] * 5, "answers 503 Service Unavailable, 5 times: try again, or fetch it by hand."),
-        (["huge"], "GB of disk left, and downloading file.zip takes 1000000.0 GB: free some."),
+        ([moved("file:///s3cret")], "answers 302 Found: fetch it by hand."),
+        (["huge"], "file.zip is larger than 1 GB, and so isn't the file: fetch it by hand."),
+        ([{"status": 204}] * 5, "what it answers (204) isn't the file, nor the rest of it, 5 times: try again, or"),
+        ([part(0, 1000)] * 5, "what it answers (206) isn't the file, nor the rest of it, 5 times: try again, or"),
+        ([moved("http://[bad/")], "what it redirects to, or the proxy's in HTTPS_PROXY or HTTP_PROXY, is no valid URL"),
+        ([moved("http://host:port/")], "is no valid URL: correct it, or fetch it by hand."),
     ],
 )
+@pytest.mark.filterwarnings("ignore:unclosed <socket")  # urllib's, after a redirect that it can't follow
 def test_what_cannot_be_had_is_one_sentence(tmp_path, answers, told):
     with site(*answers) as (url, seen):
         assert told in failure(url, tmp_path / "file.zip")
         assert len(seen) == len(answers)
+    gc.collect()
+
+
+def test_a_full_disk_is_one_sentence(tmp_path, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage._replace(free=5))
+    with site() as (url, _):
+        assert "has 0.0 GB of disk left, and downloading file.zip takes 0.0 GB: free some." in failure(
+            url, tmp_path / "file.zip"
+        )
+
+
+def test_what_came_before_the_line_fell_silent_is_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(download, "SILENT_SECONDS", 0.2)
+    with site(*["silent"] * 8) as (url, seen):
+        fetched(url, tmp_path / "file.zip")
+    assert len({asked for _, asked in seen}) > download.ATTEMPTS + 1  # each with what came before it
+
+
+def test_a_download_that_never_gets_further_ends(tmp_path):
+    with site(*["1000", "900", "1000", "900", "1000"], ranges=False) as (url, seen):
+        assert "1000 of 1024000 bytes came, 5 times" in failure(url, tmp_path / "file.zip")
+        assert len(seen) == 5
+
+
+@pytest.mark.parametrize("lengths", [["abc"], ["100, 100"], ["-5"], []])
+def test_a_length_that_is_none_is_not_believed(tmp_path, monkeypatch, lengths):
+    answer = {"status": 200, "headers": [("Content-Length", length) for length in lengths], "body": CONTENT}
+    with site(answer, answer) as (url, _):
+        assert fetched(url, tmp_path / "file.zip")[0].startswith("0 MB, ")
+        (tmp_path / "file.zip").unlink()
+        monkeypatch.setattr(download, "MOST_BYTES", 1_000_000)
+        assert "file.zip is larger than 0 GB, and so isn't the file" in failure(url, tmp_path / "file.zip")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("answer", "then"),
+    [
+        (lambda: part(1000, 5000), "bytes=5000-"),  # some of the rest
+        (lambda: part(0, 5000), None),  # another part
+        (lambda: part(1000, 5000, total="*"), None),  # of what may be longer
+        (lambda: {"status": 206, "body": b"anything"}, None),
+    ],
+)
+def test_a_part_is_taken_for_what_it_is(tmp_path, answer, then):
+    with site("1000", answer()) as (url, seen):
+        fetched(url, tmp_path / "file.zip")
+    assert [asked for _, asked in seen] == [None, "bytes=1000-", then]
+
+
+def test_a_proxys_password_is_not_shown(tmp_path, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://user:s3cret")
+    told = failure("http://releases.example.com/file.zip", tmp_path / "file.zip")
+    assert "is no valid URL: correct it, or" in told and "s3cret" not in told
 
 
 def test_no_network_is_one_sentence(tmp_path):

@@ -62,7 +62,7 @@ def put(file, content="provider"):
 
 def pack(file, provider="provider"):
     file.parent.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(file, "w") as packed:
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed:
         packed.writestr("LICENSE.txt", "MPL")
         packed.writestr(NAME, provider)
     return file
@@ -158,6 +158,60 @@ def test_a_wrong_archive_is_one_sentence_and_nothing_of_it_is_taken(home, tmp_pa
     assert not list((tmp_path / "tools/terraform").rglob("terraform-provider-aws*"))
 
 
+def damaged(file):
+    """Compressed content that isn't any."""
+    pack(file, bytes(5000))
+    content = bytearray(file.read_bytes())
+    start = content.index(NAME.encode()) + len(NAME)
+    content[start : start + 5] = b"\xff" * 5
+    file.write_bytes(content)
+
+
+def marked(file, offset, value):
+    """Another value at this offset in each entry's header."""
+    pack(file)
+    content = bytearray(file.read_bytes())
+    for header, before in ((b"PK\3\4", 0), (b"PK\1\2", 2)):
+        at = -1
+        while (at := content.find(header, at + 1)) >= 0:
+            content[at + offset + before] = value
+    file.write_bytes(content)
+
+
+def named(file, *names):
+    with zipfile.ZipFile(file, "w") as packed:
+        for name in names:
+            packed.writestr(name, "provider")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        damaged,
+        lambda file: marked(file, 6, 1),  # encrypted
+        lambda file: marked(file, 8, 77),  # by a method that nobody knows
+        lambda file: named(file, "n" * 300),
+        lambda file: named(file, NAME, f"{NAME}/inside"),
+        lambda file: pack(file, "0" * 9_000_000),  # larger than the provider is
+        lambda file: named(file, *map(str, range(3000))),
+        lambda file: pack(file).write_bytes(file.read_bytes()[:-5]),
+    ],
+)
+@pytest.mark.parametrize("own", [True, False])
+def test_an_archive_that_cannot_be_unpacked_is_a_wrong_one(home, tmp_path, monkeypatch, make, own):
+    monkeypatch.setattr(terraform_provider, "UNPACKED_BYTES", 8_000_000)
+    archive = (terraform_provider.OWN if own else home / ".terraform.d/plugins") / PACKED
+    archive.parent.mkdir(parents=True)
+    make(archive)
+    with pytest.raises(TandemError, match=r"isn't the Terraform AWS provider .* as published"):
+        terraform_provider.ensure(print)
+    assert archive.exists() != own
+    assert not list((tmp_path / "tools/terraform").rglob("terraform-provider-aws*"))
+    if own:
+        with pytest.raises(TandemError, match="refused, 5 times"):  # it is fetched anew
+            terraform_provider.ensure(print)
+
+
 @pytest.mark.parametrize("right", [True, False])
 def test_it_is_downloaded_where_it_is_nowhere(tmp_path, monkeypatch, right):
     archive = pack(tmp_path / "site/terraform-provider-aws/5.100.0" / ARCHIVE)
@@ -183,6 +237,27 @@ def test_it_is_downloaded_where_it_is_nowhere(tmp_path, monkeypatch, right):
         server.shutdown()
         server.server_close()
     assert not list((tmp_path / "tools").rglob("*.zip*"))  # neither what was unpacked nor what was refused is kept
+
+
+@pytest.mark.parametrize(
+    "mirror",
+    [
+        "https://user:s3cret@127.0.0.1:9",
+        "https://user:s3/cret@127.0.0.1:9/path",
+        "https://127.0.0.1:9/path?token=s3cret",
+        "https://127.0.0.1:9/path#s3cret",
+        "user:s3cret@127.0.0.1:9",
+        "127.0.0.1:9/s3cret",
+        "file:///srv/s3cret",
+        "https://127.0.0.1:9/ s3cret",
+        "https:///s3cret",
+    ],
+)
+def test_a_mirror_that_messages_may_not_show_is_one_sentence_without_it(tmp_path, monkeypatch, capsys, mirror):
+    monkeypatch.setenv("TANDEM_LOCAL_TERRAFORM_RELEASES", mirror)
+    with pytest.raises(TandemError, match="TANDEM_LOCAL_TERRAFORM_RELEASES has to be like https://HOST/PATH") as caught:
+        terraform_provider.ensure(print)
+    assert "s3" not in str(caught.value) + capsys.readouterr().out
 
 
 def test_a_full_disk_is_told_and_the_download_is_kept(tmp_path, monkeypatch):

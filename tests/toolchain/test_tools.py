@@ -10,6 +10,7 @@ from tandem_contract.errors import TandemError
 
 from localcloud import files, paths
 from localcloud.toolchain import bridge, build, engine, go_programs
+from tandem.clients.machine import OLDEST_PULUMI
 
 CLI = """#!/bin/sh
 [ "$1" = version ] && echo "{version}" && exit
@@ -49,14 +50,28 @@ def test_a_new_enough_cli_is_used(machine, version):
 @pytest.mark.parametrize(("version", "said"), [("v3.236.9", "v3.236.9"), ("v2.9.1", "v2.9.1"), ("", "of no version")])
 def test_an_older_cli_is_one_sentence(machine, version, said):
     cli = machine(version)
-    with pytest.raises(
-        TandemError, match=f"{cli} is Pulumi {said}.* and 3.237.0 or newer is needed: update it .*, or "
-    ):
+    with pytest.raises(TandemError, match=f"{cli} is {said}.*; 3.237.0 or newer is needed: upgrade it .*, or "):
+        engine.installed_cli()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"\x7fELF of another machine", "Exec format error"),
+        (b"#!/nowhere/sh\n", "No such file"),
+        (b"#!/bin/sh\nexec sleep 60\n", "doesn't tell its version within 2 s"),
+        (b"#!/bin/sh\nprintf '\\377\\n'\n", "is \ufffd; 3.237.0 or newer is needed"),
+    ],
+)
+def test_a_cli_that_does_not_run_is_one_sentence(machine, monkeypatch, content, said):
+    machine("").write_bytes(content)
+    monkeypatch.setattr(engine, "SECONDS", 2)
+    with pytest.raises(TandemError, match=f"pulumi .*{said}.*: .*, or take it off PATH to have an engine built"):
         engine.installed_cli()
 
 
 def test_the_oldest_cli_is_the_one_that_plugin_and_package_ask_for():
-    oldest = ".".join(map(str, engine.OLDEST))
+    oldest = ".".join(map(str, OLDEST_PULUMI))
     plugin = yaml.safe_load((paths.ROOT / "components" / "PulumiPlugin.yaml").read_text())
     assert plugin["requiredPulumiVersion"] == f">={oldest}"
     assert f'"pulumi>={oldest.removesuffix(".0")},<4"' in (paths.ROOT / "localcloud/pyproject.toml").read_text()

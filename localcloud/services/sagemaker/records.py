@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from boto3.exceptions import S3UploadFailedError
 from botocore import xform_name
 from botocore.config import Config
 
@@ -149,11 +150,19 @@ class Mirror:
         self.seen = self._files()
 
     def push(self) -> None:
-        """Copy the oldest first: a file written last, to say that the others are whole, is never there before them."""
+        """Copy the oldest first: a file written last, to say that the others are whole, is never there before them.
+
+        A file that is written while it is copied is left, with those after it, to the next time.
+        """
         found = self._files()
         for file in sorted(found, key=lambda each: found[each][0]):
             if self.seen.get(file) != found[file] and file.exists():
-                client("s3").upload_file(str(file), self.bucket, self._key(file))
+                try:
+                    client("s3").upload_file(str(file), self.bucket, self._key(file))
+                except S3UploadFailedError:  # its digest was made of something else
+                    if self._files().get(file) == found[file]:
+                        raise
+                    return
                 self.seen[file] = found[file]
         for file in self.seen.keys() - found.keys():
             client("s3").delete_object(Bucket=self.bucket, Key=self._key(file))

@@ -1,6 +1,7 @@
 """`tandem ask` against an HTTP server that answers like the query API and the gateway before it."""
 
 import json
+import re
 import time
 
 import pytest
@@ -9,6 +10,7 @@ from typer.testing import CliRunner
 
 from tandem.cli.main import app
 from tandem.clients import query_service
+from tandem.clients.patience import Patience
 from tandem.clients.query_service import QueryService
 from tests.support.loopback import JsonHandler, serving
 from tests.support.query_api import answer
@@ -81,6 +83,23 @@ def test_the_wait_is_bounded(project, api):
     with pytest.raises(Unavailable, match=r"No answer from .* within 2 s; last: waking up \(503\)\."):
         QueryService(api.url, "token", say=print, patience=2).ask({"question": "x"})
     assert len(api.requests) == 1
+
+
+@pytest.mark.faults
+def test_the_seconds_are_those_really_waited(project, api, monkeypatch):
+    """As other questions, which share the patience, put its end off."""
+    monkeypatch.setattr(query_service, "SPREAD_SECONDS", 0)
+    api.replies = [(503, {"Retry-After": "0.2"}, {"error": "busy"})]
+    patience, began = Patience(1), time.monotonic()
+
+    def others(_: str) -> None:
+        if time.monotonic() - began < 1.5:
+            patience.moved()
+
+    with pytest.raises(Unavailable) as caught:
+        QueryService(api.url, "token", others, patience=1).ask({"question": "x"}, patience)
+    told = re.search(r"within (\d+) s; last: busy", str(caught.value))
+    assert told and abs(int(told[1]) - (time.monotonic() - began)) < 0.6
 
 
 def test_who_was_silent_is_told(project, api):

@@ -15,7 +15,9 @@ import pytest
 from typer.testing import CliRunner
 
 from scripts.recorder import ROOT
+from tandem.cli.doctor import MACHINE_SECONDS
 from tandem.cli.main import app
+from tandem.clients.machine import SECONDS
 from tests.support import account_api
 from tests.support.account_api import AUTHORIZED, Account
 
@@ -38,6 +40,7 @@ def account(tmp_path, monkeypatch) -> Iterator[Account]:
     monkeypatch.setattr("tandem.cli.doctor.GROUP", "tandem.none")
     for name in ("MACHINE_SECONDS", "NETWORK_SECONDS"):
         monkeypatch.setattr(f"tandem.cli.doctor.{name}", 60.0)  # a busy machine is no finding
+    monkeypatch.setattr("tandem.clients.machine.SECONDS", 50)
     with account_api.serve() as state:
         for name, value in {
             "AWS_ENDPOINT_URL": state.url,
@@ -99,6 +102,8 @@ def test_where_all_is_well_it_says_what_there_is_and_only_looks(account):
         ({"AWS_ENDPOINT_URL": "http://sts.invalid"}, "Can't reach http://sts.invalid/: check the network, and the"),
         ({"HOME": "/proc"}, "/proc/.pulumi can't be written to (No such file or directory): set PULUMI_HOME to a fold"),
         ({"XDG_CACHE_HOME": "/proc/x"}, "/proc/x can't be written to (No such file or directory): set XDG_CACHE_HOME"),
+        # As of a home that may not be looked into, which root may: the question itself is an error.
+        ({"XDG_CACHE_HOME": "/" + "x" * 300}, "x can't be written to (File name too long): set XDG_CACHE_HOME"),
         ({"PATH": "/nowhere"}, "The pulumi command is not on PATH: install it (https://www.pulumi.com/docs/install)"),
     ],
 )
@@ -108,6 +113,18 @@ def test_what_the_environment_lacks(account, monkeypatch, variables, finding):
     said = doctor()
     assert finding in said
     assert all(line.startswith("problem ") for line in said.splitlines() if finding in line)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("variable", ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"])
+def test_a_file_of_the_aws_sdk_that_can_not_be_read_hides_no_other_finding(account, tmp_path, monkeypatch, variable):
+    (tmp_path / "broken").write_text("[default\naws_secret_access_key = not-a-real-secret\n")
+    monkeypatch.setenv(variable, str(tmp_path / "broken"))
+    monkeypatch.delenv("AWS_REGION")
+    said = doctor()
+    told = f"AWS: Unable to parse config file: {tmp_path}/broken: correct the file (AWS_CONFIG_FILE, AWS_SHARED_CRED"
+    assert f"problem region {told}" in said and f"problem credentials {told}" in said
+    assert "ok Pulumi v3.259.0, " in said and "not-a-real-secret" not in said
 
 
 @pytest.mark.faults
@@ -203,8 +220,34 @@ def test_a_network_that_swallows_everything_holds_nobody_up(account, monkeypatch
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
         monkeypatch.setattr("tandem.cli.doctor.NETWORK_SECONDS", 1.0)
         began = time.monotonic()
-        assert "problem credentials no answer within 1 s: check the network, and look again." in doctor()
+        assert "problem credentials no answer within 1 s: check the network, and the credential_process of" in doctor()
     assert time.monotonic() - began < 10
+
+
+@pytest.mark.faults
+def test_a_command_that_hangs_is_no_matter_of_the_network(account, tmp_path, monkeypatch):
+    assert SECONDS < MACHINE_SECONDS  # so that it is told apart from what isn't known
+    monkeypatch.setattr("tandem.clients.machine.SECONDS", 1)
+    (tmp_path / "pulumi").write_text("#!/bin/sh\nexec sleep 30\n")
+    said = doctor("--stack", "rag-dev")
+    assert f"problem Pulumi {tmp_path}/pulumi doesn't tell its version within 1 s: see whether `pulumi version`" in said
+    assert (
+        "problem rag-dev `pulumi config --json --non-interactive --stack rag-dev` gave no answer within 1 sec" in said
+    )
+    # Nothing is said of a region and models that may not be the stack's.
+    assert said.count("it takes the stack's configuration") == 3 and said.count("skipped ") == 3
+    assert "ok credentials account 123456789012" in said and "check the network" not in said
+
+
+@pytest.mark.faults
+def test_what_hangs_while_it_gives_credentials_is_named(account, tmp_path, monkeypatch):
+    (tmp_path / "config").write_text("[default]\ncredential_process = sleep 15\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setattr("tandem.cli.doctor.NETWORK_SECONDS", 1.0)
+    said = doctor()
+    assert "problem credentials no answer within 1 s: check the network, and the credential_process of the AWS" in said
 
 
 @pytest.mark.faults

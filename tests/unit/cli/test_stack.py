@@ -36,6 +36,14 @@ def test_missing_output_is_named(project):
     assert "no output 'queryUrl', 'ledgerTable' (it has endpointName)" in failure("queryUrl", "ledgerTable")
 
 
+@pytest.mark.faults
+@pytest.mark.parametrize("url", ["[secret]", {"v1": "https://abc"}])
+def test_an_output_that_is_no_text_is_named(project, url):
+    project.pulumi_says(json.dumps({"queryUrl": url, "ledgerTable": "ledger"}))
+    told = "Stack 'prod' has a secret, or something that is no text, as its output 'queryUrl': export the text itself"
+    assert failure("ledgerTable", "queryUrl").startswith(told)
+
+
 IN_FRANKFURT = "https://abc.execute-api.eu-central-1.amazonaws.com/v1/query"
 PIPELINE = "arn:aws:states:eu-central-1:123456789012:stateMachine:pipeline"
 
@@ -47,6 +55,9 @@ PIPELINE = "arn:aws:states:eu-central-1:123456789012:stateMachine:pipeline"
         ({"queryUrl": IN_FRANKFURT}, "eu-central-1"),  # those of a release before the output `region`
         ({"trainingPipelineArn": PIPELINE, "datasetBucket": "data"}, "eu-central-1"),
         ({"queryUrl": "http://127.0.0.1:4566/query"}, "eu-north-1"),  # the shell's
+        ({"region": "[secret]", "queryUrl": IN_FRANKFURT}, "eu-central-1"),  # outputs of a program's own
+        ({"region": "Europe West", "queryUrl": {"v1": IN_FRANKFURT}}, "eu-north-1"),
+        ({"region": {"name": "eu-west-1"}, "trainingPipelineArn": PIPELINE}, "eu-central-1"),
     ],
 )
 def test_the_region_is_the_stacks_and_another_of_the_shell_is_said(project, outputs, region):

@@ -48,7 +48,8 @@ def test_each_kind_has_its_remedy(error, said):
             exceptions.EndpointConnectionError(endpoint_url="https://docs.s3.eu-cenral-1.amazonaws.com/"),
             "'eu-cenral-1' is no region that this AWS SDK knows: Did you mean `eu-central-1`?",
         ),
-        (exceptions.InvalidRegionError(region_name="eu_west_1"), "set AWS_REGION to a region, e.g. us-east-1."),
+        (exceptions.InvalidRegionError(region_name="eu_west_1"), "'eu_west_1' is no region: give one, e.g. us-east-1."),
+        (exceptions.NoRegionError(), "You must specify a region: set AWS_REGION to a region, e.g. us-east-1."),
         (
             exceptions.EndpointConnectionError(endpoint_url="http://127.0.0.1:9999/"),
             "Nothing answers at http://127.0.0.1:9999/: start the local cloud (`tandem local up`).",
@@ -64,6 +65,41 @@ def test_none_names_credentials_where_the_cause_is_another(error, said, monkeypa
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     assert said in sentence(error)
     assert "credential" not in sentence(error).lower()
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    "host",
+    [
+        "s3.amazonaws.com",
+        "docs.s3.amazonaws.com",  # where the SDK looks for a bucket in us-east-1
+        "my-docs-1.s3.amazonaws.com",
+        "iam.amazonaws.com",
+        "abc.us-east-1.aoss.amazonaws.com",
+        "vpce-1-a.s3.us-east-1.vpce.amazonaws.com",
+        "s3.dualstack.us-gov-west-1.amazonaws.com",
+        "sts.cn-north-1.amazonaws.com.cn",
+        "api.my-team-1.example.com",
+    ],
+)
+def test_without_a_network_no_part_of_a_host_is_taken_for_a_region(host):
+    url = f"https://{host}/x"
+    assert sentence(exceptions.EndpointConnectionError(endpoint_url=url)).startswith(f"Can't reach {url}: check the n")
+    wrong = url.replace("-east-", "-esat-").replace("-west-", "-wset-").replace("-north-", "-nroth-")
+    if wrong != url:
+        assert "is no region" in sentence(exceptions.ConnectTimeoutError(endpoint_url=wrong))
+
+
+@pytest.mark.faults
+def test_whose_region_is_none_is_said(monkeypatch, tmp_path):
+    error = exceptions.InvalidRegionError(region_name="Europe West")
+    (tmp_path / "config").write_text("[default]\nregion = Europe West\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    assert sentence(error).startswith("'Europe West', the region of the AWS profile, is none: give the profile one")
+    monkeypatch.setenv("AWS_REGION", "Europe West")
+    assert sentence(error) == "AWS_REGION='Europe West' is no region: set it to one, e.g. us-east-1."
 
 
 @pytest.mark.faults
