@@ -118,8 +118,8 @@ def test_a_slow_service_is_waited_for_as_long_as_it_answers(project, api, folder
     assert time.monotonic() - started > 2
     assert "5 of 5 cite the labelled document" in result.stdout
     assert "The model gave no answer yet (503, generate 19.6 s); asking again in" in result.stderr
-    assert re.search(r"3 of 5: q\d, \d\.\d s \(generate 0\.4 s\); 2 left, \d s at this rate", result.stderr)
-    assert re.search(r"5 asked, one every 0\.\d s; waited for generate 11\d\d\.\d s, pauses and", result.stderr)
+    assert re.search(r"3 of 5: q\d, \d+\.\d s \(generate 0\.4 s\); 2 left, \d+ s at this rate", result.stderr)
+    assert re.search(r"5 asked, one every \d+\.\d s; waited for generate 11\d\d\.\d s, pauses and", result.stderr)
 
 
 @pytest.mark.faults
@@ -127,7 +127,7 @@ def test_a_service_that_never_answers_ends_the_command(project, api, two_questio
     api.replies = [BUSY]
     result = CliRunner().invoke(app, ["questions", two_questions, "--timeout", "1"])
     assert result.exit_code == 1
-    assert re.search(r"the first 2 calls failed.*No answer from http.* within 1 s; last: The model", result.stderr)
+    assert re.search(r"the first 2 calls failed.*No answer from http.* within \d+ s; last: The model", result.stderr)
 
 
 @pytest.mark.faults
