@@ -98,10 +98,15 @@ async def special_request(method: str, path: str, headers: dict, body: bytes, pa
 
 
 def extract_iam_action(service: str, method: str, path: str, headers: dict, *request: Any) -> str | None:
-    """The action to authorize: SQS's batch calls need the permission of the single call, as the SQS guide says."""
+    """The action to authorize: SQS's batch calls need the permission of the single call, as the SQS guide says.
+
+    What the emulator serves and doesn't name: the recursion of a function.
+    """
     action = _extract_iam_action(service, method, path, headers, *request)
     if action and service == "sqs":
         action = action.removesuffix("Batch")
+    if service == "lambda" and path.endswith("/recursion-config"):
+        action = f"lambda:{method.title()}FunctionRecursionConfig"
     if program := calls.program(headers.get("user-agent", "")):
         where = (emulator.extract_region(headers), get_account_id())
         resource = iam_actions.extract_resource_arn(service, method, path, headers, *request, *where)

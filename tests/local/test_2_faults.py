@@ -150,7 +150,7 @@ def test_the_same_event_twice_out_of_order_and_a_delete_before_its_create(servic
 
 
 def test_killed_between_bulk_and_ledger_write(service):
-    """The function's process is killed at the moment when it commits a document of three parts, from outside: by the
+    """The function's process is killed at the moment when it commits a document of several parts, from outside: by the
     proxy of its ledger. The parts survive: nothing is embedded again."""
     key, question = "killed/bridge.md", "How long is the bridge over the Tarn?"
     service.put(key, "The bridge over the Tarn is 120 metres long.")
@@ -198,7 +198,7 @@ def test_killed_between_bulk_and_ledger_write(service):
             time.sleep(max(0, lease_over - time.time()))
             service.sweep(full=True)
             until(lambda: "240" in json.dumps(service.passages(question, key)), 60, "second version is found")
-        assert embedded == [] and int(service.row(key)["parts"]["N"]) == 3
+        assert embedded == [] and int(service.row(key)["parts"]["N"]) > 2
     finally:
         stop.set()
         watcher.join()
