@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tandem.models.bedrock import BedrockEmbedder
+from tandem.models.bedrock_embedder import BedrockEmbedder
 from tandem.rag.functions import ensure_index, ingest, query, sweep
 from tandem.rag.index_version import IndexVersion
 from tandem.rag.ingest import Ingester
@@ -93,6 +93,7 @@ def environment(stack: Stack, monkeypatch):
         monkeypatch.setenv(name, value)
     fakes = {"s3": stack.s3, "sqs": stack.sqs, "dynamodb": stack.dynamodb, "bedrock-runtime": stack.bedrock}
     query._retriever.cache_clear()
+    query._settings.cache_clear()
     query._writer.cache_clear()
     for module in (ensure_index, ingest, query, sweep):
         for name, stand_in in {
