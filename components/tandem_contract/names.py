@@ -1,6 +1,4 @@
-"""Names that both halves use: environment variables, metrics, dimensions, tags, payload keys."""
-
-from typing import Any, NotRequired, TypedDict
+"""Names that both halves use: environment variables, metrics, dimensions, tags."""
 
 
 class Variable:
@@ -44,24 +42,3 @@ class Tag:
     ENVIRONMENT = "tandem:environment"
     STACK = "tandem:stack"
     EXPIRES_HOURS = "tandem:expires-hours"
-
-
-class EnsureIndex(TypedDict):
-    """Payload of the function that ensures an index; at deployment some values are outputs."""
-
-    endpoint: Any
-    service: str
-    base: str
-    embedder: str
-    dimensions: int
-    chunk_tokens: int
-    chunk_overlap: int
-    embedder_secret_arn: NotRequired[Any]
-    """The secret with the key of an embedder behind a URL."""
-
-
-class CleanUp(TypedDict):
-    """Payload of the function that removes what runs have made; the engine adds `tf`."""
-
-    group: Any
-    pipeline: Any

@@ -85,7 +85,7 @@ def embedder(
     model: str, options: Options, region: str | None
 ) -> "Callable[[Sequence[str]], Sequence[Sequence[float]]]":
     """What embeds answers and references, in the target's region unless the options name one."""
-    from tandem.models.bedrock import BedrockEmbedder
+    from tandem.models.bedrock_embedder import BedrockEmbedder
     from tandem.runtime.retry import Deadline
 
     client = _client("bedrock-runtime", options.region or region or aws.region(), options)

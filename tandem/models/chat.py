@@ -1,11 +1,9 @@
-"""Chat models: the protocol, and how OpenAI's answers are read, which endpoints give too."""
+"""Chat models: the protocol, and what they say about tokens."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from tandem.runtime.retry import Deadline
-
-from .errors import Refused
 
 Messages = Sequence[Mapping[str, str]]
 """As Chat Completions has them: `role` (`system`, `user` or `assistant`) and `content`."""
@@ -40,20 +38,6 @@ class ChatModel(Protocol):
         An AWS client has its own time limits; other services are held to the deadline.
         """
         ...
-
-
-def completion(answer: Any, subject: str, model: str, shown: Callable[[str], str] = str) -> Completion:
-    """The answer in a response of Chat Completions; raises `Refused`, which `subject` begins, if there is none.
-
-    `shown` leaves out of what is no answer what nobody may see.
-    """
-    try:
-        choice = answer["choices"][0]
-        text = (choice["message"].get("content") or "").encode(errors="replace").decode()  # half a surrogate pair
-        tokens = usage(answer, "prompt_tokens", "completion_tokens")
-        return Completion(text, model, tokens, str(choice.get("finish_reason") or ""))
-    except (LookupError, TypeError, AttributeError):
-        raise Refused(f"{subject} answered no chat completion: {shown(str(answer))[:200]}") from None
 
 
 def usage(answer: Mapping[str, Any], read: str, written: str) -> Usage | None:

@@ -16,7 +16,7 @@ def open_embedder(embedder: str, dimensions: int, client: Callable[[str], Any], 
     """
     # Each is imported where it is used: the query function starts with what it needs.
     if not is_model_url(embedder):
-        from .bedrock import BedrockEmbedder
+        from .bedrock_embedder import BedrockEmbedder
 
         return BedrockEmbedder(client("bedrock-runtime"), embedder, dimensions)
     from tandem.runtime.secret import api_key

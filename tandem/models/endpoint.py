@@ -6,9 +6,9 @@ from typing import Any
 from tandem.runtime.http import JSON
 from tandem.runtime.retry import Deadline
 
-from .chat import Completion, Messages, completion
+from .chat import Completion, Messages
+from .chat_completions import completion, openai_request
 from .errors import Refused, invoke
-from .quirks import openai_request
 
 # InvokeEndpoint's errors where there is no such endpoint, where an inference component has no copy (AWS's notebooks on
 # scaling to zero show the message), and where a model is still loading (API reference).

@@ -8,10 +8,11 @@ from tandem.runtime.http import JSON, NETWORK_ERRORS, Http, Response, explained
 from tandem.runtime.retry import Deadline, Transient, retry
 from tandem.runtime.secret import Key
 
-from .chat import Completion, Messages, completion
+from .chat import Completion, Messages
+from .chat_completions import completion, openai_request
 from .embed import BatchEmbedder, normalised
 from .errors import Refused
-from .quirks import openai_request, quirk
+from .quirks import quirk
 
 RETRIED = {408, 409, 425, 429}
 UNKNOWN_FIELD = {400, 422}

@@ -72,14 +72,3 @@ def conversation(messages: Messages, model: str) -> list[dict[str, str]]:
     if first:
         first["content"] = "\n\n".join([*system, first["content"]])
     return rest
-
-
-def openai_request(messages: Messages, model: str, max_tokens: int, *, extensions: bool) -> dict[str, Any]:
-    """The body of a request of Chat Completions, without the model's name."""
-    found = quirk(model)
-    return {
-        "messages": conversation(messages, model),
-        found.length: max_tokens + found.thinking_tokens,
-        **({"temperature": 0} if found.temperature else {}),
-        **(found.extensions if extensions else {}),
-    }

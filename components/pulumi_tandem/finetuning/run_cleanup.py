@@ -4,7 +4,7 @@ from typing import NotRequired, TypedDict
 
 import pulumi
 from pulumi_aws import lambda_
-from tandem_contract.names import CleanUp
+from tandem_contract.payloads import CleanUp
 
 from ..foundation.arns import account_arn
 from ..foundation.function import Function

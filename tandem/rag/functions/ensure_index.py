@@ -5,7 +5,7 @@ from typing import Any
 from tandem_contract.checks import Checks
 from tandem_contract.embedders import check_embedder
 from tandem_contract.model_url import is_model_url
-from tandem_contract.names import EnsureIndex
+from tandem_contract.payloads import EnsureIndex
 
 from tandem.rag.index_version import IndexVersion, index_name
 from tandem.rag.stores import store_of

@@ -77,8 +77,13 @@ def _retriever() -> Retriever:
 
 
 @functools.cache
+def _settings() -> dict[str, Any]:
+    return from_environment(QUERY_SETTINGS)
+
+
+@functools.cache
 def _writer() -> Writer:
-    settings = from_environment(QUERY_SETTINGS)
+    settings = _settings()
     hosted = ModelWriter(BedrockChat(client("bedrock-runtime"), settings["generator"]))
     if endpoint := settings["endpoint_name"]:
         # Here: without an endpoint no cold start pays for them.
@@ -97,7 +102,7 @@ def _writer() -> Writer:
 
 def _answer(question: Question, timings: Timings, deadline: Deadline) -> dict[str, Any]:
     found = _retriever().retrieve(question.text, question.top_k, parse_filters(question.filters), deadline, timings)
-    passages, settings = found.passages, from_environment(QUERY_SETTINGS)
+    passages, settings = found.passages, _settings()
     reason = gate(passages, settings["min_score"])
     content: dict[str, Any] = {"answer": None, "citations": [], "model": None, "usage": None}
     content["retrieved"] = [_place(passage) for passage in passages]

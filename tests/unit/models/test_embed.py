@@ -9,7 +9,7 @@ from tandem_contract.checks import Checks
 from tandem_contract.embedders import check_embedder
 from tandem_contract.errors import TandemError, Unavailable
 
-from tandem.models.bedrock import BedrockEmbedder
+from tandem.models.bedrock_embedder import BedrockEmbedder
 from tandem.models.embed import normalised
 from tandem.models.embedders import open_embedder
 from tandem.models.errors import Refused

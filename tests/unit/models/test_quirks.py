@@ -3,8 +3,8 @@
 import pytest
 
 from tandem.models.bedrock import BedrockChat
+from tandem.models.chat_completions import openai_request
 from tandem.models.openai import OpenAiApi, OpenAiChat
-from tandem.models.quirks import openai_request
 from tandem.runtime.retry import Deadline
 from tests.support.chat_api import completion, serve
 

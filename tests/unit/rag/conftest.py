@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tandem.models.bedrock import BedrockEmbedder
+from tandem.models.bedrock_embedder import BedrockEmbedder
 from tandem.rag import reader_process, reading
 from tandem.rag.documents.section import Rejected
 from tandem.rag.functions import ensure_index, ingest, query, sweep
@@ -118,6 +118,7 @@ def environment(stack: Stack, monkeypatch):
         monkeypatch.setenv(name, value)
     fakes = {"s3": stack.s3, "sqs": stack.sqs, "dynamodb": stack.dynamodb, "bedrock-runtime": stack.bedrock}
     query._retriever.cache_clear()
+    query._settings.cache_clear()
     query._writer.cache_clear()
     for module in (ensure_index, ingest, query, sweep):
         for name, stand_in in {

@@ -46,6 +46,7 @@ def fallbacks(output: str) -> list[int]:
 def test_query_measures_who_spoke_only_where_a_model_is_served(served, capsys):
     ask({"question": "Is green tea warm?"})
     assert fallbacks(capsys.readouterr().out) == []
+    query._settings.cache_clear()
     query._writer.cache_clear()
     served(chat("Tuned [1].", usage={"prompt_tokens": 9, "completion_tokens": 3}), "garbage")
     answers = [ask({"question": "Is green tea warm?"})[2] for _ in range(2)]

@@ -7,7 +7,8 @@ from typing import NamedTuple, NotRequired, TypedDict
 
 import pulumi
 from pulumi_aws import lambda_
-from tandem_contract.names import EnsureIndex, Variable
+from tandem_contract.names import Variable
+from tandem_contract.payloads import EnsureIndex
 
 from ...foundation.function import Function
 from ...foundation.policy import Statement, allow, read_secret
