@@ -8,7 +8,7 @@ import pytest
 from botocore.credentials import Credentials
 from tandem_contract.errors import TandemError, Unavailable
 
-from tandem.models.bedrock import BedrockEmbedder
+from tandem.models.bedrock_embedder import BedrockEmbedder
 from tandem.models.embed import normalised
 from tandem.rag.stores import opensearch
 from tandem.rag.stores.opensearch import OpenSearchIndex
