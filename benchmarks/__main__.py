@@ -11,13 +11,15 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import cost, first_step, functions, ingestion, previews, queries, samples, training, words
+from benchmarks import cost, first_step, functions, ingestion, previews, queries, reading, samples, training, words
 from benchmarks.report import write_section
 from scripts.local_environment import local_environment
 
-MODULES = (ingestion, queries, functions, previews, training, cost, first_step, words)
+MODULES = (ingestion, queries, functions, previews, training, cost, first_step, words, reading)
 BENCHMARKS = {module.__name__.rpartition(".")[2]: module for module in MODULES}
-HERE_ALONE = ("functions", "cost", "words")  # they need no local cloud
+OPTIONS = {"functions": ("reference",), "words": ("documents",), "reading": ("documents", "reference")}
+NEED_DOCUMENTS = ("words", "reading")
+HERE_ALONE = ("functions", "cost", *NEED_DOCUMENTS)  # they need no local cloud
 README = Path(__file__).parent / "README.md"
 PACKAGES = ("pulumi-tandem", "pulumi-aws", "botocore", "ministack")
 
@@ -27,10 +29,10 @@ def main() -> int:
     parser.add_argument("name", nargs="?", choices=BENCHMARKS, help="run this one only")
     parser.add_argument("--stack", default="rag-dev")
     parser.add_argument(
-        "--reference", type=Path, nargs="+", default=[], metavar="ZIP", help="functions: compare with these"
+        "--reference", type=Path, nargs="+", default=[], metavar="ZIP", help="functions, reading: compare with these"
     )
     parser.add_argument(
-        "--documents", type=Path, nargs="+", default=[], metavar="FOLDER", help="words: read the documents in these"
+        "--documents", type=Path, nargs="+", default=[], metavar="FOLDER", help="words, reading: documents"
     )
     parser.add_argument("--write", action="store_true", help="put the tables into benchmarks/README.md")
     options = parser.parse_args()
@@ -41,13 +43,13 @@ def main() -> int:
     if needs_samples and (problem := samples.problem(options.stack)):
         sys.exit(f"{problem}\nThe benchmarks need stack {options.stack} with the sample documents: run make rag first.")
     setting = _setting()
-    for name in [options.name] if options.name else [name for name in BENCHMARKS if name != "words"]:
+    for name in [options.name] if options.name else [name for name in BENCHMARKS if name not in NEED_DOCUMENTS]:
         begun = time.monotonic()
 
         def say(line: str, name: str = name, begun: float = begun) -> None:
             print(f"{name} {time.monotonic() - begun:5.0f} s  {line}", flush=True)
 
-        own = {"functions": {"reference": options.reference}, "words": {"documents": options.documents}}.get(name, {})
+        own = {option: getattr(options, option) for option in OPTIONS.get(name, ())}
         table = BENCHMARKS[name].run(options.stack, say, **own).markdown()
         print(f"\n{table}\n", flush=True)
         if options.write:

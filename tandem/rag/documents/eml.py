@@ -82,6 +82,8 @@ class _Mail:
 def _header(message: Message, name: str) -> str:
     try:
         return str(message.get(name, ""))
+    except MemoryError:
+        raise
     except Exception:  # the library's parser fails on some malformed ones, with any exception
         return next((value for key, value in message.raw_items() if key.lower() == name.lower()), "")
 
