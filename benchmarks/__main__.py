@@ -17,8 +17,8 @@ from scripts.local_environment import local_environment
 
 MODULES = (ingestion, queries, functions, previews, training, cost, first_step, words, reading)
 BENCHMARKS = {module.__name__.rpartition(".")[2]: module for module in MODULES}
-OPTIONS = {"functions": ("reference",), "words": ("documents",), "reading": ("documents", "reference")}
 NEED_DOCUMENTS = ("words", "reading")
+OPTIONS = {"functions": ("reference",), **dict.fromkeys(NEED_DOCUMENTS, ("documents", "reference"))}
 HERE_ALONE = ("functions", "cost", *NEED_DOCUMENTS)  # they need no local cloud
 README = Path(__file__).parent / "README.md"
 PACKAGES = ("pulumi-tandem", "pulumi-aws", "botocore", "ministack")
@@ -29,7 +29,12 @@ def main() -> int:
     parser.add_argument("name", nargs="?", choices=BENCHMARKS, help="run this one only")
     parser.add_argument("--stack", default="rag-dev")
     parser.add_argument(
-        "--reference", type=Path, nargs="+", default=[], metavar="ZIP", help="functions, reading: compare with these"
+        "--reference",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="ZIP",
+        help="functions, words, reading: compare with these",
     )
     parser.add_argument(
         "--documents", type=Path, nargs="+", default=[], metavar="FOLDER", help="words, reading: documents"

@@ -1,16 +1,13 @@
 """Reading of documents, by format: ours, beside the readers of an earlier zip and pdfium alone."""
 
-import json
-import subprocess
-import sys
 import tempfile
-import zipfile
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import median
 
 from .made_documents import MADE
+from .readers import Readers
 from .report import Say, Table, median_ratio
 
 ROUNDS = 3
@@ -19,7 +16,6 @@ MOST_BYTES = 4_000_000
 TEXT_BYTES = 2_000_000
 """Of text in each document that is made here."""
 PDFIUM = "pdfium alone"
-ROOT = Path(__file__).parent.parent
 
 
 def run(stack: str, say: Say, documents: Sequence[Path] = (), reference: Sequence[Path] = ()) -> Table:  # noqa: ARG001
@@ -34,28 +30,27 @@ def run(stack: str, say: Say, documents: Sequence[Path] = (), reference: Sequenc
         for kind, make in MADE.items():
             files[kind] = [folder / f"made.{kind}"]
             files[kind][0].write_bytes(make(paragraphs))
-        sides = {"": [str(ROOT), str(ROOT / "components")]}
-        for at, archive in enumerate(reference):
-            with zipfile.ZipFile(archive) as content:
-                content.extractall(folder / str(at))
-            sides["reference"] = [str(folder / str(at))]
+        sides = {"": Readers()}
+        for archive in reference[:1]:
+            sides["reference"] = Readers(archive, folder / "reference")
         seconds: dict[tuple[str, str], list[float]] = defaultdict(list)
-        read: dict[tuple[str, str], int] = {}
+        reads: dict[tuple[str, str], bool] = {}
         for number in range(1, ROUNDS + 1):
             for kind, paths in files.items():
-                for side, imports in sides.items():
-                    took, read[kind, side] = _read(paths, imports)
-                    seconds[kind, side].append(took)
-            took, _ = _read(files["pdf"], sides[""], alone=True)
-            seconds["pdf", PDFIUM].append(took)
+                for side, readers in sides.items():
+                    found = readers.read(paths)
+                    seconds[kind, side].append(sum(each.seconds for each in found))
+                    reads[kind, side] = any(each.chunks for each in found)
+            alone = sides[""].read(files["pdf"], pdfium_alone=True)
+            seconds["pdf", PDFIUM].append(sum(each.seconds for each in alone))
             say(f"round {number} of {ROUNDS}")
-        return _table(files, seconds, read, bool(reference))
+        return _table(files, seconds, reads, bool(reference))
 
 
 def _table(
     files: dict[str, list[Path]],
     seconds: dict[tuple[str, str], list[float]],
-    read: dict[tuple[str, str], int],
+    reads: dict[tuple[str, str], bool],
     has_reference: bool,
 ) -> Table:
     rows = []
@@ -64,8 +59,8 @@ def _table(
         ours, theirs = seconds[kind, ""], seconds[kind, "reference"]
         row = [kind, str(len(paths)), f"{size / 1e6:.1f}", f"{size / 1e6 / median(ours):.1f}"]
         if has_reference:
-            before = f"{size / 1e6 / median(theirs):.1f}" if read[kind, "reference"] else "not read"
-            row += [before, f"{median_ratio(theirs, ours):.1f}" if read[kind, "reference"] else ""]
+            before = f"{size / 1e6 / median(theirs):.1f}" if reads[kind, "reference"] else "not read"
+            row += [before, f"{median_ratio(theirs, ours):.1f}" if reads[kind, "reference"] else ""]
         rows.append(row)
         if kind == "pdf":
             alone = seconds[kind, PDFIUM]
@@ -73,37 +68,6 @@ def _table(
             rows.append([PDFIUM, str(len(paths)), f"{size / 1e6:.1f}", f"{size / 1e6 / median(alone):.1f}", *extra])
     columns = ["format", "documents", "MB", "MB/s"]
     return Table(columns + (["reference MB/s", "its time of ours"] if has_reference else []), rows)
-
-
-READ = """
-import json, sys, time
-paths, sys.path[:0], alone = json.load(sys.stdin)
-texts = 0
-if alone:
-    import pypdfium2
-else:
-    from tandem.rag.documents import extract
-begun = time.process_time()
-for path in paths:
-    data = open(path, "rb").read()
-    if alone:
-        pdf = pypdfium2.PdfDocument(data)
-        texts += sum(len(page.get_textpage().get_text_bounded()) for page in pdf)
-        continue
-    try:
-        texts += sum(len(getattr(part, "text", "")) for part in extract(path, "", data))
-    except Exception as error:
-        if type(error).__name__ != "Rejected":
-            raise
-print(json.dumps([time.process_time() - begun, texts]))
-"""
-
-
-def _read(paths: Sequence[Path], imports: Sequence[str], *, alone: bool = False) -> tuple[float, int]:
-    """Processor seconds and characters of reading in a process of its own that imports from `imports` first."""
-    given = json.dumps([[str(path) for path in paths], list(imports), alone])
-    done = subprocess.run([sys.executable, "-P", "-c", READ], input=given, check=True, capture_output=True, text=True)
-    return tuple(json.loads(done.stdout))
 
 
 def _limited(folders: Sequence[Path], kind: str) -> Iterator[Path]:

@@ -4,20 +4,15 @@ import re
 import shutil
 import subprocess
 import sys
-import time
+import tempfile
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-from tandem_contract.errors import TandemError
-
-from tandem.rag.chunk import chunk
-from tandem.rag.documents import extract
-from tandem.rag.documents.section import Section
-
+from .readers import Readers
 from .report import Say, Table
 
 SAMPLES = 3
@@ -47,8 +42,6 @@ class Reference(NamedTuple):
 class Result(NamedTuple):
     """What became of a document's words."""
 
-    size: int
-    seconds: float
     words: int
     kept: float
     """Share of the reference's words, without those that may be dropped."""
@@ -59,30 +52,42 @@ class Result(NamedTuple):
     invented_share: float
 
 
-def run(_stack: str, say: Say, documents: Sequence[Path] = ()) -> Table:
-    """Read every PDF and HTML page of the folders."""
+def run(_stack: str, say: Say, documents: Sequence[Path] = (), reference: Sequence[Path] = ()) -> Table:
+    """Read every PDF and HTML page of the folders; `reference` is the zip of another build's ingest function."""
     if not shutil.which("pdftotext"):
         sys.exit("pdftotext isn't on the PATH: install poppler-utils, which the PDFs are compared with.")
-    rows = []
-    for folder in documents:
-        for kind, reference in (("pdf", _pdf_reference), ("html", _html_reference)):
-            results = dict(_results(folder, kind, reference, say))
-            if results:
-                rows.append(_row(f"{folder.name}, {kind}", list(results.values())))
-                _name_the_worst(results, say)
-    columns = ["documents", "read", "MB", "words kept, median", "least", "dropped on purpose", "invented", "MB/s"]
-    return Table(columns, rows)
+    columns = ["documents", "read", "MB", "words kept, median", "least", "dropped on purpose", "invented"]
+    with tempfile.TemporaryDirectory() as folder:
+        others = [Readers(archive, Path(folder)) for archive in reference]
+        rows = list(_rows(documents, others, say))
+    return Table(columns + (["kept before", "least", "invented"] if others else []), rows)
 
 
-def _row(name: str, results: list[Result]) -> list[str]:
-    size = sum(result.size for result in results) / 1e6
-    words = sum(result.words for result in results)
-    kept = [result.kept for result in results if result.words >= MIN_WORDS] or [1.0]
-    dropped = sum(result.dropped.total() for result in results) / max(words, 1)
-    invented = sum(result.invented.total() for result in results) / max(words, 1)
-    speed = size / sum(result.seconds for result in results)
-    numbers = [f"{size:.1f}", f"{median(kept):.4f}", f"{min(kept):.4f}"]
-    return [name, str(len(results)), *numbers, f"{dropped:.2%}", f"{invented:.2%}", f"{speed:.1f}"]
+def _rows(folders: Sequence[Path], others: Sequence[Readers], say: Say) -> Iterator[list[str]]:
+    for folder in folders:
+        for kind, words_of in (("pdf", _pdf_words), ("html", _html_words)):
+            paths = [path for path in sorted(folder.rglob(f"*.{kind}")) if path.is_file() and not path.is_symlink()]
+            if not paths:
+                continue
+            theirs = [words_of(path.read_bytes()) for path in paths]
+            results = _results(paths, theirs, Readers(), say)
+            _name_the_worst(results, say)
+            size = sum(path.stat().st_size for path in paths) / 1e6
+            kept, least, dropped, invented = _numbers(results)
+            row = [f"{folder.name}, {kind}", str(len(paths)), f"{size:.1f}", kept, least, dropped, invented]
+            for other in others:
+                kept, least, _, invented = _numbers(_results(paths, theirs, other, lambda _line: None))
+                row += [kept, least, invented]
+            yield row
+
+
+def _numbers(results: dict[Path, Result]) -> tuple[str, str, str, str]:
+    """Median and least of the words kept by document, and the shares of all words that were dropped and invented."""
+    kept = [result.kept for result in results.values() if result.words >= MIN_WORDS] or [1.0]
+    words = max(sum(result.words for result in results.values()), 1)
+    dropped = sum(result.dropped.total() for result in results.values()) / words
+    invented = sum(result.invented.total() for result in results.values()) / words
+    return f"{median(kept):.4f}", f"{min(kept):.4f}", f"{dropped:.2%}", f"{invented:.2%}"
 
 
 def _name_the_worst(results: dict[Path, Result], say: Say) -> None:
@@ -98,39 +103,26 @@ def _name_the_worst(results: dict[Path, Result], say: Say) -> None:
     say("; ".join(f"{what} {[word for word, _ in words.most_common(SAMPLES)]}" for what, words in samples.items()))
 
 
-def _results(
-    folder: Path, kind: str, reference_of: Callable[[bytes], Reference], say: Say
-) -> Iterator[tuple[Path, Result]]:
-    paths = [path for path in sorted(folder.rglob(f"*.{kind}")) if path.is_file() and not path.is_symlink()]
-    for path in paths:
-        data = path.read_bytes()
-        begun = time.process_time()
-        try:
-            sections = [part for part in extract(path.name, "", data) if isinstance(part, Section)]
-        except TandemError as error:
-            say(f"{path}: rejected: {error}")
-            sections = []
-        seconds = time.process_time() - begun
-        reference = reference_of(data)
-        found = Counter(_words("\n".join(piece.embedded for piece in chunk(sections, overlap=0))))
+def _results(paths: Sequence[Path], theirs: Sequence[Reference], readers: Readers, say: Say) -> dict[Path, Result]:
+    results = {}
+    for path, reference, read in zip(paths, theirs, readers.read(paths), strict=True):
+        if read.rejected:
+            say(f"{path}: rejected: {read.rejected}")
+        found = Counter(_words(read.chunks))
         missing = reference.words - found
         dropped = missing & reference.on_purpose
         lost = missing - dropped
         asked = reference.words.total() - dropped.total()
         invented = Counter({word: count for word, count in found.items() if word not in reference.words})
-        yield (
-            path,
-            Result(
-                size=len(data),
-                seconds=seconds,
-                words=reference.words.total(),
-                kept=1 - lost.total() / asked if asked else 1.0,
-                dropped=dropped,
-                lost=lost,
-                invented=invented,
-                invented_share=invented.total() / max(found.total(), 1),
-            ),
+        results[path] = Result(
+            words=reference.words.total(),
+            kept=1 - lost.total() / asked if asked else 1.0,
+            dropped=dropped,
+            lost=lost,
+            invented=invented,
+            invented_share=invented.total() / max(found.total(), 1),
         )
+    return results
 
 
 def _words(text: str) -> list[str]:
@@ -139,7 +131,7 @@ def _words(text: str) -> list[str]:
     return re.findall(r"\w+", text.lower())
 
 
-def _pdf_reference(data: bytes) -> Reference:
+def _pdf_words(data: bytes) -> Reference:
     command = ["pdftotext", "-enc", "UTF-8", "-", "-"]
     text = subprocess.run(command, input=data, capture_output=True, check=False).stdout.decode("utf-8", "replace")
     pages = [page.strip().split("\n") for page in text.split("\f") if page.strip()]
@@ -156,7 +148,7 @@ def _pdf_reference(data: bytes) -> Reference:
     return Reference(Counter(_words(text)), on_purpose)
 
 
-def _html_reference(data: bytes) -> Reference:
+def _html_words(data: bytes) -> Reference:
     import html5lib
 
     shown: list[str] = []
