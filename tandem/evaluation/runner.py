@@ -4,14 +4,15 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from contextlib import closing
 from dataclasses import asdict, replace
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from tandem_contract.errors import TandemError
+
+from tandem.threads import as_they_come
 
 from .questions import Question
 from .runs import UNREADABLE, Reply, reply_of, write
@@ -80,30 +81,22 @@ def run(
             firsts.setdefault(question.question, question)
     at_once = max(1, min(concurrency, len(firsts)))
     answered, failures = len(found) - len(firsts), []
-    left = iter(firsts.values())
-    pool = ThreadPoolExecutor(at_once)
-    try:
-        calls = {pool.submit(_reply, question, ask, at_once, kept) for question in islice(left, at_once)}
-        while calls:
-            done, calls = wait(calls, return_when=FIRST_COMPLETED)
-            for call in done:
-                question, reply = call.result()
-                found[question.question] = reply
-                answered += reply.error is None
-                failures += [reply.error] if reply.error else []
-                tell(reply)
+    asked = as_they_come(list(firsts.values()), at_once, lambda question: _reply(question, ask, at_once, kept))
+    with closing(asked):
+        for question, reply in asked:
+            found[question.question] = reply
+            answered += reply.error is None
+            failures += [reply.error] if reply.error else []
+            tell(reply)
             if not answered and len(failures) >= min(GIVE_UP_AFTER, len(firsts)):
                 raise TandemError(
                     f"Nothing was stored: the first {len(failures)} calls failed, and none was answered: {failures[0]}."
                 )
-            calls |= {pool.submit(_reply, question, ask, at_once, kept) for question in islice(left, len(done))}
-    finally:
-        pool.shutdown(wait=False)
     replies = ((question, found[question.question]) for question in questions)
     return [replace(reply, question=question.id) for question, reply in replies if reply is not None]
 
 
-def _reply(question: Question, ask: Ask, at_once: int, kept: Kept | None) -> tuple[Question, Reply]:
+def _reply(question: Question, ask: Ask, at_once: int, kept: Kept | None) -> Reply:
     start = time.monotonic()
     try:
         reply = ask(question.question)
@@ -112,4 +105,4 @@ def _reply(question: Question, ask: Ask, at_once: int, kept: Kept | None) -> tup
     reply = replace(reply, question=question.id, seconds=round(time.monotonic() - start, 3), at_once=at_once)
     if kept and reply.error is None:
         kept.put(question.question, reply)
-    return question, reply
+    return reply

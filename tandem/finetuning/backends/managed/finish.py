@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from tandem.finetuning.gate import failing
 from tandem.finetuning.measure import BASE, TUNED, answer_lines, measure
 from tandem.finetuning.registry import register
 from tandem.models.errors import Refused
+from tandem.threads import as_they_come
 
 from .service import Service
 
@@ -92,29 +93,27 @@ def _ask(
     answers = {which: [""] * len(rows) for which in models}
     failed: dict[str, dict[int, str]] = {which: {} for which in models}
     prompts = [messages(row)[:-1] for row in rows]
-    pool = ThreadPoolExecutor(AT_ONCE)
-    try:
-        asked = {
-            pool.submit(service.answer, name, prompt, max_tokens): (which, at)
-            for which, name in models.items()
-            for at, prompt in enumerate(prompts)
-        }
-        for done, future in enumerate(as_completed(asked), 1):
-            which, at = asked[future]
-            try:
-                answers[which][at] = future.result()
-            except TandemError as error:
-                if isinstance(error, Refused) and (error.status in HOPELESS or error.code in NOT_SERVED):
-                    raise TandemError(_not_served(service, models[which], error)) from error
-                failed[which][at] = str(error)
-                if len(failed[which]) > FAILED_ALLOWED * len(rows):
-                    text = (
-                        f"{len(failed[which])} of {len(rows)} answers of {models[which]} didn't come, the last: {error}"
-                    )
-                    raise TandemError(text) from error
-            progress(done, len(asked))
-    finally:
-        pool.shutdown(cancel_futures=True)
+
+    def answer(asked: tuple[str, int]) -> str | TandemError:
+        which, at = asked
+        try:
+            return service.answer(models[which], prompts[at], max_tokens)
+        except TandemError as error:
+            return error
+
+    questions = [(which, at) for which in models for at in range(len(rows))]
+    with closing(as_they_come(questions, AT_ONCE, answer)) as come:
+        for done, ((which, at), found) in enumerate(come, 1):
+            if isinstance(found, str):
+                answers[which][at] = found
+            elif isinstance(found, Refused) and (found.status in HOPELESS or found.code in NOT_SERVED):
+                raise TandemError(_not_served(service, models[which], found)) from found
+            else:
+                failed[which][at] = str(found)
+                if (count := len(failed[which])) > FAILED_ALLOWED * len(rows):
+                    text = f"{count} of {len(rows)} answers of {models[which]} didn't come, the last: {found}"
+                    raise TandemError(text) from found
+            progress(done, len(questions))
     return answers, failed
 
 
