@@ -21,6 +21,7 @@ MIN_WORDS = 20
 KEPT, INVENTED = 0.9, 0.01
 """A document that keeps less, or invents more, is named."""
 HEAD_PAGES = 3
+BUTTONS = {"button", "reset", "submit"}
 NO_WORDS = {"script", "style", "template", "noscript", "iframe", "datalist"}
 # fmt: off
 INLINE = {
@@ -161,10 +162,12 @@ def _html_words(data: bytes) -> Reference:
         elif isinstance(node.tag, str) and node.tag not in NO_WORDS:  # a comment's tag is a function
             style = node.get("style", "").replace(" ", "").lower()
             is_navigation = node.tag == "nav" or node.get("role") == "navigation"
-            if is_navigation or "hidden" in node.attrib or "display:none" in style or "visibility:hidden" in style:
+            is_hidden = "hidden" in node.attrib or "display:none" in style or "visibility:hidden" in style
+            if is_navigation or is_hidden or node.tag == "option":  # of options one is shown
                 texts = not_shown
             space = "" if node.tag in INLINE else " "
-            parts = [space, node.get("alt", ""), node.text or ""]
+            button = node.get("value", "") if node.get("type") in BUTTONS else ""
+            parts = [space, node.get("alt", ""), button, node.text or ""]
             for child in node:
                 parts += [child, child.tail or ""]
             stack += [(part, texts) for part in reversed([*parts, space])]
