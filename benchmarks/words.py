@@ -37,7 +37,8 @@ class Reference(NamedTuple):
 
     words: Counter[str]
     on_purpose: Counter[str]
-    """Of these, the words that needn't be kept: running heads, page numbers, navigation, what isn't shown."""
+    """Of these, the words that needn't be kept: running heads, page numbers, navigation, titles that a heading repeats,
+    what isn't shown."""
 
 
 class Result(NamedTuple):
@@ -163,7 +164,8 @@ def _html_words(data: bytes) -> Reference:
             style = node.get("style", "").replace(" ", "").lower()
             is_navigation = node.tag == "nav" or node.get("role") == "navigation"
             is_hidden = "hidden" in node.attrib or "display:none" in style or "visibility:hidden" in style
-            if is_navigation or is_hidden or node.tag == "option":  # of options one is shown
+            # Of options one is shown, and a title is often the first heading once more.
+            if is_navigation or is_hidden or node.tag in ("option", "title"):
                 texts = not_shown
             space = "" if node.tag in INLINE else " "
             button = node.get("value", "") if node.get("type") in BUTTONS else ""
