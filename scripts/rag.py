@@ -7,7 +7,7 @@ from scripts.local_environment import BIN, ROOT
 from scripts.phases import START, Phase, end, run
 
 SAMPLES = ROOT / ".tandem" / "samples"
-GATE = ["--min-cited", "12", "--min-refused", "4"]
+GATE = ["--min-found", "14", "--min-refused", "5"]
 
 
 def main() -> int:

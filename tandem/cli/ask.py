@@ -71,7 +71,7 @@ def show(answer: dict[str, Any], seconds: float) -> None:
     terminal = console()
     terminal.print(REFUSALS.get(answer["reason"], "Refused.") if answer["refused"] else answer["answer"] or "")
     if answer["citations"]:
-        rows = [(f"[{it['marker']}]", it["document"], place(it), f"{it['score']:.2f}") for it in answer["citations"]]
+        rows = [(f"[P{it['marker']}]", it["document"], place(it), f"{it['score']:.2f}") for it in answer["citations"]]
         terminal.print()
         terminal.print(Table(("", "document", "where", "score"), rows).rich())
     for note in answer.get("notes", []):  # which an earlier release's API doesn't have

@@ -74,13 +74,13 @@ class Asking:
 def questions(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Question set, JSONL.")],
     stack: StackOption = DEFAULT_STACK,
-    min_cited: Annotated[int, typer.Option(help="Exit 1 if fewer answers cite their document.")] = 0,
+    min_found: Annotated[int, typer.Option(help="Exit 1 if fewer have their document among the passages.")] = 0,
     min_refused: Annotated[int, typer.Option(help="Exit 1 if fewer unanswerable ones are refused.")] = 0,
     timeout: TimeoutOption = TIMEOUT_SECONDS,
     as_json: Annotated[bool, typer.Option("--json", help="Print rows and summary as JSON.")] = False,
     token: TokenOption = None,
 ) -> None:
-    """Ask a labelled set of questions and check the citations."""
+    """Ask a labelled set of questions and check what was found and cited."""
     from tandem.evaluation.questions import load
     from tandem.evaluation.runner import run
     from tandem.evaluation.summary import summarize
@@ -98,8 +98,9 @@ def questions(
     say(asking.summary())
     summary = summarize(question_set, replies)
     (show_json if as_json else show)(question_set, replies, summary)
-    if summary.cited < min_cited or summary.refused < min_refused:
-        raise TandemError(f"Below the limits: at least {min_cited} must cite and at least {min_refused} be refused.")
+    if summary.found < min_found or summary.refused < min_refused:
+        wanted = f"at least {min_found} must have their document among the passages, and {min_refused} be refused"
+        raise TandemError(f"Below the limits: {wanted}.")
 
 
 def show_json(question_set: "list[Question]", replies: "list[Reply]", summary: "Summary") -> None:
@@ -121,7 +122,7 @@ def show(question_set: "list[Question]", replies: "list[Reply]", summary: "Summa
 
     rows = []
     for question, reply in zip(question_set, replies, strict=True):
-        outcome = reply.error or ("refused" if reply.refused else next(iter(reply.cited), "no citation"))
+        outcome = reply.error or ("refused" if reply.refused else next(iter(reply.cited), "cites nothing"))
         texts = (clipped(question.question, 48), clipped(question.document or "none", 34), clipped(outcome, 34))
         score = "" if reply.score is None else f"{reply.score:.2f}"
         rows.append((question.id, "yes" if right(question, reply) else "NO", *texts, score, f"{reply.seconds:.1f} s"))

@@ -48,7 +48,7 @@ class Reply:
     output_tokens: int | None = None
     """None: the target doesn't say."""
     score: float | None = None
-    """Cosine of the best cited passage."""
+    """Cosine of the best passage."""
     seconds: float = 0.0
     at_once: int = 1
     """How many calls went on at the same time."""

@@ -141,9 +141,9 @@ def _value(metric: Metric, case: Case) -> float | None:
 def _case(question: Question, reply: Reply, documents: bool, form: Mapping[str, Any] | None) -> Case:
     text = reply.text or ""
     if documents:
-        from tandem.rag.answer import MARKERS
+        from tandem.rag.citing import without_marks
 
-        text = re.sub(MARKERS, "", text)
+        text = without_marks(text)
     match = None
     if form and "regex" in form and "answer" in re.compile(form["regex"]).groupindex:
         match = re.fullmatch(form["regex"], text.strip())

@@ -1,4 +1,4 @@
-"""Summary of a run: counts of cited labelled documents and of refused questions that have no answer."""
+"""Summary of a run: counts of labelled documents that were found and cited, and of questions refused."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,15 +9,21 @@ from .runs import Reply
 
 @dataclass(frozen=True)
 class Summary:
-    """Counts over the replies of a run; `first` are the answers whose first citation is a labelled document.
+    """Counts over the replies of a run.
 
     `answerable` have a labelled document. `unlabelled` are answerable too, but name none; `answered` are those of them
     that were not refused.
     """
 
     answerable: int
-    cited: int
+    found: int
+    """Answered, with a labelled document among the passages."""
     first: int
+    """Of these, with a labelled document as the first passage."""
+    citing: int
+    """Answers to answerable ones that cite a document."""
+    cited: int
+    """Of these, those that cite a labelled one."""
     unanswerable: int
     refused: int
     unlabelled: int = 0
@@ -25,33 +31,44 @@ class Summary:
 
     def __str__(self) -> str:
         text = (
-            f"{self.cited} of {self.answerable} cite the labelled document ({self.first} in first place), "
+            f"{self.found} of {self.answerable} have the labelled document among the passages ({self.first} in first "
+            f"place); {self.citing} cite, {self.cited} of them the labelled document; "
             f"{self.refused} of {self.unanswerable} refused"
         )
-        return f"{text}, {self.answered} of {self.unlabelled} without a label answered" if self.unlabelled else text
+        return f"{text}; {self.answered} of {self.unlabelled} without a label answered" if self.unlabelled else text
 
 
 def right(question: Question, reply: Reply) -> bool:
-    """Whether a labelled document is cited, an unanswerable question refused, an unlabelled one answered."""
+    """Whether a labelled document is among the passages of an answer, an unanswerable question refused, an unlabelled
+    one answered."""
     if reply.error:
         return False
     if question.documents:
-        return not set(question.documents).isdisjoint(reply.cited)
+        return not reply.refused and not set(question.documents).isdisjoint(_passages(reply))
     return reply.refused != question.answerable
 
 
 def summarize(questions: Sequence[Question], replies: Sequence[Reply]) -> Summary:
-    """Count what was cited and what was refused."""
+    """Count what was found, cited and refused."""
     labelled, unlabelled, unanswerable = [], [], []
     for question, reply in zip(questions, replies, strict=True):
         kind = labelled if question.documents else unlabelled if question.answerable else unanswerable
         kind.append((question, reply))
+    found = [pair for pair in labelled if right(*pair)]
+    citing = [(question, reply) for question, reply in labelled if reply.cited]
     return Summary(
         answerable=len(labelled),
-        cited=sum(right(*pair) for pair in labelled),
-        first=sum(any(key in question.documents for key in reply.cited[:1]) for question, reply in labelled),
+        found=len(found),
+        first=sum(_passages(reply)[0] in question.documents for question, reply in found),
+        citing=len(citing),
+        cited=sum(not set(question.documents).isdisjoint(reply.cited) for question, reply in citing),
         unanswerable=len(unanswerable),
         refused=sum(right(*pair) for pair in unanswerable),
         unlabelled=len(unlabelled),
         answered=sum(right(*pair) for pair in unlabelled),
     )
+
+
+def _passages(reply: Reply) -> Sequence[str]:
+    """Documents in rank order; of a stack that doesn't say, those that are cited."""
+    return reply.cited if reply.retrieved is None else reply.retrieved

@@ -15,11 +15,11 @@ Ask = Callable[[str], Reply]
 
 
 def asking(model: ChatModel, system: str | None = None, *, max_tokens: int = 256, seconds: float = 120) -> Ask:
-    """A model that takes a question, after a system message; it refuses in the words that RAG's prompt asks for.
+    """A model that takes a question, after a system message; it refuses by the mark that RAG's prompt asks for.
 
     What may help is tried again, as long as there are `seconds` left.
     """
-    from tandem.rag.answer import NOT_FOUND
+    from tandem.rag.citing import is_refusal
 
     before = [{"role": "system", "content": system}] if system else []
 
@@ -28,8 +28,13 @@ def asking(model: ChatModel, system: str | None = None, *, max_tokens: int = 256
         messages = [*before, {"role": "user", "content": question}]
         answer = retry(lambda: model.chat(messages, max_tokens, deadline), deadline)
         read, written = answer.usage or (None, None)
-        refused = answer.text.strip().startswith(NOT_FOUND.rstrip("."))
-        return Reply(text=answer.text, refused=refused, model=answer.model, input_tokens=read, output_tokens=written)
+        return Reply(
+            text=answer.text,
+            refused=is_refusal(answer.text),
+            model=answer.model,
+            input_tokens=read,
+            output_tokens=written,
+        )
 
     return ask
 
@@ -47,7 +52,7 @@ def of_query_api(response: Any) -> Reply:
             model=response.get("model"),
             input_tokens=_count(usage.get("input_tokens")),
             output_tokens=_count(usage.get("output_tokens")),
-            score=max((float(citation["score"]) for citation in citations), default=None),
+            score=max((float(passage["score"]) for passage in retrieved or citations), default=None),
         )
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise TandemError(f"the response has another shape ({type(error).__name__}: {error})") from error

@@ -26,7 +26,7 @@ def answer(*documents: str, **changes: Any) -> dict[str, Any]:
         for at, name in enumerate(documents, start=1)
     ]
     timings = {"embed": 11.0, "search": 22.0, "ledger": 3.0, "generate": 400.0, "total": 436.0}
-    response = {"answer": "34 francs [1].", "refused": False, "reason": None, "citations": citations, "model": "nova"}
+    response = {"answer": "34 francs [P1].", "refused": False, "reason": None, "citations": citations, "model": "nova"}
     return response | {"passages": [], "timings_ms": timings} | changes
 
 

@@ -104,21 +104,24 @@ def _answer(question: Question, timings: Timings, deadline: Deadline) -> dict[st
     found = _retriever().retrieve(question.text, question.top_k, parse_filters(question.filters), deadline, timings)
     passages, settings = found.passages, _settings()
     reason = gate(passages, settings["min_score"])
-    content: dict[str, Any] = {"answer": None, "citations": [], "model": None, "usage": None}
+    content: dict[str, Any] = {"answer": None, "passages": [], "citations": [], "model": None, "usage": None}
     content["retrieved"] = [_place(passage) for passage in passages]
+    notes = list(found.notes)
     if question.generate and not reason:
         with timings.phase("generate"):
             answer = generate(_writer(), question.text, passages, deadline)
         reason = answer.reason
         content["answer"], content["model"] = answer.text, answer.model
         content["usage"] = answer.usage and answer.usage._asdict()
-        content["citations"] = [_citation(passages, marker) for marker in answer.markers]
+        content["passages"] = [_excerpt(answer.passages, marker) for marker in range(1, len(answer.passages) + 1)]
+        content["citations"] = [_excerpt(answer.passages, marker) for marker in answer.markers]
+        notes += answer.notes
         if endpoint := settings["endpoint_name"]:
             # Its sum is what the hosted model wrote, its count is all answers, its average the share (query_api.py).
             metric(Metric.FALLBACK, int(answer.model != endpoint), "Count", endpoint, Metric.ENDPOINT)
     if not question.generate:
         content["passages"] = [_passage(passages, marker) for marker in range(1, len(passages) + 1)]
-    content |= {"refused": reason is not None, "reason": reason, "notes": found.notes}
+    content |= {"refused": reason is not None, "reason": reason, "notes": notes}
     return content | {
         "embedder": found.version.embedder,
         "index": found.version.index,
@@ -130,7 +133,7 @@ def _place(passage: Passage) -> dict[str, Any]:
     return {name: getattr(passage, name) for name in ("document", "page", "heading", "score")}
 
 
-def _citation(passages: Sequence[Passage], marker: int) -> dict[str, Any]:
+def _excerpt(passages: Sequence[Passage], marker: int) -> dict[str, Any]:
     text = " ".join(passages[marker - 1].text.split())
     if len(text) > EXCERPT_CHARACTERS:
         text = text[: EXCERPT_CHARACTERS - 1].rsplit(" ", 1)[0] + "…"

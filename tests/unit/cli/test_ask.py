@@ -25,8 +25,8 @@ def ask(*arguments: str, code: int = 0):
 def test_answer_citations_and_times(project, api):
     api.replies = [(200, {}, answer("huts/prices.md", "huts/rules.pdf"))]
     output = ask("--top-k", "3", "--filter", "document=a", "--filter", "document=b", "--filter", "metadata.x=y").output
-    assert "34 francs [1]." in output
-    assert "[1]" in output and "huts/prices.md" in output and "Prices" in output and "0.60" in output
+    assert "34 francs [P1]." in output
+    assert "[P1]" in output and "huts/prices.md" in output and "Prices" in output and "0.60" in output
     assert "embed 11 ms" in output and "generate 400 ms" in output
     wanted = {"question": "What does a bunk cost?", "top_k": 3, "filter": {"document": ["a", "b"], "metadata.x": ["y"]}}
     assert api.requests == [wanted]

@@ -58,14 +58,18 @@ def test_empty_set(tmp_path):
 def test_summary_counts_citation_and_refusal():
     answerable, unanswerable = Question("1", "?", "x.md"), Question("2", "?", None)
     pairs = [
-        (answerable, Reply("1", cited=("x.md", "y.md"))),
-        (answerable, Reply("1", cited=("y.md", "x.md"))),
-        (answerable, Reply("1", cited=("y.md",))),
-        (answerable, Reply("1", refused=True)),
+        (answerable, Reply("1", cited=("x.md", "y.md"), retrieved=("x.md", "y.md"))),
+        (answerable, Reply("1", cited=("y.md",), retrieved=("y.md", "x.md"))),
+        (answerable, Reply("1", retrieved=("y.md",))),
+        (answerable, Reply("1", refused=True, retrieved=("x.md",))),
+        (answerable, Reply("1", cited=("x.md",))),
         (unanswerable, Reply("2", refused=True)),
         (unanswerable, Reply("2", cited=("x.md",))),
     ]
-    text = "2 of 4 cite the labelled document (1 in first place), 1 of 2 refused"
+    text = (
+        "3 of 5 have the labelled document among the passages (2 in first place); 3 cite, 2 of them the labelled "
+        "document; 1 of 2 refused"
+    )
     assert str(summarize(*zip(*pairs, strict=True))) == text
 
 
@@ -80,10 +84,11 @@ def two_questions(tmp_path) -> str:
 
 def test_command_shows_rows_and_counts(project, api, two_questions):
     api.replies = [(200, {}, answer("a.md"))]
-    result = CliRunner().invoke(app, ["questions", two_questions, "--min-cited", "1"])
+    result = CliRunner().invoke(app, ["questions", two_questions, "--min-found", "1"])
     assert result.exit_code == 0, result.output
     assert "price" in result.output and "0.60" in result.output
-    assert "1 of 1 cite the labelled document (1 in first place), 0 of 1 refused." in result.output
+    assert "1 of 1 have the labelled document among the passages (1 in first place); 1 cite" in result.output
+    assert "0 of 1 refused." in result.output
 
 
 def test_command_fails_below_the_limits(project, api, two_questions):
@@ -91,7 +96,7 @@ def test_command_fails_below_the_limits(project, api, two_questions):
     result = CliRunner().invoke(app, ["questions", two_questions, "--min-refused", "1", "--json"])
     assert result.exit_code == 1
     assert json.loads(result.stdout)["summary"]["refused"] == 0
-    assert "at least 1 be refused" in result.stderr
+    assert "and 1 be refused" in result.stderr
 
 
 def test_command_reports_mistakes_before_it_asks(project, api, tmp_path):
@@ -113,10 +118,10 @@ def test_a_slow_service_is_waited_for_as_long_as_it_answers(project, api, folder
     file = lines(folder / "five.jsonl", *rows)
     api.replies = [*([BUSY] * 12 + [(200, {}, answer("a.md"))]) * 5]
     started = time.monotonic()
-    result = CliRunner().invoke(app, ["questions", str(file), "--min-cited", "5", "--timeout", "2"])
+    result = CliRunner().invoke(app, ["questions", str(file), "--min-found", "5", "--timeout", "2"])
     assert result.exit_code == 0, result.output
     assert time.monotonic() - started > 2
-    assert "5 of 5 cite the labelled document" in result.stdout
+    assert "5 of 5 have the labelled document among the passages" in result.stdout
     assert "The model gave no answer yet (503, generate 19.6 s); asking again in" in result.stderr
     assert re.search(r"3 of 5: q\d, \d+\.\d s \(generate 0\.4 s\); 2 left, \d+ s at this rate", result.stderr)
     assert re.search(r"5 asked, one every \d+\.\d s; waited for generate 11\d\d\.\d s, pauses and", result.stderr)

@@ -28,7 +28,13 @@ class Model:
 
 @pytest.mark.parametrize(
     ("text", "refused"),
-    [("34 francs", False), (" The documents do not say.", True), ("The documents do not say", True), ("", False)],
+    [
+        ("34 francs", False),
+        (" The documents do not say.", True),
+        ("[P0]", True),
+        ("Das steht nicht darin. [P0]", True),
+        ("", False),
+    ],
 )
 def test_a_model_alone_refuses_in_the_words_of_the_prompt(text, refused):
     model = Model(Completion(text, "m", Usage(21, 3), "stop"))
@@ -48,13 +54,13 @@ def test_an_answer_of_the_query_api():
     places = [{"document": name, "page": None, "heading": None, "score": 0.5} for name in ("b.md", "a.md", "b.md")]
     response = answer("a.md", "a.md", retrieved=places, usage={"input_tokens": 900, "output_tokens": 7})
     assert of_query_api(response) == Reply(
-        text="34 francs [1].",
+        text="34 francs [P1].",
         cited=("a.md",),
         retrieved=("b.md", "a.md"),
         model="nova",
         input_tokens=900,
         output_tokens=7,
-        score=0.6,
+        score=0.5,
     )
     assert of_query_api(answer("a.md")).retrieved is None  # of a stack that doesn't say
     assert of_query_api(answer(retrieved=[], answer=None, refused=True, model=None)).retrieved == ()

@@ -217,7 +217,7 @@ class FakeBedrock:
 
     def __init__(self):
         self.faults: list[Exception] = []
-        self.answer = "An answer [1]."
+        self.answer = "So it is [P1]."
         self.embedded: list[str] = []
         self.prompts: list[str] = []
 

@@ -75,7 +75,7 @@ def test_documents_are_answered_from_once_reads_show_them_with_a_note(stored, st
     assert (status, content["refused"], content["reason"]) == (200, True, "nothing_found")
     settle(stored)
     _, _, content = ask({"question": "Is green tea warm?"})
-    assert (content["answer"], content["citations"][0]["heading"]) == ("An answer [1].", "Tea")
+    assert (content["answer"], content["citations"][0]["heading"]) == ("So it is [P1].", "Tea")
     assert content["citations"][0]["score"] == pytest.approx(0.8, abs=0.15)  # a cosine, whatever the store counts in
     assert content["notes"] == [BY_MEANING_ALONE]
     put(stack, "tea.md", "Black tea is hot.")
@@ -137,7 +137,7 @@ def test_a_person_is_told_and_an_evaluation_measures(stored, stack: Stack, proje
     _, _, content = ask({"question": "Is green tea warm?"})
     api.replies = [(200, {}, content)]
     said = CliRunner().invoke(app, ["ask", "Is green tea warm?"])
-    assert said.exit_code == 0 and "An answer [1]." in said.output and BY_MEANING_ALONE in said.output
+    assert said.exit_code == 0 and "So it is [P1]." in said.output and BY_MEANING_ALONE in said.output
     questions = project.folder / "set.jsonl"
     questions.write_text(json.dumps({"id": "tea", "question": "Is green tea warm?", "document": "tea.md"}))
     with aws_api.serve() as aws:

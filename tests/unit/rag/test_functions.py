@@ -267,14 +267,14 @@ def test_query_answers_with_citations_and_times(answering: Stack, capsys):
             "excerpt": "Green tea is warm.",
         }
     ]
-    assert (content["answer"], content["refused"], content["reason"]) == ("An answer [1].", False, None)
+    assert (content["answer"], content["refused"], content["reason"]) == ("So it is [P1].", False, None)
     assert (content["model"], content["embedder"], content["index"]) == (
         "amazon.nova-lite-v1:0",
         VERSION.embedder,
         VERSION.index,
     )
     assert content["timings_ms"].keys() == {"embed", "search", "ledger", "generate", "total"}
-    assert "passages" not in content
+    assert content["passages"] == content["citations"]
     log = capsys.readouterr().out
     assert "green tea" not in log.lower() and json.loads(log)["status"] == 200
 

@@ -21,7 +21,7 @@ from tandem.runtime.retry import Deadline
 from .fakes import Clock, FakeBedrock, FakeEndpoint, chat, refused
 
 SECONDS = ANSWER_SECONDS - 1  # of a question's work
-HOSTED = Completion("An answer [1].", "hosted", Usage(1200, 40), "end_turn")
+HOSTED = Completion("So it is [P1].", "hosted", Usage(1200, 40), "end_turn")
 
 
 def writer(endpoint: FakeEndpoint, component: str = "") -> ModelWriter:
