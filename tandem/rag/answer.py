@@ -44,9 +44,14 @@ class Answer(NamedTuple):
 
 
 def gate(passages: Sequence[Passage], min_score: float) -> str | None:
-    """The reason not to ask a model at all, or None: a small model answers from any passage, related or not."""
+    """The reason not to ask a model at all, or None: a small model answers from any passage, related or not.
+
+    An identifier that few passages hold says what an embedder can't: it has no meaning.
+    """
     if not passages:
         return NOTHING_FOUND
+    if any(passage.exact for passage in passages):
+        return None
     return BELOW_MIN_SCORE if max(passage.score for passage in passages) < min_score else None
 
 

@@ -4,22 +4,28 @@ import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import NamedTuple
 
-from tandem_contract.errors import Unavailable
+from tandem_contract.errors import TandemError, Unavailable
 
 from tandem.models.embed import Embedder
 from tandem.runtime.retry import Deadline
+from tandem.runtime.telemetry import log
 
 from .index_version import IndexVersion
 from .ledger import Ledger
-from .stores.base import Filters, Hit, VectorIndex, WordSearch
+from .ranking import LIST, Ranked, fuse
+from .stores.base import Filters, Hit, Partial, VectorIndex, WordSearch
 
 ACTIVE_SECONDS = 30.0
-RANK_CONSTANT = 60
 ROUNDS = 3
+WORDS_SECONDS = 5.0
+"""Longest wait for the search by words once the other has answered."""
 MAX_PARALLEL_SEARCHES = 8  # two a question; some may still wait for an answer that an earlier question gave up on
 BY_MEANING_ALONE = "The store has no search by words: passages were found by meaning alone."
+WORDS_FAILED = "The search by words failed: passages were found by meaning alone."
+PARTLY = "A part of the index was away: there may be better passages."
 
 
 class Passage(NamedTuple):
@@ -31,6 +37,8 @@ class Passage(NamedTuple):
     text: str
     score: float
     """Cosine of the angle between question and chunk, -1 to 1."""
+    exact: bool = False
+    """Whether it holds an identifier of the question that few passages hold."""
 
 
 class Retrieval(NamedTuple):
@@ -66,41 +74,42 @@ class Retriever:
         with timings.phase("ledger"):
             version, index, embedder = self._active()
         words = index if isinstance(index, WordSearch) else None
-        size = max(20, 3 * top_k)
+        notes = [] if words else [BY_MEANING_ALONE]
         stale: set[str] = set()
         vector: list[float] = []
-        visible: list[Hit] = []
-        by_words: Future[list[Hit]] | None = None
+        visible: list[Ranked] = []
+        scores: dict[str, float] = {}
         for _ in range(ROUNDS):
+            by_words: Future[list[Hit]] | None = None
             if words is not None:
-                by_words = self._pool.submit(words.search_words, question, size, deadline, filters, sorted(stale))
+                asked = (question, LIST, deadline, filters, sorted(stale))
+                by_words = self._pool.submit(words.search_words, *asked)
             if not vector:
                 with timings.phase("embed"):
                     vector = embedder.query(question, deadline)
             with timings.phase("search"):
-                rankings = [index.search(vector, size, deadline, filters, sorted(stale))]
-                if by_words is not None:
-                    rankings.append(_result(by_words, deadline))
-            fused = fuse(rankings)
+                by_meaning = _part(partial(index.search, vector, LIST, deadline, filters, sorted(stale)), notes)
+                found = _by_words(by_words, deadline, notes) if by_words else []
+            ranked = fuse(question, by_meaning, found)[: max(20, 3 * top_k)]
+            scores |= {hit.id: hit.score for hit in by_meaning}
             with timings.phase("ledger"):
-                current = self._ledger.current_attempts(version.index, {hit.document for hit in fused})
-            visible = [hit for hit in fused if current.get(hit.document) == hit.attempt]
+                current = self._ledger.current_attempts(version.index, {each.hit.document for each in ranked})
+            visible = [each for each in ranked if current.get(each.hit.document) == each.hit.attempt]
             # Chunks of other versions, or of interrupted work, took up places: look further without them.
-            dropped = {hit.attempt for hit in fused} - {hit.attempt for hit in visible}
+            dropped = {each.hit.attempt for each in ranked} - {each.hit.attempt for each in visible}
             if len(visible) >= top_k or dropped <= stale:
                 break
             stale |= dropped
-        visible = visible[:top_k]
-        scores = {hit.id: hit.score for hit in rankings[0]}
-        if unscored := [hit.id for hit in visible if hit.id not in scores]:
+        chosen = _unlike(visible)[:top_k]
+        if unscored := [each.hit.id for each in chosen if each.hit.id not in scores]:
             with timings.phase("search"):
                 scores |= index.cosines(vector, unscored, deadline)
         passages = [
-            Passage(hit.document, hit.page, hit.heading, hit.text, round(scores[hit.id], 4))
-            for hit in visible
+            Passage(hit.document, hit.page, hit.heading, hit.text, round(scores[hit.id], 4), exact)
+            for hit, exact in chosen
             if hit.id in scores  # not one that was deleted in between
         ]
-        return Retrieval(passages, version, [BY_MEANING_ALONE] if words is None else [])
+        return Retrieval(passages, version, list(dict.fromkeys(notes)))
 
     def _active(self) -> tuple[IndexVersion, VectorIndex, Embedder]:
         now = time.monotonic()
@@ -113,11 +122,31 @@ class Retriever:
         return self._opened
 
 
-def _result(search: "Future[list[Hit]]", deadline: Deadline) -> list[Hit]:
+def _part(search: Callable[[], list[Hit]], notes: list[str]) -> list[Hit]:
+    """What a search finds, or a part of it, with a note."""
     try:
-        return search.result(deadline.remaining())
-    except TimeoutError as error:
-        raise Unavailable("the search by words did not answer in time") from error
+        return search()
+    except Partial as error:
+        notes.append(PARTLY)
+        return list(error.hits)
+
+
+def _by_words(search: "Future[list[Hit]]", deadline: Deadline, notes: list[str]) -> list[Hit]:
+    """Words help; without them there is an answer too."""
+    try:
+        return _part(lambda: search.result(deadline.within(WORDS_SECONDS).remaining()), notes)
+    except (TandemError, TimeoutError) as error:
+        log("search by words failed", detail=f"{type(error).__name__}: {error}")
+        notes.append(WORDS_FAILED)
+        return []
+
+
+def _unlike(ranked: Sequence[Ranked]) -> list[Ranked]:
+    """Each text once, at its best place."""
+    first: dict[str, Ranked] = {}
+    for each in ranked:
+        first.setdefault(" ".join(each.hit.text.split()), each)
+    return list(first.values())
 
 
 class Timings:
@@ -145,24 +174,6 @@ class Timings:
             name, start = running
             values[name] = round(values.get(name, 0) + (time.monotonic() - start) * 1000, 1)
         return values
-
-
-def fuse(rankings: Sequence[Sequence[Hit]]) -> list[Hit]:
-    """Merge rankings by the sum of 1 / (60 + rank), best first.
-
-    Reciprocal rank fusion needs no comparable scores (Cormack, Clarke and Büttcher, "Reciprocal Rank Fusion
-    outperforms Condorcet and individual rank learning methods", SIGIR 2009, with its constant).
-    """
-    hits: dict[tuple[str, int], Hit] = {}
-    scores: dict[tuple[str, int], float] = {}
-    for ranking in rankings:
-        for rank, key in enumerate(dict.fromkeys(hit.key for hit in ranking), start=1):
-            scores[key] = scores.get(key, 0.0) + 1 / (RANK_CONSTANT + rank)
-        for hit in ranking:
-            hits.setdefault(hit.key, hit)
-    return sorted(
-        (hits[key]._replace(score=score) for key, score in scores.items()), key=lambda hit: (-hit.score, hit.key)
-    )
 
 
 def parse_filters(filters: Mapping[str, str | Sequence[str]]) -> Filters:

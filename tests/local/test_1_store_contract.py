@@ -63,7 +63,9 @@ def collection_endpoint(cloud, user):
     rule = {"ResourceType": "collection", "Resource": [f"collection/{name}"]}
     encryption = json.dumps({"Rules": [rule], "AWSOwnedKey": True})
     aoss.create_security_policy(name=name, type="encryption", policy=encryption)
-    permissions = [f"aoss:{each}" for each in ("CreateIndex", "DescribeIndex", "ReadDocument", "WriteDocument")]
+    permissions = [
+        f"aoss:{each}" for each in ("CreateIndex", "DescribeIndex", "ReadDocument", "UpdateIndex", "WriteDocument")
+    ]
     rule = {"ResourceType": "index", "Resource": [f"index/{name}/*"], "Permission": permissions}
     policy = json.dumps([{"Rules": [rule], "Principal": [user[1]]}])
     aoss.create_access_policy(name=name, type="data", policy=policy)

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, NotRequired, Protocol, TypedDict, runtime_checkable
 
+from tandem_contract.errors import Unavailable
+
 from tandem.runtime.retry import Deadline
 
 from ..index_version import IndexVersion
@@ -20,6 +22,9 @@ class StoredChunk(TypedDict):
     embedding: list[float]
     """Of length 1."""
     text: str
+    """In the normal form, in which its words are searched."""
+    cited: NotRequired[str]
+    """As it stands in the document, where that is another text."""
     heading: NotRequired[str]
     page: NotRequired[int]
     position: int
@@ -46,6 +51,7 @@ class Hit(NamedTuple):
     page: int | None
     heading: str | None
     text: str
+    """As it stands in the document."""
 
     @property
     def key(self) -> tuple[str, int]:
@@ -62,6 +68,14 @@ class Head(NamedTuple):
     position: int
 
 
+class Partial(Unavailable):
+    """A part of the store is away; `hits` are those of the rest."""
+
+    def __init__(self, text: str, hits: Sequence[Hit]):
+        super().__init__(text)
+        self.hits = hits
+
+
 class VectorIndex(Protocol):
     """One index of a store.
 
@@ -74,7 +88,10 @@ class VectorIndex(Protocol):
     """A read may miss what was written, and show what was deleted, so many seconds ago; after that it may not."""
 
     def ensure(self, dimensions: int, deadline: Deadline) -> bool:
-        """Create the index, for embeddings of length `dimensions`, if there is none; return whether it was created."""
+        """Create the index, for embeddings of length `dimensions`, if there is none; return whether it was created.
+
+        One of an earlier release is made to take what this release writes.
+        """
         ...
 
     def write(self, chunks: Sequence[StoredChunk], deadline: Deadline) -> list[str]:
@@ -92,7 +109,10 @@ class VectorIndex(Protocol):
     def search(
         self, vector: Sequence[float], size: int, deadline: Deadline, filters: Filters, excluded: Sequence[str] = ()
     ) -> list[Hit]:
-        """The `size` nearest chunks that pass the filters and are of none of the `excluded` attempts, best first."""
+        """The `size` nearest chunks that pass the filters and are of none of the `excluded` attempts, best first.
+
+        Raises `Partial` where only some of the index could be searched.
+        """
         ...
 
     def cosines(self, vector: Sequence[float], ids: Sequence[str], deadline: Deadline) -> dict[str, float]:

@@ -16,7 +16,7 @@ from tandem.runtime.http import NETWORK_ERRORS, SignedHttp
 from tandem.runtime.retry import Deadline, Transient, retry
 
 from ..index_version import IndexVersion
-from .base import Filters, Head, Hit, StoredChunk
+from .base import Filters, Head, Hit, Partial, StoredChunk
 
 SERVERLESS, DOMAIN = "aoss", "es"
 """The services, by the name that requests are signed for: OpenSearch Serverless, and OpenSearch Service's domains."""
@@ -24,6 +24,10 @@ BULK_BYTES = 5_000_000
 PAGE = 1000
 REQUEST_SECONDS = 30.0
 RETRIED = frozenset({429, 500, 502, 503, 504})
+CHANGED = {"text": {"type": "text"}, "heading": {"type": "text"}, "cited": None}
+"""Fields that are otherwise than in the first release, and how they were; an index that is there is given them."""
+WORDS = ["text", "text.english", "heading.english"]
+"""Where words are searched; what an earlier release's index doesn't have finds nothing."""
 
 
 def open_index(version: IndexVersion) -> "OpenSearchIndex":
@@ -40,6 +44,8 @@ def index_body(dimensions: int, service: str = SERVERLESS) -> dict[str, Any]:
     `key=value` keywords: one field however many keys there are, and keys that hold dots can't collide.
     """
     keyword = {"type": "keyword"}
+    # Words as they are written, and English ones by their stems and without the commonest.
+    words = {"type": "text", "fields": {"english": {"type": "text", "analyzer": "english"}}}
     embedding = {
         "type": "knn_vector",
         "dimension": dimensions,
@@ -47,8 +53,9 @@ def index_body(dimensions: int, service: str = SERVERLESS) -> dict[str, Any]:
     }
     properties = {
         "embedding": embedding,
-        "text": {"type": "text"},
-        "heading": {"type": "text"},
+        "text": words,
+        "cited": {"type": "keyword", "index": False, "doc_values": False},
+        "heading": words,
         "document": keyword,
         "version": keyword,
         "attempt": keyword,
@@ -60,6 +67,13 @@ def index_body(dimensions: int, service: str = SERVERLESS) -> dict[str, Any]:
     if service == DOMAIN:
         settings["number_of_shards"] = 1
     return {"settings": {"index": settings}, "mappings": {"dynamic": "strict", "properties": properties}}
+
+
+def identity(dimensions: int, service: str) -> dict[str, Any]:
+    """What makes it another index: all of its body but the fields that one that is there is given too."""
+    body = index_body(dimensions, service)
+    properties = body["mappings"]["properties"] | CHANGED
+    return body | {"mappings": body["mappings"] | {"properties": {k: it for k, it in properties.items() if it}}}
 
 
 class OpenSearchIndex:
@@ -80,10 +94,17 @@ class OpenSearchIndex:
         try:
             retry(create, deadline, tries=1000, base=1.0, cap=10.0)
         except TandemError as error:
-            if "resource_already_exists_exception" in str(error):
-                return False
-            raise
+            if "resource_already_exists_exception" not in str(error):
+                raise
+            self._extend(dimensions, deadline)
+            return False
         return True
+
+    def _extend(self, dimensions: int, deadline: Deadline) -> None:
+        """Add the fields that earlier releases had not; what is indexed has them once it is read again."""
+        properties = index_body(dimensions, self._service)["mappings"]["properties"]
+        body = json.dumps({"properties": {name: properties[name] for name in CHANGED}}).encode()
+        retry(lambda: self._once("PUT", "/_mapping", body, deadline, retried=RETRIED | {403, 404}), deadline)
 
     def write(self, chunks: Sequence[StoredChunk], deadline: Deadline) -> list[str]:
         """See `VectorIndex`."""
@@ -105,15 +126,15 @@ class OpenSearchIndex:
     def search_words(
         self, question: str, size: int, deadline: Deadline, filters: Filters, excluded: Sequence[str] = ()
     ) -> list[Hit]:
-        """See `WordSearch`: the best BM25 scores over text and heading."""
-        words = {"multi_match": {"query": question, "fields": ["text", "heading"], "type": "most_fields"}}
+        """See `WordSearch`: the best sums of BM25 scores over text and heading."""
+        words = {"multi_match": {"query": question, "fields": WORDS, "type": "most_fields"}}
         return self._search({"bool": {"must": [words], **_bool(filters, excluded)}}, size, deadline)
 
     def cosines(self, vector: Sequence[float], ids: Sequence[str], deadline: Deadline) -> dict[str, float]:
         """See `VectorIndex`: a k-NN search among the chunks with these ids, which returns numbers only."""
         query = _nearest(vector, len(ids), {"filter": [{"ids": {"values": list(ids)}}]})
         body = {"size": len(ids), "query": query, "_source": False}
-        return {hit["_id"]: cosine(hit["_score"]) for hit in self._hits(body, deadline)}
+        return {hit["_id"]: cosine(hit["_score"]) for hit in self._all_hits(body, deadline)}
 
     def heads(self, deadline: Deadline) -> Iterator[Head]:
         """See `VectorIndex`. A page at a time.
@@ -124,7 +145,7 @@ class OpenSearchIndex:
         while True:
             order = [{"document": "asc"}, {"attempt": "asc"}, {"position": "asc"}]
             body = {"size": PAGE, "query": {"match_all": {}}, "sort": order, "_source": False}
-            hits = self._hits(body | ({"search_after": after} if after else {}), deadline)
+            hits = self._all_hits(body | ({"search_after": after} if after else {}), deadline)
             for hit in hits:
                 yield Head(hit["_id"], *hit["sort"])
             if len(hits) < PAGE:
@@ -132,14 +153,29 @@ class OpenSearchIndex:
             after = hits[-1]["sort"]
 
     def _search(self, query: Mapping[str, Any], size: int, deadline: Deadline) -> list[Hit]:
-        fields = ["document", "attempt", "position", "page", "heading", "text"]
-        hits = self._hits({"size": size, "query": query, "_source": fields}, deadline)
-        return [Hit(hit["_id"], hit["_score"], *(hit["_source"].get(field) for field in fields)) for hit in hits]
+        fields = ["document", "attempt", "position", "page", "heading"]
+        found, is_whole = self._hits({"size": size, "query": query, "_source": [*fields, "text", "cited"]}, deadline)
+        hits = [_hit(each["_id"], each["_score"], each["_source"], fields) for each in found]
+        if not is_whole:
+            raise Partial("OpenSearch searched only a part of the index", hits)
+        return hits
 
-    def _hits(self, body: Mapping[str, Any], deadline: Deadline) -> list[dict[str, Any]]:
+    def _all_hits(self, body: Mapping[str, Any], deadline: Deadline) -> list[dict[str, Any]]:
+        hits, is_whole = self._hits(body, deadline)
+        if not is_whole:
+            raise Unavailable("OpenSearch searched only a part of the index")
+        return hits
+
+    def _hits(self, body: Mapping[str, Any], deadline: Deadline) -> tuple[list[dict[str, Any]], bool]:
+        """What was found, and whether all shards had a say; asked again once if not."""
         content = json.dumps(body).encode()
-        answer = retry(lambda: self._once("POST", "/_search", content, deadline), deadline)
-        return answer["hits"]["hits"]
+        answer: dict[str, Any] = {}
+        is_whole = False
+        for _ in range(2):
+            if not is_whole:
+                answer = retry(lambda: self._once("POST", "/_search", content, deadline), deadline)
+                is_whole = not answer.get("timed_out") and not answer.get("_shards", {}).get("failed")
+        return answer["hits"]["hits"], is_whole
 
     def _bulk(self, operations: Sequence[bytes], deadline: Deadline, *, accepted: Sequence[int]) -> list[str]:
         ids: list[str] = []
@@ -205,6 +241,10 @@ class OpenSearchIndex:
             # Also for a while after the index was created.
             raise Unavailable(f"{reason} (if this stays so, the index {self._index!r} is gone: run `pulumi up`)")
         raise TandemError(reason)
+
+
+def _hit(name: str, score: float, source: Mapping[str, Any], fields: Sequence[str]) -> Hit:
+    return Hit(name, score, *(source.get(field) for field in fields), text=source.get("cited", source["text"]))
 
 
 def cosine(score: float) -> float:

@@ -276,6 +276,8 @@ class FakeOpenSearch:
 
     def __init__(self):
         self.created: dict | None = None
+        self.extended: dict = {}
+        self.shards_away = 0
         self.written: dict[str, dict] = {}
         self.searched: dict[str, dict] = {}
         self.requests: list[tuple[str, str]] = []
@@ -293,6 +295,9 @@ class FakeOpenSearch:
             return response
         _, _index, *rest = path.split("/")
         if method == "PUT":
+            if rest == ["_mapping"]:
+                self.extended = json.loads(body)["properties"]
+                return respond(200, {"acknowledged": True})
             if self.created:
                 return respond(400, {"error": {"type": "resource_already_exists_exception"}})
             self.created = json.loads(body)
@@ -304,7 +309,8 @@ class FakeOpenSearch:
                 self.refresh()
             return respond(200, answer)
         assert rest == ["_search"]
-        return respond(200, {"hits": {"hits": self._search(json.loads(body))}})
+        shards = {"total": 2, "failed": self.shards_away}
+        return respond(200, {"hits": {"hits": self._search(json.loads(body))}, "_shards": shards})
 
     def _bulk(self, lines):
         lines = iter(lines)

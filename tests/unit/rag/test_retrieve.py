@@ -3,12 +3,11 @@
 import math
 
 import pytest
-from tandem_contract.errors import Unavailable
+from tandem_contract.errors import TandemError, Unavailable
 
 from tandem.rag import retrieve
 from tandem.rag.lease import Lease
-from tandem.rag.retrieve import Retriever, Timings, fuse, parse_filters
-from tandem.rag.stores.base import Hit
+from tandem.rag.retrieve import PARTLY, WORDS_FAILED, Retriever, Timings, parse_filters
 from tandem.rag.stores.opensearch import cosine
 from tandem.runtime.retry import Deadline
 
@@ -16,28 +15,13 @@ from .conftest import VERSION, Stack
 from .fakes import silence
 
 
-def hit(name: str, position: int = 0, copy: str = "") -> Hit:
-    return Hit(f"{name}{position}{copy}", 1.0, name, f"attempt of {name}", position, None, None, "text")
+def retrieved(stack: Stack, question: str, top_k: int = 3, filters=None):
+    retriever = Retriever(stack.ledger, lambda _: stack.index, lambda _: stack.embedder)
+    return retriever.retrieve(question, top_k, parse_filters(filters or {}), Deadline(20), Timings())
 
 
 def search(stack: Stack, question: str, top_k: int = 3, filters=None):
-    retriever = Retriever(stack.ledger, lambda _: stack.index, lambda _: stack.embedder)
-    return retriever.retrieve(question, top_k, parse_filters(filters or {}), Deadline(20), Timings()).passages
-
-
-def test_reciprocal_rank_fusion():
-    fused = fuse([[hit("a"), hit("b"), hit("c")], [hit("c"), hit("b"), hit("d")]])
-    assert [found.document for found in fused] == ["c", "b", "a", "d"]
-    assert fused[0].score == pytest.approx(1 / 63 + 1 / 61)
-    assert fuse([[], []]) == []
-
-
-def test_copies_of_a_chunk_count_once():
-    fused = fuse([[hit("a"), hit("a", copy="'"), hit("b")], [hit("b")]])
-    assert [(found.document, round(found.score, 6)) for found in fused] == [
-        ("b", round(1 / 62 + 1 / 61, 6)),
-        ("a", round(1 / 61, 6)),
-    ]
+    return retrieved(stack, question, top_k, filters).passages
 
 
 @pytest.mark.parametrize("angle", [0, 30, 90, 180])
@@ -65,7 +49,7 @@ def test_a_passage_found_by_words_alone_gets_its_cosine_too(stack: Stack, monkey
 
 def test_filters_hold_on_the_server(stack: Stack):
     for name, team in {"a.txt": "x", "b.txt": "y", "c.txt": "z"}.items():
-        stack.s3.put(name, "warm tea", {"team": team, "level": "1"})
+        stack.s3.put(name, f"warm tea of {team}", {"team": team, "level": "1"})
         stack.converge(name)
 
     def found(filters):
@@ -128,3 +112,66 @@ def test_the_active_version_is_read_again_after_a_while(stack: Stack, monkeypatc
     retriever._opened_until = 0
     retriever.retrieve("tea", 1, [], Deadline(20), Timings())
     assert [version.chunk_tokens for version in opened] == [20, 21]
+
+
+def test_the_same_text_takes_one_place(stack: Stack):
+    for name, text in {"a/tea.txt": "warm tea", "b/tea.txt": "warm  tea", "cup.txt": "warm cup"}.items():
+        stack.s3.put(name, text)
+        stack.converge(name)
+    assert [passage.text.split()[1] for passage in search(stack, "warm tea", top_k=2)] == ["tea", "cup"]
+
+
+def test_more_passages_are_the_same_and_others(stack: Stack):
+    for number in range(30):
+        stack.s3.put(f"{number}.txt", f"warm tea of cup {number} " + "and milk " * (number % 7))
+        stack.converge(f"{number}.txt")
+    few, many = ([each.document for each in search(stack, "warm tea", top_k=size)] for size in (5, 20))
+    assert many[:5] == few
+
+
+def test_an_identifier_in_few_documents_is_exact(stack: Stack):
+    for number in range(9):
+        stack.s3.put(f"{number}.txt", f"Pump QX-{number} of model HX-300 stands in the yard")
+        stack.converge(f"{number}.txt")
+    [first, second, *_] = search(stack, "Where is QX-3?")
+    assert (first.document, first.exact, second.exact) == ("3.txt", True, False)
+    assert not any(each.exact for each in search(stack, "Where is HX-300?"))  # every document holds it
+    assert not any(each.exact for each in search(stack, "Where does a pump stand?"))
+    assert [each.exact for each in search(stack, "yard")] == [False] * 3
+
+
+@pytest.mark.faults
+def test_a_search_by_words_that_fails_is_noted(stack: Stack, monkeypatch, capsys):
+    def fail(*_):
+        raise TandemError("refused")
+
+    stack.s3.put("a.txt", "tea")
+    stack.converge("a.txt")
+    monkeypatch.setattr(stack.index, "search_words", fail)
+    found = retrieved(stack, "tea")
+    assert ([each.document for each in found.passages], found.notes) == (["a.txt"], [WORDS_FAILED])
+    assert "refused" in capsys.readouterr().out
+
+
+@pytest.mark.faults
+def test_a_search_that_saw_only_a_part_of_the_index_is_noted(stack: Stack):
+    stack.s3.put("a.txt", "tea")
+    stack.converge("a.txt")
+    stack.opensearch.shards_away = 1
+    found = retrieved(stack, "tea")
+    assert ([each.document for each in found.passages], found.notes) == (["a.txt"], [PARTLY])
+    with pytest.raises(Unavailable, match="only a part of the index"):
+        list(stack.index.heads(Deadline(5)))
+    stack.opensearch.shards_away = 0
+    assert retrieved(stack, "tea").notes == []
+
+
+def test_words_are_searched_in_the_normal_form_and_cited_as_they_stand(stack: Stack):
+    text = "The o\ufb03ce keeps the \ufb01le of the ware\u00adhouse"
+    stack.s3.put("a.txt", text)
+    stack.s3.put("b.txt", "green tea")
+    stack.converge("a.txt")
+    stack.converge("b.txt")
+    (found,) = stack.index.search_words("office file warehouse", 5, Deadline(5), [])
+    assert (found.document, found.text) == ("a.txt", text)
+    assert "cited" not in next(each for each in stack.opensearch.written.values() if each["document"] == "b.txt")
