@@ -11,15 +11,32 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import cost, first_step, functions, ingestion, previews, queries, reading, samples, training, words
+from benchmarks import (
+    cost,
+    first_step,
+    functions,
+    ingestion,
+    previews,
+    queries,
+    ranking,
+    reading,
+    samples,
+    training,
+    words,
+)
 from benchmarks.report import write_section
 from scripts.local_environment import local_environment
 
-MODULES = (ingestion, queries, functions, previews, training, cost, first_step, words, reading)
+MODULES = (ingestion, queries, functions, previews, training, cost, first_step, words, reading, ranking)
 BENCHMARKS = {module.__name__.rpartition(".")[2]: module for module in MODULES}
-NEED_DOCUMENTS = ("words", "reading")
-OPTIONS = {"functions": ("reference",), **dict.fromkeys(NEED_DOCUMENTS, ("documents", "reference"))}
-HERE_ALONE = ("functions", "cost", *NEED_DOCUMENTS)  # they need no local cloud
+NEED_DOCUMENTS = ("words", "reading", "ranking")
+OPTIONS = {
+    "functions": ("reference",),
+    "words": ("documents", "reference"),
+    "reading": ("documents", "reference"),
+    "ranking": ("documents", "embedder"),
+}
+HERE_ALONE = ("functions", "cost", "words", "reading")  # they need no local cloud
 README = Path(__file__).parent / "README.md"
 PACKAGES = ("pulumi-tandem", "pulumi-aws", "botocore", "ministack")
 
@@ -37,14 +54,15 @@ def main() -> int:
         help="functions, words, reading: compare with these",
     )
     parser.add_argument(
-        "--documents", type=Path, nargs="+", default=[], metavar="FOLDER", help="words, reading: documents"
+        "--documents", type=Path, nargs="+", default=[], metavar="FOLDER", help="words, reading, ranking: documents"
     )
+    parser.add_argument("--embedder", default="", metavar="URL", help="ranking: not the local cloud's")
     parser.add_argument("--write", action="store_true", help="put the tables into benchmarks/README.md")
     options = parser.parse_args()
     if options.name not in HERE_ALONE and "AWS_ENDPOINT_URL" not in os.environ:
         arguments = [sys.executable, "-m", "benchmarks", *sys.argv[1:]]
         os.execve(sys.executable, arguments, local_environment())  # noqa: S606 - no shell is wanted
-    needs_samples = options.name not in (*HERE_ALONE, "training", "first_step")
+    needs_samples = options.name not in (*HERE_ALONE, "training", "first_step", "ranking")
     if needs_samples and (problem := samples.problem(options.stack)):
         sys.exit(f"{problem}\nThe benchmarks need stack {options.stack} with the sample documents: run make rag first.")
     setting = _setting()

@@ -24,6 +24,7 @@ BULK_BYTES = 5_000_000
 PAGE = 1000
 REQUEST_SECONDS = 30.0
 RETRIED = frozenset({429, 500, 502, 503, 504})
+SHOWN = ["document", "attempt", "position", "page", "heading", "text", "cited"]
 CHANGED = {"text": {"type": "text"}, "heading": {"type": "text"}, "cited": None}
 """Fields that are otherwise than in the first release, and how they were; an index that is there is given them."""
 WORDS = ["text", "text.english", "heading.english"]
@@ -153,9 +154,8 @@ class OpenSearchIndex:
             after = hits[-1]["sort"]
 
     def _search(self, query: Mapping[str, Any], size: int, deadline: Deadline) -> list[Hit]:
-        fields = ["document", "attempt", "position", "page", "heading"]
-        found, is_whole = self._hits({"size": size, "query": query, "_source": [*fields, "text", "cited"]}, deadline)
-        hits = [_hit(each["_id"], each["_score"], each["_source"], fields) for each in found]
+        found, is_whole = self._hits({"size": size, "query": query, "_source": SHOWN}, deadline)
+        hits = [_hit(each["_id"], each["_score"], each["_source"]) for each in found]
         if not is_whole:
             raise Partial("OpenSearch searched only a part of the index", hits)
         return hits
@@ -243,8 +243,10 @@ class OpenSearchIndex:
         raise TandemError(reason)
 
 
-def _hit(name: str, score: float, source: Mapping[str, Any], fields: Sequence[str]) -> Hit:
-    return Hit(name, score, *(source.get(field) for field in fields), text=source.get("cited", source["text"]))
+def _hit(name: str, score: float, source: Mapping[str, Any]) -> Hit:
+    text = source.get("cited", source["text"])
+    where = source["document"], source["attempt"], source["position"]
+    return Hit(name, score, *where, source.get("page"), source.get("heading"), text)
 
 
 def cosine(score: float) -> float:

@@ -1,0 +1,245 @@
+"""Ranking of passages for questions that nobody here tuned on the answers of: words, meaning, and both together."""
+
+import hashlib
+import json
+import math
+import os
+import random
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import boto3
+from botocore.credentials import Credentials
+
+from tandem.measures.intervals import paired_bootstrap
+from tandem.models.bedrock_embedder import BedrockEmbedder
+from tandem.models.embed import Embedder
+from tandem.models.openai import OpenAiApi, OpenAiEmbedder
+from tandem.rag.chunk import Chunk, chunk
+from tandem.rag.documents import extract
+from tandem.rag.documents.section import Section
+from tandem.rag.ranking import LIST, fuse
+from tandem.rag.stores.base import Hit, StoredChunk
+from tandem.rag.stores.opensearch import OpenSearchIndex
+from tandem.runtime.http import SignedHttp
+from tandem.runtime.retry import Deadline
+
+from .report import Say, Table
+
+SETS = Path(__file__).parent / "ranking_sets"
+KINDS = ("words", "identifiers", "languages", "own", "contents", "duplicates")
+CHUNKS = 2600
+"""Of a set at most: those with the answers, and others of the same pages."""
+TOP = 10
+MODEL, DIMENSIONS = "amazon.titan-embed-text-v2:0", 512
+GATE = 0.4
+CONTENTS = ("index", "sitemap", "quickref", "directives")
+SECONDS = 3600
+
+
+class Asked(NamedTuple):
+    """A question, and what to find."""
+
+    id: str
+    question: str
+    document: str
+    section: str
+    """Digest of its heading."""
+
+    @property
+    def is_reported(self) -> bool:
+        """Half of them were there to choose by, the other half is reported."""
+        return hashlib.sha256(self.id.encode()).digest()[-1] % 2 == 1
+
+
+class Piece(NamedTuple):
+    """A chunk of a package's page."""
+
+    document: str
+    chunk: Chunk
+
+
+def run(_stack: str, say: Say, documents: Sequence[Path] = (), embedder: str = "") -> Table:
+    """Rank the chunks of the packages below `documents` (a folder each, by its Debian name) for each set's questions.
+
+    The local cloud's embedder stands in for Titan; `embedder` is the URL of another, as `http://127.0.0.1:8000/v1#NAME`.
+    """
+    folders = {folder.name: folder for folder in documents}
+    model, dimensions = _opened(embedder)
+    rows: list[list[str]] = []
+    for kind in KINDS:
+        asked, twins = _questions(kind)
+        pieces = list(_pieces(asked, twins, folders, kind))
+        say(f"{kind}: {len(asked)} questions, {len(pieces)} chunks")
+        index = _index(kind, pieces, model, dimensions, say)
+        rows += _measured(kind, asked, pieces, index, model)
+        index.http.request("DELETE", f"/{index.name}", timeout=30)
+    columns = ["set, by", "questions", "recall@1", "recall@5", "nDCG@10", "MRR", "nDCG less meaning's", "less words'"]
+    return Table(columns, rows)
+
+
+def _opened(url: str) -> tuple[Embedder, int]:
+    if url:
+        address, _, name = url.partition("#")
+        api = OpenAiApi(address)
+        length = len(
+            api.call("POST", "/embeddings", {"model": name, "input": ["?"]}, timeout=60)["data"][0]["embedding"]
+        )
+        return OpenAiEmbedder(api, name, length), length
+    return BedrockEmbedder(boto3.client("bedrock-runtime"), MODEL, DIMENSIONS), DIMENSIONS
+
+
+def _questions(kind: str) -> tuple[list[Asked], set[str]]:
+    lines = [json.loads(line) for line in (SETS / f"{kind}.jsonl").read_text(encoding="utf-8").splitlines()]
+    found = [Asked(it["id"], it["question"], f"{it['package']}/{it['path']}", it["section"]) for it in lines]
+    return found, {f"{it['package']}/{it['twin']}" for it in lines if "twin" in it}
+
+
+def _pieces(asked: Sequence[Asked], twins: set[str], folders: dict[str, Path], kind: str) -> Iterator[Piece]:
+    wanted = {(each.document, each.section) for each in asked}
+    pages = {each.document for each in asked} | twins
+    packages = {page.partition("/")[0] for page in pages}
+    if kind == "contents":  # the pages that list all headings are in the way
+        for package in packages:
+            for path in folders[package].rglob("*.html"):
+                if "/fr/" not in str(path) and any(word in path.name for word in CONTENTS):
+                    pages.add(f"{package}/{path.relative_to(folders[package])}")
+    all_of = [piece for page in sorted(pages) for piece in _chunks(page, folders)]
+    kept = {at for at, piece in enumerate(all_of) if (piece.document, _digest(piece.chunk.heading)) in wanted}
+    if kind == "contents":
+        kept |= {at for at, piece in enumerate(all_of) if any(word in piece.document for word in CONTENTS)}
+    others = [at for at in range(len(all_of)) if at not in kept]
+    random.Random(3).shuffle(others)  # noqa: S311 - not a secret
+    kept |= set(others[: max(0, CHUNKS - len(kept))])
+    return (all_of[at] for at in sorted(kept))
+
+
+def _chunks(page: str, folders: dict[str, Path]) -> Iterator[Piece]:
+    package, _, path = page.partition("/")
+    parts = extract(path, "", (folders[package] / path).read_bytes())
+    return (Piece(page, each) for each in chunk(part for part in parts if isinstance(part, Section)))
+
+
+def _digest(heading: str | None) -> str:
+    return hashlib.sha256((heading or "").encode()).hexdigest()[:12]
+
+
+class _Index(OpenSearchIndex):
+    """An index of the local cloud's node, with the search by words as it was before."""
+
+    def __init__(self, name: str):
+        self.name = name
+        port = os.environ["TANDEM_LOCAL_OPENSEARCH_PORT"]
+        self.http = SignedHttp(f"http://127.0.0.1:{port}", "es", "us-east-1", Credentials("local", "local"))
+        super().__init__(self.http, name, "es")
+
+    def search_words_before(self, question: str) -> list[Hit]:
+        words = {"multi_match": {"query": question, "fields": ["text", "heading"], "type": "most_fields"}}
+        return self._search(words, 20, Deadline(30))
+
+    def refresh(self) -> None:
+        self.http.request("POST", f"/{self.name}/_refresh", timeout=60)
+
+
+def _index(kind: str, pieces: Sequence[Piece], model: Embedder, dimensions: int, say: Say) -> _Index:
+    index = _Index(f"ranking-{kind}")
+    index.http.request("DELETE", f"/{index.name}", timeout=30)
+    index.ensure(dimensions, Deadline(60))
+    for at in range(0, len(pieces), 128):
+        some = pieces[at : at + 128]
+        vectors = model.documents([piece.chunk.embedded for piece in some], Deadline(SECONDS))
+        records: list[StoredChunk] = []
+        for number, (piece, vector) in enumerate(zip(some, vectors, strict=True), start=at):
+            record: StoredChunk = {
+                "embedding": vector,
+                "text": piece.chunk.searched,
+                "position": number,
+                "document": piece.document,
+                "version": "",
+                "attempt": piece.document,
+                "metadata": [],
+            }
+            if piece.chunk.heading:
+                record["heading"] = piece.chunk.heading
+            records.append(record)
+        index.write(records, Deadline(60))
+        say(f"{kind}: {at + len(some)} of {len(pieces)} chunks indexed")
+    index.refresh()
+    return index
+
+
+def _measured(
+    kind: str, asked: Sequence[Asked], pieces: Sequence[Piece], index: _Index, model: Embedder
+) -> list[list[str]]:
+    by_text = defaultdict(set)
+    for at, piece in enumerate(pieces):
+        by_text[_plain(piece.chunk.text)].add(at)
+    reported = [each for each in asked if each.is_reported]
+    gains: dict[str, list[float]] = defaultdict(list)
+    ranks: dict[str, list[int]] = defaultdict(list)
+    for each in reported:
+        own = [
+            at
+            for at, it in enumerate(pieces)
+            if (it.document, _digest(it.chunk.heading)) == (each.document, each.section)
+        ]
+        right = {same for at in own for same in by_text[_plain(pieces[at].chunk.text)]}
+        # The same page in other languages answers too, and isn't asked for.
+        page = each.document.partition("/manual/")[2].partition("/")[2]
+        excluded = [
+            document
+            for document in {piece.document for piece in pieces}
+            if page and document != each.document and document.partition("/manual/")[2].partition("/")[2] == page
+        ]
+        for method, order in _orders(each.question, index, model, excluded).items():
+            texts = list(dict.fromkeys(_plain(pieces[hit.position].chunk.text) for hit in order))
+            wanted = {_plain(pieces[at].chunk.text) for at in right}
+            rank = next((at for at, text in enumerate(texts, start=1) if text in wanted), 0)
+            ranks[method].append(rank)
+            gains[method].append(1 / math.log2(1 + rank) if 0 < rank <= TOP else 0.0)
+    rows = []
+    for method, found in ranks.items():
+        count = len(found)
+        shares = [sum(0 < rank <= most for rank in found) / count for most in (1, 5)]
+        mrr = sum(1 / rank for rank in found if rank) / count
+        numbers = [f"{it:.3f}" for it in (*shares, sum(gains[method]) / count, mrr)]
+        differences = ["", ""]
+        if method.startswith("both"):
+            differences = [_difference(gains[other], gains[method]) for other in ("meaning", "words")]
+        rows.append([f"{kind}, {method}", str(count), *numbers, *differences])
+    return rows
+
+
+def _orders(question: str, index: _Index, model: Embedder, excluded: Sequence[str]) -> dict[str, list[Hit]]:
+    deadline = Deadline(SECONDS)
+    vector = model.query(question, deadline)
+    by_meaning = index.search(vector, LIST, deadline, [], excluded)
+    by_words = index.search_words(question, LIST, deadline, [], excluded)
+    before = [hit for hit in index.search_words_before(question) if hit.document not in excluded]
+    return {
+        "words": by_words,
+        "meaning": by_meaning,
+        "both, before": _by_ranks(by_meaning[:20], before),
+        "both": [each.hit for each in fuse(question, by_meaning, by_words)],
+    }
+
+
+def _by_ranks(*rankings: Sequence[Hit]) -> list[Hit]:
+    """Reciprocal rank fusion with its constant of 60, as it was."""
+    scores: dict[str, float] = defaultdict(float)
+    hits = {hit.id: hit for ranking in rankings for hit in ranking}
+    for ranking in rankings:
+        for rank, hit in enumerate(ranking, start=1):
+            scores[hit.id] += 1 / (60 + rank)
+    return [hits[name] for name in sorted(scores, key=lambda name: -scores[name])]
+
+
+def _difference(base: Sequence[float], now: Sequence[float]) -> str:
+    found = paired_bootstrap(base, now)
+    return f"{found.difference:+.3f} ({found.low:+.3f} to {found.high:+.3f})"
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split())
