@@ -27,7 +27,7 @@ RETRIED = frozenset({429, 500, 502, 503, 504})
 SHOWN = ["document", "attempt", "position", "page", "heading", "text", "cited"]
 CHANGED = {"text": {"type": "text"}, "heading": {"type": "text"}, "cited": None}
 """Fields that are otherwise than in the first release, and how they were; an index that is there is given them."""
-WORDS = ["text", "text.english", "heading.english"]
+WORDS = ["text", "text.english", "text.cjk", "heading.english"]
 """Where words are searched; what an earlier release's index doesn't have finds nothing."""
 
 
@@ -45,8 +45,8 @@ def index_body(dimensions: int, service: str = SERVERLESS) -> dict[str, Any]:
     `key=value` keywords: one field however many keys there are, and keys that hold dots can't collide.
     """
     keyword = {"type": "keyword"}
-    # Words as they are written, and English ones by their stems and without the commonest.
-    words = {"type": "text", "fields": {"english": {"type": "text", "analyzer": "english"}}}
+    # Words as they are written, English ones by their stems, and pairs of signs where nothing separates words.
+    words = {"type": "text", "fields": {name: {"type": "text", "analyzer": name} for name in ("english", "cjk")}}
     embedding = {
         "type": "knn_vector",
         "dimension": dimensions,
