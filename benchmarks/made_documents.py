@@ -7,6 +7,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable, Sequence
+from typing import Any
 
 
 def _docx(paragraphs: Sequence[str]) -> bytes:
@@ -39,7 +40,7 @@ def _xlsx(paragraphs: Sequence[str]) -> bytes:
     return _saved(book)
 
 
-def _saved(document: object) -> bytes:
+def _saved(document: Any) -> bytes:
     target = io.BytesIO()
     document.save(target)
     return target.getvalue()
