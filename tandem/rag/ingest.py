@@ -234,13 +234,15 @@ class _Work:
 def _stored_chunk(chunk: Chunk, vector: list[float], document: str, stored: StoredObject, attempt: str) -> StoredChunk:
     record: StoredChunk = {
         "embedding": vector,
-        "text": chunk.text,
+        "text": chunk.searched,
         "position": chunk.position,
         "document": document,
         "version": stored.version,
         "attempt": attempt,
         "metadata": stored.metadata,
     }
+    if chunk.text != chunk.searched:
+        record["cited"] = chunk.text
     if chunk.page is not None:
         record["page"] = chunk.page
     if chunk.heading is not None:

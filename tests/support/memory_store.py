@@ -122,7 +122,7 @@ class MemoryIndex:
                 record["position"],
                 record.get("page"),
                 record.get("heading"),
-                record["text"],
+                record.get("cited", record["text"]),
             )
             for distance, name, record in self._in_time(deadline).nearest(self._index, vector, size, passes)
         ]

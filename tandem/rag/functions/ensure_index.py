@@ -33,7 +33,11 @@ def handler(event: EnsureIndex, context: object) -> dict[str, Any]:  # noqa: ARG
     if is_model_url(version.embedder):
         # An index of the wrong length would become the active one, and take no document.
         open_embedder(version).query("length", Deadline(EMBEDDER_SECONDS))
-    created = open_index(version).ensure(version.dimensions, Deadline(SECONDS))
+    deadline = Deadline(SECONDS)
+    created = open_index(version).ensure(version.dimensions, deadline)
+    active = ledger().active()
+    if active and active.endpoint == version.endpoint and active.index != version.index:
+        open_index(active).ensure(active.dimensions, deadline)  # so that it takes what this release writes
     result = {"index": version.index, "created": created, "activated": ledger().activate(version)}
     log("index ensured", **result)
     return result

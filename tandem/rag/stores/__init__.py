@@ -8,8 +8,8 @@ from . import opensearch
 from .base import Store
 
 STORES: dict[str, Store] = {
-    opensearch.SERVERLESS: Store(opensearch.open_index, partial(opensearch.index_body, service=opensearch.SERVERLESS)),
-    opensearch.DOMAIN: Store(opensearch.open_index, partial(opensearch.index_body, service=opensearch.DOMAIN)),
+    opensearch.SERVERLESS: Store(opensearch.open_index, partial(opensearch.identity, service=opensearch.SERVERLESS)),
+    opensearch.DOMAIN: Store(opensearch.open_index, partial(opensearch.identity, service=opensearch.DOMAIN)),
 }
 """By what an `IndexVersion` has as `service`."""
 

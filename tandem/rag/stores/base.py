@@ -20,6 +20,9 @@ class StoredChunk(TypedDict):
     embedding: list[float]
     """Of length 1."""
     text: str
+    """In the normal form, in which its words are searched."""
+    cited: NotRequired[str]
+    """As it stands in the document, where that is another text."""
     heading: NotRequired[str]
     page: NotRequired[int]
     position: int
@@ -46,6 +49,7 @@ class Hit(NamedTuple):
     page: int | None
     heading: str | None
     text: str
+    """As it stands in the document."""
 
     @property
     def key(self) -> tuple[str, int]:
@@ -74,7 +78,10 @@ class VectorIndex(Protocol):
     """A read may miss what was written, and show what was deleted, so many seconds ago; after that it may not."""
 
     def ensure(self, dimensions: int, deadline: Deadline) -> bool:
-        """Create the index, for embeddings of length `dimensions`, if there is none; return whether it was created."""
+        """Create the index, for embeddings of length `dimensions`, if there is none; return whether it was created.
+
+        One of an earlier release is made to take what this release writes.
+        """
         ...
 
     def write(self, chunks: Sequence[StoredChunk], deadline: Deadline) -> list[str]:

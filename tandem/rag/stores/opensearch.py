@@ -24,6 +24,9 @@ BULK_BYTES = 5_000_000
 PAGE = 1000
 REQUEST_SECONDS = 30.0
 RETRIED = frozenset({429, 500, 502, 503, 504})
+SHOWN = ["document", "attempt", "position", "page", "heading", "text", "cited"]
+ADDED = ("cited",)
+"""Fields that the first release hadn't; an index that is there is given them."""
 
 
 def open_index(version: IndexVersion) -> "OpenSearchIndex":
@@ -48,6 +51,7 @@ def index_body(dimensions: int, service: str = SERVERLESS) -> dict[str, Any]:
     properties = {
         "embedding": embedding,
         "text": {"type": "text"},
+        "cited": {"type": "keyword", "index": False, "doc_values": False},
         "heading": {"type": "text"},
         "document": keyword,
         "version": keyword,
@@ -60,6 +64,13 @@ def index_body(dimensions: int, service: str = SERVERLESS) -> dict[str, Any]:
     if service == DOMAIN:
         settings["number_of_shards"] = 1
     return {"settings": {"index": settings}, "mappings": {"dynamic": "strict", "properties": properties}}
+
+
+def identity(dimensions: int, service: str) -> dict[str, Any]:
+    """What makes it another index: all of its body but the fields that one that is there is given too."""
+    body = index_body(dimensions, service)
+    properties = {name: it for name, it in body["mappings"]["properties"].items() if name not in ADDED}
+    return body | {"mappings": body["mappings"] | {"properties": properties}}
 
 
 class OpenSearchIndex:
@@ -80,10 +91,17 @@ class OpenSearchIndex:
         try:
             retry(create, deadline, tries=1000, base=1.0, cap=10.0)
         except TandemError as error:
-            if "resource_already_exists_exception" in str(error):
-                return False
-            raise
+            if "resource_already_exists_exception" not in str(error):
+                raise
+            self._extend(dimensions, deadline)
+            return False
         return True
+
+    def _extend(self, dimensions: int, deadline: Deadline) -> None:
+        """Add the fields that earlier releases had not."""
+        properties = index_body(dimensions, self._service)["mappings"]["properties"]
+        body = json.dumps({"properties": {name: properties[name] for name in ADDED}}).encode()
+        retry(lambda: self._once("PUT", "/_mapping", body, deadline, retried=RETRIED | {403, 404}), deadline)
 
     def write(self, chunks: Sequence[StoredChunk], deadline: Deadline) -> list[str]:
         """See `VectorIndex`."""
@@ -132,9 +150,8 @@ class OpenSearchIndex:
             after = hits[-1]["sort"]
 
     def _search(self, query: Mapping[str, Any], size: int, deadline: Deadline) -> list[Hit]:
-        fields = ["document", "attempt", "position", "page", "heading", "text"]
-        hits = self._hits({"size": size, "query": query, "_source": fields}, deadline)
-        return [Hit(hit["_id"], hit["_score"], *(hit["_source"].get(field) for field in fields)) for hit in hits]
+        hits = self._hits({"size": size, "query": query, "_source": SHOWN}, deadline)
+        return [_hit(each["_id"], each["_score"], each["_source"]) for each in hits]
 
     def _hits(self, body: Mapping[str, Any], deadline: Deadline) -> list[dict[str, Any]]:
         content = json.dumps(body).encode()
@@ -205,6 +222,12 @@ class OpenSearchIndex:
             # Also for a while after the index was created.
             raise Unavailable(f"{reason} (if this stays so, the index {self._index!r} is gone: run `pulumi up`)")
         raise TandemError(reason)
+
+
+def _hit(name: str, score: float, source: Mapping[str, Any]) -> Hit:
+    text = source.get("cited", source["text"])
+    where = source["document"], source["attempt"], source["position"]
+    return Hit(name, score, *where, source.get("page"), source.get("heading"), text)
 
 
 def cosine(score: float) -> float:

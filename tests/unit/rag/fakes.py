@@ -276,6 +276,7 @@ class FakeOpenSearch:
 
     def __init__(self):
         self.created: dict | None = None
+        self.extended: dict = {}
         self.written: dict[str, dict] = {}
         self.searched: dict[str, dict] = {}
         self.requests: list[tuple[str, str]] = []
@@ -293,6 +294,9 @@ class FakeOpenSearch:
             return response
         _, _index, *rest = path.split("/")
         if method == "PUT":
+            if rest == ["_mapping"]:
+                self.extended = json.loads(body)["properties"]
+                return respond(200, {"acknowledged": True})
             if self.created:
                 return respond(400, {"error": {"type": "resource_already_exists_exception"}})
             self.created = json.loads(body)

@@ -128,7 +128,9 @@ def test_ensure_index_creates_and_activates_once(stack: Stack):
     first = ensure_index.handler(payload, context())
     assert first == {"index": first["index"], "created": True, "activated": True}
     assert stack.opensearch.created == index_body(256)
+    assert stack.opensearch.extended == {}
     assert ensure_index.handler(payload, context()) == {"index": first["index"], "created": False, "activated": False}
+    assert stack.opensearch.extended == {"cited": stack.opensearch.created["mappings"]["properties"]["cited"]}
     assert stack.ledger.active().index == first["index"]
     assert stack.ledger.active().dimensions == 256
 
@@ -147,6 +149,7 @@ def test_the_active_index_moves_with_the_store_and_with_nothing_else(stack: Stac
     }
     assert not ensure_index.handler(payload, context())["activated"]
     assert stack.ledger.active() == VERSION
+    assert ("PUT", f"/{VERSION.index}/_mapping") in stack.opensearch.requests  # it takes what this release writes
     stack.opensearch.__init__()
     domain = payload | {"endpoint": "https://domain", "service": "es"}
     moved = ensure_index.handler(domain, context())

@@ -128,3 +128,14 @@ def test_the_active_version_is_read_again_after_a_while(stack: Stack, monkeypatc
     retriever._opened_until = 0
     retriever.retrieve("tea", 1, [], Deadline(20), Timings())
     assert [version.chunk_tokens for version in opened] == [20, 21]
+
+
+def test_words_are_searched_in_the_normal_form_and_cited_as_they_stand(stack: Stack):
+    text = "The o\ufb03ce keeps the \ufb01le of the ware\u00adhouse"
+    stack.s3.put("a.txt", text)
+    stack.s3.put("b.txt", "green tea")
+    stack.converge("a.txt")
+    stack.converge("b.txt")
+    (found,) = stack.index.search_words("office file warehouse", 5, Deadline(5), [])
+    assert (found.document, found.text) == ("a.txt", text)
+    assert "cited" not in next(each for each in stack.opensearch.written.values() if each["document"] == "b.txt")

@@ -25,7 +25,7 @@ FIELDS = {
 RULES = {
     Permission.READ: {"aoss:ReadDocument", "aoss:DescribeIndex"},
     Permission.WRITE: {"aoss:WriteDocument", "aoss:DescribeIndex"},
-    Permission.CREATE_INDEX: {"aoss:CreateIndex", "aoss:DescribeIndex"},
+    Permission.CREATE_INDEX: {"aoss:CreateIndex", "aoss:DescribeIndex", "aoss:UpdateIndex"},
 }
 
 
