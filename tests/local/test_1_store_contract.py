@@ -63,9 +63,8 @@ def collection_endpoint(cloud, user):
     rule = {"ResourceType": "collection", "Resource": [f"collection/{name}"]}
     encryption = json.dumps({"Rules": [rule], "AWSOwnedKey": True})
     aoss.create_security_policy(name=name, type="encryption", policy=encryption)
-    permissions = [
-        f"aoss:{each}" for each in ("CreateIndex", "DescribeIndex", "ReadDocument", "UpdateIndex", "WriteDocument")
-    ]
+    actions = ("CreateIndex", "DescribeIndex", "ReadDocument", "UpdateIndex", "WriteDocument")
+    permissions = [f"aoss:{each}" for each in actions]
     rule = {"ResourceType": "index", "Resource": [f"index/{name}/*"], "Permission": permissions}
     policy = json.dumps([{"Rules": [rule], "Principal": [user[1]]}])
     aoss.create_access_policy(name=name, type="data", policy=policy)
@@ -144,6 +143,15 @@ def heads(index: VectorIndex) -> list[tuple[str, str, int]]:
 
 def nearest(index: VectorIndex, filters=(), excluded=(), size: int = 10) -> list[str]:
     return [hit.document for hit in index.search(vector(0), size, TIME, filters, excluded)]
+
+
+def test_a_chunk_is_shown_as_it_stands_in_the_document(empty):
+    empty.ensure(DIMENSIONS, TIME)
+    empty.ensure(DIMENSIONS, TIME)  # as at the next deployment
+    empty.write([chunk("a.txt", text="office", cited="o\ufb03ce"), chunk("b.txt", 20, text="office")], TIME)
+    eventually(lambda: [hit.text for hit in empty.search(vector(0), 5, TIME, ())], ["o\ufb03ce", "office"])
+    if isinstance(empty, WordSearch):
+        assert len(empty.search_words("office", 5, TIME, ())) == 2
 
 
 def test_an_index_is_made_once(empty):

@@ -37,7 +37,7 @@ def handler(event: EnsureIndex, context: object) -> dict[str, Any]:  # noqa: ARG
     created = open_index(version).ensure(version.dimensions, deadline)
     active = ledger().active()
     if active and active.endpoint == version.endpoint and active.index != version.index:
-        open_index(active).ensure(active.dimensions, deadline)  # what is written to it has this release's fields
+        open_index(active).ensure(active.dimensions, deadline)  # so that it takes what this release writes
     result = {"index": version.index, "created": created, "activated": ledger().activate(version)}
     log("index ensured", **result)
     return result
