@@ -3,9 +3,8 @@
 import random
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from tandem_contract.errors import TandemError
@@ -18,7 +17,8 @@ from tandem.clients.query_service import QueryService
 from tandem.rag.documents.section import Rejected
 
 UPLOADS = 8  # at a time
-SEARCHES = 4  # at a time
+SEARCHED = 100  # documents that a search may be about
+PASSAGES = 20  # that one gives
 POLL_SECONDS = 0.5
 SILENT_SECONDS = 30.0  # then a line says what is waited for
 MOST_MEGABYTES = INGEST_SETTINGS["max_document_megabytes"].high or 0
@@ -36,8 +36,16 @@ class Upload:
     is_new: bool
 
 
+@dataclass
+class Search:
+    """A search under way, and the documents that it is for."""
+
+    keys: list[str]
+    found: "Future[set[str]]"
+
+
 class Ingestion:
-    """Uploads documents, follows them through the ledger and searches for each.
+    """Uploads documents, follows them through the ledger and searches for them.
 
     `say` gets a line for every document, and one when nothing has moved for a while; `timeout` is that of `Patience`.
     Afterwards `searchable` and `failed` count documents, `warned` those of which something was lost, `new` and
@@ -64,7 +72,7 @@ class Ingestion:
 
         `uploaded` and `finished` are called once for each document, for a display of progress.
         """
-        uploaders, searchers = ThreadPoolExecutor(UPLOADS), ThreadPoolExecutor(SEARCHES)
+        uploaders, searchers = ThreadPoolExecutor(UPLOADS), ThreadPoolExecutor(1)
         try:
             uploads = self._upload_all(uploaders, documents, uploaded)
             for _ in range(len(documents) - len(uploads)):
@@ -112,12 +120,13 @@ class Ingestion:
     def _follow(self, pool: ThreadPoolExecutor, uploads: list[Upload], finished: Callable[[], None]) -> None:
         """Wait for the ledger and then for the search, until all is done or nothing has moved for `timeout` seconds."""
         pending = {upload.document.key: upload for upload in uploads}
-        searches: dict[Future[None], tuple[Upload, dict[str, Any]]] = {}
+        indexed: dict[str, tuple[Upload, dict[str, Any]]] = {}
+        search: Search | None = None
         worked_on: dict[str, float] = {}
         self.patience = Patience(self.timeout)
         told = time.monotonic()
-        while pending or searches:
-            before = len(pending), len(searches)
+        while pending or indexed:
+            before = len(pending), len(indexed)
             rows = self.bucket.ledger_rows(pending)
             for key, upload in list(pending.items()):
                 row = rows.get(key, {})
@@ -133,46 +142,58 @@ class Ingestion:
                     self._fail(upload.document, f"rejected: {row.get('error', 'no reason given')}")
                     finished()
                 else:
-                    searches[pool.submit(self._find, key)] = (upload, row)
-            for future in [future for future in searches if future.done()]:
-                self._finish(*searches.pop(future), future)
-                finished()
+                    indexed[key] = upload, row
+            if search and search.found.done():
+                for key in self._seen(search, indexed):
+                    self._finish(*indexed.pop(key))
+                    finished()
+                search = None
+            if indexed and not search:
+                keys = list(indexed)[:SEARCHED]
+                search = Search(keys, pool.submit(self._search, keys))
             if self._stalled():
                 seconds = f"{self.patience.seconds:.0f}"
                 for key, upload in pending.items():
                     status = rows.get(key, {}).get("status", "nothing")
                     self._fail(upload.document, f"timed out after {seconds} s (the ledger says: {status})")
                 pending.clear()
-            if before != (len(pending), len(searches)):
+            if before != (len(pending), len(indexed)):
                 told = time.monotonic()
             elif time.monotonic() - told > SILENT_SECONDS:
                 told = time.monotonic()
-                self.say(f"waiting for {len(pending)} documents to be indexed, {len(searches)} to be found by a search")
-            if pending or searches:
-                time.sleep(max(POLL_SECONDS, len(pending) / 200))
+                self.say(f"waiting for {len(pending)} documents to be indexed, {len(indexed)} to be found by a search")
+            pause = max(POLL_SECONDS, len(pending) / 200)
+            if search:
+                wait([search.found], pause)
+            elif pending:
+                time.sleep(pause)
 
-    def _find(self, key: str) -> None:
-        """Search within one document until it is found; the index takes a while to show what was written."""
-        request = {"question": Path(key).stem, "filter": {"document": key}, "top_k": 1, "generate": False}
-        wait = 0.5
+    def _search(self, keys: list[str]) -> set[str]:
+        """Search within documents until one at least is found; the index takes a while to show what was written."""
+        request = {"question": "document", "filter": {"document": keys}, "top_k": PASSAGES, "generate": False}
+        pause = 0.5
         while True:
-            answer = self.service.ask(request, self.patience)
-            if answer.get("passages") or answer["reason"] == "below_min_score":
-                return
-            time.sleep(wait + random.uniform(0, 0.2))  # noqa: S311 - spreads requests, no secret
+            found = {place["document"] for place in self.service.ask(request, self.patience)["retrieved"]}
+            if found:
+                return found
+            time.sleep(pause + random.uniform(0, 0.2))  # noqa: S311 - spreads requests, no secret
             if self._stalled():
                 raise TandemError(f"timed out: indexed, but not found by a search within {self.patience.seconds:.0f} s")
-            wait = min(wait * 1.5, 5)
+            pause = min(pause * 1.5, 5)
+
+    def _seen(self, search: "Search", indexed: dict[str, tuple[Upload, dict[str, Any]]]) -> list[str]:
+        """Those that a search has found; all that it was for fail with it."""
+        try:
+            return [key for key in search.keys if key in search.found.result()]
+        except (TandemError, *_aws_errors()) as error:
+            for key in search.keys:
+                self._fail(indexed.pop(key)[0].document, str(error))
+            return []
 
     def _stalled(self) -> bool:
         return not self.patience.remaining()
 
-    def _finish(self, upload: Upload, row: dict[str, Any], search: "Future[None]") -> None:
-        try:
-            search.result()
-        except (TandemError, *_aws_errors()) as error:
-            self._fail(upload.document, str(error))
-            return
+    def _finish(self, upload: Upload, row: dict[str, Any]) -> None:
         self.patience.moved()
         self.searchable += 1
         chunks, warnings = row.get("chunk_count", 0), row.get("warnings", [])

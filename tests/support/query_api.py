@@ -11,7 +11,10 @@ from tests.support.loopback import JsonHandler, serving
 
 @dataclass
 class Api:
-    """A query API that gives the scripted replies in turn, the last one for ever, and keeps what it was asked."""
+    """A query API that gives the scripted replies in turn, the last one for ever, and keeps what it was asked.
+
+    A reply's content may be a function of the request.
+    """
 
     url: str = ""
     replies: list[tuple[int, dict[str, str], Any]] = field(default_factory=list)
@@ -41,6 +44,7 @@ def serve() -> Generator[Api]:
             state.requests.append(json.loads(body))
             state.headers.append({name.lower(): value for name, value in self.headers.items()})
             status, headers, content = state.replies.pop(0) if len(state.replies) > 1 else state.replies[0]
+            content = content(state.requests[-1]) if callable(content) else content
             self.reply(status, content, headers)
 
     with serving(Handler) as url:

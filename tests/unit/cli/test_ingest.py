@@ -54,8 +54,13 @@ class Service:
 def service(project, api, monkeypatch) -> Service:
     state = Service()
     monkeypatch.setattr("tandem.clients.documents_bucket.DocumentsBucket", lambda stack: state)
-    api.replies = [(200, {}, answer(passages=[{}]))]
+    api.replies = [(200, {}, found)]
     return state
+
+
+def found(request: dict, most: int = 100) -> dict:
+    """A search that finds the documents that it is about."""
+    return answer(retrieved=[{"document": key} for key in request["filter"]["document"][:most]])
 
 
 @pytest.fixture
@@ -189,7 +194,7 @@ def test_a_line_per_document_and_a_summary(service, api, documents):
     assert "photo.jpg: skipped, unknown type '.jpg'" in output
     assert "2 of 2 documents searchable, 0 failed, 2 skipped, in " in output
     assert "new: 2 documents, 6 chunks (" in output
-    assert {request["filter"]["document"] for request in api.requests} == {"a.md", "sub/b.PDF"}
+    assert {key for request in api.requests for key in request["filter"]["document"]} == {"a.md", "sub/b.PDF"}
     assert all(request["generate"] is False for request in api.requests)
 
 
@@ -223,20 +228,28 @@ def test_rejected_failed_and_stuck_documents_do_not_stop_the_others(service, doc
     assert "sub/b.PDF: rejected: not a PDF" in output
     assert "locked.txt: not uploaded: [Errno 13] Permission denied" in output
     # Seconds as they were waited: thrice the longest step, if that is more than the timeout.
-    assert re.search(r"stuck\.txt: timed out after [23] s \(the ledger says: working\)", output)
+    assert re.search(r"stuck\.txt: timed out after [123] s \(the ledger says: working\)", output)
     assert "1 of 4 documents searchable, 3 failed" in output
 
 
 def test_waits_until_a_search_finds_the_document(service, api, documents):
-    nothing = (200, {}, answer(answer=None, refused=True, reason="nothing_found"))
-    low = (200, {}, answer(answer=None, refused=True, reason="below_min_score"))
-    api.replies = [nothing, nothing, low]
+    nothing = (200, {}, answer(answer=None, refused=True, reason="nothing_found", retrieved=[]))
+    api.replies = [nothing, nothing, (200, {}, found)]
     assert "a.md: indexed in" in ingest(documents / "a.md")
     assert len(api.requests) == 3
 
 
+def test_many_documents_are_looked_for_together(service, api, documents):
+    for number in range(250):
+        (documents / f"{number}.txt").write_text(f"text {number}")
+    api.replies = [(200, {}, lambda request: found(request, most=20))]
+    assert "252 of 252 documents searchable" in ingest(documents)
+    assert len(api.requests) <= 20
+    assert all(len(request["filter"]["document"]) <= 100 for request in api.requests)
+
+
 def test_indexed_but_never_found_is_a_failure(service, api, documents):
-    api.replies = [(200, {}, answer(answer=None, refused=True, reason="nothing_found"))]
+    api.replies = [(200, {}, answer(answer=None, refused=True, reason="nothing_found", retrieved=[]))]
     assert "a.md: timed out: indexed, but not found by a search" in ingest(documents / "a.md", "--timeout", "1", code=1)
 
 
