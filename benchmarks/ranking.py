@@ -17,10 +17,12 @@ from tandem.measures.intervals import paired_bootstrap
 from tandem.models.bedrock_embedder import BedrockEmbedder
 from tandem.models.embed import Embedder
 from tandem.models.openai import OpenAiApi, OpenAiEmbedder
+from tandem.rag.answer import gate
 from tandem.rag.chunk import Chunk, chunk
 from tandem.rag.documents import extract
 from tandem.rag.documents.section import Section
-from tandem.rag.ranking import LIST, fuse
+from tandem.rag.ranking import LIST, Ranked, fuse
+from tandem.rag.retrieve import Passage
 from tandem.rag.stores.base import Hit, StoredChunk
 from tandem.rag.stores.opensearch import OpenSearchIndex
 from tandem.runtime.http import SignedHttp
@@ -35,6 +37,7 @@ CHUNKS = 2600
 TOP = 10
 MODEL, DIMENSIONS = "amazon.titan-embed-text-v2:0", 512
 GATE = 0.4
+FOREIGN = 30
 CONTENTS = ("index", "sitemap", "quickref", "directives")
 SECONDS = 3600
 
@@ -77,7 +80,7 @@ def run(_stack: str, say: Say, documents: Sequence[Path] = (), embedder: str = "
         rows += _measured(kind, asked, pieces, index, model)
         index.http.request("DELETE", f"/{index.name}", timeout=30)
     columns = ["set, by", "questions", "recall@1", "recall@5", "nDCG@10", "MRR", "nDCG less meaning's", "less words'"]
-    return Table(columns, rows)
+    return Table([*columns, "refused", "let through"], rows)
 
 
 def _opened(url: str) -> tuple[Embedder, int]:
@@ -170,60 +173,99 @@ def _index(kind: str, pieces: Sequence[Piece], model: Embedder, dimensions: int,
     return index
 
 
+class _Tally:
+    """What became of the questions by one method."""
+
+    def __init__(self) -> None:
+        self.ranks: list[int] = []
+        """Of the right passage, from 1; 0 where it isn't among them."""
+        self.passed: list[bool] = []
+        """Whether the gate lets a question through."""
+        self.foreign: list[bool] = []
+        """The same of questions that these documents can't answer."""
+
+    @property
+    def gains(self) -> list[float]:
+        return [1 / math.log2(1 + rank) if 0 < rank <= TOP else 0.0 for rank in self.ranks]
+
+    def numbers(self) -> list[str]:
+        count = len(self.ranks)
+        shares = [sum(0 < rank <= most for rank in self.ranks) / count for most in (1, 5)]
+        return [
+            f"{it:.3f}" for it in (*shares, sum(self.gains) / count, sum(1 / it for it in self.ranks if it) / count)
+        ]
+
+    def gate(self) -> list[str]:
+        through = f"{sum(self.foreign)} of {len(self.foreign)}"
+        return [f"{self.passed.count(False)} of {len(self.passed)}", through if self.foreign else ""]
+
+
 def _measured(
     kind: str, asked: Sequence[Asked], pieces: Sequence[Piece], index: _Index, model: Embedder
 ) -> list[list[str]]:
-    by_text = defaultdict(set)
-    for at, piece in enumerate(pieces):
-        by_text[_plain(piece.chunk.text)].add(at)
-    reported = [each for each in asked if each.is_reported]
-    gains: dict[str, list[float]] = defaultdict(list)
-    ranks: dict[str, list[int]] = defaultdict(list)
-    for each in reported:
-        own = [
-            at
-            for at, it in enumerate(pieces)
-            if (it.document, _digest(it.chunk.heading)) == (each.document, each.section)
-        ]
-        right = {same for at in own for same in by_text[_plain(pieces[at].chunk.text)]}
+    tallies: dict[str, _Tally] = defaultdict(_Tally)
+    places = defaultdict(set)
+    for piece in pieces:
+        places[piece.document, _digest(piece.chunk.heading)].add(_plain(piece.chunk.text))
+    documents = {piece.document for piece in pieces}
+    for each in asked:
+        if not each.is_reported:
+            continue
         # The same page in other languages answers too, and isn't asked for.
-        page = each.document.partition("/manual/")[2].partition("/")[2]
-        excluded = [
-            document
-            for document in {piece.document for piece in pieces}
-            if page and document != each.document and document.partition("/manual/")[2].partition("/")[2] == page
-        ]
-        for method, order in _orders(each.question, index, model, excluded).items():
-            texts = list(dict.fromkeys(_plain(pieces[hit.position].chunk.text) for hit in order))
-            wanted = {_plain(pieces[at].chunk.text) for at in right}
-            rank = next((at for at, text in enumerate(texts, start=1) if text in wanted), 0)
-            ranks[method].append(rank)
-            gains[method].append(1 / math.log2(1 + rank) if 0 < rank <= TOP else 0.0)
+        page = _page(each.document)
+        others = [it for it in documents if page and it != each.document and _page(it) == page]
+        right = places[each.document, each.section]
+        for method, ranked, passes in _ranked(each.question, index, model, others):
+            texts = dict.fromkeys(_plain(pieces[it.hit.position].chunk.text) for it in ranked)
+            rank = next((at for at, text in enumerate(texts, start=1) if text in right), 0)
+            tallies[method].ranks.append(rank)
+            tallies[method].passed.append(passes)
+    for question in _foreign(asked):
+        for method, _, passes in _ranked(question, index, model, []):
+            tallies[method].foreign.append(passes)
     rows = []
-    for method, found in ranks.items():
-        count = len(found)
-        shares = [sum(0 < rank <= most for rank in found) / count for most in (1, 5)]
-        mrr = sum(1 / rank for rank in found if rank) / count
-        numbers = [f"{it:.3f}" for it in (*shares, sum(gains[method]) / count, mrr)]
-        differences = ["", ""]
+    for method, tally in tallies.items():
+        row = [f"{kind}, {method}", str(len(tally.ranks)), *tally.numbers()]
         if method.startswith("both"):
-            differences = [_difference(gains[other], gains[method]) for other in ("meaning", "words")]
-        rows.append([f"{kind}, {method}", str(count), *numbers, *differences])
+            row += [_difference(tallies[other].gains, tally.gains) for other in ("meaning", "words")]
+            row += tally.gate()
+        rows.append([*row, *[""] * (10 - len(row))])
     return rows
 
 
-def _orders(question: str, index: _Index, model: Embedder, excluded: Sequence[str]) -> dict[str, list[Hit]]:
+def _page(document: str) -> str:
+    """The page of Apache's manual, without its language."""
+    return document.partition("/manual/")[2].partition("/")[2]
+
+
+def _foreign(asked: Sequence[Asked]) -> Iterator[str]:
+    """Questions about other packages, which these documents can't answer."""
+    packages = {each.document.partition("/")[0] for each in asked}
+    for kind in KINDS:
+        others = [each for each in _questions(kind)[0] if each.is_reported]
+        if packages.isdisjoint(each.document.partition("/")[0] for each in others):
+            yield from (each.question for each in others[:FOREIGN])
+
+
+def _ranked(
+    question: str, index: _Index, model: Embedder, excluded: Sequence[str]
+) -> Iterator[tuple[str, list[Ranked], bool]]:
+    """Each method, its order, and whether its gate lets the question through."""
     deadline = Deadline(SECONDS)
     vector = model.query(question, deadline)
     by_meaning = index.search(vector, LIST, deadline, [], excluded)
     by_words = index.search_words(question, LIST, deadline, [], excluded)
     before = [hit for hit in index.search_words_before(question) if hit.document not in excluded]
-    return {
-        "words": by_words,
-        "meaning": by_meaning,
-        "both, before": _by_ranks(by_meaning[:20], before),
-        "both": [each.hit for each in fuse(question, by_meaning, by_words)],
+    cosines = {hit.id: hit.score for hit in by_meaning}
+    orders = {
+        "words": [Ranked(hit, False) for hit in by_words],
+        "meaning": [Ranked(hit, False) for hit in by_meaning],
+        "both, before": [Ranked(hit, False) for hit in _by_ranks(by_meaning[:20], before)],
+        "both": fuse(question, by_meaning, by_words),
     }
+    for method, ranked in orders.items():
+        passages = [Passage("", None, None, "", cosines.get(it.hit.id, 0.0), it.exact) for it in ranked[:5]]
+        yield method, ranked, gate(passages, GATE) is None
 
 
 def _by_ranks(*rankings: Sequence[Hit]) -> list[Hit]:
