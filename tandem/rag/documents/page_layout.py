@@ -1,4 +1,4 @@
-"""Lines of pages: in columns, as running heads and page numbers, with words broken at their ends."""
+"""Lines of pages: in columns, and with words broken at their ends."""
 
 import re
 from bisect import bisect
@@ -35,7 +35,7 @@ def units(text: str) -> int:
     return len(text) if text.isascii() or max(text) <= "\uffff" else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
-def _gaps(lines: Sequence[Line]) -> list[float]:
+def line_gaps(lines: Sequence[Line]) -> list[float]:
     """The distances between lines that follow each other downwards."""
     return [gap for before, after in pairwise(lines) if (gap := before.bottom - after.top) > 0]
 
@@ -135,7 +135,7 @@ def column_lines(
         if not words or median(words) < WORDS:
             return None
     ordered: list[Line] = []
-    for band in _bands(pieces, BAND_GAP * median(_gaps(lines) or [0.0])):
+    for band in _bands(pieces, BAND_GAP * median(line_gaps(lines) or [0.0])):
         ordered += [piece.line for piece in sorted(band, key=lambda piece: piece.column or 0)]
     return ordered
 
@@ -191,89 +191,6 @@ def with_spaces(line: Line, boxes: Sequence[Box]) -> Line:
     return line._replace(text="".join(text))
 
 
-# Running heads and page numbers
-
-EDGE_LINES = 3
-"""So many lines at the top of a page, and as many at its bottom, may be running heads."""
-EDGE_GAP = 1.4
-"""Of the usual distance between lines: a running head stands apart from the text."""
-HEAD_CHARACTERS = 200
-MIN_PAGES = 3
-SAME_HEIGHT = 4.0
-"""Points by which a head may move from page to page."""
-NUMBER = re.compile(r"(?<![\w.,])(?:\d{1,4}|[ivxlc]{1,7})(?![\w]|[.,]\d)")
-ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
-
-
-class _Reading(NamedTuple):
-    """A line at the edge of a page, read as a running head."""
-
-    page: int
-    line: Line
-    words: str
-    """Without the page's number."""
-
-
-def running_lines(pages: Sequence[Sequence[Line]]) -> list[set[Line]]:
-    """Of each page, the lines that are page numbers or a running head which an earlier page has.
-
-    Such a line is at the same height on at least `MIN_PAGES` pages, and says the same but for a number that counts
-    the pages. Where it is first it stays, since some titles stand nowhere else; and no page loses all of its lines.
-    """
-    alike: dict[tuple[int | None, str], list[_Reading]] = defaultdict(list)
-    numbered: dict[int, list[_Reading]] = defaultdict(list)
-    gaps = sorted(gap for lines in pages for gap in _gaps(lines))
-    usual = gaps[len(gaps) // 4] if gaps else 0.0
-    for page, lines in enumerate(pages):
-        for line in _edges(lines, EDGE_GAP * usual):
-            text = " ".join(line.text.split())
-            if len(text) > HEAD_CHARACTERS:
-                continue
-            alike[None, text].append(_Reading(page, line, text))
-            for number in NUMBER.finditer(text):
-                rest = f"{text[: number.start()]}#{text[number.end() :]}"
-                reading = _Reading(page, line, rest.replace("#", "").strip())
-                offset = _value(number[0]) - page
-                alike[offset, rest].append(reading)
-                if rest[0] == "#" or rest[-1] == "#":
-                    numbered[offset].append(reading)
-    # A line that begins or ends with the number of its page, where most pages have that, is a head whatever it says.
-    most = max(numbered.values(), key=len, default=[])
-    groups = [most] if len(most) >= len(pages) / 2 else []
-    running: dict[tuple[int, Line], str] = {}
-    for group in [*groups, *alike.values()]:
-        height = median(reading.line.top for reading in group)
-        level = [reading for reading in group if abs(reading.line.top - height) <= SAME_HEIGHT]
-        if len({reading.page for reading in level}) >= MIN_PAGES:
-            for reading in level:
-                running.setdefault((reading.page, reading.line), reading.words)
-    dropped: list[set[Line]] = [set() for _ in pages]
-    seen = {""}
-    for (page, line), words in sorted(running.items()):
-        if words in seen:
-            dropped[page].add(line)
-        seen.add(words)
-    return [set() if left_out.issuperset(lines) else left_out for lines, left_out in zip(pages, dropped, strict=True)]
-
-
-def _edges(lines: Sequence[Line], gap: float) -> set[Line]:
-    """The lines at the top and at the bottom of a page that stand apart from its text."""
-    counts = range(1, min(EDGE_LINES + 1, len(lines)))
-    down = sorted(lines, key=lambda line: -line.top)
-    up = sorted(lines, key=lambda line: line.bottom)
-    head = next((count for count in counts if down[count - 1].bottom - down[count].top > gap), 0)
-    foot = next((count for count in counts if up[count].bottom - up[count - 1].top > gap), 0)
-    return {*down[:head], *up[:foot]}
-
-
-def _value(number: str) -> int:
-    """The value of a number, Arabic or Roman."""
-    if number.isdigit():
-        return int(number)
-    digits = [ROMAN[letter] for letter in number] + [0]
-    return sum(-digit if digit < after else digit for digit, after in pairwise(digits))
-
-
 # Text
 
 PARAGRAPH_GAP = 1.3
@@ -294,7 +211,7 @@ def page_texts(pages: Sequence[Sequence[Line]]) -> list[str]:
 
 
 def _with_breaks(lines: Sequence[Line]) -> Iterator[str]:
-    usual = median(_gaps(lines) or [0.0])
+    usual = median(line_gaps(lines) or [0.0])
     bottom = float("inf")
     for at, line in enumerate(lines):
         if at:

@@ -14,7 +14,8 @@ from typing import NamedTuple
 import pypdfium2
 import pypdfium2.raw as pdfium
 
-from .page_layout import Box, Line, column_lines, gutters, page_texts, running_lines, units, with_spaces
+from .page_layout import Box, Line, column_lines, gutters, page_texts, units, with_spaces
+from .running_heads import running_lines
 from .section import Loss, Rejected, Section
 
 ENCRYPTED = "the PDF is encrypted: save it without a password (`qpdf --decrypt IN.pdf OUT.pdf`) and upload it again"
@@ -36,6 +37,7 @@ MIXED_SCRIPTS = {"CJK", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "FULLWIDTH"
 
 class _Page(NamedTuple):
     lines: list[Line]
+    box: Box
     loss: str = ""
 
 
@@ -56,7 +58,7 @@ def sections(data: bytes) -> Iterator[Section | Loss]:
         lacks_spaces = _lacks_spaces(document)
         pages = [_page(document, at, suspect, lacks_spaces) for at in range(len(document))]
         names = [document.get_attachment(at).get_name() for at in range(document.count_attachments())]
-    dropped = running_lines([page.lines for page in pages])
+    dropped = running_lines([page.lines for page in pages], [page.box for page in pages])
     texts = page_texts(
         [[line for line in page.lines if line not in left_out] for page, left_out in zip(pages, dropped, strict=True)]
     )
@@ -94,7 +96,7 @@ def _page(document: pypdfium2.PdfDocument, at: int, suspect: bool, lacks_spaces:
             page = document[at]
         text = page.get_textpage()
     except pypdfium2.PdfiumError:
-        return _Page([], DAMAGED)
+        return _Page([], Box(0, 0, 0, 0), DAMAGED)
     drawn = pdfium.FPDFPage_CountObjects(page) > 0
     lines = _lines(text)
     if lacks_spaces:
@@ -106,9 +108,10 @@ def _page(document: pypdfium2.PdfDocument, at: int, suspect: bool, lacks_spaces:
         loss, lines = UNREADABLE, lines if share < GARBAGE else []
     if (suspect or not drawn) and _is_damaged(document, at):
         loss = DAMAGED
+    box = Box(*page.get_cropbox())
     text.close()
     page.close()
-    return _Page(lines, loss)
+    return _Page(lines, box, loss)
 
 
 def _lines(page: pypdfium2.PdfTextPage) -> list[Line]:

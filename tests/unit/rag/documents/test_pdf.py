@@ -8,7 +8,6 @@ import pytest
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import (
     ArrayObject,
-    DecodedStreamObject,
     DictionaryObject,
     NameObject,
     NumberObject,
@@ -17,60 +16,15 @@ from pypdf.generic import (
 )
 
 from tandem.rag.chunk import chunk
-from tandem.rag.documents import extract
 from tandem.rag.documents.section import Loss, Rejected, Section
 
+from .pdf_files import drawn, font, names, page_of, pdf, read, texts
+
 CASES = Path(__file__).parent / "cases"
-HELVETICA = {"/Type": "/Font", "/Subtype": "/Type1", "/BaseFont": "/Helvetica", "/Encoding": "/WinAnsiEncoding"}
-
-
-def read(data: bytes, name: str = "a.pdf") -> list[Section | Loss]:
-    return list(extract(name, "", data))
 
 
 def case(name: str) -> list[Section | Loss]:
     return read((CASES / name).read_bytes())
-
-
-def texts(data: bytes) -> list[str]:
-    return [part.text for part in read(data) if isinstance(part, Section)]
-
-
-def names(**entries: str) -> DictionaryObject:
-    return DictionaryObject({NameObject(f"/{key}"): NameObject(value) for key, value in entries.items()})
-
-
-def font() -> DictionaryObject:
-    return DictionaryObject({NameObject(key): NameObject(value) for key, value in HELVETICA.items()})
-
-
-def drawn(*lines: tuple[float, float, str], size: int = 10) -> bytes:
-    """The content of a page: text at places."""
-    return b"\n".join(
-        b"BT /F1 %d Tf %.1f %.1f Td (%s) Tj ET" % (size, x, y, text.encode("cp1252")) for x, y, text in lines
-    )
-
-
-def pdf(*contents: bytes, fonts: DictionaryObject | None = None, password: str | None = None) -> bytes:
-    writer = PdfWriter()
-    for content in contents:
-        page = writer.add_blank_page(600, 800)
-        page[NameObject("/Resources")] = DictionaryObject(
-            {NameObject("/Font"): DictionaryObject({NameObject("/F1"): fonts or font()})}
-        )
-        stream = DecodedStreamObject()
-        stream.set_data(content)
-        page[NameObject("/Contents")] = writer._add_object(stream.flate_encode())
-    if password is not None:
-        writer.encrypt(password, algorithm="RC4-128")
-    target = io.BytesIO()
-    writer.write(target)
-    return target.getvalue()
-
-
-def page_of(*paragraph: str, head: str = "", foot: str = "") -> bytes:
-    lines = [(50.0, 700.0 - 14 * at, text) for at, text in enumerate(paragraph)]
-    return drawn(*([(50, 770, head)] if head else []), *lines, *([(290, 30, foot)] if foot else []))
 
 
 def test_broken_words_are_whole():
@@ -115,24 +69,6 @@ def test_a_table_is_read_row_by_row():
         for x, cell in ((50, f"Z{at}"), (200, f"{at * 2} kg"), (350, f"{at} EUR"))
     ]
     assert "Z3 6 kg 3 EUR" in texts(pdf(drawn(*rows)))[0]
-
-
-def test_running_heads_and_page_numbers_are_left_out():
-    pages = [
-        page_of(f"Text {word} of the page.", "More.", head="Boiler HX-300", foot=str(at))
-        for at, word in enumerate(("one", "two", "three", "four"), start=7)
-    ]
-    first, *others = texts(pdf(*pages))
-    assert first.startswith("Boiler HX-300") and not first.rstrip().endswith("7")  # the head stays where it is first
-    assert others == [f"Text {word} of the page.\nMore." for word in ("two", "three", "four")]
-
-
-def test_what_only_looks_like_a_running_head_stays():
-    pages = [page_of(f"Step {at}", f"Turn valve {at * 3}.") for at in (1, 2, 3, 4)]
-    assert [page.split("\n")[-1] for page in texts(pdf(*pages))] == [f"Turn valve {at * 3}." for at in (1, 2, 3, 4)]
-    pages = [page_of(f"Page {at}: the sluice {at} is closed at level {at * 11}.") for at in (1, 2, 3, 4)]
-    assert len(texts(pdf(*pages))) == 4
-    assert texts(pdf(*[page_of("Confidential")] * 4)) == ["Confidential"] * 4
 
 
 def test_each_page_is_cited_with_its_own_number_and_a_damaged_one_is_told():
