@@ -195,19 +195,21 @@ def with_spaces(line: Line, boxes: Sequence[Box]) -> Line:
 
 PARAGRAPH_GAP = 1.3
 """Of the usual distance between lines: from there on a paragraph begins."""
-LETTER = r"[^\W\d_]"
-# pdfium marks a word that is broken at the end of its line, and joins the lines.
-BROKEN = re.compile(rf"(?<!{LETTER})({LETTER}+)(?:[\ufffe\x02]\s*|-\n)({LETTER}+)")
-WORD = re.compile(rf"{LETTER}+(?:-{LETTER}+)*")
-CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ufffe\uffff]")
+# pdfium marks a hyphen at the end of a line, and joins the lines.
+BROKEN = re.compile(r"(?<![\w-])(\w+(?:-\w+)*)(?:[\ufffe\x02]\s*|-\n)(\w+(?:-\w+)*)")
+WORD = re.compile(r"\w+(?:-\w+)*")
+CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\uffff]")
+AND = {"and", "or", "und", "oder", "bzw", "sowie"}
+"""Before them a hyphen stands for a part that comes later, as in `input- and output`; no word is broken before them."""
 SHORT_PART = 4
 
 
 def page_texts(pages: Sequence[Sequence[Line]]) -> list[str]:
     """The text of each page, with paragraphs, and with words whole that are broken at the end of a line."""
     texts = ["".join(_with_breaks(lines)) for lines in pages]
-    known = {word for text in texts for word in WORD.findall(BROKEN.sub(" ", text))}
-    return [CONTROLS.sub("", BROKEN.sub(lambda broken: _whole(broken, known), text)) for text in texts]
+    known = {word.lower() for text in texts for word in WORD.findall(BROKEN.sub(" ", text))}
+    whole = (BROKEN.sub(lambda broken: _whole(broken, known), text) for text in texts)
+    return [CONTROLS.sub("", text.replace("\ufffe", "-")) for text in whole]
 
 
 def _with_breaks(lines: Sequence[Line]) -> Iterator[str]:
@@ -221,12 +223,21 @@ def _with_breaks(lines: Sequence[Line]) -> Iterator[str]:
 
 
 def _whole(broken: re.Match[str], known: set[str]) -> str:
-    """A broken word: with its hyphen where that is the word's own, as in `well-known`."""
+    """A broken word: with its hyphen where that is the word's own, as in `well-known`; the document's words tell."""
     start, end = broken.groups()
     compound = f"{start}-{end}"
-    if "\n" in broken[0] and not end.islower():
-        return f"{compound}"
-    if start + end in known:
+    if (start + end).lower() in known:
         return start + end
-    is_own = compound in known or (min(len(start), len(end)) >= SHORT_PART and {start, end} <= known)
+    if end in AND:
+        return f"{start}- {end}"
+    parts = {start.lower(), end.lower()}
+    is_own = (
+        compound.lower() in known
+        or (min(map(len, parts)) >= SHORT_PART and parts <= known)
+        or len(start) == 1
+        or "-" in start
+        or end.partition("-")[0] in AND
+        or not end[0].islower()
+        or any(character.isdigit() for character in start)
+    )
     return compound if is_own else start + end

@@ -37,6 +37,28 @@ def test_a_compound_keeps_its_hyphen():
     assert "a command and a well-known command-line, and" in texts(pdf(page))[0]
 
 
+@pytest.mark.parametrize(
+    ("start", "end", "whole"),
+    [
+        ("HX", "300", "HX-300"),
+        ("Nord", "Süd", "Nord-Süd"),
+        ("E", "Mail", "E-Mail"),
+        ("x", "ray", "x-ray"),
+        ("Vor", "und Nachteile", "Vor- und Nachteile"),
+        ("rock", "and-roll", "rock-and-roll"),
+        ("state-of-the", "art", "state-of-the-art"),
+        ("B2", "c", "B2-c"),
+        ("ad", "ministration", "administration"),
+        ("Ware", "house", "Warehouse"),
+        ("well", "meant", "well-meant"),
+        ("10", "20 bar", "10-20 bar"),
+    ],
+)
+def test_a_hyphen_at_the_end_of_a_line(start: str, end: str, whole: str):
+    page = page_of(f"The words are {start}-", f"{end} here.", "The warehouse: it is well meant.")
+    assert f"The words are {whole} here." in texts(pdf(page))[0]
+
+
 def test_columns_drawn_across_are_read_one_after_the_other():
     (found,) = case("two-columns.pdf")
     assert isinstance(found, Section)
