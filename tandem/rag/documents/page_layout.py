@@ -50,6 +50,8 @@ BAND_GAP = 3
 """Of the usual distance between lines: below it columns begin anew."""
 WORDS, LONG, FILLED = 4, 8, 0.75
 """Lines of prose have so many words, are so many times as long as high, and fill so much of their column."""
+GUTTER = 0.4
+"""Of the narrower column beside it: a wider gap is one of a table."""
 
 
 def gutters(boxes: Sequence[Box]) -> list[float]:
@@ -71,25 +73,35 @@ def gutters(boxes: Sequence[Box]) -> list[float]:
     found = list(_common(gaps))
     # Drawn across, each line jumps back to the left; drawn column by column, only their ends jump back to the top.
     jumps = sum(after.right < x < before.left for x in found[:1] for before, after in pairwise(boxes))
-    return found if jumps >= MIN_LINES - 1 and all(_is_prose(widths, height) for widths in _widths(rows, found)) else []
+    columns = _columns(rows, found)
+    is_prose = jumps >= MIN_LINES - 1 and all(_is_prose(column, height) for column in columns)
+    return found if is_prose and all(_are_beside(*pair) for pair in pairwise(columns)) else []
 
 
-def _is_prose(widths: Sequence[float], height: float) -> bool:
+def _is_prose(column: Sequence[Box], height: float) -> bool:
     """Whether the lines of a column are long and of about the same length; those of a table aren't."""
+    widths = [line.right - line.left for line in column]
     return len(widths) >= MIN_LINES and median(widths) >= max(FILLED * max(widths), LONG * height)
 
 
-def _widths(rows: Sequence[Sequence[Box]], between: Sequence[float]) -> list[list[float]]:
-    """How wide the lines of each column are, without what lies across a gutter."""
-    widths: list[list[float]] = [[] for _ in range(len(between) + 1)]
+def _are_beside(left: Sequence[Box], right: Sequence[Box]) -> bool:
+    """Whether two columns are near each other: prose fills its place, and the cells of a table don't."""
+    end, start = max(line.right for line in left), min(line.left for line in right)
+    width = min(end - min(line.left for line in left), max(line.right for line in right) - start)
+    return start - end <= GUTTER * width
+
+
+def _columns(rows: Sequence[Sequence[Box]], between: Sequence[float]) -> list[list[Box]]:
+    """The lines of each column, without what lies across a gutter."""
+    lines: list[list[Box]] = [[] for _ in range(len(between) + 1)]
     for row in rows:
         columns: dict[int, list[Box]] = defaultdict(list)
         for box in row:
             if (column := bisect(between, box.left)) == bisect(between, box.right):
                 columns[column].append(box)
         for column, line in columns.items():
-            widths[column].append(max(box.right for box in line) - line[0].left)
-    return widths
+            lines[column].append(line[0]._replace(right=max(box.right for box in line)))
+    return lines
 
 
 def _rows(boxes: Iterable[Box]) -> Iterator[list[Box]]:

@@ -19,6 +19,10 @@ from .running_heads import HEAD_CHARACTERS, running_lines
 from .section import Loss, Rejected, Section
 
 ENCRYPTED = "the PDF is encrypted: save it without a password (`qpdf --decrypt IN.pdf OUT.pdf`) and upload it again"
+PROTECTED = (
+    "the PDF is protected by a certificate or a rights server: save it without protection in the program that opens "
+    "it, and upload it again"
+)
 REPAIR = "repair it (`qpdf IN.pdf OUT.pdf`) or export it again, and upload it again"
 OCR = "if it is a scan, run OCR first (for example `ocrmypdf IN.pdf OUT.pdf`) and upload the result"
 SCANNED, DAMAGED, UNREADABLE = "no text (a scan?)", "damaged", "unreadable font"
@@ -57,6 +61,8 @@ def sections(data: bytes) -> Iterator[Section | Loss]:
     except pypdfium2.PdfiumError as error:
         if error.err_code == pdfium.FPDF_ERR_PASSWORD:
             raise Rejected(ENCRYPTED) from error
+        if error.err_code == pdfium.FPDF_ERR_SECURITY:
+            raise Rejected(PROTECTED) from error
         raise Rejected(f"the PDF is corrupt ({error}): {REPAIR}") from error
     with document:
         if document.get_formtype() != pdfium.FORMTYPE_NONE:
@@ -118,6 +124,11 @@ def _page(document: pypdfium2.PdfDocument, at: int, damage: Damage, lacks_spaces
             page.close()
             page = document[at]
         text = page.get_textpage()
+        if page.get_rotation() and _is_upright(text):  # pdfium orders lines as the page is turned
+            page.set_rotation(0)
+            page.close()
+            page = document[at]
+            text = page.get_textpage()
     except pypdfium2.PdfiumError:
         return None
     drawn = pdfium.FPDFPage_CountObjects(page) > 0
@@ -197,6 +208,11 @@ def _with_scans(pages: Sequence[_Page]) -> list[_Page]:
         is_scan = page.is_picture and not page.loss and len(own) <= FEW_WORDS
         found.append(page._replace(loss=SCANNED) if is_scan else page)
     return found
+
+
+def _is_upright(page: pypdfium2.PdfTextPage) -> bool:
+    boxes = [Box(*page.get_rect(at)) for at in range(page.count_rects())]
+    return sum(box.right - box.left > box.top - box.bottom for box in boxes) > len(boxes) / 2
 
 
 def _lines(page: pypdfium2.PdfTextPage) -> list[Line]:

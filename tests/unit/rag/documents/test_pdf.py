@@ -73,7 +73,7 @@ def test_columns_have_a_title_above_and_a_line_below():
     rows = [
         (x, 600.0 - 14 * at, f"{side} {at} has quite some words")
         for at in range(9)
-        for x, side in ((50, "left"), (320, "right"))
+        for x, side in ((50, "left"), (210, "right"))
     ]
     page = drawn(
         (50, 640, "A title that goes across both of the columns of this page, from end to end"),
@@ -91,6 +91,24 @@ def test_a_table_is_read_row_by_row():
         for x, cell in ((50, f"Z{at}"), (200, f"{at * 2} kg"), (350, f"{at} EUR"))
     ]
     assert "Z3 6 kg 3 EUR" in texts(pdf(drawn(*rows)))[0]
+
+
+def test_a_table_with_long_cells_is_read_row_by_row():
+    rows = [
+        (x, 600.0 - 14 * at, f"{cell} {at} of the hall in the north")
+        for at in range(12)
+        for x, cell in ((50, "Bay"), (320, "load"))
+    ]
+    assert "Bay 3 of the hall in the north load 3 of the hall in the north\n" in texts(pdf(drawn(*rows)))[0]
+
+
+@pytest.mark.parametrize("turn", [90, 180, 270])
+def test_a_turned_page_keeps_the_order_of_its_lines(turn: int):
+    writer = PdfWriter(clone_from=io.BytesIO(pdf(page_of("one", "two", "three"))))
+    writer.pages[0].rotate(turn)
+    target = io.BytesIO()
+    writer.write(target)
+    assert texts(target.getvalue()) == ["one\ntwo\nthree"]
 
 
 def test_each_page_is_cited_with_its_own_number_and_a_damaged_one_is_told():
@@ -168,6 +186,18 @@ def test_an_attachment_is_named():
 def test_the_content_decides_not_the_name():
     for name in ("a.txt", "a.md", "a.html", "a", "a.unknown"):
         assert read(pdf(page_of("readable")), name) == [Section("readable", page=1)]
+
+
+def test_what_stands_before_a_pdf_does_not_hide_it():
+    data = b"HTTP/1.1 200 OK\r\nContent-Type: application/pdf\r\n\r\n" + pdf(page_of("readable"))
+    assert read(data, "a.txt") == [Section("readable", page=1)]
+    assert read(b"A file that begins with %PDF-1.7 is a PDF.", "a.txt")[0].text.startswith("A file")
+
+
+def test_protection_by_a_certificate_is_no_corruption():
+    data = pdf(page_of("secret")).replace(b"trailer\n<<", b"trailer\n<< /Encrypt << /Filter /Adobe.PubSec /V 4 >>")
+    with pytest.raises(Rejected, match="protected by a certificate"):
+        read(data)
 
 
 def test_a_form_is_read_as_it_was_filled_in():
