@@ -28,6 +28,8 @@ class Line(NamedTuple):
     """The baseline of its last character."""
     start: int
     """Where its first character is in the page's text, in units of UTF-16."""
+    number: str = ""
+    """In a margin: what stands far apart at its beginning or end, and may be the page's number."""
 
 
 def units(text: str) -> int:

@@ -15,7 +15,7 @@ import pypdfium2.raw as pdfium
 
 from .page_layout import Box, Line, column_lines, gutters, page_texts, units, with_spaces
 from .pdf_damage import Damage
-from .running_heads import HEAD_CHARACTERS, running_lines
+from .running_heads import HEAD_CHARACTERS, running_lines, with_number
 from .section import Loss, Rejected, Section
 
 ENCRYPTED = "the PDF is encrypted: save it without a password (`qpdf --decrypt IN.pdf OUT.pdf`) and upload it again"
@@ -132,7 +132,8 @@ def _page(document: pypdfium2.PdfDocument, at: int, damage: Damage, lacks_spaces
     except pypdfium2.PdfiumError:
         return None
     drawn = pdfium.FPDFPage_CountObjects(page) > 0
-    lines = _lines(text)
+    box = Box(*page.get_cropbox())
+    lines = [with_number(line, box, lambda line: _character_boxes(text, line)) for line in _lines(text)]
     if lacks_spaces:
         lines = [with_spaces(line, _character_boxes(text, line, loose=True)) for line in lines]
     loss = ""
@@ -144,7 +145,6 @@ def _page(document: pypdfium2.PdfDocument, at: int, damage: Damage, lacks_spaces
         loss = DAMAGED
     words = " ".join(word for line in lines for word in line.text.split())
     lines += [note for note in notes if " ".join(note.text.split()) not in words]
-    box = Box(*page.get_cropbox())
     is_picture = len(words) <= HEAD_CHARACTERS and _is_picture(page, box)
     text.close()
     page.close()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from .pdf_files import page_of, pdf, texts
+from .pdf_files import drawn, page_of, pdf, texts
 
 BODY = ("The hall is heated in winter.", "Keep the doors shut.", "Call the guard first.", "Fork lifts go first.")
 
@@ -27,7 +27,17 @@ def test_what_only_looks_like_a_running_head_stays():
 
 @pytest.mark.parametrize(
     "says",
-    ["Bay {}", "Room 10{}", "Invoice 100{}", "Report of 202{}", "Day {}", "{} t", "Crane: {}", "Maximum load: 1{} t"],
+    [
+        "Bay {}",
+        "Room 10{}",
+        "Invoice 100{}",
+        "Report of 202{}",
+        "Day {}",
+        "{} t",
+        "Crane {} / 7",
+        "Crane: {}",
+        "Maximum load: 1{} t",
+    ],
 )
 def test_a_number_that_grows_is_no_page_number(says: str):
     lines = [says.format(at) for at in range(1, 6)]
@@ -39,7 +49,9 @@ def test_a_number_that_grows_is_no_page_number(says: str):
         assert [line in text for line, text in zip(lines, found, strict=True)] == [True] * 5
 
 
-@pytest.mark.parametrize("values", [("yes", "yes", "no", "yes", "yes", "yes"), ("a", "b", "b", "a", "b", "b")])
+@pytest.mark.parametrize(
+    "values", [("yes", "yes", "no", "yes", "yes", "yes"), ("a", "b", "b", "a", "b", "b"), ("yes",) * 5]
+)
 def test_a_value_that_many_pages_share_stays(values: tuple[str, ...]):
     found = texts(pdf(*[page_of(*BODY, foot=f"Approved: {value}") for value in values]))
     assert [text.rpartition(" ")[2] for text in found] == list(values)
@@ -57,7 +69,8 @@ def test_the_text_of_a_short_page_is_no_foot():
 
 
 @pytest.mark.parametrize(
-    "number", ["{}", "- {} -", "Page {} of 5", "Seite {}", "{} / 5", "Manual HX-300 - page {} of 5"]
+    "number",
+    ["{}", "- {} -", "Page {} of 5", "Seite {}", "{} / 5", "Manual HX-300 - page {} of 5"],
 )
 def test_a_page_number_says_what_it_is_or_stands_alone(number: str):
     found = texts(pdf(*[page_of(*BODY, foot=number.format(at)) for at in range(1, 6)]))
@@ -67,3 +80,16 @@ def test_a_page_number_says_what_it_is_or_stands_alone(number: str):
 def test_left_and_right_pages_have_heads_of_their_own():
     found = texts(pdf(*[page_of(*BODY, head=("Operating manual", "ACME HX-300")[at % 2]) for at in range(8)]))
     assert found[2:] == ["\n".join(BODY)] * 6
+
+
+@pytest.mark.parametrize("counted", ["{}", "{} / 8"])
+def test_a_page_number_far_from_its_head_is_left_out_with_it(counted: str):
+    def pages(x: float, first: int) -> list[str]:
+        numbers = [(x, 770.0, counted.format(at)) for at in range(first, first + 8)]
+        return texts(pdf(*[drawn((50, 770, "HX-300 by ACME"), number) + b"\n" + page_of(*BODY) for number in numbers]))
+
+    assert pages(500, first=1)[1:] == ["\n".join(BODY)] * 7
+    assert [text.splitlines()[0] for text in pages(500, first=1001)] == [
+        f"HX-300 by ACME {counted.format(at)}" for at in range(1001, 1009)
+    ]
+    assert pages(135, first=1)[3].startswith(f"HX-300 by ACME {counted.format(4)}\n")
