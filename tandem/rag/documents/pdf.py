@@ -40,6 +40,8 @@ DOUBTFUL, GARBAGE = 0.15, 0.5
 LOOKED_AT = 100
 # Spaces a character from which on a document lacks some, and where that is looked at.
 MISSING_SPACES, SAMPLED_PAGES, SAMPLED_LINES = 0.001, 8, 15
+# Where a number may be raised beside another, by how much of its height at least, and where a raised end is joined.
+POWER, RISE, RAISED_END = re.compile(r"(?<=\d)[-\u2212+]?\d"), 0.25, re.compile(r"\r\n(?=[\s.,;:!?)\]])")
 # Scripts that stand together in a word; a word of three others comes from a font whose map is wrong.
 MIXED_SCRIPTS = {"CJK", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "FULLWIDTH", "HALFWIDTH", "LATIN", "COMBINING"}
 
@@ -136,6 +138,9 @@ def _page(document: pypdfium2.PdfDocument, at: int, damage: Damage, lacks_spaces
     lines = [with_number(line, box, lambda line: _character_boxes(text, line)) for line in _lines(text)]
     if lacks_spaces:
         lines = [with_spaces(line, _character_boxes(text, line, loose=True)) for line in lines]
+    else:
+        lines = [_with_powers(text, line) for line in lines]
+    lines = [line._replace(text=RAISED_END.sub("", line.text).replace("\r\n", " ")) for line in lines]
     loss = ""
     if not lines:
         loss = SCANNED if _shows_more_than_text(page) else ""
@@ -222,7 +227,11 @@ def _lines(page: pypdfium2.PdfTextPage) -> list[Line]:
     for text in page.get_text_range(errors="surrogatepass").split("\r\n"):
         end = start + units(text)
         if text.strip():
-            lines.append(Line(text, _baseline(page, start), _baseline(page, end - 1), start))
+            line = Line(text, _baseline(page, start), _baseline(page, end - 1), start)
+            if lines and lines[-1].bottom > lines[-1].top == line.top:  # pdfium ends a line at what is raised
+                raised = lines.pop()
+                line = raised._replace(text=f"{raised.text}\r\n{text}", bottom=line.bottom)
+            lines.append(line)
         start = end + 2
     boxes = [Box(*page.get_rect(at)) for at in range(page.count_rects())]
     if between := gutters(boxes):
@@ -246,6 +255,22 @@ def _character_boxes(page: pypdfium2.PdfTextPage, line: Line, loose: bool = Fals
     # What has no character stands between others in few lines.
     indices = range(first, last + 1) if last - first == len(starts) - 1 else [_index(page, unit) for unit in starts]
     return [Box(*page.get_charbox(at, loose)) for at in indices]
+
+
+def _with_powers(page: pypdfium2.PdfTextPage, line: Line) -> Line:
+    """A line with a caret where a raised number follows a number: ten to the fifth isn't 105."""
+    if not POWER.search(line.text):
+        return line
+    baselines = [_baseline(page, at) for at in accumulate(map(units, line.text[:-1]), initial=line.start)]
+    boxes = _character_boxes(page, line)
+
+    def with_caret(power: re.Match[str]) -> str:
+        base, raised = power.start() - 1, power.end() - 1
+        rise = baselines[raised] - baselines[base]
+        is_power = RISE < rise / max(boxes[base].top - boxes[base].bottom, 1) < 1.5
+        return f"^{power[0]}" if is_power else power[0]
+
+    return line._replace(text=POWER.sub(with_caret, line.text))
 
 
 def _lacks_spaces(document: pypdfium2.PdfDocument) -> bool:

@@ -102,6 +102,16 @@ def test_a_table_with_long_cells_is_read_row_by_row():
     assert "Bay 3 of the hall in the north load 3 of the hall in the north\n" in texts(pdf(drawn(*rows)))[0]
 
 
+@pytest.mark.parametrize(
+    ("raised", "after", "text"),
+    [("5", "( V at most.)", "10^5 V at most."), ("-3", "(, as said)", "10^-3, as said"), ("12", "(x)", "10^12x")],
+)
+def test_a_power_is_no_further_digit(raised: str, after: str, text: str):
+    page = b"BT /F1 11 Tf 72 700 Td (Max 10) Tj 5 Ts /F1 7 Tf (%s) Tj 0 Ts /F1 11 Tf %s Tj ET"
+    assert texts(pdf(page % (raised.encode(), after.encode()))) == [f"Max {text}"]
+    assert texts(pdf(page_of("No. 105 and 2019-12"))) == ["No. 105 and 2019-12"]
+
+
 @pytest.mark.parametrize("turn", [90, 180, 270])
 def test_a_turned_page_keeps_the_order_of_its_lines(turn: int):
     writer = PdfWriter(clone_from=io.BytesIO(pdf(page_of("one", "two", "three"))))
