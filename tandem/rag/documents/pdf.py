@@ -27,6 +27,7 @@ REPAIR = "repair it (`qpdf IN.pdf OUT.pdf`) or export it again, and upload it ag
 OCR = "if it is a scan, run OCR first (for example `ocrmypdf IN.pdf OUT.pdf`) and upload the result"
 SCANNED, DAMAGED, UNREADABLE = "no text (a scan?)", "damaged", "unreadable font"
 XFA = "form that only Adobe's programs show (XFA): print it to PDF there"
+XFA_PAGES = 3
 
 # After so many pages that can't be loaded the rest isn't tried: a tree of pages that loops has as many as it says.
 DAMAGED_IN_A_ROW = 1000
@@ -40,8 +41,8 @@ DOUBTFUL, GARBAGE = 0.15, 0.5
 LOOKED_AT = 100
 # Spaces a character from which on a document lacks some, and where that is looked at.
 MISSING_SPACES, SAMPLED_PAGES, SAMPLED_LINES = 0.001, 8, 15
-# Where a number may be raised beside another, by how much of its height at least, and where a raised end is joined.
-POWER, RISE, RAISED_END = re.compile(r"(?<=\d)[-\u2212+]?\d"), 0.25, re.compile(r"\r\n(?=[\s.,;:!?)\]])")
+# Where a number may be raised beside another, by how much of its height, and where a raised end is joined.
+POWER, RISE, TOP_RISE, RAISED_END = re.compile(r"(?<=\d)[-\u2212+]?\d"), 0.25, 1.5, re.compile(r"\r\n(?=[\s.,;:!?)\]])")
 # Scripts that stand together in a word; a word of three others comes from a font whose map is wrong.
 MIXED_SCRIPTS = {"CJK", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "FULLWIDTH", "HALFWIDTH", "LATIN", "COMBINING"}
 
@@ -69,10 +70,10 @@ def sections(data: bytes) -> Iterator[Section | Loss]:
     with document:
         if document.get_formtype() != pdfium.FORMTYPE_NONE:
             document.init_forms()
+        is_xfa = _is_xfa(document)
         damage = Damage(data)
         lacks_spaces = _lacks_spaces(document)
         pages = _pages(document, damage, lacks_spaces)
-        is_xfa = document.get_formtype() == pdfium.FORMTYPE_XFA_FULL
         names = [document.get_attachment(at).get_name() for at in range(document.count_attachments())]
     pages = _with_scans(pages)
     dropped = running_lines([page.lines for page in pages], [page.box for page in pages])
@@ -95,6 +96,15 @@ def sections(data: bytes) -> Iterator[Section | Loss]:
         yield Loss(XFA)
     for name in names:
         yield Loss("attachment", name=name)
+
+
+def _is_xfa(document: pypdfium2.PdfDocument) -> bool:
+    """Whether the pages only say that another program is needed; pages of other XFA forms have fields as well."""
+    kind = document.get_formtype()
+    if kind == pdfium.FORMTYPE_XFA_FOREGROUND:
+        with suppress(pypdfium2.PdfiumError):
+            return not any(pdfium.FPDFPage_GetAnnotCount(document[at]) for at in range(min(len(document), XFA_PAGES)))
+    return kind == pdfium.FORMTYPE_XFA_FULL
 
 
 def _numbers(pages: list[int]) -> str:
@@ -259,16 +269,14 @@ def _character_boxes(page: pypdfium2.PdfTextPage, line: Line, loose: bool = Fals
 
 def _with_powers(page: pypdfium2.PdfTextPage, line: Line) -> Line:
     """A line with a caret where a raised number follows a number: ten to the fifth isn't 105."""
-    if not POWER.search(line.text):
-        return line
-    baselines = [_baseline(page, at) for at in accumulate(map(units, line.text[:-1]), initial=line.start)]
-    boxes = _character_boxes(page, line)
 
     def with_caret(power: re.Match[str]) -> str:
-        base, raised = power.start() - 1, power.end() - 1
-        rise = baselines[raised] - baselines[base]
-        is_power = RISE < rise / max(boxes[base].top - boxes[base].bottom, 1) < 1.5
-        return f"^{power[0]}" if is_power else power[0]
+        base, raised = (line.start + units(line.text[:at]) for at in (power.start() - 1, power.end() - 1))
+        rise = _baseline(page, raised) - _baseline(page, base)
+        if rise <= 0:
+            return power[0]
+        box = Box(*page.get_charbox(_index(page, base)))
+        return f"^{power[0]}" if RISE < rise / max(box.top - box.bottom, 1) < TOP_RISE else power[0]
 
     return line._replace(text=POWER.sub(with_caret, line.text))
 

@@ -152,15 +152,19 @@ def test_a_stamp_is_read_and_a_comment_or_what_is_hidden_is_not():
         assert read(changed(page, left_out)) == [Section("The valve.", page=1)]
 
 
-def test_a_form_that_only_its_maker_shows_is_told():
+@pytest.mark.parametrize(("rendered", "fields", "told"), [(True, 0, True), (False, 0, True), (False, 1, False)])
+def test_a_form_that_only_its_maker_shows_is_told(rendered: bool, fields: int, told: bool):
     def put(writer: PdfWriter) -> None:
         form = DecodedStreamObject()
         form.set_data(b"<xdp:xdp xmlns:xdp='http://ns.adobe.com/xdp/'/>")
         entries = {NameObject("/Fields"): ArrayObject(), NameObject("/XFA"): writer._add_object(form)}
         writer.root_object[NameObject("/AcroForm")] = DictionaryObject(entries)
-        writer.root_object[NameObject("/NeedsRendering")] = BooleanObject(True)
+        writer.root_object[NameObject("/NeedsRendering")] = BooleanObject(rendered)
+        if fields:
+            note("Widget", "")(writer)
 
-    assert [type(part) for part in read(changed(pdf(page_of("Please wait...")), put))] == [Section, Loss]
+    parts = read(changed(pdf(page_of("Please wait...")), put))
+    assert [type(part) for part in parts] == [Section, *[Loss] * told]
 
 
 def test_a_tree_of_pages_that_loops_ends():
