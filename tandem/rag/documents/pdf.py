@@ -80,6 +80,8 @@ def sections(data: bytes) -> Iterator[Section | Loss]:
     texts = page_texts(
         [[line for line in page.lines if line not in left_out] for page, left_out in zip(pages, dropped, strict=True)]
     )
+    if is_xfa and not any(texts):
+        raise Rejected(f"the PDF is a {XFA}, and upload that")
     if not any(texts):
         lost = {page.loss: [] for page in pages if page.loss}
         for number, page in enumerate(pages, start=1):
