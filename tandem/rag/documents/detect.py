@@ -72,4 +72,7 @@ def _by_content(data: bytes) -> Format | None:
         return READERS["pdf"]
     if HTML.match(start):
         return READERS["html"]
+    # Readers of PDF look for its beginning so far in: what sent it can have put something before.
+    if b"%PDF-" in data[:LOOKED_AT] and b"%%EOF" in data[-LOOKED_AT:]:
+        return READERS["pdf"]
     return READERS.get(container(data))
