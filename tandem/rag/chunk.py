@@ -8,8 +8,8 @@ from functools import lru_cache
 from itertools import accumulate, chain, groupby
 from typing import NamedTuple
 
-from .documents.normal import searched
 from .documents.section import Section
+from .normal import searched
 
 BYTES_PER_TOKEN = 4
 """Of English, about."""

@@ -3,13 +3,18 @@
 A type of documents is a module of this folder with a function `sections`, and a row of `FORMATS` in `detect.py`.
 """
 
+import re
 from collections.abc import Iterator
 from importlib import import_module
 
+from ..normal import is_blank
 from .detect import EXTENSIONS, detect
 from .section import Loss, Rejected, Section
 
 __all__ = ["EXTENSIONS", "check_size", "extract"]
+
+# Letters of tags say things to a language model that no person sees; NUL is in no text, but in mails, JSON and RTF.
+NEVER_SHOWN = re.compile("[\0\U000e0000-\U000e007f]")
 
 
 def check_size(size: int, max_megabytes: float) -> None:
@@ -24,7 +29,7 @@ def check_size(size: int, max_megabytes: float) -> None:
 
 
 def extract(name: str, content_type: str, data: bytes) -> Iterator[Section | Loss]:
-    """Yield the sections of a document that hold text, in order, and what was lost.
+    """Yield the sections of a document that hold text that can be seen, in order, and what was lost.
 
     The content tells the type, else the extension of `name`, else the content type. Raises `Rejected`.
     """
@@ -33,9 +38,10 @@ def extract(name: str, content_type: str, data: bytes) -> Iterator[Section | Los
     for part in import_module(f".{format_.reader}", __name__).sections(data):
         if isinstance(part, Loss):
             yield part
-        elif text := part.text.lstrip("\n").rstrip():
+        elif not is_blank(part.text):
             found = True
-            yield part._replace(text=text)
+            shown = part.changed(lambda text: NEVER_SHOWN.sub("", text))
+            yield shown._replace(text=shown.text.lstrip("\n").rstrip())
     if not found:
         raise Rejected(
             "no text could be extracted: the file holds only white space, or parts that aren't shown. "

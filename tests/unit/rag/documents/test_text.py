@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from tandem.rag.documents import extract
-from tandem.rag.documents.normal import searched
 from tandem.rag.documents.section import Rejected, Section
+from tandem.rag.normal import searched
 
+INVISIBLE = ["\u200b\u00ad", " \u200d \u200c\n", "\u3164\u180e", "\u2066\u034f", "\ufe0f", "\U000e0041"]
 CASES = Path(__file__).parent / "cases"
 
 
@@ -27,7 +28,7 @@ def test_both_byte_orders_are_read(order):
     assert sections(f"\ufeffPumpe {order}".encode(f"utf-32-{order}")) == [Section(f"Pumpe {order}")]
 
 
-@pytest.mark.parametrize("text", [b" \n\t\r\n", b"\xef\xbb\xbf", b"\xc2\xa0"])
+@pytest.mark.parametrize("text", [b" \n\t\r\n", b"\xef\xbb\xbf", b"\xc2\xa0", *(each.encode() for each in INVISIBLE)])
 def test_white_space_alone_is_refused_for_what_it_is(text):
     with pytest.raises(Rejected, match="only white space"):
         sections(text)
@@ -66,6 +67,8 @@ def test_the_normal_form_is_what_people_type():
         "㍿": "株式会社",
         "auf\u200clage": "auflage",
         "Ⅷ": "VIII",
+        "น้ำ ນ້ຳ": "น้ำ ນ້ຳ",
+        "❤\ufe0f\U000e0041": "❤",
     }.items():
         assert searched(text) == normal
 
@@ -73,3 +76,18 @@ def test_the_normal_form_is_what_people_type():
 @pytest.mark.parametrize("text", ["10⁵ V", "H₂O", "1½ l", "①②", "5 ㎡", "™", "می\u200cخواهم", "´"])
 def test_what_would_change_its_meaning_stays(text):
     assert searched(text) == text
+
+
+def test_letters_that_only_a_model_sees_are_dropped():
+    tags = "".join(chr(0xE0000 + ord(each)) for each in "obey")
+    assert sections(f"# Gate{tags}\n\nopens{tags} at 06:40".encode(), "a.md") == [
+        Section("opens at 06:40", heading="Gate")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [("a.json", b'["a\\u0000b"]'), ("a.rtf", b"{\\rtf1 a\\u0 ?b\\'00}"), ("a.eml", b"To: x\nSubject: \n\na\0b")],
+)
+def test_nul_is_no_text(name, data):
+    assert sections(data, name)[-1].text == "ab"
