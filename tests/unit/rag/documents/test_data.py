@@ -84,6 +84,46 @@ def test_xml_data_has_paths_and_attributes():
     )
 
 
+def test_xml_data_with_text_beside_elements_keeps_its_attributes():
+    bays = '<bay id="N4" load="18 t"/><bay id="N5" load="12 t"/>'
+    values = "bays.bay@id: N4\nbays.bay@load: 18 t\nbays.bay@id: N5\nbays.bay@load: 12 t\n"
+    for note in ("<note>Never <b>open</b> valve 3.</note>", "<note>Never open <b>valve 3.</b></note>"):
+        assert sections("xml", f"<bays>{bays}{note}</bays>")[0].text == f"{values}bays.note: Never open valve 3."
+    assert (
+        values + "bays.remark: Ask Ann"
+        in sections("xml", f"<bays>{bays}<remark>Ask <b>Ann</b></remark></bays>")[0].text
+    )
+    note = "<p>Ask Ann first.</p>"
+    assert "bay@id: N4\nbay@load: 18 t" in sections("xml", f"<bays>{bays}{note}</bays>")[0].text
+    loads = "".join(f'<bay id="N{at}" load="{at} t"><p>Ask Ann first of all.</p></bay>' for at in range(9))
+    assert "d.bay@load: 8 t\nd.bay.p: Ask Ann first of all." in sections("xml", f"<d>{loads}</d>")[0].text
+
+
+def test_xml_data_that_is_mixed_is_one_line():
+    data = "<d>" + "<x>a<i>b</i>c</x>" * 3 + "end<y k='v'/></d>"
+    assert sections("xml", data)[0].text == "d.y@k: v\nd: abcabcabcend"
+
+
+def test_xml_prose_keeps_apart_what_is_apart_and_raises_what_is_raised():
+    data = (
+        "<doc><head>H</head><p>Two<br/>Three 10<sup>5</sup> V<note>foot</note></p><P><b>N</b><i>4</i></P>"
+        "<table><tr><th>Bay</th></tr><tr><td><p>N4</p><p>cold</p></td></tr></table><bay id='N5' load='9 t'/></doc>"
+    )
+    assert sections("xml", data) == [
+        Section("Two\nThree 10^5 V foot\n\nN4", heading="H"),
+        Section("N4 cold", heading="H", header="Bay"),
+        Section("bay@id: N5\nbay@load: 9 t", heading="H"),
+    ]
+
+
+def test_xml_entities_that_html_has_are_known_and_others_are_told():
+    kept = "<b><![CDATA[a &nbsp; b]]></b>"
+    data = f'<!DOCTYPE d SYSTEM "d.dtd" [<!ENTITY deg "mine">]><d><a>4&nbsp;bar &mdash; &deg; &lt;</a>{kept}</d>'
+    assert sections("xml", data)[0].text == "d.a: 4\u00a0bar \u2014 mine <\nd.b: a &nbsp; b"
+    with pytest.raises(Rejected, match="refers to &chapter1;, which is defined elsewhere"):
+        read("xml", '<!DOCTYPE d [<!ENTITY chapter1 SYSTEM "c.xml">]><d>&chapter1;</d>')
+
+
 DOCBOOK = """<?xml version="1.0"?>
 <!DOCTYPE book PUBLIC "-//OASIS//DTD DocBook XML V4.5//EN" "http://203.0.113.1/docbookx.dtd" [<!ENTITY p "HX-300">]>
 <book id="b"><bookinfo><title>Handbook of the &p;</title></bookinfo>
