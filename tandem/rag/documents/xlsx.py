@@ -11,7 +11,7 @@ from openpyxl.cell.read_only import ReadOnlyCell
 from openpyxl.worksheet._reader import WorkSheetParser
 
 from .archive import readable
-from .ooxml import Package, chart_lines, is_decorative, picture_text
+from .ooxml import Package, chart_lines, is_decorative, is_hidden, picture_text
 from .outline import Cells, Outline
 from .section import Loss, Rejected, Section
 from .spreadsheet_values import shown
@@ -110,9 +110,12 @@ def _beside(package: Package, part: str, title: str, outline: Outline) -> Iterat
     root = package.tree(drawing) if drawing else None
     if drawing is None or root is None:
         return
-    for paragraph in root.iter("{*}p"):
-        outline.text("".join(each.text or "" for each in paragraph.iter("{*}t")))
+    for shape in root.iter("{*}sp"):
+        for paragraph in shape.iter("{*}p") if not is_hidden(next(shape.iter("{*}cNvPr"), None)) else ():
+            outline.text("".join(each.text or "" for each in paragraph.iter("{*}t")))
     for properties in root.iter("{*}cNvPr"):
+        if is_hidden(properties):
+            continue
         outline.text(picture_text(properties))
         parent = properties.getparent()
         picture = parent is not None and name(parent) == "nvPicPr"
