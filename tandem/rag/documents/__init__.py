@@ -4,6 +4,7 @@ A type of documents is a module of this folder with a function `sections`, and a
 """
 
 import re
+import string
 from collections.abc import Iterator
 from importlib import import_module
 
@@ -15,6 +16,13 @@ __all__ = ["EXTENSIONS", "check_size", "extract"]
 
 # Letters of tags say things to a language model that no person sees; NUL is in no text, but in mails, JSON and RTF.
 NEVER_SHOWN = re.compile("[\0\U000e0000-\U000e007f]")
+# Pictures and files in base64, on one line or several.
+BASE64 = re.compile(
+    r"(?<![A-Za-z0-9+/])(?:data:[\w.+/-]{1,99};base64,)?"
+    r"(?:[A-Za-z0-9+/]{240,}+|(?:[A-Za-z0-9+/]{60,76}+\s{1,80}+){4,}+[A-Za-z0-9+/]*+)={0,2}"
+)
+BASE64_SHARES = (string.ascii_uppercase, 0.1), (string.ascii_lowercase, 0.1), (string.digits, 0.02)
+"""What such data has at least of each kind of characters; of a path, a hash or a sequence of letters one is missing."""
 
 
 def check_size(size: int, max_megabytes: float) -> None:
@@ -38,12 +46,30 @@ def extract(name: str, content_type: str, data: bytes) -> Iterator[Section | Los
     for part in import_module(f".{format_.reader}", __name__).sections(data):
         if isinstance(part, Loss):
             yield part
-        elif not is_blank(part.text):
+            continue
+        text, count = _without_data(part.text)
+        if count:
+            yield Loss("embedded data, which is no text", part.page)
+        if not is_blank(text):
             found = True
-            shown = part.changed(lambda text: NEVER_SHOWN.sub("", text))
+            shown = part._replace(text=text).changed(lambda each: NEVER_SHOWN.sub("", each))
             yield shown._replace(text=shown.text.lstrip("\n").rstrip())
     if not found:
         raise Rejected(
             "no text could be extracted: the file holds only white space, or parts that aren't shown. "
             "Upload it again with its content"
         )
+
+
+def _without_data(text: str) -> tuple[str, int]:
+    """The text without data in base64, and how much of that there was."""
+    dropped = 0
+
+    def replaced(match: re.Match[str]) -> str:
+        nonlocal dropped
+        data = match[0]
+        is_data = all(sum(map(data.count, kind)) >= share * len(data) for kind, share in BASE64_SHARES)
+        dropped += is_data
+        return "" if is_data else data
+
+    return BASE64.sub(replaced, text), dropped

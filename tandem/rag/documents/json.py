@@ -104,9 +104,15 @@ def _flat(value: dict[str, Any], path: str = "") -> Flat | None:
             part = _flat(inner, f"{path}{key}.")
             if part is None:
                 return None
-            found |= part
+            for place, written in part.items():
+                _add(found, place, written)
         elif (written := _written(inner)) is not None:
-            found[path + key] = written
+            _add(found, path + key, written)
         else:
             return None
     return found
+
+
+def _add(found: Flat, place: str, written: str) -> None:
+    """Add a value; a path that is there already, as a key with a dot may be, has both."""
+    found[place] = f"{found[place]}, {written}" if place in found else written

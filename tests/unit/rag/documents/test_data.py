@@ -47,6 +47,11 @@ def test_json_like_objects_are_a_table():
     )
 
 
+def test_json_keys_with_dots_lose_no_value():
+    data = '[{"a.b": 1, "a": {"b": 2}}, {"a.b": 3, "a": {"b": 4}}]'
+    assert sections("json", data) == [Section("1, 2\n3, 4", header="a.b")]
+
+
 def test_json_a_long_list_has_a_line_for_each():
     notes = ["Never open valve 3. " * 6, "Ask first. " * 10]
     assert sections("json", json.dumps({"notes": notes}))[0].text == f"notes[0]: {notes[0]}\nnotes[1]: {notes[1]}"

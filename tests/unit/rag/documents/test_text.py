@@ -1,12 +1,15 @@
 # ruff: noqa: RUF001 - letters of other scripts are meant
 """Plain text, encodings, what decides a format, and the normal form for search."""
 
+import base64
+import json
+import random
 from pathlib import Path
 
 import pytest
 
 from tandem.rag.documents import extract
-from tandem.rag.documents.section import Rejected, Section
+from tandem.rag.documents.section import Loss, Rejected, Section
 from tandem.rag.normal import searched
 
 INVISIBLE = ["\u200b\u00ad", " \u200d \u200c\n", "\u3164\u180e", "\u2066\u034f", "\ufe0f", "\U000e0041"]
@@ -91,3 +94,18 @@ def test_letters_that_only_a_model_sees_are_dropped():
 )
 def test_nul_is_no_text(name, data):
     assert sections(data, name)[-1].text == "ab"
+
+
+@pytest.mark.parametrize("lines", [False, True])
+def test_embedded_data_is_left_out_and_told(lines):
+    data = (base64.encodebytes if lines else base64.b64encode)(random.Random(14).randbytes(600)).decode()  # noqa: S311
+    notebook = json.dumps({"cells": [{"data": {"image/png": data}}, {"source": "Never open valve 3."}]})
+    assert list(extract("a.ipynb", "", notebook.encode())) == [
+        Loss("embedded data, which is no text"),
+        Section("cells[0].data.image/png: \ncells[1].source: Never open valve 3."),
+    ]
+
+
+@pytest.mark.parametrize("text", ["ACGT" * 100, "3f9a0c77" * 100, "/srv/depot/Harnfell/" * 30, "-" * 300])
+def test_long_words_that_are_no_embedded_data_stay(text):
+    assert sections(text.encode()) == [Section(text)]
