@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from .outline import Outline, below, row
+from .outline import Outline, below, filled
 from .section import Loss, Rejected, Section, decode
 
 MAX_COLUMNS = 50
@@ -63,9 +63,9 @@ def _values(value: Any, path: str, outline: Outline) -> Iterator[Section | Loss]
             yield from _values(inner, f"{path}.{key}" if path else key, outline)
     elif rows := _table(value):
         columns = list(dict.fromkeys(key for each in rows for key in each))
-        lines = (row([each.get(column, "") for column in columns]) for each in rows)
+        lines = (filled(each.get(column, "") for column in columns) for each in rows)
         yield from outline.flush()
-        yield from below(path, Outline().table(filter(None, lines), row(columns)))
+        yield from below(path, Outline().columns(filled(columns), filter(None, lines)))
     else:
         for at, inner in enumerate(value):
             yield from _values(inner, f"{path}[{at}]", outline)

@@ -80,11 +80,15 @@ class Outline:
             yield Section("\n".join(piece), page, str(self._path) or None, header)
             piece = list(islice(lines, TABLE_ROWS))
 
+    def columns(self, names: Cells, rows: Iterable[Cells]) -> Iterator[Section]:
+        """Come upon a table by its cells: a wide one has no header, but the name beside each value."""
+        yield from self.table(*_table(names, rows))
+
     def sheet(self, rows: Iterator[Cells]) -> Iterator[Section]:
         """Come upon the rows of a sheet: the first with several cells is the header, and lines above it are text."""
         for first in rows:
             if len(first) > 1:
-                yield from self.table(*_table(first, rows))
+                yield from self.columns(first, rows)
                 return
             for _, text in first:
                 self.text(text, item=True)
@@ -123,14 +127,14 @@ def filled(cells: Iterable[str]) -> Cells:
     return [(at, text) for at, cell in enumerate(cells) if (text := " ".join(cell.split()))]
 
 
-def _table(first: Cells, rows: Iterator[Cells]) -> tuple[Iterator[str], str]:
+def _table(first: Cells, rows: Iterable[Cells]) -> tuple[Iterator[str], str]:
     """The rows of a sheet as lines, and its header if the first row is one.
 
     A chunk has no room for a wide header: there each value has its name beside it.
     """
-    width = first[-1][0] + 1
+    width = first[-1][0] + 1 if first else 0
     header = _line(first, WIDE)
-    if max(len(text) for _, text in first) > LONGEST_NAME:
+    if any(len(text) > LONGEST_NAME for _, text in first):
         return (_line(cells, WIDE) for cells in chain([first], rows)), ""
     if width > WIDE or len(header) > WIDE_HEADER:
         names = dict(first)

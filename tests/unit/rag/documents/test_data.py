@@ -50,6 +50,15 @@ def test_json_like_objects_are_a_table():
 def test_json_keys_with_dots_lose_no_value():
     data = '[{"a.b": 1, "a": {"b": 2}}, {"a.b": 3, "a": {"b": 4}}]'
     assert sections("json", data) == [Section("1, 2\n3, 4", header="a.b")]
+    assert sections("json", '[{"": 1}, {"": 2}]') == [Section("1\n2", header="")]
+
+
+def test_json_a_wide_table_has_the_name_beside_each_value():
+    rows = [{f"column {at}": f"v{row}-{at}" for at in range(40)} for row in range(2)]
+    [only] = sections("json", json.dumps(rows))
+    assert only.header == ""
+    assert "column 30: v1-30" in only.text
+    assert len(only.text.split("\n")) > 4
 
 
 def test_json_a_long_list_has_a_line_for_each():
