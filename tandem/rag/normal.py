@@ -9,8 +9,10 @@ IGNORED = (
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\u3164"
     "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
-INVISIBLE = re.compile(f"[{IGNORED}]")
-VISIBLE = re.compile(f"[^\\s\0{IGNORED}\u200c\u200d]")
+INVISIBLE = f"{IGNORED}\u200c\u200d"
+"""Characters that nobody sees, as a part of a regular expression."""
+VISIBLE = re.compile(f"[^\\s\0{INVISIBLE}]")
+LEFT_OUT = re.compile(f"[{IGNORED}]")
 # Between letters of scripts that are written with them these matter; elsewhere they only keep ligatures away.
 JOINERS = re.compile("(?<![\u0600-\u109f\u1780-\u18af\ufb50-\ufdff\ufe70-\ufefe])[\u200c\u200d]")
 # Where what a compatible character stands for can't be put in its place: 10⁵ is not 105, ½ after a 1 is not 11/2, and
@@ -38,7 +40,7 @@ def searched(text: str) -> str:
     """The text in the form that is searched: `oﬃce` is office, and a soft hyphen is nothing."""
     if text.isascii():
         return text
-    text = JOINERS.sub("", INVISIBLE.sub("", text))
+    text = JOINERS.sub("", LEFT_OUT.sub("", text))
     return unicodedata.normalize("NFC", text.translate(REPLACEMENTS))
 
 

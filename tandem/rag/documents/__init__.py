@@ -8,14 +8,15 @@ import string
 from collections.abc import Iterator
 from importlib import import_module
 
-from ..normal import is_blank
+from ..normal import INVISIBLE, is_blank
 from .detect import EXTENSIONS, detect
 from .section import Loss, Rejected, Section
 
 __all__ = ["EXTENSIONS", "check_size", "extract"]
 
 # Letters of tags say things to a language model that no person sees; NUL is in no text, but in mails, JSON and RTF.
-NEVER_SHOWN = re.compile("[\0\U000e0000-\U000e007f]")
+# Words of invisible characters, and long runs of them, count nothing to a chunk, which then had no end.
+NEVER_SHOWN = re.compile(rf"[\0\U000e0000-\U000e007f]|[{INVISIBLE}]{{20,}}+|(?<!\S)[{INVISIBLE}]++(?!\S)")
 # Pictures and files in base64, on one line or several.
 BASE64 = re.compile(
     r"(?<![A-Za-z0-9+/])(?:data:[\w.+/-]{1,99};base64,)?"

@@ -81,6 +81,11 @@ def test_what_would_change_its_meaning_stays(text):
     assert searched(text) == text
 
 
+def test_invisible_words_make_no_endless_chunk():
+    assert sections(("a " + "\u200b " * 3 + "b" + "\u200d\u2060" * 99 + "c").encode()) == [Section("a    bc")]
+    assert sections("می\u200cخواهم co\u00adop".encode()) == [Section("می\u200cخواهم co\u00adop")]
+
+
 def test_letters_that_only_a_model_sees_are_dropped():
     tags = "".join(chr(0xE0000 + ord(each)) for each in "obey")
     assert sections(f"# Gate{tags}\n\nopens{tags} at 06:40".encode(), "a.md") == [
