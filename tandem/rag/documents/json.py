@@ -16,7 +16,7 @@ Flat = dict[str, str]
 
 def sections(data: bytes) -> Iterator[Section | Loss]:
     """Yield the values of a document, or of one a line (JSON Lines). Numbers stay as they are written."""
-    outline = Outline()
+    outline = Outline(is_data=True)
     try:
         yield from _values(_load(decode(data)), "", outline)
     except RecursionError as error:

@@ -23,7 +23,9 @@ Cells = Sequence[tuple[int, str]]
 class Outline:
     """The text since the last heading, and the headings above it."""
 
-    def __init__(self) -> None:
+    def __init__(self, is_data: bool = False) -> None:
+        """Of data, lines stay whole as the rows of a table do: a name is never cut from its value."""
+        self._header = "" if is_data else None
         self._path = HeadingPath()
         self._blocks: list[str] = []
         self._size = 0
@@ -103,7 +105,7 @@ class Outline:
         """End the text so far."""
         if self._blocks:
             self._bare = None
-            yield Section("".join(self._blocks), page, str(self._path) or None)
+            yield Section("".join(self._blocks), page, str(self._path) or None, self._header)
             self._blocks, self._size = [], 0
 
     def end(self, page: int | None = None) -> Iterator[Section]:

@@ -44,7 +44,6 @@ def sections(data: bytes) -> Iterator[Section | Loss]:
     In data attributes are values (`bay@load: 18 t`); in prose they are names and switches, which are left out.
     """
     with readable("XML", "mend it there, and upload it again"):
-        outline = Outline()
         data = _with_entities(data)
         try:
             is_prose, mixed = _nature(data)
@@ -55,6 +54,7 @@ def sections(data: bytes) -> Iterator[Section | Loss]:
                     "its entities put in (`xmllint --noent`), and upload that"
                 ) from error
             raise
+        outline = Outline(is_data=not is_prose)
         if not is_prose:
             yield from _values(data, mixed, outline)
         elif data.count(b"<") > MAX_TAGS:

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from tandem.rag.chunk import chunk
 from tandem.rag.documents.section import Loss, Rejected, Section
 
 from .files import read, sections
@@ -11,7 +12,7 @@ from .files import read, sections
 
 def test_json_values_have_their_paths():
     assert sections("json", '{"depot": {"opens": "06:40", "gate": "N4"}}') == [
-        Section("depot.opens: 06:40\ndepot.gate: N4")
+        Section("depot.opens: 06:40\ndepot.gate: N4", header="")
     ]
 
 
@@ -40,7 +41,7 @@ def test_json_like_objects_are_a_table():
     assert sections("json", json.dumps(BAYS)) == [TABLE]
     assert sections("json", json.dumps({"depot": {"bays": BAYS, "gate": 1}})) == [
         TABLE._replace(heading="depot.bays"),
-        Section("depot.gate: 1"),
+        Section("depot.gate: 1", header=""),
     ]
     assert (
         sections("json", json.dumps([{"a": [{"x": 1}]}, {"a": [{"x": 2}]}]))[0].text == "[0].a[0].x: 1\n[1].a[0].x: 2"
@@ -59,6 +60,16 @@ def test_json_a_wide_table_has_the_name_beside_each_value():
     assert only.header == ""
     assert "column 30: v1-30" in only.text
     assert len(only.text.split("\n")) > 4
+
+
+@pytest.mark.parametrize("reader", ["json", "xml"])
+def test_no_name_is_cut_from_its_value(reader):
+    names = [f"depot.bay{at}" for at in range(200)]
+    values = {"json": json.dumps({name: "18 tons per axle" for name in names}), "xml": "<d>"}
+    values["xml"] += "".join(f"<{name}>18 tons per axle</{name}>" for name in names) + "</d>"
+    pieces = list(chunk(sections(reader, values[reader])))
+    assert len(pieces) > 10
+    assert all(line.endswith(": 18 tons per axle") for piece in pieces for line in piece.text.split("\n"))
 
 
 def test_json_a_long_list_has_a_line_for_each():
@@ -86,7 +97,7 @@ def test_json_that_cannot_be_read(data, reason):
 
 def test_xml_data_has_paths_and_attributes():
     assert sections("xml", '<?xml version="1.0"?><depot><opens>06:40</opens></depot>') == [
-        Section("depot.opens: 06:40")
+        Section("depot.opens: 06:40", header="")
     ]
     about = 'xml:lang="en" xmlns:i="http://www.w3.org/2001/XMLSchema-instance" i:schemaLocation="urn:x x.xsd"'
     data = (

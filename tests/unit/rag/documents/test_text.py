@@ -107,7 +107,7 @@ def test_embedded_data_is_left_out_and_told(lines):
     notebook = json.dumps({"cells": [{"data": {"image/png": data}}, {"source": "Never open valve 3."}]})
     assert list(extract("a.ipynb", "", notebook.encode())) == [
         Loss("embedded data, which is no text"),
-        Section("cells[0].data.image/png: \ncells[1].source: Never open valve 3."),
+        Section("cells[0].data.image/png: \ncells[1].source: Never open valve 3.", header=""),
     ]
 
 
