@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Container, Iterator
+from dataclasses import dataclass
 from html.entities import html5
 from io import BytesIO
 
@@ -46,7 +47,7 @@ def sections(data: bytes) -> Iterator[Section | Loss]:
     with readable("XML", "mend it there, and upload it again"):
         data = _with_entities(data)
         try:
-            is_prose, mixed = _nature(data)
+            is_prose, sentences = _nature(data)
         except etree.XMLSyntaxError as error:
             if found := UNDEFINED.search(str(error)):
                 raise Rejected(
@@ -56,7 +57,7 @@ def sections(data: bytes) -> Iterator[Section | Loss]:
             raise
         outline = Outline(is_data=not is_prose)
         if not is_prose:
-            yield from _values(data, mixed, outline)
+            yield from _values(data, sentences, outline)
         elif data.count(b"<") > MAX_TAGS:
             raise Rejected(f"the XML has more than {MAX_TAGS:,} tags: split it")
         else:
@@ -106,59 +107,86 @@ def _attributes(element: Element) -> Iterator[tuple[str, str]]:
             yield attribute, value
 
 
+def _text_before(element: Element) -> str:
+    """The text between an element and what is before it in its parent."""
+    parent, before = element.getparent(), element.getprevious()
+    text = before.tail if before is not None else parent.text if parent is not None else ""
+    return (text or "").strip()
+
+
+def _text_at_end(element: Element) -> str:
+    """The text behind an element's last child."""
+    return (element[-1].tail or "").strip() if len(element) else ""
+
+
+@dataclass(slots=True)
+class _Begun:
+    """An element that has begun."""
+
+    name: str
+    has_text: bool = False
+    """Beside elements."""
+    has_records: bool = False
+    """Elements of elements in it, at any depth."""
+
+
 def _nature(data: bytes) -> tuple[bool, set[Path]]:
-    """Whether a document is prose, and the paths of elements in which text stands beside elements."""
-    path: list[str] = []
-    mixed: set[Path] = set()
-    within = 0  # paragraphs and tables that have begun
+    """Whether a document is prose, and the paths of elements of which each is a sentence with marked words in it."""
+    begun = [_Begun("")]
+    sentences: set[Path] = set()
+    others: set[Path] = set()
     kinds: set[str] = set()
+    within = 0  # paragraphs and tables that have begun
     words = values = 0
     for has_ended, element in _events(data):
         kind = name(element).lower()
+        is_block = kind in PARAGRAPHS or kind in TABLES
         if not has_ended:
-            path.append(name(element))
-            within += kind in PARAGRAPHS or kind in TABLES
+            begun[-1].has_text |= bool(_text_before(element))
+            begun.append(_Begun(name(element)))
+            within += is_block
             kinds.add(kind)
             continue
-        parent, before = element.getparent(), element.getprevious()
-        inner = element[-1].tail or "" if len(element) else ""
-        outer = before.tail if before is not None else parent.text if parent is not None else ""
-        if inner.strip():
-            mixed.add(tuple(path))
-        if (outer or "").strip():
-            mixed.add(tuple(path[:-1]))
         if within:
-            words += len(element.text or "") + len(inner) + len(outer or "")
-        elif len(path) > 1 and (len(element) or element.text):
+            words += len(element.text or "") + len(_text_at_end(element)) + len(_text_before(element))
+        elif len(begun) > 2 and (len(element) or element.text):
             values += sum(len(value) for key, value in _attributes(element) if key not in ABOUT_ELEMENTS)
-        within -= kind in PARAGRAPHS or kind in TABLES
-        path.pop()
+        this = begun[-1]
+        this.has_text |= bool(_text_at_end(element))
+        if len(element) and this.has_text:
+            (others if this.has_records else sentences).add(tuple(each.name for each in begun[1:]))
+        begun[-2].has_records |= this.has_records or (len(element) > 0 and not this.has_text)
+        within -= is_block
+        begun.pop()
         _forget_before(element)
     is_prose = kinds & PARAGRAPHS and (not values or (kinds & TITLES and words >= PROSE_FACTOR * values))
-    return bool(is_prose), mixed
+    return bool(is_prose), sentences - others
 
 
-def _values(data: bytes, mixed: set[Path], outline: Outline) -> Iterator[Section]:
-    """A line for each value; an element in which text and elements mix is one."""
+def _values(data: bytes, sentences: set[Path], outline: Outline) -> Iterator[Section]:
+    """A line for each value, and for each sentence."""
     path: list[str] = []
     record: list[str] = []
-    whole = 0  # the depth of the mixed element that has begun
+    whole = 0  # the depth of the sentence that has begun
     for has_ended, element in _events(data):
         if not has_ended:
+            if not whole and (text := _text_before(element)):
+                record.append(f"{'.'.join(path)}: {text}")
             path.append(name(element))
-            if not whole and tuple(path) in mixed:
+            if not whole and tuple(path) in sentences:
                 whole = len(path)
             record += _values_of(element, path)
             continue
         if whole == len(path):
             whole = 0
             record.append(f"{'.'.join(path)}: {_flat(element, ())}")
-        elif not whole and len(element):
-            outline.text("\n".join(record))
-            record = []
-            yield from outline.overflow()
-        elif not whole and (text := (element.text or "").strip()):
-            record.append(f"{'.'.join(path)}: {text}")
+        elif not whole:
+            text = _text_at_end(element) if len(element) else (element.text or "").strip()
+            record += [f"{'.'.join(path)}: {text}"] if text else []
+            if len(element):
+                outline.text("\n".join(record))
+                record = []
+                yield from outline.overflow()
         path.pop()
         if not whole:
             _forget_before(element)

@@ -124,7 +124,11 @@ def test_xml_data_with_text_beside_elements_keeps_its_attributes():
     assert "d.bay@load: 8 t\nd.bay.p: Ask Ann first of all." in sections("xml", f"<d>{loads}</d>")[0].text
 
 
-def test_xml_data_that_is_mixed_is_one_line():
+def test_xml_data_with_text_beside_records_keeps_their_values():
+    data = "<d>Loads <bay><id>N4</id><load>18 t</load></bay>of winter<bay><id>N5</id></bay> end</d>"
+    assert [each for each in sections("xml", data)[0].text.split("\n") if each] == [
+        "d: Loads", "d.bay.id: N4", "d.bay.load: 18 t", "d: of winter", "d.bay.id: N5", "d: end",
+    ]  # fmt: skip
     data = "<d>" + "<x>a<i>b</i>c</x>" * 3 + "end<y k='v'/></d>"
     assert sections("xml", data)[0].text == "d.y@k: v\nd: abcabcabcend"
 
