@@ -5,7 +5,7 @@ import re
 from contextlib import suppress
 from io import BytesIO
 
-from .archive import open_zip, read
+from .archive import open_zip, read, readable
 from .prolog import prolog
 from .section import BOM, Rejected
 
@@ -87,6 +87,7 @@ def guess(data: bytes) -> str:
     return "xml" if text.startswith(b"<") and prolog(BytesIO(text)).root else ""
 
 
+@readable("archive", "save the document again, and upload it again")
 def _zip(data: bytes) -> str:
     archive = open_zip(data)
     names = set(archive.namelist())

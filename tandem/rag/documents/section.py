@@ -1,6 +1,7 @@
 """Sections of text, each with a place to cite: what every document reader returns."""
 
 import codecs
+from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -42,8 +43,17 @@ class Section(NamedTuple):
     """Page or slide, from 1, in formats that have them."""
     heading: str | None = None
     """Headings above the text, outermost first, joined by ` > `."""
-    header: str = ""
-    """Of a table, whose rows are the lines of `text`: its header, which every chunk of it begins with."""
+    header: str | None = None
+    """Of a table, whose rows are the lines of `text`: its header, which every chunk of it begins with; empty if it has
+    none. None: the text is no table."""
+
+    def changed(self, change: Callable[[str], str]) -> "Section":
+        """With each of its texts changed."""
+        return self._replace(
+            text=change(self.text),
+            heading=self.heading and change(self.heading),
+            header=self.header and change(self.header),
+        )
 
 
 class Loss(NamedTuple):
