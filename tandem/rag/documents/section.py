@@ -42,8 +42,9 @@ class Section(NamedTuple):
     """Page or slide, from 1, in formats that have them."""
     heading: str | None = None
     """Headings above the text, outermost first, joined by ` > `."""
-    header: str = ""
-    """Of a table, whose rows are the lines of `text`: its header, which every chunk of it begins with."""
+    header: str | None = None
+    """Of a table, whose rows are the lines of `text`: its header, which every chunk of it begins with; empty if it has
+    none. None: the text is no table."""
 
 
 class Loss(NamedTuple):

@@ -14,7 +14,7 @@ def sections(markup: str | bytes, name: str = "a.html") -> list[Section]:
 
 def text(markup: str | bytes) -> str:
     """The page's text on one line, with tables' headers."""
-    return " ".join(" ".join(f"{part.header} {part.text}" for part in sections(markup)).split())
+    return " ".join(" ".join(f"{part.header or ''} {part.text}" for part in sections(markup)).split())
 
 
 @pytest.mark.parametrize(
