@@ -78,8 +78,8 @@ def chunk(sections: Iterable[Section], tokens: int = 200, overlap: int = 40) -> 
     over a quarter of a chunk).
 
     A chunk ends at a paragraph, else a sentence, else a word, and never spans two headings or pages. A table is cut
-    between its rows, and each chunk of it begins with its header, if it has one. Every word of the sections is in a chunk; the same
-    sections give the same chunks.
+    between its rows, and each chunk of it begins with its header, if it has one. Every word of the sections is in a
+    chunk; the same sections give the same chunks.
     """
     if not 0 <= overlap < tokens // 2:
         raise ValueError(f"chunk_overlap is {overlap}: it must be at least 0 and under half of chunk_tokens ({tokens})")
