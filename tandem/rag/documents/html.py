@@ -38,9 +38,11 @@ HIDING = re.compile(r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*(?:hidden
 LAYOUT = "table, h1, h2, h3, h4, h5, h6, pre"
 LAYOUT_WITHOUT_HEADER = "p + p, ul, ol, dl, blockquote, form"
 
-DECLARED = re.compile(
-    rb"""<meta\b[^>]*?\bcharset\s*=\s*["']?\s*([\w:.-]+)|<\?xml\b[^>]*?\bencoding\s*=\s*["']([\w:.-]+)""", re.IGNORECASE
+DECLARATION = re.compile(
+    rb"""<!--.*?(?:-->|\Z)|<\?xml\b[^>]*?\bencoding\s*=\s*["']([\w:.-]+)|<meta\b([^>]*)""", re.IGNORECASE | re.DOTALL
 )
+META = re.compile(rb"""([\w-]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"']+))""")
+IN_CONTENT = re.compile(rb"""\bcharset\s*=\s*["']?\s*([\w:.-]+)""", re.IGNORECASE)
 DECLARED_AT_MOST = 4096
 NAV_TAG = re.compile(r"<(/?)nav\b", re.IGNORECASE)
 # XML may close at once what HTML reads up to its end tag.
@@ -58,8 +60,7 @@ PIECES_AT_ONCE = 5000
 
 def sections(data: bytes) -> Iterator[Section | Loss]:
     """Yield the text shown between headings; scripts, navigation and hidden parts are left out."""
-    declared = DECLARED.search(data, 0, DECLARED_AT_MOST)
-    markup = decode(data, (declared[1] or declared[2]).decode() if declared else "")
+    markup = decode(data, _declared_charset(data))
     if markup.startswith("<?xml"):
         markup = CLOSED_AT_ONCE.sub(r"<\1\2></\1>", markup)
     opened = [found[1] for found in NAV_TAG.finditer(markup)]
@@ -76,6 +77,17 @@ def shown_text(markup: str) -> str:
     """What a browser shows of some HTML, with its headings and tables as text."""
     root = LexborHTMLParser(markup).root
     return _Shown(None).text(root) if root is not None else ""
+
+
+def _declared_charset(data: bytes) -> str:
+    for found in DECLARATION.finditer(data, 0, DECLARED_AT_MOST):
+        if found[1]:
+            return found[1].decode()
+        meta = {each[1].lower(): each[2] or each[3] or each[4] or b"" for each in META.finditer(found[2] or b"")}
+        within = IN_CONTENT.search(meta.get(b"content", b"")) if b"http-equiv" in meta else None
+        if charset := meta.get(b"charset") or (within[1] if within else b""):
+            return charset.decode("ascii", "replace")
+    return ""
 
 
 def _title(parser: LexborHTMLParser) -> str:

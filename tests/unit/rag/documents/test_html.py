@@ -48,10 +48,56 @@ def test_an_unclosed_button_swallows_nothing():
         ("koi8_r", '<?xml version="1.0" encoding="koi8-r"?>', "Насос остановлен"),
         ("utf-16", "", "Pumpe öffnen"),
         ("utf-8-sig", "<meta charset=iso-8859-1>", "Pumpe öffnen"),  # the byte order mark counts
+        ("utf-8", "<!-- <meta charset=iso-8859-1> --><meta charset=utf-8>", "Pumpe öffnen"),
+        ("utf-8", "<meta name=description content='the charset=iso-8859-1'>", "Pumpe öffnen"),
+        ("utf-8", "<meta content='text/html; charset=utf-8' http-equiv=Content-Type>", "Pumpe öffnen"),
     ],
 )
 def test_a_declared_charset_is_read(encoding, declaration, words):
     assert text(f"{declaration}<p>{words}".encode(encoding)) == words
+
+
+@pytest.mark.parametrize(
+    ("label", "encoding", "words"),
+    [
+        ("windows-874", "cp874", "ปิดวาล์ว"),
+        ("dos-874", "cp874", "ปิดวาล์ว"),
+        ("x-cp1251", "cp1251", "Насос остановлен"),
+        ("x-cp1252", "cp1252", "Gebühr – 12 €"),
+        ("iso88591", "cp1252", "Gebühr – 12 €"),
+        ("ISO_8859-1:1987", "cp1252", "Gebühr – 12 €"),
+        ("csISOLatin1", "cp1252", "Gebühr – 12 €"),
+        ("cp819", "cp1252", "Gebühr – 12 €"),
+        ("ANSI_X3.4-1968", "cp1252", "Gebühr – 12 €"),
+        ("iso-8859-15", "iso8859-15", "Gebühr 12 €"),
+        ("iso88592", "iso8859-2", "Zażółć"),
+        ("logical", "iso8859-8", "שלום"),
+        ("windows-949", "cp949", "밸브를 닫다"),
+        ("ks_c_5601-1989", "cp949", "밸브를 닫다"),
+        ("x-euc-jp", "euc_jp", "ポンプは停止"),
+        ("cn-big5", "big5", "關閉閥門"),
+        ("x-x-big5", "big5", "關閉閥門"),
+        ("x-gbk", "gb18030", "泵已停止"),
+        ("x-mac-cyrillic", "mac-cyrillic", "Насос"),
+        ("koi8-ru", "koi8-u", "Насос"),
+        ("unicode-1-1-utf-8", "utf-8", "Pumpe öffnen"),
+        *[
+            (none, "utf-8", "Pumpe öffnen")
+            for none in "hex base64 undefined idna punycode zlib rot13 unicode_escape utf-7 utf-16 ucs-2 x-none".split()
+        ],
+    ],
+)
+def test_labels_of_charsets_are_those_of_the_web(label, encoding, words):
+    assert text(f"<meta charset={label}><p>{words}".encode(encoding)) == words
+
+
+def test_a_byte_that_has_no_meaning_in_a_charset_of_windows_is_a_control():
+    assert text(b"<meta charset=iso-8859-1><p>4\x81 bar \x96 12") == "4\x81 bar – 12"
+
+
+def test_what_is_not_in_its_declared_charset_is_refused():
+    with pytest.raises(Rejected, match="says that it is EUC_JP, but isn't"):
+        text("<meta charset=euc-jp><p>Gebühr".encode("cp1252"))
 
 
 def test_an_undeclared_charset_is_refused_not_guessed():
