@@ -45,10 +45,7 @@ META = re.compile(rb"""([\w-]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"']+))""")
 IN_CONTENT = re.compile(rb"""\bcharset\s*=\s*["']?\s*([\w:.-]+)""", re.IGNORECASE)
 DECLARED_AT_MOST = 4096
 NAV_TAG = re.compile(r"<(/?)nav\b", re.IGNORECASE)
-# XML may close at once what HTML reads up to its end tag.
-CLOSED_AT_ONCE = re.compile(
-    r"<(title|script|style|textarea|iframe|noscript|select|nav|button)(\s[^<>]*)?/>", re.IGNORECASE
-)
+XHTML = re.compile(r"\s*<\?xml\b|.*?(?:http://www\.w3\.org/1999/xhtml|//DTD XHTML)", re.DOTALL)
 
 SPACE = re.compile(r"\s+")
 POWER = re.compile(r"[-+−]?\w{1,4}")  # noqa: RUF001 - a minus
@@ -61,8 +58,10 @@ PIECES_AT_ONCE = 5000
 def sections(data: bytes) -> Iterator[Section | Loss]:
     """Yield the text shown between headings; scripts, navigation and hidden parts are left out."""
     markup = decode(data, _declared_charset(data))
-    if markup.startswith("<?xml"):
-        markup = CLOSED_AT_ONCE.sub(r"<\1\2></\1>", markup)
+    if XHTML.match(markup, 0, DECLARED_AT_MOST):
+        from .xhtml import as_html
+
+        markup = as_html(markup)
     opened = [found[1] for found in NAV_TAG.finditer(markup)]
     parser = LexborHTMLParser(markup)
     outline = Outline()

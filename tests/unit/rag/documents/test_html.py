@@ -83,7 +83,18 @@ def test_a_declared_charset_is_read(encoding, declaration, words):
         ("unicode-1-1-utf-8", "utf-8", "Pumpe öffnen"),
         *[
             (none, "utf-8", "Pumpe öffnen")
-            for none in "hex base64 undefined idna punycode zlib rot13 unicode_escape utf-7 utf-16 ucs-2 x-none".split()
+            for none in (
+                "hex",
+                "base64",
+                "undefined",
+                "idna",
+                "zlib",
+                "rot13",
+                "unicode_escape",
+                "utf-7",
+                "utf-16",
+                "x",
+            )
         ],
     ],
 )
