@@ -19,8 +19,8 @@ BLOCKS = {
     "search", "section", "summary", "table", "tbody", "tfoot", "thead", "tr", "ul", "xmp",
 }
 OF_LINKS = {
-    "a", "b", "br", "button", "details", "dir", "div", "dl", "em", "form", "hr", "i", "img", "input", "label", "li", "menu",
-    "ol", "option", "select", "small", "span", "strong", "summary", "svg", "ul",
+    "a", "b", "br", "button", "details", "dir", "div", "dl", "em", "form", "hr", "i", "img", "input", "label", "li",
+    "menu", "ol", "option", "select", "small", "span", "strong", "summary", "svg", "ul",
 }
 MATH = {
     "math", "mfrac", "mi", "mmultiscripts", "mn", "mo", "mover", "mpadded", "mphantom", "mroot", "mrow", "msqrt",

@@ -43,7 +43,7 @@ def test_tags_may_be_left_out(markup):
         "<nav><a href=/>Home</a></nav><nav><a href=/x>Docs</a>",
         "<div role=navigation><a href=/>Home</a>",
         "<div role='navigation'><div><a href=/>Home</a></div>",
-        "<ul role=navigation><li><a href=/>Home</a>",
+        "<ul role=navigation><li><a href=/>Home</a> ",
     ],
 )
 @pytest.mark.parametrize(
