@@ -47,6 +47,7 @@ DECLARED_AT_MOST = 4096
 NAVIGATION = re.compile(r"<([a-z]+)\b[^<>]*\brole\s*=\s*[\"']?navigation\b|<(nav)\b", re.IGNORECASE)
 XHTML = re.compile(r"\s*<\?xml\b|.*?(?:http://www\.w3\.org/1999/xhtml|//DTD XHTML)", re.DOTALL)
 
+MAY_HIDE = "[hidden], [style], [popover], [role], dialog, nav"
 PIECES_AT_ONCE = 5000
 NUMBER = re.compile(r"\d{1,5}", re.ASCII)
 MAX_ROWS = 65534
@@ -71,6 +72,12 @@ def shown_text(markup: str) -> str:
     """What a browser shows of some HTML, with its headings and tables as text."""
     root = LexborHTMLParser(markup).root
     return _Shown(None).text(root) if root is not None else ""
+
+
+def hidden_tags(markup: str) -> list[str]:
+    """The names of the elements of some HTML that aren't shown because they say so."""
+    root = LexborHTMLParser(markup).root
+    return [node.tag or "" for node in root.css(MAY_HIDE) if is_hidden(node)] if root is not None else []
 
 
 def _declared_charset(data: bytes) -> str:
