@@ -17,6 +17,7 @@ from .html_nodes import (
     has_parentheses,
     is_hidden,
     is_navigation,
+    is_of_headers,
     is_of_links,
     math_signs,
     superscript,
@@ -45,6 +46,12 @@ META = re.compile(rb"""([\w-]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"']+))""")
 IN_CONTENT = re.compile(rb"""\bcharset\s*=\s*["']?\s*([\w:.-]+)""", re.IGNORECASE)
 DECLARED_AT_MOST = 4096
 NAVIGATION = re.compile(r"<([a-z]+)\b[^<>]*\brole\s*=\s*[\"']?navigation\b|<(nav)\b", re.IGNORECASE)
+CLOSED_AT_ONCE = re.compile(
+    r"<(?:dialog|div|iframe|nav|noembed|noframes|noscript|p|script|section|select|span|style|template|textarea|title)"
+    r"\b[^<>]*/>",
+    re.IGNORECASE,
+)
+"""What a page of HTML hasn't, so that it may be XHTML that doesn't say so."""
 XHTML = re.compile(r"\s*<\?xml\b|.*?(?:http://www\.w3\.org/1999/xhtml|//DTD XHTML)", re.DOTALL)
 
 MAY_HIDE = "[hidden], [style], [popover], [role], dialog, nav"
@@ -56,10 +63,11 @@ MAX_ROWS = 65534
 def sections(data: bytes) -> Iterator[Section | Loss]:
     """Yield the text shown between headings; scripts, navigation and hidden parts are left out."""
     markup = decode(data, _declared_charset(data))
-    if XHTML.match(markup, 0, DECLARED_AT_MOST):
+    is_xhtml = XHTML.match(markup, 0, DECLARED_AT_MOST) is not None
+    if is_xhtml or CLOSED_AT_ONCE.search(markup):
         from .xhtml import as_html
 
-        markup = as_html(markup)
+        markup = as_html(markup, is_xhtml)
     parser = LexborHTMLParser(markup)
     outline = Outline()
     outline.title(_title(parser))
@@ -100,8 +108,8 @@ def _left_open(markup: str) -> set[str]:
     names = "|".join(tags)
     tag = rf"<!--.*?(?:-->|\Z)|<script\b.*?(?:</script|\Z)|<(/?)({names})(?=[\s/>])"
     for found in re.finditer(tag, markup, re.IGNORECASE | re.DOTALL):
-        if found[2]:
-            count[found[2].lower()] += -1 if found[1] else 1
+        if name := (found[2] or "").lower():
+            count[name] = max(count[name] + (-1 if found[1] else 1), 0)
     return {name for name, left in count.items() if left > 0}
 
 
@@ -272,14 +280,17 @@ def _rows(table: LexborNode) -> tuple[Iterator[str], str]:
 
 
 def _all_rows(table: LexborNode) -> Iterator[tuple[bool, str]]:
-    """Each row of a table as a line, and whether it is of the header."""
+    """Each row of a table as a line, and whether it is of the header, whose rows come first."""
+    in_header = True
     for part in _shown_children(table):
         spans = Spans()
         for line in [part] if part.tag == "tr" else _shown_children(part):
             if line.tag == "tr":
                 cells = [cell for cell in _shown_children(line) if cell.tag in ("td", "th")]
-                is_header = part.tag == "thead" or all(cell.tag == "th" for cell in cells)
-                yield is_header, row(spans.row(Cell(_cell(each), *_span(each)) for each in cells))
+                texts = [_cell(cell) for cell in cells]
+                in_header = in_header and (part.tag == "thead" or is_of_headers(cells, texts))
+                spanned = (Cell(text, *_span(cell)) for cell, text in zip(cells, texts, strict=True))
+                yield in_header, row(spans.row(spanned))
 
 
 def _span(cell: LexborNode) -> tuple[int, int]:

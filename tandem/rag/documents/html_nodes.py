@@ -1,7 +1,7 @@
 """What parts of a page of HTML are, and what small ones say."""
 
 import re
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from itertools import islice
 
 from selectolax.lexbor import LexborNode
@@ -23,8 +23,8 @@ OF_LINKS = {
     "menu", "ol", "option", "select", "small", "span", "strong", "summary", "svg", "ul",
 }
 MATH = {
-    "math", "mfrac", "mi", "mmultiscripts", "mn", "mo", "mover", "mpadded", "mphantom", "mroot", "mrow", "msqrt",
-    "mstyle", "msub", "msubsup", "msup", "mtable", "mtd", "mtext", "mtr", "munder", "munderover", "semantics",
+    "math", "mfenced", "mfrac", "mi", "mmultiscripts", "mn", "mo", "mover", "mpadded", "mphantom", "mroot", "mrow",
+    "msqrt", "mstyle", "msub", "msubsup", "msup", "mtable", "mtd", "mtext", "mtr", "munder", "munderover", "semantics",
 }
 # fmt: on
 MATH_SIGNS = {
@@ -55,7 +55,7 @@ BASE = re.compile(r"(?:^|[\W\d])[^\W\d]{1,2}$|(?<!\b19\d)(?<!\b20\d)\d$|[)\]]$")
 
 def is_navigation(node: LexborNode) -> bool:
     """Whether an element says that it is navigation."""
-    return node.tag == "nav" or node.attrs.get("role") == "navigation"
+    return node.tag == "nav" or (node.attrs.get("role") or "").strip().lower() == "navigation"
 
 
 def is_hidden(node: LexborNode, left_open: Container[str] = ()) -> bool:
@@ -107,8 +107,21 @@ def math_signs(node: LexborNode) -> tuple[str, str]:
     parts = len(list(islice(node.iter(include_text=False), 2)))
     if node.tag == "msqrt":
         return f"{sign}√", "(" if parts > 1 else ""
+    if node.tag == "mfenced":
+        return sign, "("
     is_one = node.tag not in ("mrow", "mfrac") or parts < 2 or not (sign or above == "mfrac")
     return sign, "" if is_one else "("
+
+
+def is_of_headers(cells: Sequence[LexborNode], texts: Sequence[str]) -> bool:
+    """Whether a row has headers only, by their tag or in bold; an empty one says nothing, as in a table's corner."""
+    said = (cell for cell, text in zip(cells, texts, strict=True) if text.strip())
+    return all(cell.tag == "th" or _is_bold(cell) for cell in said)
+
+
+def _is_bold(cell: LexborNode) -> bool:
+    bold = cell.css_first("b, strong")
+    return bold is not None and plain(bold) == plain(cell)
 
 
 def plain(top: LexborNode) -> str:

@@ -27,13 +27,16 @@ MAX_TAGS = 1_000_000
 """Of a page that is held in memory as XML and then as HTML."""
 
 
-def as_html(markup: str) -> str:
-    """The same page in HTML, if it is well-formed; else with what XML closes at once closed, and its CDATA as text."""
+def as_html(markup: str, is_declared: bool = True) -> str:
+    """The same page in HTML, if it is well-formed; else, if it says that it is XHTML, with what XML closes at once
+    closed, and its CDATA as text."""
     if markup.count("<") <= MAX_TAGS:
         try:
             return _rewritten(markup)
         except etree.XMLSyntaxError:
             pass
+    if not is_declared:
+        return markup
     markup = CDATA.sub(lambda found: escape(found[1]), markup)
     return CLOSED_AT_ONCE.sub(
         lambda found: found[0] if found[1].lower() in VOID else f"<{found[1]}{found[2]}></{found[1]}>", markup

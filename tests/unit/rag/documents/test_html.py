@@ -41,6 +41,8 @@ def test_tags_may_be_left_out(markup):
         "<nav><a href=/>Home</a><!-- </nav> -->",
         "<script>'</nav>'</script><nav><a href=/>Home</a>",
         "<nav><a href=/>Home</a></nav><nav><a href=/x>Docs</a>",
+        "<nav><a href=/>Home</a></nav></nav><nav><a href=/x>Docs</a>",
+        "<div role=NAVIGATION><a href=/>Home</a>",
         "<div role=navigation><a href=/>Home</a>",
         "<div role='navigation'><div><a href=/>Home</a></div>",
         "<ul role=navigation><li><a href=/>Home</a> ",
@@ -279,6 +281,22 @@ def test_a_cell_that_goes_on_is_in_each_of_its_rows_and_the_first_of_its_columns
 def test_a_table_without_a_header_is_one_of_rows():
     assert sections("<table><tr><td>Bay<td>Load<tr><td>B7<td>18 t</table>") == [
         Section("Bay | Load\nB7 | 18 t", header="")
+    ]
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["<th>Bay<th>Load", "<td><b>Bay</b><td><strong>Load</strong>", "<td><p><b>Bay</b></p><th>Load"],
+)
+def test_a_row_of_headers_by_tag_or_in_bold_is_the_header(header):
+    assert sections(f"<table><tr>{header}<tr><td><b>B7</b><td>18 t<tr><th>B8<th>9 t</table>") == [
+        Section("B7 | 18 t\nB8 | 9 t", header="Bay | Load")
+    ]
+
+
+def test_the_corner_of_a_table_may_be_empty():
+    assert sections("<table><tr><td><th>Mon<th>Tue<tr><th>B7<td>shut<td>open</table>") == [
+        Section("B7 | shut | open", header=" | Mon | Tue")
     ]
 
 

@@ -70,3 +70,9 @@ def test_prefixes_make_no_difference():
 @pytest.mark.parametrize("piece", ["<![CDATA[", "<!--", '<a b="c" ', "<a b='", "&nbsp", "<!ENTITY a '", "<x/", "]]"])
 def test_what_strangers_may_send_takes_no_longer_than_other_pages(piece):
     assert sections("html", f"<html {NAMESPACE}><body><p>valve</p>{piece * 200_000}")
+
+
+def test_a_well_formed_page_need_not_say_that_it_is_xhtml():
+    page = "<html><head><title/><script src='x'/></head><body><p>Never open valve 3.</p></body></html>"
+    assert sections("html", page) == [Section("Never open valve 3.")]
+    assert sections("html", "<p>Never<div/>open <b>valve 3.")[0].text.split() == ["Never", "open", "valve", "3."]
