@@ -43,6 +43,8 @@ def codec(label: str) -> str:
         found = codecs.lookup(LABELS.get(key) or (f"iso8859-{iso[1]}" if iso else label)).name
     except (LookupError, ValueError):
         return ""
+    if found.startswith("cp") and "<".encode(found) != b"<":  # what declares itself in ASCII isn't EBCDIC
+        return ""
     return found if CHARSETS.match(found) else ""
 
 

@@ -29,7 +29,7 @@ from .spans import Cell, Spans
 ITEMS = {"li", "tr", "dt", "dd"}
 HEADINGS = {f"h{level}": level for level in range(1, 7)}
 AS_WRITTEN = {"listing", "plaintext", "pre", "textarea", "xmp"}
-CONTROLS = {"button", "fieldset", "label", "meter", "output", "progress", "text", "textarea"}
+CONTROLS = {"button", "fieldset", "label", "meter", "mtd", "output", "progress", "text", "textarea"}
 # What a field of these types shows is no text, or not its value.
 WORDLESS = {"checkbox", "color", "file", "hidden", "image", "password", "radio", "range"}
 # A table whose cells hold these is there for the layout; without a header cell, so is one with lists and paragraphs.
