@@ -117,6 +117,7 @@ def test_a_declared_charset_is_read(encoding, declaration, words):
         *[
             (none, "utf-8", "Pumpe öffnen")
             for none in (
+                "cp037",
                 "hex",
                 "base64",
                 "undefined",
