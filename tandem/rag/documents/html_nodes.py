@@ -55,19 +55,26 @@ BASE = re.compile(r"(?:^|[\W\d])[^\W\d]{1,2}$|(?<!\b19\d)(?<!\b20\d)\d$|[)\]]$")
 
 def is_navigation(node: LexborNode) -> bool:
     """Whether an element says that it is navigation."""
-    return node.tag == "nav" or (node.attrs.get("role") or "").strip().lower() == "navigation"
+    return node.tag == "nav" or (node.attributes.get("role") or "").strip().lower() == "navigation"
 
 
 def is_hidden(node: LexborNode, left_open: Container[str] = ()) -> bool:
     """Whether an element isn't shown, or is navigation that its page closes."""
-    tag, attributes = node.tag or "", node.attrs
-    if tag in NOT_SHOWN or (tag == "dialog" and "open" not in attributes) or "popover" in attributes:
+    tag = node.tag or ""
+    if tag in NOT_SHOWN:
+        return True
+    attributes = node.attributes
+    if not attributes:
+        return tag == "dialog" or (tag == "nav" and tag not in left_open)
+    if (tag == "dialog" and "open" not in attributes) or "popover" in attributes:
         return True
     if is_navigation(node) and tag not in left_open:
         return True
-    if "hidden" in attributes and attributes.get("hidden") != "until-found":
+    if "hidden" in attributes and attributes["hidden"] != "until-found":
         return True
-    style = STYLE_COMMENT.sub("", attributes.get("style") or "")
+    if not (style := attributes.get("style")):
+        return False
+    style = STYLE_COMMENT.sub("", style)
     if HIDING.search(style):
         return True
     return SMALLEST.search(style) is not None and next(node.iter(include_text=False), None) is None

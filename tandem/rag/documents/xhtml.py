@@ -48,12 +48,11 @@ def _rewritten(markup: str) -> str:
     markup = REFERENCE.sub(lambda found: _reference(found, own), DECLARATION.sub("", markup, count=1))
     root = parse(markup.encode(errors="replace"))
     for element in root.iter(etree.Element):
-        element.tag = name(element)
-        if element.tag in RAW:
+        kind = name(element)
+        element.tag = "pre" if kind in AS_PRE else kind
+        if kind in RAW:
             del element[:]
             element.text = ""
-        elif element.tag in AS_PRE:
-            element.tag = "pre"
     return etree.tostring(root, method="html", encoding="unicode")
 
 
