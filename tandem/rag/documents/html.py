@@ -54,7 +54,7 @@ CLOSED_AT_ONCE = re.compile(
 """What a page of HTML hasn't, so that it may be XHTML that doesn't say so."""
 XHTML = re.compile(r"\s*<\?xml\b|.*?(?:http://www\.w3\.org/1999/xhtml|//DTD XHTML)", re.DOTALL)
 
-MAY_HIDE = "[hidden], [style], [popover], [role], dialog, nav"
+MAY_HIDE = "[hidden], [style], [popover], [role], dialog, nav, noscript, template"
 PIECES_AT_ONCE = 5000
 NUMBER = re.compile(r"\d{1,5}", re.ASCII)
 MAX_ROWS = 65534

@@ -24,6 +24,7 @@ FRONT_MATTER = re.compile(
 DATA_URI = re.compile(r"\bdata:(?:[\w.+-]+/[\w.+-]+|(?=;))(?:;[\w.=-]+)*,[^\s)\"'<>\]]{64,}", re.IGNORECASE)
 TAG = re.compile(r"<[A-Za-z/!?]")
 LISTS = ("bullet_list_open", "ordered_list_open")
+TEXTS = ("html_block", "inline", "fence", "code_block")
 LINES_AT_ONCE = 2000
 BLOCKS = MarkdownIt("commonmark").enable("table").disable("inline")
 INLINE = MarkdownIt("commonmark")
@@ -39,7 +40,7 @@ def sections(data: bytes) -> Iterator[Section | Loss]:
         text = text[front.end() :]
     hidden = _Hidden(text)
     for block, lines in _blocks(text.split("\n")):
-        if hidden.covers(block, lines):
+        if hidden.empty(block, lines):
             continue
         for token in block:
             _show_tags(token, lines, block[0])
@@ -98,22 +99,30 @@ class _Hidden:
         self._tag = ""
         self._depth = 0
 
-    def covers(self, block: list[Token], lines: list[str]) -> bool:
-        """Whether a block is in a hidden element; the lines of the one that ends it become what follows the end."""
-        written = "\n".join(lines)
+    def empty(self, block: list[Token], lines: list[str]) -> bool:
+        """Empty the lines of a block that are in a hidden element; whether all of its text is."""
+        texts = [token for token in block if token.type in TEXTS and token.map]
+        for token in texts:
+            if self._covers(token):
+                first, last = (line - (block[0].map or [0])[0] for line in token.map or (0, 0))
+                lines[first:last] = [token.content, *[""] * (last - first - 1)]
+        return bool(texts) and not any(token.content for token in texts)
+
+    def _covers(self, token: Token) -> bool:
+        """Whether a hidden element is open before some text, which becomes what follows its end."""
+        is_markup = token.type in ("html_block", "inline")
         if self._tag:
-            self._depth += markdown_html.depth(self._tag, written)
-            if self._depth > 0:
-                return True
-            behind = re.split(rf"</{self._tag}\s*>", written, flags=re.IGNORECASE)[-1]
-            lines[:] = [shown_text(markdown_html.of_block(behind))]
-            block[:] = []
-            self._tag = ""
-        elif block and block[0].type == "html_block":
-            for tag in hidden_tags(written):
-                if (depth := markdown_html.depth(tag, written)) > 0 and self._ends(tag):
-                    self._tag, self._depth = tag, depth
-                    break
+            self._depth += markdown_html.depth(self._tag, token.content) if is_markup else 0
+            behind = re.split(rf"</{self._tag}\s*>", token.content, flags=re.IGNORECASE)[-1]
+            token.content = "" if self._depth > 0 else shown_text(markdown_html.of_block(behind))
+            if self._depth <= 0:
+                self._tag = ""
+            return True
+        for tag in hidden_tags(token.content) if token.type == "html_block" else ():
+            depth = markdown_html.depth(tag, token.content)
+            if depth > 0 and self._ends(tag):
+                self._tag, self._depth = tag, depth
+                break
         return False
 
 

@@ -26,8 +26,7 @@ MAY_STAY_OPEN = {
 }
 # In a block of HTML, whose end may stand in a later one, only what would hide all that follows.
 SWALLOWING = {
-    "datalist", "iframe", "noembed", "noframes", "noscript", "plaintext", "select", "template", "textarea", "title",
-    "xmp",
+    "iframe", "noembed", "noframes", "plaintext", "select", "textarea", "title", "xmp",
 }
 # Attributes that have no value. Others without one are words, as in: if a<b and c>d.
 SWITCHES = {

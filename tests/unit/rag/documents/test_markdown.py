@@ -167,14 +167,29 @@ def test_a_code_in_a_heading_is_of_it():
 
 @pytest.mark.parametrize(
     "opening",
-    ['<div style="display:none">', "<div hidden>", "<div><div hidden>", "<dialog>", "<div\n  popover>", "<nav>"],
+    [
+        '<div style="display:none">',
+        "<div hidden>",
+        "<div><div hidden>",
+        "<dialog>",
+        "<div\n  popover>",
+        "<nav>",
+        "<template>",
+    ],
 )
 def test_what_a_hidden_element_has_between_its_tags_is_hidden(opening):
-    end = "</dialog>" if "dialog" in opening else "</nav>" if "nav" in opening else "</div>" * opening.count("<div")
+    end = "</div>" * opening.count("<div") or opening.replace("<", "</")
     markup = f"Shown.\n\n{opening}\n\n# secret\n\n<div>\n\nsecret\n\n</div>\n\n- secret\n\n{end}\nvisible\n\nend"
     words = " ".join(f"{part.heading} {part.text}" for part in sections(markup)).split()
     assert "secret" not in words and "Shown." in words and "end" in words
     assert "visible" in words
+
+
+@pytest.mark.parametrize("indent", ["  ", "> "])
+def test_a_hidden_element_may_be_within_a_list_or_quote(indent):
+    lines = ["- shown", "", "<div hidden>", "", "secret", "", "    secret", "", "</div>", "", "shown too"]
+    text = sections("\n".join(indent + line if at else line for at, line in enumerate(lines)) + "\n\nend")[0].text
+    assert "secret" not in text and text.count("shown") == 2 and text.endswith("end")
 
 
 def test_a_hidden_element_that_nothing_closes_hides_nothing_that_follows():
