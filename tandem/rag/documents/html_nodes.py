@@ -72,6 +72,8 @@ def is_hidden(node: LexborNode, left_open: Container[str] = ()) -> bool:
         return True
     if "hidden" in attributes and attributes["hidden"] != "until-found":
         return True
+    if attributes.get("display") == "none" or attributes.get("visibility") == "hidden":  # of a drawing
+        return True
     if not (style := attributes.get("style")):
         return False
     style = STYLE_COMMENT.sub("", style)

@@ -23,6 +23,11 @@ CLOSED_AT_ONCE = re.compile(
     r"""<([A-Za-z][\w:.-]*+)((?:\s++[^\s"'<>/=]++(?:\s*=\s*(?:"[^"<]*+"|'[^'<]*+'))?)*+)\s*+/>"""
 )
 CDATA = re.compile(r"<!\[CDATA\[((?:[^<\]]++|<(?!!\[CDATA\[)|\](?!\]>))*+)\]\]>")
+# What a document type defines itself, which HTML shows in part.
+SUBSET = re.compile(
+    r"""(?:\s++|<\?[^>]*+>|<!--(?:[^-]|-(?!->))*+-->)*+<!DOCTYPE[^<>\[]*+\[(?:[^\]"']++|"[^"]*+"|'[^']*+')*+\]\s*>""",
+    re.I,
+)
 MAX_TAGS = 1_000_000
 """Of a page that is held in memory as XML and then as HTML."""
 
@@ -37,6 +42,8 @@ def as_html(markup: str, is_declared: bool = True) -> str:
             pass
     if not is_declared:
         return markup
+    if own := SUBSET.match(markup):
+        markup = markup[own.end() :]
     markup = CDATA.sub(lambda found: escape(found[1]), markup)
     return CLOSED_AT_ONCE.sub(
         lambda found: found[0] if found[1].lower() in VOID else f"<{found[1]}{found[2]}></{found[1]}>", markup

@@ -170,6 +170,7 @@ def test_an_undeclared_charset_is_refused_not_guessed():
         "<select><optgroup hidden><option>x</optgroup><option>shown</select>",
         "<p>10<sup>2<span hidden>x</span></sup>",
         "<div popover>x</div>",
+        "<svg><text display=none>x</text></svg>",
         "<p style='display:/**/none'>x</p>",
         "<p style='font-size: 0px'>x</p>",
         "<p style='content-visibility:hidden'>x</p>",

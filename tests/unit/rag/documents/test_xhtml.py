@@ -52,6 +52,12 @@ def test_entities_that_a_page_defines_are_put_in_and_none_from_elsewhere():
     assert sections("html", page) == [Section("Kranich 7 lifts 9 t < 10; &file; &none;")]
 
 
+def test_a_document_type_that_is_not_read_is_no_text():
+    types = '[<!ENTITY % all SYSTEM "x.dtd">%all;<!ENTITY prod "]>">]'
+    page = f"<?xml version='1.0'?><!-- x --><!DOCTYPE html {types}><html {NAMESPACE}><body><p>valve</p></body></html>"
+    assert sections("html", page) == [Section("valve")]
+
+
 @pytest.mark.timeout(20)
 def test_entities_of_entities_do_not_grow_without_bound():
     types = '<!ENTITY e0 "lol">' + "".join(f'<!ENTITY e{at} "{f"&e{at - 1};" * 10}">' for at in range(1, 12))
@@ -67,7 +73,21 @@ def test_prefixes_make_no_difference():
 
 
 @pytest.mark.timeout(30)
-@pytest.mark.parametrize("piece", ["<![CDATA[", "<!--", '<a b="c" ', "<a b='", "&nbsp", "<!ENTITY a '", "<x/", "]]"])
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "<![CDATA[",
+        "<!--",
+        '<a b="c" ',
+        "<a b='",
+        "&nbsp",
+        "<!ENTITY a '",
+        "<x/",
+        "]]",
+        "<!DOCTYPE x [",
+        "<!DOCTYPE x ['",
+    ],
+)
 def test_what_strangers_may_send_takes_no_longer_than_other_pages(piece):
     assert sections("html", f"<html {NAMESPACE}><body><p>valve</p>{piece * 200_000}")
 
