@@ -79,7 +79,7 @@ def sections(data: bytes) -> Iterator[Section | Loss]:
 def shown_text(markup: str) -> str:
     """What a browser shows of some HTML, with its headings and tables as text."""
     root = LexborHTMLParser(markup).root
-    return _Shown(None).text(root) if root is not None else ""
+    return _Shown(None, layouts=_layouts(root)).text(root) if root is not None else ""
 
 
 def hidden_tags(markup: str) -> list[str]:
@@ -126,12 +126,15 @@ def _title(parser: LexborHTMLParser) -> str:
 class _Shown:
     """The text of a part of a page as it is shown."""
 
-    def __init__(self, outline: Outline | None, left_open: Container[str] = (), layouts: Container[int] = ()) -> None:
+    def __init__(
+        self, outline: Outline | None, left_open: Container[str] = (), layouts: Container[int] | None = None
+    ) -> None:
         self._outline = outline
-        """None: headings and tables are text like any other."""
+        """None: headings are text like any other, and rows of tables are lines."""
         self._left_open = left_open
         """Tags of navigation that nothing closes, so that the rest of the page is in it."""
         self._layouts = layouts
+        """What is no table of data; None: nothing is, as in a cell."""
         self._pieces: list[str] = []
         self._end = "\n"
         """The last character."""
@@ -163,15 +166,28 @@ class _Shown:
                 if self._outline and tag in HEADINGS:
                     self._outline.text(self._take())
                     yield from self._outline.heading(HEADINGS[tag], _Shown(None).text(node))
-                elif self._outline and tag == "table" and node.mem_id not in self._layouts and _is_of_data(node):
-                    self._outline.text(self._take())
-                    yield from self._outline.table(*_rows(node))
+                elif tag == "table" and self._is_of_data(node):
+                    rows, header = _rows(node)
+                    if self._outline:
+                        self._outline.text(self._take())
+                        yield from self._outline.table(rows, header)
+                    else:
+                        self._break("\n".join(("\n", *filter(None, [header]), *rows, "\n")))
                 else:
                     stack.append((node, tag))
                     if (below := self._enter(node, tag)) is not None:
                         stack.append((below, ""))
         if self._outline:
             self._outline.text(self._take())
+
+    def _is_of_data(self, table: LexborNode) -> bool:
+        """Whether the rows of a table become lines under their header: no headings or tables are in it."""
+        if self._layouts is None or table.mem_id in self._layouts:
+            return False
+        role = table.attrs.get("role")
+        if role in ("presentation", "none") or table.css_first("td + td, th + td, th + th") is None:
+            return False
+        return table.css_first("th") is not None or table.css_first(LAYOUT_WITHOUT_HEADER) is None
 
     def _enter(self, node: LexborNode, tag: str) -> LexborNode | None:
         """Write what stands before an element's content or instead of it; return the first node of what to read."""
@@ -255,13 +271,6 @@ def _layouts(root: LexborNode) -> set[int]:
             found.add(above.mem_id)
             above = above.parent
     return found
-
-
-def _is_of_data(table: LexborNode) -> bool:
-    """Whether a table without headings and tables in it is one of data, whose rows become lines under their header."""
-    if table.attrs.get("role") in ("presentation", "none") or table.css_first("td + td, th + td, th + th") is None:
-        return False
-    return table.css_first("th") is not None or table.css_first(LAYOUT_WITHOUT_HEADER) is None
 
 
 def _rows(table: LexborNode) -> tuple[Iterator[str], str]:

@@ -111,6 +111,11 @@ this -->
     assert table == Section("| 1 | 2 3 |", heading="Pump", header="| a | b |")
 
 
+def test_cells_that_span_stand_in_their_columns():
+    table = "<table><tr><th>Hall<th>Bay<tr><td rowspan=2>North<td>B7<tr><td>B8</table>"
+    assert sections(f"One.\n\n{table}\n\nTwo.")[0].text == "One.\n\nHall | Bay\nNorth | B7\nNorth | B8\n\nTwo."
+
+
 def test_headings_of_several_lines_and_in_quotes():
     assert sections("Long\ntitle\n===\ntext\n> # no heading\n\n- item\n\n  # nor this\n") == [
         Section("text\n\n> # no heading\n\n- item\n\n  # nor this", heading="Long title")
