@@ -10,8 +10,9 @@ from email.message import Message
 from itertools import pairwise
 
 from .archive import readable
+from .charsets import codec, errors
 from .outline import below
-from .section import BOM, WEB_ENCODINGS, Loss, Rejected, Section
+from .section import BOM, Loss, Rejected, Section
 
 HEADERS = ("From", "To", "Cc", "Date")
 MAX_DEPTH = 5
@@ -19,8 +20,6 @@ MAX_DEPTH = 5
 MAX_ATTACHMENTS = 100
 MBOX = re.compile(rb"(?:\A|(?<=\n\n)|(?<=\n\r\n))From [^\n]*\d\d:\d\d[^\n]*\n")
 """Before each mail of a mailbox."""
-NO_CHARSETS = {"undefined", "idna", "punycode", "unicode_escape", "unicode-escape", "raw_unicode_escape", "mbcs", "oem"}
-"""Encodings of Python that no mail is in."""
 SIGNATURES = {"application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature"}
 
 
@@ -122,10 +121,9 @@ def _text(part: Message) -> str:
     """A part's text in the encoding that it declares, or the one that it must have been written in."""
     payload = part.get_payload(decode=True)
     data = payload if isinstance(payload, bytes) else b""
-    declared = (part.get_content_charset() or "utf-8").lower()
-    if declared not in NO_CHARSETS:
-        with suppress(LookupError, ValueError):
-            return data.decode(WEB_ENCODINGS.get(declared, declared)).replace("\r\n", "\n")
+    if charset := codec(part.get_content_charset() or "utf-8"):
+        with suppress(UnicodeDecodeError):
+            return data.decode(charset, errors(charset)).replace("\r\n", "\n")
     return _guessed(data).replace("\r\n", "\n")
 
 
