@@ -78,12 +78,10 @@ class _Mail:
         from . import extract
 
         self.attachments += 1
-        payload = part.get_payload(decode=True)
-        data = payload if isinstance(payload, bytes) else b""
         try:
             if self.attachments > MAX_ATTACHMENTS:
                 raise Rejected(f"the mail has more than {MAX_ATTACHMENTS}")
-            yield from below(name, extract(name, part.get_content_type(), data))
+            yield from below(name, extract(name, part.get_content_type(), _content(part)))
         except Rejected as error:
             problem, _, _remedy = str(error).partition(": ")  # which is nothing for who wrote the mail
             yield Loss("attachment that isn't read", name=f"{name} ({problem})")
@@ -119,12 +117,16 @@ def _is_html(part: Message) -> bool:
 
 def _text(part: Message) -> str:
     """A part's text in the encoding that it declares, or the one that it must have been written in."""
-    payload = part.get_payload(decode=True)
-    data = payload if isinstance(payload, bytes) else b""
+    data = _content(part)
     if charset := codec(part.get_content_charset() or "utf-8"):
         with suppress(UnicodeDecodeError):
             return data.decode(charset, errors(charset)).replace("\r\n", "\n")
     return _guessed(data).replace("\r\n", "\n")
+
+
+def _content(part: Message) -> bytes:
+    payload = part.get_payload(decode=True)
+    return payload if isinstance(payload, bytes) else b""
 
 
 def _guessed(data: bytes) -> str:
