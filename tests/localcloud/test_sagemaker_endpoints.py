@@ -207,7 +207,7 @@ def test_an_endpoint_serves_is_updated_recovers_and_leaves_nothing(sagemaker, s3
     dying = servers()
     with pytest.raises(ClientError, match="ModelError"):
         ask(die=True)
-    assert until(lambda: answers(ask)) == "one!"  # until it is started again the answer is ServiceUnavailable
+    assert until(lambda: answers(ask)) == "one!"
     assert servers().isdisjoint(dying)
 
     before = servers()
@@ -246,8 +246,9 @@ def test_an_endpoint_serves_is_updated_recovers_and_leaves_nothing(sagemaker, s3
 
 
 def answers(ask) -> str:
+    """Its answer once there is one. Until the socket of a process that dies is closed, calls still reach it."""
     try:
         return ask()
     except ClientError as error:
-        assert error.response["Error"]["Code"] == "ServiceUnavailable"
+        assert error.response["Error"]["Code"] in ("ServiceUnavailable", "ModelError")
         return ""
