@@ -8,8 +8,8 @@ from functools import lru_cache
 from itertools import accumulate, chain, groupby
 from typing import NamedTuple
 
-from .documents.normal import searched
 from .documents.section import Section
+from .normal import searched
 
 BYTES_PER_TOKEN = 4
 """Of English, about."""
@@ -60,8 +60,8 @@ class _Piece(NamedTuple):
     """With the white space after it."""
     size: float
     ending: int
-    header: str = ""
-    """Of the table that a row is of."""
+    header: str | None = None
+    """Of the table that a row is of; None for a word of a text."""
 
 
 def estimated_tokens(text: str) -> int:
@@ -78,8 +78,8 @@ def chunk(sections: Iterable[Section], tokens: int = 200, overlap: int = 40) -> 
     over a quarter of a chunk).
 
     A chunk ends at a paragraph, else a sentence, else a word, and never spans two headings or pages. A table is cut
-    between its rows, and each chunk of it begins with its header. Every word of the sections is in a chunk; the same
-    sections give the same chunks.
+    between its rows, and each chunk of it begins with its header, if it has one. Every word of the sections is in a
+    chunk; the same sections give the same chunks.
     """
     if not 0 <= overlap < tokens // 2:
         raise ValueError(f"chunk_overlap is {overlap}: it must be at least 0 and under half of chunk_tokens ({tokens})")
@@ -145,10 +145,10 @@ def _best_end(window: list[_Piece], sizes: list[float], repeated: int, half: flo
 def _overlap_start(window: list[_Piece], end: int, overlap: float) -> int:
     """Where the next chunk starts: the first sentence of the last `overlap` tokens, else their first word.
 
-    Rows of a table aren't repeated: they have their header.
+    Rows of a table aren't repeated: each stands for itself, under its header.
     """
     first, size = end, 0.0
-    while first > 1 and not window[first - 1].header and size + window[first - 1].size <= overlap:
+    while first > 1 and window[first - 1].header is None and size + window[first - 1].size <= overlap:
         first -= 1
         size += window[first].size
     sentences = (at for at in range(first, end) if window[at - 1].ending >= SENTENCE)
@@ -158,12 +158,12 @@ def _overlap_start(window: list[_Piece], end: int, overlap: float) -> int:
 def _pieces(section: Section, budget: float) -> Iterator[_Piece]:
     """The pieces of a section, each no larger than `budget`, the last of them the end of a paragraph."""
     header = section.header
+    if header is None:
+        yield from _words(f"{section.text}\n\n", budget)
+        return
     if _size(header) > budget / 2:
         yield from _words(f"{header}\n", budget)
         header = _end_of(header, budget / 2)
-    if not header:
-        yield from _words(f"{section.text}\n\n", budget)
-        return
     room = budget - _size(header)
     for row in section.text.split("\n"):
         if (size := _size(row)) <= room:

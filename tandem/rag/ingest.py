@@ -223,7 +223,7 @@ class _Work:
     def _forget(self) -> None:
         row, ledger = self.lease.row, self.ingester.ledger
         self.index.delete([*row.chunks, *row.garbage], self.deadline)
-        for attempt in (row.current if row.parts else "", row.attempt, *row.garbage_attempts):
+        for attempt in (*row.attempts_in_parts, *row.garbage_attempts):
             delete_attempt(ledger, self.index, attempt, self.deadline, self.lease.keep)
         self.lease.forget()
 

@@ -111,11 +111,10 @@ class Lease:
 
     def reject(self, stored: StoredObject, reason: str) -> None:
         """Record why the object can't be indexed, search none of its chunks, give back. Raises `LeaseLost`."""
-        given_up = [attempt for attempt in (self.row.current if self.row.parts else "", self.row.attempt) if attempt]
         self._finish(
             stored,
             {"status": REJECTED, "error": reason, "chunk_count": 0},
-            given_up,
+            self.row.attempts_in_parts,
             remove=["attempt", "current", "chunks", "parts", "warnings"],
         )
 

@@ -65,6 +65,11 @@ class Row(NamedTuple):
     updated_at: float = 0.0
     """Unix seconds of the last write."""
 
+    @property
+    def attempts_in_parts(self) -> list[str]:
+        """The attempts whose chunks their parts may name, and not this row."""
+        return [attempt for attempt in (self.current if self.parts else "", self.attempt) if attempt]
+
     @classmethod
     def from_item(cls, item: Item) -> "Row":
         """Read an item; one that a later release wrote may hold more."""
@@ -146,8 +151,8 @@ class Ledger:
 
     def chunks(self, row: Row) -> list[str]:
         """Ids of a document's chunks that the index should hold: of `current`, and of finished parts of `attempt`."""
-        attempts = [row.current if row.parts else "", row.attempt]
-        return [*row.chunks, *(chunk for attempt in attempts for part in self.parts(attempt) for chunk in part.chunks)]
+        parts = (part for attempt in row.attempts_in_parts for part in self.parts(attempt))
+        return [*row.chunks, *(chunk for part in parts for chunk in part.chunks)]
 
     def clear_garbage(self, index: str, row: Row) -> None:
         """Forget garbage that was deleted, unless more has come since."""

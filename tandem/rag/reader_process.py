@@ -59,7 +59,7 @@ def read(task: Task) -> Result:
             if isinstance(part, Loss):
                 losses.add(part)
             else:
-                yield part._replace(text=_encodable(part.text), heading=part.heading and _encodable(part.heading))
+                yield part.changed(_encodable)
 
     with Path(task.chunks).open("wb") as target:
         for each in chunk(sections(), task.tokens, task.overlap):

@@ -112,7 +112,9 @@ def read(
     if status == -signal.SIGXCPU:
         raise Rejected(f"it takes more than {LONGEST_SECONDS} seconds of a processor to read: split the document")
     last = said.rpartition("\n")[2]
-    if last.startswith("MemoryError") or "bad_alloc" in said or status == -signal.SIGKILL:
+    # pdfium aborts without a word when it gets no memory; others say why they abort.
+    is_silent = status == -signal.SIGABRT and not said
+    if last.startswith("MemoryError") or "bad_alloc" in said or status == -signal.SIGKILL or is_silent:
         raise Rejected(f"it takes more than {megabytes} MB of memory to read: split the document")
     print(said, file=sys.stderr, flush=True)
     how = last if status > 0 else f"signal {-status}"

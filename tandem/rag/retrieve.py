@@ -71,6 +71,10 @@ class Retriever:
 
         The `timings` are told of the phases `ledger`, `embed` and `search`.
         """
+        if not question.isascii():
+            from .normal import searched  # imported only here, since it takes time that most questions don't need
+
+            question = searched(question).strip() or question  # embedders refuse an empty text
         with timings.phase("ledger"):
             version, index, embedder = self._active()
         words = index if isinstance(index, WordSearch) else None

@@ -204,11 +204,11 @@ def test_an_endpoint_serves_is_updated_recovers_and_leaves_nothing(sagemaker, s3
         ask(status=500)
     assert error.value.response["ResponseMetadata"]["HTTPStatusCode"] == 424
     assert error.value.response["OriginalStatusCode"] == 500
+    dying = servers()
     with pytest.raises(ClientError, match="ModelError"):
         ask(die=True)
-    with pytest.raises(ClientError, match="ServiceUnavailable"):
-        ask()
-    assert until(lambda: answers(ask)) == "one!"  # started again
+    assert until(lambda: answers(ask)) == "one!"
+    assert servers().isdisjoint(dying)
 
     before = servers()
     sagemaker.update_endpoint(EndpointName="tuned", EndpointConfigName="second")
@@ -246,7 +246,9 @@ def test_an_endpoint_serves_is_updated_recovers_and_leaves_nothing(sagemaker, s3
 
 
 def answers(ask) -> str:
+    """Its answer once there is one. Until the socket of a process that dies is closed, calls still reach it."""
     try:
         return ask()
-    except ClientError:
+    except ClientError as error:
+        assert error.response["Error"]["Code"] in ("ServiceUnavailable", "ModelError")
         return ""

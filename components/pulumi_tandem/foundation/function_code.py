@@ -27,7 +27,7 @@ class Group(NamedTuple):
     rooms: tuple[str, ...]
     """Sub-packages of `tandem`."""
     without: tuple[str, ...] = ()
-    """What of them stays out: how paths below `tandem` begin."""
+    """What stays out: how paths below `tandem` begin, and below `contract/` for those of the contract."""
     lock: str = ""
     """The packages that it carries: a lock file below `tandem`."""
 
@@ -42,11 +42,13 @@ READING = (
     "rag/ingest.py",
     "rag/functions/ingest.py",
 )
+# What tuning and the program alone read.
+OTHERS = ("contract/envelope.py", "contract/run_record.py", "contract/usage.py", "contract/inference_profile.py")
 TRAINING = ("finetuning/training/", "finetuning/backends/", "finetuning/measure.py", "finetuning/promotion.py")
 # A handler's group is the first that fits.
 GROUPS = (
     Group("ingest", "tandem.rag.functions.ingest.", ("runtime", "models", "rag"), lock="rag/requirements.lock"),
-    Group("retrieval", "tandem.rag.functions.", ("runtime", "models", "rag"), without=READING),
+    Group("retrieval", "tandem.rag.functions.", ("runtime", "models", "rag"), without=(*READING, *OTHERS)),
     Group("tuning", "tandem.finetuning.functions.", ("runtime", "finetuning"), without=TRAINING),
 )
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip can hold
@@ -87,11 +89,14 @@ def _zip(group: Group) -> pulumi.FileArchive:
 def runtime_files(*rooms: str, without: tuple[str, ...] = ()) -> dict[str, Path]:
     """Name in a zip -> file, of these sub-packages of `tandem` and of the contract.
 
-    `without` is what of them stays out: how paths below `tandem` begin.
+    `without` is what stays out: how paths below `tandem` begin, and below `contract/` for those of the contract.
     """
     runtime = runtime_folder()
     contract = Path(tandem_contract.__file__).parent
-    files = {f"tandem_contract/{path.relative_to(contract).as_posix()}": path for path in contract.rglob("*.py")}
+    names = {path.relative_to(contract).as_posix(): path for path in contract.rglob("*.py")}
+    files = {
+        f"tandem_contract/{name}": path for name, path in names.items() if not f"contract/{name}".startswith(without)
+    }
     files["tandem/__init__.py"] = runtime / "__init__.py"
     for path in (path for room in rooms for path in (runtime / room).rglob("*.py")):
         name = path.relative_to(runtime).as_posix()

@@ -5,7 +5,7 @@ import re
 from contextlib import suppress
 from io import BytesIO
 
-from .archive import open_zip, read
+from .archive import open_zip, read, readable
 from .prolog import prolog
 from .section import BOM, Rejected
 
@@ -48,6 +48,11 @@ TAR = slice(257, 262), b"ustar"
 MAIL_HEADER = re.compile(rb"(?:From |[!-9;-~]+:[ \t])")
 MAIL_NAMES = re.compile(rb"(?im)^(?:received|from|to|subject|date|message-id|mime-version|return-path):")
 
+# A page may begin with these, since HTML's own tag may be left out.
+OF_A_PAGE = re.compile(
+    rb"<(?:base|body|center|div|font|h[1-6r]|head|link|main|meta|nav|ol|p|pre|script|span|style|title|ul)[\s/>]", re.I
+)
+
 
 def container(data: bytes) -> str:
     """The reader of a file whose content leaves no doubt; empty for a text of which the name must say what it is.
@@ -75,7 +80,7 @@ def container(data: bytes) -> str:
 
 
 def guess(data: bytes) -> str:
-    """The likely reader of a text whose name and type say nothing: JSON, a mail or XML; else empty."""
+    """The likely reader of a text whose name and type say nothing: JSON, a mail, HTML or XML; else empty."""
     text = data.removeprefix(BOM.encode()).lstrip()
     if text[:1] in (b"{", b"["):
         for piece in (text, text.partition(b"\n")[0]):  # the second for JSON Lines
@@ -84,9 +89,12 @@ def guess(data: bytes) -> str:
                 return "json"
     if MAIL_HEADER.match(text) and len(MAIL_NAMES.findall(text[:8192].partition(b"\n\n")[0])) > 1:
         return "eml"
+    if OF_A_PAGE.match(text):
+        return "html"
     return "xml" if text.startswith(b"<") and prolog(BytesIO(text)).root else ""
 
 
+@readable("archive", "save the document again, and upload it again")
 def _zip(data: bytes) -> str:
     archive = open_zip(data)
     names = set(archive.namelist())

@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterator
 from itertools import islice
 
-from .outline import Outline, row
+from .outline import Outline, filled
 from .section import Rejected, Section, decode
 
 DELIMITERS = ",;\t|"
@@ -24,7 +24,7 @@ def sections(data: bytes) -> Iterator[Section]:
         says = first.lower().startswith("sep=") and len(first) == len("sep=;")  # spreadsheets write and obey it
         delimiter = first[-1] if says else _delimiter(text)
         lines = io.StringIO(text.partition("\n")[2] if says else text, newline="")
-        yield from outline.sheet(filter(None, (row(fields) for fields in csv.reader(lines, delimiter=delimiter))))
+        yield from outline.sheet(filter(None, map(filled, csv.reader(lines, delimiter=delimiter))))
     except csv.Error as error:
         raise Rejected(f"the CSV is damaged ({error}): export it again with quotes around its fields") from error
     yield from outline.end()

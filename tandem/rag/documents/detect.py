@@ -34,7 +34,7 @@ FORMATS = (
     Format("pptx", (".pptx", ".pptm", ".ppsx", ".ppsm", ".potx"), (f"{OFFICE}.presentationml.presentation",)),
     Format("xlsx", (".xlsx", ".xlsm", ".xltx", ".xltm"), (f"{OFFICE}.spreadsheetml.sheet",)),
     Format("csv", (".csv", ".tsv"), ("text/csv", "text/tab-separated-values")),
-    Format("eml", (".eml",), ("message/rfc822",)),
+    Format("eml", (".eml", ".mbox"), ("message/rfc822", "application/mbox")),
     Format("epub", (".epub",), ("application/epub+zip",)),
     Format("rtf", (".rtf",), ("application/rtf", "text/rtf")),
     Format("json", (".json", ".jsonl", ".ndjson"), ("application/json", "application/jsonl", "application/x-ndjson")),
@@ -72,4 +72,7 @@ def _by_content(data: bytes) -> Format | None:
         return READERS["pdf"]
     if HTML.match(start):
         return READERS["html"]
+    # Readers of PDF look for its beginning so far in: what sent it can have put something before.
+    if b"%PDF-" in data[:LOOKED_AT] and b"%%EOF" in data[-LOOKED_AT:]:
+        return READERS["pdf"]
     return READERS.get(container(data))

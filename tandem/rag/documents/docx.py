@@ -5,16 +5,25 @@ from itertools import takewhile
 
 from .archive import readable
 from .docx_styles import Numbering, Styles, heading_level, is_on, list_place
-from .ooxml import Package, chart_lines, diagram_lines, is_decorative, picture_text, superscript
+from .ooxml import (
+    Package,
+    chart_lines,
+    diagram_lines,
+    formula_mark,
+    is_decorative,
+    is_hidden,
+    picture_text,
+    superscript,
+)
 from .outline import Outline, row
 from .section import Loss, Section
+from .symbols import PRIVATE_USE, symbol
 from .xml_text import Element, attribute, child, children, elements, forget, name
 
 BLOCKS = ("p", "tbl", "sdt", "customXml", "altChunk", "AlternateContent", "ins", "moveTo")
 GONE = {"del", "moveFrom", "delText", "instrText", "delInstrText", "annotationRef", "rt"}
 BREAKS = {"tab": "\t", "ptab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "\u2011", "softHyphen": "\u00ad"}
 MAX_SPAN = 63  # columns of a table in Word
-PRIVATE_USE = range(0xE000, 0xF900)  # symbol fonts: the character says nothing without the font
 
 
 def sections(data: bytes) -> Iterator[Section | Loss]:
@@ -170,8 +179,7 @@ class _Document:
         elif kind == "r":
             self.run(element, pieces)
         elif kind == "sym":
-            code = int(attribute(element, "char") or "0", 16)
-            pieces.append(chr(code) if code and code not in PRIVATE_USE else "")
+            pieces.append(self.symbol(int(attribute(element, "char") or "0", 16), attribute(element, "font") or ""))
         elif kind in ("footnoteReference", "endnoteReference"):
             self.note(kind.removesuffix("Reference"), attribute(element, "id"), pieces)
         elif kind in ("drawing", "pict", "object"):
@@ -182,8 +190,7 @@ class _Document:
         elif kind == "sdt" and child(element, "sdtPr", "showingPlcHdr") is not None:
             pass  # the prompt of a field that nobody filled in
         else:
-            if kind in ("den", "sup", "sub") and len(element):  # parts of a formula
-                pieces.append({"den": "/", "sup": "^", "sub": "_"}[kind])
+            pieces += filter(None, [formula_mark(element, pieces)])
             for each in element:
                 self.inline(each, pieces)
             if kind == "ruby" and (reading := child(element, "rt")) is not None:
@@ -201,8 +208,17 @@ class _Document:
         for each in element:
             self.inline(each, inner)
         text = "".join(inner)
+        if any(ord(each) in PRIVATE_USE for each in text):
+            font = attribute(child(properties, "rFonts"), "ascii") or ""
+            text = "".join(self.symbol(ord(each), font) if ord(each) in PRIVATE_USE else each for each in text)
         raised = attribute(child(properties, "vertAlign"), "val") == "superscript"
-        pieces.append(superscript("".join(pieces[-1:]), text) if raised else text)
+        pieces += filter(None, [superscript("".join(pieces[-1:]), text) if raised else text])
+
+    def symbol(self, code: int, font: str) -> str:
+        shown = symbol(code, font) if code else ""
+        if shown is None:
+            self.losses.append(Loss("symbol of a font that isn't known", name=font))
+        return shown or ""
 
     def note(self, kind: str, key: str | None, pieces: list[str]) -> None:
         number = self.note_numbers[kind] = self.note_numbers.get(kind, 0) + 1
@@ -212,13 +228,15 @@ class _Document:
 
     def drawing(self, element: Element, pieces: list[str]) -> None:
         """What a picture, chart, diagram, text box or embedded object says."""
+        properties = next(element.iter("{*}docPr"), None)
+        if properties is None:  # the older drawing language
+            properties = next(element.iter("{*}shape", "{*}rect"), None)
+        if is_hidden(properties):
+            return
         for box in element.iter("{*}txbxContent"):
             if not any(name(above) in ("txbxContent", "Fallback") for above in _between(box, element)):
                 after = self.taken()
                 self.after = [*after, *self.box(box)]
-        properties = next(element.iter("{*}docPr"), None)
-        if properties is None:  # the older drawing language
-            properties = next(element.iter("{*}shape", "{*}rect"), None)
         description = picture_text(properties) or (attribute(properties, "alt") or "").strip()
         if description:
             pieces.append(f" {description} ")

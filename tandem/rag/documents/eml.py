@@ -1,10 +1,16 @@
 """Sections of a mail: who wrote what to whom, its text, and the attachments that a reader exists for."""
 
+import base64
+import quopri
+import re
 from collections.abc import Iterator
+from contextlib import suppress
 from email import message_from_bytes, policy
 from email.message import Message
+from itertools import pairwise
 
 from .archive import readable
+from .charsets import codec, errors
 from .outline import below
 from .section import BOM, Loss, Rejected, Section
 
@@ -12,13 +18,17 @@ HEADERS = ("From", "To", "Cc", "Date")
 MAX_DEPTH = 5
 """Of mails attached to mails."""
 MAX_ATTACHMENTS = 100
+MBOX = re.compile(rb"(?:\A|(?<=\n\n)|(?<=\n\r\n))From [^\n]*\d\d:\d\d[^\n]*\n")
+"""Before each mail of a mailbox."""
 SIGNATURES = {"application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature"}
 
 
 def sections(data: bytes) -> Iterator[Section | Loss]:
     """Yield the mail below its subject; an attachment below its name. Of alternatives, HTML keeps most structure."""
     with readable("mail", "save it again as .eml, and upload it again"):
-        yield from _Mail().message(message_from_bytes(data, policy=policy.default), 0)
+        starts = [each.start() for each in MBOX.finditer(data)] if data.startswith(b"From ") else []
+        for start, end in pairwise([*(starts or [0]), len(data)]):
+            yield from _Mail().message(message_from_bytes(data[start:end], policy=policy.default), 0)
 
 
 class _Mail:
@@ -41,7 +51,7 @@ class _Mail:
             yield from self.alternative(part, depth)
         elif kind == "message/rfc822" or kind == "message/global":
             for inner in _parts(part):
-                yield from self.message(inner, depth + 1)
+                yield from self.message(_unpacked(inner, part), depth + 1)
         elif part.is_multipart():
             for inner in _parts(part):
                 yield from self.part(inner, depth)
@@ -51,7 +61,7 @@ class _Mail:
         elif kind == "text/html":
             from . import html
 
-            yield from html.sections((BOM + _text(part)).encode())
+            yield from html.sections((BOM + _text(part)).encode(errors="replace"))
         else:
             yield Section(_text(part))
 
@@ -68,24 +78,32 @@ class _Mail:
         from . import extract
 
         self.attachments += 1
-        payload = part.get_payload(decode=True)
-        data = payload if isinstance(payload, bytes) else b""
         try:
             if self.attachments > MAX_ATTACHMENTS:
                 raise Rejected(f"the mail has more than {MAX_ATTACHMENTS}")
-            yield from below(name, extract(name, part.get_content_type(), data))
+            yield from below(name, extract(name, part.get_content_type(), _content(part)))
         except Rejected as error:
             problem, _, _remedy = str(error).partition(": ")  # which is nothing for who wrote the mail
             yield Loss("attachment that isn't read", name=f"{name} ({problem})")
 
 
 def _header(message: Message, name: str) -> str:
+    raw = str(next((value for key, value in message.raw_items() if key.lower() == name.lower()), ""))
+    written = "".join(_guessed(raw.encode("ascii", "surrogateescape")).splitlines())
     try:
-        return str(message.get(name, ""))
+        return str(policy.default.header_factory(name, written))
     except MemoryError:
         raise
     except Exception:  # the library's parser fails on some malformed ones, with any exception
-        return next((value for key, value in message.raw_items() if key.lower() == name.lower()), "")
+        return written
+
+
+def _unpacked(message: Message, part: Message) -> Message:
+    """A mail attached in an encoding, which the library takes for its text."""
+    decode = {"base64": base64.b64decode, "quoted-printable": quopri.decodestring}.get(
+        str(part.get("Content-Transfer-Encoding", "")).strip().lower()
+    )
+    return message_from_bytes(decode(message.as_bytes().lstrip()), policy=policy.default) if decode else message
 
 
 def _parts(message: Message) -> list[Message]:
@@ -99,11 +117,20 @@ def _is_html(part: Message) -> bool:
 
 def _text(part: Message) -> str:
     """A part's text in the encoding that it declares, or the one that it must have been written in."""
+    data = _content(part)
+    if charset := codec(part.get_content_charset() or "utf-8"):
+        with suppress(UnicodeDecodeError):
+            return data.decode(charset, errors(charset)).replace("\r\n", "\n")
+    return _guessed(data).replace("\r\n", "\n")
+
+
+def _content(part: Message) -> bytes:
     payload = part.get_payload(decode=True)
-    data = payload if isinstance(payload, bytes) else b""
-    for charset in (part.get_content_charset() or "utf-8", "utf-8"):
-        try:
-            return data.decode(charset).replace("\r\n", "\n")
-        except (LookupError, UnicodeDecodeError):
-            pass
-    return data.decode("cp1252", "replace").replace("\r\n", "\n")
+    return payload if isinstance(payload, bytes) else b""
+
+
+def _guessed(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data.decode("cp1252", "replace")

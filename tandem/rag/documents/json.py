@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from .outline import Outline, below, row
+from .outline import Outline, below, filled
 from .section import Loss, Rejected, Section, decode
 
 MAX_COLUMNS = 50
@@ -16,7 +16,7 @@ Flat = dict[str, str]
 
 def sections(data: bytes) -> Iterator[Section | Loss]:
     """Yield the values of a document, or of one a line (JSON Lines). Numbers stay as they are written."""
-    outline = Outline()
+    outline = Outline(is_data=True)
     try:
         yield from _values(_load(decode(data)), "", outline)
     except RecursionError as error:
@@ -63,9 +63,9 @@ def _values(value: Any, path: str, outline: Outline) -> Iterator[Section | Loss]
             yield from _values(inner, f"{path}.{key}" if path else key, outline)
     elif rows := _table(value):
         columns = list(dict.fromkeys(key for each in rows for key in each))
-        lines = (row([each.get(column, "") for column in columns]) for each in rows)
+        lines = (filled(each.get(column, "") for column in columns) for each in rows)
         yield from outline.flush()
-        yield from below(path, Outline().table(filter(None, lines), row(columns)))
+        yield from below(path, Outline().columns(filled(columns), filter(None, lines)))
     else:
         for at, inner in enumerate(value):
             yield from _values(inner, f"{path}[{at}]", outline)
@@ -104,9 +104,15 @@ def _flat(value: dict[str, Any], path: str = "") -> Flat | None:
             part = _flat(inner, f"{path}{key}.")
             if part is None:
                 return None
-            found |= part
+            for place, written in part.items():
+                _add(found, place, written)
         elif (written := _written(inner)) is not None:
-            found[path + key] = written
+            _add(found, path + key, written)
         else:
             return None
     return found
+
+
+def _add(found: Flat, place: str, written: str) -> None:
+    """Add a value; a path that is there already, as a key with a dot may be, has both."""
+    found[place] = f"{found[place]}, {written}" if place in found else written

@@ -1,14 +1,16 @@
 """Sections of Markdown: the text under each heading as it is written, with blocks as CommonMark sees them."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
+from functools import cache
 from html import escape
 from itertools import pairwise
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from .html import shown_text
+from . import markdown_html
+from .html import hidden_tags, shown_text
 from .outline import Outline
 from .section import Loss, Section, decode
 
@@ -19,9 +21,10 @@ FRONT_MATTER = re.compile(
     re.DOTALL,
 )
 # Pictures and fonts within the text; a short one is an example in a text about them.
-DATA_URI = re.compile(r"\bdata:[\w.+-]+/[\w.+-]+(?:;[\w.=-]+)*,[^\s)\"'<>\]]{64,}", re.IGNORECASE)
+DATA_URI = re.compile(r"\bdata:(?:[\w.+-]+/[\w.+-]+|(?=;))(?:;[\w.=-]+)*,[^\s)\"'<>\]]{64,}", re.IGNORECASE)
 TAG = re.compile(r"<[A-Za-z/!?]")
 LISTS = ("bullet_list_open", "ordered_list_open")
+TEXTS = ("html_block", "inline", "fence", "code_block")
 LINES_AT_ONCE = 2000
 BLOCKS = MarkdownIt("commonmark").enable("table").disable("inline")
 INLINE = MarkdownIt("commonmark")
@@ -35,7 +38,10 @@ def sections(data: bytes) -> Iterator[Section | Loss]:
         outline.text(front[1] or front[2])
         yield from outline.flush()
         text = text[front.end() :]
+    hidden = _Hidden(text)
     for block, lines in _blocks(text.split("\n")):
+        if hidden.empty(block, lines):
+            continue
         for token in block:
             _show_tags(token, lines, block[0])
         kind = block[0].type if block else ""
@@ -84,6 +90,42 @@ def _blocks(lines: list[str]) -> Iterator[tuple[list[Token], list[str]]]:
             lines[start:done] = continued
 
 
+class _Hidden:
+    """A hidden element that a block of HTML opens and a later one closes, with blocks of Markdown between them."""
+
+    def __init__(self, text: str) -> None:
+        self._ends = cache(lambda tag: markdown_html.depth(tag, text) <= 0)
+        """Whether something closes the elements of a name: one that nothing closes would hide all that follows."""
+        self._tag = ""
+        self._depth = 0
+
+    def empty(self, block: list[Token], lines: list[str]) -> bool:
+        """Empty the lines of a block that are in a hidden element; whether all of its text is."""
+        texts = [token for token in block if token.type in TEXTS and token.map]
+        for token in texts:
+            if self._covers(token):
+                first, last = (line - (block[0].map or [0])[0] for line in token.map or (0, 0))
+                lines[first:last] = [token.content, *[""] * (last - first - 1)]
+        return bool(texts) and not any(token.content for token in texts)
+
+    def _covers(self, token: Token) -> bool:
+        """Whether a hidden element is open before some text, which becomes what follows its end."""
+        is_markup = token.type in ("html_block", "inline")
+        if self._tag:
+            self._depth += markdown_html.depth(self._tag, token.content) if is_markup else 0
+            behind = re.split(rf"</{self._tag}\s*>", token.content, flags=re.IGNORECASE)[-1]
+            token.content = "" if self._depth > 0 else shown_text(markdown_html.of_block(behind))
+            if self._depth <= 0:
+                self._tag = ""
+            return True
+        for tag in hidden_tags(token.content) if token.type == "html_block" else ():
+            depth = markdown_html.depth(tag, token.content)
+            if depth > 0 and self._ends(tag):
+                self._tag, self._depth = tag, depth
+                break
+        return False
+
+
 def _begins_block(token: Token) -> bool:
     if token.level == 0:
         return token.map is not None and token.nesting >= 0 and token.type not in LISTS
@@ -96,9 +138,9 @@ def _show_tags(token: Token, lines: list[str], block: Token) -> None:
         return
     first, last = (line - (block.map or [0])[0] for line in token.map)
     if token.type == "html_block":
-        lines[first:last] = [shown_text(token.content), *[""] * (last - first - 1)]
+        lines[first:last] = [shown_text(markdown_html.of_block(token.content)), *[""] * (last - first - 1)]
         return
-    shown = shown_text("".join(_markup(_children(token.content))))
+    shown = shown_text("".join(_markup(_children(token.content), markdown_html.ends(token.content))))
     if block.type == "table_open":
         shown = " ".join(shown.split())  # a row is a line
     for at, line in enumerate(token.content.split("\n"), start=first):
@@ -110,13 +152,15 @@ def _children(content: str) -> list[Token]:
     return INLINE.parseInline(content)[0].children or []
 
 
-def _markup(children: Sequence[Token]) -> Iterator[str]:
+def _markup(children: Sequence[Token], ended: Container[str]) -> Iterator[str]:
     """A paragraph as HTML that shows it as it is written."""
+    is_drawing = any(markdown_html.DRAWING.match(token.content) for token in children)
     addresses: list[str] = []
     for token in children:
         match token.type:
             case "html_inline":
-                yield token.content
+                is_text = not is_drawing and markdown_html.is_text(token.content, ended)
+                yield escape(token.content) if is_text else token.content
             case "code_inline":
                 yield escape(f"{token.markup}{token.content}{token.markup}")
             case "softbreak" | "hardbreak":
@@ -134,5 +178,10 @@ def _markup(children: Sequence[Token]) -> Iterator[str]:
 
 def _title(content: str) -> str:
     """A heading as it is shown, without its markup."""
-    parts = (" " if token.type.endswith("break") else token.content for token in _children(content))
-    return "".join(part for part in parts if not TAG.match(part))
+    ended = markdown_html.ends(content)
+    parts = (
+        " " if token.type.endswith("break") else token.content
+        for token in _children(content)
+        if token.type != "html_inline" or markdown_html.is_text(token.content, ended)
+    )
+    return "".join(parts)

@@ -6,7 +6,7 @@ python-docx and python-pptx are not used: they hold every part as a tree and eve
 
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import IO, NamedTuple
 from urllib.parse import unquote
 
@@ -16,6 +16,7 @@ from .section import Loss, Rejected
 from .xml_text import Element, attribute, children, name, parse
 
 EXPONENT = re.compile(r"[+\-\u2212]?(\d+|[a-z])", re.IGNORECASE)
+FORMULA = {"den": "/", "sup": "^", "sub": "_"}
 EMBEDDED = ("package", "oleObject")
 
 
@@ -122,6 +123,20 @@ def picture_text(properties: Element | None) -> str:
 def is_decorative(properties: Element | None) -> bool:
     """Whether the author says that there is nothing to describe."""
     return properties is not None and any(each.get("val") in ("1", "true") for each in properties.iter("{*}decorative"))
+
+
+def is_hidden(properties: Element | None) -> bool:
+    """Whether an author hid a shape, which then is in no view of the document but the list of its shapes."""
+    return attribute(properties, "hidden") in ("1", "true") or "visibility:hidden" in (
+        attribute(properties, "style") or ""
+    )
+
+
+def formula_mark(element: Element, before: Sequence[str]) -> str:
+    """What is written before a part of a formula: `10^5`, `H_2`, `1/2`; nothing before any other element."""
+    if name(element) == "f" and len(element):
+        return " " if "".join(before[-1:])[-1:].isalnum() else ""
+    return FORMULA.get(name(element), "") if len(element) else ""
 
 
 def superscript(before: str, text: str) -> str:

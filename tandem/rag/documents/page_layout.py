@@ -1,4 +1,4 @@
-"""Lines of pages: in columns, as running heads and page numbers, with words broken at their ends."""
+"""Lines of pages: in columns, and with words broken at their ends."""
 
 import re
 from bisect import bisect
@@ -28,6 +28,8 @@ class Line(NamedTuple):
     """The baseline of its last character."""
     start: int
     """Where its first character is in the page's text, in units of UTF-16."""
+    number: str = ""
+    """In a margin: what stands far apart at its beginning or end, and may be the page's number."""
 
 
 def units(text: str) -> int:
@@ -35,7 +37,7 @@ def units(text: str) -> int:
     return len(text) if text.isascii() or max(text) <= "\uffff" else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
-def _gaps(lines: Sequence[Line]) -> list[float]:
+def line_gaps(lines: Sequence[Line]) -> list[float]:
     """The distances between lines that follow each other downwards."""
     return [gap for before, after in pairwise(lines) if (gap := before.bottom - after.top) > 0]
 
@@ -50,6 +52,8 @@ BAND_GAP = 3
 """Of the usual distance between lines: below it columns begin anew."""
 WORDS, LONG, FILLED = 4, 8, 0.75
 """Lines of prose have so many words, are so many times as long as high, and fill so much of their column."""
+GUTTER = 0.4
+"""Of the narrower column beside it: a wider gap is one of a table."""
 
 
 def gutters(boxes: Sequence[Box]) -> list[float]:
@@ -71,25 +75,35 @@ def gutters(boxes: Sequence[Box]) -> list[float]:
     found = list(_common(gaps))
     # Drawn across, each line jumps back to the left; drawn column by column, only their ends jump back to the top.
     jumps = sum(after.right < x < before.left for x in found[:1] for before, after in pairwise(boxes))
-    return found if jumps >= MIN_LINES - 1 and all(_is_prose(widths, height) for widths in _widths(rows, found)) else []
+    columns = _columns(rows, found)
+    is_prose = jumps >= MIN_LINES - 1 and all(_is_prose(column, height) for column in columns)
+    return found if is_prose and all(_are_beside(*pair) for pair in pairwise(columns)) else []
 
 
-def _is_prose(widths: Sequence[float], height: float) -> bool:
+def _is_prose(column: Sequence[Box], height: float) -> bool:
     """Whether the lines of a column are long and of about the same length; those of a table aren't."""
+    widths = [line.right - line.left for line in column]
     return len(widths) >= MIN_LINES and median(widths) >= max(FILLED * max(widths), LONG * height)
 
 
-def _widths(rows: Sequence[Sequence[Box]], between: Sequence[float]) -> list[list[float]]:
-    """How wide the lines of each column are, without what lies across a gutter."""
-    widths: list[list[float]] = [[] for _ in range(len(between) + 1)]
+def _are_beside(left: Sequence[Box], right: Sequence[Box]) -> bool:
+    """Whether two columns are near each other: prose fills its place, and the cells of a table don't."""
+    end, start = max(line.right for line in left), min(line.left for line in right)
+    width = min(end - min(line.left for line in left), max(line.right for line in right) - start)
+    return start - end <= GUTTER * width
+
+
+def _columns(rows: Sequence[Sequence[Box]], between: Sequence[float]) -> list[list[Box]]:
+    """The lines of each column, without what lies across a gutter."""
+    lines: list[list[Box]] = [[] for _ in range(len(between) + 1)]
     for row in rows:
         columns: dict[int, list[Box]] = defaultdict(list)
         for box in row:
             if (column := bisect(between, box.left)) == bisect(between, box.right):
                 columns[column].append(box)
         for column, line in columns.items():
-            widths[column].append(max(box.right for box in line) - line[0].left)
-    return widths
+            lines[column].append(line[0]._replace(right=max(box.right for box in line)))
+    return lines
 
 
 def _rows(boxes: Iterable[Box]) -> Iterator[list[Box]]:
@@ -135,7 +149,7 @@ def column_lines(
         if not words or median(words) < WORDS:
             return None
     ordered: list[Line] = []
-    for band in _bands(pieces, BAND_GAP * median(_gaps(lines) or [0.0])):
+    for band in _bands(pieces, BAND_GAP * median(line_gaps(lines) or [0.0])):
         ordered += [piece.line for piece in sorted(band, key=lambda piece: piece.column or 0)]
     return ordered
 
@@ -191,110 +205,29 @@ def with_spaces(line: Line, boxes: Sequence[Box]) -> Line:
     return line._replace(text="".join(text))
 
 
-# Running heads and page numbers
-
-EDGE_LINES = 3
-"""So many lines at the top of a page, and as many at its bottom, may be running heads."""
-EDGE_GAP = 1.4
-"""Of the usual distance between lines: a running head stands apart from the text."""
-HEAD_CHARACTERS = 200
-MIN_PAGES = 3
-SAME_HEIGHT = 4.0
-"""Points by which a head may move from page to page."""
-NUMBER = re.compile(r"(?<![\w.,])(?:\d{1,4}|[ivxlc]{1,7})(?![\w]|[.,]\d)")
-ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
-
-
-class _Reading(NamedTuple):
-    """A line at the edge of a page, read as a running head."""
-
-    page: int
-    line: Line
-    words: str
-    """Without the page's number."""
-
-
-def running_lines(pages: Sequence[Sequence[Line]]) -> list[set[Line]]:
-    """Of each page, the lines that are page numbers or a running head which an earlier page has.
-
-    Such a line is at the same height on at least `MIN_PAGES` pages, and says the same but for a number that counts
-    the pages. Where it is first it stays, since some titles stand nowhere else; and no page loses all of its lines.
-    """
-    alike: dict[tuple[int | None, str], list[_Reading]] = defaultdict(list)
-    numbered: dict[int, list[_Reading]] = defaultdict(list)
-    gaps = sorted(gap for lines in pages for gap in _gaps(lines))
-    usual = gaps[len(gaps) // 4] if gaps else 0.0
-    for page, lines in enumerate(pages):
-        for line in _edges(lines, EDGE_GAP * usual):
-            text = " ".join(line.text.split())
-            if len(text) > HEAD_CHARACTERS:
-                continue
-            alike[None, text].append(_Reading(page, line, text))
-            for number in NUMBER.finditer(text):
-                rest = f"{text[: number.start()]}#{text[number.end() :]}"
-                reading = _Reading(page, line, rest.replace("#", "").strip())
-                offset = _value(number[0]) - page
-                alike[offset, rest].append(reading)
-                if rest[0] == "#" or rest[-1] == "#":
-                    numbered[offset].append(reading)
-    # A line that begins or ends with the number of its page, where most pages have that, is a head whatever it says.
-    most = max(numbered.values(), key=len, default=[])
-    groups = [most] if len(most) >= len(pages) / 2 else []
-    running: dict[tuple[int, Line], str] = {}
-    for group in [*groups, *alike.values()]:
-        height = median(reading.line.top for reading in group)
-        level = [reading for reading in group if abs(reading.line.top - height) <= SAME_HEIGHT]
-        if len({reading.page for reading in level}) >= MIN_PAGES:
-            for reading in level:
-                running.setdefault((reading.page, reading.line), reading.words)
-    dropped: list[set[Line]] = [set() for _ in pages]
-    seen = {""}
-    for (page, line), words in sorted(running.items()):
-        if words in seen:
-            dropped[page].add(line)
-        seen.add(words)
-    return [set() if left_out.issuperset(lines) else left_out for lines, left_out in zip(pages, dropped, strict=True)]
-
-
-def _edges(lines: Sequence[Line], gap: float) -> set[Line]:
-    """The lines at the top and at the bottom of a page that stand apart from its text."""
-    counts = range(1, min(EDGE_LINES + 1, len(lines)))
-    down = sorted(lines, key=lambda line: -line.top)
-    up = sorted(lines, key=lambda line: line.bottom)
-    head = next((count for count in counts if down[count - 1].bottom - down[count].top > gap), 0)
-    foot = next((count for count in counts if up[count].bottom - up[count - 1].top > gap), 0)
-    return {*down[:head], *up[:foot]}
-
-
-def _value(number: str) -> int:
-    """The value of a number, Arabic or Roman."""
-    if number.isdigit():
-        return int(number)
-    digits = [ROMAN[letter] for letter in number] + [0]
-    return sum(-digit if digit < after else digit for digit, after in pairwise(digits))
-
-
 # Text
 
 PARAGRAPH_GAP = 1.3
 """Of the usual distance between lines: from there on a paragraph begins."""
-LETTER = r"[^\W\d_]"
-# pdfium marks a word that is broken at the end of its line, and joins the lines.
-BROKEN = re.compile(rf"(?<!{LETTER})({LETTER}+)(?:[\ufffe\x02]\s*|-\n)({LETTER}+)")
-WORD = re.compile(rf"{LETTER}+(?:-{LETTER}+)*")
-CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ufffe\uffff]")
+# pdfium marks a hyphen at the end of a line, and joins the lines.
+BROKEN = re.compile(r"(?<![\w-])(\w+(?:-\w+)*)(?:[\ufffe\x02]\s*|-\n)(\w+(?:-\w+)*)")
+WORD = re.compile(r"\w+(?:-\w+)*")
+CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\uffff]")
+AND = {"and", "or", "und", "oder", "bzw", "sowie"}
+"""Before them a hyphen stands for a part that comes later, as in `input- and output`; no word is broken before them."""
 SHORT_PART = 4
 
 
 def page_texts(pages: Sequence[Sequence[Line]]) -> list[str]:
     """The text of each page, with paragraphs, and with words whole that are broken at the end of a line."""
     texts = ["".join(_with_breaks(lines)) for lines in pages]
-    known = {word for text in texts for word in WORD.findall(BROKEN.sub(" ", text))}
-    return [CONTROLS.sub("", BROKEN.sub(lambda broken: _whole(broken, known), text)) for text in texts]
+    known = {word.lower() for text in texts for word in WORD.findall(BROKEN.sub(" ", text))}
+    whole = (BROKEN.sub(lambda broken: _whole(broken, known), text) for text in texts)
+    return [CONTROLS.sub("", text.replace("\ufffe", "-")) for text in whole]
 
 
 def _with_breaks(lines: Sequence[Line]) -> Iterator[str]:
-    usual = median(_gaps(lines) or [0.0])
+    usual = median(line_gaps(lines) or [0.0])
     bottom = float("inf")
     for at, line in enumerate(lines):
         if at:
@@ -304,12 +237,21 @@ def _with_breaks(lines: Sequence[Line]) -> Iterator[str]:
 
 
 def _whole(broken: re.Match[str], known: set[str]) -> str:
-    """A broken word: with its hyphen where that is the word's own, as in `well-known`."""
+    """A broken word: with its hyphen where that is the word's own, as in `well-known`; the document's words tell."""
     start, end = broken.groups()
     compound = f"{start}-{end}"
-    if "\n" in broken[0] and not end.islower():
-        return f"{compound}"
-    if start + end in known:
+    if (start + end).lower() in known:
         return start + end
-    is_own = compound in known or (min(len(start), len(end)) >= SHORT_PART and {start, end} <= known)
+    if end in AND:
+        return f"{start}- {end}"
+    parts = {start.lower(), end.lower()}
+    is_own = (
+        compound.lower() in known
+        or (min(map(len, parts)) >= SHORT_PART and parts <= known)
+        or len(start) == 1
+        or "-" in start
+        or end.partition("-")[0] in AND
+        or not end[0].islower()
+        or any(character.isdigit() for character in start)
+    )
     return compound if is_own else start + end

@@ -3,7 +3,16 @@
 from collections.abc import Callable, Iterator
 
 from .archive import readable
-from .ooxml import Package, chart_lines, diagram_lines, is_decorative, picture_text, superscript
+from .ooxml import (
+    Package,
+    chart_lines,
+    diagram_lines,
+    formula_mark,
+    is_decorative,
+    is_hidden,
+    picture_text,
+    superscript,
+)
 from .outline import Outline, row
 from .section import Loss, Section
 from .xml_text import Element, attribute, child, children, name
@@ -102,8 +111,10 @@ class _Slide:
 
 
 def _shapes(tree: Element | None) -> Iterator[Element]:
-    """Shapes in reading order as the file has it, those of groups in their place."""
+    """Shapes in reading order as the file has it, those of groups in their place; hidden ones are left out."""
     for each in children(tree):
+        if is_hidden(next(each.iter("{*}cNvPr"), None)):
+            continue
         if name(each) == "grpSp":
             yield from _shapes(each)
         elif name(each) == "AlternateContent":  # the same content in two drawing languages: the first is the newer
@@ -122,11 +133,24 @@ def _paragraphs(body: Element | None) -> list[str]:
 
 
 def _paragraph(paragraph: Element) -> str:
-    text = ""
-    for each in paragraph.iter("{*}t", "{*}br"):
-        if name(each) == "br":
-            text += "\n"
-        else:
-            raised = (attribute(child(each.getparent(), "rPr"), "baseline") or "").rstrip("%")
-            text += superscript(text, each.text or "") if raised.isdigit() and int(raised) else each.text or ""
-    return text
+    pieces: list[str] = []
+    _inline(paragraph, pieces)
+    return "".join(pieces)
+
+
+def _inline(element: Element, pieces: list[str]) -> None:
+    """Add what a paragraph, or a part of it, says."""
+    kind = name(element)
+    if kind == "br":
+        pieces.append("\n")
+    elif kind == "t":
+        raised = (attribute(child(element.getparent(), "rPr"), "baseline") or "").rstrip("%")
+        text = element.text or ""
+        pieces.append(superscript("".join(pieces[-1:]), text) if raised.isdigit() and int(raised) else text)
+    elif kind == "AlternateContent":  # the same in two languages, of which the first is the newer
+        for each in element[:1]:
+            _inline(each, pieces)
+    elif not kind.endswith("Pr"):
+        pieces += filter(None, [formula_mark(element, pieces)])
+        for each in element:
+            _inline(each, pieces)

@@ -1,11 +1,13 @@
 """Sections of reStructuredText: what docutils makes of it, with nothing included from files."""
 
+import re
 from collections.abc import Iterator
 from io import StringIO
 from typing import Any
 
 from docutils import nodes
 from docutils.core import publish_doctree
+from docutils.parsers.rst import Parser, states
 
 from .archive import readable
 from .outline import Outline, row
@@ -20,6 +22,10 @@ SETTINGS = {
     "report_level": 3,
     "halt_level": 5,
 }
+MARKS = re.compile(r"[*`|]")
+MAX_MARKS, LONG = 2000, 10_000
+"""Marks of a paragraph of so many characters, and the fewer the longer it is: the end of each is looked for up to the
+paragraph's."""
 NOT_TEXT = (nodes.comment, nodes.substitution_definition, nodes.target, nodes.pending, nodes.raw, nodes.meta)
 
 
@@ -28,11 +34,28 @@ def sections(data: bytes) -> Iterator[Section | Loss]:
     text = decode(data)
     with readable("reStructuredText", "mend it there, and upload it again"):
         settings = {**SETTINGS, "warning_stream": StringIO(), "line_length_limit": len(text) + 1}
-        tree = publish_doctree(text, settings_overrides=settings)
+        tree = publish_doctree(text, parser=Parser(inliner=_inliner()), settings_overrides=settings)
         reader = _Reader()
         yield from reader.blocks(tree, 0)
         yield from reader.outline.end()
         yield from reader.losses
+
+
+def _inliner() -> states.Inliner:
+    """The parser of marks; it leaves a paragraph with far more of them than authors make as it is written.
+
+    It can't be a subclass, as docutils looks for its patterns in the class itself.
+    """
+    inliner = states.Inliner()
+    parse = inliner.parse
+
+    def bounded(text: str, lineno: int, memo: Any, parent: Any) -> tuple[list[Any], list[Any]]:
+        if len(MARKS.findall(text)) * max(len(text), LONG) > MAX_MARKS * LONG:
+            return [nodes.Text(text)], []
+        return parse(text, lineno, memo, parent)
+
+    inliner.parse = bounded
+    return inliner
 
 
 class _Reader:

@@ -11,12 +11,16 @@ from .archive import readable
 from .ooxml import superscript
 from .outline import Outline, row
 from .section import Loss, Rejected, Section
+from .symbols import PRIVATE_USE, symbol
 
 MAX_DEPTH = 1000
 TOKEN = re.compile(
     rb"\\([a-zA-Z]{1,32})(-?\d{1,10})? ?|\\'([0-9a-fA-F]{2})|\\([^a-zA-Z])|([{}])|[\r\n]+|([^\\{}\r\n]+)"
 )
 STYLED_HEADING = re.compile(rb"\\s(\d+)\b[^{};]{0,500}?\bheading ([1-9])\s*;", re.IGNORECASE)
+
+SYMBOL_FONT = re.compile(rb"\\f(\d+)\b[^{};]{0,200}?\\fcharset2\b[^;]{0,200}? (Symbol|Wingdings(?: 2)?);")
+FONT_TABLE = 1 << 20  # it stands at the beginning
 
 # fmt: off
 SKIPPED = {
@@ -76,6 +80,7 @@ class _Reader:
         self.page = "cp1252"
         self.charsets: dict[int, str] = {}
         self.headings = {int(style): int(level) for style, level in STYLED_HEADING.findall(data)}
+        self.symbols = {int(font): name.decode() for font, name in SYMBOL_FONT.findall(data[:FONT_TABLE])}
         self.pieces: list[str] = []
         self.note: list[str] = []
         self.notes: list[str] = []
@@ -163,7 +168,7 @@ class _Reader:
         elif word == "uc":
             state.fallback = value or 0
         elif word == "u" and value is not None:
-            self.add(chr(value % 0x10000))
+            self.add(self.symbol(value % 0x10000))
             self.skip = state.fallback
         elif word in ("v", "deleted", "super", "nosupersub"):
             state.hidden = on if word == "v" else state.hidden
@@ -237,7 +242,11 @@ class _Reader:
 
     def decode(self) -> None:
         """Turn the bytes so far into text, by the font's character set or the document's."""
-        if self.raw:
+        if self.raw and self.state.font in self.symbols:
+            text = "".join(self.symbol(PRIVATE_USE.start + 0x1000 + code) for code in self.raw)
+            self.raw.clear()
+            self.add(text)
+        elif self.raw:
             charset = self.charsets.get(self.state.font if self.state.font is not None else -1, "") or self.page
             try:
                 text = self.raw.decode(charset, "replace")
@@ -245,6 +254,11 @@ class _Reader:
                 text = self.raw.decode("cp1252", "replace")
             self.raw.clear()
             self.add(text)
+
+    def symbol(self, code: int) -> str:
+        """A character, which in a symbol font may be another than its code says."""
+        font = self.symbols.get(self.state.font if self.state.font is not None else -1, "")
+        return (symbol(code, font) or "") if code in PRIVATE_USE and font else chr(code)
 
     def add(self, text: str) -> None:
         state = self.state

@@ -1,10 +1,12 @@
 """Sections of text, each with a place to cite: what every document reader returns."""
 
 import codecs
-from contextlib import suppress
+from collections.abc import Callable
 from typing import NamedTuple
 
 from tandem_contract.errors import TandemError
+
+from .charsets import codec, errors
 
 BOM = "\ufeff"
 HEADING_CHARACTERS = 200
@@ -17,16 +19,6 @@ BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-# Names that stand for a larger encoding on the Web (the Encoding Standard), where Python takes them literally.
-WEB_ENCODINGS = {
-    **dict.fromkeys(("iso-8859-1", "iso8859-1", "latin1", "latin-1", "l1", "ascii", "us-ascii"), "cp1252"),
-    **dict.fromkeys(("shift_jis", "shift-jis", "sjis", "x-sjis", "windows-31j"), "cp932"),
-    **dict.fromkeys(("gb2312", "gbk", "x-gbk", "gb_2312-80"), "gb18030"),
-    **dict.fromkeys(("euc-kr", "ks_c_5601-1987", "korean"), "cp949"),
-    **dict.fromkeys(("iso-8859-9", "latin5"), "cp1254"),
-    **dict.fromkeys(("iso-8859-11", "tis-620"), "cp874"),
-    "iso-8859-8-i": "iso-8859-8",
-}
 
 
 class Rejected(TandemError):
@@ -42,8 +34,17 @@ class Section(NamedTuple):
     """Page or slide, from 1, in formats that have them."""
     heading: str | None = None
     """Headings above the text, outermost first, joined by ` > `."""
-    header: str = ""
-    """Of a table, whose rows are the lines of `text`: its header, which every chunk of it begins with."""
+    header: str | None = None
+    """Of a table, whose rows are the lines of `text`: its header, which every chunk of it begins with; empty if it has
+    none. None: the text is no table."""
+
+    def changed(self, change: Callable[[str], str]) -> "Section":
+        """With each of its texts changed."""
+        return self._replace(
+            text=change(self.text),
+            heading=self.heading and change(self.heading),
+            header=self.header and change(self.header),
+        )
 
 
 class Loss(NamedTuple):
@@ -94,12 +95,11 @@ def decode(data: bytes, declared: str = "") -> str:
     """
     encoding = next((name for mark, name in BYTE_ORDER_MARKS if data.startswith(mark)), "")
     if not encoding and declared:
-        with suppress(LookupError):
-            encoding = codecs.lookup(WEB_ENCODINGS.get(declared.lower(), declared)).name
-        if encoding.startswith("utf-16"):  # what declares itself in ASCII isn't
+        encoding = codec(declared)
+        if encoding.startswith(("utf-16", "utf-32")):  # what declares itself in ASCII isn't
             encoding = "utf-8"
     try:
-        text = data.decode(encoding or "utf-8")
+        text = data.decode(encoding or "utf-8", errors(encoding))
     except UnicodeDecodeError as error:
         raise Rejected(_not_decoded(error, data, encoding if encoding != "utf-8" else "")) from error
     if (at := text.find("\0")) >= 0:

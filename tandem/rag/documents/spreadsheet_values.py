@@ -6,6 +6,10 @@ from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from openpyxl.cell.rich_text import CellRichText, TextBlock
+
+from .ooxml import superscript
+
 # Dates that each reader sees in the order of their own country are written so that nobody mistakes them.
 OF_THE_COUNTRY = {"mm-dd-yy", "m/d/yy h:mm", "m/d/yyyy", "m/d/yy", "mm/dd/yy"}
 DATE_TOKEN = re.compile(r'(y+|m+|d+|h+|s+|am/pm)|"([^"]*)"|\\(.)|\[[^\]]*\]|_.|\*.|([a-z0#?@])|(.)', re.IGNORECASE)
@@ -25,6 +29,8 @@ NUMBER_TOKEN = re.compile(
 def shown(cell: Any) -> str:
     """What a cell of openpyxl shows."""
     value = cell.value
+    if isinstance(value, CellRichText):
+        return _rich(value)
     if value is None or isinstance(value, str):
         return value or ""
     if isinstance(value, bool):
@@ -36,6 +42,14 @@ def shown(cell: Any) -> str:
         minutes, seconds = divmod(round(value.total_seconds()), 60)
         return f"{minutes // 60}:{minutes % 60:02}" + (f":{seconds:02}" if "s" in form or seconds else "")
     return _number(value, form) if isinstance(value, (int, float)) else str(value)
+
+
+def _rich(parts: CellRichText) -> str:
+    text = ""
+    for part in parts:
+        raised = isinstance(part, TextBlock) and part.font.vertAlign == "superscript"
+        text += superscript(text, str(part)) if raised else str(part)
+    return text
 
 
 def _date(value: datetime | date | time, form: str) -> str:

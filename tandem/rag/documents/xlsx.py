@@ -7,10 +7,12 @@ from io import BytesIO
 from typing import Any
 
 from openpyxl import load_workbook
+from openpyxl.cell.read_only import ReadOnlyCell
+from openpyxl.worksheet._reader import WorkSheetParser
 
 from .archive import readable
-from .ooxml import Package, chart_lines, is_decorative, picture_text
-from .outline import Outline, row
+from .ooxml import Package, chart_lines, is_decorative, is_hidden, picture_text
+from .outline import Cells, Outline
 from .section import Loss, Rejected, Section
 from .spreadsheet_values import shown
 from .xml_text import attribute, children, name
@@ -21,6 +23,7 @@ NO_RESULT = re.compile(
     rb"\s*(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v>\s*</(?:\w+:)?v>)?\s*</(?:\w+:)?c>"
 )
 STRICT = "//purl.oclc.org/ooxml/"  # the namespace of a form of the format that openpyxl takes for an empty workbook
+TRUE = ("1", "true")
 MAX_STRINGS = 100_000_000
 """Of the texts of cells, which are held in memory as long as a sheet is read."""
 PIECE = 1 << 20
@@ -31,7 +34,7 @@ CELL_CHARACTERS = 40_000
 def sections(data: bytes) -> Iterator[Section | Loss]:
     """Yield each sheet's rows, the first that has several cells as the table's header.
 
-    Hidden sheets are left out and told; comments are left out. Merged cells have their text once.
+    Hidden sheets, rows and columns are left out and told; comments are left out. Merged cells have their text once.
     """
     with readable("workbook", "open it in a spreadsheet program, save it as .xlsx, and upload it again"):
         package = Package(data)
@@ -43,7 +46,7 @@ def sections(data: bytes) -> Iterator[Section | Loss]:
         package.check_held(package.related(package.main, "sharedStrings"), MAX_STRINGS)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of extensions that it doesn't know
-            workbook = load_workbook(BytesIO(data), read_only=True, data_only=True, keep_links=False)
+            workbook = load_workbook(BytesIO(data), read_only=True, data_only=True, keep_links=False, rich_text=True)
             titles = {sheet.title: sheet for sheet in workbook.worksheets}
             outline = Outline()
             for entry in children(main, "sheets"):
@@ -52,9 +55,11 @@ def sections(data: bytes) -> Iterator[Section | Loss]:
                 if entry.get("state", "visible") != "visible":
                     yield Loss("hidden sheet", name=title)
                     continue
-                yield from outline.heading(1, title)
+                yield from outline.part(title)
                 if title in titles:
-                    yield from _table(titles[title], outline)
+                    hidden: list[str] = []
+                    yield from outline.sheet(_rows(titles[title], hidden))
+                    yield from (Loss("sheet with hidden rows or columns", name=each) for each in hidden)
                 elif pointed is None or pointed.kind != "chartsheet":
                     yield Loss("sheet that can't be read", name=title)
                 if pointed and pointed.target:
@@ -63,9 +68,38 @@ def sections(data: bytes) -> Iterator[Section | Loss]:
         yield from package.losses()
 
 
-def _table(sheet: Any, outline: Outline) -> Iterator[Section]:
-    sheet.reset_dimensions()  # they are a claim, and some programs make a wrong one
-    yield from outline.sheet(filter(None, (row([shown(cell) for cell in each]) for each in sheet.iter_rows())))
+def _rows(sheet: Any, hidden: list[str]) -> Iterator[Cells]:
+    """The rows of a sheet that aren't empty; its title goes to `hidden` if it hides some, or columns.
+
+    The worksheet's own rows hold the empty cells and rows between those that are there, up to millions of them.
+    """
+    workbook = sheet.parent
+    with sheet._get_source() as source:
+        parser = WorkSheetParser(
+            source,
+            sheet._shared_strings,
+            data_only=True,
+            epoch=workbook.epoch,
+            date_formats=workbook._date_formats,
+            timedelta_formats=workbook._timedelta_formats,
+            rich_text=True,
+        )
+        columns: list[tuple[int, int]] | None = None
+        for number, cells in parser.parse():
+            is_hidden = parser.row_dimensions.pop(str(number), {}).get("hidden") in TRUE
+            if columns is None:  # they stand before the rows
+                widths = parser.column_dimensions.values()
+                columns = [(int(each["min"]), int(each["max"])) for each in widths if each.get("hidden") in TRUE]
+            found = []
+            for cell in cells:
+                if text := " ".join(shown(ReadOnlyCell(sheet, **cell)).split()):
+                    column = cell["column"]
+                    if is_hidden or any(low <= column <= high for low, high in columns):
+                        hidden[:] = [sheet.title]
+                    else:
+                        found.append((column - 1, text))
+            if found:
+                yield found
 
 
 def _beside(package: Package, part: str, title: str, outline: Outline) -> Iterator[Loss]:
@@ -76,9 +110,12 @@ def _beside(package: Package, part: str, title: str, outline: Outline) -> Iterat
     root = package.tree(drawing) if drawing else None
     if drawing is None or root is None:
         return
-    for paragraph in root.iter("{*}p"):
-        outline.text("".join(each.text or "" for each in paragraph.iter("{*}t")))
+    for shape in root.iter("{*}sp"):
+        for paragraph in shape.iter("{*}p") if not is_hidden(next(shape.iter("{*}cNvPr"), None)) else ():
+            outline.text("".join(each.text or "" for each in paragraph.iter("{*}t")))
     for properties in root.iter("{*}cNvPr"):
+        if is_hidden(properties):
+            continue
         outline.text(picture_text(properties))
         parent = properties.getparent()
         picture = parent is not None and name(parent) == "nvPicPr"

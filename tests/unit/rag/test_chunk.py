@@ -81,6 +81,15 @@ def test_a_table_has_its_header_in_each_chunk_and_is_cut_between_rows():
     assert all(estimated_tokens(piece.embedded) <= 100 for piece in chunks)
 
 
+def test_a_table_without_a_header_is_cut_between_rows():
+    table = make_table(100)._replace(header="")
+    chunks = list(chunk([Section("Before. " * 5), table, Section("After.")], 100, 20))
+    assert len(chunks) > 5
+    lines = [line for piece in chunks for line in piece.text.split("\n") if line.startswith("Z")]
+    assert lines == table.text.split("\n")
+    assert all(estimated_tokens(piece.embedded) <= 100 for piece in chunks)
+
+
 def test_a_row_longer_than_a_chunk_is_cut_at_words_under_its_header():
     table = Section("first | row\n" + "word " * 300 + "\nlast | row", header="Name | Text")
     chunks = list(chunk([table], 60, 10))

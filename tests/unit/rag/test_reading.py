@@ -89,15 +89,16 @@ def test_the_process_has_no_credentials(monkeypatch, started, folder):
     assert b"PYTHONPATH" in seen[0] and b"AWS" not in seen[0] and b"secret" not in seen[0]
 
 
-@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT])
+@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGILL])
 def test_a_crash(started, number, folder):
     with pytest.raises(Rejected, match=rf"its reader crashed \(signal {number:d}\): the file may be damaged, save it"):
         read(keep=lambda: started[-1].send_signal(number))
 
 
-def test_the_kernel_ends_it(started, folder):
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGABRT])
+def test_the_kernel_or_native_code_without_memory_ends_it(started, number, folder):
     with pytest.raises(Rejected, match="takes more than 768 MB of memory to read: split the document"):
-        read(keep=lambda: started[-1].send_signal(signal.SIGKILL))
+        read(keep=lambda: started[-1].send_signal(number))
 
 
 def test_an_error_of_the_reader_is_told_and_its_traceback_logged(folder, capfd):

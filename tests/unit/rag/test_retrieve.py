@@ -1,6 +1,8 @@
 """Retrieval: fusion, scores, filters, and never two versions of a document."""
 
 import math
+import subprocess
+import sys
 
 import pytest
 from tandem_contract.errors import TandemError, Unavailable
@@ -175,3 +177,19 @@ def test_words_are_searched_in_the_normal_form_and_cited_as_they_stand(stack: St
     (found,) = stack.index.search_words("office file warehouse", 5, Deadline(5), [])
     assert (found.document, found.text) == ("a.txt", text)
     assert "cited" not in next(each for each in stack.opensearch.written.values() if each["document"] == "b.txt")
+
+
+def test_questions_are_searched_and_embedded_in_the_normal_form(stack: Stack):
+    stack.s3.put("a.txt", "the office keeps the file")
+    stack.converge("a.txt")
+    stack.bedrock.embedded.clear()
+    (passage,) = search(stack, "The o\ufb03ce keeps the \ufb01le of\u00adfice")
+    assert stack.bedrock.embedded == ["The office keeps the file office"]
+    assert passage.document == "a.txt"
+    (found,) = stack.index.search_words("file", 5, Deadline(5), [])
+    assert found.document == "a.txt"
+
+
+def test_the_normal_form_is_imported_only_for_a_question_that_needs_it():
+    code = "import sys, tandem.rag.functions.query; print('tandem.rag.normal' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"False\n"

@@ -23,7 +23,7 @@ def losses(reader: str, data: bytes | str) -> list[Loss]:
 
 def text(reader: str, data: bytes | str) -> str:
     """All that a reader says, with headings and header rows."""
-    return "\n".join(f"{each.heading or ''}\n{each.header}\n{each.text}" for each in sections(reader, data))
+    return "\n".join(f"{each.heading or ''}\n{each.header or ''}\n{each.text}" for each in sections(reader, data))
 
 
 def saved(document: object) -> bytes:

@@ -69,6 +69,8 @@ def test_content_decides(data, reader):
         (b"Received: by x\n with y\nDate: now\n\nwords", "eml"),
         (b"Note: this is a text\n\nFrom: nobody\nTo: nobody", ""),
         (b"<depot><opens/></depot>", "xml"),
+        (b"<title>Bays</title><p>Never open valve 3.<p>Unclosed", "html"),
+        (b"<meta charset=utf-8><p>Never open valve 3.", "html"),
         (b"<3 this", ""),
         (b"words", ""),
     ],

@@ -53,6 +53,26 @@ def test_a_long_file_comes_in_pieces_that_repeat_the_header():
     assert {each.header for each in found} == {"bay | load"}
 
 
+def test_in_a_wide_table_each_value_has_its_name_beside_it():
+    names = [f"Column {at}" for at in range(60)]
+    [only] = sections("csv", f"{','.join(names)}\n{','.join(f'v{at}' for at in range(60))}\n,,only\n")
+    assert only.header == ""
+    header, *lines = only.text.split("\n")
+    assert header == " | ".join(names)
+    assert lines[0].startswith("Column 0: v0 | Column 1: v1 | ")
+    assert lines[1].startswith("Column 0: v0 | ")
+    assert lines[-1] == "Column 2: only"
+    for at in range(60):
+        assert f"Column {at}: v{at}" in only.text
+    assert max(map(len, lines)) < 350
+
+
+def test_a_first_row_of_sentences_is_no_header():
+    question, answer = "When does it open? " * 8, "At 06:40. " * 20
+    [only] = sections("csv", f"{question},{answer}\nN4,18 t\n")
+    assert (only.header, only.text) == ("", f"{question.strip()} | {answer.strip()}\nN4 | 18 t")
+
+
 def test_what_is_no_text_is_refused():
     with pytest.raises(Rejected, match="binary"):
         sections("csv", b"bay,load\n\0\0\0")

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from tandem.rag.chunk import chunk
 from tandem.rag.documents.section import Loss, Rejected, Section
 
 from .files import read, sections
@@ -11,7 +12,7 @@ from .files import read, sections
 
 def test_json_values_have_their_paths():
     assert sections("json", '{"depot": {"opens": "06:40", "gate": "N4"}}') == [
-        Section("depot.opens: 06:40\ndepot.gate: N4")
+        Section("depot.opens: 06:40\ndepot.gate: N4", header="")
     ]
 
 
@@ -40,11 +41,35 @@ def test_json_like_objects_are_a_table():
     assert sections("json", json.dumps(BAYS)) == [TABLE]
     assert sections("json", json.dumps({"depot": {"bays": BAYS, "gate": 1}})) == [
         TABLE._replace(heading="depot.bays"),
-        Section("depot.gate: 1"),
+        Section("depot.gate: 1", header=""),
     ]
     assert (
         sections("json", json.dumps([{"a": [{"x": 1}]}, {"a": [{"x": 2}]}]))[0].text == "[0].a[0].x: 1\n[1].a[0].x: 2"
     )
+
+
+def test_json_keys_with_dots_lose_no_value():
+    data = '[{"a.b": 1, "a": {"b": 2}}, {"a.b": 3, "a": {"b": 4}}]'
+    assert sections("json", data) == [Section("1, 2\n3, 4", header="a.b")]
+    assert sections("json", '[{"": 1}, {"": 2}]') == [Section("1\n2", header="")]
+
+
+def test_json_a_wide_table_has_the_name_beside_each_value():
+    rows = [{f"column {at}": f"v{row}-{at}" for at in range(40)} for row in range(2)]
+    [only] = sections("json", json.dumps(rows))
+    assert only.header == ""
+    assert "column 30: v1-30" in only.text
+    assert len(only.text.split("\n")) > 4
+
+
+@pytest.mark.parametrize("reader", ["json", "xml"])
+def test_no_name_is_cut_from_its_value(reader):
+    names = [f"depot.bay{at}" for at in range(200)]
+    values = {"json": json.dumps({name: "18 tons per axle" for name in names}), "xml": "<d>"}
+    values["xml"] += "".join(f"<{name}>18 tons per axle</{name}>" for name in names) + "</d>"
+    pieces = list(chunk(sections(reader, values[reader])))
+    assert len(pieces) > 10
+    assert all(line.endswith(": 18 tons per axle") for piece in pieces for line in piece.text.split("\n"))
 
 
 def test_json_a_long_list_has_a_line_for_each():
@@ -72,7 +97,7 @@ def test_json_that_cannot_be_read(data, reason):
 
 def test_xml_data_has_paths_and_attributes():
     assert sections("xml", '<?xml version="1.0"?><depot><opens>06:40</opens></depot>') == [
-        Section("depot.opens: 06:40")
+        Section("depot.opens: 06:40", header="")
     ]
     about = 'xml:lang="en" xmlns:i="http://www.w3.org/2001/XMLSchema-instance" i:schemaLocation="urn:x x.xsd"'
     data = (
@@ -82,6 +107,50 @@ def test_xml_data_has_paths_and_attributes():
         sections("xml", data)[0].text
         == "d.bay@id: N4\nd.bay.load@unit: t\nd.bay.load: 18\n\nd.bay@id: N5\nd.bay@shut: yes"
     )
+
+
+def test_xml_data_with_text_beside_elements_keeps_its_attributes():
+    bays = '<bay id="N4" load="18 t"/><bay id="N5" load="12 t"/>'
+    values = "bays.bay@id: N4\nbays.bay@load: 18 t\nbays.bay@id: N5\nbays.bay@load: 12 t\n"
+    for note in ("<note>Never <b>open</b> valve 3.</note>", "<note>Never open <b>valve 3.</b></note>"):
+        assert sections("xml", f"<bays>{bays}{note}</bays>")[0].text == f"{values}bays.note: Never open valve 3."
+    assert (
+        values + "bays.remark: Ask Ann"
+        in sections("xml", f"<bays>{bays}<remark>Ask <b>Ann</b></remark></bays>")[0].text
+    )
+    note = "<p>Ask Ann first.</p>"
+    assert "bay@id: N4\nbay@load: 18 t" in sections("xml", f"<bays>{bays}{note}</bays>")[0].text
+    loads = "".join(f'<bay id="N{at}" load="{at} t"><p>Ask Ann first of all.</p></bay>' for at in range(9))
+    assert "d.bay@load: 8 t\nd.bay.p: Ask Ann first of all." in sections("xml", f"<d>{loads}</d>")[0].text
+
+
+def test_xml_data_with_text_beside_records_keeps_their_values():
+    data = "<d>Loads <bay><id>N4</id><load>18 t</load></bay>of winter<bay><id>N5</id></bay> end</d>"
+    assert [each for each in sections("xml", data)[0].text.split("\n") if each] == [
+        "d: Loads", "d.bay.id: N4", "d.bay.load: 18 t", "d: of winter", "d.bay.id: N5", "d: end",
+    ]  # fmt: skip
+    data = "<d>" + "<x>a<i>b</i>c</x>" * 3 + "end<y k='v'/></d>"
+    assert sections("xml", data)[0].text == "d.y@k: v\nd: abcabcabcend"
+
+
+def test_xml_prose_keeps_apart_what_is_apart_and_raises_what_is_raised():
+    data = (
+        "<doc><head>H</head><p>Two<br/>Three 10<sup>5</sup> V<note>foot</note></p><P><b>N</b><i>4</i></P>"
+        "<table><tr><th>Bay</th></tr><tr><td><p>N4</p><p>cold</p></td></tr></table><bay id='N5' load='9 t'/></doc>"
+    )
+    assert sections("xml", data) == [
+        Section("Two\nThree 10^5 V foot\n\nN4", heading="H"),
+        Section("N4 cold", heading="H", header="Bay"),
+        Section("bay@id: N5\nbay@load: 9 t", heading="H"),
+    ]
+
+
+def test_xml_entities_that_html_has_are_known_and_others_are_told():
+    kept = "<b><![CDATA[a &nbsp; b]]></b>"
+    data = f'<!DOCTYPE d SYSTEM "d.dtd" [<!ENTITY deg "mine">]><d><a>4&nbsp;bar &mdash; &deg; &lt;</a>{kept}</d>'
+    assert sections("xml", data)[0].text == "d.a: 4\u00a0bar \u2014 mine <\nd.b: a &nbsp; b"
+    with pytest.raises(Rejected, match="refers to &chapter1;, which is defined elsewhere"):
+        read("xml", '<!DOCTYPE d [<!ENTITY chapter1 SYSTEM "c.xml">]><d>&chapter1;</d>')
 
 
 DOCBOOK = """<?xml version="1.0"?>

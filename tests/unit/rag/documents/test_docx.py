@@ -310,3 +310,20 @@ def test_a_damaged_part_is_told_with_the_remedy(broken):
     data = changed(document(paragraph(run(DEPOT))), **{broken: lambda xml: xml[: len(xml) // 2]})
     with pytest.raises(Rejected, match=r"Word document is damaged .*save it as \.docx"):
         read("docx", data)
+
+
+def test_characters_of_symbol_fonts_are_what_they_show():
+    marks = "".join(f'<w:r><w:sym w:font="Wingdings" w:char="F0{code}"/></w:r>' for code in ("FC", "FB"))
+    typed = run("\uf06d\uf057", '<w:rFonts w:ascii="Symbol"/>')
+    unknown = '<w:r><w:sym w:font="Logos" w:char="F041"/></w:r>'
+    assert read("docx", document(paragraph(marks + typed + unknown))) == [
+        Loss("symbol of a font that isn't known", name="Logos"),
+        Section("\u2713\u2717\u03bc\u03a9"),
+    ]
+
+
+def test_a_hidden_drawing_is_left_out():
+    drawing = (
+        '<w:r><w:drawing><wp:inline><wp:docPr id="1" name="P" descr="secret" hidden="1"/></wp:inline></w:drawing></w:r>'
+    )
+    assert read("docx", document(paragraph(run("words") + drawing))) == [Section("words")]

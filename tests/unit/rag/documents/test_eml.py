@@ -1,5 +1,6 @@
 """Mails: their text, their parts, and what is attached."""
 
+import base64
 from email.message import EmailMessage
 
 import pytest
@@ -98,3 +99,42 @@ def test_mails_attached_too_deeply_are_told():
 def test_a_mail_without_a_subject_or_text():
     assert sections("eml", b"From: a@example.org\n\nwords") == [Section("From: a@example.org"), Section("words")]
     assert sections("eml", bytes(mail(None)))[0] == HEAD
+
+
+def test_a_mail_attached_in_an_encoding_is_read():
+    inner = base64.encodebytes(b"Subject: in\nFrom: c@example.org\n\nInner words.\n").decode()
+    data = (
+        "Subject: out\nContent-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: message/rfc822\n"
+        f"Content-Transfer-Encoding: base64\n\n{inner}\n--b--\n"
+    )
+    assert sections("eml", data)[1:] == [
+        Section("From: c@example.org", heading="out > in"),
+        Section("Inner words.\n", heading="out > in"),
+    ]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_each_mail_of_a_mailbox_is_read(end):
+    second = base64.b64encode(b"Second words.").decode()
+    lines = [
+        "From a@x Sun Nov 29 10:00:00 2026", "Subject: One", "", "First words.", "From here on it is quiet.", "",
+        "From b@x Sun Nov 29 11:00:00 2026", "Subject: Two", "Content-Transfer-Encoding: base64", "", second, "",
+    ]  # fmt: skip
+    found = [(each.heading, each.text.strip().split("\n")) for each in sections("eml", end.join(lines)) if each.heading]
+    assert found == [
+        ("One", ["First words.", "From here on it is quiet."]),
+        ("Two", ["Second words."]),
+    ]
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-8"])
+def test_headers_that_are_not_encoded_are_read(encoding):
+    data = "From: Jörg <a@example.org>\nSubject: Größe\n\nwords".encode(encoding)
+    assert sections("eml", data)[0] == Section("From: Jörg <a@example.org>", heading="Größe")
+
+
+@pytest.mark.parametrize("charset", ["undefined", "unicode_escape", "idna", "hex"])
+@pytest.mark.parametrize("kind", ["plain", "html"])
+def test_what_is_no_charset_of_mails_is_not_one(kind, charset):
+    data = f"Subject: s\nContent-Type: text/{kind}; charset={charset}\n\nC:\\new \\ud800 words"
+    assert sections("eml", data)[-1].text.strip() == "C:\\new \\ud800 words"

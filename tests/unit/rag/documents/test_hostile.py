@@ -8,6 +8,7 @@ import sys
 import zipfile
 from collections.abc import Callable
 from email.message import EmailMessage
+from time import process_time
 
 import docx
 import pptx
@@ -17,7 +18,7 @@ from openpyxl.workbook import Workbook
 from tandem.rag.documents.containers import container
 from tandem.rag.documents.section import Rejected
 
-from .files import changed, losses, parts, read, saved, text, zipped
+from .files import changed, losses, parts, read, saved, sections, text, zipped
 from .test_epub import book, page
 from .test_xlsx import with_shared_strings
 
@@ -248,6 +249,24 @@ def test_every_damage_is_a_refusal_or_text(reader):
     for at in range(0, len(whole), len(whole) // 20):
         with pytest.raises(Rejected):
             read(reader, whole[:at])
+
+
+@pytest.mark.parametrize("mark", ["*a ", "`a ", "|a ", "``a "])
+def test_marks_that_nobody_closes_take_little_time(mark):
+    started = process_time()
+    assert sections("rst", mark * 30_000)[0].text.count("a") == 30_000
+    assert process_time() - started < 5
+
+
+@pytest.mark.parametrize("stored", [(), ("[Content_Types].xml",)])
+def test_a_damaged_first_part_is_a_refusal_too(stored):
+    data = bytearray(zipped(parts(word()), stored))
+    at = data.index(b"[Content_Types].xml") + len("[Content_Types].xml")
+    data[at : at + 20] = bytes(byte ^ 0x5A for byte in data[at : at + 20])
+    with pytest.raises(Rejected, match=r"the archive is damaged.*save the document again"):
+        container(bytes(data))
+    with pytest.raises(Rejected, match="the archive is damaged"):
+        container(claiming(word(), "[Content_Types].xml", 10))
 
 
 @pytest.mark.parametrize("reader", ["csv", "json", "xml", "html", "rst", "rtf", "eml", "epub"])

@@ -71,6 +71,7 @@ def test_data_uris_are_dropped():
         f"![x](data:image/png;base64,{data})",
         f"[x]: data:image/png;base64,{data}",
         f'<img src="data:;base64,{data}">',
+        f"![x](data:;base64,{data})",
     ):
         chunks = list(chunk(sections(f"# T\n\ntext one\n\n{markup}\n\ntail text")))
         assert len(chunks) == 1 and "text one" in chunks[0].text and "tail text" in chunks[0].text
@@ -110,6 +111,11 @@ this -->
     assert table == Section("| 1 | 2 3 |", heading="Pump", header="| a | b |")
 
 
+def test_cells_that_span_stand_in_their_columns():
+    table = "<table><tr><th>Hall<th>Bay<tr><td rowspan=2>North<td>B7<tr><td>B8</table>"
+    assert sections(f"One.\n\n{table}\n\nTwo.")[0].text == "One.\n\nHall | Bay\nNorth | B7\nNorth | B8\n\nTwo."
+
+
 def test_headings_of_several_lines_and_in_quotes():
     assert sections("Long\ntitle\n===\ntext\n> # no heading\n\n- item\n\n  # nor this\n") == [
         Section("text\n\n> # no heading\n\n- item\n\n  # nor this", heading="Long title")
@@ -139,3 +145,63 @@ def test_a_long_table_is_read_in_parts_without_a_seam():
     assert {part.header for part in found[:-1]} == {"| Zone | Price |"}
     assert "\n".join(part.text for part in found[:-1]).split("\n") == rows
     assert found[-1].text == "after"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Use the type List<String> here.",
+        "Use List<T extends Pump> or Option<Button>.",
+        "replace <serial> and <title> by yours",
+        "SELECT bay FROM <table> WHERE load > 3",
+        "call <Tabs>x</Tabs>",
+        "if a<b and c>d, stop",
+        "<title> by yours, then the rest",
+        "a \\<b>",
+    ],
+)
+def test_what_only_looks_like_a_tag_is_text(words):
+    shown = words.replace("\\", "")
+    for markup in (words, f"- {words}", f"| a |\n| - |\n| {words} |", f"# {words}"):
+        assert shown in " ".join(each.text for each in sections(markup)).replace("\\", "")
+
+
+def test_a_code_in_a_heading_is_of_it():
+    assert sections("# The `<b>` tag <a name=x></a>\ntext")[0].heading == "The <b> tag"
+
+
+@pytest.mark.parametrize(
+    "opening",
+    [
+        '<div style="display:none">',
+        "<div hidden>",
+        "<div><div hidden>",
+        "<dialog>",
+        "<div\n  popover>",
+        "<nav>",
+        "<template>",
+    ],
+)
+def test_what_a_hidden_element_has_between_its_tags_is_hidden(opening):
+    end = "</div>" * opening.count("<div") or opening.replace("<", "</")
+    markup = f"Shown.\n\n{opening}\n\n# secret\n\n<div>\n\nsecret\n\n</div>\n\n- secret\n\n{end}\nvisible\n\nend"
+    words = " ".join(f"{part.heading} {part.text}" for part in sections(markup)).split()
+    assert "secret" not in words and "Shown." in words and "end" in words
+    assert "visible" in words
+
+
+@pytest.mark.parametrize("indent", ["  ", "> "])
+def test_a_hidden_element_may_be_within_a_list_or_quote(indent):
+    lines = ["- shown", "", "<div hidden>", "", "secret", "", "    secret", "", "</div>", "", "shown too"]
+    text = sections("\n".join(indent + line if at else line for at, line in enumerate(lines)) + "\n\nend")[0].text
+    assert "secret" not in text and text.count("shown") == 2 and text.endswith("end")
+
+
+def test_a_hidden_element_that_nothing_closes_hides_nothing_that_follows():
+    assert sections("<div hidden>\n\nNever open valve 3.")[0].text == "Never open valve 3."
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("piece", ["<div hidden>\n\n", "<title>\n", "a <title> ", "</div>\n\n", "<a b='", "List<T>"])
+def test_what_strangers_may_send_takes_no_longer_than_other_texts(piece):
+    assert sections("valve\n\n" + piece * 20_000)

@@ -8,7 +8,6 @@ import pytest
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import (
     ArrayObject,
-    DecodedStreamObject,
     DictionaryObject,
     NameObject,
     NumberObject,
@@ -17,60 +16,15 @@ from pypdf.generic import (
 )
 
 from tandem.rag.chunk import chunk
-from tandem.rag.documents import extract
 from tandem.rag.documents.section import Loss, Rejected, Section
 
+from .pdf_files import drawn, font, names, page_of, pdf, read, texts
+
 CASES = Path(__file__).parent / "cases"
-HELVETICA = {"/Type": "/Font", "/Subtype": "/Type1", "/BaseFont": "/Helvetica", "/Encoding": "/WinAnsiEncoding"}
-
-
-def read(data: bytes, name: str = "a.pdf") -> list[Section | Loss]:
-    return list(extract(name, "", data))
 
 
 def case(name: str) -> list[Section | Loss]:
     return read((CASES / name).read_bytes())
-
-
-def texts(data: bytes) -> list[str]:
-    return [part.text for part in read(data) if isinstance(part, Section)]
-
-
-def names(**entries: str) -> DictionaryObject:
-    return DictionaryObject({NameObject(f"/{key}"): NameObject(value) for key, value in entries.items()})
-
-
-def font() -> DictionaryObject:
-    return DictionaryObject({NameObject(key): NameObject(value) for key, value in HELVETICA.items()})
-
-
-def drawn(*lines: tuple[float, float, str], size: int = 10) -> bytes:
-    """The content of a page: text at places."""
-    return b"\n".join(
-        b"BT /F1 %d Tf %.1f %.1f Td (%s) Tj ET" % (size, x, y, text.encode("cp1252")) for x, y, text in lines
-    )
-
-
-def pdf(*contents: bytes, fonts: DictionaryObject | None = None, password: str | None = None) -> bytes:
-    writer = PdfWriter()
-    for content in contents:
-        page = writer.add_blank_page(600, 800)
-        page[NameObject("/Resources")] = DictionaryObject(
-            {NameObject("/Font"): DictionaryObject({NameObject("/F1"): fonts or font()})}
-        )
-        stream = DecodedStreamObject()
-        stream.set_data(content)
-        page[NameObject("/Contents")] = writer._add_object(stream.flate_encode())
-    if password is not None:
-        writer.encrypt(password, algorithm="RC4-128")
-    target = io.BytesIO()
-    writer.write(target)
-    return target.getvalue()
-
-
-def page_of(*paragraph: str, head: str = "", foot: str = "") -> bytes:
-    lines = [(50.0, 700.0 - 14 * at, text) for at, text in enumerate(paragraph)]
-    return drawn(*([(50, 770, head)] if head else []), *lines, *([(290, 30, foot)] if foot else []))
 
 
 def test_broken_words_are_whole():
@@ -81,6 +35,28 @@ def test_broken_words_are_whole():
 def test_a_compound_keeps_its_hyphen():
     page = page_of("A command-line tool has a com-", "mand and a well-known command-", "line, and rules of order.")
     assert "a command and a well-known command-line, and" in texts(pdf(page))[0]
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "whole"),
+    [
+        ("HX", "300", "HX-300"),
+        ("Nord", "Süd", "Nord-Süd"),
+        ("E", "Mail", "E-Mail"),
+        ("x", "ray", "x-ray"),
+        ("Vor", "und Nachteile", "Vor- und Nachteile"),
+        ("rock", "and-roll", "rock-and-roll"),
+        ("state-of-the", "art", "state-of-the-art"),
+        ("B2", "c", "B2-c"),
+        ("ad", "ministration", "administration"),
+        ("Ware", "house", "Warehouse"),
+        ("well", "meant", "well-meant"),
+        ("10", "20 bar", "10-20 bar"),
+    ],
+)
+def test_a_hyphen_at_the_end_of_a_line(start: str, end: str, whole: str):
+    page = page_of(f"The words are {start}-", f"{end} here.", "The warehouse: it is well meant.")
+    assert f"The words are {whole} here." in texts(pdf(page))[0]
 
 
 def test_columns_drawn_across_are_read_one_after_the_other():
@@ -97,7 +73,7 @@ def test_columns_have_a_title_above_and_a_line_below():
     rows = [
         (x, 600.0 - 14 * at, f"{side} {at} has quite some words")
         for at in range(9)
-        for x, side in ((50, "left"), (320, "right"))
+        for x, side in ((50, "left"), (210, "right"))
     ]
     page = drawn(
         (50, 640, "A title that goes across both of the columns of this page, from end to end"),
@@ -117,22 +93,32 @@ def test_a_table_is_read_row_by_row():
     assert "Z3 6 kg 3 EUR" in texts(pdf(drawn(*rows)))[0]
 
 
-def test_running_heads_and_page_numbers_are_left_out():
-    pages = [
-        page_of(f"Text {word} of the page.", "More.", head="Boiler HX-300", foot=str(at))
-        for at, word in enumerate(("one", "two", "three", "four"), start=7)
+def test_a_table_with_long_cells_is_read_row_by_row():
+    rows = [
+        (x, 600.0 - 14 * at, f"{cell} {at} of the hall in the north")
+        for at in range(12)
+        for x, cell in ((50, "Bay"), (320, "load"))
     ]
-    first, *others = texts(pdf(*pages))
-    assert first.startswith("Boiler HX-300") and not first.rstrip().endswith("7")  # the head stays where it is first
-    assert others == [f"Text {word} of the page.\nMore." for word in ("two", "three", "four")]
+    assert "Bay 3 of the hall in the north load 3 of the hall in the north\n" in texts(pdf(drawn(*rows)))[0]
 
 
-def test_what_only_looks_like_a_running_head_stays():
-    pages = [page_of(f"Step {at}", f"Turn valve {at * 3}.") for at in (1, 2, 3, 4)]
-    assert [page.split("\n")[-1] for page in texts(pdf(*pages))] == [f"Turn valve {at * 3}." for at in (1, 2, 3, 4)]
-    pages = [page_of(f"Page {at}: the sluice {at} is closed at level {at * 11}.") for at in (1, 2, 3, 4)]
-    assert len(texts(pdf(*pages))) == 4
-    assert texts(pdf(*[page_of("Confidential")] * 4)) == ["Confidential"] * 4
+@pytest.mark.parametrize(
+    ("raised", "after", "text"),
+    [("5", "( V at most.)", "10^5 V at most."), ("-3", "(, as said)", "10^-3, as said"), ("12", "(x)", "10^12x")],
+)
+def test_a_power_is_no_further_digit(raised: str, after: str, text: str):
+    page = b"BT /F1 11 Tf 72 700 Td (Max 10) Tj 5 Ts /F1 7 Tf (%s) Tj 0 Ts /F1 11 Tf %s Tj ET"
+    assert texts(pdf(page % (raised.encode(), after.encode()))) == [f"Max {text}"]
+    assert texts(pdf(page_of("No. 105 and 2019-12"))) == ["No. 105 and 2019-12"]
+
+
+@pytest.mark.parametrize("turn", [90, 180, 270])
+def test_a_turned_page_keeps_the_order_of_its_lines(turn: int):
+    writer = PdfWriter(clone_from=io.BytesIO(pdf(page_of("one", "two", "three"))))
+    writer.pages[0].rotate(turn)
+    target = io.BytesIO()
+    writer.write(target)
+    assert texts(target.getvalue()) == ["one\ntwo\nthree"]
 
 
 def test_each_page_is_cited_with_its_own_number_and_a_damaged_one_is_told():
@@ -210,6 +196,18 @@ def test_an_attachment_is_named():
 def test_the_content_decides_not_the_name():
     for name in ("a.txt", "a.md", "a.html", "a", "a.unknown"):
         assert read(pdf(page_of("readable")), name) == [Section("readable", page=1)]
+
+
+def test_what_stands_before_a_pdf_does_not_hide_it():
+    data = b"HTTP/1.1 200 OK\r\nContent-Type: application/pdf\r\n\r\n" + pdf(page_of("readable"))
+    assert read(data, "a.txt") == [Section("readable", page=1)]
+    assert read(b"A file that begins with %PDF-1.7 is a PDF.", "a.txt")[0].text.startswith("A file")
+
+
+def test_protection_by_a_certificate_is_no_corruption():
+    data = pdf(page_of("secret")).replace(b"trailer\n<<", b"trailer\n<< /Encrypt << /Filter /Adobe.PubSec /V 4 >>")
+    with pytest.raises(Rejected, match="protected by a certificate"):
+        read(data)
 
 
 def test_a_form_is_read_as_it_was_filled_in():

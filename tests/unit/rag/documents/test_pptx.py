@@ -117,6 +117,19 @@ def test_raised_digits_stay_exponents_and_shapes_in_two_languages_are_read_once(
     assert read("pptx", changed(saved(show), slide1=wrap)) == [Section("10^5 V", page=1)]
 
 
+def test_formulas_keep_their_exponents_and_hidden_shapes_are_left_out():
+    show = pptx.Presentation()
+    shapes = show.slides.add_slide(show.slide_layouts[BLANK]).shapes
+    for words in ("Max FORMULA V", "secret"):
+        shapes.add_textbox(*PLACE).text_frame.text = words
+    shapes[1]._element.nvSpPr.cNvPr.set("hidden", "1")
+    power = "<m:sSup><m:e><m:r><m:t>10</m:t></m:r></m:e><m:sup><m:r><m:t>5</m:t></m:r></m:sup></m:sSup>"
+    half = "<m:f><m:num><m:r><m:t>1</m:t></m:r></m:num><m:den><m:r><m:t>2</m:t></m:r></m:den></m:f>"
+    formula = f'<m:oMath xmlns:m="http://schemas.openxmlformats.org/officeDocument/2006/math">{power}{half}</m:oMath>'
+    data = changed(saved(show), slide1=lambda xml: xml.replace("FORMULA", f"</a:t></a:r>{formula}<a:r><a:t>"))
+    assert read("pptx", data) == [Section("Max 10^5 1/2 V", page=1)]
+
+
 def test_a_missing_slide_is_told_and_a_missing_presentation_refused():
     show = pptx.Presentation()
     slide(show, "One", "a")

@@ -89,3 +89,9 @@ def test_what_cannot_be_read(data, reason):
 
 def test_a_file_that_is_cut_off_gives_what_it_has():
     assert sections("rtf", r"{\rtf1\ansi {\b whole} and ha") == [Section("whole and ha")]
+
+
+def test_characters_of_symbol_fonts_are_what_they_show():
+    fonts = r"{\fonttbl{\f0 Arial;}{\f1\fnil\fcharset2 Wingdings;}{\f2\froman\fcharset2{\*\panose 05} Symbol;}}"
+    data = r"{\rtf1\ansi\deff0" + fonts + r"\f1\'fc{\f2 m\u-3983 ?}\f0 m}"
+    assert sections("rtf", data) == [Section("\u2713\u03bc\u03b8m")]

@@ -3,6 +3,7 @@
 import io
 import re
 from datetime import date, datetime, time, timedelta
+from time import process_time
 
 import openpyxl
 import pytest
@@ -10,6 +11,7 @@ import xlsxwriter
 from openpyxl.drawing.image import Image
 from openpyxl.workbook import Workbook
 
+from tandem.rag.documents import extract
 from tandem.rag.documents.section import Loss, Rejected, Section
 
 from .files import changed, losses, parts, read, saved, sections, zipped
@@ -48,9 +50,48 @@ def test_a_sheet_is_a_heading_and_its_first_row_the_header():
     made.create_sheet("One column").append(["a note"])
     assert read("xlsx", saved(made)) == [
         Section("N4 | 18 t\nN5 |  | spare", heading="Bays", header="Bay | Load"),
-        Section("Empty"),
         Section("a note", heading="One column"),
     ]
+
+
+def test_an_empty_workbook_is_refused():
+    with pytest.raises(Rejected, match="no text could be extracted"):
+        list(extract("a.xlsx", "", saved(workbook())))
+
+
+def test_hidden_rows_and_columns_are_left_out_and_told():
+    made = workbook(["Bay", "Key", "Load"], ["N4", "1234", "18 t"], ["N5", "5678", "12 t"], ["N6", "9012", "9 t"])
+    made.active.column_dimensions["B"].hidden = True
+    made.active.row_dimensions[3].hidden = True
+    assert read("xlsx", saved(made)) == [
+        Section("N4 |  | 18 t\nN6 |  | 9 t", heading="Bays", header="Bay |  | Load"),
+        Loss("sheet with hidden rows or columns", name="Bays"),
+    ]
+
+
+def test_cells_that_are_far_away_cost_nothing():
+    made = workbook(["near"])
+    made.active.cell(1_048_576, 16_384).value = "far"
+    assert read("xlsx", saved(made)) == [Section("near\nfar", heading="Bays")]
+    made = workbook(["Bay", "Load"], ["N4", 18])
+    made.active.cell(2, 16_384).value = "far"
+    rows = "".join(f'<row r="{at}"><c r="A{at}"><v>1</v></c><c r="XFD{at}"><v>2</v></c></row>' for at in range(3, 3000))
+    claimed = '<row r="2000000000"><c t="str"><v>last</v></c></row>'
+    data = changed(saved(made), sheet1=lambda xml: xml.replace("</sheetData>", f"{rows}{claimed}</sheetData>"))
+    started = process_time()
+    found = sections("xlsx", data)
+    assert process_time() - started < 10
+    assert found[0].text.startswith("N4 | 18 | far\n1 |  | 2\n")
+    assert found[-1].text.endswith("\nlast")
+
+
+def test_raised_text_is_written_as_such():
+    target = io.BytesIO()
+    made = xlsxwriter.Workbook(target)
+    raised = made.add_format({"font_script": 1})
+    made.add_worksheet("Bays").write_rich_string(0, 0, "10", raised, "5", " V")
+    made.close()
+    assert sections("xlsx", target.getvalue()) == [Section("10^5 V", heading="Bays")]
 
 
 def test_a_title_above_the_table_is_text():
