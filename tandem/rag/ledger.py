@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import botocore.exceptions
 
 from .index_version import IndexVersion
-from .table import Item, Table, is_refused
+from .table import Item, Table, Update, is_refused
 
 INDEXED, REJECTED, WORKING = "indexed", "rejected", "working"
 PREFIX, LONG = "document#", "#long"
@@ -43,7 +43,7 @@ class Row(NamedTuple):
     current: str = ""
     """The attempt whose chunks are searched; empty if none."""
     attempt: str = ""
-    """The attempt that is or was being written."""
+    """The attempt that is or was being written in parts."""
     chunks: Sequence[str] = ()
     """Ids of the chunks of `current`, if it was written in one part."""
     parts: int = 0
@@ -69,6 +69,11 @@ class Row(NamedTuple):
     def attempts_in_parts(self) -> list[str]:
         """The attempts whose chunks their parts may name, and not this row."""
         return [attempt for attempt in (self.current if self.parts else "", self.attempt) if attempt]
+
+    @property
+    def has_chunks(self) -> bool:
+        """Whether anything of the document was written before, wanted or not."""
+        return bool(self.chunks or self.garbage or self.garbage_attempts or self.attempts_in_parts)
 
     @classmethod
     def from_item(cls, item: Item) -> "Row":
@@ -135,6 +140,15 @@ class Ledger:
             for item in self.table.batch_get(pk, sks[at : at + BATCH], names)
         }
 
+    def rows_of(self, index: str, documents: Collection[str]) -> dict[str, Row]:
+        """The rows of these documents, whole."""
+        found = self.attributes(index, documents, Row._fields[1:])
+        known = set(Row._fields)
+        return {
+            document: Row(document, **{name: item[name] for name in item.keys() & known})
+            for document, item in found.items()
+        }
+
     def current_attempts(self, index: str, documents: Collection[str]) -> dict[str, str]:
         """The attempt that is searched now, of each of these documents that has one."""
         rows = self.attributes(index, documents, ["current"])
@@ -179,19 +193,20 @@ class Ledger:
     def set_swept(self, index: str, digest: str) -> None:
         """Record the digest of an index version's rows when index and ledger agreed."""
         values = {"digest": digest, "at": self.clock()}
-        self.table.update("sweep", index, values=values, assign={"digest": ":digest", "at": ":at"})
+        self.table.update(Update("sweep", index, values, assign={"digest": ":digest", "at": ":at"}))
 
     def _update_if(
         self, index: str, row: Row, *, condition: str, values: Item, assign: Item, remove: list[str]
     ) -> bool:
+        update = Update(
+            *place(index, row.document),
+            values | {"now": self.clock()},
+            assign=assign | {"updated_at": ":now"},
+            remove=remove,
+            condition=condition,
+        )
         try:
-            self.table.update(
-                *place(index, row.document),
-                condition=condition,
-                values=values | {"now": self.clock()},
-                assign=assign | {"updated_at": ":now"},
-                remove=remove,
-            )
+            self.table.update(update)
         except botocore.exceptions.ClientError as error:
             if is_refused(error):
                 return False

@@ -1,20 +1,23 @@
-"""The process that reads one document: `python -m tandem.rag.reader_process`, started by `reading.read`.
+"""The processes that read documents, one each, and the one that they are copies of: started by `reading.read`.
 
-Strangers' bytes meet native code here, so it has limits, no credentials and nothing else in its memory. It imports what
-the document's reader needs and no more, since it starts once a document.
+Strangers' bytes meet native code here, so each has limits, no credentials and nothing else in its memory. The one that
+they are copies of (`python -m tandem.rag.reader_process`) sees no document: it is there because an interpreter with a
+reader's imports takes longer to start than most documents to read.
 """
 
 import contextlib
 import dataclasses
 import json
+import os
 import resource
 import sys
+import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from .chunk import chunk
-from .documents import extract
+from .documents import extract, load_reader
 from .documents.section import Loss, Rejected, Section
 from .losses import Losses
 
@@ -30,6 +33,8 @@ class Task(NamedTuple):
     """File that gets the chunks, a line each."""
     result: str
     """File that gets a `Result`, when it is done."""
+    errors: str
+    """File that gets what the process prints."""
     name: str
     content_type: str
     tokens: int
@@ -88,15 +93,42 @@ def limit(task: Task) -> None:
             resource.setrlimit(kind, most)
 
 
-def main() -> None:
-    """Do the task that the first argument is, as JSON. Any end without a result is a crash."""
-    task = Task(*json.loads(sys.argv[1]))
+def do(task: Task) -> None:
+    """Do a task. Any end without a result is a crash."""
     limit(task)
     try:
         result = read(task)
     except Rejected as error:
         result = Result(rejected=str(error))
     Path(task.result).write_text(json.dumps(result))
+
+
+def main() -> None:
+    """Do each task that comes, a line of JSON, in a process of its own, and tell how that ended, a line each."""
+    for line in sys.stdin.buffer:
+        task = Task(*json.loads(line))
+        load_reader(task.name)
+        process = os.fork()
+        if not process:
+            _do_and_exit(task)
+        _, status = os.waitpid(process, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)
+
+
+def _do_and_exit(task: Task) -> NoReturn:
+    status = 1
+    try:
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        errors = os.open(task.errors, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        os.dup2(errors, 1)
+        os.dup2(errors, 2)
+        os.chdir(Path(task.source).parent)
+        do(task)
+        status = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(status)
 
 
 if __name__ == "__main__":

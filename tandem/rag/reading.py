@@ -1,21 +1,26 @@
-"""Reading of one document in a process of its own, with limits of memory and time.
+"""Reading of a document in a process of its own, with limits of memory and time.
 
 A document that crashes its reader, or takes all memory or for ever, is rejected, and neither its batch nor the function
 goes with it. The document comes as a file and its chunks go to one, so that neither is whole in the function's memory.
 """
 
+import atexit
 import contextlib
 import hashlib
 import json
 import os
+import select
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+from tandem_contract.errors import Unavailable
 
 from tandem.runtime.retry import Deadline
 
@@ -82,14 +87,15 @@ def read(
 ) -> Reading:
     """Read a document that lies in a `folder()` and cut it into chunks; `keep` is called every second.
 
-    Raises `Rejected`, or `TimeoutError` when the deadline came first.
+    Raises `Rejected`, or `TimeoutError` when the deadline came first. Of several callers one is served at a time.
     """
     megabytes = int(os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", FUNCTION_MEGABYTES)) - OWN_MEGABYTES
-    chunks, result = (source.with_name(f"{source.name}.{suffix}") for suffix in ("chunks", "result"))
+    chunks, result, errors = (source.with_name(f"{source.name}.{it}") for it in ("chunks", "result", "errors"))
     task = Task(
         source=str(source),
         chunks=str(chunks),
         result=str(result),
+        errors=str(errors),
         name=name,
         content_type=content_type,
         tokens=tokens,
@@ -97,11 +103,7 @@ def read(
         memory_bytes=megabytes << 20,
         seconds=LONGEST_SECONDS,
     )
-    with source.with_name(f"{source.name}.errors").open("w+b") as errors:
-        status = _run(task, errors.fileno(), deadline, keep)
-        errors.seek(0, os.SEEK_END)
-        errors.seek(max(0, errors.tell() - 2000))
-        said = errors.read().decode(errors="replace").strip()
+    status = READERS.run(task, deadline, keep)
     if status == 0:
         count, warnings, rejected = Result(*json.loads(result.read_bytes()))
         if rejected:
@@ -111,6 +113,7 @@ def read(
         raise TimeoutError("no time left in this invocation to read the document")
     if status == -signal.SIGXCPU:
         raise Rejected(f"it takes more than {LONGEST_SECONDS} seconds of a processor to read: split the document")
+    said = errors.read_bytes()[-2000:].decode(errors="replace").strip() if errors.exists() else ""
     last = said.rpartition("\n")[2]
     # pdfium aborts without a word when it gets no memory; others say why they abort.
     is_silent = status == -signal.SIGABRT and not said
@@ -131,22 +134,65 @@ def _is_running(process: int) -> bool:
     return True
 
 
-def _run(task: Task, errors: int, deadline: Deadline, keep: Callable[[], None]) -> int | None:
-    """The process's exit status, None if its time was over."""
-    # -S -s -P: nothing is on the path but what is on ours.
-    command = [sys.executable, "-S", "-s", "-P", "-m", "tandem.rag.reader_process", json.dumps(task)]
-    environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-    environment["PYTHONPATH"] = os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path if entry)
-    process = subprocess.Popen(
-        command, env=environment, stdin=subprocess.DEVNULL, stdout=errors, stderr=errors, cwd=Path(task.source).parent
-    )
-    try:
+class Readers:
+    """Starts a process for each document, through `reader_process`, which is started with the first."""
+
+    def __init__(self) -> None:
+        self._starter: subprocess.Popen[bytes] | None = None
+        self._one_at_a_time = threading.Lock()
+
+    def run(self, task: Task, deadline: Deadline, keep: Callable[[], None]) -> int | None:
+        """The exit status of the process that does the task, None if its time was over. Raises `Unavailable`."""
+        with self._one_at_a_time:
+            if self._starter and self._starter.poll() is not None:
+                self.end()
+            status = b""
+            try:
+                status = self._asked(self._starter or self._start(), task, deadline, keep)
+            except BrokenPipeError:
+                pass
+            finally:
+                if not status:
+                    self.end()
+            if status:
+                return int(status)
+            if not deadline.remaining():
+                return None
+            raise Unavailable("the process that starts readers of documents has ended")
+
+    def end(self) -> None:
+        """End what is running; the next document starts it anew."""
+        starter, self._starter = self._starter, None
+        if starter:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(starter.pid, signal.SIGKILL)
+            with contextlib.suppress(BrokenPipeError), starter:
+                pass  # waits for it, and closes the pipes
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        # -S -s -P: nothing is on the path but what is on ours.
+        command = [sys.executable, "-S", "-s", "-P", "-m", "tandem.rag.reader_process"]
+        environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+        environment["PYTHONPATH"] = os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path if entry)
+        pipe = subprocess.PIPE
+        self._starter = subprocess.Popen(
+            command, env=environment, stdin=pipe, stdout=pipe, cwd=tempfile.gettempdir(), process_group=0
+        )
+        return self._starter
+
+    @staticmethod
+    def _asked(starter: subprocess.Popen[bytes], task: Task, deadline: Deadline, keep: Callable[[], None]) -> bytes:
+        """The line that it answers; nothing if the time was over, or it is."""
+        ask, answer = starter.stdin, starter.stdout
+        assert ask and answer  # noqa: S101 - both are pipes
+        ask.write(json.dumps(task).encode() + b"\n")
+        ask.flush()
         while deadline.remaining():
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                return process.wait(min(LOOK_SECONDS, deadline.remaining()))
+            if select.select([answer], [], [], min(LOOK_SECONDS, deadline.remaining()))[0]:
+                return answer.readline()
             keep()
-        return None
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
+        return b""
+
+
+READERS = Readers()
+atexit.register(READERS.end)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import botocore.exceptions
 
@@ -14,6 +14,33 @@ def is_refused(error: botocore.exceptions.ClientError) -> bool:
     """Whether a conditional write was refused because its condition doesn't hold."""
     reasons = [error.response["Error"], *error.response.get("CancellationReasons", [])]  # the latter of a transaction
     return any(str(reason.get("Code")).startswith("ConditionalCheckFailed") for reason in reasons)
+
+
+def is_cancelled(error: botocore.exceptions.ClientError) -> bool:
+    """Whether a transaction was refused, for whatever one of its writes met; nothing was written."""
+    return error.response["Error"]["Code"] == "TransactionCanceledException"
+
+
+class Update(NamedTuple):
+    """A change of one item. In expressions attributes are `#name`, values are `:name`."""
+
+    pk: str
+    sk: str
+    values: Item
+    assign: Mapping[str, str]
+    """Attribute to expression."""
+    remove: Sequence[str] = ()
+    condition: str = ""
+
+    def request(self, table: str) -> dict[str, Any]:
+        """As DynamoDB takes it."""
+        expression = "SET " + ", ".join(f"#{name} = {value}" for name, value in self.assign.items())
+        if self.remove:
+            expression += " REMOVE " + ", ".join(f"#{name}" for name in self.remove)
+        request = {"TableName": table, "Key": _key(self.pk, self.sk), "UpdateExpression": expression}
+        if self.condition:
+            request["ConditionExpression"] = self.condition
+        return request | _placeholders(f"{expression} {self.condition}", self.values)
 
 
 class Table:
@@ -48,29 +75,14 @@ class Table:
         check = {"TableName": self._name, "Key": _key(*of), "ConditionExpression": holds, **_placeholders(holds, using)}
         self._client.transact_write_items(TransactItems=[{"ConditionCheck": check}, {"Put": put}])
 
-    def update(
-        self,
-        pk: str,
-        sk: str,
-        *,
-        values: Item,
-        assign: Mapping[str, str],
-        remove: Sequence[str] = (),
-        condition: str = "",
-    ) -> Item:
-        """Update an item and return it whole. Attributes are `#name`, values are `:name`."""
-        expression = "SET " + ", ".join(f"#{name} = {value}" for name, value in assign.items())
-        if remove:
-            expression += " REMOVE " + ", ".join(f"#{name}" for name in remove)
-        request = {"UpdateExpression": expression} | ({"ConditionExpression": condition} if condition else {})
-        answer = self._client.update_item(
-            TableName=self._name,
-            Key=_key(pk, sk),
-            ReturnValues="ALL_NEW",
-            **_placeholders(f"{expression} {condition}", values),
-            **request,
-        )
+    def update(self, update: Update) -> Item:
+        """Update an item and return it whole."""
+        answer = self._client.update_item(ReturnValues="ALL_NEW", **update.request(self._name))
         return _decode(answer["Attributes"])
+
+    def update_all(self, updates: Sequence[Update]) -> None:
+        """Update up to 100 items, or none of them; `is_cancelled` tells an error of that."""
+        self._client.transact_write_items(TransactItems=[{"Update": each.request(self._name)} for each in updates])
 
     def delete(self, pk: str, sk: str, *, condition: str = "", values: Item | None = None) -> None:
         """Delete an item, if there is one."""

@@ -138,7 +138,7 @@ class IngestionPipeline(pulumi.ComponentResource):
             f"{name}-work",
             event_source_arn=queue.queue_arn,
             function_name=ingest.function_name,
-            batch_size=5,
+            batch_size=10,
             function_response_types=["ReportBatchItemFailures"],
             scaling_config={"maximum_concurrency": 5},
             tags=tags,

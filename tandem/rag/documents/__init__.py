@@ -7,12 +7,13 @@ import re
 import string
 from collections.abc import Iterator
 from importlib import import_module
+from pathlib import PurePosixPath
 
 from ..normal import INVISIBLE, is_blank
 from .detect import EXTENSIONS, detect
 from .section import Loss, Rejected, Section
 
-__all__ = ["EXTENSIONS", "check_size", "extract"]
+__all__ = ["EXTENSIONS", "check_size", "extract", "load_reader"]
 
 # Letters of tags say things to a language model that no person sees; NUL is in no text, but in mails, JSON and RTF.
 # Words of invisible characters, and long runs of them, count nothing to a chunk, which then had no end.
@@ -35,6 +36,12 @@ def check_size(size: int, max_megabytes: float) -> None:
             f"the file has {size / 1_000_000:.1f} MB, over the limit of {max_megabytes:g} MB: "
             "split it, or raise max_document_megabytes"
         )
+
+
+def load_reader(name: str) -> None:
+    """Import what reads a document of this name, if its content is what the name says."""
+    if format_ := EXTENSIONS.get(PurePosixPath(name).suffix.lower()):
+        import_module(f".{format_.reader}", __name__)
 
 
 def extract(name: str, content_type: str, data: bytes) -> Iterator[Section | Loss]:

@@ -9,7 +9,7 @@ from tandem_contract.fields import from_environment
 from tandem_contract.names import Metric, Variable
 from tandem_contract.settings import INGEST_SETTINGS
 
-from tandem.rag.ingest import LEAST_SECONDS, Ingester, Outcome
+from tandem.rag.ingest import Ingester, Outcome
 from tandem.runtime.clients import client
 from tandem.runtime.retry import Deadline, full_jitter
 from tandem.runtime.telemetry import log, metric
@@ -32,15 +32,17 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     A message that no retry can help goes to the dead-letter queue with its `reason`, and is done.
     """
     deadline = Deadline(context.get_remaining_time_in_millis() / 1000 - MARGIN_SECONDS)
-    failed: list[dict[str, Any]] = []
-    for document, records in _by_document(event["Records"]).items():
-        try:
-            if deadline.remaining() < LEAST_SECONDS:
-                raise TimeoutError("no time left in this invocation")
-            _converge(document, records[0], deadline)
-        except Exception as error:  # whatever it is, the queue tries again, and gives up after its maximum
-            log("document failed", document=document, error=f"{type(error).__name__}: {error}")
-            failed += records
+    documents = _by_document(event["Records"])
+    try:
+        for document, outcome in _ingester().converge_all(list(documents), deadline) if documents else ():
+            try:
+                _report(document, documents[document][0], outcome)
+                del documents[document]
+            except Exception as error:  # whatever it is, the queue tries again, and gives up after its maximum
+                log("document failed", document=document, error=f"{type(error).__name__}: {error}")
+    except Exception as error:
+        log("documents failed", documents=list(documents), error=f"{type(error).__name__}: {error}")
+    failed = [record for records in documents.values() for record in records]
     for record in failed:
         _postpone(record)
     return {"batchItemFailures": [{"itemIdentifier": record["messageId"]} for record in failed]}
@@ -70,11 +72,16 @@ def _document(body: str) -> str:
     return key
 
 
-def _converge(document: str, record: dict[str, Any], deadline: Deadline) -> None:
-    bucket = os.environ[Variable.DOCUMENTS_BUCKET]
+def _ingester() -> Ingester:
     limit = from_environment(INGEST_SETTINGS)["max_document_megabytes"]
-    ingester = Ingester(client("s3"), bucket, ledger(), open_index, open_embedder, limit)
-    outcome: Outcome = ingester.converge(document, deadline)
+    bucket = os.environ[Variable.DOCUMENTS_BUCKET]
+    return Ingester(client("s3"), bucket, ledger(), open_index, open_embedder, limit)
+
+
+def _report(document: str, record: dict[str, Any], outcome: Outcome | Exception) -> None:
+    """Say what became of a document, and to whom it matters; raises what stopped it."""
+    if isinstance(outcome, Exception):
+        raise outcome
     status = outcome.status + (" with warnings" if outcome.warnings and outcome.status == "indexed" else "")
     facts = {"chunks": outcome.chunks, "reason": outcome.reason, "warnings": outcome.warnings}
     log("document " + status, document=document, **facts)
@@ -84,7 +91,9 @@ def _converge(document: str, record: dict[str, Any], deadline: Deadline) -> None
     if outcome.status == "rejected":
         _dead_letter(record, outcome.reason, document)
     if outcome.lag_seconds is not None:
-        metric(Metric.INDEX_LAG, round(outcome.lag_seconds * 1000), "Milliseconds", bucket)
+        metric(
+            Metric.INDEX_LAG, round(outcome.lag_seconds * 1000), "Milliseconds", os.environ[Variable.DOCUMENTS_BUCKET]
+        )
 
 
 def _dead_letter(record: dict[str, Any], reason: str, document: str = "") -> None:

@@ -169,7 +169,7 @@ def test_dry_run_tells_losses(documents, monkeypatch):
         Path(task.result).write_text(json.dumps(lossy(task)))
         return 0
 
-    monkeypatch.setattr(reading, "_run", run)
+    monkeypatch.setattr(reading.READERS, "run", run)
     assert f"{documents}/a.md: indexed with warnings, 1 chunks\n  page 2: damaged\n" in ingest("--dry-run", documents)
     found = json.loads(ingest("--dry-run", "--json", documents / "a.md"))
     assert [found["documents"][0][name] for name in ("status", "warnings")] == [

@@ -86,7 +86,7 @@ def read_in_this_process(request, monkeypatch):
     if "own_process" in request.fixturenames:
         return
 
-    def run(task, errors, deadline, keep):
+    def run(task, deadline, keep):
         try:
             result = reader_process.read(task)
         except Rejected as error:
@@ -94,12 +94,15 @@ def read_in_this_process(request, monkeypatch):
         Path(task.result).write_text(json.dumps(result))
         return 0
 
-    monkeypatch.setattr(reading, "_run", run)
+    monkeypatch.setattr(reading.READERS, "run", run)
 
 
 @pytest.fixture
 def own_process():
     """Documents are read in a process, as in a function."""
+    reading.READERS.end()
+    yield
+    reading.READERS.end()
 
 
 @pytest.fixture(autouse=True)

@@ -59,30 +59,47 @@ class FakeDynamoDB:
             raise refused()
         self.items[_key(Item)] = Item
 
-    def update_item(self, *, Key, UpdateExpression, ReturnValues, ConditionExpression="", **request):
-        self.before_update({"Key": Key, "UpdateExpression": UpdateExpression, **request})
-        old = self.items.get(_key(Key), dict(Key))
-        evaluate = _evaluator(old, request)
-        if ConditionExpression and not evaluate(ConditionExpression):
+    def update_item(self, *, ReturnValues, **write):
+        self.before_update(write)
+        if not self._holds(write):
             raise refused()
-        assign, _, remove = UpdateExpression.removeprefix("SET ").partition(" REMOVE ")
+        return {"Attributes": dict(self._update(write))}
+
+    def _update(self, write) -> dict:
+        key = _key(write["Key"])
+        old = self.items.get(key, dict(write["Key"]))
+        evaluate = _evaluator(old, write)
+        assign, _, remove = write["UpdateExpression"].removeprefix("SET ").partition(" REMOVE ")
         new = dict(old)
         for assignment in re.split(r", (?=#\w+ = )", assign):
             name, _, value = assignment.partition(" = ")
             new[name.removeprefix("#")] = _encode(evaluate(value))
         for name in re.findall(r"#(\w+)", remove):
             new.pop(name, None)
-        self.items[_key(Key)] = new
-        return {"Attributes": dict(new)}
+        self.items[key] = new
+        return new
 
     def transact_write_items(self, *, TransactItems):
-        [check, put] = [next(iter(item.values())) for item in TransactItems]
-        self.before_update({"Key": check["Key"], "UpdateExpression": "", "Put": put["Item"]})
-        if not _evaluator(self.items.get(_key(check["Key"]), {}), check)(check["ConditionExpression"]):
+        writes = [next(iter(item.items())) for item in TransactItems]
+        for kind, write in writes:
+            if kind == "Put":
+                self.before_update({"Key": write["Item"], "UpdateExpression": "", "Put": write["Item"]})
+            if kind == "Update":
+                self.before_update(write)
+        reasons = [{"Code": "None" if self._holds(write) else "ConditionalCheckFailed"} for _, write in writes]
+        if any(reason["Code"] != "None" for reason in reasons):
             error = refused("TransactionCanceledException")
-            error.response["CancellationReasons"] = [{"Code": "ConditionalCheckFailed"}, {"Code": "None"}]
+            error.response["CancellationReasons"] = reasons
             raise error
-        self.items[_key(put["Item"])] = put["Item"]
+        for kind, write in writes:
+            if kind == "Put":
+                self.items[_key(write["Item"])] = write["Item"]
+            if kind == "Update":
+                self._update(write)
+
+    def _holds(self, write) -> bool:
+        condition = write.get("ConditionExpression")
+        return not condition or _evaluator(self.items.get(_key(write["Key"]), {}), write)(condition)
 
     def delete_item(self, *, Key, ConditionExpression="", **request):
         if ConditionExpression and not _evaluator(self.items.get(_key(Key), {}), request)(ConditionExpression):

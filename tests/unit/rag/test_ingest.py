@@ -6,9 +6,11 @@ import pytest
 from tandem_contract.errors import TandemError, Unavailable
 
 from tandem.rag import ingest
-from tandem.rag.lease import LEASE_SECONDS, Busy, Lease, LeaseLost
+from tandem.rag.lease import LEASE_SECONDS, Busy, Indexed, Lease, LeaseLost
 from tandem.rag.ledger import Part
 from tandem.rag.stores import opensearch
+from tandem.runtime import retry
+from tandem.runtime.retry import Deadline
 
 from .conftest import VERSION, Stack
 from .fakes import refused, respond, silence
@@ -107,7 +109,7 @@ def test_a_worker_that_lost_its_lease_cannot_commit(stack: Stack):
     for write in (
         slow.forget,
         lambda: slow.begin_attempt("x"),
-        lambda: slow.commit(stored, 1, [], chunks=["x"]),
+        lambda: slow.commit(Indexed(stored, 1, [], ["x"])),
         lambda: slow.finish_part(Part(0, "x", ["x"])),
         lambda: slow.reject(stored, "x"),
     ):
@@ -238,3 +240,128 @@ def test_before_the_first_deployment_has_finished(stack: Stack):
     stack.dynamodb.items.clear()
     with pytest.raises(Unavailable, match="no index is active yet"):
         stack.converge("a.txt")
+
+
+@pytest.fixture
+def batch(stack: Stack) -> dict[str, str]:
+    """Documents, which are in the bucket."""
+    documents = {f"{number}.txt": f"cup {number} of warm tea" for number in range(5)}
+    for name, text in documents.items():
+        stack.s3.put(name, text)
+    return documents
+
+
+def converge_all(stack: Stack, batch) -> dict[str, object]:
+    outcomes = dict(stack.ingester.converge_all(list(batch), Deadline(100)))
+    assert not any(stack.row(name).lease_owner for name in batch if stack.row(name))
+    return outcomes
+
+
+def indexed(outcomes) -> set[str]:
+    return {name for name, outcome in outcomes.items() if getattr(outcome, "status", "") == "indexed"}
+
+
+def test_a_batch_is_leased_read_written_and_committed_together(stack: Stack, batch, monkeypatch):
+    calls, stack.dynamodb.page = [], 100
+    for name in ("update_item", "transact_write_items", "batch_get_item", "get_item", "put_item"):
+        call = getattr(stack.dynamodb, name)
+        monkeypatch.setattr(stack.dynamodb, name, lambda _c=call, _n=name, **request: calls.append(_n) or _c(**request))
+    assert indexed(converge_all(stack, batch)) == batch.keys()
+    read, took, saw, committed = calls[:4]  # then come those of the check below
+    assert (read, took, saw, committed) == ("get_item", "transact_write_items", "batch_get_item", took)
+    assert stack.indexed_texts() == set(batch.items())
+    assert len(stack.opensearch.requests) == 1
+
+
+def test_a_batch_of_changed_documents_leaves_nothing_of_the_old(stack: Stack, batch):
+    converge_all(stack, batch)
+    for name in ("0.txt", "1.txt"):
+        stack.s3.put(name, NEW)
+    del stack.s3.objects["2.txt"]
+    outcomes = converge_all(stack, batch)
+    assert [outcome.status for outcome in outcomes.values()].count("unchanged") == 2
+    assert outcomes["2.txt"].status == "deleted"
+    assert indexed(outcomes) == {"0.txt", "1.txt"}
+    kept = {"3.txt": batch["3.txt"], "4.txt": batch["4.txt"]}
+    assert stack.indexed_texts() == {*kept.items(), ("0.txt", NEW), ("1.txt", NEW)}
+    assert stack.row("0.txt").garbage == ()
+
+
+@pytest.mark.faults
+def test_one_that_another_worker_has_stops_no_other(stack: Stack, batch):
+    busy = Lease.acquire(stack.ledger, VERSION.index, "3.txt")
+    outcomes = dict(stack.ingester.converge_all(list(batch), Deadline(100)))
+    assert isinstance(outcomes["3.txt"], Busy)
+    assert indexed(outcomes) == batch.keys() - {"3.txt"}
+    busy.release()
+
+
+@pytest.mark.faults
+def test_one_that_the_embedder_or_the_index_refuses_stops_no_other(stack: Stack, batch):
+    refusal = refused("ValidationException", 400)
+    embed, asked = stack.bedrock.invoke_model, []
+
+    def invoke_model(*, modelId, body):
+        asked.append(body)
+        if "cup 2" in body:
+            raise refusal
+        return embed(modelId=modelId, body=body)
+
+    stack.bedrock.invoke_model = invoke_model
+    outcomes = converge_all(stack, batch)
+    assert isinstance(outcomes["2.txt"], TandemError)
+    assert indexed(outcomes) == batch.keys() - {"2.txt"}
+    stack.bedrock.invoke_model = embed
+    assert converge_all(stack, batch)["2.txt"].status == "indexed"
+
+
+@pytest.mark.faults
+def test_one_whose_lease_is_lost_stops_no_other(stack: Stack, batch):
+    def lose(request):
+        if "#current" in request["UpdateExpression"]:
+            stack.dynamodb.before_update = lambda _: None
+            key = f"index#{VERSION.index}", "document#1.txt"
+            stack.dynamodb.items[key]["lease_owner"] = {"S": "another"}
+
+    stack.dynamodb.before_update = lose
+    outcomes = dict(stack.ingester.converge_all(list(batch), Deadline(100)))
+    assert isinstance(outcomes["1.txt"], LeaseLost)
+    assert indexed(outcomes) == batch.keys() - {"1.txt"}
+
+
+@pytest.mark.faults
+def test_a_service_that_is_away_leaves_a_batch_as_it_was(stack: Stack, batch):
+    stack.opensearch.faults = [silence] * 100
+    outcomes = converge_all(stack, batch)
+    assert all(isinstance(outcome, Unavailable) for outcome in outcomes.values())
+    stack.opensearch.faults = []
+    assert indexed(converge_all(stack, batch)) == batch.keys()
+
+
+@pytest.mark.faults
+def test_the_leases_of_a_batch_are_kept_while_one_is_read(stack: Stack, batch, monkeypatch):
+    read = ingest.reading.read
+
+    def slowly(file, name, content_type, deadline, keep, **more):
+        for _ in range(4):
+            stack.clock.now += LEASE_SECONDS * 0.5
+            keep()
+        return read(file, name, content_type, deadline, keep, **more)
+
+    monkeypatch.setattr(ingest.reading, "read", slowly)
+    assert indexed(converge_all(stack, batch)) == batch.keys()
+
+
+@pytest.mark.faults
+def test_those_of_a_batch_that_no_time_is_left_for_are_asked_for_again(stack: Stack, batch, monkeypatch):
+    read, clock = ingest.reading.read, [0.0]
+    monkeypatch.setattr(retry.time, "monotonic", lambda: clock[0])
+
+    def slowly(*arguments, **more):
+        clock[0] += 80
+        return read(*arguments, **more)
+
+    monkeypatch.setattr(ingest.reading, "read", slowly)
+    outcomes = converge_all(stack, batch)
+    assert indexed(outcomes) == {"0.txt"}
+    assert {outcome.status for name, outcome in outcomes.items() if name != "0.txt"} == {"unfinished"}

@@ -4,11 +4,13 @@ import contextlib
 import json
 import os
 import signal
-import subprocess
 import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tandem_contract.errors import Unavailable
 
 from tandem.rag import reader_process, reading
 from tandem.rag.documents.section import Rejected, Section
@@ -38,19 +40,38 @@ def read(content: bytes = b"Tea is warm. " * 70_000, seconds: float = 100, keep=
         return found, list(found.chunks())
 
 
+def running() -> dict[int, int]:
+    """Each process and its parent."""
+    found = {}
+    for each in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it has ended
+            state, parent = each.read_text().rpartition(")")[2].split()[:2]
+            if state != "Z":
+                found[int(each.parent.name)] = int(parent)
+    return found
+
+
+def readers() -> list[int]:
+    """The processes that read a document now."""
+    parents = running()
+    return [process for process, parent in parents.items() if parents.get(parent) == os.getpid()]
+
+
 @pytest.fixture
-def started(monkeypatch) -> list[subprocess.Popen]:
-    """The processes that were started to read."""
-    processes = []
-
-    class Popen(reading.subprocess.Popen):
-        def __init__(self, *arguments, **more):
-            super().__init__(*arguments, **more)
-            processes.append(self)
-
-    monkeypatch.setattr(reading.subprocess, "Popen", Popen)
+def impatient(monkeypatch):
+    """What is to be done while a document is read is done often."""
     monkeypatch.setattr(reading, "LOOK_SECONDS", 0.01)
-    return processes
+
+
+def signals(number: int) -> Callable[[], None]:
+    """Sends each process that reads this signal."""
+
+    def send() -> None:
+        for process in readers():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, number)
+
+    return send
 
 
 def test_chunks_come_back_in_order_and_nothing_stays(folder):
@@ -64,7 +85,7 @@ def test_half_of_a_character_stops_nothing(monkeypatch, tmp_path):
     monkeypatch.setattr(reader_process, "extract", lambda *_: iter([Section("a \ud800 b", heading="\udfff")]))
     source, chunks = tmp_path / "document", tmp_path / "chunks"
     source.touch()
-    task = reader_process.Task(str(source), str(chunks), "", "a.json", "", 200, 40, 0, 0)
+    task = reader_process.Task(str(source), str(chunks), "", "", "a.json", "", 200, 40, 0, 0)
     assert reader_process.read(task).count == 1
     assert json.loads(chunks.read_text()) == [0, "a ? b", None, "?"]
 
@@ -77,28 +98,47 @@ def test_what_a_killed_process_left_is_removed_and_what_another_uses_is_not(fold
     assert list(folder.iterdir()) == [used]
 
 
-def test_the_process_has_no_credentials(monkeypatch, started, folder):
+def test_the_process_has_no_credentials(monkeypatch, impatient, folder):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     seen = []
 
     def look():
         with contextlib.suppress(OSError):  # it has ended
-            seen.append(Path(f"/proc/{started[-1].pid}/environ").read_bytes())
+            seen.extend(Path(f"/proc/{process}/environ").read_bytes() for process in readers())
 
     read(keep=look)
     assert b"PYTHONPATH" in seen[0] and b"AWS" not in seen[0] and b"secret" not in seen[0]
 
 
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGILL])
-def test_a_crash(started, number, folder):
+def test_a_crash(impatient, number, folder):
     with pytest.raises(Rejected, match=rf"its reader crashed \(signal {number:d}\): the file may be damaged, save it"):
-        read(keep=lambda: started[-1].send_signal(number))
+        read(keep=signals(number))
+    assert read(b"The next is read.")[0].count == 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGABRT])
-def test_the_kernel_or_native_code_without_memory_ends_it(started, number, folder):
+def test_the_kernel_or_native_code_without_memory_ends_it(impatient, number, folder):
     with pytest.raises(Rejected, match="takes more than 768 MB of memory to read: split the document"):
-        read(keep=lambda: started[-1].send_signal(number))
+        read(keep=signals(number))
+
+
+def test_what_starts_readers_ends_in_between_or_at_work(impatient, folder):
+    read(b"text")
+    starter = reading.READERS._starter
+    starter.kill()
+    starter.wait()
+    assert read(b"text")[0].count == 1
+    with pytest.raises(Unavailable, match="has ended"):
+        read(keep=reading.READERS._starter.kill)
+    assert read(b"text")[0].count == 1
+
+
+def test_the_next_document_finds_nothing_of_the_last(folder):
+    with pytest.raises(Rejected, match="reader crashed"):
+        read(overlap=1000)
+    found, chunks = read(b"text")
+    assert (found.count, chunks[0].text, list(folder.iterdir())) == (1, "text", [])
 
 
 def test_an_error_of_the_reader_is_told_and_its_traceback_logged(folder, capfd):
@@ -118,13 +158,21 @@ def test_there_is_no_time_left_for_it(folder):
         read(seconds=0.01)
 
 
-def test_a_lost_lease_ends_it(started, folder):
+def test_a_lost_lease_ends_it(impatient, folder):
+    seen = set()
+
     def lost():
-        raise LeaseLost
+        seen.update(readers())
+        if seen:
+            raise LeaseLost
 
     with pytest.raises(LeaseLost):
         read(keep=lost)
-    assert started[-1].returncode == -signal.SIGKILL
+    for _ in range(100):
+        if not seen & running().keys():
+            return
+        time.sleep(0.05)
+    pytest.fail("it goes on")
 
 
 def test_one_document_takes_all_memory_and_its_batch_goes_on(stack: Stack, environment, monkeypatch, folder):
