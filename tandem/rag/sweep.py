@@ -141,8 +141,8 @@ class Sweep:
             self._ledger.set_swept(self._name, digest.hexdigest())
 
     def _repair(self, document: str, row: Row | None, seen: set[str]) -> None:
-        # A lease is in the ledger before any chunk written under it is in the index. So a row that is read after one was
-        # seen says for certain whether it belongs to anyone.
+        # A lease is in the ledger before any chunk that was written under it is in the index. So a row that is read
+        # after a chunk was seen says for certain whether the chunk belongs to anyone.
         fresh = self._ledger.row(self._name, document)
         if fresh and self._is_live(fresh):
             return
