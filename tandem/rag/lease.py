@@ -85,7 +85,12 @@ class Lease:
         """Take the leases on up to 100 documents as `acquire`; what that would raise stands in a lease's place."""
         leases = {document: cls(ledger, index, document) for document in documents}
         if len(leases) > 1 and _at_once(ledger, [lease._taken() for lease in leases.values()]):
-            rows = ledger.rows_of(index, documents)
+            try:
+                rows = ledger.rows_of(index, documents)
+            except BaseException:
+                for lease in leases.values():
+                    lease.release()
+                raise
             for document, lease in leases.items():
                 lease.row = rows[document]
             return {**leases}

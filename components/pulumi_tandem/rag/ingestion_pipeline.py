@@ -23,7 +23,16 @@ from .sweep import Sweep
 INGEST_SECONDS = 300
 QUEUE_CONSUMER = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ChangeMessageVisibility"]
 LEDGER_WRITER = [
-    f"dynamodb:{action}" for action in ("GetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem")
+    f"dynamodb:{action}"
+    for action in (
+        "GetItem",
+        "BatchGetItem",
+        "Query",
+        "PutItem",
+        "UpdateItem",
+        "DeleteItem",
+        "ConditionCheckItem",
+    )
 ]
 MAX_RECEIVES = 10  # with the function's back-off, about half an hour of outage before a message is given up
 

@@ -3,6 +3,7 @@
 import itertools
 
 import pytest
+from botocore.exceptions import ClientError
 from tandem_contract.errors import TandemError, Unavailable
 
 from tandem.rag import ingest
@@ -365,3 +366,12 @@ def test_those_of_a_batch_that_no_time_is_left_for_are_asked_for_again(stack: St
     outcomes = converge_all(stack, batch)
     assert indexed(outcomes) == {"0.txt"}
     assert {outcome.status for name, outcome in outcomes.items() if name != "0.txt"} == {"unfinished"}
+
+
+@pytest.mark.faults
+def test_leases_whose_rows_cannot_be_read_are_given_back(stack: Stack, batch, monkeypatch):
+    with monkeypatch.context() as away:
+        away.setattr(stack.dynamodb, "batch_get_item", lambda **_: (_ for _ in ()).throw(refused("AccessDenied")))
+        with pytest.raises(ClientError):
+            dict(stack.ingester.converge_all(list(batch), Deadline(100)))
+    assert indexed(converge_all(stack, batch)) == batch.keys()
