@@ -13,7 +13,13 @@ from .samples import QUESTIONS
 ANSWERED = 20
 PASSES = 3
 WARM_UP = 2
-SERVICES = {"embed": "embedding", "search": "search", "ledger": "ledger", "generate": "generation"}
+SERVICES = {
+    "embed": "embedding",
+    "search": "search",
+    "ledger": "ledger",
+    "rerank": "reranking",
+    "generate": "generation",
+}
 OURS, GATEWAY, WHOLE = "our code", "gateway and network", "client's wait"
 
 

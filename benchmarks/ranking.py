@@ -17,11 +17,12 @@ from tandem.measures.intervals import paired_bootstrap
 from tandem.models.bedrock_embedder import BedrockEmbedder
 from tandem.models.embed import Embedder
 from tandem.models.openai import OpenAiApi, OpenAiEmbedder
+from tandem.models.rerank import Reranker, open_reranker
 from tandem.rag.answer import gate
 from tandem.rag.chunk import Chunk, chunk
 from tandem.rag.documents import extract
 from tandem.rag.documents.section import Section
-from tandem.rag.ranking import LIST, Ranked, fuse
+from tandem.rag.ranking import LIST, Ranked, fuse, rerank, unlike
 from tandem.rag.retrieve import Passage
 from tandem.rag.stores.base import Hit, StoredChunk
 from tandem.rag.stores.opensearch import OpenSearchIndex
@@ -36,6 +37,7 @@ CHUNKS = 2600
 """Of a set at most: those with the answers, and others of the same pages."""
 TOP = 10
 MODEL, DIMENSIONS = "amazon.titan-embed-text-v2:0", 512
+RERANKER = "cohere.rerank-v3-5:0"
 GATE = 0.4
 FOREIGN = 30
 CONTENTS = ("index", "sitemap", "quickref", "directives")
@@ -67,19 +69,22 @@ class Piece(NamedTuple):
 def run(_stack: str, say: Say, documents: Sequence[Path] = (), embedder: str = "") -> Table:
     """Rank the chunks of the packages below `documents` (a folder each, by its Debian name) for each set's questions.
 
-    The local cloud's embedder stands in for Titan; `embedder` is the URL of another, as `http://127.0.0.1:8000/v1#NAME`.
+    The local cloud's embedder stands in for Titan, and its reranker, of the same model, for Cohere's; `embedder` is the
+    URL of another, as `http://127.0.0.1:8000/v1#NAME`, beside which there is no reranker.
     """
     folders = {folder.name: folder for folder in documents}
     model, dimensions = _opened(embedder)
+    reranker = None if embedder else open_reranker(RERANKER, boto3.client)
     rows: list[list[str]] = []
     for kind in KINDS:
         asked, twins = _questions(kind)
         pieces = list(_pieces(asked, twins, folders, kind))
         say(f"{kind}: {len(asked)} questions, {len(pieces)} chunks")
         index = _index(kind, pieces, model, dimensions, say)
-        rows += _measured(kind, asked, pieces, index, model)
+        rows += _measured(kind, asked, pieces, index, model, reranker)
         index.http.request("DELETE", f"/{index.name}", timeout=30)
     columns = ["set, by", "questions", "recall@1", "recall@5", "nDCG@10", "MRR", "nDCG less meaning's", "less words'"]
+    columns.append("reranked less both's")
     return Table([*columns, "refused", "let through"], rows)
 
 
@@ -201,7 +206,12 @@ class _Tally:
 
 
 def _measured(
-    kind: str, asked: Sequence[Asked], pieces: Sequence[Piece], index: _Index, model: Embedder
+    kind: str,
+    asked: Sequence[Asked],
+    pieces: Sequence[Piece],
+    index: _Index,
+    model: Embedder,
+    reranker: Reranker | None,
 ) -> list[list[str]]:
     tallies: dict[str, _Tally] = defaultdict(_Tally)
     places = defaultdict(set)
@@ -215,21 +225,22 @@ def _measured(
         page = _page(each.document)
         others = [it for it in documents if page and it != each.document and _page(it) == page]
         right = places[each.document, each.section]
-        for method, ranked, passes in _ranked(each.question, index, model, others):
+        for method, ranked, passes in _ranked(each.question, index, model, reranker, others):
             texts = dict.fromkeys(_plain(pieces[it.hit.position].chunk.text) for it in ranked)
             rank = next((at for at, text in enumerate(texts, start=1) if text in right), 0)
             tallies[method].ranks.append(rank)
             tallies[method].passed.append(passes)
     for question in _foreign(asked):
-        for method, _, passes in _ranked(question, index, model, []):
+        for method, _, passes in _ranked(question, index, model, reranker, []):
             tallies[method].foreign.append(passes)
     rows = []
     for method, tally in tallies.items():
         row = [f"{kind}, {method}", str(len(tally.ranks)), *tally.numbers()]
         if method.startswith("both"):
             row += [_difference(tallies[other].gains, tally.gains) for other in ("meaning", "words")]
+            row.append(_difference(tallies["both"].gains, tally.gains) if method == "both, reranked" else "")
             row += tally.gate()
-        rows.append([*row, *[""] * (10 - len(row))])
+        rows.append([*row, *[""] * (11 - len(row))])
     return rows
 
 
@@ -248,7 +259,7 @@ def _foreign(asked: Sequence[Asked]) -> Iterator[str]:
 
 
 def _ranked(
-    question: str, index: _Index, model: Embedder, excluded: Sequence[str]
+    question: str, index: _Index, model: Embedder, reranker: Reranker | None, excluded: Sequence[str]
 ) -> Iterator[tuple[str, list[Ranked], bool]]:
     """Each method, its order, and whether its gate lets the question through."""
     deadline = Deadline(SECONDS)
@@ -263,6 +274,8 @@ def _ranked(
         "both, before": [Ranked(hit, False) for hit in _by_ranks(by_meaning[:20], before)],
         "both": fuse(question, by_meaning, by_words),
     }
+    if reranker:
+        orders["both, reranked"] = rerank(reranker, question, unlike(orders["both"]), deadline)
     for method, ranked in orders.items():
         passages = [Passage("", None, None, "", cosines.get(it.hit.id, 0.0), it.exact) for it in ranked[:5]]
         yield method, ranked, gate(passages, GATE) is None

@@ -82,6 +82,10 @@ DIFFERENCES = [Difference(*row) for row in [
     ("embeddings", "real", "Titan and Cohere models", "MiniLM-L6 (384 dimensions, 256 tokens a text), padded with "
      "zeros, which keeps cosines, or cut to 256; always of length 1; a token is counted as four characters",
      "a model that fits a laptop and a package"),
+    ("reranking", "emulated", "Cohere's and Amazon's rerank models, in some regions",
+     "late interaction over MiniLM-L6's vectors of tokens, in every region: the mean, over the question's tokens, of "
+     "the best cosine with one of the passage's; what it gains says nothing of the models on AWS",
+     "it needs no other model than the one that embeds"),
     ("generation", "real", "the model that the stack names, with a context of 100,000 tokens or more",
      "SmolLM2-135M for every model id, 8,192 tokens; it reads some 250 tokens a second and can't refuse",
      "a model that fits a laptop and a package"),

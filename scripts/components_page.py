@@ -41,6 +41,7 @@ VARIANTS: dict[type[Any], dict[str, dict[str, Any]]] = {
             "dimensions": 768,
             "embedder_secret_arn": SECRET,
         },
+        "reranker": {"reranker": "cohere.rerank-v3-5:0"},
         "endpoint_name": {"endpoint_name": "tuned"},
         "endpoint_name, inference_component": {"endpoint_name": "tuned", "inference_component": "tuned"},
         ERASED: {"retention": "erase"},

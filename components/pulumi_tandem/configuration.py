@@ -9,6 +9,7 @@ import pulumi_aws as aws
 from tandem_contract.checks import Checks, near, shown
 from tandem_contract.errors import Mistake
 from tandem_contract.fields import Field, Table, camel, snake
+from tandem_contract.rerankers import check_reranker
 
 from .environments.finetuning_fields import FINETUNING
 from .environments.hybrid_environment import HYBRID
@@ -76,7 +77,9 @@ def environment(configuration: Mapping[str, str], provider: Mapping[str, str] | 
     _check_region(checks, provider or {})
     _check_keys(checks, configuration, kind)
     for name, part in parts.items():
-        part.read(found, given[name])
+        values = part.read(found, given[name])
+        if values.get("reranker"):
+            check_reranker(found, values["reranker"], (provider or {}).get("region", ""))
     checks.mistakes += dict.fromkeys(map(_in_camel_case, found.mistakes))
     if checks.mistakes:
         raise InvalidArguments("The stack's configuration (namespace tandem)", checks.mistakes)

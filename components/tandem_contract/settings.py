@@ -27,6 +27,12 @@ QUERY_SETTINGS = {
         config=False,
         variable="TANDEM_INFERENCE_COMPONENT",
     ),
+    "reranker": Field(
+        "",
+        "Bedrock model that puts the best 20 passages of a search into an order of its own.",
+        cost="Cohere's costs $2 per 1,000 questions, Amazon's $1.",
+        variable="TANDEM_RERANKER",
+    ),
     "min_score": Field(
         0.4,
         "Cosine similarity below which a question is refused as not in the documents.",

@@ -30,6 +30,7 @@ GONE = "tandem.gone"  # in a request's environ, whether its caller is
 
 Json = dict[str, Any]
 Embed = Callable[[list[str], int], np.ndarray]
+Score = Callable[[str, list[str]], list[float]]
 
 
 class Titan(BaseModel, extra="forbid"):
@@ -53,6 +54,27 @@ class Cohere(BaseModel, extra="forbid"):
 
     def answer(self, embed: Embed) -> Json:
         return {"embeddings": embed(self.texts, 1024).tolist(), "texts": self.texts}
+
+
+class Rerank(BaseModel, extra="forbid"):
+    """Bedrock's Amazon Rerank 1.0."""
+
+    query: str = Field(min_length=1)
+    documents: list[str] = Field(min_length=1, max_length=1000)
+
+    def answer(self, score: Score) -> Json:
+        rows = [{"index": at, "relevance_score": each} for at, each in enumerate(score(self.query, self.documents))]
+        return {"results": sorted(rows, key=lambda row: -row["relevance_score"])}
+
+
+class CohereRerank(Rerank):
+    """Bedrock's Cohere Rerank 3.5."""
+
+    top_n: int | None = Field(default=None, ge=1)
+    api_version: Literal[2]
+
+    def answer(self, score: Score) -> Json:
+        return {"results": super().answer(score)["results"][: self.top_n]}
 
 
 class OpenAI(BaseModel):
@@ -112,6 +134,7 @@ class Converse(BaseModel):
 COUNTS = {"input": "prompt", "output": "completion", "total": "total"}
 THROTTLED = ("ThrottlingException", "Too many requests, please wait before trying again.", 429)
 EMBEDDERS = {"amazon.titan-embed-text-v2": Titan, "cohere.embed-": Cohere}
+RERANKERS = {"amazon.rerank-": Rerank, "cohere.rerank-": CohereRerank}
 
 
 class Unhurried(onnxruntime.SessionOptions):
@@ -188,17 +211,38 @@ class Models:
         vectors = np.pad(vectors, ((0, 0), (0, max(0, dimensions - vectors.shape[1]))))[:, :dimensions]
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
+    def rerank(self, question: str, texts: list[str]) -> list[float]:
+        """Late interaction (ColBERT, arXiv 2004.12832): the mean, over the question's tokens, of the best cosine that
+        one of a text's tokens has with it."""
+        with self._embedding:
+            asked, *found = [self._tokens(text) for text in (question, *texts)]
+        return [float((asked @ each.T).max(axis=1).mean()) for each in found]
+
+    def _tokens(self, text: str) -> np.ndarray:
+        """Vectors of length 1 of a text's tokens, each in its context; the provider gives their mean alone."""
+        inside: Any = self._embedder  # for which it has no public method
+        encoding = inside._tokenizer.encode(text)
+        feeds = {"input_ids": encoding.ids, "attention_mask": encoding.attention_mask}
+        feeds["token_type_ids"] = encoding.type_ids
+        [hidden] = inside._session.run(None, {name: np.array([ids], np.int64) for name, ids in feeds.items()})[0]
+        own = hidden[np.array(encoding.special_tokens_mask) == 0]
+        vectors = own if len(own) else hidden  # of a text without words
+        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
     def invoke(self, model: str, request: Json) -> Json:
-        """Answer Bedrock's InvokeModel of an embedder."""
-        for beginning, dialect in EMBEDDERS.items():
+        """Answer Bedrock's InvokeModel of an embedder or a reranker."""
+        for beginning, embedder in EMBEDDERS.items():
             if model.startswith(beginning):
-                return dialect.model_validate(request).answer(self.embed)
+                return embedder.model_validate(request).answer(self.embed)
+        for beginning, reranker in RERANKERS.items():
+            if model.startswith(beginning):
+                return reranker.model_validate(request).answer(self.rerank)
         raise Refused("ValidationException", f"The provided model identifier is invalid: {model}")
 
     def converse(self, model: str, request: Json, gone: Callable[[], bool]) -> Json:
-        """Answer Bedrock's Converse with text blocks; every model id but an embedder's stands for the small LLM."""
+        """Answer Bedrock's Converse with text blocks; every id but an embedder's or a reranker's is the small LLM."""
         asked = Converse.model_validate(request)
-        if model.startswith(tuple(EMBEDDERS)) or asked.messages[0].role != "user":
+        if model.startswith((*EMBEDDERS, *RERANKERS)) or asked.messages[0].role != "user":
             need = "can't converse, or the conversation doesn't start with a user message."
             raise Refused("ValidationException", f"{model} {need}")
         started = time.monotonic()

@@ -64,6 +64,8 @@ def amounts(content: Mapping[str, Any]) -> dict[str, Decimal]:
         checks.number("memory_megabytes", values["memory_megabytes"], 0, math.inf, remedy="Write a number.")
         for key in ("generator", "embedder"):
             checks.text(key, content.get(key), "the name of a model", "Name one.")
+        if "reranker" in content:
+            checks.text("reranker", content["reranker"], "the name of a model", "Name one, or leave it out.")
     if count := len(checks.mistakes):
         raise NotPriced(f"its usage assumptions have {count} mistake(s): {' '.join(map(str, checks.mistakes))}")
     return {key: Decimal(str(value)) for key, value in values.items()}

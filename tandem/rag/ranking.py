@@ -8,9 +8,14 @@ to the best (1).
 
 import re
 from collections.abc import Collection, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+from tandem.runtime.retry import Deadline
 
 from .stores.base import Hit
+
+if TYPE_CHECKING:
+    from tandem.models.rerank import Reranker  # without one no cold start pays for it
 
 LIST = 50
 """Hits of each list, however many passages are asked for: longer lists would change the order of the first."""
@@ -23,6 +28,9 @@ IDENTIFIER = r"^(?!\d+(?:st|nd|rd|th)$)(?=.*\d).*[A-Za-z]|_|[a-z][A-Z]|\w\.\w|\w
 """What is in a word that no dictionary has: HX-300, max_wal_size, PARTTIME, a.conf, --force."""
 SHORT = 2
 """Of so few words each is taken for an identifier: it is looked up, not asked about."""
+
+RERANKED = 20
+"""Passages that a reranker puts into its order, however many are asked for."""
 
 
 class Ranked(NamedTuple):
@@ -50,6 +58,22 @@ def fuse(question: str, by_meaning: Sequence[Hit], by_words: Sequence[Hit]) -> l
         scores[key] = scores.get(key, 0.0) + added.get(key, 0.0) + EXACT * (key in exact)
     ordered = sorted(hits, key=lambda key: (-scores[key], key))
     return [Ranked(hits[key], key in exact) for key in ordered]
+
+
+def unlike(ranked: Sequence[Ranked]) -> list[Ranked]:
+    """Each text once, at its best place."""
+    first: dict[str, Ranked] = {}
+    for each in ranked:
+        first.setdefault(" ".join(each.hit.text.split()), each)
+    return list(first.values())
+
+
+def rerank(reranker: "Reranker", question: str, ranked: Sequence[Ranked], deadline: Deadline) -> list[Ranked]:
+    """The first in a reranker's order, the rest behind them. Raises as `Reranker.scores`."""
+    first = ranked[:RERANKED]
+    texts = [f"{hit.heading}\n{hit.text}" if hit.heading else hit.text for hit, _ in first]
+    scores = reranker.scores(question, texts, deadline)
+    return [first[at] for at in sorted(range(len(first)), key=lambda at: -scores[at])] + list(ranked[RERANKED:])
 
 
 def identifiers(question: str) -> list[str]:

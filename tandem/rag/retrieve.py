@@ -5,7 +5,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from tandem_contract.errors import TandemError, Unavailable
 
@@ -15,16 +15,23 @@ from tandem.runtime.telemetry import log
 
 from .index_version import IndexVersion
 from .ledger import Ledger
-from .ranking import LIST, Ranked, fuse
+from .ranking import LIST, Ranked, fuse, rerank, unlike
 from .stores.base import Filters, Hit, Partial, VectorIndex, WordSearch
+
+if TYPE_CHECKING:
+    from tandem.models.rerank import Reranker  # without one no cold start pays for it
 
 ACTIVE_SECONDS = 30.0
 ROUNDS = 3
 WORDS_SECONDS = 5.0
 """Longest wait for the search by words once the other has answered."""
 MAX_PARALLEL_SEARCHES = 8  # two a question; some may still wait for an answer that an earlier question gave up on
+RERANK_SECONDS = 3.0
+"""Longest wait for a reranker."""
+PARALLEL_RERANKS = 2  # of their own: one that hangs takes no place from the searches
 BY_MEANING_ALONE = "The store has no search by words: passages were found by meaning alone."
 WORDS_FAILED = "The search by words failed: passages were found by meaning alone."
+NOT_RERANKED = "The reranker gave no answer: passages stand in the order of the search."
 PARTLY = "A part of the index was away: there may be better passages."
 
 
@@ -51,16 +58,19 @@ class Retrieval(NamedTuple):
 
 
 class Retriever:
-    """Searches the active index version."""
+    """Searches the active index version; a reranker, if there is one, has the last word on the order."""
 
     def __init__(
         self,
         ledger: Ledger,
         open_index: Callable[[IndexVersion], VectorIndex],
         open_embedder: Callable[[IndexVersion], Embedder],
+        reranker: "Reranker | None" = None,
     ):
         self._ledger, self._open_index, self._open_embedder = ledger, open_index, open_embedder
+        self._reranker = reranker
         self._pool = ThreadPoolExecutor(MAX_PARALLEL_SEARCHES)
+        self._rerank_pool = ThreadPoolExecutor(PARALLEL_RERANKS)
         self._opened: tuple[IndexVersion, VectorIndex, Embedder] | None = None
         self._opened_until = 0.0
 
@@ -69,7 +79,7 @@ class Retriever:
     ) -> Retrieval:
         """The `top_k` best passages by vector and, where the store can, by words, best first. Raises `Unavailable`.
 
-        The `timings` are told of the phases `ledger`, `embed` and `search`.
+        The `timings` are told of the phases `ledger`, `embed`, `search` and `rerank`.
         """
         if not question.isascii():
             from .normal import searched  # imported only here, since it takes time that most questions don't need
@@ -104,7 +114,11 @@ class Retriever:
             if len(visible) >= top_k or dropped <= stale:
                 break
             stale |= dropped
-        chosen = _unlike(visible)[:top_k]
+        chosen = unlike(visible)
+        if self._reranker and chosen:
+            with timings.phase("rerank"):
+                chosen = self._reranked(self._reranker, question, chosen, deadline, notes)
+        chosen = chosen[:top_k]
         if unscored := [each.hit.id for each in chosen if each.hit.id not in scores]:
             with timings.phase("search"):
                 scores |= index.cosines(vector, unscored, deadline)
@@ -114,6 +128,20 @@ class Retriever:
             if hit.id in scores  # not one that was deleted in between
         ]
         return Retrieval(passages, version, list(dict.fromkeys(notes)))
+
+    def _reranked(
+        self, reranker: "Reranker", question: str, ranked: list[Ranked], deadline: Deadline, notes: list[str]
+    ) -> list[Ranked]:
+        """A reranker helps; without its answer there is an order too."""
+        within = deadline.within(RERANK_SECONDS)
+        asked = self._rerank_pool.submit(rerank, reranker, question, ranked, within)
+        try:
+            return asked.result(within.remaining())
+        except (TandemError, TimeoutError) as error:
+            asked.cancel()
+            log("rerank failed", detail=f"{type(error).__name__}: {error}")
+            notes.append(NOT_RERANKED)
+            return ranked
 
     def _active(self) -> tuple[IndexVersion, VectorIndex, Embedder]:
         now = time.monotonic()
@@ -143,14 +171,6 @@ def _by_words(search: "Future[list[Hit]]", deadline: Deadline, notes: list[str])
         log("search by words failed", detail=f"{type(error).__name__}: {error}")
         notes.append(WORDS_FAILED)
         return []
-
-
-def _unlike(ranked: Sequence[Ranked]) -> list[Ranked]:
-    """Each text once, at its best place."""
-    first: dict[str, Ranked] = {}
-    for each in ranked:
-        first.setdefault(" ".join(each.hit.text.split()), each)
-    return list(first.values())
 
 
 class Timings:

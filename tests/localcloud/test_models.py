@@ -59,6 +59,19 @@ def test_cohere_answers_each_text_in_order_whatever_the_batch(bedrock):
     assert titan(bedrock, texts[7]) @ np.array(answer["embeddings"][7]) > 0.98  # int8: the batch moves it a little
 
 
+@pytest.mark.parametrize(
+    ("model", "more", "order"),
+    [("amazon.rerank-v1:0", {}, [2, 0, 1]), ("cohere.rerank-v3-5:0", {"api_version": 2, "top_n": 2}, [2, 0])],
+)
+def test_rerankers_put_first_what_answers(bedrock, model, more, order):
+    texts = [PERMISSION, CAT, "Building permits are applied for at the town hall."]
+    results = invoke(bedrock, model, query=PERMIT, documents=texts, **more)["results"]
+    assert [row["index"] for row in results] == order
+    assert results[0]["relevance_score"] > results[1]["relevance_score"]
+    again = invoke(bedrock, "amazon.rerank-v1:0", query=PERMIT, documents=[PERMIT, "", " "])["results"]
+    assert again[0] == {"index": 0, "relevance_score": pytest.approx(1, abs=1e-5)}
+
+
 def test_converse_answers_from_the_passage(bedrock):
     answer = bedrock.converse(
         modelId="amazon.nova-lite-v1:0",
@@ -79,6 +92,9 @@ def test_converse_answers_from_the_passage(bedrock):
         (TITAN, {"inputText": "x", "extra": 1}, r"extra\s+Extra inputs are not permitted"),
         ("cohere.embed-english-v3", {"texts": ["x"]}, r"input_type\s+Field required"),
         ("cohere.embed-english-v3", {"texts": ["x" * 2049], "input_type": "search_query"}, r"texts.0\s+.*at most 2048"),
+        ("amazon.rerank-v1:0", {"query": "x", "documents": []}, r"documents\s+List should have at least 1 item"),
+        ("amazon.rerank-v1:0", {"query": "x", "documents": ["x"], "api_version": 2}, r"api_version\s+Extra inputs"),
+        ("cohere.rerank-v3-5:0", {"query": "x", "documents": ["x"]}, r"api_version\s+Field required"),
         ("unknown.model", {}, "model identifier is invalid"),
     ],
 )

@@ -45,7 +45,7 @@ def test_section_is_replaced_and_the_rest_stays(tmp_path):
 
 
 def test_parts_of_a_query_add_up():
-    split = parts({"embed": 10, "search": 20, "ledger": 5, "generate": 900, "total": 940}, 950.5)
+    split = parts({"embed": 10, "search": 20, "ledger": 5, "rerank": 0, "generate": 900, "total": 940}, 950.5)
     assert (split["our code"], split["gateway and network"], split["client's wait"]) == (5, 10.5, 950.5)
     assert sum(split.values()) == 2 * split["client's wait"]
 

@@ -14,7 +14,7 @@ from .finetuning_environment import FineTuningEnvironment
 from .finetuning_fields import FINETUNING
 from .hybrid_dashboard import hybrid_dashboard
 from .rag_environment import RagEnvironment
-from .rag_fields import RAG
+from .rag_fields import RAG, check_place
 
 HYBRID = Table(
     "HybridEnvironmentArgs",
@@ -98,7 +98,12 @@ class HybridEnvironment(pulumi.ComponentResource):
     """AWS region that it is in."""
 
     def __init__(self, name: str, args: HybridEnvironmentArgs, opts: pulumi.ResourceOptions | None = None):
-        valid(f"HybridEnvironment {name!r}", HYBRID, args)
+        valid(
+            f"HybridEnvironment {name!r}",
+            HYBRID,
+            args,
+            lambda checks, values: check_place(checks.under("rag"), values["rag"], opts),
+        )
         super().__init__("tandem:index:HybridEnvironment", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
         tuning, asked = _part(name, args, "finetuning"), _part(name, args, "rag")

@@ -17,7 +17,7 @@ from ..rag.ledger import Ledger
 from ..rag.query_api import QueryApi, QueryApiArgs
 from ..rag.stores import STORES
 from ..rag.stores.base import VectorStoreArgs
-from .rag_fields import RAG
+from .rag_fields import RAG, check_place
 
 
 class RagEnvironment(pulumi.ComponentResource):
@@ -55,7 +55,9 @@ class RagEnvironment(pulumi.ComponentResource):
     """AWS region that it is in."""
 
     def __init__(self, name: str, args: RagEnvironmentArgs, opts: pulumi.ResourceOptions | None = None):
-        settings = valid(f"RagEnvironment {name!r}", RAG, args)
+        settings = valid(
+            f"RagEnvironment {name!r}", RAG, args, lambda checks, values: check_place(checks, values, opts)
+        )
         super().__init__("tandem:index:RagEnvironment", name, {}, opts)
         retention, child = Retention(settings["retention"]), pulumi.ResourceOptions(parent=self)
         tags = environment_tags(name, settings["tags"])
@@ -91,8 +93,14 @@ class RagEnvironment(pulumi.ComponentResource):
             query_args["user_pool_arn"] = settings["user_pool_arn"]
         query = QueryApi(f"{name}-query", ledger, store, query_args, opts=child)
 
+        reranked = {"reranker": settings["reranker"]} if settings["reranker"] else {}
         usage = rag_usage(
-            settings["generator"], settings["embedder"], settings["query_usage"], store=settings["store"], **kind.usage
+            settings["generator"],
+            settings["embedder"],
+            settings["query_usage"],
+            store=settings["store"],
+            **reranked,
+            **kind.usage,
         )
         register_usage(name, usage, tags=tags, parent=self)
 

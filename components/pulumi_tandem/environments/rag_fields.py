@@ -4,13 +4,16 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import pulumi
 from tandem_contract import defaults
 from tandem_contract.checks import Checks
 from tandem_contract.embedders import EMBEDDERS, MOST_DIMENSIONS, check_embedder
 from tandem_contract.fields import Field, Table
+from tandem_contract.rerankers import RERANKERS, check_reranker
 from tandem_contract.settings import INGEST_SETTINGS, QUERY_SETTINGS
 from tandem_contract.usage import QUERY_USAGE
 
+from ..foundation.region import region_of
 from ..foundation.rest_endpoint import Auth
 from ..foundation.retention import retention_of
 from ..foundation.tags import TAGS
@@ -21,6 +24,7 @@ MOST_CHUNK_TOKENS = 2000
 SHORTER = "; ".join(
     f"{it.max_tokens} at most with {model}" for model, it in EMBEDDERS.items() if it.max_tokens < MOST_CHUNK_TOKENS
 )
+PLACES = "; ".join(f"`{model}` in {', '.join(it.regions)} (gain {it.gain})" for model, it in RERANKERS.items())
 KINDS_OF_STORES = "; ".join(f"`{name}` {kind.help}" for name, kind in STORES.items())
 SECRET_ARN = re.compile(r"arn:[^:]+:secretsmanager:[^:]+:\d+:secret:\S+")
 
@@ -50,6 +54,12 @@ def _rules(checks: Checks, args: dict[str, Any], given: Mapping[str, Any]) -> No
         checks.refuse(
             "user_pool_arn", args["user_pool_arn"], "nothing when auth is iam", "Remove it, or set auth to jwt."
         )
+
+
+def check_place(checks: Checks, args: Mapping[str, Any], opts: pulumi.ResourceOptions | None) -> None:
+    """Whether what is asked for is to be had in the region of a RAG environment with these options."""
+    if args["reranker"]:
+        check_reranker(checks, args["reranker"], region_of(opts))
 
 
 RAG = Table(
@@ -94,6 +104,9 @@ RAG = Table(
             remedy="Half of `chunk_tokens` or more would index every text twice.",
         ),
         **QUERY_SETTINGS,
+        "reranker": QUERY_SETTINGS["reranker"]._replace(
+            help=f"{QUERY_SETTINGS['reranker'].help} Without one the search's stands. {PLACES}.", choices=RERANKERS
+        ),
         **INGEST_SETTINGS,
         "sweep_minutes": Field(
             15,

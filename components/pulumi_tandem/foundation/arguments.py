@@ -1,6 +1,6 @@
 """Validation of components' arguments, as a whole, before any resource is registered."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pulumi
@@ -13,10 +13,19 @@ class InvalidArguments(Mistakes, pulumi.RunError):
     """Every mistake in some arguments; the engine prints it without a traceback."""
 
 
-def valid(subject: str, table: Table, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments with every default; raises `InvalidArguments` about `subject`."""
+def valid(
+    subject: str,
+    table: Table,
+    given: Mapping[str, Any],
+    more: Callable[[Checks, dict[str, Any]], None] = lambda _checks, _arguments: None,
+) -> dict[str, Any]:
+    """The arguments with every default; raises `InvalidArguments` about `subject`.
+
+    `more` checks what the table can't know: where the component is put.
+    """
     checks = Checks()
     arguments = table.read(checks, given)
+    more(checks, arguments)
     if checks.mistakes:
         raise InvalidArguments(subject, checks.mistakes)
     return arguments

@@ -43,7 +43,13 @@ READING = (
     "rag/functions/ingest.py",
 )
 # What tuning and the program alone read.
-OTHERS = ("contract/envelope.py", "contract/run_record.py", "contract/usage.py", "contract/inference_profile.py")
+OTHERS = (
+    "contract/envelope.py",
+    "contract/run_record.py",
+    "contract/usage.py",
+    "contract/inference_profile.py",
+    "contract/rerankers.py",
+)
 TRAINING = ("finetuning/training/", "finetuning/backends/", "finetuning/measure.py", "finetuning/promotion.py")
 # A handler's group is the first that fits.
 GROUPS = (

@@ -73,6 +73,9 @@ class QueryApi(pulumi.ComponentResource):
                 named = pulumi.Output.concat("inference-component/", component)
                 invoked.append(account_arn("sagemaker", named, self))
             tuned = [allow(["sagemaker:InvokeEndpoint"], invoked)]
+        reranking = []
+        if reranker := settings["reranker"]:
+            reranking = [allow(["bedrock:InvokeModel"], invoke_resources(reranker, self))]
         reading = store.grant(Permission.READ)
         function = Function(
             name,
@@ -84,6 +87,7 @@ class QueryApi(pulumi.ComponentResource):
                         ["bedrock:InvokeModel"],
                         [*embedder_resources(self), *invoke_resources(settings["generator"], self)],
                     ),
+                    *reranking,
                     *read_secret(args.get("embedder_secret_arn")),
                     *reading.statements,
                     *tuned,

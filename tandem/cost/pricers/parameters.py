@@ -58,10 +58,16 @@ def _rag(content: Mapping[str, Any], values: Mapping[str, Decimal], bill: Bill) 
     if is_model_url(embedder):
         embedding = []
         bill.not_priced(f"tokens that {embedder} reads: whoever runs it has the price", Number.QUERIES)
+    reranking = []
+    if reranker := content.get("reranker"):
+        # A query on the bill has up to 100 pieces of documents, and 20 passages are sent (tandem/rag/ranking.py).
+        thousands = Decimal(QUERIES) / 1000
+        reranking = [(f"questions that {reranker} reranks for", "AmazonBedrock", f"rerank:{reranker}", thousands)]
     for what, service, key, quantity in (
         (f"tokens that {generator} reads", "AmazonBedrock", f"input:{generator}", read),
         (f"tokens that {generator} writes", "AmazonBedrock", f"output:{generator}", written),
         *embedding,
+        *reranking,
         ("starts of the query function", "AWSLambda", "requests", QUERIES / MILLION),
         ("run time", "AWSLambda", "duration:arm64", values["query_seconds"] * gigabytes * QUERIES),
         ("requests to the API", "AmazonApiGateway", "requests:rest", QUERIES / MILLION),

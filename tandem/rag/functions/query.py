@@ -33,6 +33,7 @@ SILENT = {
     "embed": "The embedding model",
     "search": "Search, which takes up to 30 seconds to wake,",
     "ledger": "The index's ledger",
+    "rerank": "The model that reranks",
     "generate": "The model that writes",
 }
 """Who gave no answer, by phase."""
@@ -73,7 +74,12 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
 @functools.cache
 def _retriever() -> Retriever:
-    return Retriever(ledger(), open_index, open_embedder)
+    reranker = None
+    if model := _settings()["reranker"]:
+        from tandem.models.rerank import open_reranker  # here: without a reranker no cold start pays for it
+
+        reranker = open_reranker(model, client)
+    return Retriever(ledger(), open_index, open_embedder, reranker)
 
 
 @functools.cache

@@ -80,6 +80,14 @@ def test_tokens_of_an_embedder_of_ones_own_are_not_priced():
     assert found.usd(Number.QUERIES) == Decimal("0.1467668") - Decimal("0.0006")
 
 
+def test_a_reranker_bills_each_question():
+    found = bill(parameter(RAG | {"reranker": "cohere.rerank-v3-5:0"}))
+    assert found.usd(Number.QUERIES) == Decimal("0.1467668") + 2
+    assert not found.unpriced
+    found = bill(parameter(RAG | {"reranker": ""}))
+    assert any("reranker: '' is not allowed" in reason for reason in found.unpriced)
+
+
 def test_run_that_is_expected():
     found = bill(parameter(TUNING))
     assert found.usd(Number.RUN_EXPECTED) == Decimal("3.50")  # 1.25 h at 2.80

@@ -230,22 +230,29 @@ class FakeSQS:
 
 
 class FakeBedrock:
-    """Embeds a text as the counts of its words, hashed; answers with what it is told to."""
+    """Embeds a text as the counts of its words, hashed; reranks by length; answers with what it is told to."""
 
     def __init__(self):
         self.faults: list[Exception] = []
         self.answer = "So it is [P1]."
         self.embedded: list[str] = []
+        self.reranked: list[list[str]] = []
         self.prompts: list[str] = []
 
     def invoke_model(self, *, modelId, body):
         self._fail()
         request = json.loads(body)
+        if "documents" in request:
+            return {"body": io.BytesIO(json.dumps({"results": self._reranked(**request)}).encode())}
         texts = request["texts"] if "texts" in request else [request["inputText"]]
         self.embedded += texts
         vectors = [embedding(text, request.get("dimensions", 1024)) for text in texts]
         content = {"embeddings": vectors} if "texts" in request else {"embedding": vectors[0]}
         return {"body": io.BytesIO(json.dumps(content).encode())}
+
+    def _reranked(self, query, documents, **_more):
+        self.reranked.append(documents)
+        return [{"index": at, "relevance_score": 1 / (1 + len(text))} for at, text in enumerate(documents)]
 
     def converse(self, *, modelId, system, messages, inferenceConfig):
         self._fail()

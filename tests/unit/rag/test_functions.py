@@ -277,7 +277,7 @@ def test_query_answers_with_citations_and_times(answering: Stack, capsys):
         VERSION.embedder,
         VERSION.index,
     )
-    assert content["timings_ms"].keys() == {"embed", "search", "ledger", "generate", "total"}
+    assert content["timings_ms"].keys() == {"embed", "search", "ledger", "rerank", "generate", "total"}
     assert content["passages"] == content["citations"]
     log = capsys.readouterr().out
     assert "green tea" not in log.lower() and json.loads(log)["status"] == 200

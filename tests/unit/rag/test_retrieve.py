@@ -190,6 +190,7 @@ def test_questions_are_searched_and_embedded_in_the_normal_form(stack: Stack):
     assert found.document == "a.txt"
 
 
-def test_the_normal_form_is_imported_only_for_a_question_that_needs_it():
-    code = "import sys, tandem.rag.functions.query; print('tandem.rag.normal' in sys.modules)"
+@pytest.mark.parametrize("module", ["tandem.rag.normal", "tandem.models.rerank", "tandem.models.bedrock_reranker"])
+def test_what_few_questions_need_is_imported_by_those_alone(module):
+    code = f"import sys, tandem.rag.functions.query; print({module!r} in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"False\n"
