@@ -4,8 +4,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 STACK ?= rag-dev
 TRAINING := .tandem/training
+BESIDE := .tandem/beside
 
-.PHONY: rag finetune hybrid training tools cost test unit local soak check docs schema bench lock dist down clean verify-aws
+.PHONY: rag finetune hybrid training tools cost test unit local soak check docs schema bench beside lock dist down clean verify-aws
 
 # The environment: exactly the lock, verified by hash.
 .venv/.ready: requirements.lock pyproject.toml core/pyproject.toml localcloud/pyproject.toml hatch_build.py
@@ -81,8 +82,19 @@ docs: .venv/.ready
 schema: .venv/.ready
 	@$(BIN)/python -m scripts.schema
 
-bench: .venv/.ready
+# DOCUMENTS: folders of unpacked Debian packages, for the comparison with LangChain and LlamaIndex too.
+bench: .venv/.ready $(if $(DOCUMENTS),$(BESIDE)/.ready)
 	@$(BIN)/python -m benchmarks
+	@$(if $(DOCUMENTS),$(BIN)/python -m benchmarks beside --documents $(DOCUMENTS))
+
+# LangChain and LlamaIndex, in an environment of their own; copied, since a package of theirs refuses files with two names.
+$(BESIDE)/.ready: benchmarks/beside/requirements.lock | .venv/.ready
+	@echo "Installing LangChain and LlamaIndex into $(BESIDE) (0.3 GB)"
+	@test -x $(BESIDE)/bin/python || $(PYTHON) -m venv $(BESIDE)
+	@$(BIN)/uv pip install --quiet --python $(BESIDE)/bin/python --link-mode copy --require-hashes --no-deps -r $<
+	@touch $@
+
+beside: $(BESIDE)/.ready
 
 # Prints the stack's price, asks, deploys on the AWS account of the environment, uses it, destroys, audits.
 verify-aws: .venv/.ready
@@ -109,6 +121,8 @@ lock: .venv/.ready
 	@$(BIN)/uv pip compile tandem/finetuning/training/requirements.in --universal --python-version 3.11.5 \
 		--generate-hashes --custom-compile-command "make lock" --quiet \
 		--output-file tandem/finetuning/training/requirements.lock
+	@$(BIN)/uv pip compile benchmarks/beside/requirements.in --universal --python-version 3.11.5 \
+		--generate-hashes --custom-compile-command "make lock" --quiet --output-file benchmarks/beside/requirements.lock
 
 down: .venv/.ready
 	@$(BIN)/tandem local down

@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks import (
+    beside,
     cost,
     first_step,
     functions,
@@ -27,14 +28,15 @@ from benchmarks import (
 from benchmarks.report import write_section
 from scripts.local_environment import local_environment
 
-MODULES = (ingestion, queries, functions, previews, training, cost, first_step, words, reading, ranking)
+MODULES = (ingestion, queries, functions, previews, training, cost, first_step, words, reading, ranking, beside)
 BENCHMARKS = {module.__name__.rpartition(".")[2]: module for module in MODULES}
-NEED_DOCUMENTS = ("words", "reading", "ranking")
+NEED_DOCUMENTS = ("words", "reading", "ranking", "beside")
 OPTIONS = {
     "functions": ("reference",),
     "words": ("documents", "reference"),
     "reading": ("documents", "reference"),
     "ranking": ("documents", "embedder"),
+    "beside": ("documents",),
 }
 HERE_ALONE = ("functions", "cost", "words", "reading")  # they need no local cloud
 README = Path(__file__).parent / "README.md"
@@ -54,7 +56,12 @@ def main() -> int:
         help="functions, words, reading: compare with these",
     )
     parser.add_argument(
-        "--documents", type=Path, nargs="+", default=[], metavar="FOLDER", help="words, reading, ranking: documents"
+        "--documents",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FOLDER",
+        help=f"{', '.join(NEED_DOCUMENTS)}: documents",
     )
     parser.add_argument("--embedder", default="", metavar="URL", help="ranking: not the local cloud's")
     parser.add_argument("--write", action="store_true", help="put the tables into benchmarks/README.md")

@@ -32,7 +32,7 @@ def run(stack: str, say: Say) -> Table:
     version = documents_bucket.ledger.active()
     assert version is not None  # noqa: S101 - the sample documents are indexed
     sources, _ = find_documents([SAMPLES])
-    texts = [text for source in sources for text in _texts(source, version)]
+    texts = [text for source in sources for text in embedded_texts(source, version)]
     embedder = open_embedder(version.embedder, version.dimensions, found.client, version.embedder_secret_arn)
     prefix = f"bench/{uuid.uuid4().hex[:8]}"
     path_rates, model_rates = [], []
@@ -44,9 +44,9 @@ def run(stack: str, say: Say) -> Table:
         documents, _ = find_documents([SAMPLES], f"{prefix}/{number}")
         try:
             service = QueryService(url, None, say, region=found.region)
-            seconds = _ingest(documents_bucket, service, documents, len(texts))
+            seconds = ingest(documents_bucket, service, documents, len(texts))
         finally:
-            _forget(documents_bucket, documents)
+            forget_all(documents_bucket, documents)
         path_rates.append(len(texts) / seconds)
         say(f"round {number} of {ROUNDS}: whole path {path_rates[-1]:.1f} chunks/s")
     ratios = [whole / alone for whole, alone in zip(path_rates, model_rates, strict=True)]
@@ -65,7 +65,7 @@ def run(stack: str, say: Say) -> Table:
     )
 
 
-def _texts(document: Document, version: IndexVersion) -> Iterator[str]:
+def embedded_texts(document: Document, version: IndexVersion) -> Iterator[str]:
     """What the functions embed of a document."""
     content_type = mimetypes.guess_type(document.path.name)[0] or ""
     parts = extract(document.key, content_type, document.path.read_bytes())
@@ -73,7 +73,7 @@ def _texts(document: Document, version: IndexVersion) -> Iterator[str]:
     return (piece.embedded for piece in chunk(sections, version.chunk_tokens, version.chunk_overlap))
 
 
-def _ingest(bucket: DocumentsBucket, service: QueryService, documents: list[Document], expected: int) -> float:
+def ingest(bucket: DocumentsBucket, service: QueryService, documents: list[Document], expected: int) -> float:
     """Upload the documents and return the seconds until a search has found each of them."""
     lines: list[str] = []
     ingestion = Ingestion(bucket, service, lines.append, TIMEOUT_SECONDS)
@@ -85,6 +85,7 @@ def _ingest(bucket: DocumentsBucket, service: QueryService, documents: list[Docu
     return seconds
 
 
-def _forget(bucket: DocumentsBucket, documents: list[Document]) -> None:
+def forget_all(bucket: DocumentsBucket, documents: list[Document]) -> None:
+    """Take them out of bucket and index again."""
     stored = [document.key for document in documents if bucket.stored_etag(document.key)]
     forget(bucket, stored, lambda _: None, TIMEOUT_SECONDS)

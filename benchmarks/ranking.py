@@ -77,7 +77,7 @@ def run(_stack: str, say: Say, documents: Sequence[Path] = (), embedder: str = "
     reranker = None if embedder else open_reranker(RERANKER, boto3.client)
     rows: list[list[str]] = []
     for kind in KINDS:
-        asked, twins = _questions(kind)
+        asked, twins = questions(kind)
         pieces = list(_pieces(asked, twins, folders, kind))
         say(f"{kind}: {len(asked)} questions, {len(pieces)} chunks")
         index = _index(kind, pieces, model, dimensions, say)
@@ -99,7 +99,8 @@ def _opened(url: str) -> tuple[Embedder, int]:
     return BedrockEmbedder(boto3.client("bedrock-runtime"), MODEL, DIMENSIONS), DIMENSIONS
 
 
-def _questions(kind: str) -> tuple[list[Asked], set[str]]:
+def questions(kind: str) -> tuple[list[Asked], set[str]]:
+    """The questions of a set, and pages with nearly the same text as theirs."""
     lines = [json.loads(line) for line in (SETS / f"{kind}.jsonl").read_text(encoding="utf-8").splitlines()]
     found = [Asked(it["id"], it["question"], f"{it['package']}/{it['path']}", it["section"]) for it in lines]
     return found, {f"{it['package']}/{it['twin']}" for it in lines if "twin" in it}
@@ -115,7 +116,7 @@ def _pieces(asked: Sequence[Asked], twins: set[str], folders: dict[str, Path], k
                 if "/fr/" not in str(path) and any(word in path.name for word in CONTENTS):
                     pages.add(f"{package}/{path.relative_to(folders[package])}")
     all_of = [piece for page in sorted(pages) for piece in _chunks(page, folders)]
-    kept = {at for at, piece in enumerate(all_of) if (piece.document, _digest(piece.chunk.heading)) in wanted}
+    kept = {at for at, piece in enumerate(all_of) if (piece.document, digest(piece.chunk.heading)) in wanted}
     if kind == "contents":
         kept |= {at for at, piece in enumerate(all_of) if any(word in piece.document for word in CONTENTS)}
     others = [at for at in range(len(all_of)) if at not in kept]
@@ -130,7 +131,8 @@ def _chunks(page: str, folders: dict[str, Path]) -> Iterator[Piece]:
     return (Piece(page, each) for each in chunk(part for part in parts if isinstance(part, Section)))
 
 
-def _digest(heading: str | None) -> str:
+def digest(heading: str | None) -> str:
+    """What stands in the sets for a heading, since the text is the packages' own."""
     return hashlib.sha256((heading or "").encode()).hexdigest()[:12]
 
 
@@ -178,7 +180,7 @@ def _index(kind: str, pieces: Sequence[Piece], model: Embedder, dimensions: int,
     return index
 
 
-class _Tally:
+class Tally:
     """What became of the questions by one method."""
 
     def __init__(self) -> None:
@@ -194,6 +196,7 @@ class _Tally:
         return [1 / math.log2(1 + rank) if 0 < rank <= TOP else 0.0 for rank in self.ranks]
 
     def numbers(self) -> list[str]:
+        """Recall@1, recall@5, nDCG@10 and MRR."""
         count = len(self.ranks)
         shares = [sum(0 < rank <= most for rank in self.ranks) / count for most in (1, 5)]
         return [
@@ -213,10 +216,10 @@ def _measured(
     model: Embedder,
     reranker: Reranker | None,
 ) -> list[list[str]]:
-    tallies: dict[str, _Tally] = defaultdict(_Tally)
+    tallies: dict[str, Tally] = defaultdict(Tally)
     places = defaultdict(set)
     for piece in pieces:
-        places[piece.document, _digest(piece.chunk.heading)].add(_plain(piece.chunk.text))
+        places[piece.document, digest(piece.chunk.heading)].add(_plain(piece.chunk.text))
     documents = {piece.document for piece in pieces}
     for each in asked:
         if not each.is_reported:
@@ -253,7 +256,7 @@ def _foreign(asked: Sequence[Asked]) -> Iterator[str]:
     """Questions about other packages, which these documents can't answer."""
     packages = {each.document.partition("/")[0] for each in asked}
     for kind in KINDS:
-        others = [each for each in _questions(kind)[0] if each.is_reported]
+        others = [each for each in questions(kind)[0] if each.is_reported]
         if packages.isdisjoint(each.document.partition("/")[0] for each in others):
             yield from (each.question for each in others[:FOREIGN])
 

@@ -32,6 +32,17 @@ class Table:
         return "\n".join([row(self.columns), row(rule), *map(row, self.rows)])
 
 
+@dataclass(frozen=True)
+class Tables:
+    """A benchmark's results in several tables, one below the other."""
+
+    tables: Sequence[Table]
+
+    def markdown(self) -> str:
+        """See `Table.markdown`."""
+        return "\n\n".join(table.markdown() for table in self.tables)
+
+
 def median_ratio(values: Sequence[float], bases: Sequence[float]) -> float:
     """The median of each round's ratio: what slows a whole round down cancels out."""
     return median(value / base for value, base in zip(values, bases, strict=True))

@@ -16,6 +16,8 @@ from typing import Any
 from localcloud import paths
 
 SAVE_SECONDS = 2.0
+# A line of the log for each request. DynamoDB's and SQS's say in a header what they ask for.
+REQUEST = "request %({x-amz-target}i)s %(m)s %(U)s"
 # What a Python function finds in AWS Lambda besides the standard library and its own zip.
 RUNTIME_PACKAGES = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six.py", "urllib3")
 # Run where a zip is unpacked. Its packages are built for Lambda: as installed for this machine, they stand in front of
@@ -173,6 +175,7 @@ if __name__ == "__main__":
     # Policies that demand TLS are met: loopback stands for it here.
     patched.pin_request_origin = lambda address, _: _pin_request_origin(address, True)
     patched.app = application
+    patched._HypercornConfig.accesslog, patched._HypercornConfig.access_log_format = "-", REQUEST
     setattr(iam_actions, "extract_iam_action", extract_iam_action)  # noqa: B010 - another signature
     logging.getLogger("persistence").setLevel(logging.WARNING)
     threading.Thread(target=keep_state, daemon=True).start()

@@ -18,6 +18,7 @@ from localcloud import paths
 from localcloud.services import audit, supervisor
 from tandem.runtime.http import SignedHttp
 from tests.support.repeated import as_call
+from tests.support.sagemaker import BUCKET
 
 pytestmark = pytest.mark.local
 
@@ -378,3 +379,16 @@ def test_what_a_program_asks_for_is_noted_where_it_names_itself(aws, monkeypatch
         "watched dynamodb:ListTables *",
         "watched lambda:GetFunction arn:aws:lambda:us-east-1:000000000000:function:absent",
     ]
+
+
+def test_each_request_has_a_line_in_the_log(aws):
+    log = paths.LOGS / "emulator.log"
+    before = log.stat().st_size
+    aws("dynamodb").list_tables()
+    aws("s3").head_bucket(Bucket=BUCKET)
+    requests, deadline = [], time.monotonic() + 10
+    while len(requests) < 2 and time.monotonic() < deadline:  # a line comes after the answer
+        time.sleep(0.1)
+        lines = log.read_bytes()[before:].decode().splitlines()
+        requests = [line.partition(" request ")[2] for line in lines if " request " in line]
+    assert requests == ["DynamoDB_20120810.ListTables POST /", f"- HEAD /{BUCKET}"]
