@@ -1,4 +1,4 @@
-"""Ingestion: uploads or removes documents, and waits until a search finds each, or no chunk of it is left."""
+"""Ingestion: uploads or removes documents, and waits until searches find them, or no chunk of them is left."""
 
 import random
 import time
@@ -17,9 +17,8 @@ from tandem.clients.query_service import QueryService
 from tandem.rag.documents.section import Rejected
 
 UPLOADS = 8  # at a time
-SEARCHED = 100  # documents that a search may be about
-PASSAGES = 20  # that one gives
-POLL_SECONDS = 0.5
+POLL_SECONDS = 0.25
+SEARCH_SECONDS = 2.0  # between searches while more is to come: they take the embedder's time
 SILENT_SECONDS = 30.0  # then a line says what is waited for
 MOST_MEGABYTES = INGEST_SETTINGS["max_document_megabytes"].high or 0
 """What no stack takes isn't uploaded; whether one takes less is for the stack to say."""
@@ -38,10 +37,11 @@ class Upload:
 
 @dataclass
 class Search:
-    """A search under way, and the documents that it is for."""
+    """A search under way for the document that was indexed last: one each would take the embedder's time."""
 
     keys: list[str]
-    found: "Future[set[str]]"
+    """Those that were indexed by then."""
+    found: "Future[None]"
 
 
 class Ingestion:
@@ -124,7 +124,7 @@ class Ingestion:
         search: Search | None = None
         worked_on: dict[str, float] = {}
         self.patience = Patience(self.timeout)
-        told = time.monotonic()
+        told, searched = time.monotonic(), 0.0
         while pending or indexed:
             before = len(pending), len(indexed)
             rows = self.bucket.ledger_rows(pending)
@@ -148,9 +148,11 @@ class Ingestion:
                     self._finish(*indexed.pop(key))
                     finished()
                 search = None
-            if indexed and not search:
-                keys = list(indexed)[:SEARCHED]
-                search = Search(keys, pool.submit(self._search, keys))
+            is_due = not pending or time.monotonic() - searched > SEARCH_SECONDS
+            if indexed and not search and is_due:
+                keys, searched = list(indexed), time.monotonic()
+                last = max(keys, key=lambda key: indexed[key][1].get("updated_at", 0))
+                search = Search(keys, pool.submit(self._search, last))
             if self._stalled():
                 seconds = f"{self.patience.seconds:.0f}"
                 for key, upload in pending.items():
@@ -168,27 +170,25 @@ class Ingestion:
             elif pending:
                 time.sleep(pause)
 
-    def _search(self, keys: list[str]) -> set[str]:
-        """Search within documents until one at least is found; the index takes a while to show what was written."""
-        request = {"question": "document", "filter": {"document": keys}, "top_k": PASSAGES, "generate": False}
-        pause = 0.5
-        while True:
-            found = {place["document"] for place in self.service.ask(request, self.patience)["retrieved"]}
-            if found:
-                return found
-            time.sleep(pause + random.uniform(0, 0.2))  # noqa: S311 - spreads requests, no secret
+    def _search(self, key: str) -> None:
+        """Search within a document until it is found; the index takes a while to show what was written."""
+        request = {"question": "document", "filter": {"document": key}, "top_k": 1, "generate": False}
+        pause = POLL_SECONDS
+        while not self.service.ask(request, self.patience)["retrieved"]:
+            time.sleep(pause + random.uniform(0, pause / 2))  # noqa: S311 - spreads requests, no secret
             if self._stalled():
                 raise TandemError(f"timed out: indexed, but not found by a search within {self.patience.seconds:.0f} s")
             pause = min(pause * 1.5, 5)
 
     def _seen(self, search: "Search", indexed: dict[str, tuple[Upload, dict[str, Any]]]) -> list[str]:
-        """Those that a search has found; all that it was for fail with it."""
+        """Those that its search has shown to be there; all of them fail with it."""
         try:
-            return [key for key in search.keys if key in search.found.result()]
+            search.found.result()
         except (TandemError, *_aws_errors()) as error:
             for key in search.keys:
                 self._fail(indexed.pop(key)[0].document, str(error))
             return []
+        return search.keys
 
     def _stalled(self) -> bool:
         return not self.patience.remaining()
