@@ -17,9 +17,11 @@ class Summary:
 
     answerable: int
     found: int
-    """Answered, with a labelled document among the passages."""
+    """With a labelled document among the passages that were found."""
     first: int
     """Of these, with a labelled document as the first passage."""
+    withheld: int
+    """Of these, refused for all that."""
     citing: int
     """Answers to answerable ones that cite a document."""
     cited: int
@@ -32,7 +34,7 @@ class Summary:
     def __str__(self) -> str:
         text = (
             f"{self.found} of {self.answerable} have the labelled document among the passages ({self.first} in first "
-            f"place); {self.citing} cite, {self.cited} of them the labelled document; "
+            f"place, {self.withheld} refused); {self.citing} cite, {self.cited} of them the labelled document; "
             f"{self.refused} of {self.unanswerable} refused"
         )
         return f"{text}; {self.answered} of {self.unlabelled} without a label answered" if self.unlabelled else text
@@ -44,7 +46,7 @@ def right(question: Question, reply: Reply) -> bool:
     if reply.error:
         return False
     if question.documents:
-        return not reply.refused and not set(question.documents).isdisjoint(_passages(reply))
+        return not reply.refused and _is_found(question, reply)
     return reply.refused != question.answerable
 
 
@@ -54,12 +56,13 @@ def summarize(questions: Sequence[Question], replies: Sequence[Reply]) -> Summar
     for question, reply in zip(questions, replies, strict=True):
         kind = labelled if question.documents else unlabelled if question.answerable else unanswerable
         kind.append((question, reply))
-    found = [pair for pair in labelled if right(*pair)]
+    found = [pair for pair in labelled if _is_found(*pair)]
     citing = [(question, reply) for question, reply in labelled if reply.cited]
     return Summary(
         answerable=len(labelled),
         found=len(found),
         first=sum(_passages(reply)[0] in question.documents for question, reply in found),
+        withheld=sum(reply.refused for _, reply in found),
         citing=len(citing),
         cited=sum(not set(question.documents).isdisjoint(reply.cited) for question, reply in citing),
         unanswerable=len(unanswerable),
@@ -67,6 +70,10 @@ def summarize(questions: Sequence[Question], replies: Sequence[Reply]) -> Summar
         unlabelled=len(unlabelled),
         answered=sum(right(*pair) for pair in unlabelled),
     )
+
+
+def _is_found(question: Question, reply: Reply) -> bool:
+    return not reply.error and not set(question.documents).isdisjoint(_passages(reply))
 
 
 def _passages(reply: Reply) -> Sequence[str]:

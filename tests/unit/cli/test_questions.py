@@ -67,8 +67,8 @@ def test_summary_counts_citation_and_refusal():
         (unanswerable, Reply("2", cited=("x.md",))),
     ]
     text = (
-        "3 of 5 have the labelled document among the passages (2 in first place); 3 cite, 2 of them the labelled "
-        "document; 1 of 2 refused"
+        "4 of 5 have the labelled document among the passages (3 in first place, 1 refused); 3 cite, 2 of them the "
+        "labelled document; 1 of 2 refused"
     )
     assert str(summarize(*zip(*pairs, strict=True))) == text
 
@@ -87,7 +87,7 @@ def test_command_shows_rows_and_counts(project, api, two_questions):
     result = CliRunner().invoke(app, ["questions", two_questions, "--min-found", "1"])
     assert result.exit_code == 0, result.output
     assert "price" in result.output and "0.60" in result.output
-    assert "1 of 1 have the labelled document among the passages (1 in first place); 1 cite" in result.output
+    assert "1 of 1 have the labelled document among the passages (1 in first place, 0 refused); 1 cite" in result.output
     assert "0 of 1 refused." in result.output
 
 

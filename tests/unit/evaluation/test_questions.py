@@ -108,8 +108,8 @@ def test_one_of_several_documents_is_enough_and_unlabelled_ones_are_counted():
     ]
     assert [right(*pair) for pair in zip(questions, replies, strict=True)] == [True, True, False, True, False, False]
     assert str(summarize(questions, replies)) == (
-        "2 of 3 have the labelled document among the passages (1 in first place); 3 cite, 2 of them the labelled "
-        "document; 0 of 0 refused; 1 of 3 without a label answered"
+        "2 of 3 have the labelled document among the passages (1 in first place, 0 refused); 3 cite, 2 of them the "
+        "labelled document; 0 of 0 refused; 1 of 3 without a label answered"
     )
 
 
