@@ -67,10 +67,9 @@ class FakeDynamoDB:
 
     def _update(self, write) -> dict:
         key = _key(write["Key"])
-        old = self.items.get(key, dict(write["Key"]))
-        evaluate = _evaluator(old, write)
+        new = dict(self.items.get(key, write["Key"]))
+        evaluate = _evaluator(dict(new), write)
         assign, _, remove = write["UpdateExpression"].removeprefix("SET ").partition(" REMOVE ")
-        new = dict(old)
         for assignment in re.split(r", (?=#\w+ = )", assign):
             name, _, value = assignment.partition(" = ")
             new[name.removeprefix("#")] = _encode(evaluate(value))
@@ -82,10 +81,8 @@ class FakeDynamoDB:
     def transact_write_items(self, *, TransactItems):
         writes = [next(iter(item.items())) for item in TransactItems]
         for kind, write in writes:
-            if kind == "Put":
-                self.before_update({"Key": write["Item"], "UpdateExpression": "", "Put": write["Item"]})
-            if kind == "Update":
-                self.before_update(write)
+            if kind != "ConditionCheck":
+                self.before_update({"Key": write.get("Item"), "UpdateExpression": "", **write})
         reasons = [{"Code": "None" if self._holds(write) else "ConditionalCheckFailed"} for _, write in writes]
         if any(reason["Code"] != "None" for reason in reasons):
             error = refused("TransactionCanceledException")
@@ -98,7 +95,7 @@ class FakeDynamoDB:
                 self._update(write)
 
     def _holds(self, write) -> bool:
-        condition = write.get("ConditionExpression")
+        condition = write.get("ConditionExpression", "")
         return not condition or _evaluator(self.items.get(_key(write["Key"]), {}), write)(condition)
 
     def delete_item(self, *, Key, ConditionExpression="", **request):
