@@ -33,8 +33,9 @@ from .report import Say, Table
 
 SETS = Path(__file__).parent / "ranking_sets"
 KINDS = ("words", "identifiers", "languages", "own", "contents", "duplicates")
-CHUNKS = 2600
-"""Of a set at most: those with the answers, and others of the same pages."""
+CHUNKS, CHUNKS_ELSEWHERE = 2600, 1000
+"""Of a set at most: those with the answers, and others of the same pages. Fewer for another embedder, since those that
+run on a processor take a second for a few."""
 TOP = 10
 MODEL, DIMENSIONS = "amazon.titan-embed-text-v2:0", 512
 RERANKER = "cohere.rerank-v3-5:0"
@@ -70,7 +71,8 @@ def run(_stack: str, say: Say, documents: Sequence[Path] = (), embedder: str = "
     """Rank the chunks of the packages below `documents` (a folder each, by its Debian name) for each set's questions.
 
     The local cloud's embedder stands in for Titan, and its reranker, of the same model, for Cohere's; `embedder` is the
-    URL of another, as `http://127.0.0.1:8000/v1#NAME`, beside which there is no reranker.
+    URL of another, as `http://127.0.0.1:8000/v1#NAME`, or `#NAME,NAME` where questions and passages have a model each;
+    beside it there is no reranker.
     """
     folders = {folder.name: folder for folder in documents}
     model, dimensions = _opened(embedder)
@@ -78,7 +80,7 @@ def run(_stack: str, say: Say, documents: Sequence[Path] = (), embedder: str = "
     rows: list[list[str]] = []
     for kind in KINDS:
         asked, twins = questions(kind)
-        pieces = list(_pieces(asked, twins, folders, kind))
+        pieces = list(_pieces(asked, twins, folders, kind, CHUNKS_ELSEWHERE if embedder else CHUNKS))
         say(f"{kind}: {len(asked)} questions, {len(pieces)} chunks")
         index = _index(kind, pieces, model, dimensions, say)
         rows += _measured(kind, asked, pieces, index, model, reranker)
@@ -88,15 +90,22 @@ def run(_stack: str, say: Say, documents: Sequence[Path] = (), embedder: str = "
     return Table([*columns, "refused", "let through"], rows)
 
 
+class _Pair:
+    """An embedder of questions and one of passages."""
+
+    def __init__(self, questions: Embedder, passages: Embedder):
+        self.query, self.documents = questions.query, passages.documents
+
+
 def _opened(url: str) -> tuple[Embedder, int]:
-    if url:
-        address, _, name = url.partition("#")
-        api = OpenAiApi(address)
-        length = len(
-            api.call("POST", "/embeddings", {"model": name, "input": ["?"]}, timeout=60)["data"][0]["embedding"]
-        )
-        return OpenAiEmbedder(api, name, length), length
-    return BedrockEmbedder(boto3.client("bedrock-runtime"), MODEL, DIMENSIONS), DIMENSIONS
+    if not url:
+        return BedrockEmbedder(boto3.client("bedrock-runtime"), MODEL, DIMENSIONS), DIMENSIONS
+    address, _, names = url.partition("#")
+    api, (name, *other) = OpenAiApi(address), names.split(",")
+    asked = api.call("POST", "/embeddings", {"model": name, "input": ["?"]}, timeout=60)
+    length = len(asked["data"][0]["embedding"])
+    passages = OpenAiEmbedder(api, other[0] if other else name, length)
+    return _Pair(OpenAiEmbedder(api, name, length), passages), length
 
 
 def questions(kind: str) -> tuple[list[Asked], set[str]]:
@@ -106,7 +115,7 @@ def questions(kind: str) -> tuple[list[Asked], set[str]]:
     return found, {f"{it['package']}/{it['twin']}" for it in lines if "twin" in it}
 
 
-def _pieces(asked: Sequence[Asked], twins: set[str], folders: dict[str, Path], kind: str) -> Iterator[Piece]:
+def _pieces(asked: Sequence[Asked], twins: set[str], folders: dict[str, Path], kind: str, most: int) -> Iterator[Piece]:
     wanted = {(each.document, each.section) for each in asked}
     pages = {each.document for each in asked} | twins
     packages = {page.partition("/")[0] for page in pages}
@@ -121,7 +130,7 @@ def _pieces(asked: Sequence[Asked], twins: set[str], folders: dict[str, Path], k
         kept |= {at for at, piece in enumerate(all_of) if any(word in piece.document for word in CONTENTS)}
     others = [at for at in range(len(all_of)) if at not in kept]
     random.Random(3).shuffle(others)  # noqa: S311 - not a secret
-    kept |= set(others[: max(0, CHUNKS - len(kept))])
+    kept |= set(others[: max(0, most - len(kept))])
     return (all_of[at] for at in sorted(kept))
 
 
