@@ -94,7 +94,13 @@ class _Pair:
     """An embedder of questions and one of passages."""
 
     def __init__(self, questions: Embedder, passages: Embedder):
-        self.query, self.documents = questions.query, passages.documents
+        self._questions, self._passages = questions, passages
+
+    def query(self, text: str, deadline: Deadline) -> list[float]:
+        return self._questions.query(text, deadline)
+
+    def documents(self, texts: Sequence[str], deadline: Deadline) -> list[list[float]]:
+        return self._passages.documents(texts, deadline)
 
 
 def _opened(url: str) -> tuple[Embedder, int]:
