@@ -16,10 +16,6 @@ class Embedder(NamedTuple):
     max_tokens: int
     """What it reads of a text."""
     texts_per_call: int
-    gate: float | None = None
-    """Cosine below which a passage answers nothing, as measured; None where nobody has measured it."""
-    weights: tuple[float, float] | None = None
-    """Of vectors and of words in a fused ranking, as measured; None where nobody has measured them."""
 
 
 EMBEDDERS = {
