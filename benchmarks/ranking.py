@@ -13,7 +13,7 @@ from typing import NamedTuple
 import boto3
 from botocore.credentials import Credentials
 
-from tandem.measures.intervals import paired_bootstrap
+from tandem.measures.intervals import paired_interval
 from tandem.models.bedrock_embedder import BedrockEmbedder
 from tandem.models.embed import Embedder
 from tandem.models.openai import OpenAiApi, OpenAiEmbedder
@@ -310,7 +310,7 @@ def _by_ranks(*rankings: Sequence[Hit]) -> list[Hit]:
 
 
 def _difference(base: Sequence[float], now: Sequence[float]) -> str:
-    found = paired_bootstrap(base, now)
+    found = paired_interval(base, now)
     return f"{found.difference:+.3f} ({found.low:+.3f} to {found.high:+.3f})"
 
 

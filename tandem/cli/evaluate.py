@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import typer
 from tandem_contract import __version__
@@ -48,20 +48,33 @@ class Wanted(NamedTuple):
 
 @app.command("import")
 def import_(
-    rows: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Rows of a data set: JSONL.")],
+    source: Annotated[
+        Path,
+        typer.Argument(
+            exists=True, metavar="FILE", help="Rows of a data set, SQuAD, HotpotQA, a table, or a folder of BEIR."
+        ),
+    ],
     to: Annotated[Path, typer.Option(metavar="FILE", help="Question set to write.")],
     document: Annotated[str | None, typer.Option(metavar="KEY", help="Document that answers all of them.")] = None,
 ) -> None:
-    """Make a question set of the rows of a data set: what is asked, and the answer as the reference."""
+    """Make a question set of one of another format, or of the rows of a data set, the answers as the references."""
     from tandem.evaluation.pairs import read
-    from tandem.evaluation.questions import encoded
+    from tandem.evaluation.questions import encoded, load_others
     from tandem.evaluation.runs import write
 
     if to.exists():
         raise TandemError(f"{to} is there already: give another --to, or remove it.")
-    pairs = read(rows, document)
+    if others := load_others(source, document):
+        questions, found = others
+        write(to, encoded(questions))
+        refuse = sum(not question.answerable for question in questions)
+        typer.echo(f"{len(questions)} questions of {found.name}, {refuse} of them to be refused, written to {to}")
+        for note in found.notes:
+            typer.echo(note, err=True)
+        return
+    pairs = read(source, document)
     if not pairs.questions:
-        raise TandemError(f"{rows} has no row with one question, and a question set has no conversations.")
+        raise TandemError(f"{source} has no row with one question, and a question set has no conversations.")
     write(to, encoded(pairs.questions))
     typer.echo(f"{len(pairs.questions)} questions written to {to}")
     if left_out := pairs.several_turns:
@@ -86,6 +99,12 @@ def run(
     similarity: Annotated[
         str | None, typer.Option(metavar="MODEL", help="Embedder of Bedrock: measure similarity too.")
     ] = None,
+    metric: Annotated[
+        Literal["squad"] | None, typer.Option(help="Words as SQuAD's own script has them, to hold against its numbers.")
+    ] = None,
+    refusal: Annotated[
+        str | None, typer.Option(metavar="PATTERN", help="Regex: an answer in which it is found refuses.")
+    ] = None,
     concurrency: Annotated[int, typer.Option(min=1, max=64, help="Calls at once.")] = 4,
     seconds: Annotated[float, typer.Option(min=1, help="Longest wait for an answer, with retries.")] = 60.0,
     key_variable: Annotated[
@@ -103,6 +122,8 @@ def run(
     from tandem.cli.evaluation_view import show_run
     from tandem.evaluation import questions as sets
     from tandem.evaluation import runner, runs
+    from tandem.evaluation.refusals import check_pattern
+    from tandem.evaluation.scoring import blind_spots
     from tandem.reporting.tables import console
 
     terminal = console(stderr=True)
@@ -114,10 +135,14 @@ def run(
         lambda: open_target(target, options),
         lambda: check_embedder(similarity) if similarity else None,
         lambda: _check_name(name),
+        lambda: check_pattern(refusal) if refusal else None,
     )
     embed = embedder(similarity, options, subject.region) if similarity else None
-    settings = {"k": k, "format": shape, "similarity": similarity, "concurrency": concurrency, "seconds": seconds}
+    settings = {"k": k, "format": shape, "similarity": similarity, "metric": metric, "refusal": refusal}
+    settings |= {"concurrency": concurrency, "seconds": seconds}
     asked = tuple(sets.load(questions, subject.documents)[:limit])
+    for blind in blind_spots(asked) if metric else ():
+        options.say(f"SQuAD's script {blind}")
     wanted = Wanted(name, to / name, questions.stem, asked, runs.digest(asked), subject.identity, settings)
     kept = runner.Kept(to / runs.CACHE, wanted.identity)
     if fresh:
@@ -144,7 +169,7 @@ def compare(
     fail_on_worse: Annotated[bool, typer.Option("--fail-on-worse", help="Exit 3 if a metric is surely worse.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the differences as JSON.")] = False,
 ) -> None:
-    """Compare two runs question by question: better, worse or not sure, by 95 % intervals."""
+    """Compare two runs question by question: better, worse or not sure, by exact tests at 5 %."""
     from tandem.cli.evaluation_view import show_comparison
     from tandem.evaluation import comparison
 
@@ -157,7 +182,8 @@ def compare(
         content = {
             "before": first.name,
             "after": second.name,
-            "differences": [asdict(found) | {"interval": found.interval._asdict()} for found in differences],
+            "failed": {"before": first.latency.failed, "after": second.latency.failed},
+            "differences": [_as_json(found) for found in differences],
             "left_out": left_out,
         }
         typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
@@ -166,6 +192,12 @@ def compare(
     if fail_on_worse and (worse := [found.metric for found in differences if found.verdict == comparison.WORSE]):
         typer.secho(f"Worse: {', '.join(worse)}.", fg=typer.colors.RED, err=True)
         raise typer.Exit(GOT_WORSE)
+
+
+def _as_json(found: "Difference") -> dict[str, Any]:
+    content = asdict(found) | {"interval": found.interval._asdict()}
+    content["failed"] = dict(zip(("before", "after"), found.failed, strict=True))
+    return content | {"answered": _as_json(found.answered) if found.answered else None}
 
 
 def _chosen(metrics: list[str], differences: "list[Difference]", left_out: Mapping[str, str]) -> "list[Difference]":
@@ -219,11 +251,15 @@ def _ask(
 def _measured(
     wanted: Wanted, subject: Subject, replies: "list[Reply]", started_at: str, embed: "Embed | None"
 ) -> "Run":
-    from tandem.evaluation import runs, scoring, spread
+    from tandem.evaluation import refusals, runs, scoring, spread
 
     documents, k, form = subject.documents is not None, wanted.settings["k"], wanted.settings["format"]
+    as_squad = wanted.settings["metric"] == "squad"
+    replies = refusals.judged(replies, wanted.settings["refusal"])
     try:
-        scores = scoring.score(wanted.questions, replies, documents=documents, k=k, form=form, embed=embed)
+        scores = scoring.score(
+            wanted.questions, replies, documents=documents, k=k, form=form, embed=embed, as_squad=as_squad
+        )
     except Unavailable as error:
         raise TandemError(f"{error}; the answers are kept: the same command goes on.") from error
     return runs.Run(
@@ -236,7 +272,7 @@ def _measured(
         digest=wanted.digest,
         replies=tuple(replies),
         scores=scores,
-        metrics=scoring.measured(scores, replies),
+        metrics=scoring.measured(wanted.questions, scores, replies),
         latency=spread.latency(None if reply.error else reply.seconds for reply in replies),
         price=subject.price(replies),
         started_at=started_at,
@@ -273,7 +309,7 @@ def _run(name: str) -> "Run":
 def _format(path: Path | None) -> dict[str, Any] | None:
     """The form in a file, which no answer was held against yet."""
     from tandem import yaml_file
-    from tandem.measures.metrics import format_adherence
+    from tandem.measures.metrics import check_format
 
     if path is None:
         return None
@@ -283,7 +319,7 @@ def _format(path: Path | None) -> dict[str, Any] | None:
     except (TypeError, ValueError) as error:
         raise TandemError(f"--format {path}: {error}: a text that looks like a day needs quotes.") from error
     try:
-        format_adherence("", form)
+        check_format(form)
     except TandemError as error:
         raise TandemError(f"--format {path}: {error}") from error
     return form

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tandem.evaluation.comparison import Difference
     from tandem.evaluation.runs import Reply, Run
 
+FEW = 6
 SAY_EVERY = 5.0  # seconds, where there is no terminal
 
 
@@ -91,5 +92,25 @@ def show_comparison(before: str, after: str, differences: "Sequence[Difference]"
     for row, it in zip(table.rows, differences, strict=True):
         row.style = {"better": "green", "worse": "red"}.get(it.verdict)
     terminal.print(table)
+    say = partial(terminal.print, soft_wrap=True)
+    if lost := [it for it in differences if it.answered]:
+        rows = [
+            (
+                it.metric,
+                *(f"{count} of {it.count}" for count in it.failed),
+                f"{it.answered.interval.difference:+.3f}",
+                str(it.answered.count),
+                it.answered.verdict,
+            )
+            for it in lost
+            if it.answered
+        ]
+        say("\nFailed calls count as 0. Over the questions that both answered:", style="yellow")
+        columns = ("metric", f"failed, {before}", f"failed, {after}", "difference", "questions", "verdict")
+        terminal.print(Table(columns, rows, right=range(1, 5)).rich())
+    if repeated := max((it.repeated for it in differences), default=0):
+        say(f"{repeated} times a question is asked again, which counts once.", style="yellow")
+    if any(it.count < FEW for it in differences):
+        say(f"Below {FEW} questions that differ nothing is sure.", style="dim")
     for metric, reason in left_out.items():
         terminal.print(f"{metric} isn't compared: {reason}", style="dim", soft_wrap=True)

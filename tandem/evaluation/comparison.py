@@ -1,21 +1,23 @@
 """Comparison of two runs on the same questions: what is better, what is worse, and what isn't certain."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from tandem_contract.errors import TandemError
 
-from tandem.measures.intervals import Interval, paired_bootstrap
+from tandem.measures.intervals import Interval, paired_interval
 
 from .runs import Run
+from .scoring import by_text
 
+REFERENCED = ("exact_match", "token_f1", "similarity")
 BETTER, WORSE, UNSURE = "better", "worse", "not sure"
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A metric of two runs over the questions that it applies to in both."""
+    """A metric of two runs over the questions that it applies to in both; one that is asked again counts once."""
 
     metric: str
     before: float
@@ -24,7 +26,13 @@ class Difference:
     """Of `after - before`, from differences question by question."""
     count: int
     verdict: str
-    """`better` or `worse` where the interval leaves out zero, else `not sure`."""
+    """`better` or `worse` where the test leaves no doubt, so that the interval leaves out zero; else `not sure`."""
+    failed: tuple[int, int] = (0, 0)
+    """Of the questions, those whose call failed in `before` and in `after`: each counts as 0."""
+    answered: "Difference | None" = None
+    """The same over the questions that both runs answered; None where no call failed, or all did."""
+    repeated: int = 0
+    """How many times a question was asked again."""
 
 
 def compare(before: Run, after: Run, common: bool = False) -> list[Difference]:
@@ -38,13 +46,13 @@ def compare(before: Run, after: Run, common: bool = False) -> list[Difference]:
     for metric in before.metrics:
         if metric in lacking:
             continue
-        values = [
-            (first, second)
-            for old, new in pairs
-            if (first := before.scores[metric][old]) is not None and (second := after.scores[metric][new]) is not None
+        known = [
+            pair
+            for pair in pairs
+            if before.scores[metric][pair[0]] is not None and after.scores[metric][pair[1]] is not None
         ]
-        if values:
-            differences.append(_difference(metric, values))
+        if known:
+            differences.append(_difference(metric, before, after, known))
     return differences
 
 
@@ -67,7 +75,9 @@ def _depends(metric: str, *runs: Run) -> Iterable[str]:
     if metric == "similarity":
         yield "similarity"
     by_format = any("(?P<answer>" in str((run.settings.get("format") or {}).get("regex")) for run in runs)
-    if metric == "format_adherence" or (by_format and metric in ("exact_match", "token_f1", "similarity")):
+    if metric in ("exact_match", "token_f1"):
+        yield "metric"
+    if metric == "format_adherence" or (by_format and metric in REFERENCED):
         yield "format"
 
 
@@ -91,8 +101,25 @@ def _counted(before: Run, after: Run) -> str:
     )
 
 
-def _difference(metric: str, values: Iterable[tuple[float, float]]) -> Difference:
-    old, new = (list(side) for side in zip(*values, strict=True))
-    interval = paired_bootstrap(old, new)
-    verdict = BETTER if interval.low > 0 else WORSE if interval.high < 0 else UNSURE
-    return Difference(metric, *(math.fsum(side) / len(old) for side in (old, new)), interval, len(old), verdict)
+def _difference(metric: str, before: Run, after: Run, pairs: Sequence[tuple[int, int]]) -> Difference:
+    groups = by_text([before.questions[old] for old, _ in pairs])
+    old, new = (
+        [math.fsum(run.scores[metric][pairs[at][side]] or 0.0 for at in group) / len(group) for group in groups]
+        for side, run in enumerate((before, after))
+    )
+    lost = [
+        [any(run.replies[pairs[at][side]].error for at in group) for group in groups]
+        for side, run in enumerate((before, after))
+    ]
+    interval = paired_interval(old, new)
+    both = [pairs[at] for group, *away in zip(groups, *lost, strict=True) if not any(away) for at in group]
+    return Difference(
+        metric,
+        *(math.fsum(side) / len(side) for side in (old, new)),
+        interval,
+        len(groups),
+        BETTER if interval.low > 0 else WORSE if interval.high < 0 else UNSURE,
+        failed=(sum(lost[0]), sum(lost[1])),
+        answered=_difference(metric, before, after, both) if both and len(both) < len(pairs) else None,
+        repeated=len(pairs) - len(groups),
+    )

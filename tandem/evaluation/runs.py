@@ -22,7 +22,7 @@ from .questions import Question, encoded
 from .questions import load as load_questions
 from .spread import Latency
 
-FORMAT = 1
+FORMAT = 2  # 1 had values by SQuAD's words, and counted a question as often as it was asked
 FOLDER = Path(".tandem/evaluations")
 CACHE = "cache"
 # What reading a stored file raises that isn't ours, or no longer.
@@ -58,7 +58,7 @@ class Reply:
 
 @dataclass(frozen=True)
 class Measured:
-    """A metric over the questions that it applies to: the mean, and its 95 % bootstrap interval."""
+    """A metric over the questions that it applies to: the mean, and its 95 % interval."""
 
     value: float
     low: float
@@ -87,7 +87,8 @@ class Run:
     target: Mapping[str, Any]
     """What was asked: everything that decides its answers, and no secret."""
     settings: Mapping[str, Any]
-    """How it was asked and measured: `k`, `format`, `similarity`, `concurrency`, `seconds`, `region`."""
+    """How it was asked and measured: `k`, `format`, `similarity`, `metric`, `refusal`, `concurrency`, `seconds`,
+    `region`."""
     set_name: str
     """What the question set is called."""
     questions: tuple[Question, ...]

@@ -1,7 +1,7 @@
 """Aggregates of a run: means in which failures count, and percentiles of latency.
 
-A mean's own interval is that of `measures.intervals.paired_bootstrap` against zeros. Prices are no part of this: they
-need token counts and the price rows of `tandem.cost`.
+A mean's own interval is `measures.intervals.mean_interval`. Prices are no part of this: they need token counts and the
+price rows of `tandem.cost`.
 """
 
 import math

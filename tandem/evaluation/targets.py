@@ -8,6 +8,7 @@ from tandem_contract.errors import TandemError
 from tandem.models.chat import ChatModel
 from tandem.runtime.retry import Deadline, retry
 
+from .refusals import is_refusal
 from .runs import Reply
 
 Ask = Callable[[str], Reply]
@@ -19,8 +20,6 @@ def asking(model: ChatModel, system: str | None = None, *, max_tokens: int = 256
 
     What may help is tried again, as long as there are `seconds` left.
     """
-    from tandem.rag.citing import is_refusal
-
     before = [{"role": "system", "content": system}] if system else []
 
     def ask(question: str) -> Reply:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tandem.measures.intervals import paired_bootstrap
+from tandem.measures.intervals import paired_interval
 from tandem.measures.metrics import exact_match, format_adherence, token_f1
 
 from .dataset.rows import Row, json_line, messages
@@ -14,15 +14,18 @@ BASE, TUNED = "base", "tuned"
 def measure(
     rows: Sequence[Row], answers: Mapping[str, Sequence[str]], form: Mapping[str, Any] | None
 ) -> dict[str, dict[str, Any]]:
-    """Each metric's mean for both models, and the difference with its 95 % interval."""
+    """Each metric's mean for both models, and the difference with its 95 % interval; an empty answer is wrong."""
     references = [row.messages[-1][1] for row in rows]
     metrics = {"exact_match": exact_match, "token_f1": token_f1}
     if form:
         metrics["format_adherence"] = lambda answer, _: format_adherence(answer, form)
     result = {}
     for name, metric in metrics.items():
-        values = {which: [metric(*pair) for pair in zip(answers[which], references, strict=True)] for which in answers}
-        interval = paired_bootstrap(values[BASE], values[TUNED])
+        values = {
+            which: [metric(*pair) if pair[0].strip() else 0.0 for pair in zip(answers[which], references, strict=True)]
+            for which in answers
+        }
+        interval = paired_interval(values[BASE], values[TUNED])
         result[name] = {
             BASE: sum(values[BASE]) / len(rows),
             TUNED: sum(values[TUNED]) / len(rows),

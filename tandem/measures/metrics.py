@@ -1,35 +1,35 @@
 """Metrics of one answer, from 0 to 1: equal to the reference, words shared with it, and the required form.
 
 The standard library and the contract alone, since training jobs carry this module, except that a JSON Schema needs the
-`jsonschema` package.
+`jsonschema` package. What a word is stands in `words.py`.
 """
 
 import json
 import re
-import string
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from tandem_contract.errors import TandemError
 
-PUNCTUATION = str.maketrans("", "", string.punctuation)
-ARTICLES = re.compile(r"\b(a|an|the)\b")
+from . import patterns
+from .words import words
+
+Words = Callable[[str], list[str]]
+"""How a text is read: `measures.words.words`, or SQuAD's own script (`measures.squad.words`)."""
 
 
-def exact_match(answer: str, reference: str) -> float:
-    """1 if both are the same words, else 0, after the normalisation of `token_f1`."""
-    return float(_tokens(answer) == _tokens(reference))
+def exact_match(answer: str, reference: str, words: Words = words) -> float:
+    """1 if both are the same words, else 0."""
+    return float(words(answer) == words(reference))
 
 
-def token_f1(answer: str, reference: str) -> float:
-    """The harmonic mean of precision and recall over words.
+def token_f1(answer: str, reference: str, words: Words = words) -> float:
+    """The harmonic mean of precision and recall over words, each counted as often as it stands.
 
-    As SQuAD 2.0's official script has it (Rajpurkar et al., "Know What You Don't Know", arXiv:1806.03822): lower case,
-    ASCII punctuation and the English articles dropped, split at white space, each word counted as often as it stands;
-    if either side has no words left, 1 if both have none, else 0.
+    If either side has no words, it is 1 if both have none, else 0.
     """
-    given, wanted = _tokens(answer), _tokens(reference)
+    given, wanted = words(answer), words(reference)
     if not given or not wanted:
         return float(given == wanted)
     shared = (Counter(given) & Counter(wanted)).total()
@@ -42,14 +42,14 @@ def token_f1(answer: str, reference: str) -> float:
 def format_adherence(answer: str, format: Mapping[str, Any]) -> float:
     """1 if the answer, without white space around it, has the form, else 0.
 
-    `{"regex": PATTERN}`: the pattern of Python's `re` matches all of it; `.` stops at line ends unless the pattern
-    says `(?s)`. `{"json_schema": SCHEMA}`: it is JSON and nothing else, not even a code fence, and the schema accepts
-    it. Raises `TandemError` for a form that can't be used, whatever the answer is.
+    `{"regex": PATTERN}`: the pattern of Python's `re` matches all of it, within two seconds; `.` stops at line ends
+    unless the pattern says `(?s)`. `{"json_schema": SCHEMA}`: it is JSON and nothing else, not even a code fence, and
+    the schema accepts it. Raises `TandemError` for a form that can't be used, whatever the answer is.
     """
     text = answer.strip()
     if set(format) == {"regex"}:
         try:
-            return float(re.fullmatch(format["regex"], text) is not None)
+            return float(patterns.fullmatch(format["regex"], text) is not None)
         except (re.error, TypeError) as error:
             raise TandemError(f"format.regex is {format['regex']!r}: {error}") from error
     if set(format) == {"json_schema"}:
@@ -57,8 +57,11 @@ def format_adherence(answer: str, format: Mapping[str, Any]) -> float:
     raise TandemError(f'format is {dict(format)!r}: give either {{"regex": ...}} or {{"json_schema": ...}}')
 
 
-def _tokens(text: str) -> list[str]:
-    return ARTICLES.sub(" ", text.lower().translate(PUNCTUATION)).split()
+def check_format(format: Mapping[str, Any]) -> None:
+    """Raises `TandemError` for a form that can't be used, or whose pattern takes too long, before it is needed."""
+    if set(format) == {"regex"}:
+        patterns.check("format.regex", format["regex"])
+    format_adherence("", format)
 
 
 def _accepts(schema: Any, text: str) -> bool:

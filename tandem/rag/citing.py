@@ -50,8 +50,12 @@ def cited(text: str, passages: Sequence[str]) -> tuple[str, list[int]]:
 
 def is_refusal(text: str) -> bool:
     """Whether an answer that cites nothing says that the passages don't have it."""
-    marks = [number for match in re.finditer(ASKED, text) for number in _numbers(match[1])]
-    return 0 in marks or re.match(EARLIER, text) is not None
+    return is_marked(text) or re.match(EARLIER, text) is not None
+
+
+def is_marked(text: str) -> bool:
+    """Whether an answer has the mark that the passages don't have it."""
+    return 0 in [number for match in re.finditer(ASKED, text) for number in _numbers(match[1])]
 
 
 def is_empty(text: str) -> bool:

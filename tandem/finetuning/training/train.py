@@ -11,7 +11,7 @@ from tandem_contract.errors import TandemError
 from tandem_contract.names import Variable
 
 from tandem.finetuning import recipe as recipes
-from tandem.measures.metrics import format_adherence
+from tandem.measures import metrics
 
 from . import checkpoints, external, models
 from .conversations import Tokenized, tokenize
@@ -62,7 +62,7 @@ def check_format(recipe: Mapping[str, Any]) -> None:
     """Refuse now what would only fail in the evaluation, after the training is paid for."""
     if form := recipe["evaluation"]["format"]:
         try:
-            format_adherence("", form)
+            metrics.check_format(form)
         except TandemError as error:
             raise Refused(f"The recipe's evaluation.{error}") from error
 

@@ -30,7 +30,7 @@ def test_every_mistake_is_reported_with_its_line(tmp_path):
         "",
         '{"id": "b", "question": "", "answer": "?"}',
         '["c"]',
-        '{"id": 7, "question": "Three?", "document": 8}',
+        '{"id": true, "question": "Three?", "document": [8]}',
     ]
     file.write_text("\n".join(lines))
     with pytest.raises(TandemError) as caught:
@@ -43,8 +43,8 @@ def test_every_mistake_is_reported_with_its_line(tmp_path):
         "questions.jsonl:5: answer: is not a field",
         "questions.jsonl:5: question: '' is not allowed (a text, whole and not empty)",
         "questions.jsonl:6: not a JSON object",
-        "questions.jsonl:7: id: 7 is not allowed (a text",
-        "questions.jsonl:7: document: 8 is not allowed (a text",
+        "questions.jsonl:7: id: true is not allowed (a text",
+        "questions.jsonl:7: document: [8] is not allowed (a text",
     ):
         assert expected in message
 

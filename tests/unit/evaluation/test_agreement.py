@@ -28,7 +28,9 @@ def refusal_accuracy(*outcomes):
         Reply(str(at), refused=bool(refused), error="away" if refused is None else None)
         for at, (_, refused) in enumerate(outcomes)
     ]
-    return scoring.measured(scoring.score(questions, replies, documents=True), replies)["refusal_accuracy"].value
+    return scoring.measured(questions, scoring.score(questions, replies, documents=True), replies)[
+        "refusal_accuracy"
+    ].value
 
 
 FUNCTIONS = {

@@ -67,7 +67,7 @@ def test_a_failed_call_is_zero_for_what_applies_to_its_question():
     assert found["refusal_accuracy"] == (1.0, 0.0, 0.0, 0.0)
     assert found["token_f1"] == (1.0, None, 0.0, None)
     assert found["format_adherence"] == (1.0, 0.0, 0.0, None)
-    whole = measured(found, replies)
+    whole = measured(EVERY, found, replies)
     assert (whole["refusal_accuracy"].value, whole["refusal_accuracy"].count) == (0.25, 4)
     assert [whole[name].failed for name in ("refusal_accuracy", "mrr", "token_f1")] == [3, 1, 1]
     assert 0 <= whole["refusal_accuracy"].low < 0.25 < whole["refusal_accuracy"].high <= 1

@@ -14,7 +14,7 @@ from tandem_contract.errors import TandemError
 
 from tandem.finetuning import recipe as recipes
 from tandem.finetuning.backend_table import BACKENDS
-from tandem.measures.metrics import format_adherence
+from tandem.measures.metrics import check_format
 
 QUEUED, RUNNING, STOPPING = "queued", "running", "stopping"
 SUCCEEDED, FAILED, CANCELLED = "succeeded", "failed", "cancelled"
@@ -84,7 +84,7 @@ def check(dialect: Dialect, recipe: Recipe, rows: int) -> None:
         checks.add("train.jsonl", problem, f"It takes {dialect.least_rows} or more.")
     try:
         if form := recipe["evaluation"]["format"]:
-            format_adherence("", form)
+            check_format(form)
     except TandemError as error:
         checks.add("evaluation.format", str(error), "No answer could be held against it.")
     checks.finish("The recipe")
