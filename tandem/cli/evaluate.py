@@ -91,6 +91,9 @@ def run(
     target: Annotated[str, typer.Option(help=f"What to ask: {FORMS}.")],
     name: Annotated[str, typer.Option(help="Name of the run.")],
     system: Annotated[str | None, typer.Option(metavar="TEXT", help="System message, for a model alone.")] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Longest answer of a model alone; by default 300.")
+    ] = None,
     form: Annotated[
         Path | None,
         typer.Option("--format", exists=True, dir_okay=False, help="JSON or YAML: {regex: ...} or {json_schema: ...}."),
@@ -110,7 +113,9 @@ def run(
     key_variable: Annotated[
         str | None, typer.Option(metavar="NAME", help="Environment variable with the URL's key, which isn't stored.")
     ] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Replace the run of this name: ask everything again.")] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Ask everything again, and then replace the run of this name.")
+    ] = False,
     to: Annotated[Path, typer.Option(metavar="FOLDER", help="Where runs and answers are kept.")] = FOLDER,
     region: Annotated[
         str | None, typer.Option(help="Region of models and prices; by default the stack's, or AWS_REGION.")
@@ -128,7 +133,7 @@ def run(
 
     terminal = console(stderr=True)
     options = Options(
-        system, key_variable, token, region, seconds, concurrency, partial(terminal.print, soft_wrap=True)
+        system, max_tokens, key_variable, token, region, seconds, concurrency, partial(terminal.print, soft_wrap=True)
     )
     shape, subject, *_ = _all(
         lambda: _format(form),
@@ -144,11 +149,10 @@ def run(
     for blind in blind_spots(asked) if metric else ():
         options.say(f"SQuAD's script {blind}")
     wanted = Wanted(name, to / name, questions.stem, asked, runs.digest(asked), subject.identity, settings)
-    kept = runner.Kept(to / runs.CACHE, wanted.identity)
-    if fresh:
-        (wanted.folder / "run.json").unlink(missing_ok=True)
-        kept.forget(*asked)
-    elif (wanted.folder / "run.json").exists():
+    cache = runner.Kept(to / runs.CACHE, wanted.identity)
+    # Until a fresh run stands, its answers are apart: the old ones are lost to no target that is gone.
+    kept = runner.Kept(to / runs.CACHE / f"fresh-{name}", wanted.identity) if fresh else cache
+    if not fresh and (wanted.folder / "run.json").exists():
         _check_same(wanted)
     missing = len({question.question for question in asked if not kept.get(question.question)})
     began, started_at = time.monotonic(), _now()
@@ -157,6 +161,8 @@ def run(
     with terminal.status("measuring"):
         done = _measured(wanted, subject, replies, started_at, embed)
     runs.save(done, _versions())
+    if fresh:
+        kept.move_to(cache)
     show_run(done, {"asking": answered - began, "measuring": time.monotonic() - answered}, missing)
 
 

@@ -46,6 +46,8 @@ def progress(terminal: "Console", total: int) -> "Generator[Callable[[Reply], No
 
 def show_run(run: "Run", times: Mapping[str, float], asked: int) -> None:
     """Print the metrics of a run, its latency and price, and where the time of this command went."""
+    from tandem.evaluation.outcomes import answered_by, notes
+
     terminal = console()
     say = partial(terminal.print, soft_wrap=True)
     rows = [
@@ -61,6 +63,8 @@ def show_run(run: "Run", times: Mapping[str, float], asked: int) -> None:
         say(f"1,000 questions: {'unknown' if known is None else f'${known}'} ({run.price.how})")
     rate = f" ({asked / times['asking']:.1f}/s)" if asked and times["asking"] else ""
     kept = f", {len(run.replies) - asked} kept from before" if asked < len(run.replies) else ""
+    if kept and not asked and (who := answered_by(run.replies)):
+        kept += f", answered by {', '.join(who)}"
     say(f"{asked} asked{rate}{kept}; " + ", ".join(f"{name} {taken:.1f} s" for name, taken in times.items()))
     if run.latency.failed:
         first = next(reply for reply in run.replies if reply.error)
@@ -69,6 +73,8 @@ def show_run(run: "Run", times: Mapping[str, float], asked: int) -> None:
             f"again. The first, {first.question}: {first.error}",
             style="yellow",
         )
+    for note in notes(run.replies):
+        say(note, style="yellow")
     say(f"written to {run.folder}")
 
 

@@ -102,9 +102,10 @@ class QueryService:
         from botocore.session import get_session
 
         from tandem.runtime.http import Http, SignedHttp
+        from tandem.runtime.secret import Key
 
         if self.token:
-            return Http(self.url, {"Authorization": f"Bearer {self.token}"})
+            return Http(self.url, key=Key("", self.token))
         credentials = get_session().get_credentials()
         if credentials is None:
             raise TandemError(aws.NO_CREDENTIALS)

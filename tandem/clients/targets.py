@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tandem.models.chat import ChatModel
 
 FORMS = "bedrock:MODEL_ID, endpoint:STACK, stack:STACK or https://host/v1#MODEL"
+ROUTES = ("/chat/completions", "/completions", "/embeddings", "/responses", "/models")
 DIMENSIONS = 1024  # which every supported embedder gives
 EMBEDDINGS = 8  # at once (tandem.models.embed)
 EMBEDDING_SECONDS = 120  # for a few texts at once
@@ -37,6 +38,8 @@ class Options:
     """How a target is asked; what one kind of target takes no other does."""
 
     system: str | None = None
+    max_tokens: int | None = None
+    """Longest answer of a model alone; by default a stack's."""
     key_variable: str | None = None
     token: str | None = None
     region: str | None = None
@@ -64,21 +67,41 @@ class Subject:
 def open_target(text: str, options: Options) -> Subject:
     """The target of that name; raises `Mistakes` with everything wrong in it and its options."""
     kind, _, rest = text.partition(":")
-    is_url = kind in ("http", "https")
+    is_url = kind.lower() in ("http", "https")
+    text = f"{kind.lower()}:{rest}" if is_url else text
     checks = Checks()
     if is_url:
         remedy = "Give a key by the name of an environment variable that holds it."
         check_model_url(checks, "target", text, remedy, plain=True)
+        if route := next((route for route in ROUTES if urlsplit(text).path.rstrip("/").endswith(route)), ""):
+            checks.add(
+                "target", f"has the route {route}, which is added", "Give the base URL, such as https://host/v1."
+            )
     elif kind not in KINDS or not rest:
         checks.refuse("target", text, FORMS, "Give one of these.")
     if options.system and kind == "stack":
         checks.add("system", "is for models alone", "A stack has its own prompt: leave it out.")
+    if options.max_tokens and kind == "stack":
+        checks.add("max_tokens", "is for models alone", "A stack has its own limit: leave it out.")
     if options.key_variable and not is_url:
         checks.add("key_variable", "is for OpenAI-compatible URLs", "Leave it out.")
     elif options.key_variable and not os.environ.get(options.key_variable):
         checks.add("key_variable", f"there is no environment variable {options.key_variable!r}", "Set it.")
+    elif options.key_variable:
+        _check_secret(checks, "key_variable", os.environ[options.key_variable], options.key_variable)
+    if options.token:
+        _check_secret(checks, "token", options.token, "the token")
     checks.finish("The target")
     return _openai(text, options) if is_url else KINDS[kind](rest, options)
+
+
+def _check_secret(checks: Checks, key: str, value: str, name: str) -> None:
+    """Its text is never shown, in no error either."""
+    from tandem.runtime.secret import VISIBLE_ASCII
+
+    if not VISIBLE_ASCII.fullmatch(value):
+        problem = f"{name} holds a character that no header can carry, such as a space or a line's end"
+        checks.add(key, problem, "Give it without.")
 
 
 def embedder(
@@ -171,16 +194,19 @@ def _stack(name: str, options: Options) -> Subject:
 
 def _asking(model: "ChatModel", options: Options) -> "Ask":
     from tandem.evaluation.targets import asking
-    from tandem.rag.writers import MAX_TOKENS
 
-    return asking(model, options.system, max_tokens=MAX_TOKENS, seconds=options.seconds)
+    return asking(model, options.system, max_tokens=_max_tokens(options), seconds=options.seconds)
 
 
 def _alone(kind: str, url: str, model: str, options: Options) -> dict[str, Any]:
     """What decides the answers of a model alone; by its URL a model of the local cloud isn't taken for its namesake."""
+    return {"kind": kind, "url": url, "id": model, "system": options.system, "max_tokens": _max_tokens(options)}
+
+
+def _max_tokens(options: Options) -> int:
     from tandem.rag.writers import MAX_TOKENS
 
-    return {"kind": kind, "url": url, "id": model, "system": options.system, "max_tokens": MAX_TOKENS}
+    return options.max_tokens or MAX_TOKENS
 
 
 def _served(sagemaker: Any, endpoint: str, component: str) -> dict[str, str | None]:

@@ -4,13 +4,13 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
-from tandem_contract.errors import TandemError
+from tandem_contract.errors import TandemError, Unavailable
 
 from tandem.threads import as_they_come
 
@@ -19,6 +19,8 @@ from .runs import UNREADABLE, Reply, reply_of, write
 from .targets import Ask
 
 GIVE_UP_AFTER = 10
+GONE_AFTER = 5
+"""Calls in a row without any answer, of a target that has answered before."""
 
 
 class Kept:
@@ -49,6 +51,18 @@ class Kept:
             self._file(each.question).unlink(missing_ok=True)
             self._read[each.question] = None
 
+    def move_to(self, other: "Kept") -> None:
+        """Put what is kept here into the place of another's answers."""
+        for file in self._folder.glob("*.json"):
+            other.take(file)
+        with suppress(OSError):  # not empty, or never made
+            self._folder.rmdir()
+
+    def take(self, file: Path) -> None:
+        """Move the file of an answer here."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        file.replace(self._folder / file.name)
+
     def _stored(self, question: str) -> Reply | None:
         try:
             return reply_of(json.loads(self._file(question).read_text(encoding="utf-8"))["reply"])
@@ -71,8 +85,9 @@ def run(
     """The replies in the order of the questions; `tell` hears of each new one as it comes.
 
     What is `kept` isn't asked, nor is a text twice. An error of the target becomes a reply's `error` and is not
-    kept, so that it is asked again the next time. Raises `TandemError` once 10 calls, or all of fewer, failed and there
-    is no answer yet. When it is interrupted, calls that have begun go on and are kept, and no other begins.
+    kept, so that it is asked again the next time; nor is an answer without text. Raises `TandemError` once 10 calls, or
+    all of fewer, failed and there is no answer yet, and once 5 in a row got none. When it is interrupted, calls that
+    have begun go on and are kept, and no other begins.
     """
     found = {text: kept.get(text) if kept else None for text in dict.fromkeys(each.question for each in questions)}
     firsts: dict[str, Question] = {}
@@ -80,11 +95,12 @@ def run(
         if not found[question.question]:
             firsts.setdefault(question.question, question)
     at_once = max(1, min(concurrency, len(firsts)))
-    answered, failures = len(found) - len(firsts), []
+    answered, failures, gone = len(found) - len(firsts), [], 0
     asked = as_they_come(list(firsts.values()), at_once, lambda question: _reply(question, ask, at_once, kept))
     with closing(asked):
-        for question, reply in asked:
+        for question, (reply, silent) in asked:
             found[question.question] = reply
+            gone = gone + 1 if silent else 0
             answered += reply.error is None
             failures += [reply.error] if reply.error else []
             tell(reply)
@@ -92,17 +108,23 @@ def run(
                 raise TandemError(
                     f"Nothing was stored: the first {len(failures)} calls failed, and none was answered: {failures[0]}."
                 )
+            if gone >= GONE_AFTER and answered + len(failures) < len(found):
+                raise TandemError(
+                    f"The target is gone: {gone} calls in a row got no answer, the last: {reply.error}. {answered} of "
+                    f"{len(found)} answers are kept: the same command goes on when it is there again."
+                )
     replies = ((question, found[question.question]) for question in questions)
     return [replace(reply, question=question.id) for question, reply in replies if reply is not None]
 
 
-def _reply(question: Question, ask: Ask, at_once: int, kept: Kept | None) -> Reply:
-    start = time.monotonic()
+def _reply(question: Question, ask: Ask, at_once: int, kept: Kept | None) -> tuple[Reply, bool]:
+    """A reply, and whether there was nobody to give it."""
+    start, silent = time.monotonic(), False
     try:
         reply = ask(question.question)
     except (TandemError, BotoCoreError, ClientError) as error:  # the SDK's: credentials that couldn't be renewed
-        reply = Reply(error=str(error))
+        reply, silent = Reply(error=str(error)), isinstance(error, Unavailable)
     reply = replace(reply, question=question.id, seconds=round(time.monotonic() - start, 3), at_once=at_once)
-    if kept and reply.error is None:
+    if kept and not reply.missing:
         kept.put(question.question, reply)
-    return reply
+    return reply, silent

@@ -11,6 +11,7 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -43,7 +44,15 @@ class Reply:
     retrieved: tuple[str, ...] | None = None
     """Documents in rank order, each once; None: the target doesn't say, as a model alone can't."""
     model: str | None = None
-    """The model, or the endpoint, that spoke; None if none did."""
+    """The model, or the endpoint, that was asked and spoke; None if none did."""
+    answered_by: str | None = None
+    """The model that the answer itself names; None if it names none."""
+    fingerprint: str | None = None
+    """What else it says of who gave it (`system_fingerprint`)."""
+    ended: str = ""
+    """`cut` at the limit of tokens, `filtered` by the service, else empty."""
+    thought: bool = False
+    """Whether the model thought first; the thoughts are no part of the text."""
     input_tokens: int | None = None
     output_tokens: int | None = None
     """None: the target doesn't say."""
@@ -54,6 +63,11 @@ class Reply:
     """How many calls went on at the same time."""
     error: str | None = None
     """Why there is no answer."""
+
+    @property
+    def missing(self) -> bool:
+        """Whether there is neither an answer nor a refusal: the call failed, or gave no text."""
+        return self.error is not None or not (self.refused or (self.text or "").strip())
 
 
 @dataclass(frozen=True)
@@ -164,8 +178,7 @@ def load(folder: Path) -> Run:
 
 
 def save(run: Run, versions: Mapping[str, str]) -> None:
-    """Write a run, each file at once or not at all, and `run.json` last."""
-    (run.folder / "run.json").unlink(missing_ok=True)
+    """Write a run, `run.json` last. One that it replaces stays until all of the new one is on the disk."""
     metrics = ",\n".join(
         f"{json.dumps(name)}: {json.dumps(asdict(found) | {'scores': run.scores[name]})}"
         for name, found in run.metrics.items()
@@ -182,20 +195,36 @@ def save(run: Run, versions: Mapping[str, str]) -> None:
         "price": run.price and asdict(run.price),
         "versions": dict(versions),
     }
-    write(run.folder / "questions.jsonl", encoded(run.questions))
-    write(run.folder / "replies.jsonl", "".join(f"{json.dumps(asdict(reply))}\n" for reply in run.replies))
-    write(run.folder / "metrics.json", f'{{"format": {FORMAT}, "metrics": {{\n{metrics}\n}}}}\n')
-    write(run.folder / "run.json", json.dumps(about, indent=2, ensure_ascii=False, default="{:f}".format) + "\n")
+    contents = {
+        "questions.jsonl": encoded(run.questions),
+        "replies.jsonl": "".join(f"{json.dumps(asdict(reply))}\n" for reply in run.replies),
+        "metrics.json": f'{{"format": {FORMAT}, "metrics": {{\n{metrics}\n}}}}\n',
+        "run.json": json.dumps(about, indent=2, ensure_ascii=False, default="{:f}".format) + "\n",
+    }
+    _write_all({run.folder / name: text for name, text in contents.items()}, run.folder / "run.json")
 
 
 def write(path: Path, text: str) -> None:
     """Write a file at once or not at all: who reads it meanwhile finds the old one or the new one."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    _write_all({path: text})
+
+
+def _write_all(contents: Mapping[Path, str], mark: Path | None = None) -> None:
+    """Write files of which none takes its place before all are on the disk; `mark` is away meanwhile."""
+    drafts = {path: path.with_name(f".{path.name}.{os.getpid()}") for path in contents}
+    path = next(iter(contents))
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(path)
+        for path, draft in drafts.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            draft.write_text(contents[path], encoding="utf-8")
+        if mark:
+            mark.unlink(missing_ok=True)
+        for path, draft in drafts.items():
+            draft.replace(path)
     except OSError as error:
+        for draft in drafts.values():
+            with suppress(OSError):
+                draft.unlink()
         raise TandemError(f"{path}: can't be written ({error}). Give another place.") from error
 
 

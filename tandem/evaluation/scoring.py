@@ -175,7 +175,7 @@ def _labelled(case: Case) -> bool:
 def _value(metric: Metric, case: Case) -> float | None:
     if not metric.applies(case):
         return None
-    return 0.0 if case.reply.error else metric.value(case)
+    return 0.0 if case.reply.missing else metric.value(case)
 
 
 def _case(question: Question, reply: Reply, documents: bool, form: Mapping[str, Any] | None) -> Case:

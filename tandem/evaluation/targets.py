@@ -14,23 +14,30 @@ from .runs import Reply
 Ask = Callable[[str], Reply]
 """Takes a question; a `TandemError` is a reply's `error`. The reply's `question` and times are the runner's."""
 
+BUSY_TRIES = 10_000  # what ends them is the time
+
 
 def asking(model: ChatModel, system: str | None = None, *, max_tokens: int = 256, seconds: float = 120) -> Ask:
     """A model that takes a question, after a system message; it refuses by the mark that RAG's prompt asks for.
 
-    What may help is tried again, as long as there are `seconds` left.
+    What may help is tried again: as long as there are `seconds` left where the service says that it is busy, else a few
+    times.
     """
     before = [{"role": "system", "content": system}] if system else []
 
     def ask(question: str) -> Reply:
         deadline = Deadline(seconds)
         messages = [*before, {"role": "user", "content": question}]
-        answer = retry(lambda: model.chat(messages, max_tokens, deadline), deadline)
+        answer = retry(lambda: model.chat(messages, max_tokens, deadline), deadline, busy_tries=BUSY_TRIES)
         read, written = answer.usage or (None, None)
         return Reply(
             text=answer.text,
             refused=is_refusal(answer.text),
             model=answer.model,
+            answered_by=answer.answered_by or None,
+            fingerprint=answer.fingerprint or None,
+            ended=answer.ended,
+            thought=bool(answer.thought),
             input_tokens=read,
             output_tokens=written,
         )

@@ -1,33 +1,83 @@
 """Chat Completions, OpenAI's form of requests and answers, which endpoints speak too."""
 
-from collections.abc import Callable
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from .chat import Completion, Messages, usage
-from .errors import Refused
+from .errors import Refused, problem
 from .quirks import conversation, quirk
+from .thinking import without_thinking
+
+LENGTHS = ("max_tokens", "max_completion_tokens")
 
 
-def openai_request(messages: Messages, model: str, max_tokens: int, *, extensions: bool) -> dict[str, Any]:
-    """The body of a request of Chat Completions, without the model's name."""
+def openai_request(
+    messages: Messages, model: str, max_tokens: int, *, extensions: bool, without: Collection[str] = ()
+) -> dict[str, Any]:
+    """The body of a request of Chat Completions, without the model's name.
+
+    `without` are fields that the model refused; of the two names of the limit the other one is then taken.
+    """
     found = quirk(model)
-    return {
-        "messages": conversation(messages, model),
-        found.length: max_tokens + found.thinking_tokens,
+    length = next((name for name in (found.length, *LENGTHS) if name not in without), found.length)
+    fields = {
+        length: max_tokens + found.thinking_tokens,
         **({"temperature": 0} if found.temperature else {}),
         **(found.extensions if extensions else {}),
     }
+    kept = {name: value for name, value in fields.items() if name in LENGTHS or name not in without}
+    return {"messages": conversation(messages, model), **kept}
 
 
-def completion(answer: Any, subject: str, model: str, shown: Callable[[str], str] = str) -> Completion:
-    """The answer in a response of Chat Completions; raises `Refused`, which `subject` begins, if there is none.
+def completion(answer: Any, subject: str, model: str) -> Completion:
+    """The answer in a response of Chat Completions.
 
-    `shown` leaves out of what is no answer what nobody may see.
+    `subject` begins the texts of errors: `Refused` if there is none, `Transient` or `Refused` where the answer is an
+    error, as proxies give it with status 200.
     """
     try:
         choice = answer["choices"][0]
-        text = (choice["message"].get("content") or "").encode(errors="replace").decode()  # half a surrogate pair
-        tokens = usage(answer, "prompt_tokens", "completion_tokens")
-        return Completion(text, model, tokens, str(choice.get("finish_reason") or ""))
+        if choice.get("error"):  # and the message, if there is one, is a part
+            raise LookupError("error")
+        message, reason = choice["message"], str(choice.get("finish_reason") or "")
+        text, thought = without_thinking(_text(message.get("content")))
+        if not text.strip() and message.get("refusal"):  # of the model's own rules, OpenAI's API reference
+            reason = "content_filter"
+        thought = thought or str(message.get("reasoning_content") or message.get("reasoning") or _thinking(message))
+        named = (str(answer.get(key) or "") for key in ("model", "system_fingerprint"))
+        return Completion(text, model, usage(answer, "prompt_tokens", "completion_tokens"), reason, thought, *named)
     except (LookupError, TypeError, AttributeError):
-        raise Refused(f"{subject} answered no chat completion: {shown(str(answer))[:200]}") from None
+        pass
+    error = _error(answer)
+    if error is not None:
+        raise problem({"error": error}).error(f"{subject} answered an error with 200:")
+    raise Refused(f"{subject} answered no chat completion: {str(answer)[:200]}")
+
+
+def _text(content: Any) -> str:
+    """The text of a message: a string, or parts of which those with text count."""
+    if content is None:
+        return ""
+    if isinstance(content, list):
+        content = "".join(_part(part) for part in content)
+    return content.encode(errors="replace").decode()  # half a surrogate pair can't be stored
+
+
+def _part(part: Any) -> str:
+    return (part.get("text") or "") if part.get("type", "text") in ("text", "output_text") else ""
+
+
+def _thinking(message: Mapping[str, Any]) -> str:
+    """The parts that Mistral's models think in."""
+    content = message.get("content")
+    parts = content if isinstance(content, list) else []
+    return "".join(str(part.get("thinking") or "") for part in parts if part.get("type") == "thinking")
+
+
+def _error(answer: Any) -> Any:
+    """What an answer without a message says is wrong; OpenRouter has it in the choice if it came under way."""
+    if not isinstance(answer, Mapping):
+        return None
+    choices = answer.get("choices")
+    first = choices[0] if isinstance(choices, list) and choices else None
+    return answer.get("error") or (first.get("error") if isinstance(first, Mapping) else None)

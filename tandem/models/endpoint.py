@@ -40,4 +40,5 @@ class EndpointChat:
             answer = json.loads(content)
         except (ValueError, RecursionError):
             raise Refused(f"{subject} answered no JSON: {content[:200].decode(errors='replace')}") from None
-        return completion(answer, subject, self._endpoint)
+        # No name was asked for, and the container's own says nothing.
+        return completion(answer, subject, self._endpoint)._replace(answered_by="")

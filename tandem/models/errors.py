@@ -6,8 +6,8 @@ Unavailable   no answer, after all tries
 Refused       the service won't, or answered nonsense: another try would end the same way
 """
 
-from collections.abc import Callable, Collection
-from typing import TypeVar
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, NamedTuple, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 from tandem_contract.errors import TandemError, Unavailable
@@ -19,6 +19,13 @@ from tandem.runtime.retry import Transient
 Result = TypeVar("Result")
 
 
+RETRIED = {408, 409, 425, 429}
+BUSY = {429, 503, 529}
+NO_CREDIT = "insufficient_quota"  # a 429 that waiting doesn't mend
+# Of an error without a status: words of codes and types that another try doesn't mend.
+LASTING = ("invalid", "not_found", "authentication", "permission", "context_length", "content", "unsupported", "quota")
+
+
 class NobodyThere(Unavailable):
     """There is nothing that could answer, for some minutes at least."""
 
@@ -26,12 +33,52 @@ class NobodyThere(Unavailable):
 class Refused(TandemError):
     """The service refused the request, or answered nonsense.
 
-    `status` is that of its HTTP answer (0: none) and `code` its own word for what is wrong ("": none).
+    `status` is that of its HTTP answer (0: none), `code` its own word for what is wrong and `param` the field of the
+    request that it names ("": none).
     """
 
-    def __init__(self, text: str, status: int = 0, code: str = ""):
+    def __init__(self, text: str, status: int = 0, code: str = "", param: str = ""):
         super().__init__(text)
-        self.status, self.code = status, code
+        self.status, self.code, self.param = status, code, param
+
+
+class Problem(NamedTuple):
+    """What an answer says of what is wrong."""
+
+    text: str
+    status: int
+    """0: it doesn't say."""
+    codes: tuple[str, ...] = ()
+    """The service's own words for it: code and type."""
+    param: str = ""
+
+    def error(self, begin: str, wait: float = 0.0) -> Exception:
+        """`Transient` if another try may help, after `wait` seconds, else `Refused`; `begin` begins its text."""
+        text = f"{begin} {self.text}".rstrip()
+        lasting = any(word in code.lower() for code in self.codes for word in LASTING)
+        again = self.status in RETRIED or self.status >= 500 or (not self.status and not lasting)
+        if again and NO_CREDIT not in self.codes:
+            return Transient(text, wait, busy=wait > 0 or self.status in BUSY)
+        return Refused(text, self.status, next(iter(self.codes), ""), self.param)
+
+
+def problem(content: Any, body: str = "", status: int = 0) -> Problem:
+    """The error in an answer, in OpenAI's form or one near it; else the beginning of the body.
+
+    `status` is that of the answer; where that is a success, the error's own counts.
+    """
+    error = content.get("error") if isinstance(content, Mapping) else None
+    if isinstance(content, Mapping) and content.get("object") == "error":  # vLLM's and Mistral's
+        error = content
+    if isinstance(error, str):
+        return Problem(error, status if status >= 300 else 0)
+    if not isinstance(error, Mapping):
+        return Problem(body[:200], status)
+    words = (error.get("code"), error.get("type"), error.get("status"))
+    numbers = (int(word) for word in words if str(word).isdecimal() and 300 <= int(word) < 600)
+    codes = tuple(word for word in words if isinstance(word, str) and word and not word.isdecimal())
+    status = status if status >= 300 else next(numbers, 0)
+    return Problem(str(error.get("message")), status, codes, str(error.get("param") or ""))
 
 
 def invoke(call: Callable[[], Result], subject: str, absent: Collection[str] = ()) -> Result:
@@ -46,7 +93,8 @@ def invoke(call: Callable[[], Result], subject: str, absent: Collection[str] = (
         response = error.response if isinstance(error, ClientError) else {}
         code, text = response.get("Error", {}).get("Code", ""), f"{subject}: {error}"
         if is_transient(error):
-            raise Transient(text, becomes=NobodyThere if code in absent else Unavailable) from error
+            becomes, busy = (NobodyThere, False) if code in absent else (Unavailable, isinstance(error, ClientError))
+            raise Transient(text, becomes=becomes, busy=busy) from error
         if code in absent:
             raise NobodyThere(text) from error
         raise Refused(text, response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0), code) from error

@@ -1,22 +1,25 @@
 """Any server with OpenAI's HTTP API: OpenAI itself, vLLM, LMI, llama.cpp, Together AI and others."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
-from tandem.runtime.http import JSON, NETWORK_ERRORS, Http, Response, explained
+from tandem.runtime.http import JSON, NETWORK_ERRORS, Http, Response, explained, tls_remedy
 from tandem.runtime.retry import Deadline, Transient, retry
 from tandem.runtime.secret import Key
 
 from .chat import Completion, Messages
-from .chat_completions import completion, openai_request
+from .chat_completions import LENGTHS, completion, openai_request
 from .embed import BatchEmbedder, normalised
-from .errors import Refused
+from .errors import Refused, problem
 from .quirks import quirk
 
-RETRIED = {408, 409, 425, 429}
 UNKNOWN_FIELD = {400, 422}
-NO_CREDIT = "insufficient_quota"  # a 429 that waiting doesn't mend
+# How a refusal says that a field isn't taken at all; of a limit's value it says something else.
+NOT_TAKEN = r"(?i)un(supported|known|recognized|recognised|expected)|not (supported|allowed|permitted|accepted|taken)"
+NOT_TAKEN += r"|n't (support|allow|accept|take)|not support|deprecated|extra (inputs|fields)|instead"
 TEXTS_PER_CALL = 32  # the default limit of Hugging Face's text-embeddings-inference, the lowest that is known
 
 
@@ -29,7 +32,7 @@ class OpenAiApi:
     def __init__(self, url: str, key: Key | None = None, title: str = ""):
         self.title = title or url
         self._key = key
-        self._http = Http(url, {"User-Agent": "tandem"} | ({"Authorization": f"Bearer {key.value}"} if key else {}))
+        self._http = Http(url, {"User-Agent": "tandem"}, key)
 
     def call(self, method: str, path: str, body: Any = b"", *, timeout: float, content_type: str = JSON) -> Any:
         """JSON of the answer to one request; a body that isn't bytes is sent as JSON. Raises `Transient`, `Refused`."""
@@ -39,26 +42,35 @@ class OpenAiApi:
                 f"{method} {path}", self._http.request(method, path, data, timeout=timeout, content_type=content_type)
             )
         except NETWORK_ERRORS as error:
-            problem = explained(error)
+            problem, remedy = explained(error), tls_remedy(error)
         # Outside of the handler: what a network error leads back to holds the request, and so the key.
-        raise Transient(self.shown(f"{self.title}: {problem}"))
+        text = f"{self.title}: {self._key.masked(problem) if self._key else problem}"
+        raise Refused(f"{text}. Remedy: {remedy}.") if remedy else Transient(text)
 
     def _read(self, request: str, response: Response) -> Any:
         status, content = response.status, _json(response)
-        if status < 300 and content is not None:
+        if status < 300 and content is not None and not _is_error(content):
             return content
-        reason, code = _problem(content, self.shown(response.body.decode(errors="replace")))
-        text = self.shown(f"{self.title} answered {request} with {status} {reason}")
-        if (status in RETRIED and code != NO_CREDIT) or status >= 500:
-            raise Transient(text, response.retry_after)
         if status == 401 and self._key and self._key.secret_id:
             remedy = f"put a valid one into the secret {self._key.secret_id!r} of AWS Secrets Manager"
-            text = f"{self.title} refused the key: {remedy}."
-        raise Refused(text, status, code)
+            raise Refused(f"{self.title} refused the key: {remedy}.", status, "invalid_api_key")
+        found = problem(content, response.body.decode(errors="replace"), status)
+        error = found.error(f"{self.title} answered {request} with {status}", response.retry_after)
+        if isinstance(error, Refused) and (hint := self._hint(request.split()[1], response)):
+            error = Refused(f"{str(error).rstrip('. ')}. {hint}", error.status, error.code, error.param)
+        raise error
 
-    def shown(self, text: str) -> str:
-        """What may be shown: a service may repeat the key in what it says."""
-        return text.replace(self._key.value, "***") if self._key else text
+    def _hint(self, path: str, response: Response) -> str:
+        """What may be wrong with the base URL, by an answer that isn't the API's."""
+        base = self._http.base
+        if 300 <= response.status < 400:
+            there = response.header("location").removesuffix(path) or "nowhere"
+            return f"It redirects to {there}, which isn't followed: give the URL of the place itself."
+        if response.status in (404, 405) and not (problem(_json(response)).codes):
+            if not urlsplit(base).path.strip("/"):
+                return f"Is the URL whole? Most servers want {base}/v1."
+            return f"Is {base} the API's base URL?"
+        return ""
 
 
 class OpenAiChat:
@@ -69,18 +81,42 @@ class OpenAiChat:
 
     def __init__(self, api: OpenAiApi, model: str, *, extensions: bool = True):
         self._api, self._model, self._extensions = api, model, extensions
+        self._without: frozenset[str] = frozenset()
 
     def chat(self, messages: Messages, max_tokens: int, deadline: Deadline) -> Completion:
         """As `ChatModel.chat`."""
-        body = openai_request(messages, self._model, max_tokens, extensions=self._extensions) | {"model": self._model}
-        try:
-            answer = self._api.call("POST", "/chat/completions", body, timeout=max(deadline.remaining(), 0.1))
-        except Refused as error:
-            if not (self._extensions and quirk(self._model).extensions and error.status in UNKNOWN_FIELD):
-                raise
-            self._extensions = False
-            return self.chat(messages, max_tokens, deadline)
-        return completion(answer, self._api.title, self._model, self._api.shown)
+        without, extensions = self._without, self._extensions
+        while True:
+            fields = openai_request(messages, self._model, max_tokens, extensions=extensions, without=without)
+            body = fields | {"model": self._model}
+            try:
+                answer = self._api.call("POST", "/chat/completions", body, timeout=max(deadline.remaining(), 0.1))
+            except Refused as error:
+                if error.status not in UNKNOWN_FIELD:
+                    raise
+                if refused := _refused(error, fields, without):
+                    without |= {refused}
+                elif extensions and quirk(self._model).extensions:
+                    extensions = False
+                else:
+                    raise
+                continue
+            self._without, self._extensions = without, extensions  # from then on
+            return completion(answer, self._api.title, self._model)
+
+
+def _refused(error: Refused, fields: Mapping[str, Any], without: frozenset[str]) -> str:
+    """The field of a request that an error says isn't taken, and that the request can do without; empty if none."""
+    text = str(error)
+    for name in fields:
+        if name == "messages" or not (error.param == name or re.search(rf"\b{name}\b", text)):
+            continue
+        if name not in LENGTHS:
+            return name
+        # The limit is asked for by its other name, once, and its value is another matter.
+        if not without & {*LENGTHS} and re.search(NOT_TAKEN, f"{error.code} {text}"):
+            return name
+    return ""
 
 
 class OpenAiEmbedder(BatchEmbedder):
@@ -104,7 +140,7 @@ class OpenAiEmbedder(BatchEmbedder):
             rows = sorted(answer["data"], key=lambda row: row["index"])
             vectors = [normalised(row["embedding"]) for row in rows]
         except (LookupError, TypeError, AttributeError):
-            raise Refused(f"{self._api.title} answered no embeddings: {self._api.shown(str(answer))[:200]}") from None
+            raise Refused(f"{self._api.title} answered no embeddings: {str(answer)[:200]}") from None
         if len(vectors) != len(texts):
             raise Refused(f"{self._api.title} answered {len(vectors)} embeddings to {len(texts)} texts.")
         if wrong := next((len(vector) for vector in vectors if len(vector) != self._dimensions), 0):
@@ -120,9 +156,6 @@ def _json(response: Response) -> Any:
         return None
 
 
-def _problem(content: Any, body: str) -> tuple[str, str]:
-    """Message and code of an error in OpenAI's form; else the answer's beginning."""
-    error = content.get("error") if isinstance(content, Mapping) else None
-    if isinstance(error, Mapping):
-        return str(error.get("message")), str(error.get("code") or "")
-    return body[:200], ""
+def _is_error(content: Any) -> bool:
+    """Whether an answer with a status of success is an error: proxies give it where the model behind them failed."""
+    return isinstance(content, Mapping) and bool(content.get("error")) and not {"choices", "data", "id"} & {*content}

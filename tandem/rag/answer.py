@@ -58,7 +58,8 @@ def gate(passages: Sequence[Passage], min_score: float) -> str | None:
 def generate(writer: Writer, question: str, passages: Sequence[Passage], deadline: Deadline) -> Answer:
     """Have a model answer from the passages. Raises as `Writer.write`."""
     given = within_budget(passages)
-    written, model, usage, _ = writer.write(INSTRUCTIONS, prompt(question, given), deadline)
+    completion = writer.write(INSTRUCTIONS, prompt(question, given), deadline)
+    written, model, usage = completion.text, completion.model, completion.usage
     texts = [passage.text for passage in given]
     text, markers = cited(written, texts)
     if not markers and (is_refusal(written) or is_empty(text)):

@@ -8,6 +8,8 @@ import re
 import socket
 import urllib.request
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -20,6 +22,7 @@ from botocore.httpsession import get_cert_path
 from tandem_contract.errors import TandemError
 
 from .retry import Deadline
+from .secret import Key
 
 NETWORK_ERRORS = (
     urllib3.exceptions.HTTPError,
@@ -35,9 +38,15 @@ CONNECTIONS = 16
 MOST_BYTES = 16_000_000
 """Of an answer: one that never ends is none."""
 HEADER = r"[ -~]*"  # what one can carry
-LONGEST_RETRY_AFTER = 60.0
 # A bare pool leaves Nagle's algorithm on, which costs a POST on a kept connection 40 ms (measured).
 SOCKET_OPTIONS = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
+
+
+NO_TLS = {
+    "CERTIFICATE_VERIFY_FAILED": "name the file with its authority's certificate in AWS_CA_BUNDLE or SSL_CERT_FILE",
+    "WRONG_VERSION_NUMBER": "the server doesn't speak TLS there, so give http://, or another port",
+}
+"""What no other try mends, as OpenSSL calls it, and the remedy."""
 
 
 def explained(error: Exception) -> str:
@@ -45,35 +54,58 @@ def explained(error: Exception) -> str:
     return str(error.args[-1]) if error.args else type(error).__name__
 
 
+def tls_remedy(error: Exception) -> str:
+    """What to do about a network error that another try doesn't mend; empty for others."""
+    return next((remedy for name, remedy in NO_TLS.items() if name in str(error)), "")
+
+
 class Response(NamedTuple):
-    """An HTTP response, read whole."""
+    """An HTTP response, read whole; the key that was sent is masked in all of it."""
 
     status: int
     headers: Mapping[str, str]
     """By name, whatever its case."""
     body: bytes
+    key: Key | None = None
 
     def json(self) -> Any:
         """The body as JSON; raises `ValueError` if it isn't."""
-        return json.loads(self.body)
+        content = json.loads(self.body)
+        return self.key.masked_in(content) if self.key else content  # which JSON may have written in another way
+
+    def header(self, name: str) -> str:
+        """A header's value, empty if it isn't there."""
+        return next((value for known, value in self.headers.items() if known.lower() == name), "").strip()
 
     @property
     def retry_after(self) -> float:
-        """The seconds that the server asks to wait (`Retry-After`), at most a minute; 0 if it doesn't say."""
-        text = next((value for name, value in self.headers.items() if name.lower() == "retry-after"), "")
-        return min(float(text), LONGEST_RETRY_AFTER) if re.fullmatch(r"\d+(\.\d+)?", text) else 0.0
+        """The seconds that the server asks to wait (`Retry-After`, in seconds or as a date); 0 if it doesn't say."""
+        text = self.header("retry-after")
+        if re.fullmatch(r"\d{1,9}(\.\d*)?", text):
+            return float(text)
+        then, now = _date(text), _date(self.header("date")) or datetime.now(UTC)  # its clock may not be ours
+        return max(0.0, (then - now).total_seconds()) if then else 0.0
+
+
+def _date(text: str) -> datetime | None:
+    try:
+        found = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError):
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 class Http:
     """One server. Connections are kept; several threads may use them.
 
-    A path in `base` is kept as a prefix. The environment's proxies and `AWS_CA_BUNDLE` are heeded. A redirect is an
-    answer: followed, it would take a key elsewhere, and a POST becomes a GET.
+    A path in `base` is kept as a prefix. The environment's proxies, `AWS_CA_BUNDLE` and `SSL_CERT_FILE` are heeded. A
+    redirect is an answer: followed, it would take a key elsewhere, and a POST becomes a GET. A `key` is sent as
+    `Authorization: Bearer`, and masked in whatever the server says.
     """
 
-    def __init__(self, base: str, headers: Mapping[str, str] | None = None):
-        self.base = base.rstrip("/")
-        self._headers = dict(headers or {})
+    def __init__(self, base: str, headers: Mapping[str, str] | None = None, key: Key | None = None):
+        self.base, self._key = base.rstrip("/"), key
+        self._headers = dict(headers or {}) | ({"Authorization": f"Bearer {key.value}"} if key else {})
         for name, value in self._headers.items():
             if not re.fullmatch(HEADER, value):  # http.client would show it in its error, and it may be a key
                 problem = f"The {name} for {self.base} has a character that no header can carry, such as a line's end"
@@ -81,7 +113,8 @@ class Http:
         url = urlsplit(self.base)
         kept: dict[str, Any] = {"maxsize": CONNECTIONS, "socket_options": SOCKET_OPTIONS}
         if url.scheme == "https":
-            kept["ca_certs"] = os.environ.get("AWS_CA_BUNDLE") or get_cert_path(True)
+            own = os.environ.get("AWS_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE")
+            kept["ca_certs"] = own or get_cert_path(True)
         proxy = urllib.request.getproxies().get(url.scheme)
         if proxy and not urllib.request.proxy_bypass(url.netloc):
             self._pool = urllib3.ProxyManager(proxy, **kept)
@@ -110,7 +143,14 @@ class Http:
             preload_content=False,
             enforce_content_length=True,  # not urllib3 1's default
         ) as answer:
-            return Response(answer.status, answer.headers, self._read(answer, deadline))
+            return self._masked(answer.status, answer.headers, self._read(answer, deadline))
+
+    def _masked(self, status: int, headers: Mapping[str, str], body: bytes) -> Response:
+        if not self._key:
+            return Response(status, headers, body)
+        # Latin-1 has a character for each byte.
+        text = self._key.masked(body.decode("latin-1")).encode("latin-1")
+        return Response(status, {name: self._key.masked(value) for name, value in headers.items()}, text, self._key)
 
     def _read(self, answer: "urllib3.BaseHTTPResponse", deadline: Deadline) -> bytes:
         """The whole body. The time limit of a socket starts again with each byte, so ours is held to here."""

@@ -1,5 +1,6 @@
 """Deadlines, and retries with full jitter."""
 
+import math
 import random
 import time
 from collections.abc import Callable
@@ -13,12 +14,13 @@ Result = TypeVar("Result")
 class Transient(Exception):
     """Raised by an operation inside `retry` to ask for another try, after `wait` seconds at least.
 
-    `becomes` is what `retry` raises in its place when tries or time run out.
+    `becomes` is what `retry` raises in its place when tries or time run out. `busy`: the service is there, and says
+    that it can't at the moment.
     """
 
-    def __init__(self, text: str, wait: float = 0.0, becomes: type[Unavailable] = Unavailable):
+    def __init__(self, text: str, wait: float = 0.0, becomes: type[Unavailable] = Unavailable, busy: bool = False):
         super().__init__(text)
-        self.wait, self.becomes = wait, becomes
+        self.wait, self.becomes, self.busy = wait, becomes, busy
 
 
 class Deadline:
@@ -41,7 +43,7 @@ def full_jitter(attempt: int, base: float, cap: float) -> float:
 
     "Full jitter" spreads clients best (AWS Architecture Blog, "Exponential Backoff And Jitter").
     """
-    return random.uniform(0, min(cap, base * 2**attempt))  # noqa: S311 - not a secret
+    return random.uniform(0, min(cap, base * 2.0 ** min(attempt, 64)))  # noqa: S311 - not a secret
 
 
 def retry(
@@ -49,25 +51,28 @@ def retry(
     deadline: Deadline,
     *,
     tries: int = 8,
+    busy_tries: int = 0,
     base: float = 0.2,
     cap: float = 5.0,
+    longest_wait: float = math.inf,
     waiting: Callable[[Transient, float], None] = lambda _error, _seconds: None,
 ) -> Result:
     """Call `operation` until it raises no `Transient`; raise `Unavailable` when tries or time run out.
 
-    Pauses are random, up to `base` seconds before the second try, twice as long before each next one, at most `cap`.
-    `waiting` is called with the error and the seconds before each.
+    Where the service is busy there are `busy_tries`, if those are more. Pauses are random, up to `base` seconds before
+    the second try, twice as long before each next one, at most `cap`; what an error asks for is waited for, up to
+    `longest_wait`. `waiting` is called with the error and the seconds before each.
     """
     last: Transient | None = None
-    for attempt in range(tries):
+    for attempt in range(max(tries, busy_tries)):
         if not deadline.remaining():
             break
         try:
             return operation()
         except Transient as error:
             last = error
-        pause = max(last.wait, full_jitter(attempt, base, cap))
-        if attempt + 1 == tries or pause >= deadline.remaining():
+        pause = max(min(last.wait, longest_wait), full_jitter(attempt, base, cap))
+        if attempt + 1 >= (max(tries, busy_tries) if last.busy else tries) or pause >= deadline.remaining():
             break
         waiting(last, pause)
         time.sleep(pause)

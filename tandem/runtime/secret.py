@@ -1,7 +1,8 @@
-"""API keys in AWS Secrets Manager."""
+"""API keys: from AWS Secrets Manager, and out of every text that others say."""
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +10,11 @@ from botocore.exceptions import ClientError
 from tandem_contract.errors import TandemError
 
 VISIBLE_ASCII = re.compile(r"[!-~]+")  # what a header can carry
+MASK = "***"
+# Shorter ones are no secret ("EMPTY", "none", "x" for servers that want none), and may be words of answers.
+SHORTEST = 7
+BEGINNING = 12
+"""Characters of a key that are masked where the rest of it was cut off."""
 
 
 @dataclass(frozen=True)
@@ -17,6 +23,25 @@ class Key:
 
     secret_id: str
     value: str = field(repr=False)
+
+    def masked(self, text: str) -> str:
+        """The text with `***` in place of the key, whatever its case, and of a beginning of it that stands alone."""
+        if len(self.value) < SHORTEST:
+            return text
+        text = re.sub(re.escape(self.value), MASK, text, flags=re.IGNORECASE)
+        for length in range(len(self.value) - 1, BEGINNING - 1, -1):
+            if self.value[:BEGINNING] not in text:
+                break
+            text = text.replace(self.value[:length], MASK)
+        return text
+
+    def masked_in(self, content: Any) -> Any:
+        """JSON with all of its texts, names too, masked."""
+        if isinstance(content, str):
+            return self.masked(content)
+        if isinstance(content, Mapping):
+            return {self.masked(name): self.masked_in(value) for name, value in content.items()}
+        return [self.masked_in(each) for each in content] if isinstance(content, list) else content
 
 
 def api_key(client: Any, secret_id: str) -> Key:

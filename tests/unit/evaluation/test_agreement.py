@@ -25,7 +25,7 @@ def refusal_accuracy(*outcomes):
     """Of pairs: whether a question is answerable, and whether it was refused, None where the call failed."""
     questions = [Question(str(at), "?", None, answerable=answerable) for at, (answerable, _) in enumerate(outcomes)]
     replies = [
-        Reply(str(at), refused=bool(refused), error="away" if refused is None else None)
+        Reply(str(at), "Yes.", refused=bool(refused), error="away" if refused is None else None)
         for at, (_, refused) in enumerate(outcomes)
     ]
     return scoring.measured(questions, scoring.score(questions, replies, documents=True), replies)[

@@ -17,7 +17,7 @@ from tandem.runtime.secret import Key
 from .dialects import Dialect, Status, check
 
 TRIES = 6
-PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 30.0
+PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, LONGEST_WAIT_SECONDS = 1.0, 30.0, 60.0
 REQUEST_SECONDS, UPLOAD_SECONDS = 120.0, 1800.0
 
 Result = TypeVar("Result")
@@ -85,6 +85,13 @@ class Service:
 
     def _retried(self, operation: Callable[[], Result]) -> Result:
         try:
-            return retry(operation, Deadline(math.inf), tries=TRIES, base=PAUSE_SECONDS, cap=LONGEST_PAUSE_SECONDS)
+            return retry(
+                operation,
+                Deadline(math.inf),
+                tries=TRIES,
+                base=PAUSE_SECONDS,
+                cap=LONGEST_PAUSE_SECONDS,
+                longest_wait=LONGEST_WAIT_SECONDS,
+            )
         except Unavailable as error:
             raise Unavailable(f"{error} ({TRIES} tries): try again later, nothing is lost.") from error

@@ -1,0 +1,89 @@
+"""What came of the questions of a run beside its scores: answers that are none or a part, and who gave them."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from tandem.models.chat import CUT, FILTERED
+
+from .runs import Reply
+
+# What a service may put behind the name that was asked for: the version, as gpt-4o-2024-08-06 for gpt-4o.
+VERSION = r"[-@:_]v?\d[\d.:_-]*|[-:](latest|free)"
+SHOWN = 3
+
+
+class Outcomes(NamedTuple):
+    """How many of the replies are none, or a part; an answer may be in several counts."""
+
+    count: int
+    failed: int
+    """Calls without an answer."""
+    empty: int
+    """Answers without text, which are neither an answer nor a refusal."""
+    thought: int
+    """Of these, those in which the model only thought."""
+    cut: int
+    """Answers that end at the limit of tokens, with text or without."""
+    filtered: int
+    """Answers that the service filtered, with text or without."""
+
+    @property
+    def sentence(self) -> str:
+        """What is to be said of it; empty if nothing is."""
+        empty = f"{self.empty} have no text" + (f" (in {self.thought} the model only thought)" if self.thought else "")
+        parts = [empty] if self.empty else []
+        parts += [f"{self.cut} were cut at the limit of tokens"] if self.cut else []
+        parts += [f"{self.filtered} were filtered by the service"] if self.filtered else []
+        return f"Of {self.count - self.failed} answers {', '.join(parts)}" if parts else ""
+
+
+def outcomes(replies: Iterable[Reply]) -> Outcomes:
+    """Count them."""
+    every = list(replies)
+    came = [reply for reply in every if reply.error is None]
+    empty = [reply for reply in came if reply.missing]
+    ended = Counter(reply.ended for reply in came)
+    thought = sum(reply.thought for reply in empty)
+    return Outcomes(len(every), len(every) - len(came), len(empty), thought, ended[CUT], ended[FILTERED])
+
+
+def answered_by(replies: Iterable[Reply]) -> Counter[str]:
+    """The models that the answers name, with their fingerprint, and how many answers each gave."""
+    return Counter(
+        f"{reply.answered_by} ({reply.fingerprint})" if reply.fingerprint else reply.answered_by
+        for reply in replies
+        if reply.answered_by
+    )
+
+
+def is_another(asked: str, named: str) -> bool:
+    """Whether a model that an answer names isn't the one asked for: a version or a folder more is no difference."""
+    first, second = (name.lower().rstrip("/").rsplit("/", 1)[-1] for name in (asked, named))
+    return bool(first and second) and not re.fullmatch(f"{re.escape(first)}({VERSION})*", second)
+
+
+def others(replies: Sequence[Reply]) -> list[str]:
+    """Sentences about who answered, where that isn't who was asked, or isn't one."""
+    pairs = Counter((reply.model, reply.answered_by) for reply in replies if reply.model and reply.answered_by)
+    said = [
+        f"{count} of {len(replies)} answers are of {named}, which isn't what was asked for ({asked}): does the server "
+        "ignore the model's name, or fall back to another?"
+        for (asked, named), count in pairs.most_common(SHOWN)
+        if is_another(asked or "", named or "")
+    ]
+    if len(who := answered_by(replies)) > 1:
+        shown = ", ".join(f"{name}: {count}" for name, count in who.most_common(SHOWN))
+        said.append(f"The answers are of {len(who)} models ({shown}): `--fresh` asks all of them again.")
+    return said
+
+
+def notes(replies: Sequence[Reply]) -> list[str]:
+    """All that is to be said beside the scores of a run."""
+    found = outcomes(replies)
+    if not (sentence := found.sentence):
+        return others(replies)
+    remedies = ["answers without text are neither an answer nor a refusal, and are asked again"] if found.empty else []
+    remedies += ["`--max-tokens` sets the limit"] if found.cut else []
+    return [f"{sentence}{': ' if remedies else ''}{'; '.join(remedies)}.", *others(replies)]

@@ -1,0 +1,55 @@
+"""Thoughts that stand before an answer, in its text: how models mark them, and the answer without them.
+
+A server with a reasoning parser gives them apart (`reasoning_content`); others leave them in the text.
+"""
+
+import re
+
+WORDS = "think|thinking|thought|thoughts|reasoning|reflection|seed:think"
+MARKS = (
+    # <think>...</think>: DeepSeek-R1, Qwen3 and most others; [THINK]...[/THINK]: Magistral (their model cards).
+    rf"\s*(?:<(?P<word>{WORDS})>|\[(?P<upper>THINK)\])",
+    # gpt-oss (OpenAI's "harmony" response format): other channels come before `final`.
+    r"\s*(?:<\|start\|>assistant)?<\|channel\|>(?:analysis|commentary)\b[^<]*<\|message\|>",
+    # Gemma 4's and Cohere's own tokens, where they are shown.
+    r"\s*<\|START_THINKING\|>",
+)
+HARMONY_END = r"<\|end\|>|<\|start\|>assistant(?=<\|channel\|>)|(?=<\|channel\|>final)"
+FINAL = r"\s*(?:<\|start\|>assistant)?<\|channel\|>final\b[^<]*<\|message\|>|<\|START_RESPONSE\|>"
+LAST = r"(?:<\|(?:return|end|END_RESPONSE)\|>)\s*\Z"
+# Templates that begin the thoughts themselves leave their end alone in the text, at the beginning or end of a line.
+ORPHAN = rf"(?:\A|\n)[ \t]*</(?:{WORDS})>|</(?:{WORDS})>[ \t]*\n|\[/THINK\][ \t]*\n"
+
+
+def without_thinking(text: str) -> tuple[str, str]:
+    """The answer, and what was thought before it; both are parts of the text.
+
+    Thoughts that don't end leave no answer. Marks inside an answer are the answer's own.
+    """
+    at = 0
+    while found := _thought(text, at):
+        at = found
+    if at == 0 and (orphan := re.search(f"(?i){ORPHAN}", text)):
+        before = text[: orphan.start()]
+        if not re.search(rf"(?i)<(?:{WORDS})>|\[THINK\]", before):
+            at = orphan.end()
+    rest = text[at:]
+    if final := re.match(FINAL, rest):
+        at += final.end()
+        rest = re.sub(LAST, "", rest[final.end() :])
+    return (rest.lstrip() if at else text), text[:at]
+
+
+def _thought(text: str, at: int) -> int:
+    """Where a thought ends that begins there; 0 if none does."""
+    for number, mark in enumerate(MARKS):
+        begin = re.compile(f"(?i){mark}").match(text, at)
+        if not begin:
+            continue
+        if number == 0:
+            end = rf"</{begin['word']}>" if begin["word"] else r"\[/THINK\]"
+        else:
+            end = HARMONY_END if number == 1 else r"<\|END_THINKING\|>"
+        found = re.compile(f"(?i){end}").search(text, begin.end())
+        return found.end() if found else len(text)
+    return 0
