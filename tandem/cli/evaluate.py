@@ -178,6 +178,7 @@ def compare(
     """Compare two runs question by question: better, worse or not sure, by exact tests at 5 %."""
     from tandem.cli.evaluation_view import show_comparison
     from tandem.evaluation import comparison
+    from tandem.evaluation.outcomes import outcomes
 
     first, second = _run(before), _run(after)
     differences = comparison.compare(first, second, common)
@@ -188,13 +189,13 @@ def compare(
         content = {
             "before": first.name,
             "after": second.name,
-            "failed": {"before": first.latency.failed, "after": second.latency.failed},
+            "outcomes": {"before": outcomes(first.replies)._asdict(), "after": outcomes(second.replies)._asdict()},
             "differences": [_as_json(found) for found in differences],
             "left_out": left_out,
         }
         typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
     else:
-        show_comparison(first.name, second.name, differences, left_out)
+        show_comparison(first, second, differences, left_out)
     if fail_on_worse and (worse := [found.metric for found in differences if found.verdict == comparison.WORSE]):
         typer.secho(f"Worse: {', '.join(worse)}.", fg=typer.colors.RED, err=True)
         raise typer.Exit(GOT_WORSE)

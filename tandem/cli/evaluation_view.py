@@ -78,8 +78,12 @@ def show_run(run: "Run", times: Mapping[str, float], asked: int) -> None:
     say(f"written to {run.folder}")
 
 
-def show_comparison(before: str, after: str, differences: "Sequence[Difference]", left_out: Mapping[str, str]) -> None:
-    """Print the differences, and what isn't compared."""
+def show_comparison(
+    before: "Run", after: "Run", differences: "Sequence[Difference]", left_out: Mapping[str, str]
+) -> None:
+    """Print the differences, what makes them less than sure, and what isn't compared."""
+    from tandem.evaluation.outcomes import notes
+
     terminal = console()
     rows = [
         (
@@ -93,7 +97,7 @@ def show_comparison(before: str, after: str, differences: "Sequence[Difference]"
         )
         for it in differences
     ]
-    columns = ("metric", before, after, "difference", "95 % interval", "questions", "verdict")
+    columns = ("metric", before.name, after.name, "difference", "95 % interval", "questions", "verdict")
     table = Table(columns, rows, right=range(1, 6)).rich()
     for row, it in zip(table.rows, differences, strict=True):
         row.style = {"better": "green", "worse": "red"}.get(it.verdict)
@@ -112,8 +116,11 @@ def show_comparison(before: str, after: str, differences: "Sequence[Difference]"
             if it.answered
         ]
         say("\nFailed calls count as 0. Over the questions that both answered:", style="yellow")
-        columns = ("metric", f"failed, {before}", f"failed, {after}", "difference", "questions", "verdict")
+        columns = ("metric", f"failed, {before.name}", f"failed, {after.name}", "difference", "questions", "verdict")
         terminal.print(Table(columns, rows, right=range(1, 5)).rich())
+    for run in (before, after):
+        for note in notes(run.replies):
+            say(f"{run.name}: {note}", style="yellow")
     if repeated := max((it.repeated for it in differences), default=0):
         say(f"{repeated} times a question is asked again, which counts once.", style="yellow")
     if any(it.count < FEW for it in differences):

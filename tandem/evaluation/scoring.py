@@ -142,16 +142,10 @@ def _citations() -> dict[str, Metric]:
 
 def _answers(words: Words) -> dict[str, Metric]:
     return {
-        "refusal_accuracy": Metric(lambda _: True, _as_it_should),
+        "refusal_accuracy": Metric(lambda _: True, lambda case: float(case.reply.refused != case.question.answerable)),
         "exact_match": _nearest(lambda answer, reference: exact_match(answer, reference, words)),
         "token_f1": _nearest(lambda answer, reference: token_f1(answer, reference, words)),
     }
-
-
-def _as_it_should(case: Case) -> float:
-    """1 where it was refused or answered, as the question is; without a text it was neither."""
-    done = case.reply.refused != case.question.answerable
-    return float(done and (case.reply.refused or bool(case.text.strip())))
 
 
 def _nearest(value: Callable[[str, str], float]) -> Metric:

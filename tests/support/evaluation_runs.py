@@ -53,6 +53,7 @@ def question_set(count: int) -> tuple[Question, ...]:
     for number in range(count):
         text, document = ASKED[number % len(ASKED)]
         reference = None if document is None else f"Every {number + 7} days, as the warden's handbook says."
+        text = f"{text} (hut {number + 1})"
         tags = ("hut",) if number % 3 else ("hut", "safety")
         found.append(Question(f"hut-{number + 1:03}", text, document, reference, tags=tags))
     return tuple(found)
@@ -183,4 +184,4 @@ def _difference(first: Run, second: Run, metric: str) -> Difference:
     mean, arm = _spread(new - old for old, new in known)
     verdict = "better" if mean > arm else "worse" if mean < -arm else "not sure"
     before, after = (math.fsum(side) / len(known) for side in zip(*known, strict=True))
-    return Difference(metric, before, after, Interval(mean, mean - arm, mean + arm), len(known), verdict)
+    return Difference(metric, before, after, Interval(mean, mean - arm, mean + arm, 0.5), len(known), verdict)

@@ -8,13 +8,14 @@ from tandem_contract.errors import TandemError
 from tandem.reporting.money import money
 
 from ..comparison import Difference, left_out
+from ..outcomes import notes
 from ..runs import Measured, Run
+from ..scoring import by_text
 
 MOST = 6
 """Runs in a report: as many as there are colours that are told apart."""
 FEW = 30
-"""Questions below which we warn. A percentile interval has the normal quantile and the divisor n: about 6 % narrower
-than Student's at 30, 18 % at 10."""
+"""Questions below which we warn: a difference of a fifth is seldom sure then."""
 NOT_MEASURED = "not measured"
 MARKS = {"better": "▲ better", "worse": "▼ worse", "not sure": "○ not sure"}
 CORRECTNESS, FORMAT = "token_f1", "format_adherence"
@@ -160,16 +161,19 @@ def cautions(runs: Sequence[Run], differences: Mapping[str, list[Difference]]) -
     said = []
     if any(differences.values()):
         said.append(
-            "Better or worse: the 95 % interval of the difference, question by question, leaves out 0. Not sure: it "
-            "doesn't, which doesn't say that both are alike."
+            "Better or worse: by chance alone, question by question, it would come less than once in 20 times (exact "
+            "test), and the 95 % interval leaves out 0. Not sure: it doesn't, which doesn't say that both are alike."
         )
     if parts := [f"{lost(run):,} of {len(run.replies):,} of {run.name}" for run in runs if lost(run)]:
         said.append(f"Failed calls, each of which counts as 0: {listed(parts)}.")
+    said += [f"{run.name}: {note}" for run in runs for note in notes(run.replies)]
+    if again := max((len(run.questions) - len(by_text(run.questions)) for run in runs), default=0):
+        said.append(f"{counted(again, 'question')} of the set only ask another one again: each counts once.")
     least = min((found.count for run in runs for found in run.metrics.values()), default=FEW)
     if least < FEW:
         said.append(
-            f"Some values are of only {counted(least, 'question')}; intervals from fewer than {FEW} are too narrow: "
-            "take them as a hint."
+            f"Some values are of only {counted(least, 'question')}: from so few only large differences are sure, and "
+            "none where fewer than 6 questions differ."
         )
     return said
 
@@ -196,10 +200,20 @@ def _compared(first: str, name: str, differences: Sequence[Difference]) -> str:
     }
     unsure = by.pop("not sure")
     sure = [f"{verdict} than {first} in {listed(metrics)}" for verdict, metrics in by.items() if metrics]
+    by_failures = [
+        label(it.metric)
+        for it in differences
+        if it.verdict != "not sure" and it.answered and it.answered.verdict != it.verdict
+    ]
     if not sure:
         return f"Whether {name} is better or worse than {first} is not sure in any metric: {listed(unsure)}."
     text = f"{name} is {listed(sure)}"
-    return f"{text}; not sure: {listed(unsure)}." if unsure else f"{text}."
+    text += f"; not sure: {listed(unsure)}." if unsure else "."
+    if by_failures:
+        text += (
+            f" That hangs on failed calls in {listed(by_failures)}: over the questions that both answered it isn't so."
+        )
+    return text
 
 
 def _alone(run: Run) -> str:

@@ -12,7 +12,7 @@ from tandem.reporting.escape import clipped, fit
 from ..comparison import Difference
 from ..questions import Question
 from ..runs import Reply, Run
-from . import content
+from . import breakdown, content
 from .content import CORRECTNESS, FORMAT, label
 
 HERE = Path(__file__).parent
@@ -20,7 +20,6 @@ SCALES = (0.1, 0.25, 0.5, 0.75, 1.0)  # how far a plot of differences goes from 
 SHOWN = 240
 """Characters of a text before it is folded."""
 WORST = 5
-REFUSAL = "refusal_accuracy"
 FILTERS = (
     content.about, content.counted, content.failures, content.heading, label, content.listed, content.lost,
     content.meaning, content.measured, content.price, content.question_set, content.seconds, content.signed,
@@ -55,7 +54,9 @@ def render(runs: Sequence[Run], differences: Mapping[str, list[Difference]]) -> 
             others=others,
             numbered=numbered,
             findings=content.findings(runs, differences),
-            cautions=content.cautions(runs, differences),
+            cautions=[*content.cautions(runs, differences), *breakdown.hidden(runs)],
+            tags=breakdown.by_tag(runs),
+            turned=[(breakdown.sides(first, run), breakdown.turned(first, run)) for run in others],
             groups=content.metric_groups(runs),
             slowest=max((run.latency.p95 or 0 for run in runs), default=0),
             worst=[(run, _lowest(run, first.questions)) for run in runs if CORRECTNESS in run.metrics],
@@ -120,8 +121,8 @@ def _answers(numbered: Sequence[tuple[int, Run]], questions: Sequence[Question])
 
 
 def _scores(run: Run, place: int) -> Iterator[str]:
-    said = {FORMAT: "form kept", REFUSAL: "answered" if run.questions[place].answerable else "refused"}
-    for metric in (CORRECTNESS, FORMAT, REFUSAL):
+    said = {FORMAT: "form kept", breakdown.REFUSAL: "answered" if run.questions[place].answerable else "refused"}
+    for metric in breakdown.SHOWN:
         value = run.scores[metric][place] if metric in run.scores else None
         if value is not None:
             yield f"{'✓' if value else '✗'} {said[metric]}" if metric in said else f"{value:.2f} {label(metric)}"

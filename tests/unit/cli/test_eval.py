@@ -284,9 +284,12 @@ def test_answers_of_a_target_that_changed_meanwhile_are_not_kept(folder, questio
 
 
 @pytest.fixture
-def two_runs(folder, questions, chat):
-    """One that answers, and one that is wrong."""
-    run = ("run", questions, "--target")
+def two_runs(folder, chat):
+    """One that answers, and one that is wrong; six questions are the least that can be sure."""
+    priced = [{"id": f"{at}", "question": f"What does hut {at} cost?", "document": "a.md"} for at in range(6)]
+    wifi = {"id": "wifi", "question": "What is the password?", "document": None}
+    entries = [*(entry | {"reference": "34 francs"} for entry in priced), wifi]
+    run = ("run", lines(folder / "seven", *entries), "--target")
     command(*run, f"{chat.url}#small", "--name", "good")
     chat.answer = lambda text: (200, completion("12 crowns"))
     command(*run, f"{chat.url}#tiny", "--name", "bad")
@@ -300,7 +303,9 @@ def test_two_runs_are_compared(two_runs):
     assert content["before"] == "good" and content["left_out"] == {}
     (found,) = content["differences"]
     assert (found["metric"], found["before"], found["after"], found["verdict"]) == ("token_f1", 1.0, 0.0, "worse")
-    assert found["interval"] == {"difference": -1.0, "low": -1.0, "high": -1.0}
+    assert found["interval"]["difference"] == found["interval"]["low"] == -1 and found["interval"]["high"] < 0
+    assert found["interval"]["p"] == 2 / 2**6 and found["count"] == 6
+    assert content["outcomes"]["before"]["failed"] == 0 and found["answered"] is None
 
 
 def test_a_comparison_can_fail(two_runs):
@@ -317,7 +322,7 @@ def test_runs_that_cannot_be_compared(two_runs, folder, chat):
     other = lines(folder / "other", {"id": "wifi", "question": "What is the password?", "document": None})
     command("run", other, "--target", f"{chat.url}#tiny", "--name", "other")
     said = command("compare", "good", "other", code=1).output
-    assert "1 questions only in good, 0 only in other, 1 in both" in said and "--common" in said
+    assert "6 questions only in good, 0 only in other, 1 in both" in said and "--common" in said
     assert "refusal_accuracy" in command("compare", "good", "other", "--common").output
     said = command("report", "good", "other", code=1).output
     assert "different question sets" in said and not (folder / "report.html").exists()

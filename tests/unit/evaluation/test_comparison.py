@@ -57,7 +57,7 @@ def test_pairs_are_questions_and_not_places():
     before = run("old", {"mrr": HARD})
     after = run("new", {"mrr": HARD[::-1]}, questions=QUESTIONS[::-1])
     (found,) = compare(before, after)
-    assert found.interval == (0, 0, 0)
+    assert found.interval == (0, 0, 0, 1)
 
 
 def test_only_questions_that_a_metric_applies_to_in_both_are_compared():

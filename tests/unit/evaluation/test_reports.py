@@ -22,10 +22,11 @@ MARKDOWN = """\
 questions: 10 questions, 8 answerable and 2 unanswerable; digest 9f86d081884c
 
 - hybrid-2 is better than base in format adherence; not sure: token F1 and refusal accuracy.
-- Better or worse: the 95 % interval of the difference, question by question, leaves out 0. Not sure: it doesn't, \
-which doesn't say that both are alike.
+- Better or worse: by chance alone, question by question, it would come less than once in 20 times (exact test), and \
+the 95 % interval leaves out 0. Not sure: it doesn't, which doesn't say that both are alike.
 - Failed calls, each of which counts as 0: 1 of 10 of hybrid-2.
-- Some values are of only 8 questions; intervals from fewer than 30 are too narrow: take them as a hint.
+- Some values are of only 8 questions: from so few only large differences are sure, and none where fewer than 6 \
+questions differ.
 
 | Metric | base | hybrid-2 |
 | --- | --- | --- |
@@ -43,6 +44,21 @@ which doesn't say that both are alike.
 | Failed calls | 0 of 10 | 1 of 10 |
 | Latency, p50 to p95 | 0.83 s to 1.02 s | 2.20 s to 4.64 s |
 
+| Token F1 by tag | base | hybrid-2 |
+| --- | --- | --- |
+| hut | 0.40 (0.31 to 0.47) of 8 | 0.46 (0.27 to 0.62) of 8 |
+| safety | 0.39 (0.00 to 1.00) of 3 | 0.44 (0.00 to 1.00) of 3 |
+
+| Format adherence by tag | base | hybrid-2 |
+| --- | --- | --- |
+| hut | 0.12 (0.02 to 0.47) of 8 | 0.75 (0.41 to 0.93) of 8 |
+| safety | 0.33 (0.06 to 0.79) of 3 | 0.67 (0.21 to 0.94) of 3 |
+
+| Refusal accuracy by tag | base | hybrid-2 |
+| --- | --- | --- |
+| hut | 0.80 (0.49 to 0.94) of 10 | 0.80 (0.49 to 0.94) of 10 |
+| safety | 0.75 (0.30 to 0.95) of 4 | 0.50 (0.15 to 0.85) of 4 |
+
 **Differences from base**
 
 | Metric | hybrid-2 |
@@ -50,6 +66,8 @@ which doesn't say that both are alike.
 | Token F1 | ○ not sure: +0.07 (-0.07 to +0.20) |
 | Format adherence | ▲ better: +0.62 (+0.29 to +0.96) |
 | Refusal accuracy | ○ not sure: 0.00 (-0.28 to +0.28) |
+
+- hybrid-2 against base: in format adherence 5 turned right, 0 wrong; in refusal accuracy 1 turned right, 1 wrong.
 
 - hybrid-2 isn't compared in recall at 5, nDCG at 5, MRR, citation precision and citation recall: not measured in \
 base.
@@ -69,10 +87,11 @@ def test_a_reader_sees_what_counts_first():
     questions = "questions: 20 questions, 16 answerable and 4 unanswerable; digest 9f86d081884c"
     assert text(first.find("header/p")) == questions
     kinds = [part.get("class") or part.tag for part in first]
-    assert kinds == ["header", *["lede"] * 3, *["note"] * 3, *["section"] * 8, "footer"]
+    assert kinds == ["header", *["lede"] * 3, *["note"] * 3, *["section"] * 9, "footer"]
     assert [text(title) for title in tree.iter("h2")] == [
         "Content and form",
         "Metrics",
+        "By tag",
         "Who answered",
         "Differences from base",
         "Latency",
@@ -116,7 +135,7 @@ def test_metrics_of_another_k_and_of_a_later_version_are_shown():
 
 def difference(metric, low, high):
     verdict = "better" if low > 0 else "worse" if high < 0 else "not sure"
-    return Difference(metric, 0.5, 0.5 + (low + high) / 2, Interval((low + high) / 2, low, high), 50, verdict)
+    return Difference(metric, 0.5, 0.5 + (low + high) / 2, Interval((low + high) / 2, low, high, 0.5), 50, verdict)
 
 
 @pytest.mark.parametrize(
@@ -159,7 +178,7 @@ def test_a_run_alone_is_compared_with_nothing():
 
 def test_few_questions_and_failed_calls_are_warned_of():
     few, many = (text(parsed(sample(("base", "rag"), count))) for count in (20, 60))
-    assert "Some values are of only 16 questions" in few
+    assert "Some values are of only 16 questions: from so few" in few
     assert "of only" not in many
     assert "Failed calls, each of which counts as 0: 3 of 60 of rag." in many
 

@@ -38,7 +38,7 @@ def stored(folder: Path, name: str = "rag", **changes) -> Run:
         digest=digest(QUESTIONS),
         replies=REPLIES,
         scores=scores,
-        metrics=measured(scores, REPLIES),
+        metrics=measured(QUESTIONS, scores, REPLIES),
         latency=latency(None if reply.error else reply.seconds for reply in REPLIES),
         price=Price(Decimal("0.000001"), "tokens", ("a row",)),
         started_at="2026-11-28T10:00:00+00:00",
@@ -116,9 +116,9 @@ def test_a_run_that_cannot_be_read_says_why(tmp_path):
         write(run.folder / name, whole)
         return str(caught.value)
 
-    assert "its format is 2, this version reads 1" in broken("run.json", json.dumps(about | {"format": 2}))
+    assert "its format is 1, this version reads 2" in broken("run.json", json.dumps(about | {"format": 1}))
     assert "can't be read" in broken("run.json", "{")
-    assert "can't be read" in broken("run.json", json.dumps({"format": 1}))
+    assert "can't be read" in broken("run.json", json.dumps({"format": 2}))
     assert "can't be read" in broken("replies.jsonl", '{"question": "a"}\n')
     assert "not those to its questions" in broken("replies.jsonl", "")
     assert "can't be read" in broken("questions.jsonl", "")

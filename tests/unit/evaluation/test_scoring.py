@@ -7,10 +7,10 @@ from tandem.evaluation.questions import Question
 from tandem.evaluation.runs import Reply
 from tandem.evaluation.scoring import measured, score
 
-LABELLED = Question("labelled", "?", "a.md", "34 francs", others=("b.md",))
-NO_REFERENCE = Question("no-reference", "?", "a.md")
-PAIR = Question("pair", "?", None, "34 francs", answerable=True)
-NO_ANSWER = Question("no-answer", "?", None, "34 francs")
+LABELLED = Question("labelled", "1?", "a.md", "34 francs", others=("b.md",))
+NO_REFERENCE = Question("no-reference", "2?", "a.md")
+PAIR = Question("pair", "3?", None, "34 francs", answerable=True)
+NO_ANSWER = Question("no-answer", "4?", None, "34 francs")
 EVERY = (LABELLED, NO_REFERENCE, PAIR, NO_ANSWER)
 
 
