@@ -1,16 +1,13 @@
 """What came of the questions of a run beside its scores: answers that are none or a part, and who gave them."""
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from tandem.models.chat import CUT, FILTERED
+from tandem.models.chat import CUT, FILTERED, is_another
 
 from .runs import Reply
 
-# What a service may put behind the name that was asked for: the version, as gpt-4o-2024-08-06 for gpt-4o.
-VERSION = r"[-@:_]v?\d[\d.:_-]*|[-:](latest|free)"
 SHOWN = 3
 
 
@@ -56,12 +53,6 @@ def answered_by(replies: Iterable[Reply]) -> Counter[str]:
         for reply in replies
         if reply.answered_by
     )
-
-
-def is_another(asked: str, named: str) -> bool:
-    """Whether a model that an answer names isn't the one asked for: a version or a folder more is no difference."""
-    first, second = (name.lower().rstrip("/").rsplit("/", 1)[-1] for name in (asked, named))
-    return bool(first and second) and not re.fullmatch(f"{re.escape(first)}({VERSION})*", second)
 
 
 def others(replies: Sequence[Reply]) -> list[str]:

@@ -12,9 +12,9 @@ BASE, TUNED = "base", "tuned"
 
 
 def measure(
-    rows: Sequence[Row], answers: Mapping[str, Sequence[str]], form: Mapping[str, Any] | None
+    rows: Sequence[Row], answers: Mapping[str, Sequence[str | None]], form: Mapping[str, Any] | None
 ) -> dict[str, dict[str, Any]]:
-    """Each metric's mean for both models, and the difference with its 95 % interval; an empty answer is wrong."""
+    """Each metric's mean for both models, and the difference with its 95 % interval; a missing answer is wrong."""
     references = [row.messages[-1][1] for row in rows]
     metrics = {"exact_match": exact_match, "token_f1": token_f1}
     if form:
@@ -22,8 +22,11 @@ def measure(
     result = {}
     for name, metric in metrics.items():
         values = {
-            which: [metric(*pair) if pair[0].strip() else 0.0 for pair in zip(answers[which], references, strict=True)]
-            for which in answers
+            which: [
+                metric(answer, reference) if answer and answer.strip() else 0.0
+                for answer, reference in zip(said, references, strict=True)
+            ]
+            for which, said in answers.items()
         }
         interval = paired_interval(values[BASE], values[TUNED])
         result[name] = {
@@ -35,15 +38,18 @@ def measure(
     return result
 
 
-def answer_lines(rows: Sequence[Row], answers: Mapping[str, Sequence[str]]) -> str:
-    """The content of `answers.jsonl`: a line a row, with its prompt, its reference and what both models said."""
+def answer_lines(rows: Sequence[Row], answers: Mapping[str, Sequence[str | None]]) -> str:
+    """The content of `answers.jsonl`: a line a row, with its prompt, its reference and what both models said.
+
+    An answer that is None is empty there.
+    """
     return "".join(
         json_line(
             {
                 "prompt": messages(row)[:-1],
                 "reference": row.messages[-1][1],
-                BASE: answers[BASE][at],
-                TUNED: answers[TUNED][at],
+                BASE: answers[BASE][at] or "",
+                TUNED: answers[TUNED][at] or "",
             }
         )
         for at, row in enumerate(rows)

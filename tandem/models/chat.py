@@ -1,5 +1,6 @@
 """Chat models: the protocol, and what they say about tokens."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -25,6 +26,10 @@ ENDS = {
         *("recitation", "blocklist", "prohibited_content", "spii", "image_safety"),
     },
 }
+
+
+# What a service may put behind the name that was asked for: its version, as gpt-4o-2024-08-06 for gpt-4o.
+VERSION = r"[-@:_]v?\d[\d.:_-]*|[-:](latest|free)"
 
 
 class Completion(NamedTuple):
@@ -76,6 +81,12 @@ def usage(answer: Mapping[str, Any], read: str, written: str) -> Usage | None:
     counts = [found.get(name) for name in (read, written)] if isinstance(found, Mapping) else []
     whole = [int(count) for count in counts if _is_count(count)]
     return Usage(*whole) if len(whole) == 2 else None
+
+
+def is_another(asked: str, named: str) -> bool:
+    """Whether a model that an answer names isn't the one asked for: a version or a folder more is no difference."""
+    first, second = (name.lower().rstrip("/").rsplit("/", 1)[-1] for name in (asked, named))
+    return bool(first and second) and not re.fullmatch(f"{re.escape(first)}({VERSION})*", second)
 
 
 def no_text(ended: str, thought: bool, finish_reason: str = "") -> str:

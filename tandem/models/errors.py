@@ -59,7 +59,8 @@ class Problem(NamedTuple):
         again = self.status in RETRIED or self.status >= 500 or (not self.status and not lasting)
         if again and NO_CREDIT not in self.codes:
             return Transient(text, wait, busy=wait > 0 or self.status in BUSY)
-        return Refused(text, self.status, next(iter(self.codes), ""), self.param)
+        code = NO_CREDIT if NO_CREDIT in self.codes else next(iter(self.codes), "")
+        return Refused(text, self.status, code, self.param)
 
 
 def problem(content: Any, body: str = "", status: int = 0) -> Problem:

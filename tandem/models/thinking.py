@@ -33,11 +33,14 @@ def without_thinking(text: str) -> tuple[str, str]:
         before = text[: orphan.start()]
         if not re.search(rf"(?i)<(?:{WORDS})>|\[THINK\]", before):
             at = orphan.end()
-    rest = text[at:]
+    rest, last = text[at:], ""
     if final := re.match(FINAL, rest):
+        rest, last = rest[final.end() :], LAST
         at += final.end()
-        rest = re.sub(LAST, "", rest[final.end() :])
-    return (rest.lstrip() if at else text), text[:at]
+    if not at:
+        return text, ""
+    answer = rest.lstrip()
+    return (re.sub(last, "", answer) if last else answer), text[: len(text) - len(answer)]
 
 
 def _thought(text: str, at: int) -> int:

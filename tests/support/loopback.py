@@ -1,6 +1,7 @@
 """HTTP servers on loopback that stand in for others."""
 
 import json
+import ssl
 import threading
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
@@ -25,10 +26,12 @@ class JsonHandler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(handler: type[BaseHTTPRequestHandler]) -> Generator[str]:
+def serving(handler: type[BaseHTTPRequestHandler], tls: ssl.SSLContext | None = None) -> Generator[str]:
     """Serve until the block ends; gives the URL."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
+    yield f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()

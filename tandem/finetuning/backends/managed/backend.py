@@ -9,7 +9,7 @@ from tandem.finetuning.dataset.rows import decoded
 from tandem.finetuning.dataset.store import DataSetVersion
 from tandem.runtime.secret import api_key
 
-from ..base import ABORTED, FAILED, RUNNING, STOPPING, SUCCEEDED, TRAINING, Backend, Plan, Status, Workspace
+from ..base import ABORTED, FAILED, RUNNING, STOPPING, SUCCEEDED, TRAINING, Backend, Plan, RunRecords, Status, Workspace
 from . import dialects
 from .finish import finish
 from .service import Service
@@ -25,9 +25,9 @@ STATES = {
 class Managed(Backend):
     """Runs of one managed service.
 
-    A run's job is noted in `runs/<run>/managed.json`. Nothing of ours runs beside it: once the service has finished the
-    job, the first look at the run's status evaluates the model through the service, lets the gate decide, and registers
-    it.
+    A run's job is noted in `runs/<run>/managed.json`, and each answer of its evaluation is kept in `answers/` there.
+    Nothing of ours runs beside it: once the service has finished the job, the first look at the run's status evaluates
+    the model through the service, lets the gate decide, and registers it.
     """
 
     def __init__(self, name: str, workspace: Workspace) -> None:
@@ -57,7 +57,7 @@ class Managed(Backend):
             progress = {"step": now.step, "steps": now.steps, "loss": now.loss}
         if state == SUCCEEDED:
             if not self.records.read_json(f"{run.folder}evaluation.json"):
-                self._finish(run, str(now.model))
+                self._finish(run, now.model)
             reasons = self.records.read_json(f"{run.folder}verdict.json") or []
             state, cause = FAILED if reasons else SUCCEEDED, "; ".join(reasons)
         elif state == RUNNING:
@@ -78,7 +78,7 @@ class Managed(Backend):
         noted = self.records.read_json(f"{run.folder}managed.json")
         return noted and noted["job"]
 
-    def _finish(self, run: Run, model: str) -> None:
+    def _finish(self, run: Run, model: str | None) -> None:
         made = finish(
             self._service(),
             run,
@@ -89,6 +89,7 @@ class Managed(Backend):
             self.workspace.outputs["modelPackageGroup"],
             served=self.workspace.served,
             progress=self.workspace.progress,
+            kept=_Kept(self.records, f"{run.folder}answers/"),
         )
         self.records.write(f"{run.folder}answers.jsonl", made.answers)
         self.records.write_json(f"{run.folder}verdict.json", made.reasons)
@@ -101,3 +102,16 @@ class Managed(Backend):
     def _split(self, run: Run, split: str) -> bytes:
         bucket, key = self.workspace.outputs["datasetBucket"], f"{run.dataset}{split}.jsonl"
         return self.workspace.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+
+
+class _Kept:
+    """The answers of a run's evaluation, an object each: what was paid for isn't asked again after a kill."""
+
+    def __init__(self, records: RunRecords, folder: str) -> None:
+        self._records, self._folder = records, folder
+
+    def get(self, key: str) -> Mapping[str, Any] | None:
+        return self._records.read_json(f"{self._folder}{key}.json")
+
+    def put(self, key: str, answer: Mapping[str, Any]) -> None:
+        self._records.write_json(f"{self._folder}{key}.json", answer)

@@ -4,7 +4,7 @@ Field names are those of the services' own typed clients (PyPI: openai 3.57.0, t
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -15,10 +15,12 @@ from tandem_contract.errors import TandemError
 from tandem.finetuning import recipe as recipes
 from tandem.finetuning.backend_table import BACKENDS
 from tandem.measures.metrics import check_format
+from tandem.models.errors import Refused
 
 QUEUED, RUNNING, STOPPING = "queued", "running", "stopping"
 SUCCEEDED, FAILED, CANCELLED = "succeeded", "failed", "cancelled"
 MARK = "tandem_run"  # metadata of a job that names its run
+NO_ROUTE = {404, 405, 501}
 STEPS = re.compile(r"Step \d+/(\d+)")
 
 Recipe = Mapping[str, Any]
@@ -108,32 +110,89 @@ def _openai_job(recipe: Recipe) -> dict[str, Any]:
     }
 
 
+def _mappings(value: Any) -> list[Mapping[str, Any]]:
+    """The objects of a list; of what is none, none."""
+    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
+
+
+def _jobs(page: Any) -> list[Mapping[str, Any]]:
+    """The jobs of a page; raises `Refused` where it is none, since a job that is overlooked is started twice."""
+    jobs = page.get("data") if isinstance(page, Mapping) else page
+    if not isinstance(jobs, list):
+        raise Refused(f"The service answered no list of jobs: {str(page)[:200]}")
+    return _mappings(jobs)
+
+
+def _optional(get: Get, path: str) -> Mapping[str, Any]:
+    """What a compatible service may not have; empty then."""
+    try:
+        found = get(path)
+    except Refused as error:
+        if error.status not in NO_ROUTE:
+            raise
+        return {}
+    return found if isinstance(found, Mapping) else {"data": found}
+
+
+def _status(found: Any) -> str:
+    """The state in a job's record, in the service's words."""
+    state = found.get("status") if isinstance(found, Mapping) else None
+    if not isinstance(state, str):
+        raise Refused(f"The service answered no job: {str(found)[:200]}")
+    return state
+
+
+def _last_word(found: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> str:
+    error = found.get("error")
+    failure = error.get("message") if isinstance(error, Mapping) else error
+    return str(failure or next((event["message"] for event in events if event.get("message")), found["status"]))
+
+
+def _count(value: Any) -> int | None:
+    return int(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _number(value: Any) -> float | None:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _name(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
 def _openai_find(get: Get, run: str) -> str | None:
     query = {"limit": "100", f"metadata[{MARK}]": run}
+    seen: set[Any] = set()
     while True:
         page = get(f"/fine_tuning/jobs?{urlencode(query)}")
-        for job in page["data"]:  # a compatible service may not know the filter
-            if (job.get("metadata") or {}).get(MARK) == run:
+        jobs = _jobs(page)
+        for job in jobs:  # a compatible service may not know the filter
+            marks = job.get("metadata")
+            if isinstance(marks, Mapping) and marks.get(MARK) == run and _name(job.get("id")):
                 return job["id"]
-        if not page.get("has_more"):
-            return None
-        query["after"] = page["data"][-1]["id"]
+        last = jobs[-1].get("id") if jobs else None
+        if not (isinstance(page, Mapping) and page.get("has_more")) or not last or last in seen:
+            return None  # a service that doesn't know `after` gives the same page again
+        seen |= {job.get("id") for job in jobs}
+        query["after"] = str(last)
 
 
 def _openai_read(get: Get, job: str) -> Status:
     found = get(f"/fine_tuning/jobs/{job}")
-    events = get(f"/fine_tuning/jobs/{job}/events?limit=100")["data"]  # newest first
+    state = _status(found)
+    events = _mappings(_optional(get, f"/fine_tuning/jobs/{job}/events?limit=100").get("data"))  # newest first
     progress = next((event for event in events if event.get("type") == "metrics"), {})
-    metrics, steps = progress.get("data") or {}, STEPS.match(progress.get("message", ""))
+    data, steps = progress.get("data"), STEPS.match(str(progress.get("message") or ""))
+    metrics = data if isinstance(data, Mapping) else {}
     states = {"validating_files": QUEUED} | {each: each for each in (QUEUED, SUCCEEDED, FAILED, CANCELLED)}
     return Status(
-        state=states.get(found["status"], RUNNING),
-        step=metrics.get("step"),
+        state=states.get(state, RUNNING),
+        step=_count(metrics.get("step")),
         steps=int(steps[1]) if steps else None,
-        loss=metrics.get("train_loss"),
-        tokens=found.get("trained_tokens"),
-        message=(found.get("error") or {}).get("message") or (events[0]["message"] if events else found["status"]),
-        model=found.get("fine_tuned_model"),
+        loss=_number(metrics.get("train_loss")),
+        tokens=_count(found.get("trained_tokens")),
+        message=_last_word(found, events),
+        model=_name(found.get("fine_tuned_model")),
     )
 
 
@@ -166,25 +225,28 @@ def _together_job(recipe: Recipe) -> dict[str, Any]:
 
 
 def _together_find(get: Get, run: str) -> str | None:
-    return next((job["id"] for job in get("/fine-tunes")["data"] if job.get("suffix") == run), None)
+    jobs = _jobs(get("/fine-tunes"))
+    return next((job["id"] for job in jobs if job.get("suffix") == run and _name(job.get("id"))), None)
 
 
 def _together_read(get: Get, job: str) -> Status:
     found = get(f"/fine-tunes/{job}")
-    metrics = get(f"/fine-tunes/{job}/metrics").get("metrics") or []  # oldest first
-    events = sorted(found.get("events") or [], key=lambda event: event["created_at"], reverse=True)
+    state = _status(found)
+    metrics = _optional(get, f"/fine-tunes/{job}/metrics").get("metrics")  # oldest first
+    newest = _mappings(metrics)[::-1]
+    events = sorted(_mappings(found.get("events")), key=lambda event: str(event.get("created_at") or ""), reverse=True)
     states = {"pending": QUEUED, "queued": QUEUED, "completed": SUCCEEDED, "cancelled": CANCELLED}
     states |= {"cancel_requested": STOPPING}
-    step = found.get("steps_completed") or _newest(events, "step") or _newest(metrics[::-1], "train/global_step")
+    step = found.get("steps_completed") or _newest(events, "step") or _newest(newest, "train/global_step")
     return Status(
         # "compressing" and "uploading" are not the end.
-        state=(states | {"error": FAILED, "user_error": FAILED}).get(found["status"], RUNNING),
-        step=int(step) if step else None,
-        steps=found.get("total_steps") or _newest(events, "total_steps"),
-        loss=_newest(metrics[::-1], "train/loss"),
-        tokens=found.get("token_count"),
-        message=events[0]["message"] if events else found["status"],
-        model=found.get("model_output_name"),
+        state=(states | {"error": FAILED, "user_error": FAILED}).get(state, RUNNING),
+        step=_count(step) or None,
+        steps=_count(found.get("total_steps")) or _count(_newest(events, "total_steps")),
+        loss=_number(_newest(newest, "train/loss")),
+        tokens=_count(found.get("token_count")),
+        message=_last_word({"status": state}, events),
+        model=_name(found.get("model_output_name")),
     )
 
 

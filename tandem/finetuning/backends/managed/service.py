@@ -2,19 +2,21 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from tandem_contract.errors import Unavailable
 from tandem_contract.run_record import Run
 from urllib3.filepost import encode_multipart_formdata
 
+from tandem.models.chat import Completion
 from tandem.models.errors import Refused
 from tandem.models.openai import OpenAiApi, OpenAiChat
 from tandem.runtime.http import JSON
 from tandem.runtime.retry import Deadline, retry
 from tandem.runtime.secret import Key
 
-from .dialects import Dialect, Status, check
+from .dialects import RUNNING, SUCCEEDED, Dialect, Status, check
 
 TRIES = 6
 PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, LONGEST_WAIT_SECONDS = 1.0, 30.0, 60.0
@@ -32,6 +34,7 @@ class Service:
     def __init__(self, dialect: Dialect, key: Key, url: str | None = None) -> None:
         self.dialect = dialect
         self._api = OpenAiApi(url or dialect.url, key, dialect.title)
+        self._chats: dict[str, OpenAiChat] = {}  # each remembers what its model refused
 
     def check(self, run: Run, train: bytes) -> None:
         """Refuse what can't be done before anything is sent; raises `Mistakes`."""
@@ -51,31 +54,43 @@ class Service:
 
         def create() -> str:
             # A request whose answer was lost may have been carried out: look before each try.
-            return self.dialect.find(self._get, run.name) or self._send("POST", self.dialect.jobs, body)["id"]
+            found = self.dialect.find(self._get, run.name)
+            return found or self._id(self._send("POST", self.dialect.jobs, body), "job")
 
         return self._retried(create)
 
     def status(self, job: str) -> Status:
-        """How a job is doing."""
-        return self._retried(lambda: self.dialect.read(self._get, job))
+        """How a job is doing; one is at its end when its model has a name."""
+        now = self._retried(lambda: self.dialect.read(self._get, job))
+        if now.state == SUCCEEDED and not now.model:
+            return replace(now, state=RUNNING, message=f"{now.message} (the service names no model yet)")
+        return now
 
     def cancel(self, job: str) -> Status:
         """Ask the service to stop a job, and return how it is doing: it may run on for a moment."""
         self._retried(lambda: self._send("POST", f"{self.dialect.jobs}/{job}/cancel"))
         return self.status(job)
 
-    def answer(self, model: str, messages: Sequence[Mapping[str, str]], max_tokens: int) -> str:
-        """What a model says to a conversation."""
-        chat = OpenAiChat(self._api, model, extensions=False)
+    def answer(self, model: str, messages: Sequence[Mapping[str, str]], max_tokens: int) -> Completion:
+        """What a model says to a conversation; no text is `Refused`."""
+        chat = self._chats.setdefault(model, OpenAiChat(self._api, model, extensions=False))
         said = self._retried(lambda: chat.chat(messages, max_tokens, Deadline(REQUEST_SECONDS)))
-        if not said.text:
-            raise Refused(f"{model} gave no text (finish_reason: {said.finish_reason})")
-        return said.text
+        if why := said.missing:
+            raise Refused(f"{model} gave no text ({why})")
+        return said
 
     def _upload(self, name: str, data: bytes) -> str:
         fields = {**self.dialect.file_fields(name), "file": (name, data, "application/jsonl")}
         body, kind = encode_multipart_formdata(fields)
-        return self._retried(lambda: self._send("POST", self.dialect.upload, body, kind, UPLOAD_SECONDS))["id"]
+        return self._id(
+            self._retried(lambda: self._send("POST", self.dialect.upload, body, kind, UPLOAD_SECONDS)), "file"
+        )
+
+    def _id(self, answer: Any, what: str) -> str:
+        found = answer.get("id") if isinstance(answer, Mapping) else None
+        if not isinstance(found, str) or not found:
+            raise Refused(f"{self.dialect.title} made a {what} and told no id: {str(answer)[:200]}")
+        return found
 
     def _get(self, path: str) -> Any:
         return self._send("GET", path)

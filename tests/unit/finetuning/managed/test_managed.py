@@ -57,6 +57,8 @@ def test_from_rows_to_a_record(api):
         "engine": api.dialect,
         "seconds": 0,
         "failed": {"base": 0, "tuned": 0},
+        "cut": {"base": 0, "tuned": 0},
+        "answered_by": {"base": [run.recipe["base_model"]], "tuned": [seen[-1].model]},
     }
     lines = [json.loads(line) for line in done.answers.decode().splitlines()]
     assert len(lines) == 20

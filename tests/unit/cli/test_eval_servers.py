@@ -1,0 +1,355 @@
+"""`tandem eval run` against servers that answer otherwise than well: what is said, counted, kept and asked again."""
+
+import json
+import time
+
+import pytest
+
+from tandem.evaluation.runs import load
+from tests.support.answering import said, serve, wrong
+from tests.support.eval_command import lines
+from tests.unit.cli.test_eval import command
+
+KEY = "sk-EXAMPLE-not-a-real-key"
+PLACES = {"France": "Paris", "Italy": "Rome", "Atlantis": "The documents do not say."}
+
+
+@pytest.fixture
+def basic(folder):
+    """Two questions with an answer, and one without."""
+    return lines(
+        folder / "basic.jsonl",
+        *(
+            {"id": name, "question": f"What is the capital of {name}?", "document": None}
+            | ({"answerable": True, "reference": PLACES[name]} if name != "Atlantis" else {})
+            for name in PLACES
+        ),
+    )
+
+
+@pytest.fixture
+def thirty(folder):
+    return lines(
+        folder / "thirty.jsonl",
+        *(
+            {"id": f"n{at}", "question": f"Give answer number {at}", "document": None}
+            | {"answerable": True, "reference": f"answer {at}"}
+            for at in range(1, 31)
+        ),
+    )
+
+
+def run(questions, server, *options, model="m", name="run", code=0):
+    return command("run", questions, "--target", f"{server.url}#{model}", "--name", name, *options, code=code).output
+
+
+def stored(folder, name="run"):
+    return load(folder / ".tandem" / "evaluations" / name)
+
+
+def right(body):
+    asked = body["messages"][-1]["content"]
+    return next(text for place, text in PLACES.items() if place in asked)
+
+
+@pytest.mark.faults
+def test_answers_without_text_are_no_answers_and_are_asked_again(folder, basic):
+    def silent(path, body, count):
+        return said(None, "length", reasoning_content="Let me think about what is asked here.")
+
+    with serve(silent) as server:
+        shown = run(basic, server)
+        assert "Of 3 answers 3 have no text (in 3 the model only thought), 3 were cut at the limit of tokens" in shown
+        assert "--max-tokens" in shown
+        found = stored(folder)
+        assert found.metrics["refusal_accuracy"].value == 0  # neither answered nor refused
+        assert [reply.missing for reply in found.replies] == [True] * 3
+        run(basic, server)
+        assert len(server.asked) == 6
+        run(basic, server, "--max-tokens", 2000, name="longer")
+        assert server.asked[-1]["max_tokens"] == 2000 and stored(folder, "longer").target["max_tokens"] == 2000
+
+
+@pytest.mark.faults
+def test_thinking_in_the_text_is_no_part_of_the_answer(folder, basic):
+    def thinking(path, body, count):
+        return said(f"<think>\nThe user asks. Could it be Berlin? No.\n</think>\n\n{right(body)}")
+
+    with serve(thinking) as server:
+        run(basic, server)
+    found = stored(folder)
+    assert {name: found.metrics[name].value for name in ("exact_match", "refusal_accuracy")} == {
+        "exact_match": 1,
+        "refusal_accuracy": 1,
+    }
+    assert [reply.thought for reply in found.replies] == [True] * 3
+    assert not [reply.text for reply in found.replies if "Berlin" in (reply.text or "")]
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [
+        (("The capital is of course the city of Par", "length"), "Of 3 answers 3 were cut at the limit of tokens"),
+        (("The capital", "content_filter"), "Of 3 answers 3 were filtered by the service."),
+        (("", "content_filter"), "Of 3 answers 3 have no text, 3 were filtered by the service"),
+        (("Paris", "stop"), ""),
+        (("Paris", None), ""),
+    ],
+)
+def test_answers_that_are_a_part_are_counted(basic, reply, expected):
+    with serve(lambda path, body, count: said(*reply)) as server:
+        shown = run(basic, server)
+    assert expected in shown if expected else "Of 3 answers" not in shown
+
+
+@pytest.mark.faults
+def test_a_refusal_of_the_models_own_rules_is_no_answer(folder, basic):
+    with serve(lambda path, body, count: said(None, "stop", refusal="I can't help with that.")) as server:
+        assert "Of 3 answers 3 have no text, 3 were filtered" in run(basic, server)
+    assert stored(folder).metrics["refusal_accuracy"].value == 0
+
+
+@pytest.mark.faults
+def test_a_model_that_refuses_max_tokens_and_temperature_is_evaluated(folder, basic):
+    def refusing(path, body, count):
+        for name in ("max_tokens", "temperature"):
+            if name in body:
+                message = f"Unsupported parameter: '{name}' is not supported with this model."
+                return wrong(400, {"message": message, "param": name, "code": "unsupported_parameter"})
+        return said("Paris")
+
+    with serve(refusing) as server:
+        run(basic, server, "--concurrency", 1)
+    assert stored(folder).metrics["exact_match"].value == 0.5
+    assert len(server.asked) == 5
+
+
+@pytest.mark.faults
+def test_an_error_with_status_200_is_asked_again(folder, basic):
+    def odd(path, body, count):
+        return wrong(200, {"code": 429, "message": "Provider returned error"}) if count % 2 else said("Paris")
+
+    with serve(odd) as server:
+        run(basic, server, "--concurrency", 1)
+    assert stored(folder).latency.failed == 0
+
+
+@pytest.mark.faults
+def test_retry_after_is_waited_for_while_time_is_left(folder, basic):
+    """The window of the case, in a second and a half in place of fifteen."""
+    window = [0.0, 0]
+
+    def limited(path, body, count):
+        now = time.monotonic()
+        if now - window[0] > 1.5:
+            window[:] = [now, 0]
+        window[1] += 1
+        if window[1] > 1:
+            left = 1.5 - (now - window[0])
+            return wrong(
+                429, {"message": "Rate limit reached", "code": "rate_limit_exceeded"}, Retry_After=f"{left:.2f}"
+            )
+        return said("Paris")
+
+    with serve(limited) as server:
+        run(basic, server, "--seconds", 120, "--concurrency", 2)
+    assert stored(folder).latency.failed == 0
+
+
+@pytest.mark.faults
+def test_another_model_than_asked_for_is_said(folder, basic):
+    with serve(lambda path, body, count: said("Paris", model="the-only-model-here.gguf")) as server:
+        for name in ("base", "tuned"):
+            shown = run(basic, server, model=name, name=name)
+            assert f"3 of 3 answers are of the-only-model-here.gguf, which isn't what was asked for ({name})" in shown
+            reply = stored(folder, name).replies[0]
+            assert (reply.model, reply.answered_by) == (name, "the-only-model-here.gguf")
+        assert "3 kept from before, answered by the-only-model-here.gguf" in run(
+            basic, server, model="base", name="base"
+        )
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("asked", "named"),
+    [
+        ("gpt-4o", "gpt-4o-2024-08-06"),
+        ("Qwen/Qwen3-8B", "qwen3-8b"),
+        ("/models/x.gguf", "x.gguf"),
+        ("m", None),
+        ("llama3", "llama3:latest"),
+    ],
+)
+def test_a_version_or_a_folder_more_is_the_model_that_was_asked_for(basic, asked, named):
+    with serve(lambda path, body, count: said("Paris", model=named)) as server:
+        assert "isn't what was asked for" not in run(basic, server, model=asked)
+
+
+@pytest.mark.faults
+def test_another_model_than_in_kept_answers_is_said(folder, basic):
+    """Only what failed before is asked, and there is another model behind the same URL by then."""
+    with serve(
+        lambda path, body, count: said("Paris", model="m-1") if count < 3 else wrong(400, {"message": "no"})
+    ) as server:
+        run(basic, server, "--concurrency", 1)
+        url = server.url
+    assert stored(folder).latency.failed == 1
+    content = json.loads((folder / ".tandem" / "evaluations" / "run" / "run.json").read_text())
+    assert content["target"]["url"] == url
+    with serve(lambda path, body, count: said("Paris", model="m-1" if count < 3 else "m-2")) as server:
+        shown = run(basic, server, "--concurrency", 1, name="again")
+    assert "The answers are of 2 models (m-1: 2, m-2: 1)" in shown
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    "place", ["error", "text", "model", "fingerprint", "finish_reason", "html", "location", "usage"]
+)
+def test_a_key_that_a_server_repeats_is_found_nowhere(folder, thirty, monkeypatch, capfd, caplog, place):
+    monkeypatch.setenv("MY_KEY", KEY)
+    caplog.set_level("DEBUG")
+
+    def echo(path, body, count):
+        if count > 2 and place in ("error", "html", "location"):
+            error = {"message": f"Authentication Error, Received API Key = {KEY}"}
+            return {
+                "error": wrong(401, error),
+                "html": (502 if count % 2 else 403, {}, f"<p>Bearer {KEY}</p>".encode()),
+                "location": (307, {"Location": f"https://login/?key={KEY}"}, b""),
+            }[place]
+        content = json.loads(said(KEY if place == "text" else "Paris")[2])
+        changes = {"model": {"model": KEY}, "fingerprint": {"system_fingerprint": KEY}, "usage": {"usage": {KEY: KEY}}}
+        if place == "finish_reason":
+            content["choices"][0]["finish_reason"] = KEY
+        return 200, {}, json.dumps(content | changes.get(place, {})).encode()
+
+    with serve(echo) as server:
+        shown = run(thirty, server, "--key-variable", "MY_KEY", "--seconds", 2)
+        shown += run(thirty, server, "--key-variable", "MY_KEY", "--seconds", 2, name="again")
+    shown += command("compare", "run", "again").output + command("compare", "run", "again", "--json").output
+    shown += command("report", "run", "again", "--to", "page.html", "--markdown", "page.md").output
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert len(files) > 8
+    assert [str(path) for path in files if KEY.encode() in path.read_bytes()] == []
+    assert KEY not in shown + caplog.text + "".join(capfd.readouterr())
+    if place in ("error", "text", "html"):
+        assert "***" in (folder / ".tandem" / "evaluations" / "run" / "replies.jsonl").read_text()
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("value", [f"{KEY}\n", f"{KEY} ", f"{KEY}\r\nX: 1", f"{KEY}é"])
+def test_a_key_that_no_header_can_carry_is_refused_before_anything_is_asked(basic, monkeypatch, value):
+    monkeypatch.setenv("MY_KEY", value)
+    with serve(lambda path, body, count: said("Paris")) as server:
+        shown = run(basic, server, "--key-variable", "MY_KEY", code=1)
+    assert "key_variable: MY_KEY holds a character that no header can carry" in shown
+    assert "EXAMPLE" not in shown and server.asked == []
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("route", ["/chat/completions", "/completions", "/chat/completions/"])
+def test_a_route_in_the_url_is_refused_with_a_remedy(basic, route):
+    with serve(lambda path, body, count: said("Paris")) as server:
+        server.url += route
+        shown = run(basic, server, code=1)
+    assert "which is added" in shown and "Give the base URL" in shown and server.asked == []
+
+
+def test_a_scheme_may_be_written_in_capitals(folder, basic):
+    with serve(lambda path, body, count: said("Paris")) as server:
+        server.url = server.url.replace("http:", "HTTP:")
+        run(basic, server)
+    assert stored(folder).target["url"].startswith("http://")
+
+
+@pytest.mark.faults
+def test_tokens_that_are_counted_in_floats_count(folder, basic):
+    content = json.loads(said("Paris")[2]) | {"usage": {"prompt_tokens": 20.0, "completion_tokens": 2.0}}
+    with serve(lambda path, body, count: (200, {}, json.dumps(content).encode())) as server:
+        run(basic, server)
+    assert (stored(folder).replies[0].input_tokens, stored(folder).replies[0].output_tokens) == (20, 2)
+
+
+@pytest.mark.faults
+def test_a_target_that_dies_is_given_up_after_a_few_calls_and_the_same_command_goes_on(folder, thirty):
+    answers = {"alive": 4}
+
+    def dying(path, body, count):
+        return said("Paris") if count <= answers["alive"] else wrong(500, {"message": "out of memory"})
+
+    with serve(dying) as server:
+        shown = run(thirty, server, "--concurrency", 1, "--seconds", 1, code=1)
+        assert "The target is gone: 5 calls in a row got no answer" in shown and "4 of 30 answers are kept" in shown
+        assert not (folder / ".tandem" / "evaluations" / "run").exists()
+        answers["alive"], before = 10_000, len(server.asked)
+        run(thirty, server)
+        assert len(server.asked) == before + 26
+    assert stored(folder).latency.failed == 0
+
+
+@pytest.mark.faults
+def test_a_fresh_run_replaces_the_old_one_only_when_it_stands(folder, thirty):
+    answers = {"alive": True, "asked": 0, "text": "Paris"}
+
+    def answer(path, body, count):
+        answers["asked"] += 1
+        alive = answers["alive"] or answers["asked"] <= 3
+        return said(answers["text"]) if alive else wrong(401, {"message": "gone"})
+
+    evaluations = folder / ".tandem" / "evaluations"
+    with serve(answer) as server:
+        run(thirty, server)
+        before = {path: path.read_bytes() for path in evaluations.rglob("*") if path.is_file()}
+        # Nobody is there: nothing changes.
+        answers |= {"alive": False, "asked": 100}
+        assert "Nothing was stored" in run(thirty, server, "--fresh", code=1)
+        assert {path: path.read_bytes() for path in evaluations.rglob("*") if path.is_file()} == before
+        assert "0 asked, 30 kept" in run(thirty, server)
+        answers |= {"alive": True, "asked": 0, "text": "Rome"}
+        run(thirty, server, "--fresh")
+        assert answers["asked"] == 30
+        assert {reply.text for reply in stored(folder).replies} == {"Rome"}
+        assert "0 asked, 30 kept" in run(thirty, server, name="other")
+    assert {reply.text for reply in stored(folder, "other").replies} == {"Rome"}
+    assert not list((evaluations / "cache").glob("fresh-*"))
+
+
+@pytest.mark.faults
+def test_a_fresh_run_that_was_cut_off_goes_on_and_the_old_one_stays_meanwhile(folder, thirty):
+    answers = {"dies_at": 10_000, "text": "Paris"}
+
+    def answer(path, body, count):
+        return said(answers["text"]) if count <= answers["dies_at"] else wrong(500, {"message": "out of memory"})
+
+    with serve(answer) as server:
+        run(thirty, server, "--concurrency", 1)
+        answers |= {"dies_at": 42, "text": "Rome"}
+        assert "The target is gone" in run(thirty, server, "--fresh", "--concurrency", 1, "--seconds", 1, code=1)
+        assert {reply.text for reply in stored(folder).replies} == {"Paris"}
+        answers["dies_at"], before = 10_000, len(server.asked)
+        assert "18 asked" in run(thirty, server, "--fresh", "--concurrency", 1)
+        assert len(server.asked) == before + 18
+    assert {reply.text for reply in stored(folder).replies} == {"Rome"}
+
+
+@pytest.mark.faults
+def test_a_run_that_cannot_be_written_leaves_the_old_one_whole(folder, basic, monkeypatch):
+    from pathlib import Path
+
+    with serve(lambda path, body, count: said("Paris")) as server:
+        run(basic, server)
+        before = (folder / ".tandem" / "evaluations" / "run" / "run.json").read_bytes()
+        whole = Path.write_text
+
+        def full(path, text, **how):
+            if path.name.startswith(".metrics.json"):
+                raise OSError(28, "No space left on device")
+            return whole(path, text, **how)
+
+        monkeypatch.setattr(Path, "write_text", full)
+        assert "No space left on device" in run(basic, server, "--fresh", code=1)
+        monkeypatch.undo()
+    kept = folder / ".tandem" / "evaluations" / "run"
+    assert (kept / "run.json").read_bytes() == before
+    assert {path.name for path in kept.iterdir()} == {"run.json", "replies.jsonl", "metrics.json", "questions.jsonl"}
