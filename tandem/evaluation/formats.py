@@ -206,7 +206,7 @@ def _table(text: str) -> Iterator[dict[str, str]]:
     return csv.DictReader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
 
 
-def _cells(row: Mapping[str | None, Any]) -> dict[str, Any]:
+def _cells(row: Mapping[Any, Any]) -> dict[str, Any]:
     """What a line of a table holds; empty cells are none."""
     found = {column: _cell(column, value) for column, value in row.items() if column}
     return {column: value for column, value in found.items() if value not in ("", [])}

@@ -128,3 +128,44 @@ def test_half_a_character_is_refused(tmp_path):
     file = write(tmp_path, r'{"id": "a", "question": "What is \ud83d?", "document": null}')
     with pytest.raises(TandemError, match=r":1: question: .*\\ud83d.* is not allowed \(a text, whole"):
         load(file)
+
+
+def test_several_references_numbers_grades_and_a_byte_order_mark(tmp_path):
+    file = write(
+        tmp_path,
+        "\ufeff" + json.dumps({"id": 1, "question": "?", "document": None, "answerable": True, "reference": 2450}),
+        {"id": 2.5, "question": 7, "document": None, "answerable": True, "reference": ["2450 m", 2450, "2450 m"]},
+        {"id": "c", "question": "?", "documents": {"x.md": 2, "y.md": 0.5, "z.md": 0}},
+    )
+    found = load(file, known=["x.md", "y.md", "z.md"])
+    assert found == [
+        Question("1", "?", None, "2450", answerable=True),
+        Question("2.5", "7", None, "2450 m", answerable=True, alternatives=("2450",)),
+        Question("c", "?", "x.md", others=("y.md",), grades=(2.0, 0.5)),
+    ]
+    assert [question.references for question in found] == [("2450",), ("2450 m", "2450"), ()]
+    file.write_text(encoded(found), encoding="utf-8")
+    assert load(file)[:2] == found[:2] and load(file)[2].relevance == {"x.md": 2, "y.md": 0.5}
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ({"id": "a", "question": "?", "document": None, "reference": "2450 m"}, "add answerable: true"),
+        ({"id": "a", "question": "?", "documents": [], "answerable": False, "reference": "x"}, "that is to be refused"),
+        ({"id": "a", "question": "?", "document": "x", "reference": []}, "reference: is an empty list"),
+        ({"id": "a", "question": "?", "document": "x", "reference": ["a", " "]}, "reference[1]: ' ' is not allowed"),
+        ({"id": True, "question": "?", "document": "x"}, "id: true is not allowed"),
+        ({"id": "a", "question": "?", "documents": {"x": "good"}}, "documents.x: 'good' is not allowed (a grade"),
+        ({"id": "a", "question": "?", "documents": {"x": -1}}, "documents.x: -1 is not allowed"),
+        (
+            '{"id": "a", "question": "?", "document": "x", "reference": "1", "reference": "2"}',
+            "'reference' stands in it",
+        ),
+    ],
+)
+def test_a_mistake_in_meaning_is_said(tmp_path, line, said):
+    with pytest.raises(TandemError) as caught:
+        load(write(tmp_path, line))
+    assert said in str(caught.value) and "has 1 mistake" in str(caught.value)

@@ -5,7 +5,7 @@ from tandem_contract.errors import TandemError
 
 from tandem.evaluation.questions import Question
 from tandem.evaluation.runs import Reply
-from tandem.evaluation.scoring import measured, score
+from tandem.evaluation.scoring import blind_spots, measured, score
 
 LABELLED = Question("labelled", "1?", "a.md", "34 francs", others=("b.md",))
 NO_REFERENCE = Question("no-reference", "2?", "a.md")
@@ -128,3 +128,44 @@ def test_each_text_is_embedded_once_and_empty_ones_never():
 def test_a_form_that_cannot_be_used_is_refused(form):
     with pytest.raises(TandemError):
         scores([reply(PAIR)], [PAIR], form=form)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(("text", "refused"), [("", False), (None, False), (" \n", False), ("[P0]", True)])
+def test_a_missing_answer_is_wrong_whatever_the_metric_says(text, refused):
+    """A regex may match nothing, and SQuAD's script reads the label A as nothing."""
+    question = Question("q", "?", None, "A", answerable=True)
+    given = [Reply("q", text, refused=refused)]
+    for as_squad in (False, True):
+        found = scores(given, [question], documents=True, form={"regex": ".*"}, as_squad=as_squad)
+        assert (found["exact_match"], found["token_f1"], found["refusal_accuracy"]) == ((0.0,), (0.0,), (0.0,))
+    assert found["format_adherence"] == (0.0,)
+
+
+def test_the_nearest_of_several_right_answers_counts():
+    question = Question("q", "?", None, "Bern", answerable=True, alternatives=("the city of Bern",))
+    found = scores([Reply("q", "City of Bern")], [question], documents=False)
+    assert (found["exact_match"], found["token_f1"]) == ((1.0,), (1.0,))
+
+
+def test_grades_count_in_the_gain():
+    graded = Question("q", "?", "a.md", others=("b.md",), grades=(1.0, 3.0))
+    ranked = [Reply("q", "x", retrieved=("a.md", "b.md"))]
+    plain = Question("q", "?", "a.md", others=("b.md",))
+    assert scores(ranked, [graded])["ndcg@5"][0] < scores(ranked, [plain])["ndcg@5"][0] == 1
+
+
+def test_a_question_asked_again_counts_once():
+    questions = [Question(str(at), text, None, "yes", answerable=True) for at, text in enumerate(["A?", "a? ", "b?"])]
+    replies = [Reply("0", "no"), Reply("1", "no"), Reply("2", "yes")]
+    found = measured(questions, scores(replies, questions, documents=False), replies)["exact_match"]
+    assert (found.value, found.count) == (0.5, 2)
+
+
+def test_what_squads_script_cannot_tell_apart_is_said():
+    questions = [Question(text, "?", None, text, answerable=True) for text in ("A", "C++", "C#", "1.5", "15", "Bern")]
+    assert blind_spots(questions) == [
+        "reads as nothing: 'A'",
+        "takes for one: 'C++', 'C#'",
+        "takes for one: '1.5', '15'",
+    ]
