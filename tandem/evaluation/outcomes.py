@@ -1,12 +1,13 @@
 """What came of the questions of a run beside its scores: answers that are none or a part, and who gave them."""
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from tandem.models.chat import CUT, FILTERED, is_another
 
-from .runs import Reply
+from .runs import Reply, Run
 
 SHOWN = 3
 
@@ -78,3 +79,17 @@ def notes(replies: Sequence[Reply]) -> list[str]:
     remedies = ["answers without text are neither an answer nor a refusal, and are asked again"] if found.empty else []
     remedies += ["`--max-tokens` sets the limit"] if found.cut else []
     return [f"{sentence}{': ' if remedies else ''}{'; '.join(remedies)}.", *others(replies)]
+
+
+def notes_on(*runs: Run) -> dict[str, list[str]]:
+    """What is to be said beside a comparison: each run's notes by its name, where it has any.
+
+    Where one model gave the answers of runs that asked for different ones, each of them says so.
+    """
+    found = {run.name: notes(run.replies) for run in runs}
+    gave = [set(answered_by(run.replies)) for run in runs]
+    asked = {json.dumps([run.target.get("url"), run.target.get("id")]) for run in runs}
+    if len(gave[0]) == 1 and all(each == gave[0] for each in gave) and len(asked) == len(runs) > 1:
+        for run in runs:
+            found[run.name].append(f"All of these runs were answered by {', '.join(gave[0])}: what differs is chance.")
+    return {name: said for name, said in found.items() if said}
