@@ -153,11 +153,11 @@ def compare(
     """Compare two runs question by question: better, worse or not sure, by 95 % intervals."""
     from tandem.cli.evaluation_view import show_comparison
     from tandem.evaluation import comparison
-    from tandem.evaluation.outcomes import notes_on
 
     first, second = _run(before), _run(after)
     differences = comparison.compare(first, second, common)
     left_out = comparison.left_out(first, second)
+    _say_if_one_model(first, second)
     if metric:
         differences, left_out = _chosen(metric, differences, left_out), {}
     if as_json:
@@ -166,17 +166,21 @@ def compare(
             "after": second.name,
             "differences": [asdict(found) | {"interval": found.interval._asdict()} for found in differences],
             "left_out": left_out,
-            "notes": notes_on(first, second),
         }
         typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
     else:
         show_comparison(first.name, second.name, differences, left_out)
-        for name, said in notes_on(first, second).items():
-            for note in said:
-                typer.secho(f"{name}: {note}", fg=typer.colors.YELLOW)
     if fail_on_worse and (worse := [found.metric for found in differences if found.verdict == comparison.WORSE]):
         typer.secho(f"Worse: {', '.join(worse)}.", fg=typer.colors.RED, err=True)
         raise typer.Exit(GOT_WORSE)
+
+
+def _say_if_one_model(*runs: "Run") -> None:
+    from tandem.evaluation.outcomes import one_model
+
+    if name := one_model(*runs):
+        text = f"{name} gave the answers of both runs, which asked for different models: what differs is chance."
+        typer.secho(text, fg=typer.colors.YELLOW, err=True)
 
 
 def _chosen(metrics: list[str], differences: "list[Difference]", left_out: Mapping[str, str]) -> "list[Difference]":

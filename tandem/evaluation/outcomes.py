@@ -1,6 +1,5 @@
 """What came of the questions of a run beside its scores: answers that are none or a part, and who gave them."""
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -81,15 +80,9 @@ def notes(replies: Sequence[Reply]) -> list[str]:
     return [f"{sentence}{': ' if remedies else ''}{'; '.join(remedies)}.", *others(replies)]
 
 
-def notes_on(*runs: Run) -> dict[str, list[str]]:
-    """What is to be said beside a comparison: each run's notes by its name, where it has any.
-
-    Where one model gave the answers of runs that asked for different ones, each of them says so.
-    """
-    found = {run.name: notes(run.replies) for run in runs}
-    gave = [set(answered_by(run.replies)) for run in runs]
-    asked = {json.dumps([run.target.get("url"), run.target.get("id")]) for run in runs}
-    if len(gave[0]) == 1 and all(each == gave[0] for each in gave) and len(asked) == len(runs) > 1:
-        for run in runs:
-            found[run.name].append(f"All of these runs were answered by {', '.join(gave[0])}: what differs is chance.")
-    return {name: said for name, said in found.items() if said}
+def one_model(*runs: Run) -> str:
+    """The model that gave all answers of runs that each asked for another one; empty if there is none."""
+    gave = {tuple(answered_by(run.replies)) for run in runs}
+    asked = {(run.target.get("url"), run.target.get("id")) for run in runs}
+    names = gave.pop()
+    return names[0] if not gave and len(names) == 1 and len(asked) == len(runs) else ""
