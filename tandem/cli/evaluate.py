@@ -183,6 +183,7 @@ def compare(
     first, second = _run(before), _run(after)
     differences = comparison.compare(first, second, common)
     left_out = comparison.left_out(first, second)
+    _say_if_one_model(first, second)
     if metric:
         differences, left_out = _chosen(metric, differences, left_out), {}
     if as_json:
@@ -205,6 +206,14 @@ def _as_json(found: "Difference") -> dict[str, Any]:
     content = asdict(found) | {"interval": found.interval._asdict()}
     content["failed"] = dict(zip(("before", "after"), found.failed, strict=True))
     return content | {"answered": _as_json(found.answered) if found.answered else None}
+
+
+def _say_if_one_model(*runs: "Run") -> None:
+    from tandem.evaluation.outcomes import one_model
+
+    if name := one_model(*runs):
+        text = f"{name} gave the answers of both runs, which asked for different models: what differs is chance."
+        typer.secho(text, fg=typer.colors.YELLOW, err=True)
 
 
 def _chosen(metrics: list[str], differences: "list[Difference]", left_out: Mapping[str, str]) -> "list[Difference]":

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from tandem.models.chat import CUT, FILTERED, is_another
 
-from .runs import Reply
+from .runs import Reply, Run
 
 SHOWN = 3
 
@@ -78,3 +78,11 @@ def notes(replies: Sequence[Reply]) -> list[str]:
     remedies = ["answers without text are neither an answer nor a refusal, and are asked again"] if found.empty else []
     remedies += ["`--max-tokens` sets the limit"] if found.cut else []
     return [f"{sentence}{': ' if remedies else ''}{'; '.join(remedies)}.", *others(replies)]
+
+
+def one_model(*runs: Run) -> str:
+    """The model that gave all answers of runs that each asked for another one; empty if there is none."""
+    gave = {tuple(answered_by(run.replies)) for run in runs}
+    asked = {(run.target.get("url"), run.target.get("id")) for run in runs}
+    names = gave.pop()
+    return names[0] if not gave and len(names) == 1 and len(asked) == len(runs) else ""

@@ -20,7 +20,7 @@ from .targets import Ask
 
 GIVE_UP_AFTER = 10
 GONE_AFTER = 5
-"""Calls in a row without any answer, of a target that has answered before."""
+"""Calls in a row without any answer, after which a target that has answered is asked whether it is there."""
 
 
 class Kept:
@@ -86,8 +86,8 @@ def run(
 
     What is `kept` isn't asked, nor is a text twice. An error of the target becomes a reply's `error` and is not
     kept, so that it is asked again the next time; nor is an answer without text. Raises `TandemError` once 10 calls, or
-    all of fewer, failed and there is no answer yet, and once 5 in a row got none. When it is interrupted, calls that
-    have begun go on and are kept, and no other begins.
+    all of fewer, failed and there is no answer yet; and once 5 in a row got none, and one that was answered before gets
+    none either. When it is interrupted, calls that have begun go on and are kept, and no other begins.
     """
     found = {text: kept.get(text) if kept else None for text in dict.fromkeys(each.question for each in questions)}
     firsts: dict[str, Question] = {}
@@ -101,14 +101,19 @@ def run(
         for question, (reply, silent) in asked:
             found[question.question] = reply
             gone = gone + 1 if silent else 0
-            answered += reply.error is None
+            answered += not reply.error
             failures += [reply.error] if reply.error else []
             tell(reply)
             if not answered and len(failures) >= min(GIVE_UP_AFTER, len(firsts)):
                 raise TandemError(
                     f"Nothing was stored: the first {len(failures)} calls failed, and none was answered: {failures[0]}."
                 )
-            if gone >= GONE_AFTER and answered + len(failures) < len(found):
+            if gone >= GONE_AFTER and answered and answered + len(failures) < len(found):
+                # It may be the questions: what was answered before tells.
+                known = next(text for text, reply in found.items() if reply and not reply.error)
+                if not _reply(Question("", known, None), ask, 1, None)[1]:
+                    gone = 0
+                    continue
                 raise TandemError(
                     f"The target is gone: {gone} calls in a row got no answer, the last: {reply.error}. {answered} of "
                     f"{len(found)} answers are kept: the same command goes on when it is there again."

@@ -21,6 +21,7 @@ Result = TypeVar("Result")
 
 RETRIED = {408, 409, 425, 429}
 BUSY = {429, 503, 529}
+NOT_IMPLEMENTED = 501
 NO_CREDIT = "insufficient_quota"  # a 429 that waiting doesn't mend
 # Of an error without a status: words of codes and types that another try doesn't mend.
 LASTING = ("invalid", "not_found", "authentication", "permission", "context_length", "content", "unsupported", "quota")
@@ -56,7 +57,8 @@ class Problem(NamedTuple):
         """`Transient` if another try may help, after `wait` seconds, else `Refused`; `begin` begins its text."""
         text = f"{begin} {self.text}".rstrip()
         lasting = any(word in code.lower() for code in self.codes for word in LASTING)
-        again = self.status in RETRIED or self.status >= 500 or (not self.status and not lasting)
+        again = self.status in RETRIED or (self.status >= 500 and self.status != NOT_IMPLEMENTED)
+        again |= not self.status and not lasting
         if again and NO_CREDIT not in self.codes:
             return Transient(text, wait, busy=wait > 0 or self.status in BUSY)
         code = NO_CREDIT if NO_CREDIT in self.codes else next(iter(self.codes), "")

@@ -14,6 +14,12 @@ KEY = "sk-EXAMPLE-not-a-real-key"
 PLACES = {"France": "Paris", "Italy": "Rome", "Atlantis": "The documents do not say."}
 
 
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """Tries follow each other at once, unless the server names a time."""
+    monkeypatch.setattr("tandem.runtime.retry.full_jitter", lambda *_: 0.001)
+
+
 @pytest.fixture
 def basic(folder):
     """Two questions with an answer, and one without."""
@@ -137,16 +143,16 @@ def test_an_error_with_status_200_is_asked_again(folder, basic):
 
 @pytest.mark.faults
 def test_retry_after_is_waited_for_while_time_is_left(folder, basic):
-    """The window of the case, in a second and a half in place of fifteen."""
+    """The window of the case, in six tenths of a second in place of fifteen."""
     window = [0.0, 0]
 
     def limited(path, body, count):
         now = time.monotonic()
-        if now - window[0] > 1.5:
+        if now - window[0] > 0.6:
             window[:] = [now, 0]
         window[1] += 1
         if window[1] > 1:
-            left = 1.5 - (now - window[0])
+            left = 0.6 - (now - window[0])
             return wrong(
                 429, {"message": "Rate limit reached", "code": "rate_limit_exceeded"}, Retry_After=f"{left:.2f}"
             )
@@ -165,6 +171,10 @@ def test_another_model_than_asked_for_is_said(folder, basic):
             assert f"3 of 3 answers are of the-only-model-here.gguf, which isn't what was asked for ({name})" in shown
             reply = stored(folder, name).replies[0]
             assert (reply.model, reply.answered_by) == (name, "the-only-model-here.gguf")
+        said_of_both = "the-only-model-here.gguf gave the answers of both runs, which asked for different models"
+        assert said_of_both in command("compare", "base", "tuned").output
+        assert said_of_both in command("compare", "base", "tuned", "--json").stderr
+        assert said_of_both not in command("compare", "base", "base").output
         assert "3 kept from before, answered by the-only-model-here.gguf" in run(
             basic, server, model="base", name="base"
         )
@@ -189,17 +199,17 @@ def test_a_version_or_a_folder_more_is_the_model_that_was_asked_for(basic, asked
 @pytest.mark.faults
 def test_another_model_than_in_kept_answers_is_said(folder, basic):
     """Only what failed before is asked, and there is another model behind the same URL by then."""
-    with serve(
-        lambda path, body, count: said("Paris", model="m-1") if count < 3 else wrong(400, {"message": "no"})
-    ) as server:
-        run(basic, server, "--concurrency", 1)
-        url = server.url
-    assert stored(folder).latency.failed == 1
-    content = json.loads((folder / ".tandem" / "evaluations" / "run" / "run.json").read_text())
-    assert content["target"]["url"] == url
-    with serve(lambda path, body, count: said("Paris", model="m-1" if count < 3 else "m-2")) as server:
-        shown = run(basic, server, "--concurrency", 1, name="again")
-    assert "The answers are of 2 models (m-1: 2, m-2: 1)" in shown
+    state = {"model": "m-1", "fails": True}
+
+    def answer(path, body, count):
+        fails = state["fails"] and "Italy" in body["messages"][-1]["content"]
+        return wrong(400, {"message": "no"}) if fails else said("Paris", model=state["model"])
+
+    with serve(answer) as server:
+        assert "The answers are of" not in run(basic, server)
+        state |= {"model": "m-2", "fails": False}
+        shown = run(basic, server)
+    assert "1 asked" in shown and "The answers are of 2 models (m-1: 2, m-2: 1)" in shown
 
 
 @pytest.mark.faults
@@ -286,6 +296,42 @@ def test_a_target_that_dies_is_given_up_after_a_few_calls_and_the_same_command_g
         run(thirty, server)
         assert len(server.asked) == before + 26
     assert stored(folder).latency.failed == 0
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    "dead", [wrong(500, {"message": "x"}), (200, {"Content-Length": "999", "Connection": "close"}, b"{")]
+)
+def test_a_server_that_dies_at_any_point_costs_no_answer_that_came(folder, dead):
+    """Dead before each of eight answers in turn, with an error or in the middle of an answer."""
+    entries = [{"id": f"n{at}", "question": f"Number {at}?", "document": None, "answerable": True} for at in range(8)]
+    questions, alive = lines(folder / "eight.jsonl", *entries), {"until": 0}
+
+    def answer(path, body, count):
+        return said("Paris") if count <= alive["until"] else dead
+
+    for point in range(9):
+        alive["until"] = point
+        with serve(answer) as server:
+            given_up = point < 3
+            options = {"model": f"m-{point}", "name": f"run-{point}"}  # a port may come again
+            run(questions, server, "--concurrency", 1, "--seconds", 5, **options, code=int(given_up))
+            asked = len(server.asked)
+            alive["until"] = 10_000
+            run(questions, server, **options)
+            assert len(server.asked) == asked + 8 - point
+        assert stored(folder, f"run-{point}").latency.failed == 0
+
+
+@pytest.mark.faults
+def test_questions_that_a_server_cannot_bear_are_no_target_that_is_gone(folder, thirty):
+    def answer(path, body, count):
+        poison = int(body["messages"][-1]["content"].split()[-1]) in range(10, 22)
+        return wrong(500, {"message": "out of memory"}) if poison else said("Paris")
+
+    with serve(answer) as server:
+        shown = run(thirty, server, "--concurrency", 1)
+    assert "12 of 30 calls failed" in shown and stored(folder).latency.failed == 12
 
 
 @pytest.mark.faults

@@ -1,6 +1,7 @@
 """A managed back end behind the same commands, against a local service."""
 
 import json
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -60,6 +61,37 @@ def test_a_managed_run_from_its_start_to_the_registry(api, recipe):
     for arn in api.registry:
         api.registry[arn]["ModelApprovalStatus"] = "Approved"
     assert "no endpoint is needed" in run("finetune", "promote", name, "--config", recipe).output
+
+
+@pytest.mark.faults
+def test_an_evaluation_that_was_killed_asks_only_for_what_is_missing(api, aws, recipe, monkeypatch):  # noqa: F811
+    started = run("finetune", "start", recipe, "--data", "walls", "--yes")
+    name = next(line for line in started.output.splitlines() if line.startswith("walls-"))
+    put = aws.put_object
+
+    def answers():
+        return [key for key in list(aws.objects) if "/answers/" in key]
+
+    def cut_off(**request):
+        if "/answers/" in request["Key"] and len(answers()) >= 5:
+            raise KeyboardInterrupt
+        return put(**request)
+
+    chat = ("POST", "/chat/completions")
+    with monkeypatch.context() as patch:
+        patch.setattr(aws, "put_object", cut_off)
+        for _ in range(20):
+            if run("finetune", "status", name).exit_code:
+                break
+        for thread in threading.enumerate():  # calls under way come to their end
+            if thread is not threading.current_thread() and not thread.daemon:
+                thread.join(30)
+        before, kept = api.asked(*chat), len(answers())
+    assert 5 <= kept <= before < 12 + 8
+    for _ in range(2):
+        assert f"{name}: succeeded" in run("finetune", "status", name).output
+        assert api.asked(*chat) == before + 12 - kept
+    assert len(api.registry) == 1
 
 
 @pytest.mark.faults
