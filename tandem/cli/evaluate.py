@@ -128,7 +128,7 @@ def run(
     from tandem.evaluation import questions as sets
     from tandem.evaluation import runner, runs
     from tandem.evaluation.refusals import check_pattern
-    from tandem.evaluation.scoring import blind_spots
+    from tandem.evaluation.scoring import blind_spots, by_text
     from tandem.reporting.tables import console
 
     terminal = console(stderr=True)
@@ -148,6 +148,8 @@ def run(
     asked = tuple(sets.load(questions, subject.documents)[:limit])
     for blind in blind_spots(asked) if metric else ():
         options.say(f"SQuAD's script {blind}")
+    if again := len(asked) - len(by_text(asked)):
+        options.say(f"{again} of {len(asked)} questions ask another one again, and count once with it.")
     wanted = Wanted(name, to / name, questions.stem, asked, runs.digest(asked), subject.identity, settings)
     cache = runner.Kept(to / runs.CACHE, wanted.identity)
     # Until a fresh run stands, its answers are apart: the old ones are lost to no target that is gone.
@@ -197,8 +199,9 @@ def compare(
         typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
     else:
         show_comparison(first, second, differences, left_out)
-    if fail_on_worse and (worse := [found.metric for found in differences if found.verdict == comparison.WORSE]):
-        typer.secho(f"Worse: {', '.join(worse)}.", fg=typer.colors.RED, err=True)
+    if fail_on_worse and (worse := [found for found in differences if found.verdict == comparison.WORSE]):
+        names = [f"{found.metric}{' by failed calls' if found.by_failures else ''}" for found in worse]
+        typer.secho(f"Worse: {', '.join(names)}.", fg=typer.colors.RED, err=True)
         raise typer.Exit(GOT_WORSE)
 
 
@@ -343,19 +346,21 @@ def _format(path: Path | None) -> dict[str, Any] | None:
 
 def _check_same(wanted: Wanted) -> None:
     """Refuse to replace a run by one of something else."""
-    from tandem.evaluation.runs import load
+    from tandem.evaluation.runs import replaced
 
     remedy = "give another --name, or --fresh, which replaces it"
     try:
-        old = load(wanted.folder)
+        target, digest, count = replaced(wanted.folder)
     except TandemError as error:
         raise TandemError(f"{error}. Or {remedy}.") from error
-    keys = {**old.target, **wanted.identity}
-    what = [f"target's {key}" for key in keys if old.target.get(key) != wanted.identity.get(key)]
-    if old.digest != wanted.digest:
-        what.append(f"questions ({len(old.questions)} there, {len(wanted.questions)} here)")
+    keys = {**target, **wanted.identity}
+    what = [f"target's {key}" for key in keys if target.get(key) != wanted.identity.get(key)]
+    if digest != wanted.digest:
+        what.append(f"questions ({count} there, {len(wanted.questions)} here)")
     if what:
-        raise TandemError(f"There is a run {old.name!r} in {old.folder} with another {', '.join(what)}: {remedy}.")
+        raise TandemError(
+            f"There is a run {wanted.name!r} in {wanted.folder} with another {', '.join(what)}: {remedy}."
+        )
 
 
 def _versions() -> dict[str, str]:

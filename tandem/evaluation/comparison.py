@@ -34,6 +34,11 @@ class Difference:
     repeated: int = 0
     """How many times a question was asked again."""
 
+    @property
+    def by_failures(self) -> bool:
+        """Whether the verdict hangs on failed calls: over the questions that both answered it is another."""
+        return self.verdict != UNSURE and self.answered is not None and self.answered.verdict != self.verdict
+
 
 def compare(before: Run, after: Run, common: bool = False) -> list[Difference]:
     """Every metric that both runs measured in the same way, in the order of `before`.

@@ -17,6 +17,7 @@ SQUAD, HOTPOT, BEIR = "SQuAD", "HotpotQA", "BEIR"
 CSV, LINES, ROWS = "a table", "lines with other fields than a set's", "rows of a data set"
 PROMPTFOO = re.compile(r"^(?:prompts|providers|tests):", re.MULTILINE)
 DELIMITERS = ",;\t"
+LONGEST_HEADER = 10_000
 # What others call a field, in lower case.
 NAMES = {
     "id": ("id", "_id", "qid", "question_id"),
@@ -101,7 +102,7 @@ def read(path: Path, document: str | None = None) -> Found | None:
         return None
     content = _json(text)
     if name == CSV:
-        rows = [_cells(row) for row in _table(text)]
+        rows = [_cells(row) for row in _table(text, path)]
         first = 2  # below the header
     elif content is None or (isinstance(content, dict) and not _is_squad(content)):
         rows, first = [_json(line) or line for line in text.split("\n") if line.strip()], 1
@@ -194,7 +195,8 @@ def _named(row: Mapping[str, Any], name: str) -> str | None:
 
 
 def _header(text: str) -> list[str]:
-    return next(csv.reader([text.partition("\n")[0]], delimiter=_delimiter(text)), [])
+    line = text.partition("\n")[0]
+    return next(csv.reader([line], delimiter=_delimiter(text)), []) if len(line) < LONGEST_HEADER else []
 
 
 def _delimiter(text: str) -> str:
@@ -202,8 +204,12 @@ def _delimiter(text: str) -> str:
     return max(DELIMITERS, key=header.count)
 
 
-def _table(text: str) -> Iterator[dict[str, str]]:
-    return csv.DictReader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
+def _table(text: str, path: Path) -> Iterator[dict[str, str]]:
+    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
+    try:
+        yield from rows
+    except csv.Error as error:
+        raise TandemError(f"{path}:{rows.line_num + 1}: can't be read as a table ({error}).") from error
 
 
 def _cells(row: Mapping[Any, Any]) -> dict[str, Any]:
@@ -240,7 +246,7 @@ def _beir(path: Path) -> Found:
     queries = path.parent.parent / "queries.jsonl"
     lines = [_json(line) for line in read_text(queries).split("\n") if line.strip()]
     grades: dict[str, dict[str, float]] = {}
-    for number, row in enumerate(_table(read_text(path)), 2):
+    for number, row in enumerate(_table(read_text(path), path), 2):
         try:
             grades.setdefault(row["query-id"], {})[row["corpus-id"]] = max(float(row["score"]), 0.0)
         except (KeyError, TypeError, ValueError) as error:

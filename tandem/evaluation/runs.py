@@ -142,7 +142,10 @@ def load(folder: Path) -> Run:
     try:
         about = json.loads((folder / "run.json").read_text(encoding="utf-8"))
         if about["format"] != FORMAT:
-            raise TandemError(f"{folder}: its format is {about['format']!r}, this version reads {FORMAT}: run it again")
+            raise TandemError(
+                f"{folder}: its format is {about['format']!r}, this version reads {FORMAT}: run it again, which "
+                "measures the kept answers anew"
+            )
         questions = tuple(load_questions(folder / "questions.jsonl"))
         lines = (folder / "replies.jsonl").read_text(encoding="utf-8").split("\n")
         replies = tuple(reply_of(json.loads(line)) for line in lines if line)
@@ -175,6 +178,18 @@ def load(folder: Path) -> Run:
     if [reply.question for reply in replies] != [question.id for question in questions]:
         raise TandemError(f"{folder}: its replies are not those to its questions; run it again")
     return run
+
+
+def replaced(folder: Path) -> tuple[Mapping[str, Any], str, int]:
+    """Target, digest and number of questions of a run that another may replace, of whatever format and however whole.
+
+    Raises `TandemError` if its `run.json` can't be read.
+    """
+    try:
+        about = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        return about["target"], about["questions"]["digest"], about["questions"]["count"]
+    except UNREADABLE as error:
+        raise TandemError(f"{folder}: can't be read ({type(error).__name__}: {error})") from error
 
 
 def save(run: Run, versions: Mapping[str, str]) -> None:

@@ -47,7 +47,7 @@ def right(question: Question, reply: Reply) -> bool:
         return False
     if question.documents:
         return not reply.refused and _is_found(question, reply)
-    return reply.refused != question.answerable
+    return not reply.missing and reply.refused != question.answerable
 
 
 def summarize(questions: Sequence[Question], replies: Sequence[Reply]) -> Summary:

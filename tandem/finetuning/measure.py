@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tandem.measures.intervals import paired_interval
+from tandem.measures.intervals import once, paired_interval
 from tandem.measures.metrics import exact_match, format_adherence, token_f1
 
 from .dataset.rows import Row, json_line, messages
@@ -14,7 +14,11 @@ BASE, TUNED = "base", "tuned"
 def measure(
     rows: Sequence[Row], answers: Mapping[str, Sequence[str | None]], form: Mapping[str, Any] | None
 ) -> dict[str, dict[str, Any]]:
-    """Each metric's mean for both models, and the difference with its 95 % interval; a missing answer is wrong."""
+    """Each metric's mean for both models, and the difference with its 95 % interval.
+
+    A missing answer is wrong, and a prompt that is in several rows counts once.
+    """
+    prompts = [row.messages[:-1] for row in rows]
     references = [row.messages[-1][1] for row in rows]
     metrics = {"exact_match": exact_match, "token_f1": token_f1}
     if form:
@@ -22,16 +26,18 @@ def measure(
     result = {}
     for name, metric in metrics.items():
         values = {
-            which: [
-                metric(answer, reference) if answer and answer.strip() else 0.0
-                for answer, reference in zip(said, references, strict=True)
-            ]
+            which: once(
+                prompts,
+                [
+                    metric(answer, reference) if answer and answer.strip() else 0.0
+                    for answer, reference in zip(said, references, strict=True)
+                ],
+            )
             for which, said in answers.items()
         }
         interval = paired_interval(values[BASE], values[TUNED])
         result[name] = {
-            BASE: sum(values[BASE]) / len(rows),
-            TUNED: sum(values[TUNED]) / len(rows),
+            **{which: sum(values[which]) / len(values[which]) for which in (BASE, TUNED)},
             "difference": interval.difference,
             "interval": [interval.low, interval.high],
         }

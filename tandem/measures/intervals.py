@@ -7,7 +7,7 @@ Six questions that differ are the least that can be sure at 5 %: five of one sig
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
 LEVEL = 0.05
@@ -81,6 +81,14 @@ def mean_interval(values: Sequence[float], seed: int = 0) -> tuple[float, float]
     return min(max(low, 0.0), mean), max(min(high, 1.0), mean)
 
 
+def once(keys: Sequence[Hashable], values: Sequence[float]) -> list[float]:
+    """A value for each key, the mean of its own: what is asked again tells nothing new."""
+    found: dict[Hashable, list[float]] = {}
+    for key, value in zip(keys, values, strict=True):
+        found.setdefault(key, []).append(value)
+    return [math.fsum(own) / len(own) for own in found.values()]
+
+
 def quantile(ordered: Sequence[float], share: float) -> float:
     """The value at a share of the way through ordered ones, linear between neighbours, as numpy's default."""
     place = share * (len(ordered) - 1)
@@ -112,13 +120,15 @@ def _sign_test(up: int, count: int) -> float:
 
 
 def _flip_test(values: Sequence[float], seed: int) -> float:
-    """The two-sided p value of a sum whose signs could be others.
+    """The two-sided p value of a sum whose signs could be others; of a sample, its standard error more.
 
     Flipping a subset gives a sum as far on the other side where the subset's own sum is 0 or beyond.
     """
     upward = math.fsum(values) >= 0
     totals = [total if upward else -total for total, _ in _subsets(values, seed)]
-    reached = sum(total <= ALIKE for total in totals)
+    reached = float(sum(total <= ALIKE for total in totals))
+    if len(values) > EXACT:
+        reached += math.sqrt(reached)
     return min(2 * reached / len(totals), 1.0)
 
 

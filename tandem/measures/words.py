@@ -23,8 +23,9 @@ UNSPACED_OR_WORD = re.compile(rf"[{UNSPACED}]|[^\s{UNSPACED}]+")
 ARTICLE = re.compile(r"\b(?:an?|the)\s+(?=[^\w\s]*\w)")
 POWER = re.compile(r"(?<=\d)([⁺⁻]?[⁰¹²³⁴-⁹]+)")
 FRACTION = re.compile(r"(?<=\d)(?=[¼-¾⅐-⅞])")
-NARROW_SPACE = re.compile(r"(?<=\d)[\u00a0\u2009\u202f](?=\d{3}(?!\d))")
-THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:[,']\d{2,3})*[,']\d{3}(?![,']?\d)")
+THOUSANDS = re.compile(
+    r"(?<![\d.,])\d{1,3}(?:[,']\d{2,3})*[,']\d{3}(?![,']?\d)|(?<![\d.,:/-])(?<!\d )\d{1,3}(?: \d{3})+(?! ?\d)"
+)
 LEADING_POINT = re.compile(r"(?<![\w.])\.(?=\d)")
 # Signs with a meaning: between two digits, before a number (a $ may stand between), and behind a name or a grade.
 SIGNS = re.compile(
@@ -45,7 +46,7 @@ def words(text: str) -> list[str]:
 
 def _plain(text: str) -> str:
     """One spelling of one text: composed, of one width, without capitals, digits and dashes as ASCII has them."""
-    text = NARROW_SPACE.sub("", FRACTION.sub(" ", POWER.sub(r"^\1", text)))
+    text = FRACTION.sub(" ", POWER.sub(r"^\1", text))
     text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     return text.translate(SPELLINGS)
 

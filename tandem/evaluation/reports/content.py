@@ -200,11 +200,7 @@ def _compared(first: str, name: str, differences: Sequence[Difference]) -> str:
     }
     unsure = by.pop("not sure")
     sure = [f"{verdict} than {first} in {listed(metrics)}" for verdict, metrics in by.items() if metrics]
-    by_failures = [
-        label(it.metric)
-        for it in differences
-        if it.verdict != "not sure" and it.answered and it.answered.verdict != it.verdict
-    ]
+    by_failures = [label(it.metric) for it in differences if it.by_failures]
     if not sure:
         return f"Whether {name} is better or worse than {first} is not sure in any metric: {listed(unsure)}."
     text = f"{name} is {listed(sure)}"

@@ -77,6 +77,8 @@ def test_an_outage_is_no_verdict(folder):
         assert difference["failed"] == {"before": 10, "after": 0}
         both = difference["answered"]
         assert (both["count"], both["interval"]["difference"], both["verdict"]) == (20, 0, "not sure")
+    said_worse = command("compare", "solid", "flaky", "--fail-on-worse", code=3).output
+    assert "Worse: refusal_accuracy by failed calls, exact_match by failed calls" in said_worse
     shown = command("compare", "flaky", "solid").output
     assert "Over the questions that both answered" in shown and "10 of 30" in shown and "+0.000" in shown
     command("report", "flaky", "solid", "--to", "page.html", "--markdown", "page.md")
@@ -131,6 +133,17 @@ def test_another_pattern_is_held_against_kept_answers(folder):
         run(questions, server)
         assert "0 asked, 1 kept" in run(questions, server, "--refusal", "no idea", name="other")
     assert [stored(folder, name).metrics["refusal_accuracy"].value for name in ("run", "other")] == [0, 1]
+
+
+def test_a_run_of_an_earlier_version_is_measured_anew_from_its_answers(folder):
+    questions = lines(folder / "one.jsonl", asked("q", "How high is the hut?", "2450 m"))
+    with serve(lambda path, body, count: said("2450 m")) as server:
+        run(questions, server)
+        about = folder / ".tandem" / "evaluations" / "run" / "run.json"
+        about.write_text(json.dumps(json.loads(about.read_text()) | {"format": 1}))
+        assert "run it again, which measures the kept answers anew" in command("compare", "run", "run", code=1).output
+        assert "0 asked, 1 kept" in run(questions, server)
+    assert stored(folder).metrics["exact_match"].value == 1
 
 
 @pytest.mark.faults

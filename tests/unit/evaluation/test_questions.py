@@ -106,6 +106,7 @@ def test_one_of_several_documents_is_enough_and_unlabelled_ones_are_counted():
         Reply("2", refused=True),
         Reply("2", error="timed out"),
     ]
+    assert not right(none, Reply("2", text=" "))
     assert [right(*pair) for pair in zip(questions, replies, strict=True)] == [True, True, False, True, False, False]
     assert str(summarize(questions, replies)) == (
         "2 of 3 have the labelled document among the passages (1 in first place, 0 refused); 3 cite, 2 of them the "

@@ -32,6 +32,14 @@ def test_a_missing_answer_is_wrong_where_the_label_is_an_article(monkeypatch):
 
 
 @pytest.mark.faults
+def test_a_prompt_in_several_rows_counts_once():
+    asked = [Row((("user", "?"), ("assistant", "yes")), "test.jsonl", at) for at in range(20)]
+    metrics = measure(asked, {BASE: ["no"] * 20, TUNED: ["yes"] * 20}, None)
+    assert (metrics["exact_match"][TUNED], metrics["exact_match"]["interval"]) == (1, [-1, 1])
+    assert refused(metrics, gain=0.1)
+
+
+@pytest.mark.faults
 @pytest.mark.parametrize(("better", "worse", "rest", "opens"), [(5, 0, 0, False), (4, 0, 196, False), (7, 1, 22, False),
                                                                 (6, 0, 0, True), (12, 3, 45, True)])  # fmt: skip
 def test_a_gain_opens_only_where_the_exact_test_is_sure(better, worse, rest, opens):
