@@ -47,7 +47,8 @@ def paired_interval(base: Sequence[float], tuned: Sequence[float], seed: int = 0
     differing = [value for value in differences if abs(value) > ALIKE]
     if not differing:
         return Interval(0.0, 0.0, 0.0, 1.0) if len(differences) > 5 else Interval(0.0, -1.0, 1.0, 1.0)
-    low, high = _typical(differences, seed) or (-1.0, 1.0)
+    subsets = _subsets(differences, seed)
+    low, high = _typical(subsets) or (-1.0, 1.0)
     size = max(map(abs, differing))
     if size - min(map(abs, differing)) <= ALIKE:
         up = sum(value > 0 for value in differing)
@@ -56,8 +57,9 @@ def paired_interval(base: Sequence[float], tuned: Sequence[float], seed: int = 0
         least, most = (share * (2 * bound - 1) for bound in _clopper_pearson(up, len(differing)))
         low, high = min(low, least), max(high, most)
     else:
-        p = _flip_test(differing, seed)
-    # Subsets are drawn anew for the interval: by a hair it may say something else than the test.
+        few = len(differing) <= EXACT
+        p = _flip_test(_subsets(differing, seed) if few else subsets, mean, sampled=not few)
+    # A share of a sample and its quantile may differ by a hair.
     if p >= LEVEL:
         low, high = min(low, 0.0), max(high, 0.0)
     else:
@@ -77,7 +79,7 @@ def mean_interval(values: Sequence[float], seed: int = 0) -> tuple[float, float]
         middle, spread = mean + Z**2 / (2 * count), Z * math.sqrt(mean * (1 - mean) / count + (Z / (2 * count)) ** 2)
         low, high = ((middle + side) / (1 + Z**2 / count) for side in (-spread, spread))
     else:
-        low, high = _typical(values, seed) or (0.0, 1.0)
+        low, high = _typical(_subsets(values, seed)) or (0.0, 1.0)
     return min(max(low, 0.0), mean), max(min(high, 1.0), mean)
 
 
@@ -106,9 +108,9 @@ def _mean(values: Sequence[float]) -> float:
     return math.fsum(values) / len(values)
 
 
-def _typical(values: Sequence[float], seed: int) -> tuple[float, float] | None:
+def _typical(subsets: Sequence[tuple[float, int]]) -> tuple[float, float] | None:
     """The middle 95 % of the means of subsets; None where these are too few to say so."""
-    means = sorted(total / count for total, count in _subsets(values, seed) if count)
+    means = sorted(total / count for total, count in subsets if count)
     rank = math.floor(TAIL * (len(means) + 1))
     return (means[rank - 1], means[-rank]) if rank else None
 
@@ -119,17 +121,15 @@ def _sign_test(up: int, count: int) -> float:
     return min(2 * side / 2**count, 1.0)
 
 
-def _flip_test(values: Sequence[float], seed: int) -> float:
+def _flip_test(subsets: Sequence[tuple[float, int]], mean: float, *, sampled: bool) -> float:
     """The two-sided p value of a sum whose signs could be others; of a sample, its standard error more.
 
     Flipping a subset gives a sum as far on the other side where the subset's own sum is 0 or beyond.
     """
-    upward = math.fsum(values) >= 0
-    totals = [total if upward else -total for total, _ in _subsets(values, seed)]
-    reached = float(sum(total <= ALIKE for total in totals))
-    if len(values) > EXACT:
+    reached = float(sum((total if mean > 0 else -total) <= ALIKE for total, _ in subsets))
+    if sampled:
         reached += math.sqrt(reached)
-    return min(2 * reached / len(totals), 1.0)
+    return min(2 * reached / len(subsets), 1.0)
 
 
 def _subsets(values: Sequence[float], seed: int) -> list[tuple[float, int]]:
