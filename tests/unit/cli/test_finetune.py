@@ -194,6 +194,14 @@ def test_modules_that_match_nothing_are_refused_with_those_that_exist(check):
 
 
 @pytest.mark.faults
+def test_a_pattern_that_needs_ages_is_refused_before_anything_is_billed(check, monkeypatch):
+    monkeypatch.setattr("tandem.measures.patterns.SECONDS", 0.2)
+    code, text = check(evaluation={"format": {"regex": r"(\w+\s?)*\."}})
+    assert code == 1 and "Nothing is started or billed" in text
+    assert "without a repeat within a repeat" in text
+
+
+@pytest.mark.faults
 def test_an_unknown_recipe_key_is_refused_with_its_likely_spelling(check):
     code, text = check(learning_rat=0.1)
     assert code == 1

@@ -15,6 +15,7 @@ from tandem_contract.errors import TandemError
 from tandem.cost.prices import NoPrice, PriceTable, load
 from tandem.cost.run_price import run_price
 from tandem.finetuning.dataset.store import DataSetVersion
+from tandem.measures import patterns
 from tandem.runtime.pages import each
 
 from ..base import Plan
@@ -53,6 +54,11 @@ def preflight(
             f"The longest row has about {longest} tokens, more than max_sequence_tokens "
             f"({recipe['max_sequence_tokens']}): such rows are left out."
         )
+    if pattern := (recipe["evaluation"]["format"] or {}).get("regex"):
+        try:
+            patterns.check("regex", pattern)
+        except TandemError as error:
+            checks.add("evaluation.format", str(error), "No answer could be held against it.")
     _check_quotas(client("service-quotas"), envelope, checks, notes)
     price = None
     try:
