@@ -93,7 +93,7 @@ def show_comparison(
             f"{it.interval.difference:+.3f}",
             f"{it.interval.low:+.3f} to {it.interval.high:+.3f}",
             str(it.count),
-            it.verdict,
+            f"{it.verdict} by failed calls" if it.by_failures else it.verdict,
         )
         for it in differences
     ]

@@ -81,6 +81,7 @@ def test_an_outage_is_no_verdict(folder):
     assert "Worse: refusal_accuracy by failed calls, exact_match by failed calls" in said_worse
     shown = command("compare", "flaky", "solid").output
     assert "Over the questions that both answered" in shown and "10 of 30" in shown and "+0.000" in shown
+    assert shown.count("better by failed calls") == 3
     command("report", "flaky", "solid", "--to", "page.html", "--markdown", "page.md")
     for page in ("page.html", "page.md"):
         text = (folder / page).read_text()
