@@ -10,7 +10,6 @@ from tests.support.answering import said, serve, wrong
 from tests.support.eval_command import lines
 from tests.unit.cli.test_eval import command
 
-KEY = "sk-EXAMPLE-not-a-real-key"
 PLACES = {"France": "Paris", "Italy": "Rome", "Atlantis": "The documents do not say."}
 
 
@@ -210,51 +209,6 @@ def test_another_model_than_in_kept_answers_is_said(folder, basic):
         state |= {"model": "m-2", "fails": False}
         shown = run(basic, server)
     assert "1 asked" in shown and "The answers are of 2 models (m-1: 2, m-2: 1)" in shown
-
-
-@pytest.mark.faults
-@pytest.mark.parametrize(
-    "place", ["error", "text", "model", "fingerprint", "finish_reason", "html", "location", "usage"]
-)
-def test_a_key_that_a_server_repeats_is_found_nowhere(folder, thirty, monkeypatch, capfd, caplog, place):
-    monkeypatch.setenv("MY_KEY", KEY)
-    caplog.set_level("DEBUG")
-
-    def echo(path, body, count):
-        if count > 2 and place in ("error", "html", "location"):
-            error = {"message": f"Authentication Error, Received API Key = {KEY}"}
-            return {
-                "error": wrong(401, error),
-                "html": (502 if count % 2 else 403, {}, f"<p>Bearer {KEY}</p>".encode()),
-                "location": (307, {"Location": f"https://login/?key={KEY}"}, b""),
-            }[place]
-        content = json.loads(said(KEY if place == "text" else "Paris")[2])
-        changes = {"model": {"model": KEY}, "fingerprint": {"system_fingerprint": KEY}, "usage": {"usage": {KEY: KEY}}}
-        if place == "finish_reason":
-            content["choices"][0]["finish_reason"] = KEY
-        return 200, {}, json.dumps(content | changes.get(place, {})).encode()
-
-    with serve(echo) as server:
-        shown = run(thirty, server, "--key-variable", "MY_KEY", "--seconds", 2)
-        shown += run(thirty, server, "--key-variable", "MY_KEY", "--seconds", 2, name="again")
-    shown += command("compare", "run", "again").output + command("compare", "run", "again", "--json").output
-    shown += command("report", "run", "again", "--to", "page.html", "--markdown", "page.md").output
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    assert len(files) > 8
-    assert [str(path) for path in files if KEY.encode() in path.read_bytes()] == []
-    assert KEY not in shown + caplog.text + "".join(capfd.readouterr())
-    if place in ("error", "text", "html"):
-        assert "***" in (folder / ".tandem" / "evaluations" / "run" / "replies.jsonl").read_text()
-
-
-@pytest.mark.faults
-@pytest.mark.parametrize("value", [f"{KEY}\n", f"{KEY} ", f"{KEY}\r\nX: 1", f"{KEY}é"])
-def test_a_key_that_no_header_can_carry_is_refused_before_anything_is_asked(basic, monkeypatch, value):
-    monkeypatch.setenv("MY_KEY", value)
-    with serve(lambda path, body, count: said("Paris")) as server:
-        shown = run(basic, server, "--key-variable", "MY_KEY", code=1)
-    assert "key_variable: MY_KEY holds a character that no header can carry" in shown
-    assert "EXAMPLE" not in shown and server.asked == []
 
 
 @pytest.mark.faults
