@@ -64,7 +64,10 @@ def test_answers_without_text_are_no_answers_and_are_asked_again(folder, basic):
 
     with serve(silent) as server:
         shown = run(basic, server)
-        assert "Of 3 answers 3 have no text (in 3 the model only thought), 3 were cut at the limit of tokens" in shown
+        assert (
+            "3 of 3 answers have no text (in 3 the model only thought); 3 of 3 answers were cut at the limit of tokens"
+            in shown
+        )
         assert "--max-tokens" in shown
         found = stored(folder)
         assert found.metrics["refusal_accuracy"].value == 0  # neither answered nor refused
@@ -95,9 +98,9 @@ def test_thinking_in_the_text_is_no_part_of_the_answer(folder, basic):
 @pytest.mark.parametrize(
     ("reply", "expected"),
     [
-        (("The capital is of course the city of Par", "length"), "Of 3 answers 3 were cut at the limit of tokens"),
-        (("The capital", "content_filter"), "Of 3 answers 3 were filtered by the service."),
-        (("", "content_filter"), "Of 3 answers 3 have no text, 3 were filtered by the service"),
+        (("The capital is of course the city of Par", "length"), "3 of 3 answers were cut at the limit of tokens"),
+        (("The capital", "content_filter"), "3 of 3 answers were filtered by the service."),
+        (("", "content_filter"), "3 of 3 answers have no text; 3 of 3 answers were filtered by the service"),
         (("Paris", "stop"), ""),
         (("Paris", None), ""),
     ],
@@ -105,13 +108,13 @@ def test_thinking_in_the_text_is_no_part_of_the_answer(folder, basic):
 def test_answers_that_are_a_part_are_counted(basic, reply, expected):
     with serve(lambda path, body, count: said(*reply)) as server:
         shown = run(basic, server)
-    assert expected in shown if expected else "Of 3 answers" not in shown
+    assert expected in shown if expected else "3 of 3 answers " not in shown
 
 
 @pytest.mark.faults
 def test_a_refusal_of_the_models_own_rules_is_no_answer(folder, basic):
     with serve(lambda path, body, count: said(None, "stop", refusal="I can't help with that.")) as server:
-        assert "Of 3 answers 3 have no text, 3 were filtered" in run(basic, server)
+        assert "3 of 3 answers have no text; 3 of 3 answers were filtered" in run(basic, server)
     assert stored(folder).metrics["refusal_accuracy"].value == 0
 
 
