@@ -191,6 +191,8 @@ def test_another_model_than_asked_for_is_said(folder, basic):
         ("/models/x.gguf", "x.gguf"),
         ("m", None),
         ("llama3", "llama3:latest"),
+        ("mistral-small-latest", "mistral-small-2409"),
+        ("meta/llama-3:free", "meta/llama-3"),
     ],
 )
 def test_a_version_or_a_folder_more_is_the_model_that_was_asked_for(basic, asked, named):
