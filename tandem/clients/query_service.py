@@ -16,6 +16,7 @@ from tandem.runtime.retry import Deadline, Transient, retry
 
 if TYPE_CHECKING:
     from tandem.runtime.http import Http
+    from tandem.runtime.secret import Key
 
 # The API gateway gives up on the function at 29 seconds.
 REQUEST_SECONDS = 30.0
@@ -75,7 +76,8 @@ class QueryService:
         except ReadTimeoutError:
             raise self._transient(f"No answer within {REQUEST_SECONDS:.0f} s", 0) from None
         except NETWORK_ERRORS as error:
-            raise TandemError(str(aws_errors.unreachable(self.url, f"{explained(error)}; is the stack up?"))) from error
+            problem = self._key.masked(explained(error)) if self._key else explained(error)
+            raise TandemError(str(aws_errors.unreachable(self.url, f"{problem}; is the stack up?"))) from error
         waited = phases(_content(response.body))
         with self._lock:
             self.waited.update(waited)
@@ -98,14 +100,19 @@ class QueryService:
         self.say(f"{reason}; asking again in {seconds:.0f} s.")
 
     @cached_property
+    def _key(self) -> "Key | None":
+        from tandem.runtime.secret import Key
+
+        return Key("", self.token) if self.token else None
+
+    @cached_property
     def _http(self) -> "Http":
         from botocore.session import get_session
 
         from tandem.runtime.http import Http, SignedHttp
-        from tandem.runtime.secret import Key
 
-        if self.token:
-            return Http(self.url, key=Key("", self.token))
+        if self._key:
+            return Http(self.url, key=self._key)
         credentials = get_session().get_credentials()
         if credentials is None:
             raise TandemError(aws.NO_CREDENTIALS)

@@ -66,10 +66,12 @@ class Subject:
 
 def open_target(text: str, options: Options) -> Subject:
     """The target of that name; raises `Mistakes` with everything wrong in it and its options."""
+    from tandem.runtime.secret import SHORTEST
+
     kind, _, rest = text.partition(":")
     is_url = kind.lower() in ("http", "https")
     text = f"{kind.lower()}:{rest}" if is_url else text
-    checks = Checks()
+    checks, remedy = Checks(), ""
     if is_url:
         remedy = "Give a key by the name of an environment variable that holds it."
         check_model_url(checks, "target", text, remedy, plain=True)
@@ -88,7 +90,10 @@ def open_target(text: str, options: Options) -> Subject:
     elif options.key_variable and not os.environ.get(options.key_variable):
         checks.add("key_variable", f"there is no environment variable {options.key_variable!r}", "Set it.")
     elif options.key_variable:
-        _check_secret(checks, "key_variable", os.environ[options.key_variable], options.key_variable)
+        value = os.environ[options.key_variable]
+        _check_secret(checks, "key_variable", value, options.key_variable)
+        if len(value) >= SHORTEST and value.strip() in text:
+            checks.add("target", "has the key in it, which would be stored", remedy)
     if options.token:
         _check_secret(checks, "token", options.token, "the token")
     checks.finish("The target")

@@ -29,11 +29,14 @@ class Outcomes(NamedTuple):
     @property
     def sentence(self) -> str:
         """What is to be said of it; empty if nothing is."""
-        empty = f"{self.empty} have no text" + (f" (in {self.thought} the model only thought)" if self.thought else "")
-        parts = [empty] if self.empty else []
-        parts += [f"{self.cut} were cut at the limit of tokens"] if self.cut else []
-        parts += [f"{self.filtered} were filtered by the service"] if self.filtered else []
-        return f"Of {self.count - self.failed} answers {', '.join(parts)}" if parts else ""
+        thought = f" (in {self.thought} the model only thought)" if self.thought else ""
+        found = {
+            f"have no text{thought}": self.empty,
+            "were cut at the limit of tokens": self.cut,
+            "were filtered by the service": self.filtered,
+        }
+        answers = self.count - self.failed
+        return "; ".join(f"{count} of {answers} answers {what}" for what, count in found.items() if count)
 
 
 def outcomes(replies: Iterable[Reply]) -> Outcomes:
@@ -75,9 +78,9 @@ def notes(replies: Sequence[Reply]) -> list[str]:
     found = outcomes(replies)
     if not (sentence := found.sentence):
         return others(replies)
-    remedies = ["answers without text are neither an answer nor a refusal, and are asked again"] if found.empty else []
+    remedies = ["What has no text is neither an answer nor a refusal, and is asked again"] if found.empty else []
     remedies += ["`--max-tokens` sets the limit"] if found.cut else []
-    return [f"{sentence}{': ' if remedies else ''}{'; '.join(remedies)}.", *others(replies)]
+    return [". ".join([sentence, *remedies]) + ".", *others(replies)]
 
 
 def one_model(*runs: Run) -> str:

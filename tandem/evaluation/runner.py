@@ -65,9 +65,10 @@ class Kept:
 
     def _stored(self, question: str) -> Reply | None:
         try:
-            return reply_of(json.loads(self._file(question).read_text(encoding="utf-8"))["reply"])
+            reply = reply_of(json.loads(self._file(question).read_text(encoding="utf-8"))["reply"])
         except UNREADABLE:
             return None
+        return None if reply.missing else reply  # older versions kept what has no text
 
     def _file(self, question: str) -> Path:
         digest = hashlib.sha256(f"{self._identity}\n{question}".encode()).hexdigest()

@@ -29,7 +29,8 @@ ENDS = {
 
 
 # What a service may put behind the name that was asked for: its version, as gpt-4o-2024-08-06 for gpt-4o.
-VERSION = r"[-@:_]v?\d[\d.:_-]*|[-:](latest|free)"
+NO_VERSION = r"[-:](latest|free)$"
+VERSION = rf"[-@:_]v?\d[\d.:_-]*|{NO_VERSION}"
 
 
 class Completion(NamedTuple):
@@ -86,6 +87,7 @@ def usage(answer: Mapping[str, Any], read: str, written: str) -> Usage | None:
 def is_another(asked: str, named: str) -> bool:
     """Whether a model that an answer names isn't the one asked for: a version or a folder more is no difference."""
     first, second = (name.lower().rstrip("/").rsplit("/", 1)[-1] for name in (asked, named))
+    first = re.sub(NO_VERSION, "", first)
     return bool(first and second) and not re.fullmatch(f"{re.escape(first)}({VERSION})*", second)
 
 

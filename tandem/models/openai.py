@@ -66,11 +66,13 @@ class OpenAiApi:
         if 300 <= response.status < 400:
             there = response.header("location").removesuffix(path) or "nowhere"
             return f"It redirects to {there}, which isn't followed: give the URL of the place itself."
-        if response.status in (404, 405) and not (problem(_json(response)).codes):
-            if not urlsplit(base).path.strip("/"):
-                return f"Is the URL whole? Most servers want {base}/v1."
-            return f"Is {base} the API's base URL?"
-        return ""
+        content = _json(response)
+        elsewhere = response.status in (404, 405) and not problem(content).codes
+        if not elsewhere and not (response.status < 300 and content is None):
+            return ""
+        url = urlsplit(base)
+        usual = "" if "v1" in url.path.split("/") else f" With most servers that is {url.scheme}://{url.netloc}/v1."
+        return f"Is {base} the API's base URL?{usual}"
 
 
 class OpenAiChat:

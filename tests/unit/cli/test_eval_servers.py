@@ -10,7 +10,6 @@ from tests.support.answering import said, serve, wrong
 from tests.support.eval_command import lines
 from tests.unit.cli.test_eval import command
 
-KEY = "sk-EXAMPLE-not-a-real-key"
 PLACES = {"France": "Paris", "Italy": "Rome", "Atlantis": "The documents do not say."}
 
 
@@ -65,7 +64,10 @@ def test_answers_without_text_are_no_answers_and_are_asked_again(folder, basic):
 
     with serve(silent) as server:
         shown = run(basic, server)
-        assert "Of 3 answers 3 have no text (in 3 the model only thought), 3 were cut at the limit of tokens" in shown
+        assert (
+            "3 of 3 answers have no text (in 3 the model only thought); 3 of 3 answers were cut at the limit of tokens"
+            in shown
+        )
         assert "--max-tokens" in shown
         found = stored(folder)
         assert found.metrics["refusal_accuracy"].value == 0  # neither answered nor refused
@@ -96,9 +98,9 @@ def test_thinking_in_the_text_is_no_part_of_the_answer(folder, basic):
 @pytest.mark.parametrize(
     ("reply", "expected"),
     [
-        (("The capital is of course the city of Par", "length"), "Of 3 answers 3 were cut at the limit of tokens"),
-        (("The capital", "content_filter"), "Of 3 answers 3 were filtered by the service."),
-        (("", "content_filter"), "Of 3 answers 3 have no text, 3 were filtered by the service"),
+        (("The capital is of course the city of Par", "length"), "3 of 3 answers were cut at the limit of tokens"),
+        (("The capital", "content_filter"), "3 of 3 answers were filtered by the service."),
+        (("", "content_filter"), "3 of 3 answers have no text; 3 of 3 answers were filtered by the service"),
         (("Paris", "stop"), ""),
         (("Paris", None), ""),
     ],
@@ -106,13 +108,13 @@ def test_thinking_in_the_text_is_no_part_of_the_answer(folder, basic):
 def test_answers_that_are_a_part_are_counted(basic, reply, expected):
     with serve(lambda path, body, count: said(*reply)) as server:
         shown = run(basic, server)
-    assert expected in shown if expected else "Of 3 answers" not in shown
+    assert expected in shown if expected else "3 of 3 answers " not in shown
 
 
 @pytest.mark.faults
 def test_a_refusal_of_the_models_own_rules_is_no_answer(folder, basic):
     with serve(lambda path, body, count: said(None, "stop", refusal="I can't help with that.")) as server:
-        assert "Of 3 answers 3 have no text, 3 were filtered" in run(basic, server)
+        assert "3 of 3 answers have no text; 3 of 3 answers were filtered" in run(basic, server)
     assert stored(folder).metrics["refusal_accuracy"].value == 0
 
 
@@ -189,6 +191,8 @@ def test_another_model_than_asked_for_is_said(folder, basic):
         ("/models/x.gguf", "x.gguf"),
         ("m", None),
         ("llama3", "llama3:latest"),
+        ("mistral-small-latest", "mistral-small-2409"),
+        ("meta/llama-3:free", "meta/llama-3"),
     ],
 )
 def test_a_version_or_a_folder_more_is_the_model_that_was_asked_for(basic, asked, named):
@@ -210,51 +214,6 @@ def test_another_model_than_in_kept_answers_is_said(folder, basic):
         state |= {"model": "m-2", "fails": False}
         shown = run(basic, server)
     assert "1 asked" in shown and "The answers are of 2 models (m-1: 2, m-2: 1)" in shown
-
-
-@pytest.mark.faults
-@pytest.mark.parametrize(
-    "place", ["error", "text", "model", "fingerprint", "finish_reason", "html", "location", "usage"]
-)
-def test_a_key_that_a_server_repeats_is_found_nowhere(folder, thirty, monkeypatch, capfd, caplog, place):
-    monkeypatch.setenv("MY_KEY", KEY)
-    caplog.set_level("DEBUG")
-
-    def echo(path, body, count):
-        if count > 2 and place in ("error", "html", "location"):
-            error = {"message": f"Authentication Error, Received API Key = {KEY}"}
-            return {
-                "error": wrong(401, error),
-                "html": (502 if count % 2 else 403, {}, f"<p>Bearer {KEY}</p>".encode()),
-                "location": (307, {"Location": f"https://login/?key={KEY}"}, b""),
-            }[place]
-        content = json.loads(said(KEY if place == "text" else "Paris")[2])
-        changes = {"model": {"model": KEY}, "fingerprint": {"system_fingerprint": KEY}, "usage": {"usage": {KEY: KEY}}}
-        if place == "finish_reason":
-            content["choices"][0]["finish_reason"] = KEY
-        return 200, {}, json.dumps(content | changes.get(place, {})).encode()
-
-    with serve(echo) as server:
-        shown = run(thirty, server, "--key-variable", "MY_KEY", "--seconds", 2)
-        shown += run(thirty, server, "--key-variable", "MY_KEY", "--seconds", 2, name="again")
-    shown += command("compare", "run", "again").output + command("compare", "run", "again", "--json").output
-    shown += command("report", "run", "again", "--to", "page.html", "--markdown", "page.md").output
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    assert len(files) > 8
-    assert [str(path) for path in files if KEY.encode() in path.read_bytes()] == []
-    assert KEY not in shown + caplog.text + "".join(capfd.readouterr())
-    if place in ("error", "text", "html"):
-        assert "***" in (folder / ".tandem" / "evaluations" / "run" / "replies.jsonl").read_text()
-
-
-@pytest.mark.faults
-@pytest.mark.parametrize("value", [f"{KEY}\n", f"{KEY} ", f"{KEY}\r\nX: 1", f"{KEY}é"])
-def test_a_key_that_no_header_can_carry_is_refused_before_anything_is_asked(basic, monkeypatch, value):
-    monkeypatch.setenv("MY_KEY", value)
-    with serve(lambda path, body, count: said("Paris")) as server:
-        shown = run(basic, server, "--key-variable", "MY_KEY", code=1)
-    assert "key_variable: MY_KEY holds a character that no header can carry" in shown
-    assert "EXAMPLE" not in shown and server.asked == []
 
 
 @pytest.mark.faults

@@ -229,8 +229,19 @@ def test_a_url_without_its_path_is_told_which():
     with serve(answer) as server:
         assert ask(chat(server)).text == "Paris"
         server.url = server.url.removesuffix("/v1")
-        with pytest.raises(Refused, match=r"with 404 .*Not Found.*Most servers want http://127.0.0.1:\d+/v1"):
+        with pytest.raises(Refused, match=r"with 404 .*Not Found.*With most servers that is http://127.0.0.1:\d+/v1"):
             ask(chat(server))
+
+
+@pytest.mark.faults
+def test_a_page_is_no_answer_of_the_api():
+    with serve(lambda path, body, count: (200, {}, b"<html>Welcome</html>")) as server:
+        server.url = server.url.replace("/v1", "/ui")
+        with pytest.raises(
+            Refused, match=r"<html>Welcome</html>\. Is http://\S+/ui the API's base URL\? With most .*/v1"
+        ):
+            ask(chat(server))
+    assert len(server.asked) == 1
 
 
 @pytest.mark.faults

@@ -186,7 +186,7 @@ class _Asking:
         which, at = asked
         content = [self._models[which], self._prompts[at], self._max_tokens]
         key = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-        if (found := self._kept.get(key)) is not None:
+        if found := self._kept.get(key):
             return Answer(**found)
         try:
             said = self._service.answer(self._models[which], self._prompts[at], self._max_tokens)
