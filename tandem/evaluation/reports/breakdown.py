@@ -1,5 +1,6 @@
 """What a mean hides: how runs do by tag, and which questions changed sides."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -15,6 +16,9 @@ SIDES = ("exact_match", FORMAT, REFUSAL)
 """Metrics of 0 and 1, of which a question is on one side."""
 
 
+MOST_TAGS = 40
+
+
 class Turned(NamedTuple):
     """A question that only one of two runs has right."""
 
@@ -26,9 +30,14 @@ class Turned(NamedTuple):
     """Whether it is right now, and was wrong in the first run."""
 
 
-def by_tag(runs: Sequence[Run]) -> dict[str, dict[str, list[Measured | None]]]:
-    """How each run does in the questions of each tag, by the metrics that a reader goes by; None where not measured."""
-    tags = sorted({tag for question in runs[0].questions for tag in question.tags})
+Tags = Mapping[str, Mapping[str, Sequence[Measured | None]]]
+"""Metric -> tag -> how each run does, None where it isn't measured."""
+
+
+def by_tag(runs: Sequence[Run]) -> Tags:
+    """How runs do in the questions of each of the most frequent tags, by the metrics that a reader goes by."""
+    counts = Counter(tag for question in runs[0].questions for tag in question.tags)
+    tags = sorted(sorted(counts, key=lambda tag: (-counts[tag], tag))[:MOST_TAGS])
     found = {
         metric: {tag: [_within(run, metric, tag) for run in runs] for tag in tags}
         for metric in SHOWN
@@ -39,10 +48,10 @@ def by_tag(runs: Sequence[Run]) -> dict[str, dict[str, list[Measured | None]]]:
     }
 
 
-def hidden(runs: Sequence[Run]) -> list[str]:
+def hidden(runs: Sequence[Run], tags: Tags) -> list[str]:
     """Sentences about tags in which a run has nothing right, though its mean isn't 0."""
     said = []
-    for metric, rows in by_tag(runs).items():
+    for metric, rows in tags.items():
         for at, run in enumerate(runs):
             none = [
                 f"{tag} ({counted(value.count, 'question')})"

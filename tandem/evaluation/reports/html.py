@@ -38,7 +38,7 @@ def render(runs: Sequence[Run], differences: Mapping[str, list[Difference]]) -> 
 
     content.check(runs)
     first, *others = runs
-    numbered = list(enumerate(runs, 1))
+    numbered, tags = list(enumerate(runs, 1)), breakdown.by_tag(runs)
     trimmed: Any = {"trim_blocks": True, "lstrip_blocks": True, "keep_trailing_newline": True}
     pages = Environment(loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, **trimmed)
     pages.filters |= {function.__name__: function for function in FILTERS}
@@ -54,8 +54,10 @@ def render(runs: Sequence[Run], differences: Mapping[str, list[Difference]]) -> 
             others=others,
             numbered=numbered,
             findings=content.findings(runs, differences),
-            cautions=[*content.cautions(runs, differences), *breakdown.hidden(runs)],
-            tags=breakdown.by_tag(runs),
+            cautions=[*content.cautions(runs, differences), *breakdown.hidden(runs, tags)],
+            tags=tags,
+            most_tags=breakdown.MOST_TAGS,
+            all_tags=len({tag for question in first.questions for tag in question.tags}),
             turned=[(breakdown.sides(first, run), breakdown.turned(first, run)) for run in others],
             groups=content.metric_groups(runs),
             slowest=max((run.latency.p95 or 0 for run in runs), default=0),

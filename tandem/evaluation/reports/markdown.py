@@ -17,13 +17,14 @@ def render(runs: Sequence[Run], differences: Mapping[str, list[Difference]]) -> 
     """
     content.check(runs)
     first, *others = runs
-    cautions = [*content.cautions(runs, differences), *breakdown.hidden(runs)]
+    tags = breakdown.by_tag(runs)
+    cautions = [*content.cautions(runs, differences), *breakdown.hidden(runs, tags)]
     parts = [
         f"### Evaluation of {inert(content.listed([run.name for run in runs]))}",
         f"{content.question_set(first)}; digest {first.digest[:12]}",
         _list([*content.findings(runs, differences), *cautions]),
         Table(["Metric", *(run.name for run in runs)], _values(runs)).markdown(),
-        *(_tags(metric, rows, runs) for metric, rows in breakdown.by_tag(runs).items()),
+        *(_tags(metric, rows, runs) for metric, rows in tags.items()),
     ]
     if any(differences[run.name] for run in others):
         names = ["Metric", *(run.name for run in others)]

@@ -220,6 +220,16 @@ def test_price_with_how_and_sources_or_the_reason_why_not(price, amount, why):
     assert "$0.00" not in summary.replace("$0.0042", "")
 
 
+def test_the_most_frequent_of_many_tags_are_shown():
+    (run,) = sample(("base",))
+    questions = tuple(
+        replace(each, tags=("all", *(f"t{at}-{more}" for more in range(5)))) for at, each in enumerate(run.questions)
+    )
+    found = section(parsed([replace(run, questions=questions)], {}), "By tag")
+    assert "The 40 most frequent of 101 tags." in text(found)
+    assert sum(row[0] == "all" for row in rows(found)) == 3  # token F1, format adherence, refusal accuracy
+
+
 def test_latency_tells_when_no_call_answered():
     base, rag = sample(("base", "rag"))
     silent = replace(rag, latency=Latency(None, None, 20, 20))
