@@ -148,7 +148,7 @@ def test_no_command_takes_a_bug_of_ours_for_a_mistake(place, arguments, tmp_path
     (tmp_path / "facts.yaml").write_text("")
     (tmp_path / "questions.jsonl").write_text('{"id": "1", "question": "What?", "document": null}\n')
     (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "run.json").write_text('{"format": 1}')
+    (tmp_path / "run" / "run.json").write_text('{"format": 2}')
     monkeypatch.setattr(place, broken)
     result = CliRunner().invoke(app, arguments)
     assert isinstance(result.exception, ValueError) and result.output == ""
