@@ -80,15 +80,15 @@ def check(
 ) -> None:
     """Verify a data set again: digests, every row, leaks between splits, and the tokens of its rows.
 
-    Tokens are counted by the tokenizer.json of the base model, or else estimated at 4 characters each.
+    Tokens are counted by the tokenizer.json of the base model, with the chat template in its folder, or else estimated.
     """
     from tandem.finetuning.dataset import folder
-    from tandem.finetuning.dataset.rows import statistics
+    from tandem.finetuning.dataset.lengths import mean_p95_max
 
     with _fetched(dataset, stack) as path:
         manifest, splits, warnings = folder.read(path)
     counts = {name: _tokens(rows, tokenizer) for name, rows in splits.items()}
-    show(manifest, {name: statistics(numbers) for name, numbers in counts.items()})
+    show(manifest, {name: mean_p95_max(numbers) for name, numbers in counts.items()})
     warn(warnings)
     too_long = [
         f"{row.place}: {number} tokens, {row.question}"
@@ -106,12 +106,14 @@ def check(
 
 
 def _tokens(rows: "list[Row]", tokenizer: Path | None) -> list[int]:
-    from tandem.finetuning.dataset.rows import estimated_tokens, exact_tokens
+    from tandem.finetuning.dataset.lengths import estimated
+    from tandem.finetuning.dataset.template import Template
+    from tandem.finetuning.dataset.tokenizer_files import beside
 
     if tokenizer is None:
-        return estimated_tokens(rows)
+        return [length.whole for length in estimated(rows)]
     try:
-        return exact_tokens(rows, str(tokenizer))
+        return [length.whole for length in Template(beside(tokenizer)).lengths(rows)]
     except ImportError:
         raise TandemError("--tokenizer needs the package tokenizers: `pip install tokenizers`.") from None
 

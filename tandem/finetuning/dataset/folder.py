@@ -12,7 +12,8 @@ from tandem_contract.errors import TandemError
 
 from . import manifest as manifests
 from .importers import Reader
-from .rows import encoded, estimated_tokens, statistics
+from .lengths import estimated, statistics
+from .rows import encoded
 from .splits import SPLITS, SUBJECT, Splits, check_leaks, conflicts, without_duplicates
 
 
@@ -41,7 +42,7 @@ def write(folder: Path, splits: Splits, name: str, licence: str, source: str) ->
             "file": f"{split}.jsonl",
             "rows": len(splits[split]),
             "sha256": hashlib.sha256(files[split]).hexdigest(),
-            "tokens": statistics(estimated_tokens(splits[split])),
+            "tokens": statistics(estimated(splits[split])),
         }
         for split in SPLITS
     }

@@ -11,10 +11,11 @@ from tandem_contract.errors import TandemError
 from tandem_contract.names import Variable
 
 from tandem.finetuning import recipe as recipes
+from tandem.finetuning.dataset.sample import digest, gradable, sample
 from tandem.measures.metrics import format_adherence
 
 from . import checkpoints, external, models
-from .conversations import Tokenized, tokenize
+from .conversations import Tokenized, askable, tokenize
 from .layout import TANDEM_JSON, Interrupted, Layout, Refused, say, write_json
 
 PACKAGES = ("torch", "transformers", "accelerate", "datasets", "peft", "trl", "safetensors")
@@ -41,9 +42,12 @@ def train(layout: Layout) -> None:
     _check_length(recipe["max_sequence_tokens"], models.context_tokens(config))
     tokenizer = models.load_tokenizer(base, say)
     limit = recipe["max_sequence_tokens"]
-    rows = tokenize(splits["train"], tokenizer, limit)
-    validation = tokenize(splits["validation"][: recipe["evaluation"]["max_rows"]], tokenizer, limit)
-    _report(rows, limit)
+    rows = tokenize("train", splits["train"], tokenizer, limit)
+    asked = sample(splits["validation"], recipe["evaluation"]["max_rows"])
+    validation = tokenize("validation", asked, tokenizer, limit)
+    test = sample(gradable(splits["test"]), recipe["evaluation"]["max_rows"])
+    askable(test, tokenizer, models.context_tokens(config), recipe["evaluation"]["max_new_tokens"])  # or else refused
+    _report(rows, validation, limit)
     resume = checkpoints.newest(layout.checkpoints, identity, say)
     done = checkpoints.step(resume) if resume else 0
     model = _load(base, recipe, gpu)
@@ -53,8 +57,9 @@ def train(layout: Layout) -> None:
     say("Writing the model")
     _write(trainer.model, tokenizer, recipe, base, config, layout.model)
     about = {**identity, "base_model": recipe["base_model"], "method": recipe["method"], "steps": steps}
-    about |= {"tokens": tokens, "rows": len(rows.rows), "rows_left_out": rows.too_long}
-    write_json(layout.model / TANDEM_JSON, about | {"validation_loss": progress.validation_loss})
+    about |= {"tokens": tokens, "rows": len(splits["train"]) - rows.too_long, "rows_left_out": rows.too_long}
+    about |= {"validation_loss": progress.validation_loss, "validation_rows": len(asked) - validation.too_long}
+    write_json(layout.model / TANDEM_JSON, about | {"validation_sample": digest(asked)})
     say(f"Done: {steps} steps, {tokens} tokens")
 
 
@@ -75,13 +80,14 @@ def _check_length(asked: int, context: int | None) -> None:
         )
 
 
-def _report(rows: Tokenized, limit: int) -> None:
-    if rows.too_long:
-        say(f"{rows.too_long} rows have more than {limit} tokens and are left out (max_sequence_tokens)")
-    if rows.whole:
-        say(f"{rows.whole} rows: the chat template mixes the turns, so the loss is on the whole text")
+def _report(rows: Tokenized, validation: Tokenized, limit: int) -> None:
+    for split, found in (("", rows), ("validation ", validation)):
+        if found.too_long:
+            say(f"{found.too_long} {split}rows have more than {limit} tokens and are left out (max_sequence_tokens)")
+    if rows.divided:
+        say(f"{rows.divided} rows: the chat template rewrites earlier turns, so each answer is learned by itself")
     longest = max(len(row["input_ids"]) for row in rows.rows)
-    say(f"{len(rows.rows)} rows, the longest of {longest} tokens")
+    say(f"{len(rows.rows)} sequences, the longest of {longest} tokens")
 
 
 def _load(base: str, recipe: Mapping[str, Any], gpu: bool) -> Any:
