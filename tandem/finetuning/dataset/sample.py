@@ -1,4 +1,4 @@
-"""Which rows of a split are asked, where not all are."""
+"""Which rows of a split are asked, where not all are: `by_digest(rows)[:most]`."""
 
 import hashlib
 from collections.abc import Sequence
@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from .rows import Row, encoded, messages
 
 
-def sample(rows: Sequence[Row], most: int) -> list[Row]:
-    """At most so many rows, by the digest of each: the same ones in the same order, whatever the order of the files."""
-    return sorted(rows, key=_digest)[:most]
+def by_digest(rows: Sequence[Row]) -> list[Row]:
+    """The rows in an order that says nothing of them, and is the same whatever the order of the files was."""
+    return sorted(rows, key=lambda row: hashlib.sha256(encoded([row])).digest())
 
 
 def gradable(rows: Sequence[Row]) -> list[Row]:
@@ -23,7 +23,3 @@ def gradable(rows: Sequence[Row]) -> list[Row]:
 def digest(rows: Sequence[Row]) -> str:
     """SHA-256 (hex) of rows in their order, by which a record says which ones were asked."""
     return hashlib.sha256(encoded(rows)).hexdigest()
-
-
-def _digest(row: Row) -> str:
-    return hashlib.sha256(encoded([row])).hexdigest()

@@ -18,8 +18,8 @@ NAMED = ("bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_t
 class Tokenizer:
     """What `template.Template` needs of transformers' tokenizers, with the same results."""
 
-    def __init__(self, files: Mapping[str, bytes]) -> None:
-        """Read `FILES` by name; all but the first may be absent.
+    def __init__(self, files: Mapping[str, bytes], place: str = TOKENIZER) -> None:
+        """Read `FILES` by name; all but the first, which mistakes call `place`, may be absent.
 
         A model without a template has ChatML, as in training. Raises ImportError without the package `tokenizers`,
         `TandemError` for what is no tokenizer.
@@ -29,14 +29,14 @@ class Tokenizer:
         try:
             self._fast = Fast.from_str(files[TOKENIZER].decode())
         except Exception as error:  # the package raises nothing narrower
-            raise TandemError(f"It is no {TOKENIZER} ({error}).") from error
+            raise TandemError(f"{place} is no {TOKENIZER} ({error}).") from error
         self._fast.no_truncation()  # both are kept in the file, and would hide the length
         self._fast.no_padding()
         self.added_tokens_decoder: dict[int, Any] = self._fast.get_added_tokens_decoder()
         config = {}
         for name in ("special_tokens_map.json", "tokenizer_config.json"):
             config |= json.loads(files.get(name) or b"{}")
-        self._special = {name: _text(config[name]) for name in NAMED if config.get(name)}
+        self._special = {"eos_token": "<|im_end|>"} | {name: _text(config[name]) for name in NAMED if config.get(name)}
         own = (files.get("chat_template.jinja") or b"").decode()
         self._sources = _templates(own or config.get("chat_template") or CHATML)
 
@@ -58,7 +58,7 @@ class Tokenizer:
 def beside(file: Path) -> Tokenizer:
     """The tokenizer of a `tokenizer.json`, with what lies beside it in a model's folder; raises as `Tokenizer`."""
     found = {name: file.with_name(name) for name in FILES} | {TOKENIZER: file}
-    return Tokenizer({name: path.read_bytes() for name, path in found.items() if path.is_file()})
+    return Tokenizer({name: path.read_bytes() for name, path in found.items() if path.is_file()}, str(file))
 
 
 def _text(token: Any) -> str:
@@ -103,6 +103,5 @@ def _compiled(source: str) -> Any:
             trim_blocks=True, lstrip_blocks=True, extensions=[Generation, "jinja2.ext.loopcontrols"]
         )
         environment.filters["tojson"] = to_json
-        environment.globals |= {"raise_exception": refuse, "strftime_now": now}
-        _cache[source] = environment.from_string(source)
+        _cache[source] = environment.from_string(source, {"raise_exception": refuse, "strftime_now": now})
     return _cache[source]

@@ -20,14 +20,16 @@ class Tokenized:
 
     rows: list[dict[str, list[int]]] = field(default_factory=list)
     """`input_ids`, and `labels` with `IGNORED` where no loss is wanted."""
+    used: list[Row] = field(default_factory=list)
+    """The rows that these are of."""
     too_long: int = 0
     """Rows that were left out."""
     divided: int = 0
     """Rows that are several here, because the template rewrites earlier turns."""
 
 
-def tokenize(split: str, rows: Sequence[Row], tokenizer: Any, limit: int) -> Tokenized:
-    """Tokens of the rows that have at most `limit` of them.
+def tokenize(split: str, rows: Sequence[Row], tokenizer: Any, limit: int, most: int | None = None) -> Tokenized:
+    """Tokens of the rows that have at most `limit` of them, of the first `most` of these where that is given.
 
     Longer rows are left out, not cut: what is cut is the end of the answer, and the model would learn to stop there.
     Raises `Refused` if they are too many (`lengths.too_many`), or if the template doesn't take a row.
@@ -43,6 +45,9 @@ def tokenize(split: str, rows: Sequence[Row], tokenizer: Any, limit: int) -> Tok
         if length > limit:
             result.too_long += 1
             continue
+        if most is not None and len(result.used) == most:
+            continue
+        result.used.append(row)
         result.divided += len(sequences) > 1
         for pieces in sequences:
             ids = [token for piece in pieces for token in piece.tokens]

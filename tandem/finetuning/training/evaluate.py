@@ -9,7 +9,7 @@ from typing import Any
 
 from tandem.finetuning import recipe as recipes
 from tandem.finetuning.dataset.rows import Row, json_line, messages
-from tandem.finetuning.dataset.sample import digest, gradable, sample
+from tandem.finetuning.dataset.sample import by_digest, digest, gradable
 from tandem.finetuning.measure import BASE, TUNED, answer_lines, measure
 
 from . import models
@@ -30,12 +30,13 @@ def evaluate(layout: Layout) -> None:
     base = layout.base(recipe["base_model"])
     models.settle()
     limits = recipe["evaluation"]
-    asked = rows = sample(gradable(splits["test"]), limits["max_rows"])
+    rows = by_digest(gradable(splits["test"]))
     for model in (str(layout.tuned), base):  # the tuned one's template may be another
         context = models.context_tokens(models.load_config(model))
         rows = askable(rows, models.load_tokenizer(model, say), context, limits["max_new_tokens"])
-    if len(rows) < len(asked):
-        say(f"{len(asked) - len(rows)} of {len(asked)} rows leave no room for an answer and are not asked")
+    if left_out := len(splits["test"]) - len(rows):
+        say(f"{left_out} of {len(splits['test'])} rows are not asked: no room for an answer, or none in words")
+    rows = rows[: limits["max_rows"]]
     kept = _Kept(layout.checkpoints / "answers.jsonl", identity)
     # The tuned model first: if it doesn't load, nothing else has been paid for.
     answers: dict[str, list[str]] = {}
@@ -45,7 +46,7 @@ def evaluate(layout: Layout) -> None:
         answers[which] = [kept.answers[which, at] for at in range(len(rows))]
     metrics = measure(rows, answers, limits["format"])
     (layout.model / "answers.jsonl").write_text(answer_lines(rows, answers), encoding="utf-8")
-    about = {"rows": len(rows), "rows_left_out": len(asked) - len(rows), "sample": digest(rows)}
+    about = {"rows": len(rows), "rows_left_out": left_out, "sample": digest(rows)}
     result = {**about, "metrics": metrics, **identity, "engine": engine}
     write_json(layout.model / "evaluation.json", result | {"seconds": round(time.monotonic() - begun, 1)})
     for name, metric in metrics.items():

@@ -11,7 +11,7 @@ from tandem_contract.errors import TandemError
 from tandem_contract.names import Variable
 
 from tandem.finetuning import recipe as recipes
-from tandem.finetuning.dataset.sample import digest, gradable, sample
+from tandem.finetuning.dataset.sample import by_digest, digest, gradable
 from tandem.measures.metrics import format_adherence
 
 from . import checkpoints, external, models
@@ -43,10 +43,10 @@ def train(layout: Layout) -> None:
     tokenizer = models.load_tokenizer(base, say)
     limit = recipe["max_sequence_tokens"]
     rows = tokenize("train", splits["train"], tokenizer, limit)
-    asked = sample(splits["validation"], recipe["evaluation"]["max_rows"])
-    validation = tokenize("validation", asked, tokenizer, limit)
-    test = sample(gradable(splits["test"]), recipe["evaluation"]["max_rows"])
-    askable(test, tokenizer, models.context_tokens(config), recipe["evaluation"]["max_new_tokens"])  # or else refused
+    asked = recipe["evaluation"]
+    validation = tokenize("validation", by_digest(splits["validation"]), tokenizer, limit, asked["max_rows"])
+    # The evaluation looks again; here nothing has been paid for yet.
+    askable(gradable(splits["test"]), tokenizer, models.context_tokens(config), asked["max_new_tokens"])
     _report(rows, validation, limit)
     resume = checkpoints.newest(layout.checkpoints, identity, say)
     done = checkpoints.step(resume) if resume else 0
@@ -57,9 +57,9 @@ def train(layout: Layout) -> None:
     say("Writing the model")
     _write(trainer.model, tokenizer, recipe, base, config, layout.model)
     about = {**identity, "base_model": recipe["base_model"], "method": recipe["method"], "steps": steps}
-    about |= {"tokens": tokens, "rows": len(splits["train"]) - rows.too_long, "rows_left_out": rows.too_long}
-    about |= {"validation_loss": progress.validation_loss, "validation_rows": len(asked) - validation.too_long}
-    write_json(layout.model / TANDEM_JSON, about | {"validation_sample": digest(asked)})
+    about |= {"tokens": tokens, "rows": len(rows.used), "rows_left_out": rows.too_long}
+    about |= {"validation_loss": progress.validation_loss, "validation_rows": len(validation.used)}
+    write_json(layout.model / TANDEM_JSON, about | {"validation_sample": digest(validation.used)})
     say(f"Done: {steps} steps, {tokens} tokens")
 
 

@@ -9,7 +9,7 @@ from tandem_contract.errors import Mistakes, TandemError
 from tandem.finetuning.dataset import folder, manifest
 from tandem.finetuning.dataset.collect import collect
 from tandem.finetuning.dataset.importers import Reader
-from tandem.finetuning.dataset.rows import Row, estimated_tokens, statistics
+from tandem.finetuning.dataset.rows import Row
 from tandem.finetuning.dataset.splits import divide, proportions
 from tandem.finetuning.dataset.store import Store
 from tests.unit.finetuning.buckets import FakeBucket
@@ -104,12 +104,6 @@ def test_a_split_never_moves():
     rows = [row(question) for question in ("alpha", "beta", "gamma", "delta", "epsilon", "zeta")]
     splits = {name: [row.prompt for row in found] for name, found in divide(rows, (0.5, 0.25, 0.25)).items()}
     assert splits == {"train": ["delta", "epsilon", "zeta"], "validation": ["alpha", "gamma"], "test": ["beta"]}
-
-
-def test_statistics_of_tokens():
-    assert statistics(list(range(1, 101))) == {"mean": 50.5, "p95": 95, "max": 100}
-    assert statistics([7]) == {"mean": 7.0, "p95": 7, "max": 7}
-    assert estimated_tokens([row("x" * 8, "y" * 9)]) == [2 + 3 + 2 * 5]  # five for each message's markers
 
 
 def test_manifest_says_what_is_in_the_folder(made):
