@@ -49,7 +49,7 @@ def write(
         }
         for split in SPLITS
     }
-    manifest = manifests.make(name, licence, source, described, record or {})
+    manifest = manifests.make(name, licence, source, described, record)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         if not (folder / manifests.FILE).is_file():
             raise TandemError(f"{folder} is not empty: name a new or an empty folder.")

@@ -138,15 +138,15 @@ class Reader:
         return Row(tuple(messages), file, line, tuple(more) if any(more) else (), tools, group)
 
     def _form_of(self, entry: dict[str, Any], checks: Checks) -> str | None:
-        there = [form for form, field in FORMATS.items() if field in entry and not is_empty(entry[field])]
+        there = [field for field in entry if field in _FORM_OF and not is_empty(entry[field])]
         if len(there) > 1:
-            fields = " and ".join(FORMATS[form] for form in there)
-            checks.add("the row", f"it has {fields}: two formats", "Keep one, or --leave-out the other's fields.")
+            problem = f"it has {' and '.join(sorted(there))}: two formats"
+            checks.add("the row", problem, "Keep one, or --leave-out the other's fields.")
             return None
         if self.form != "auto":
             return self.form
         if there:
-            self._form = there[0]
+            self._form = _FORM_OF[there[0]]
         if self._form != "auto":
             return self._form
         for key in sorted(entry.keys() & REFUSED.keys()):
@@ -263,4 +263,5 @@ def _check_written(held: Any, checks: Checks) -> None:
         checks.add("the row", f"its tools can't be written: {error}", "Mend the row, or leave it out.")
 
 
+_FORM_OF = {field: form for form, field in FORMATS.items()}
 _READERS = {"chat": _chat, "sharegpt": _sharegpt, "alpaca": _alpaca, "completion": _completion}

@@ -38,7 +38,11 @@ def version(manifest: Mapping[str, Any]) -> str:
 
 
 def make(
-    name: str, licence: str, source: str, splits: Mapping[str, Mapping[str, Any]], record: Mapping[str, Any]
+    name: str,
+    licence: str,
+    source: str,
+    splits: Mapping[str, Mapping[str, Any]],
+    record: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return a manifest with its digest.
 
@@ -46,7 +50,7 @@ def make(
     and in how many rows), `skipped` rows, `group_by`; each where there is any.
     """
     content = {"format": FORMAT, "name": name, "schema": SCHEMA, "licence": licence, "source": source, "splits": splits}
-    content |= record
+    content |= record or {}
     return content | {"digest": digest(content)}
 
 

@@ -13,6 +13,7 @@ from tandem_contract.errors import TandemError
 
 MARKERS = 5  # tokens that a ChatML template adds to a message: two markers, the role and two line ends
 LINE_ENDS = {code: f"\\u{code:04x}" for code in (0x85, 0x2028, 0x2029)}  # those that JSON lets stand in a text
+ENCODER = json.JSONEncoder(ensure_ascii=False)
 CHARACTERS = 4  # a token, as an estimate
 
 
@@ -67,7 +68,8 @@ def tools(row: Row) -> list[Any]:
 
 def json_line(content: Any) -> str:
     """One line of JSONL, in which `str.splitlines` finds no other."""
-    return json.dumps(content, ensure_ascii=False).translate(LINE_ENDS) + "\n"
+    line = ENCODER.encode(content)
+    return f"{line if line.isascii() else line.translate(LINE_ENDS)}\n"
 
 
 def decoded(data: bytes, file: str) -> list[Row]:

@@ -220,6 +220,41 @@ def test_files_that_are_no_text_or_have_no_rows(here):
 
 
 @pytest.mark.faults
+def test_all_mistakes_can_be_written_to_a_file(here):
+    file = written(here / "rows.jsonl", *(chat(f"Question {number}?") for number in range(100)), *["{}"] * 70)
+    run("import", file, *TEXTS, "--to", "made", "--mistakes", "mistakes.txt", code=1)
+    lines = (here / "mistakes.txt").read_text().splitlines()
+    assert len(lines) == 70 and lines[69].startswith(f"{file}:170: messages: is missing. Add it")
+    (here / "mistakes.txt").unlink()
+    output = run("import", file, *TEXTS, "--to", "made", "--mistakes", "mistakes.txt", "--skip")
+    assert (here / "mistakes.txt").read_text().splitlines() == lines
+    assert "bad rows left out: 70\n" in output and "100 rows read" in output
+    assert f"warnings: 70\n  skipped: {file}:101: messages: is missing." in output and "... and 50 more" in output
+    assert json.loads((here / "made" / "manifest.json").read_text())["skipped"] == 70
+    assert "bad rows left out: 70\n" in run("check", "made")
+    assert "can't be written" in run("import", file, *TEXTS, "--to", "b", "--skip", "--mistakes", "no/where", code=1)
+
+
+def test_fields_that_are_left_out_stand_in_the_manifest(here):
+    rows = [chat(f"Question {number}?") | {"id": number, "rating": 5} for number in range(100)]
+    file = written(here / "rows.jsonl", *rows)
+    assert "--leave-out 'rating'" in run("import", file, *TEXTS, "--to", "made", code=1)
+    output = run("import", file, *TEXTS, "--to", "made", "--leave-out", "rating")
+    assert "fields left out: id (100 rows), rating (100 rows)\n" in output and "warnings: 0\n" in output
+    assert json.loads((here / "made" / "manifest.json").read_text())["left_out"] == {"id": 100, "rating": 100}
+    assert "fields left out: id (100 rows), rating (100 rows)\n" in run("check", "made")
+
+
+def test_rows_are_divided_by_a_field(here):
+    rows = [chat("Sum up.", f"Sum {number}.") | {"case": number // 3} for number in range(100)]
+    file = written(here / "rows.jsonl", *rows)
+    assert "with --group-by" in run("import", file, *TEXTS, "--to", "made", "--leave-out", "case", code=1)
+    run("import", file, *TEXTS, "--to", "made", "--group-by", "case")
+    manifest = json.loads((here / "made" / "manifest.json").read_text())
+    assert manifest["group_by"] == "case" and "left_out" not in manifest
+
+
+@pytest.mark.faults
 def test_a_long_list_of_mistakes_is_cut_and_counted(here):
     file = written(here / "rows.jsonl", *["{}"] * 70)
     output = run("import", file, *TEXTS, "--to", "made", code=1)

@@ -282,7 +282,7 @@ def test_rows_of_several_forms_in_one_file(tmp_path):
     found = read(tmp_path, CHAT, {"instruction": "Hut?", "output": "Open."}, {"prompt": "Hut?", "completion": "Open."})
     assert [messages(row) for row in found] == [CHAT["messages"]] * 3
     both = CHAT | {"instruction": "Hut?", "output": "Open."}
-    assert "it has messages and instruction: two formats" in refused(tmp_path, both)[0]
+    assert "it has instruction and messages: two formats" in refused(tmp_path, both)[0]
     assert said(tmp_path, both, leave_out=("instruction", "output")) == CHAT["messages"]
 
 
