@@ -3,15 +3,17 @@
 import csv
 import gzip
 import importlib
+import io
 import json
 import sys
 import zlib
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+from . import strict_json
 from .fields import FORMATS, LISTS, TEXTS
+from .strict_json import TWICE
 
 HEAD = 4096  # bytes that tell what a file is
 LOOKED_AT = 1 << 24  # bytes, to tell why a first line is no JSON
@@ -55,21 +57,23 @@ class NotRows(Exception):
 
 def entries(path: Path) -> Iterator[Entry]:
     """Give every value of a file; raises `NotRows` where it is no file of rows."""
-    with path.open("rb") as plain:
-        packed = plain.read(2) == b"\x1f\x8b"
-    opened: Any = gzip.open if packed else open
-    try:
-        with opened(path, "rb") as stream:
+    with path.open("rb") as opened:
+        stream: Any = opened if opened.seekable() else io.BytesIO(opened.read())  # a pipe is read once
+        if stream.read(2) == b"\x1f\x8b":
+            stream.seek(0)
+            stream = gzip.GzipFile(fileobj=stream)
+        try:
+            stream.seek(0)
             head = stream.read(HEAD)
             stream.seek(0)
             yield from _read(path, stream, head)
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise NotRows(f"it is packed by gzip and damaged: {error}", "Fetch it again.") from error
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise NotRows(f"it is packed by gzip and damaged: {error}", "Fetch it again.") from error
 
 
 def _read(path: Path, stream: BinaryIO, head: bytes) -> Iterator[Entry]:
     if head.startswith(b"PAR1"):
-        return _parquet(path)
+        return _parquet(path, stream)
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     for start, kind, remedy in KINDS:
         if (text if start == b"<" else head).startswith(start):
@@ -84,32 +88,15 @@ def _read(path: Path, stream: BinaryIO, head: bytes) -> Iterator[Entry]:
     return _lines(stream, path)
 
 
-def _decoder() -> tuple[json.JSONDecoder, list[str]]:
-    """A decoder of strict JSON, and the list to which it adds each key that an object has twice."""
-    twice: list[str] = []
-
-    def made(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) != len(pairs):
-            counts = Counter(key for key, _ in pairs)
-            twice.extend(key for key, count in counts.items() if count > 1)
-        return found
-
-    def constant(name: str) -> None:
-        raise ValueError(f"{name} is no number of JSON")
-
-    return json.JSONDecoder(object_pairs_hook=made, parse_constant=constant), twice
-
-
 def _said_twice(twice: list[str]) -> tuple[tuple[str, str, str], ...]:
     """What is wrong with the keys that stand twice; empties the list."""
-    found = tuple((key, "stands twice in an object", "Keep one: the other would be lost.") for key in twice)
+    found = tuple((key, *TWICE) for key in twice)
     twice.clear()
     return found
 
 
 def _lines(stream: BinaryIO, path: Path) -> Iterator[Entry]:
-    decoder, twice = _decoder()
+    decoder, twice = strict_json.decoder()
     good, bad, no_text = 0, 0, []
     # Not by str.splitlines: a line separator of Unicode may stand in a JSON text.
     for line, data in enumerate(stream, start=1):
@@ -159,8 +146,10 @@ def _look_at_whole(path: Path, stream: BinaryIO, first: bytes) -> None:
     text = (first + stream.read(LOOKED_AT)).decode("utf-8", "replace")
     stream.seek(after)
     try:
-        value, _ = json.JSONDecoder().raw_decode(text.lstrip())
+        value, end = json.JSONDecoder().raw_decode(text.lstrip())
     except (ValueError, RecursionError):
+        return
+    if "\n" not in text.lstrip()[:end]:
         return
     if key := _wrapped(value):
         raise NotRows("it is one JSON object, not rows", _unwrap(key, path))
@@ -188,7 +177,7 @@ def _elements(content: bytes, path: Path) -> Iterator[Entry]:
     except UnicodeDecodeError as error:
         remedy = f"{TO_UTF8.format('LATIN1').replace('FILE', path.name)}, if it is in Latin-1."
         raise NotRows(f"it is no text in UTF-8: {error}", remedy) from error
-    decoder, twice = _decoder()
+    decoder, twice = strict_json.decoder()
     line, counted = 1, 0
     at = _next(text, text.index("[") + 1)
     while text[at : at + 1] != "]":
@@ -231,7 +220,7 @@ def _delimiter(path: Path, head: bytes) -> str | None:
 
 def _table(stream: BinaryIO, path: Path, delimiter: str) -> Iterator[Entry]:
     csv.field_size_limit(sys.maxsize)
-    decoder, _ = _decoder()
+    decoder, twice = strict_json.decoder()
     # The stream's own lines: a text wrapper would close it.
     texts = (str(data.removeprefix(b"\xef\xbb\xbf") if not at else data, "utf-8") for at, data in enumerate(stream))
     reader = csv.reader(texts, delimiter=delimiter, strict=True)
@@ -246,12 +235,13 @@ def _table(stream: BinaryIO, path: Path, delimiter: str) -> Iterator[Entry]:
                 return
             if not cells:
                 continue
-            wrong = ()
+            wrong: tuple[tuple[str, str, str], ...] = ()
             if len(cells) != len(names):
                 problem = f"{len(cells)} cells are not allowed ({len(names)}, as many as there are columns)"
                 wrong = (("the row", problem, "Put a text that has the delimiter or a quote into double quotes."),)
             pairs = zip(names, cells, strict=False)
-            yield Entry(line, {name: _cell(name, cell, decoder) for name, cell in pairs if cell}, wrong)
+            row = {name: _cell(name, cell, decoder) for name, cell in pairs if cell}
+            yield Entry(line, row, wrong + _said_twice(twice))
     except UnicodeDecodeError as error:
         remedy = f"{TO_UTF8.format('WINDOWS-1252').replace('FILE', path.name)}, if it is a sheet of Excel."
         raise NotRows(f"it is a table in another encoding than UTF-8: {error}", remedy) from error
@@ -271,7 +261,7 @@ def _cell(name: str, cell: str, decoder: json.JSONDecoder) -> Any:
     return cell
 
 
-def _parquet(path: Path) -> Iterator[Entry]:
+def _parquet(path: Path, stream: BinaryIO) -> Iterator[Entry]:
     try:
         parquet = importlib.import_module("pyarrow.parquet")  # no requirement: it is large, and few need it
     except ImportError as error:
@@ -281,7 +271,7 @@ def _parquet(path: Path) -> Iterator[Entry]:
         )
         raise NotRows("it is a Parquet file, and the package pyarrow isn't installed", remedy) from error
     try:
-        batches = parquet.ParquetFile(path).iter_batches()
+        batches = parquet.ParquetFile(stream).iter_batches()
         rows = (row for batch in batches for row in batch.to_pylist())
         for number, row in enumerate(rows, start=1):
             yield Entry(number, row)

@@ -5,6 +5,7 @@ from typing import Any
 
 from tandem_contract.checks import Checks
 
+from . import strict_json
 from .fields import MESSAGE, ROLES, WEIGHTS, is_empty
 
 SPELLINGS = "an object with role and content (or from and value)"
@@ -197,11 +198,15 @@ def parsed(value: Any, field: str, checks: Checks) -> Any:
     """A value, or what it is as JSON where it is a text."""
     if not isinstance(value, str):
         return value
+    decoder, twice = strict_json.decoder()
     try:
-        return json.loads(value)
+        found = decoder.decode(value)
     except (ValueError, RecursionError) as error:
         checks.refuse(field, value, "JSON", f"Mend it: {error}.")
         return None
+    for key in twice:
+        checks.add(f"{field}.{key}", *strict_json.TWICE)
+    return found
 
 
 def text(value: Any, field: str, checks: Checks) -> str:

@@ -169,6 +169,14 @@ def test_a_key_that_stands_twice_is_refused(tmp_path, wrap):
         assert mistake.where.endswith(f"rows.jsonl:1: {key}") and "stands twice" in mistake.problem
 
 
+def test_a_key_that_stands_twice_in_json_inside_a_text_is_refused(tmp_path):
+    calls = [{"function": {"name": "depth", "arguments": '{"shelf": 1, "shelf": 2}'}}]
+    row = {"messages": [USER, {**ANSWER, "tool_calls": calls}], "tools": '[{"name": "depth", "name": "height"}]'}
+    found = refused(tmp_path, row)
+    assert found[0].startswith("1: messages[1].tool_calls[0].arguments.shelf: stands twice")
+    assert found[1].startswith("1: tools.name: stands twice")
+
+
 # More of each kind.
 
 

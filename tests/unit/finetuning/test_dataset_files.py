@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+import os
 import sys
 import types
 from pathlib import Path
@@ -101,6 +102,15 @@ def test_a_file_that_is_something_else_gets_one_sentence(tmp_path, content, what
     assert what in the_mistake(tmp_path / "rows.jsonl", skip=skip)
 
 
+@pytest.mark.parametrize("data", [LINES.encode(), gzip.compress(LINES.encode())])
+def test_a_pipe_is_read_too(data):
+    taken, given = os.pipe()
+    os.write(given, data)  # fits into a pipe
+    os.close(given)
+    assert [messages(row) for row in good(Path(f"/dev/fd/{taken}"))] == EXPECTED
+    os.close(taken)
+
+
 @pytest.mark.faults
 def test_a_bad_line_among_good_ones_is_named(tmp_path):
     lines = LINES.splitlines(keepends=True)
@@ -114,6 +124,11 @@ def test_a_bad_line_among_good_ones_is_named(tmp_path):
         "11: the row",
     ]
     assert "NaN is no number of JSON" in reader.checks.mistakes[1].remedy
+    (tmp_path / "rows.jsonl").write_text(LINES.replace("\n", "", 1))
+    assert the_mistake(tmp_path / "rows.jsonl").startswith(":1: the row: '{")
+    twice = '[{""role"": ""user"", ""content"": ""a"", ""content"": ""b""}]'
+    (tmp_path / "rows.csv").write_text(f'messages,id\n"{twice}",1\n')
+    assert the_mistake(tmp_path / "rows.csv").startswith(":2: content: stands twice")
     (tmp_path / "rows.csv").write_text("instruction,output\na,b\na,b,c\n")
     assert the_mistake(tmp_path / "rows.csv").startswith(":3: the row: 3 cells are not allowed (2, as many as")
 
@@ -135,7 +150,8 @@ def test_rows_of_parquet(tmp_path, monkeypatch):
     """With a stand-in for pyarrow, which no test environment has."""
 
     class ParquetFile:
-        def __init__(self, path):
+        def __init__(self, stream):
+            assert stream.read(4) == b"PAR1"
             self.rows = [{"messages": EXPECTED[at], "tools": None} for at in range(3)]
 
         def iter_batches(self):
