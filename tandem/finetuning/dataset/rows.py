@@ -10,8 +10,8 @@ from typing import Any
 
 from tandem_contract.checks import shown
 
-ROLES = ("system", "user", "assistant")
 LINE_ENDS = {code: f"\\u{code:04x}" for code in (0x85, 0x2028, 0x2029)}  # those that JSON lets stand in a text
+ENCODER = json.JSONEncoder(ensure_ascii=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +22,8 @@ class Row:
     file: str
     line: int
     more: tuple[Mapping[str, Any], ...] = field(default=(), hash=False)
-    """What each message has besides, where one has: `weight` 0 at an answer that is not to be learned, `tool_calls`,
-    and of a tool's answer `tool_call_id` and `name`; all as OpenAI's API has them."""
+    """What each message has besides, if one has anything: `weight` 0 at an answer that is not to be learned,
+    `tool_calls`, and of a tool's answer `tool_call_id` and `name`; all as OpenAI's API has them."""
     tools: tuple[Any, ...] = field(default=(), hash=False)
     """The tools that may be called, as OpenAI's API has them."""
     group: str = field(default="", compare=False)
@@ -33,12 +33,6 @@ class Row:
     def place(self) -> str:
         """File and line, as in a compiler's message."""
         return f"{self.file}:{self.line}"
-
-    @property
-    def prompt(self) -> str:
-        """What the model is asked: the system and user texts, with case and white space made equal."""
-        texts = (content for role, content in self.messages if role != "assistant")
-        return "\n".join(" ".join(text.casefold().split()) for text in texts)
 
     @property
     def question(self) -> str:
@@ -71,7 +65,8 @@ def tools(row: Row) -> list[Any]:
 
 def json_line(content: Any) -> str:
     """One line of JSONL, in which `str.splitlines` finds no other."""
-    return json.dumps(content, ensure_ascii=False).translate(LINE_ENDS) + "\n"
+    line = ENCODER.encode(content)
+    return f"{line if line.isascii() else line.translate(LINE_ENDS)}\n"
 
 
 def decoded(data: bytes, file: str) -> list[Row]:
