@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tandem.finetuning.dataset.sample import by_digest, digest
+from tandem.finetuning.dataset.sample import digest, sample
 
 from .conftest import ENVIRONMENT, PYTHON, ROOT, rows
 
@@ -37,7 +37,7 @@ def test_the_evaluation(evaluated):
     manifest = json.loads((evaluated.root / "input/data/dataset/manifest.json").read_text())
     assert result["manifest_digest"] == manifest["digest"]
     answers = [json.loads(line) for line in (evaluated.root / "model" / "answers.jsonl").read_text().splitlines()]
-    first, *_ = asked = by_digest(rows(64, 74))[:8]
+    first, *_ = asked = sample(rows(64, 74), 8)
     assert answers[0]["prompt"][-1]["content"] == first.messages[1][1]
     assert answers[0]["reference"] == first.messages[2][1]
     assert (result["sample"], result["rows_left_out"]) == (digest(asked), 0)

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tandem.finetuning.dataset import lengths
-from tandem.finetuning.dataset.rows import Row, messages
+from tandem.finetuning.dataset.rows import Row
+from tandem.finetuning.dataset.sample import prompt
 from tandem.finetuning.dataset.template import Refused as TemplateRefused
 from tandem.finetuning.dataset.template import Template
 
@@ -61,26 +62,32 @@ def tokenize(split: str, rows: Sequence[Row], tokenizer: Any, limit: int, most: 
     return result
 
 
-def askable(rows: Sequence[Row], tokenizer: Any, context: int | None, answer: int) -> list[Row]:
-    """The test rows whose prompt leaves a model that takes `context` tokens room for `answer` more.
-
-    Raises `Refused` if the others are too many (`lengths.too_many`), or if the template doesn't take a row.
-    """
-    if not rows:
-        raise Refused("No row of test ends with an answer in words, so that the gate has nothing to ask.")
-    template, kept, longest = Template(tokenizer), [], 0
+def askable(
+    rows: Sequence[Row], tokenizer: Any, context: int | None, answer: int
+) -> tuple[list[Row], list[tuple[Row, str]]]:
+    """The test rows whose prompts leave a model of `context` tokens room for `answer` more; the others, and why."""
+    template, kept, others = Template(tokenizer), [], []
     for row in rows:
         try:
-            prompt = len(template.prompt_tokens(messages(row)[:-1], row.tools))
+            asked = len(template.prompt_tokens(prompt(row), row.tools))
         except TemplateRefused as error:
-            raise Refused(f"{row.place}: {error}.") from error
-        longest = max(longest, prompt)
-        if context is None or prompt + answer <= context:
+            others.append((row, str(error)))
+            continue
+        if context is None or asked + answer <= context:
             kept.append(row)
-    if lengths.too_many(len(rows) - len(kept), len(rows)):
+        else:
+            others.append((row, f"{asked} tokens, and {answer} of an answer, are more than the model's {context}"))
+    return kept, others
+
+
+def check_askable(rows: Sequence[Row], tokenizer: Any, context: int | None, answer: int) -> None:
+    """Refuse, before anything is trained, test rows of which the evaluation would leave out too many."""
+    if not rows:
+        raise Refused("No row of test ends with an answer in words, so that the gate has nothing to ask.")
+    _, others = askable(rows, tokenizer, context, answer)
+    if lengths.too_many(len(others), len(rows)):
+        row, why = others[0]
         raise Refused(
-            f"{len(rows) - len(kept)} of {len(rows)} rows in test leave the model, which takes {context} tokens, no "
-            f"room for an answer of {answer} (the longest prompt has {longest}): lower evaluation.max_new_tokens, or "
-            f"shorten the rows. {lengths.ALLOWED}"
+            f"{len(others)} of {len(rows)} rows in test can't be asked, {row.place} first: {why}. Lower "
+            f"evaluation.max_new_tokens, or mend the rows. {lengths.ALLOWED}"
         )
-    return kept

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from tandem.finetuning import recipe as recipes
-from tandem.finetuning.dataset.rows import Row, json_line, messages
-from tandem.finetuning.dataset.sample import by_digest, digest, gradable
+from tandem.finetuning.dataset.rows import Row, json_line
+from tandem.finetuning.dataset.sample import digest, gradable, prompt, sample
 from tandem.finetuning.measure import BASE, TUNED, answer_lines, measure
 
 from . import models
@@ -30,13 +30,16 @@ def evaluate(layout: Layout) -> None:
     base = layout.base(recipe["base_model"])
     models.settle()
     limits = recipe["evaluation"]
-    rows = by_digest(gradable(splits["test"]))
+    rows = gradable(splits["test"])
     for model in (str(layout.tuned), base):  # the tuned one's template may be another
         context = models.context_tokens(models.load_config(model))
-        rows = askable(rows, models.load_tokenizer(model, say), context, limits["max_new_tokens"])
-    if left_out := len(splits["test"]) - len(rows):
-        say(f"{left_out} of {len(splits['test'])} rows are not asked: no room for an answer, or none in words")
-    rows = rows[: limits["max_rows"]]
+        rows, others = askable(rows, models.load_tokenizer(model, say), context, limits["max_new_tokens"])
+        if others:
+            say(f"{len(others)} rows of test are not asked, {others[0][0].place} first: {others[0][1]}")
+    if not rows:
+        raise Refused("No row of test can be asked, and none has been: the log says why. Train on a mended data set.")
+    left_out = len(splits["test"]) - len(rows)
+    rows = sample(rows, limits["max_rows"])
     kept = _Kept(layout.checkpoints / "answers.jsonl", identity)
     # The tuned model first: if it doesn't load, nothing else has been paid for.
     answers: dict[str, list[str]] = {}
@@ -76,7 +79,7 @@ class _Kept:
 
 def _answer(which: str, model: str, rows: Sequence[Row], max_new_tokens: int, kept: _Kept) -> str:
     """Have a model answer what it hasn't yet; returns the engine. It is loaded in any case: that is the smoke test."""
-    prompts = [Conversation(messages(row)[:-1], row.tools) for row in rows]
+    prompts = [Conversation(prompt(row), row.tools) for row in rows]
     # Prompts of about the same length share a batch.
     left = sorted(
         (at for at in range(len(rows)) if (which, at) not in kept.answers), key=lambda at: -len(str(prompts[at]))

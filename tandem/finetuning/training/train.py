@@ -15,7 +15,7 @@ from tandem.finetuning.dataset.sample import by_digest, digest, gradable
 from tandem.measures.metrics import format_adherence
 
 from . import checkpoints, external, models
-from .conversations import Tokenized, askable, tokenize
+from .conversations import Tokenized, check_askable, tokenize
 from .layout import TANDEM_JSON, Interrupted, Layout, Refused, say, write_json
 
 PACKAGES = ("torch", "transformers", "accelerate", "datasets", "peft", "trl", "safetensors")
@@ -29,6 +29,7 @@ def train(layout: Layout) -> None:
     identity = {"manifest_digest": manifest["digest"], "recipe_digest": recipes.digest(recipe)}
     check_format(recipe)
     if trainer := os.environ.get(external.VARIABLE):
+        external.check(splits, trainer)
         return external.train(layout, recipe, identity, trainer)
     models.settle()
     models.need(PACKAGES)
@@ -45,8 +46,8 @@ def train(layout: Layout) -> None:
     rows = tokenize("train", splits["train"], tokenizer, limit)
     asked = recipe["evaluation"]
     validation = tokenize("validation", by_digest(splits["validation"]), tokenizer, limit, asked["max_rows"])
-    # The evaluation looks again; here nothing has been paid for yet.
-    askable(gradable(splits["test"]), tokenizer, models.context_tokens(config), asked["max_new_tokens"])
+    # The evaluation leaves rows out; here nothing has been paid for yet.
+    check_askable(gradable(splits["test"]), tokenizer, models.context_tokens(config), asked["max_new_tokens"])
     _report(rows, validation, limit)
     resume = checkpoints.newest(layout.checkpoints, identity, say)
     done = checkpoints.step(resume) if resume else 0

@@ -8,7 +8,7 @@ import pytest
 from tandem_contract.errors import TandemError
 
 from tandem.finetuning.dataset import lengths
-from tandem.finetuning.dataset.sample import by_digest, digest, gradable
+from tandem.finetuning.dataset.sample import by_digest, digest, gradable, sample
 from tandem.finetuning.dataset.template import Template
 from tandem.finetuning.dataset.tokenizer_files import Tokenizer, beside
 
@@ -133,8 +133,10 @@ def test_a_sample_is_the_same_whatever_the_order_of_the_files():
         for text in ("Wo", "Where")
         for at in range(300)
     ]
-    asked = by_digest(rows)[:100]
-    assert asked == by_digest(rows[::-1])[:100] and digest(asked) == digest(by_digest(rows[300:] + rows[:300])[:100])
+    turned = rows[300:] + rows[:300]
+    asked = sample(rows, 100)
+    assert set(asked) == set(sample(turned, 100)) and digest(asked) == digest(sample(turned, 100))
+    assert asked == [row for row in rows if row in asked] and by_digest(rows) == by_digest(turned)
     assert 35 <= sum(of.messages[0][1].startswith("Wo ") for of in asked) <= 65
     assert digest(asked) != digest(asked[:99])
 

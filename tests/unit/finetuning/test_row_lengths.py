@@ -154,3 +154,11 @@ def test_without_the_package_the_estimate_stands_in(stack, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "tokenizers", None)
     text = refused(stack, splits(text=LONG))
     assert "(as an estimate)" in text
+
+
+def test_what_is_likely_not_meant_is_noted(stack):
+    notes = stack.check(splits(), HUB, gradient_accumulation=1024, learning_rate=0.1).notes
+    assert any(note.startswith("The run has 3 steps in all") for note in notes)
+    assert any(note.startswith("learning_rate 0.1 is high") for note in notes)
+    usual = stack.check(splits(), HUB, gradient_accumulation=1).notes
+    assert not [note for note in usual if "steps in all" in note or "learning_rate" in note]

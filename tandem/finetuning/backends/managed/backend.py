@@ -5,7 +5,7 @@ from typing import Any
 
 from tandem_contract.run_record import Run
 
-from tandem.finetuning.dataset.rows import decoded
+from tandem.finetuning.dataset.rows import Row, decoded
 from tandem.finetuning.dataset.store import DataSetVersion
 from tandem.runtime.secret import api_key
 
@@ -37,7 +37,8 @@ class Managed(Backend):
     def check(self, recipe: Mapping[str, Any], data_set: DataSetVersion, manifest: Mapping[str, Any]) -> Plan:
         """By the keys that the service can honour and the rows that it needs; nothing is sent."""
         train = manifest["splits"]["train"]
-        dialects.check(self._dialect, recipe, train["rows"])
+        calling = () if self._dialect.tools else self._calling(data_set)
+        dialects.check(self._dialect, recipe, train["rows"], calling)
         tokens = f"{train['rows'] * train['tokens']['mean']:,.0f} tokens an epoch"
         note = f"{self.facts.title} trains on about {tokens}; its prices have no row here: NOT PRICED."
         return Plan(recipe, data_set, manifest, None, (note,))
@@ -93,6 +94,12 @@ class Managed(Backend):
         self.records.write(f"{run.folder}answers.jsonl", made.answers)
         self.records.write_json(f"{run.folder}verdict.json", made.reasons)
         self.records.write_json(f"{run.folder}evaluation.json", made.evaluation)  # last: it says that all is done
+
+    def _calling(self, data_set: DataSetVersion) -> list[Row]:
+        """The rows with tools, of what is trained on."""
+        bucket, s3 = self.workspace.outputs["datasetBucket"], self.workspace.client("s3")
+        data = s3.get_object(Bucket=bucket, Key=f"{data_set.prefix}train.jsonl")["Body"].read()
+        return [row for row in decoded(data, "train.jsonl") if row.tools]
 
     def _service(self) -> Service:
         key = api_key(self.workspace.client("secretsmanager"), self.workspace.secret or self._dialect.secret)

@@ -10,7 +10,8 @@ from tandem_contract.errors import TandemError
 from tandem_contract.run_record import Run
 
 from tandem.finetuning import recipe as recipes
-from tandem.finetuning.dataset.rows import Row, messages
+from tandem.finetuning.dataset.rows import Row
+from tandem.finetuning.dataset.sample import digest, gradable, prompt, sample
 from tandem.finetuning.gate import failing
 from tandem.finetuning.measure import BASE, TUNED, answer_lines, measure
 from tandem.finetuning.registry import register
@@ -67,12 +68,17 @@ def finish(
             raise TandemError(f"The {name} of {run.name} is {getattr(run, name)}, not {value}: take the run's own.")
     models = {TUNED: served.get(model, model), BASE: served.get(run.recipe["base_model"], run.recipe["base_model"])}
     limits = run.recipe["evaluation"]
-    rows = rows[: limits["max_rows"]]
+    rows = sample(gradable(rows), limits["max_rows"])
     answers, failed = _ask(service, models, rows, limits["max_new_tokens"], progress)
     # An outage must not look like progress: where the base model's answer is missing, the tuned one's is wrong too.
     scored = answers | {TUNED: ["" if at in failed[BASE] else text for at, text in enumerate(answers[TUNED])]}
     counts = {which: len(failed[which]) for which in (BASE, TUNED)}
-    evaluation: dict[str, Any] = {"rows": len(rows), "metrics": measure(rows, scored, limits["format"]), **identity}
+    evaluation: dict[str, Any] = {
+        "rows": len(rows),
+        "sample": digest(rows),
+        "metrics": measure(rows, scored, limits["format"]),
+        **identity,
+    }
     evaluation |= {"engine": run.recipe["backend"], "seconds": round(time.monotonic() - begun, 1), "failed": counts}
     reasons, package = failing(evaluation, run), None
     if not reasons:
@@ -92,7 +98,7 @@ def _ask(
     """Each model's answers, and of the rows without one: why."""
     answers = {which: [""] * len(rows) for which in models}
     failed: dict[str, dict[int, str]] = {which: {} for which in models}
-    prompts = [messages(row)[:-1] for row in rows]
+    prompts = [prompt(row) for row in rows]
 
     def answer(asked: tuple[str, int]) -> str | TandemError:
         which, at = asked

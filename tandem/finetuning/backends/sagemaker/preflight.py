@@ -28,6 +28,7 @@ from .sizing import ALL_LINEAR, HEADROOM, INSTANCES, choose, estimate, expected_
 QUOTA = "{instance} for training job usage"
 START_SECONDS = 600  # pulling an image of some 10 GB and loading the model
 KEPT_CHECKPOINTS = 2
+FEW_STEPS, HIGH_RATE = 10, 0.005  # beyond them a run learns next to nothing, or diverges
 TABLES = ("embed_tokens", "lm_head")  # which an adapter may be on, besides the layers that the sizing knows
 
 
@@ -52,6 +53,8 @@ def preflight(
     if base.endswith("/"):
         config, modules = _own_model(client("s3"), artifacts, base, checks)
         files = row_lengths.tokenizer_files(client("s3"), artifacts, base)
+    if recipe["learning_rate"] > HIGH_RATE:
+        notes.append(f"learning_rate {recipe['learning_rate']} is high: the loss may diverge, which ends the run.")
     table = load(client("sts").meta.region_name)
     if modules is not None and recipe["lora"] and isinstance(recipe["lora"]["modules"], list):
         _check_modules(recipe["lora"]["modules"], modules, checks)
@@ -64,7 +67,10 @@ def preflight(
             row_lengths.check(counted, recipe, shape.context_tokens, checks, notes)
             train = counted.splits["train"]
         _check_memory(recipe, shape, envelope, table, checks, notes)
-        seconds = _seconds(recipe, shape, manifest, train["mean"], envelope, checks)
+        steps = _steps(recipe, manifest)
+        if steps < FEW_STEPS:
+            notes.append(f"The run has {steps} steps in all: lower gradient_accumulation, or train for more epochs.")
+        seconds = _seconds(recipe, shape, steps, train["mean"], envelope, checks)
         size = stored(shape, recipe["method"], **_adapter(recipe))
         price = run_price(
             envelope,
@@ -142,19 +148,17 @@ def _check_memory(
         )
 
 
+def _steps(recipe: Mapping[str, Any], manifest: Mapping[str, Any]) -> int:
+    rows = recipe["batch_size"] * recipe["gradient_accumulation"]
+    return recipe["max_steps"] or math.ceil(manifest["splits"]["train"]["rows"] / rows) * recipe["epochs"]
+
+
 def _seconds(
-    recipe: Mapping[str, Any],
-    shape: ModelShape,
-    manifest: Mapping[str, Any],
-    mean: float,
-    envelope: RunEnvelope,
-    checks: Checks,
+    recipe: Mapping[str, Any], shape: ModelShape, steps: int, mean: float, envelope: RunEnvelope, checks: Checks
 ) -> int | None:
     """Roughly how long training takes, None where nobody knows; adds why an attempt would end without a checkpoint."""
-    gpu, train = INSTANCES.get(envelope.instance_type), manifest["splits"]["train"]
-    rows = recipe["batch_size"] * recipe["gradient_accumulation"]
-    steps = recipe["max_steps"] or math.ceil(train["rows"] / rows) * recipe["epochs"]
-    tokens = round(rows * mean)
+    gpu = INSTANCES.get(envelope.instance_type)
+    tokens = round(recipe["batch_size"] * recipe["gradient_accumulation"] * mean)
     step = expected_seconds(tokens, shape, recipe["method"], gpu) if gpu else 0.0
     first = START_SECONDS + step * min(recipe["checkpoint_steps"], steps)
     if first >= envelope.max_runtime_seconds:
