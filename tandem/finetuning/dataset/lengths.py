@@ -5,10 +5,10 @@ and has to keep one. Where the base model's files are at hand, `template.lengths
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from .rows import Row, json_line, messages
+from .rows import Row, json_line
 
 MARKERS = 5  # tokens that a ChatML template adds to a message: two markers, the role and two line ends
 LEFT_OUT = 0.1  # above this share of rows that are too long, a run goes on without much of what it was given
@@ -67,10 +67,11 @@ def text_tokens(text: str, rates: Rates = LARGE) -> float:
     """The estimate of a text's tokens."""
     data = text.encode()
     other = b"" if len(data) == len(text) else data.translate(None, ASCII)
-    total = rates.letter * (len(data) - len(other) - 2 * data.count(b"  "))  # blanks in a row are one token
+    pairs = data.count(b"  ")  # blanks in a row are one token
     without = data.translate(None, DIGITS)
-    total += (1 - rates.letter) * (len(data) - len(without))
-    total += (rates.sign - rates.letter) * (len(without) - len(without.translate(None, SIGNS)))
+    letters = without.translate(None, SIGNS)
+    digits, signs = len(data) - len(without), len(without) - len(letters)
+    total = rates.letter * (len(letters) - len(other) - 2 * pairs) + rates.sign * signs + digits
     if other:
         total += sum(rate * (len(other) - len(other.translate(None, leads))) for leads, rate in rates.scripts)
         total += sum(rate * other.count(pair) for pair, rate in rates.pairs)
@@ -83,15 +84,12 @@ def estimated(rows: Iterable[Row], rates: Rates = LARGE) -> list[Length]:
 
 
 def _estimated(row: Row, rates: Rates) -> Length:
-    turns = messages(row)
-    *before, last = (MARKERS + math.ceil(sum(text_tokens(text, rates) for text in _texts(turn))) for turn in turns)
-    given = sum(before) + (math.ceil(text_tokens(json_line(row.tools), rates)) if row.tools else 0)
-    return Length(given + last, given)
-
-
-def _texts(turn: Mapping[str, Any]) -> list[str]:
-    texts = [turn["content"]] if turn.get("content") else []
-    return [*texts, json_line(turn["tool_calls"])] if turn.get("tool_calls") else texts
+    sizes = [MARKERS + math.ceil(text_tokens(content, rates)) for _, content in row.messages]
+    for at, besides in enumerate(row.more):
+        if "tool_calls" in besides:
+            sizes[at] += math.ceil(text_tokens(json_line(besides["tool_calls"]), rates))
+    given = sum(sizes[:-1]) + (math.ceil(text_tokens(json_line(row.tools), rates)) if row.tools else 0)
+    return Length(given + sizes[-1], given)
 
 
 def statistics(lengths: Sequence[Length]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from tandem_contract.envelope import DEFAULT
 from tandem_contract.errors import Mistakes
 
 from tandem.finetuning import recipe as recipes
+from tandem.finetuning.backends.base import Workspace, open_backend
 from tandem.finetuning.backends.sagemaker.preflight import preflight
 from tandem.finetuning.dataset import folder, manifest
 from tandem.finetuning.dataset.store import Store
@@ -38,19 +39,31 @@ class Stack:
     def put(self, name: str, body: bytes) -> None:
         self.aws.put_object(Bucket="artifacts", Key=f"{OWN}{name}", Body=body, ContentType="")
 
-    def check(self, splits, base=OWN, old=False, **changes):
-        """The plan for rows by split; `old`: with a manifest of before there were counts in it."""
+    def stored(self, splits):
+        """The data set of rows by split in the bucket, and its manifest."""
         facts = {"name": "walls", "licence": "CC0-1.0", "source": "invented"}
         made = self.tmp_path / str(len(list(self.tmp_path.iterdir())))
         folder.write(made, splits, **facts)
         stored, _ = Store(self.aws, "data").upload(made)
-        held = json.loads((made / manifest.FILE).read_text())
+        return stored, json.loads((made / manifest.FILE).read_text())
+
+    def check(self, splits, base=OWN, old=False, **changes):
+        """The plan for rows by split; `old`: with a manifest of before there were counts in it."""
+        stored, held = self.stored(splits)
         if old:
             for split in held["splits"].values():
                 del split["tokens"]["counts"], split["tokens"]["prompts"]
         recipe = {"base_model": base, "gate": {"token_f1": {"gain": 0.1}}, "max_sequence_tokens": 200}
         recipe |= {"evaluation": {"max_new_tokens": 64}} | changes
         return preflight(lambda _: self.aws, recipes.check(recipe), stored, held, DEFAULT, "artifacts", "data")
+
+    def managed(self, splits, backend: str, **changes):
+        """The plan of a managed service's."""
+        stored, _ = self.stored(splits)
+        outputs = {"artifactBucket": "artifacts", "datasetBucket": "data", "modelPackageGroup": "models"}
+        recipe = {"base_model": HUB, "backend": backend, "gate": {"token_f1": {"gain": 0.1}}} | changes
+        held = Store(self.aws, "data").manifest(stored)
+        return open_backend(backend, Workspace(lambda _: self.aws, outputs)).check(recipes.check(recipe), stored, held)
 
 
 @pytest.fixture
@@ -162,3 +175,21 @@ def test_what_is_likely_not_meant_is_noted(stack):
     assert any(note.startswith("learning_rate 0.1 is high") for note in notes)
     usual = stack.check(splits(), HUB, gradient_accumulation=1).notes
     assert not [note for note in usual if "steps in all" in note or "learning_rate" in note]
+
+
+@pytest.mark.faults
+def test_a_managed_service_is_given_no_rows_that_it_would_learn_otherwise(stack):
+    calling = row(said("user", "Deep?"), said("assistant", "One moment.", tool_calls=[CALL]), tools=[{"name": "depth"}])
+    weighed = row(*(said("user", "1?"), said("assistant", "No.", weight=0), said("user", "2?"), said("assistant", "2")))
+    assert stack.managed(splits(train=[calling, weighed]), "openai").notes
+    assert stack.managed(splits(train=[weighed]), "together").notes
+    with pytest.raises(Mistakes, match=r"train.jsonl:41: tools: 1 rows have tools, which Together AI is not known"):
+        stack.managed(splits(train=[calling]), "together")
+
+
+@pytest.mark.faults
+def test_a_service_that_cuts_rows_is_given_none_that_are_too_long(stack):
+    with pytest.raises(Mistakes, match=r"train split: 40 of 40 rows have more than 100 tokens \(as an estimate\)"):
+        stack.managed(splits(text=LONG), "together", max_sequence_tokens=100)
+    (_, note) = stack.managed(splits(train=[of(1, LONG)]), "together", max_sequence_tokens=100).notes
+    assert note == "train: 1 of 41 rows have more than 100 tokens (as an estimate): the service may cut them off."

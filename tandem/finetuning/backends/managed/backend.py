@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
+from tandem_contract.checks import Checks
 from tandem_contract.run_record import Run
 
 from tandem.finetuning.dataset.rows import Row, decoded
 from tandem.finetuning.dataset.store import DataSetVersion
 from tandem.runtime.secret import api_key
 
+from .. import row_lengths
 from ..base import ABORTED, FAILED, RUNNING, STOPPING, SUCCEEDED, TRAINING, Backend, Plan, Status, Workspace
 from . import dialects
 from .finish import finish
@@ -39,9 +41,10 @@ class Managed(Backend):
         train = manifest["splits"]["train"]
         calling = () if self._dialect.tools else self._calling(data_set)
         dialects.check(self._dialect, recipe, train["rows"], calling)
+        notes = self._lengths(recipe, manifest)
         tokens = f"{train['rows'] * train['tokens']['mean']:,.0f} tokens an epoch"
         note = f"{self.facts.title} trains on about {tokens}; its prices have no row here: NOT PRICED."
-        return Plan(recipe, data_set, manifest, None, (note,))
+        return Plan(recipe, data_set, manifest, None, (note, *notes))
 
     def start(self, run: Run) -> None:
         """Upload the rows and start the service's job; a second call finds the first one's job."""
@@ -94,6 +97,16 @@ class Managed(Backend):
         self.records.write(f"{run.folder}answers.jsonl", made.answers)
         self.records.write_json(f"{run.folder}verdict.json", made.reasons)
         self.records.write_json(f"{run.folder}evaluation.json", made.evaluation)  # last: it says that all is done
+
+    def _lengths(self, recipe: Mapping[str, Any], manifest: Mapping[str, Any]) -> list[str]:
+        """What of the rows is too long, where a recipe says how long they may be; raises `Mistakes` for too much."""
+        checks, notes = Checks(), []
+        tokens = {name: split["tokens"] for name, split in manifest["splits"].items()}
+        if "max_sequence_tokens" not in self._dialect.refused and all("counts" in each for each in tokens.values()):
+            counted, fate = row_lengths.Counted("as an estimate", tokens), "the service may cut them off"
+            row_lengths.check(counted, recipe, None, checks, notes, fate)
+        checks.finish("The data set")
+        return notes
 
     def _calling(self, data_set: DataSetVersion) -> list[Row]:
         """The rows with tools, of what is trained on."""

@@ -19,9 +19,9 @@ from tandem.finetuning.dataset.splits import SPLITS
 from tandem.finetuning.dataset.store import DataSetVersion
 from tandem.runtime.pages import each
 
+from .. import row_lengths
 from ..base import Plan
-from . import row_lengths
-from .row_lengths import Counted
+from ..row_lengths import Counted
 from .shapes import ModelShape
 from .sizing import ALL_LINEAR, HEADROOM, INSTANCES, choose, estimate, expected_seconds, shape_of, stored
 

@@ -68,14 +68,23 @@ def _exact(rows: list[Row], template: Template, limit: int) -> dict[str, Any]:
     }
 
 
-def check(counted: Counted, recipe: Mapping[str, Any], context: int, checks: Checks, notes: list[str]) -> None:
-    """Add which splits have too many rows that the run would leave out, or note how many it will."""
-    asked = recipe["max_sequence_tokens"]
+def check(
+    counted: Counted,
+    recipe: Mapping[str, Any],
+    context: int | None,
+    checks: Checks,
+    notes: list[str],
+    fate: str = "left out",
+) -> None:
+    """Add which splits have too many rows that the run can't use, or note how many there are, and their `fate`.
+
+    Without the model's `context`, what it takes, the test split can't be looked at.
+    """
     answer = recipe["evaluation"]["max_new_tokens"]
-    room = context - answer
-    for split in SPLITS:
+    limits = {"train": recipe["max_sequence_tokens"], "validation": recipe["max_sequence_tokens"]}
+    for split, limit in (limits | ({"test": context - answer} if context else {})).items():
         tested = split == "test"
-        limit, counts = (room, "prompts") if tested else (asked, "counts")
+        counts = "prompts" if tested else "counts"
         rows = sum(number for _, number in counted.splits[split]["counts"])
         long = lengths.longer(counted.splits[split][counts], limit)
         what = f"{long} of {rows} rows have more than {limit} tokens ({counted.how}"
@@ -85,7 +94,7 @@ def check(counted: Counted, recipe: Mapping[str, Any], context: int, checks: Che
             remedy = "Lower evaluation.max_new_tokens" if tested else "Raise max_sequence_tokens"
             checks.add(f"{split} split", f"{what})", f"{remedy}, or shorten the rows. {lengths.ALLOWED}")
         elif long:
-            notes.append(f"{split}: {what}): left out.")
+            notes.append(f"{split}: {what}): {fate}.")
 
 
 def tokenizer_files(s3: Any, bucket: str, prefix: str) -> dict[str, bytes]:
