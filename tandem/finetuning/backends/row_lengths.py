@@ -8,8 +8,10 @@ from botocore.exceptions import ClientError
 from tandem_contract.checks import Checks
 
 from tandem.finetuning.dataset import lengths
-from tandem.finetuning.dataset.rows import Row, messages
+from tandem.finetuning.dataset.rows import Row, decoded, messages
+from tandem.finetuning.dataset.sample import gradable
 from tandem.finetuning.dataset.splits import SPLITS
+from tandem.finetuning.dataset.store import DataSetVersion
 from tandem.finetuning.dataset.template import Template
 from tandem.finetuning.dataset.tokenizer_files import FILES, TOKENIZER, Tokenizer
 
@@ -95,6 +97,22 @@ def check(
             checks.add(f"{split} split", f"{what})", f"{remedy}, or shorten the rows. {lengths.ALLOWED}")
         elif long:
             notes.append(f"{split}: {what}): {fate}.")
+
+
+def check_questions(test: list[Row], checks: Checks, notes: list[str]) -> None:
+    """Add that no test row has an answer that a model's can be compared with, or note how many have none."""
+    asked = len(gradable(test))
+    problem = f"{len(test) - asked} of {len(test)} rows end with a call of a tool or an answer of weight 0"
+    if not asked:
+        checks.add("test split", problem, "The gate compares answers in words: add rows that end with one.")
+    elif asked < len(test):
+        notes.append(f"test: {problem}: not asked.")
+
+
+def read_split(s3: Any, bucket: str, data_set: DataSetVersion, split: str) -> list[Row]:
+    """The rows of a split in the bucket."""
+    body = s3.get_object(Bucket=bucket, Key=f"{data_set.prefix}{split}.jsonl")["Body"].read()
+    return decoded(body, f"{split}.jsonl")
 
 
 def tokenizer_files(s3: Any, bucket: str, prefix: str) -> dict[str, bytes]:

@@ -193,3 +193,18 @@ def test_a_service_that_cuts_rows_is_given_none_that_are_too_long(stack):
         stack.managed(splits(text=LONG), "together", max_sequence_tokens=100)
     (_, note) = stack.managed(splits(train=[of(1, LONG)]), "together", max_sequence_tokens=100).notes
     assert note == "train: 1 of 41 rows have more than 100 tokens (as an estimate): the service may cut them off."
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("backend", ["sagemaker", "openai"])
+def test_a_gate_that_would_have_nothing_to_ask_is_refused(stack, backend):
+    calls = [
+        row(said("user", f"{at}?"), said("assistant", "One moment.", tool_calls=[CALL]), tools=[{"name": "depth"}])
+        for at in range(400, 410)
+    ]
+    check = stack.check if backend == "sagemaker" else stack.managed
+    more = {"base": HUB} if backend == "sagemaker" else {"backend": backend}
+    with pytest.raises(Mistakes, match="test split: 10 of 10 rows end with a call of a tool or an answer of weight 0"):
+        check(splits() | {"test": calls}, **more)
+    notes = check(splits(test=calls[:2]), **more).notes
+    assert "test: 2 of 10 rows end with a call of a tool or an answer of weight 0: not asked." in notes

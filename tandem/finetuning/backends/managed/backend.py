@@ -39,9 +39,9 @@ class Managed(Backend):
     def check(self, recipe: Mapping[str, Any], data_set: DataSetVersion, manifest: Mapping[str, Any]) -> Plan:
         """By the keys that the service can honour and the rows that it needs; nothing is sent."""
         train = manifest["splits"]["train"]
-        calling = () if self._dialect.tools else self._calling(data_set)
+        calling = () if self._dialect.tools else [row for row in self._rows(data_set, "train") if row.tools]
         dialects.check(self._dialect, recipe, train["rows"], calling)
-        notes = self._lengths(recipe, manifest)
+        notes = self._check_rows(recipe, data_set, manifest)
         tokens = f"{train['rows'] * train['tokens']['mean']:,.0f} tokens an epoch"
         note = f"{self.facts.title} trains on about {tokens}; its prices have no row here: NOT PRICED."
         return Plan(recipe, data_set, manifest, None, (note, *notes))
@@ -98,9 +98,12 @@ class Managed(Backend):
         self.records.write_json(f"{run.folder}verdict.json", made.reasons)
         self.records.write_json(f"{run.folder}evaluation.json", made.evaluation)  # last: it says that all is done
 
-    def _lengths(self, recipe: Mapping[str, Any], manifest: Mapping[str, Any]) -> list[str]:
-        """What of the rows is too long, where a recipe says how long they may be; raises `Mistakes` for too much."""
+    def _check_rows(
+        self, recipe: Mapping[str, Any], data_set: DataSetVersion, manifest: Mapping[str, Any]
+    ) -> list[str]:
+        """What of the rows the service or the gate can't use; raises `Mistakes` for too much."""
         checks, notes = Checks(), []
+        row_lengths.check_questions(self._rows(data_set, "test"), checks, notes)
         tokens = {name: split["tokens"] for name, split in manifest["splits"].items()}
         if "max_sequence_tokens" not in self._dialect.refused and all("counts" in each for each in tokens.values()):
             counted, fate = row_lengths.Counted("as an estimate", tokens), "the service may cut them off"
@@ -108,11 +111,9 @@ class Managed(Backend):
         checks.finish("The data set")
         return notes
 
-    def _calling(self, data_set: DataSetVersion) -> list[Row]:
-        """The rows with tools, of what is trained on."""
-        bucket, s3 = self.workspace.outputs["datasetBucket"], self.workspace.client("s3")
-        data = s3.get_object(Bucket=bucket, Key=f"{data_set.prefix}train.jsonl")["Body"].read()
-        return [row for row in decoded(data, "train.jsonl") if row.tools]
+    def _rows(self, data_set: DataSetVersion, split: str) -> list[Row]:
+        s3 = self.workspace.client("s3")
+        return row_lengths.read_split(s3, self.workspace.outputs["datasetBucket"], data_set, split)
 
     def _service(self) -> Service:
         key = api_key(self.workspace.client("secretsmanager"), self.workspace.secret or self._dialect.secret)

@@ -14,7 +14,7 @@ from tandem_contract.errors import TandemError
 
 from tandem.cost.prices import NoPrice, PriceTable, load
 from tandem.cost.run_price import run_price
-from tandem.finetuning.dataset.rows import Row, decoded
+from tandem.finetuning.dataset.rows import Row
 from tandem.finetuning.dataset.splits import SPLITS
 from tandem.finetuning.dataset.store import DataSetVersion
 from tandem.runtime.pages import each
@@ -55,6 +55,8 @@ def preflight(
         files = row_lengths.tokenizer_files(client("s3"), artifacts, base)
     if recipe["learning_rate"] > HIGH_RATE:
         notes.append(f"learning_rate {recipe['learning_rate']} is high: the loss may diverge, which ends the run.")
+    test = row_lengths.read_split(client("s3"), datasets, data_set, "test")
+    row_lengths.check_questions(test, checks, notes)
     table = load(client("sts").meta.region_name)
     if modules is not None and recipe["lora"] and isinstance(recipe["lora"]["modules"], list):
         _check_modules(recipe["lora"]["modules"], modules, checks)
@@ -100,9 +102,7 @@ def _count(
     """The tokens of the data set's rows; None where they can't be counted, which is added."""
 
     def read() -> dict[str, list[Row]]:
-        keys = {split: f"{data_set.prefix}{manifest['splits'][split]['file']}" for split in SPLITS}
-        bodies = {split: s3.get_object(Bucket=bucket, Key=key)["Body"].read() for split, key in keys.items()}
-        return {split: decoded(body, f"{split}.jsonl") for split, body in bodies.items()}
+        return {split: row_lengths.read_split(s3, bucket, data_set, split) for split in SPLITS}
 
     limit = min(recipe["max_sequence_tokens"], shape.context_tokens - recipe["evaluation"]["max_new_tokens"])
     try:
