@@ -35,6 +35,7 @@ KINDS = (
     (b"%PDF", "a PDF", "Rows have to be written from it: questions, and their answers"),
     (b"<", "HTML or XML", "If a web page was saved in place of the file, fetch the file itself"),
 )
+Stream = BinaryIO | gzip.GzipFile
 
 
 class Entry(NamedTuple):
@@ -58,7 +59,7 @@ class NotRows(Exception):
 def entries(path: Path) -> Iterator[Entry]:
     """Give every value of a file; raises `NotRows` where it is no file of rows."""
     with path.open("rb") as opened:
-        stream: Any = opened if opened.seekable() else io.BytesIO(opened.read())  # a pipe is read once
+        stream: Stream = opened if opened.seekable() else io.BytesIO(opened.read())  # a pipe is read once
         if stream.read(2) == b"\x1f\x8b":
             stream.seek(0)
             stream = gzip.GzipFile(fileobj=stream)
@@ -71,7 +72,7 @@ def entries(path: Path) -> Iterator[Entry]:
             raise NotRows(f"it is packed by gzip and damaged: {error}", "Fetch it again.") from error
 
 
-def _read(path: Path, stream: BinaryIO, head: bytes) -> Iterator[Entry]:
+def _read(path: Path, stream: Stream, head: bytes) -> Iterator[Entry]:
     if head.startswith(b"PAR1"):
         return _parquet(path, stream)
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
@@ -95,7 +96,7 @@ def _said_twice(twice: list[str]) -> tuple[tuple[str, str, str], ...]:
     return found
 
 
-def _lines(stream: BinaryIO, path: Path) -> Iterator[Entry]:
+def _lines(stream: Stream, path: Path) -> Iterator[Entry]:
     decoder, twice = strict_json.decoder()
     good, bad, no_text = 0, 0, []
     # Not by str.splitlines: a line separator of Unicode may stand in a JSON text.
@@ -137,7 +138,7 @@ def _unreadable(line: int, data: bytes, error: Exception) -> Entry:
     return Entry(line, None, (("the row", problem, f"Mend it: {error}."),))
 
 
-def _look_at_whole(path: Path, stream: BinaryIO, first: bytes) -> None:
+def _look_at_whole(path: Path, stream: Stream, first: bytes) -> None:
     """Raise `NotRows` if what doesn't end on its first line is JSON over several, or is no JSON at all."""
     if first.lstrip().startswith(b"{'"):
         remedy = "Write it with json.dumps, not str or repr."
@@ -218,7 +219,7 @@ def _delimiter(path: Path, head: bytes) -> str | None:
     return max(found, key=lambda mark: len(found[mark]), default=",") if is_table else None
 
 
-def _table(stream: BinaryIO, path: Path, delimiter: str) -> Iterator[Entry]:
+def _table(stream: Stream, path: Path, delimiter: str) -> Iterator[Entry]:
     csv.field_size_limit(sys.maxsize)
     decoder, twice = strict_json.decoder()
     # The stream's own lines: a text wrapper would close it.
@@ -261,7 +262,7 @@ def _cell(name: str, cell: str, decoder: json.JSONDecoder) -> Any:
     return cell
 
 
-def _parquet(path: Path, stream: BinaryIO) -> Iterator[Entry]:
+def _parquet(path: Path, stream: Stream) -> Iterator[Entry]:
     try:
         parquet = importlib.import_module("pyarrow.parquet")  # no requirement: it is large, and few need it
     except ImportError as error:
