@@ -6,7 +6,8 @@ from typing import Any
 from tandem.measures.intervals import paired_bootstrap
 from tandem.measures.metrics import exact_match, format_adherence, token_f1
 
-from .dataset.rows import Row, json_line, messages
+from .dataset.rows import Row, json_line
+from .dataset.sample import prompt
 
 BASE, TUNED = "base", "tuned"
 
@@ -46,7 +47,7 @@ def answer_lines(rows: Sequence[Row], answers: Mapping[str, Sequence[str | None]
     return "".join(
         json_line(
             {
-                "prompt": messages(row)[:-1],
+                "prompt": prompt(row),
                 "reference": row.messages[-1][1],
                 BASE: answers[BASE][at] or "",
                 TUNED: answers[TUNED][at] or "",
