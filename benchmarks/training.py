@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from samples.style_dataset import rows
 from tandem.finetuning import recipe
@@ -81,7 +82,7 @@ def _write(data: Path) -> None:
     """The rows of the demonstration as a data set."""
     file = data.with_suffix(".jsonl")
     file.write_text("".join(json.dumps(row) + "\n" for row in rows()), encoding="utf-8")
-    texts = {"name": "style", "licence": "CC-BY-4.0", "source": "zaragoza-construction-faq"}
+    texts: dict[str, Any] = {"name": "style", "licence": "CC-BY-4.0", "source": "zaragoza-construction-faq"}
     collected = collect([file], Reader("chat"), "70/5/25", texts)
     folder.write(data, collected.splits, **texts)
 

@@ -15,7 +15,7 @@ HERE = ROOT / ".tandem" / "hybrid"
 QUESTIONS, FORM, REPORT = HERE / "questions.jsonl", HERE / "format.json", HERE / "report.html"
 SAMPLES = ROOT / ".tandem" / "samples"
 UNANSWERABLE = ROOT / "samples" / "questions.jsonl"
-ASKED = 40  # of 124 held-out ones
+ASKED = 40  # of 117 held-out ones
 GENERATOR, EMBEDDER = "amazon.nova-lite-v1:0", "amazon.titan-embed-text-v2:0"
 RUNS = ("base", "rag", "tuned", "hybrid")
 

@@ -1,7 +1,7 @@
 """`tandem dataset`: makes data sets for fine-tuning out of files, and checks them."""
 
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -20,10 +20,15 @@ if TYPE_CHECKING:
 DEFAULT_STACK = "finetune-dev"
 SHOWN = 20  # warnings, or rows that are too long; the rest is counted
 RowFiles = Annotated[
-    list[Path] | None, typer.Argument(exists=True, dir_okay=False, help="JSONL, or a JSON array.", metavar="FILE")
+    list[Path] | None,
+    typer.Argument(exists=True, dir_okay=False, help="JSONL, a JSON array, CSV or Parquet.", metavar="FILE"),
 ]
-Form = Annotated[Literal["auto", "chat", "alpaca", "sharegpt"], typer.Option("--format", help="Form of the rows.")]
-Split = Annotated[str, typer.Option(help="Percentages of train/validation/test, by digest of the prompt.")]
+Form = Annotated[
+    Literal["auto", "chat", "alpaca", "sharegpt", "completion"], typer.Option("--format", help="Form of the rows.")
+]
+Split = Annotated[
+    str, typer.Option(help="Percentages of train/validation/test, by digest of how a conversation begins.")
+]
 SplitFile = Annotated[
     Path | None,
     typer.Option(
@@ -46,6 +51,17 @@ def import_files(
     validation: SplitFile = None,
     test: SplitFile = None,
     system: Annotated[str | None, typer.Option(help="System message for rows that have none.")] = None,
+    leave_out: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FIELD", help="Read the rows as if they hadn't this field: rating, messages[].name."),
+    ] = None,
+    group_by: Annotated[
+        str | None, typer.Option(metavar="FIELD", help="Rows with the same value of it share a split.")
+    ] = None,
+    skip: Annotated[bool, typer.Option("--skip", help="Leave bad rows out, and count and name them.")] = False,
+    mistakes: Annotated[
+        Path | None, typer.Option(dir_okay=False, metavar="FILE", help="Write every mistake here, one a line.")
+    ] = None,
     stack: StackOption = DEFAULT_STACK,
     to: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Write here; nothing is uploaded.")] = None,
 ) -> None:
@@ -58,10 +74,15 @@ def import_files(
     if bool(files) == bool(own):
         raise TandemError("Give either FILE... to be divided by --split, or --train, --validation and --test.")
     texts = {"name": name, "licence": licence, "source": source}
+    reader = Reader(form, system, leave_out or (), group_by, skip)
     with tempfile.TemporaryDirectory() as temporary:
-        collected = collect(own or files or [], Reader(form, system), split, texts)
+        try:
+            collected = collect(own or files or [], reader, split, texts)
+        finally:
+            if mistakes:
+                _write_lines(mistakes, [*reader.skipped, *reader.checks.mistakes])
         target = to or Path(temporary, "data-set")
-        manifest, new = folder.write(target, collected.splits, **texts)
+        manifest, new = folder.write(target, collected.splits, **texts, record=collected.record)
         place, new = (str(to), new) if to else _upload(deployed(stack), target)
     show(manifest)
     typer.echo(f"{collected.read} rows read, {collected.duplicates} duplicates dropped")
@@ -80,15 +101,15 @@ def check(
 ) -> None:
     """Verify a data set again: digests, every row, leaks between splits, and the tokens of its rows.
 
-    Tokens are counted by the tokenizer.json of the base model, or else estimated at 4 characters each.
+    Tokens are counted by the tokenizer.json of the base model, with the chat template in its folder, or else estimated.
     """
     from tandem.finetuning.dataset import folder
-    from tandem.finetuning.dataset.rows import statistics
+    from tandem.finetuning.dataset.lengths import mean_p95_max
 
     with _fetched(dataset, stack) as path:
         manifest, splits, warnings = folder.read(path)
     counts = {name: _tokens(rows, tokenizer) for name, rows in splits.items()}
-    show(manifest, {name: statistics(numbers) for name, numbers in counts.items()})
+    show(manifest, {name: mean_p95_max(numbers) for name, numbers in counts.items()})
     warn(warnings)
     too_long = [
         f"{row.place}: {number} tokens, {row.question}"
@@ -106,12 +127,14 @@ def check(
 
 
 def _tokens(rows: "list[Row]", tokenizer: Path | None) -> list[int]:
-    from tandem.finetuning.dataset.rows import estimated_tokens, exact_tokens
+    from tandem.finetuning.dataset.lengths import estimated
+    from tandem.finetuning.dataset.template import Template
+    from tandem.finetuning.dataset.tokenizer_files import beside
 
     if tokenizer is None:
-        return estimated_tokens(rows)
+        return [length.whole for length in estimated(rows)]
     try:
-        return exact_tokens(rows, str(tokenizer))
+        return [length.whole for length in Template(beside(tokenizer)).lengths(rows)]
     except ImportError:
         raise TandemError("--tokenizer needs the package tokenizers: `pip install tokenizers`.") from None
 
@@ -127,12 +150,23 @@ def show(manifest: dict[str, Any], tokens: dict[str, dict[str, float]] | None = 
         found = tokens[name] if tokens else split["tokens"]
         rows.append((name, str(split["rows"]), f"{found['mean']:.1f}", str(found["p95"]), str(found["max"])))
     typer.echo(Table(("split", "rows", "tokens mean", "p95", "max"), rows, right=range(1, 5)).text())
+    if left_out := manifest.get("left_out"):
+        typer.echo(f"fields left out: {', '.join(f'{field} ({count} rows)' for field, count in left_out.items())}")
+    if skipped := manifest.get("skipped"):
+        typer.echo(f"bad rows left out: {skipped}")
     typer.echo(f"{manifest['name']}@{version(manifest)}, digest {manifest['digest']}")
 
 
 def warn(warnings: list[str]) -> None:
     """Print the number of warnings and the first of them."""
     typer.echo("\n".join([f"warnings: {len(warnings)}", *_some(warnings)]))
+
+
+def _write_lines(path: Path, lines: Iterable[object]) -> None:
+    try:
+        path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    except OSError as error:
+        raise TandemError(f"{path} can't be written: {error}.") from error
 
 
 def _some(lines: list[str]) -> list[str]:

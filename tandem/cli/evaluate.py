@@ -79,7 +79,8 @@ def import_(
     typer.echo(f"{len(pairs.questions)} questions written to {to}")
     if left_out := pairs.several_turns:
         more = ", ..." if len(left_out) > 3 else ""
-        typer.echo(f"left out: {len(left_out)} rows with several questions ({', '.join(left_out[:3])}{more})", err=True)
+        places = f"{', '.join(left_out[:3])}{more}"
+        typer.echo(f"left out: {len(left_out)} rows with several questions or calls of tools ({places})", err=True)
     if systems := pairs.systems:
         what = f"a system message, {systems[0]!r}" if len(systems) == 1 else f"{len(systems)} system messages"
         typer.echo(f"the rows have {what}: what a model should be told is given by `eval run --system`", err=True)

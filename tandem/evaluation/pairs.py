@@ -14,13 +14,13 @@ class Pairs:
 
     questions: tuple[Question, ...]
     several_turns: tuple[str, ...]
-    """Places of rows with more than one question, which are left out: a question set has no conversations."""
+    """Places of rows with more than one question or a tool's call, which are left out: a question set has neither."""
     systems: tuple[str, ...]
     """Their system messages, each once: a run is given one by `--system`."""
 
 
 def read(path: Path, document: str | None = None) -> Pairs:
-    """Read chat, Alpaca or ShareGPT rows; `document` is the key of the document that answers all of them, if one does.
+    """Read rows as `tandem dataset import` does; `document` is the key of the document that answers all, if one does.
 
     An id is the file's name and the row's line. Raises `Mistakes` with every row that can't be read.
     """
@@ -31,7 +31,7 @@ def read(path: Path, document: str | None = None) -> Pairs:
     for row in rows:
         systems |= {text: None for role, text in row.messages if role == "system"}
         asked = [text for role, text in row.messages if role == "user"]
-        if len(asked) > 1:
+        if len(asked) > 1 or any("tool_calls" in held for held in row.more):
             left_out.append(row.place)
             continue
         name = f"{path.name.partition('.')[0]}-{row.line}"

@@ -6,7 +6,8 @@ from typing import Any
 from tandem.measures.intervals import once, paired_interval
 from tandem.measures.metrics import exact_match, format_adherence, token_f1
 
-from .dataset.rows import Row, json_line, messages
+from .dataset.rows import Row, json_line
+from .dataset.sample import prompt
 
 BASE, TUNED = "base", "tuned"
 
@@ -18,7 +19,7 @@ def measure(
 
     A missing answer is wrong, and a prompt that is in several rows counts once.
     """
-    prompts = [row.messages[:-1] for row in rows]
+    prompts = [json_line({"messages": prompt(row), "tools": row.tools}) for row in rows]
     references = [row.messages[-1][1] for row in rows]
     metrics = {"exact_match": exact_match, "token_f1": token_f1}
     if form:
@@ -52,7 +53,7 @@ def answer_lines(rows: Sequence[Row], answers: Mapping[str, Sequence[str | None]
     return "".join(
         json_line(
             {
-                "prompt": messages(row)[:-1],
+                "prompt": prompt(row),
                 "reference": row.messages[-1][1],
                 BASE: answers[BASE][at] or "",
                 TUNED: answers[TUNED][at] or "",

@@ -6,20 +6,20 @@ The standard library alone, since functions and training jobs check recipes too;
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from tandem_contract.checks import Checks, shown
 from tandem_contract.fields import Field
 
 from .backend_table import BACKENDS, DEFAULT
+from .foreign_recipes import REMEDIES
 
 METHODS = ("lora", "qlora", "full")
 METRICS = ("exact_match", "token_f1", "format_adherence")
 ALL_LINEAR = "all-linear"
 # A Hugging Face id or a managed service's model name, or a folder of the artifact bucket with a Hugging Face model.
 MODEL = r"[A-Za-z0-9][\w.:-]*(/[\w.:-]+)?|models/[A-Za-z0-9][\w./-]*/"
-SCIENTIFIC = re.compile(r"\d+(\.\d+)?[eE][+-]?\d+")
 SUBJECT = "The recipe"
 
 Raw = Mapping[str, Any]
@@ -100,8 +100,11 @@ def digest(recipe: Raw) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _known(checks: Checks, raw: Raw, known: Iterable[str]) -> None:
-    checks.known(raw, tuple(known), "a key of a recipe")
+def _known(checks: Checks, raw: Raw, known: Collection[str]) -> None:
+    foreign = [key for key in raw if key not in known and key in REMEDIES]
+    for key in foreign:
+        checks.add(key, "is not a key of a recipe", REMEDIES[key])
+    checks.known([key for key in raw if key not in foreign], tuple(known), "a key of a recipe")
 
 
 def _choice(checks: Checks, key: str, value: Any, allowed: Iterable[str], default: str) -> str:
@@ -124,8 +127,6 @@ def _base_model(checks: Checks, value: Any, backend: str) -> Any:
 
 def _number(checks: Checks, key: str, field: Field, value: Any) -> Any:
     """A number, of the same type however it is written, so that 0 and 0.0 are the same recipe."""
-    if isinstance(value, str) and SCIENTIFIC.fullmatch(value):
-        value = float(value)  # YAML reads 2e-4, without a point, as text
     number = field.read(checks, key, value)
     return float(number) if isinstance(number, int) and isinstance(field.low, float) else number
 
@@ -151,6 +152,7 @@ def _lora(checks: Checks, raw: Any, method: str) -> dict[str, Any] | None:
     modules = given.get("modules")
     lora["modules"] = modules = ALL_LINEAR if modules is None else modules
     names = isinstance(modules, list) and modules and all(isinstance(name, str) and name for name in modules)
+    names = names and ALL_LINEAR not in modules  # which is no module's name
     if modules != ALL_LINEAR and not names:
         remedy = f"{ALL_LINEAR} learns most; [q_proj, v_proj] is smaller."
         checks.refuse("lora.modules", modules, f"{ALL_LINEAR}, or a list of module names", remedy)

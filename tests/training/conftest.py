@@ -133,12 +133,12 @@ def tiny(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def make_job(tiny, tmp_path_factory) -> Callable[..., Job]:
-    """Makes a job's folders, with keys of the recipe in place of the usual ones."""
+    """Makes a job's folders, with keys of the recipe in place of the usual ones, and with `splits` in theirs."""
 
-    def make(**keys) -> Job:
+    def make(splits=None, **keys) -> Job:
         root = tmp_path_factory.mktemp("job")
         channels = root / "input" / "data"
-        splits = {"train": rows(0, 60), "validation": rows(60, 64), "test": rows(64, 74)}
+        splits = {"train": rows(0, 60), "validation": rows(60, 64), "test": rows(64, 74)} | (splits or {})
         folder.write(channels / "dataset", splits, name="walls", licence="CC0-1.0", source="made up")
         (channels / "recipe").mkdir()
         (channels / "recipe" / "recipe.json").write_text(json.dumps(recipe.check(RECIPE | keys)))

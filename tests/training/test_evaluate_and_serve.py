@@ -8,7 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from .conftest import ENVIRONMENT, PYTHON, ROOT
+from tandem.finetuning.dataset.sample import digest, sample
+
+from .conftest import ENVIRONMENT, PYTHON, ROOT, rows
 
 pytestmark = pytest.mark.local
 
@@ -35,8 +37,10 @@ def test_the_evaluation(evaluated):
     manifest = json.loads((evaluated.root / "input/data/dataset/manifest.json").read_text())
     assert result["manifest_digest"] == manifest["digest"]
     answers = [json.loads(line) for line in (evaluated.root / "model" / "answers.jsonl").read_text().splitlines()]
-    assert answers[0]["prompt"][-1]["content"] == "How many stones does wall 64 have?"
-    assert answers[0]["reference"] == "Answer: 6\nTopic: walls"
+    first, *_ = asked = sample(rows(64, 74), 8)
+    assert answers[0]["prompt"][-1]["content"] == first.messages[1][1]
+    assert answers[0]["reference"] == first.messages[2][1]
+    assert (result["sample"], result["rows_left_out"]) == (digest(asked), 0)
     assert all(answer["base"] != answer["tuned"] for answer in answers)
 
 

@@ -3,10 +3,11 @@
 import json
 import shutil
 import signal
+from dataclasses import replace
 
 import pytest
 
-from .conftest import Job
+from .conftest import Job, rows
 
 pytestmark = pytest.mark.local
 METRICS = '{"step": 7, "steps": 7, "loss": 0.5, "tokens": 700}'
@@ -57,3 +58,17 @@ def test_it_is_told_to_end(make_job):
     assert code == 143
     assert (job.root / "checkpoints" / "saved").exists()
     assert "told to end" in job.failure
+
+
+@pytest.mark.faults
+def test_rows_that_it_is_not_said_to_honour_are_refused(make_job):
+    """It would learn the answers with weight 0, which are the wrong ones."""
+    row = rows(0, 1)[0]
+    weighed = replace(row, messages=row.messages[1:] * 2, more=({}, {"weight": 0}, {}, {}))
+    job = bring(make_job(splits={"train": [*rows(1, 60), weighed]}), "exit 3")
+    job.run(expect=2)
+    assert "train.jsonl:60 has weight, and TANDEM_TRAINER_TAKES doesn't say" in job.failure
+    assert "set it to 'weight' in the image if it does" in job.failure
+    job.environment["TANDEM_TRAINER_TAKES"] = "tools weight"
+    job.run(expect=1)
+    assert "exited 3" in job.failure

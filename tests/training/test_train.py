@@ -5,10 +5,13 @@ import shutil
 import signal
 import struct
 import subprocess
+from dataclasses import replace
 
 import pytest
 
-from .conftest import ENVIRONMENT, PYTHON
+from tandem.finetuning.dataset.sample import digest
+
+from .conftest import ENVIRONMENT, PYTHON, rows
 
 pytestmark = pytest.mark.local
 
@@ -121,7 +124,7 @@ def test_the_checkpoints_of_another_run_are_not_mixed_in(trained, make_job):
             ["lora.modules qkv, mlp", "q_proj, up_proj, v_proj", "all-linear"],
         ),
         ({"max_sequence_tokens": 256}, ["max_sequence_tokens is 256", "takes 128"]),
-        ({"max_sequence_tokens": 16}, ["60 of 60 rows have more than 16 tokens", "raise max_sequence_tokens"]),
+        ({"max_sequence_tokens": 16}, ["60 of 60 rows in train have more than 16 tokens", "raise max_sequence_tokens"]),
         ({"method": "qlora"}, ["needs an NVIDIA GPU", "`method: lora`"]),
     ],
 )
@@ -166,3 +169,56 @@ def test_full_fine_tuning(make_job):
     job.run()
     assert not (job.root / "model" / "adapter").exists()
     assert job.about["method"] == "full"
+
+
+def long(number: int):
+    row = rows(number, number + 1)[0]
+    return replace(row, messages=(("user", f"How many stones does wall {number} have? " * 20), row.messages[-1]))
+
+
+@pytest.fixture(scope="module")
+def long_rows(make_job):
+    """A job with a row in each split that is too long for the model, which takes 128 tokens; trained."""
+    splits = {"train": [*rows(0, 60), long(80)], "validation": [*rows(60, 63), long(81)]}
+    job = make_job(splits | {"test": [*rows(64, 71), long(82)]}, max_steps=2)
+    job.output = job.run()
+    return job
+
+
+@pytest.mark.faults
+def test_a_row_that_is_too_long_is_left_out_of_each_split_and_counted(long_rows):
+    """One of eight validation rows ended the run."""
+    assert "1 rows have more than 96 tokens and are left out" in long_rows.output
+    assert "1 validation rows have more than 96 tokens and are left out" in long_rows.output
+    about = long_rows.about
+    assert (about["rows"], about["rows_left_out"], about["validation_rows"]) == (60, 1, 3)
+    assert about["validation_sample"] == digest(rows(60, 63)) and about["validation_loss"] > 0
+
+
+@pytest.mark.faults
+def test_a_trained_model_is_not_lost_to_a_test_row(long_rows, make_job):
+    """`613 tokens of conversation and 16 of answer are more than the model's 128`, after all was paid."""
+    shutil.copytree(long_rows.root / "model", long_rows.root / "input" / "data" / "model")
+    output = long_rows.run("evaluate")
+    assert "1 rows of test are not asked, test.jsonl:8 first: " in output
+    result = json.loads((long_rows.root / "model" / "evaluation.json").read_text())
+    assert (result["rows"], result["rows_left_out"], result["sample"]) == (7, 1, digest(rows(64, 71)))
+
+
+@pytest.mark.faults
+def test_test_rows_that_cannot_be_asked_are_known_before_training(make_job):
+    job = make_job({"test": [*rows(64, 71), long(82), long(83)]})
+    job.run(expect=2)
+    assert "2 of 9 rows in test can't be asked, test.jsonl:8 first: " in job.failure
+    assert "are more than the model's 128. Lower evaluation.max_new_tokens" in job.failure
+    assert job.metrics == []
+
+
+def test_the_loss_on_validation_is_of_the_same_rows_whatever_their_order(make_job):
+    kept = [make_job({"validation": order}, max_steps=1) for order in (rows(80, 110), rows(80, 110)[::-1])]
+    for job in kept:
+        job.run()
+    first, second = (job.about for job in kept)
+    assert first["validation_rows"] == second["validation_rows"] == 8
+    assert first["validation_sample"] == second["validation_sample"]
+    assert first["validation_loss"] == pytest.approx(second["validation_loss"])

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from tandem.finetuning.training.generate import Generator, TooLong, open_generator
+from tandem.finetuning.training.generate import Conversation, Generator, TooLong, open_generator
 from tandem.finetuning.training.layout import Refused, say
 
 WAITING = 8
@@ -50,7 +50,7 @@ class Server(ThreadingHTTPServer):
         """A chat completion; raises `BadRequest` or `TooLong`."""
         conversation, max_tokens, temperature = read(request)
         with self.turn:
-            (answer,) = self.generator.generate([conversation], max_tokens, temperature)
+            (answer,) = self.generator.generate([Conversation(conversation)], max_tokens, temperature)
         message = {"role": "assistant", "content": answer.text}
         return {
             "id": f"chatcmpl-{uuid.uuid4().hex}",

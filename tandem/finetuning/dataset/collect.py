@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from . import splits
+from . import leaks, splits
 from .importers import Reader
 from .manifest import check_texts
 
@@ -17,6 +18,8 @@ class Collected:
     read: int
     duplicates: int
     warnings: list[str]
+    record: dict[str, Any]
+    """What the manifest says of the import: `left_out`, fields and in how many rows; `skipped` rows; `group_by`."""
 
 
 def collect(files: list[Path] | Mapping[str, Path], reader: Reader, split: str, texts: Mapping[str, str]) -> Collected:
@@ -38,10 +41,36 @@ def collect(files: list[Path] | Mapping[str, Path], reader: Reader, split: str, 
             remedy = f"Give train/validation/test, as in {splits.DEFAULT}."
             command.refuse("--split", split, "three percentages above 0, together 100", remedy)
         divided = splits.divide(rows, shares or (0.8, 0.1, 0.1))  # so that the rows are looked at too
+        del rows
+    read = sum(map(len, divided.values()))
     kept = {name: splits.without_duplicates(rows) for name, rows in divided.items()}
-    splits.check_leaks(kept, checks)
+    duplicates = read - sum(map(len, kept.values()))
+    warnings = _said_by(reader)
+    if isinstance(files, Mapping):
+        leaks.check(kept, checks)
+    else:
+        kept, leaked = leaks.leave_out(kept, by_start=reader.group_by is None)
+        warnings += leaked
     if not checks.mistakes:  # else a split may be empty because its rows are bad
         splits.check_empty(kept, checks)
     checks.finish(splits.SUBJECT)
-    read = sum(map(len, divided.values()))
-    return Collected(kept, read, read - sum(map(len, kept.values())), reader.warnings + splits.conflicts(kept))
+    if isinstance(files, Mapping) or reader.group_by:  # else what is near is in one split
+        warnings += leaks.near(kept)
+    return Collected(kept, read, duplicates, warnings + leaks.conflicts(kept), _record(reader))
+
+
+def _said_by(reader: Reader) -> list[str]:
+    skipped = [f"skipped: {mistake}" for mistake in reader.skipped]
+    if not reader.cut:
+        return skipped
+    first = f"{len(reader.cut)} rows end in answers of weight 0, which were left out; the first is {reader.cut[0]}"
+    return [first, *skipped]
+
+
+def _record(reader: Reader) -> dict[str, Any]:
+    record = {
+        "left_out": dict(sorted(reader.left_out.items())),
+        "skipped": reader.skipped_rows,
+        "group_by": reader.group_by,
+    }
+    return {key: value for key, value in record.items() if value}

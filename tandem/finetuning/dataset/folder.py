@@ -3,17 +3,19 @@
 import contextlib
 import hashlib
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
 
 from tandem_contract.checks import Checks
 from tandem_contract.errors import TandemError
 
+from . import leaks
 from . import manifest as manifests
 from .importers import Reader
-from .rows import encoded, estimated_tokens, statistics
-from .splits import SPLITS, SUBJECT, Splits, check_leaks, conflicts, without_duplicates
+from .lengths import estimated, statistics
+from .rows import encoded
+from .splits import SPLITS, SUBJECT, Splits, without_duplicates
 
 
 @contextlib.contextmanager
@@ -30,10 +32,13 @@ def staged(folder: Path) -> Generator[Path]:
         raise TandemError(f"{folder} can't be written: {error}.") from error
 
 
-def write(folder: Path, splits: Splits, name: str, licence: str, source: str) -> tuple[dict[str, Any], bool]:
+def write(
+    folder: Path, splits: Splits, name: str, licence: str, source: str, record: Mapping[str, Any] | None = None
+) -> tuple[dict[str, Any], bool]:
     """Write a checked data set; return its manifest and whether it is new (False: the same one is there already).
 
-    Raises `TandemError` if the folder has anything else in it.
+    `record` is what the manifest says of the import besides (`collect.Collected`). Raises `TandemError` if the folder
+    has anything else in it.
     """
     files = {split: encoded(splits[split]) for split in SPLITS}
     described = {
@@ -41,11 +46,11 @@ def write(folder: Path, splits: Splits, name: str, licence: str, source: str) ->
             "file": f"{split}.jsonl",
             "rows": len(splits[split]),
             "sha256": hashlib.sha256(files[split]).hexdigest(),
-            "tokens": statistics(estimated_tokens(splits[split])),
+            "tokens": statistics(estimated(splits[split])),
         }
         for split in SPLITS
     }
-    manifest = manifests.make(name, licence, source, described)
+    manifest = manifests.make(name, licence, source, described, record)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         if not (folder / manifests.FILE).is_file():
             raise TandemError(f"{folder} is not empty: name a new or an empty folder.")
@@ -96,10 +101,10 @@ def read(folder: Path) -> tuple[dict[str, Any], Splits, list[str]]:
         rows = splits[name] = reader.read(folder / f"{name}.jsonl", f"{name}.jsonl")
         if again := len(rows) - len(without_duplicates(rows)):
             warnings.append(f"{name}: {again} rows are there twice")
-    check_leaks(splits, reader.checks)
+    leaks.check(splits, reader.checks)
     for name in SPLITS if not reader.checks.mistakes else ():
         if len(splits[name]) != (said := manifest["splits"][name]["rows"]):
             problem = f"it has {len(splits[name])} rows, and the manifest says {said}"
             reader.checks.add(f"{name}.jsonl", problem, "Import again.")
     reader.checks.finish(SUBJECT)
-    return manifest, splits, reader.warnings + warnings + conflicts(splits)
+    return manifest, splits, warnings + leaks.near(splits) + leaks.conflicts(splits)

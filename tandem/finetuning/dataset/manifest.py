@@ -37,9 +37,20 @@ def version(manifest: Mapping[str, Any]) -> str:
     return manifest["digest"][:VERSION_LENGTH]
 
 
-def make(name: str, licence: str, source: str, splits: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Return a manifest with its digest; `splits` has `file`, `rows`, `sha256` and `tokens` of each."""
+def make(
+    name: str,
+    licence: str,
+    source: str,
+    splits: Mapping[str, Mapping[str, Any]],
+    record: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return a manifest with its digest.
+
+    `splits` has `file`, `rows`, `sha256` and `tokens` of each, `record` what is said of the import: `left_out` (fields,
+    and in how many rows), `skipped` rows, `group_by`; each where there is any.
+    """
     content = {"format": FORMAT, "name": name, "schema": SCHEMA, "licence": licence, "source": source, "splits": splits}
+    content |= record or {}
     return content | {"digest": digest(content)}
 
 

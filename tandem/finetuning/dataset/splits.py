@@ -1,6 +1,8 @@
-"""Divides rows into train, validation and test by a digest of the prompt, and finds what must not be in them."""
+"""Divides rows into train, validation and test by a digest of how a conversation begins."""
 
 import hashlib
+import string
+import unicodedata
 from collections.abc import Iterable, Mapping
 
 from tandem_contract.checks import Checks
@@ -11,6 +13,8 @@ SPLITS = ("train", "validation", "test")
 DEFAULT = "80/10/10"
 SUBJECT = "The data set"
 Splits = dict[str, list[Row]]
+
+NO_LETTERS = bytes(code for code in range(128) if chr(code) not in string.ascii_letters + string.digits)
 
 
 def proportions(text: str) -> tuple[float, float, float] | None:
@@ -23,54 +27,64 @@ def proportions(text: str) -> tuple[float, float, float] | None:
     return (train, validation, test) if whole else None
 
 
+def letters(text: str) -> str:
+    """A text's letters and digits in one case and one form of Unicode; the text itself if it has none."""
+    if text.isascii():
+        return text.lower().encode().translate(None, NO_LETTERS).decode() or text
+    whole = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    return "".join(filter(str.isalnum, whole)) or whole
+
+
+def start(row: Row) -> str:
+    """What a row is divided by: its group, or else the letters and digits of its first user message."""
+    return row.group or letters(next(content for role, content in row.messages if role == "user"))
+
+
 def divide(rows: Iterable[Row], shares: tuple[float, float, float]) -> Splits:
-    """Put every row into the split that its prompt's digest names: the same prompt is always in the same split."""
+    """Put every row into the split that the digest of its start names: one conversation is always in one split."""
     train, validation, _ = shares
     splits: Splits = {name: [] for name in SPLITS}
     for row in rows:
-        point = int.from_bytes(hashlib.sha256(row.prompt.encode()).digest()[:8]) / 2**64
+        point = int.from_bytes(hashlib.sha256(start(row).encode()).digest()[:8]) / 2**64
         name = "train" if point < train else "validation" if point < train + validation else "test"
         splits[name].append(row)
     return splits
 
 
 def without_duplicates(rows: Iterable[Row]) -> list[Row]:
-    """Return the rows in order, of those with the same messages the first."""
-    seen: dict[tuple[tuple[str, str], ...], Row] = {}
+    """Return the rows in order, of those with the same messages (white space at their ends aside) the first."""
+    seen: dict[int, Row] = {}
+    kept = []
     for row in rows:
-        seen.setdefault(row.messages, row)
-    return list(seen.values())
+        first = seen.setdefault(hash(_said(row)), row)
+        if first is row or _said(first) != _said(row) or (first.more, first.tools) != (row.more, row.tools):
+            kept.append(row)
+    return kept
 
 
-def check_leaks(splits: Mapping[str, list[Row]], checks: Checks) -> None:
-    """Add a mistake for each row whose prompt is in an earlier split too, white space and case aside."""
-    seen: dict[str, tuple[str, Row]] = {}
-    for name in SPLITS:
-        for row in splits[name]:
-            other, first = seen.setdefault(row.prompt, (name, row))
-            if other != name:
-                problem = f"{row.question} is in {other} too ({first.place})"
-                remedy = "Leave it out of one, or the score measures memory."
-                checks.at(row.place).add(f"the prompt of a {name} row", problem, remedy)
+def _said(row: Row) -> tuple[str, ...]:
+    return tuple(part.strip() for message in row.messages for part in message)
 
 
 def check_empty(splits: Mapping[str, list[Row]], checks: Checks) -> None:
     """Add a mistake for each split without rows."""
+    rows = [row for found in splits.values() for row in found]
+    remedy = "Give more rows, a larger share with --split, or files for all three (--train, --validation, --test)."
+    if len(rows) >= len(SPLITS) and len(_starts(rows)) < len(SPLITS):
+        remedy = (
+            "Rows with one first user message are one conversation, and most of these have the same: name the field "
+            "that tells them apart with --group-by, or give files for all three (--train, --validation, --test)."
+        )
     for name in SPLITS:
         if not splits[name]:
-            remedy = (
-                "Give more rows, a larger share with --split, or files for all three (--train, --validation, --test)."
-            )
             checks.add(name, "the split is empty", remedy)
 
 
-def conflicts(splits: Mapping[str, list[Row]]) -> list[str]:
-    """Return a warning for each prompt that a split has with more than one answer."""
-    warnings = []
-    for name in SPLITS:
-        seen: dict[str, Row] = {}
-        for row in splits[name]:
-            first = seen.setdefault(row.prompt, row)
-            if first.messages[-1] != row.messages[-1]:
-                warnings.append(f"{row.place}: {row.question} has another answer in {first.place}")
-    return warnings
+def _starts(rows: list[Row]) -> set[str]:
+    """The first few different starts."""
+    found: set[str] = set()
+    for row in rows:
+        found.add(start(row))
+        if len(found) == len(SPLITS):
+            break
+    return found

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from tandem.finetuning import recipe as recipes
-from tandem.finetuning.dataset.rows import Row, json_line, messages
+from tandem.finetuning.dataset.rows import Row, json_line
+from tandem.finetuning.dataset.sample import digest, gradable, prompt, sample
 from tandem.finetuning.measure import BASE, TUNED, answer_lines, measure
 
 from . import models
-from .generate import TooLong, open_generator
+from .conversations import askable
+from .generate import Conversation, open_generator
 from .layout import TANDEM_JSON, Layout, Refused, say, write_json
 from .train import check_format
 
@@ -26,17 +28,29 @@ def evaluate(layout: Layout) -> None:
     check_format(recipe)
     _check_artifact(layout.tuned, identity)
     base = layout.base(recipe["base_model"])
-    rows = splits["test"][: recipe["evaluation"]["max_rows"]]
+    models.settle()
+    limits = recipe["evaluation"]
+    rows = gradable(splits["test"])
+    for model in (str(layout.tuned), base):  # the tuned one's template may be another
+        context = models.context_tokens(models.load_config(model))
+        rows, others = askable(rows, models.load_tokenizer(model, say), context, limits["max_new_tokens"])
+        if others:
+            say(f"{len(others)} rows of test are not asked, {others[0][0].place} first: {others[0][1]}")
+    if not rows:
+        raise Refused("No row of test can be asked, and none has been: the log says why. Train on a mended data set.")
+    left_out = len(splits["test"]) - len(rows)
+    rows = sample(rows, limits["max_rows"])
     kept = _Kept(layout.checkpoints / "answers.jsonl", identity)
     # The tuned model first: if it doesn't load, nothing else has been paid for.
     answers: dict[str, list[str]] = {}
     engine = ""
     for which, model in ((TUNED, str(layout.tuned)), (BASE, base)):
-        engine = _answer(which, model, rows, recipe["evaluation"]["max_new_tokens"], kept)
+        engine = _answer(which, model, rows, limits["max_new_tokens"], kept)
         answers[which] = [kept.answers[which, at] for at in range(len(rows))]
-    metrics = measure(rows, answers, recipe["evaluation"]["format"])
+    metrics = measure(rows, answers, limits["format"])
     (layout.model / "answers.jsonl").write_text(answer_lines(rows, answers), encoding="utf-8")
-    result = {"rows": len(rows), "metrics": metrics, **identity, "engine": engine}
+    about = {"rows": len(rows), "rows_left_out": left_out, "sample": digest(rows)}
+    result = {**about, "metrics": metrics, **identity, "engine": engine}
     write_json(layout.model / "evaluation.json", result | {"seconds": round(time.monotonic() - begun, 1)})
     for name, metric in metrics.items():
         low, high = metric["interval"]
@@ -65,7 +79,7 @@ class _Kept:
 
 def _answer(which: str, model: str, rows: Sequence[Row], max_new_tokens: int, kept: _Kept) -> str:
     """Have a model answer what it hasn't yet; returns the engine. It is loaded in any case: that is the smoke test."""
-    prompts = [messages(row)[:-1] for row in rows]
+    prompts = [Conversation(prompt(row), row.tools) for row in rows]
     # Prompts of about the same length share a batch.
     left = sorted(
         (at for at in range(len(rows)) if (which, at) not in kept.answers), key=lambda at: -len(str(prompts[at]))
@@ -75,13 +89,7 @@ def _answer(which: str, model: str, rows: Sequence[Row], max_new_tokens: int, ke
         begun = time.monotonic()
         for start in range(0, len(left), generator.at_once):
             batch = left[start : start + generator.at_once]
-            try:
-                given = generator.generate([prompts[at] for at in batch], max_new_tokens)
-            except TooLong as error:
-                places = f"{rows[batch[0]].place} or near"
-                raise Refused(
-                    f"The {which} model can't be asked {places}: {error} (evaluation.max_new_tokens)."
-                ) from error
+            given = generator.generate([prompts[at] for at in batch], max_new_tokens)
             kept.add(which, {at: answer.text for at, answer in zip(batch, given, strict=True)})
             done = start + len(batch)
             say(f"{which}: {done} of {len(left)} rows, {done / (time.monotonic() - begun):.2f} rows/s")

@@ -4,15 +4,33 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 from typing import Any
+
+from tandem.finetuning.dataset.rows import Row
 
 from . import models
 from .layout import TANDEM_JSON, Interrupted, Layout, Refused, say, write_json
 
 VARIABLE = "TANDEM_TRAINER"
+TAKES = "TANDEM_TRAINER_TAKES"  # of what rows may have: which of these the program honours
+BESIDES: Mapping[str, Callable[[Row], bool]] = {
+    "weight": lambda row: any(turn.get("weight", 1) == 0 for turn in row.more),
+    "tools": lambda row: bool(row.tools) or any("tool_calls" in turn for turn in row.more),
+}
 REFUSED = 2
+
+
+def check(splits: Mapping[str, Sequence[Row]], trainer: str) -> None:
+    """Raise `Refused` if rows have what the program isn't said to honour: it would learn something else from them."""
+    taken = os.environ.get(TAKES, "").split()
+    for name, has in BESIDES.items():
+        if name not in taken and (row := next((row for row in splits["train"] if has(row)), None)):
+            raise Refused(
+                f"{row.place} has {name}, and {TAKES} doesn't say that {trainer} honours that: set it to "
+                f"'{' '.join([*taken, name])}' in the image if it does, or leave such rows out."
+            )
 
 
 def train(layout: Layout, recipe: Mapping[str, Any], identity: Mapping[str, Any], trainer: str) -> None:

@@ -4,16 +4,22 @@ Evaluation and local serving both use this, so that what is evaluated is what is
 """
 
 import gc
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from tandem_contract.errors import TandemError
 
+from tandem.finetuning.dataset import template
+
 from . import models
-from .conversations import prompt_text
 from .layout import say
 
-Conversation = list[dict[str, str]]
+
+class Conversation(NamedTuple):
+    """What a model is to answer."""
+
+    messages: Sequence[Mapping[str, Any]]
+    tools: Sequence[Any] = ()
 
 
 class Generated(NamedTuple):
@@ -64,14 +70,14 @@ class _Prompts:
 
     def __init__(self, model: str) -> None:
         self.tokenizer = models.load_tokenizer(model, say)
+        self._template = template.Template(self.tokenizer)
         self.context = models.context_tokens(models.load_config(model))
 
     def tokens(self, conversation: Conversation, max_new_tokens: int) -> list[int]:
         try:
-            text = prompt_text(conversation, self.tokenizer)
-        except Exception as error:  # templates are programs: they raise what they like
-            raise TooLong(f"The model's chat template refuses the conversation ({error})") from error
-        tokens = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+            tokens = self._template.prompt_tokens(conversation.messages, conversation.tools)
+        except template.Refused as error:
+            raise TooLong(f"The conversation can't be asked: {error}") from error
         if self.context and len(tokens) + max_new_tokens > self.context:
             raise TooLong(
                 f"{len(tokens)} tokens of conversation and {max_new_tokens} of answer are more than the model's "

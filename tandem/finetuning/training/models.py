@@ -9,16 +9,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from tandem.finetuning.dataset.template import CHATML
+
 from .layout import Refused, Say
 
 GIB = 2**30
-# Each turn is "<|im_start|>role\ntext" and an end; the assistant's ends with the end-of-sequence token, which exists in
-# every tokenizer, so that no token has to be added to the model.
-CHATML = (
-    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + "
-    "(eos_token if message['role'] == 'assistant' else '<|im_end|>') + '\\n' }}{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
-)
 
 
 def need(packages: Iterable[str]) -> None:

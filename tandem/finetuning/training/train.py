@@ -11,10 +11,11 @@ from tandem_contract.errors import TandemError
 from tandem_contract.names import Variable
 
 from tandem.finetuning import recipe as recipes
+from tandem.finetuning.dataset.sample import by_digest, digest, gradable
 from tandem.measures import metrics
 
 from . import checkpoints, external, models
-from .conversations import Tokenized, tokenize
+from .conversations import Tokenized, check_askable, tokenize
 from .layout import TANDEM_JSON, Interrupted, Layout, Refused, say, write_json
 
 PACKAGES = ("torch", "transformers", "accelerate", "datasets", "peft", "trl", "safetensors")
@@ -28,6 +29,7 @@ def train(layout: Layout) -> None:
     identity = {"manifest_digest": manifest["digest"], "recipe_digest": recipes.digest(recipe)}
     check_format(recipe)
     if trainer := os.environ.get(external.VARIABLE):
+        external.check(splits, trainer)
         return external.train(layout, recipe, identity, trainer)
     models.settle()
     models.need(PACKAGES)
@@ -41,9 +43,12 @@ def train(layout: Layout) -> None:
     _check_length(recipe["max_sequence_tokens"], models.context_tokens(config))
     tokenizer = models.load_tokenizer(base, say)
     limit = recipe["max_sequence_tokens"]
-    rows = tokenize(splits["train"], tokenizer, limit)
-    validation = tokenize(splits["validation"][: recipe["evaluation"]["max_rows"]], tokenizer, limit)
-    _report(rows, limit)
+    rows = tokenize("train", splits["train"], tokenizer, limit)
+    asked = recipe["evaluation"]
+    validation = tokenize("validation", by_digest(splits["validation"]), tokenizer, limit, asked["max_rows"])
+    # The evaluation leaves rows out; here nothing has been paid for yet.
+    check_askable(gradable(splits["test"]), tokenizer, models.context_tokens(config), asked["max_new_tokens"])
+    _report(rows, validation, limit)
     resume = checkpoints.newest(layout.checkpoints, identity, say)
     done = checkpoints.step(resume) if resume else 0
     model = _load(base, recipe, gpu)
@@ -53,8 +58,9 @@ def train(layout: Layout) -> None:
     say("Writing the model")
     _write(trainer.model, tokenizer, recipe, base, config, layout.model)
     about = {**identity, "base_model": recipe["base_model"], "method": recipe["method"], "steps": steps}
-    about |= {"tokens": tokens, "rows": len(rows.rows), "rows_left_out": rows.too_long}
-    write_json(layout.model / TANDEM_JSON, about | {"validation_loss": progress.validation_loss})
+    about |= {"tokens": tokens, "rows": len(rows.used), "rows_left_out": rows.too_long}
+    about |= {"validation_loss": progress.validation_loss, "validation_rows": len(validation.used)}
+    write_json(layout.model / TANDEM_JSON, about | {"validation_sample": digest(validation.used)})
     say(f"Done: {steps} steps, {tokens} tokens")
 
 
@@ -75,13 +81,14 @@ def _check_length(asked: int, context: int | None) -> None:
         )
 
 
-def _report(rows: Tokenized, limit: int) -> None:
-    if rows.too_long:
-        say(f"{rows.too_long} rows have more than {limit} tokens and are left out (max_sequence_tokens)")
-    if rows.whole:
-        say(f"{rows.whole} rows: the chat template mixes the turns, so the loss is on the whole text")
+def _report(rows: Tokenized, validation: Tokenized, limit: int) -> None:
+    for split, found in (("", rows), ("validation ", validation)):
+        if found.too_long:
+            say(f"{found.too_long} {split}rows have more than {limit} tokens and are left out (max_sequence_tokens)")
+    if rows.divided:
+        say(f"{rows.divided} rows: the chat template rewrites earlier turns, so each answer is learned by itself")
     longest = max(len(row["input_ids"]) for row in rows.rows)
-    say(f"{len(rows.rows)} rows, the longest of {longest} tokens")
+    say(f"{len(rows.rows)} sequences, the longest of {longest} tokens")
 
 
 def _load(base: str, recipe: Mapping[str, Any], gpu: bool) -> Any:

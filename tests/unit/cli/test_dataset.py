@@ -130,14 +130,17 @@ BAD_CHAT = [
     (
         {"messages": [{"content": "Hut?"}, chat("")["messages"][1]]},
         "messages[0].role: is missing",
-        "one of system, user",
+        "one of system, developer, user",
     ),
-    ({"messages": [{"role": "human", "content": "Hut?"}]}, "messages[0].role: 'human'", "(system, user, assistant)"),
-    ({"messages": [{"role": ["user"], "content": "Hut?"}]}, 'messages[0].role: ["user"]', "(system, user, assistant)"),
+    ({"messages": [{"role": "bot", "content": "Hut?"}]}, "messages[0].role: 'bot'", "(system, developer, user, human"),
+    ({"messages": [{"role": ["user"], "content": "Hut?"}]}, 'messages[0].role: ["user"]', "(system, developer, user"),
     ({"messages": [{"role": "user"}, chat("")["messages"][1]]}, "messages[0].content: is missing", "Add it, a text"),
     (chat("  \n"), "messages[0].content: '  \\n'", "Write what was said"),
     (chat("Hut?", ""), "messages[1].content: ''", "Write what was said"),
-    (chat([{"type": "text"}]), "messages[0].content: [{", "(a text)"),
+    (chat([{"type": "text"}]), "messages[0].content[0]: {", "(a part with a text)"),
+    (chat(5), "messages[0].content: 5", "(a text)"),
+    (chat("\u200b\u200b"), "messages[0].content: '\\u200b\\u200b'", "(a text that isn't blank)"),
+    (chat("a\0b"), "messages[0].content: 'a\\x00b'", "(a text without the character NUL)"),
     (chat("\ud800"), "messages[0].content: ", "Half a surrogate pair"),
     ({"messages": [*chat("a")["messages"][:1] * 2]}, "messages[1].role: 'user'", "assistant is due here"),
     ({"messages": chat("a")["messages"][1:]}, "messages[0].role: 'assistant'", "user is due here"),
@@ -170,10 +173,11 @@ def test_every_bad_row_is_reported_at_once_and_nothing_is_written(here):
         code=1,
     )
     lines = output.splitlines()
-    assert lines[0] == f"The data set has {len(BAD_CHAT) + 4} mistakes:"
+    assert lines[0] == f"The data set has {len(BAD_CHAT) + 5} mistakes:"
+    assert any("prompt: nothing here reads such a field" in line for line in lines)
     for number, (row, what, remedy) in enumerate(BAD_CHAT, start=3):
-        (found,) = [line for line in lines if line.startswith(f"  - {file}:{number}: ")]
-        assert what in found and remedy in found, row
+        found = [line for line in lines if line.startswith(f"  - {file}:{number}: ")]
+        assert what in found[0] and remedy in found[0], row
     for field in ("name: 'Bad Name'", "licence: ' '", "source: ''", "--split: '90/10'"):
         assert f"the command: {field} is not allowed (" in output
     assert [path.name for path in here.iterdir()] == ["bad.jsonl"]
@@ -192,12 +196,10 @@ def test_every_bad_row_is_reported_at_once_and_nothing_is_written(here):
         ),
         (
             {"conversations": [{"from": "bot", "value": "Hut?"}]},
-            "conversations[0].from: 'bot' is not allowed (system, human",
+            "conversations[0].from: 'bot' is not allowed (system, developer, user, human",
         ),
-        (
-            {"text": "Hut?"},
-            'the row: {"text": "Hut?"} is not allowed (an object with messages or',
-        ),
+        ({"asked": "Hut?"}, 'the row: {"asked": "Hut?"} is not allowed (an object with messages or'),
+        ({"text": "Hut?"}, "text: a text in somebody's template has no turns. Write its turns as messages."),
     ],
 )
 def test_bad_rows_of_other_formats(here, row, what):
@@ -218,8 +220,43 @@ def test_files_that_are_no_text_or_have_no_rows(here):
 
 
 @pytest.mark.faults
+def test_all_mistakes_can_be_written_to_a_file(here):
+    file = written(here / "rows.jsonl", *(chat(f"Question {number}?") for number in range(100)), *["{}"] * 70)
+    run("import", file, *TEXTS, "--to", "made", "--mistakes", "mistakes.txt", code=1)
+    lines = (here / "mistakes.txt").read_text().splitlines()
+    assert len(lines) == 70 and lines[69].startswith(f"{file}:170: messages: is missing. Add it")
+    (here / "mistakes.txt").unlink()
+    output = run("import", file, *TEXTS, "--to", "made", "--mistakes", "mistakes.txt", "--skip")
+    assert (here / "mistakes.txt").read_text().splitlines() == lines
+    assert "bad rows left out: 70\n" in output and "100 rows read" in output
+    assert f"warnings: 70\n  skipped: {file}:101: messages: is missing." in output and "... and 50 more" in output
+    assert json.loads((here / "made" / "manifest.json").read_text())["skipped"] == 70
+    assert "bad rows left out: 70\n" in run("check", "made")
+    assert "can't be written" in run("import", file, *TEXTS, "--to", "b", "--skip", "--mistakes", "no/where", code=1)
+
+
+def test_fields_that_are_left_out_stand_in_the_manifest(here):
+    rows = [chat(f"Question {number}?") | {"id": number, "rating": 5} for number in range(100)]
+    file = written(here / "rows.jsonl", *rows)
+    assert "--leave-out 'rating'" in run("import", file, *TEXTS, "--to", "made", code=1)
+    output = run("import", file, *TEXTS, "--to", "made", "--leave-out", "rating")
+    assert "fields left out: id (100 rows), rating (100 rows)\n" in output and "warnings: 0\n" in output
+    assert json.loads((here / "made" / "manifest.json").read_text())["left_out"] == {"id": 100, "rating": 100}
+    assert "fields left out: id (100 rows), rating (100 rows)\n" in run("check", "made")
+
+
+def test_rows_are_divided_by_a_field(here):
+    rows = [chat("Sum up.", f"Sum {number}.") | {"case": number // 3} for number in range(100)]
+    file = written(here / "rows.jsonl", *rows)
+    assert "with --group-by" in run("import", file, *TEXTS, "--to", "made", "--leave-out", "case", code=1)
+    run("import", file, *TEXTS, "--to", "made", "--group-by", "case")
+    manifest = json.loads((here / "made" / "manifest.json").read_text())
+    assert manifest["group_by"] == "case" and "left_out" not in manifest
+
+
+@pytest.mark.faults
 def test_a_long_list_of_mistakes_is_cut_and_counted(here):
-    file = written(here / "rows.jsonl", *["{"] * 70)
+    file = written(here / "rows.jsonl", *["{}"] * 70)
     output = run("import", file, *TEXTS, "--to", "made", code=1)
     assert output.startswith("The data set has 70 mistakes:") and output.rstrip().endswith("... and 20 more")
     assert len(output.splitlines()) == 52
@@ -238,11 +275,11 @@ def test_an_empty_split_is_refused(here):
 def test_a_row_of_train_in_another_split_is_refused(here, split):
     files = {name: [chat(f"A {name}?")] for name in ("train", "validation", "test")}
     files["train"].append(chat("Is the hut  open?", "Yes."))
-    files[split].append(chat(" is the HUT open?\n", "No."))
+    files[split].append(chat(" is the HUT open?\n", "YES."))
     options = [part for name, found in files.items() for part in (f"--{name}", written(here / name, *found))]
     output = run("import", *options, *TEXTS, "--to", "made", code=1)
-    place = f"{here / split}:2: the prompt of a {split} row: "
-    assert place in output and f"is in train too ({here / 'train'}:2)" in output
+    place = f"{here / split}:2: a {split} row: "
+    assert place in output and f"and its answer are in train too ({here / 'train'}:2)" in output
     assert "Leave it out of one" in output
 
 
@@ -255,7 +292,7 @@ def test_a_leak_in_a_finished_folder_is_found(here):
     row = Row((("user", "Hut?"), ("assistant", "Open.")), "", 1)
     folder.write(here / "made", {name: [row] for name in ("train", "validation", "test")}, "faq", "CC0-1.0", "made up")
     output = run("check", "made", code=1)
-    assert "test.jsonl:1: the prompt of a test row" in output and "validation.jsonl:1: the prompt" in output
+    assert "test.jsonl:1: a test row: 'Hut?' and its answer" in output and "validation.jsonl:1: a validation" in output
 
 
 @pytest.mark.faults
@@ -303,12 +340,12 @@ def test_rows_longer_than_the_model_are_reported(here, rows, tokenizer):
     with rows.open("a") as file:
         file.write(json.dumps(chat("word " * 90, "two words")) + "\n")
     run("import", rows, *TEXTS, "--to", "made")
-    assert "102" in run("check", "made", "--tokenizer", tokenizer, "--max-tokens", "102")  # 92 words, ten of ChatML
-    output = run("check", "made", "--tokenizer", tokenizer, "--max-tokens", "101", code=1)
-    assert "1 rows have more than 101 tokens (by its tokenizer)" in output
-    assert ".jsonl:" in output and ": 102 tokens, 'word word" in output
-    assert "(the longest has 102)" in output
-    assert "(estimated)" in run("check", "made", "--max-tokens", "101", code=1)
+    assert "95" in run("check", "made", "--tokenizer", tokenizer, "--max-tokens", "95")  # 92 words, three of ChatML
+    output = run("check", "made", "--tokenizer", tokenizer, "--max-tokens", "94", code=1)
+    assert "1 rows have more than 94 tokens (by its tokenizer)" in output
+    assert ".jsonl:" in output and ": 95 tokens, 'word word" in output
+    assert "(the longest has 95)" in output
+    assert "(estimated)" in run("check", "made", "--max-tokens", "94", code=1)
 
 
 @pytest.mark.faults

@@ -30,6 +30,7 @@ RECIPE = {
     "max_sequence_tokens": 64,
     "gate": {"token_f1": {"at_least": 0.1}},
     "lora": {"modules": ["q_proj"]},
+    "evaluation": {"max_new_tokens": 16},
 }
 
 

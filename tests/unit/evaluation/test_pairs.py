@@ -37,6 +37,16 @@ def test_rows_become_questions_with_an_answer(tmp_path):
     assert {question.document for question in read(path, "prices.md").questions} == {"prices.md"}
 
 
+def test_a_row_that_calls_a_tool_is_no_question(tmp_path):
+    call = {"function": {"name": "price", "arguments": "{}"}}
+    turns = [{"role": "user", "content": "What does it cost?"}, {"role": "assistant", "tool_calls": [call]}]
+    answered = [*turns, {"role": "tool", "content": "34"}, {"role": "assistant", "content": "34 francs"}]
+    path = write(tmp_path, json.dumps({"messages": turns}), row(*TURN), json.dumps({"messages": answered}))
+    pairs = read(path)
+    assert [question.id for question in pairs.questions] == ["test-2"]
+    assert pairs.several_turns == (f"{path}:1", f"{path}:3")
+
+
 @pytest.mark.faults
 def test_every_row_that_cannot_be_read_is_told(tmp_path):
     path = write(tmp_path, row(*TURN), "{", row(("user", "?"), ("assistant", " ")), row(("assistant", "34")))

@@ -9,8 +9,8 @@ from tandem_contract.errors import Mistakes, TandemError
 from tandem.finetuning.dataset import folder, manifest
 from tandem.finetuning.dataset.collect import collect
 from tandem.finetuning.dataset.importers import Reader
-from tandem.finetuning.dataset.rows import Row, estimated_tokens, statistics
-from tandem.finetuning.dataset.splits import divide, proportions
+from tandem.finetuning.dataset.rows import Row
+from tandem.finetuning.dataset.splits import divide, proportions, start
 from tandem.finetuning.dataset.store import Store
 from tests.unit.finetuning.buckets import FakeBucket
 
@@ -76,40 +76,26 @@ def test_system_messages_and_input(tmp_path):
     assert third.messages == (("system", "Own."), *EXPECTED)
 
 
-def test_what_is_not_trained_on_is_said(tmp_path):
-    reader = Reader()
-    entry = {"tools": [], "messages": [{**message, "weight": 0} for message in CHAT["messages"]]}
-    assert reader.read(written(tmp_path / "a", [entry]))[0].messages == EXPECTED
-    assert reader.checks.mistakes == []
-    assert "left out: messages[].weight, tools" in reader.warnings[0]
-
-
 def test_same_prompt_same_split_whatever_is_around_it(tmp_path):
     questions = [f"Question {number}?" for number in range(400)]
     shares = proportions("80/10/10")
     all_rows = Reader().read(written(tmp_path / "a", [chat(question) for question in questions]))
     splits = divide(all_rows, shares)
-    where = {row.prompt: name for name, rows in splits.items() for row in rows}
+    where = {start(row): name for name, rows in splits.items() for row in rows}
     assert sum(map(len, splits.values())) == 400
     assert 300 < len(splits["train"]) < 340  # 320 are expected; six standard deviations would be 48
     assert min(len(splits["validation"]), len(splits["test"])) > 20
 
     other_form = [chat(f"  {question.upper()}\n", "No.") for question in reversed(questions[::7])]
     again = divide(Reader().read(written(tmp_path / "b", other_form)), shares)
-    assert {row.prompt: name for name, rows in again.items() for row in rows}.items() <= where.items()
+    assert {start(row): name for name, rows in again.items() for row in rows}.items() <= where.items()
 
 
 def test_a_split_never_moves():
     """The digest of a prompt is part of the format: a new version of a data set would leak if it changed."""
     rows = [row(question) for question in ("alpha", "beta", "gamma", "delta", "epsilon", "zeta")]
-    splits = {name: [row.prompt for row in found] for name, found in divide(rows, (0.5, 0.25, 0.25)).items()}
+    splits = {name: [start(row) for row in found] for name, found in divide(rows, (0.5, 0.25, 0.25)).items()}
     assert splits == {"train": ["delta", "epsilon", "zeta"], "validation": ["alpha", "gamma"], "test": ["beta"]}
-
-
-def test_statistics_of_tokens():
-    assert statistics(list(range(1, 101))) == {"mean": 50.5, "p95": 95, "max": 100}
-    assert statistics([7]) == {"mean": 7.0, "p95": 7, "max": 7}
-    assert estimated_tokens([row("x" * 8, "y" * 9)]) == [2 + 3 + 2 * 5]  # five for each message's markers
 
 
 def test_manifest_says_what_is_in_the_folder(made):
@@ -162,7 +148,7 @@ def test_of_rows_that_are_there_twice_the_first_stays_in_its_place(tmp_path):
     collected = collect([file], Reader(), "60/20/20", TEXTS)
     assert (collected.read, collected.duplicates) == (53, 3)
     for rows in collected.splits.values():
-        assert [row.line for row in rows] == [int(row.prompt) + 1 for row in rows] == sorted(row.line for row in rows)
+        assert [row.line for row in rows] == [int(start(row)) + 1 for row in rows] == sorted(row.line for row in rows)
 
 
 @pytest.mark.faults

@@ -6,7 +6,8 @@ import pytest
 from tandem_contract.errors import Mistakes, TandemError
 
 from tandem import yaml_file
-from tandem.finetuning.recipe import check, digest
+from tandem.finetuning import foreign_recipes
+from tandem.finetuning.recipe import KEYS, check, digest
 
 ROOT = Path(__file__).resolve().parents[3]
 SMALL = {"base_model": "Qwen/Qwen3-8B", "gate": {"token_f1": {"gain": 0.05}}}
@@ -221,3 +222,42 @@ def test_the_recipes_of_the_documentation_are_right(path, tmp_path):
     filled = tmp_path / path.name
     filled.write_text(path.read_text().replace("BUCKET", "bucket"))
     assert check(yaml_file.read(filled, "a recipe"))["gate"]
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("raw", "key", "said"),
+    [
+        ({"lora_alpha": 16}, "lora_alpha", "It is `lora.alpha` here"),
+        ({"cutoff_len": 2048}, "cutoff_len", "It is `max_sequence_tokens` here"),
+        ({"num_train_epochs": 3}, "num_train_epochs", "It is `epochs` here"),
+        ({"model_name_or_path": "Qwen/Qwen3-8B"}, "model_name_or_path", "It is `base_model` here"),
+        ({"lora": {"r": 8}}, "lora.r", "It is `lora.rank` here"),
+        ({"warmup_steps": 10}, "warmup_steps", "`warmup_ratio`"),
+        ({"dataset": "alpaca_en_demo"}, "dataset", "tandem dataset import"),
+    ],
+)
+def test_a_key_of_another_trainer_is_told_with_its_name_here(raw, key, said):
+    assert said in mistakes(SMALL | raw)[key]
+
+
+def test_no_foreign_key_is_one_of_ours_and_the_page_has_them_all():
+    assert not {*foreign_recipes.REMEDIES} & {*KEYS}
+    assert foreign_recipes.table() in (ROOT / "docs" / "recipes" / "foreign.md").read_text()
+    for here in foreign_recipes.CALLED:
+        outer, _, inner = here.partition(".")
+        assert outer in KEYS and inner in {"": "", **(check(SMALL)[outer] if inner else {})}
+
+
+@pytest.mark.faults
+def test_all_linear_is_no_module_among_others():
+    assert "all-linear learns most" in mistakes(SMALL | {"lora": {"modules": ["all-linear"]}})["lora.modules"]
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("value", ["'0.0001'", "'1e-4'"])
+def test_a_number_in_quotes_is_a_text_however_it_is_written(tmp_path, value):
+    path = tmp_path / "recipe.yaml"
+    path.write_text(f"base_model: gpt2\nlearning_rate: {value}\ngate: {{token_f1: {{gain: 0.1}}}}\n")
+    with pytest.raises(Mistakes, match=r"learning_rate: '.*' is not allowed"):
+        check(yaml_file.read(path, "a recipe"))

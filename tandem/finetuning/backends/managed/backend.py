@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
+from tandem_contract.checks import Checks
 from tandem_contract.run_record import Run
 
-from tandem.finetuning.dataset.rows import decoded
+from tandem.finetuning.dataset.rows import Row, decoded
 from tandem.finetuning.dataset.store import DataSetVersion
 from tandem.runtime.secret import api_key
 
+from .. import row_lengths
 from ..base import ABORTED, FAILED, RUNNING, STOPPING, SUCCEEDED, TRAINING, Backend, Plan, RunRecords, Status, Workspace
 from . import dialects
 from .finish import finish
@@ -37,10 +39,12 @@ class Managed(Backend):
     def check(self, recipe: Mapping[str, Any], data_set: DataSetVersion, manifest: Mapping[str, Any]) -> Plan:
         """By the keys that the service can honour and the rows that it needs; nothing is sent."""
         train = manifest["splits"]["train"]
-        dialects.check(self._dialect, recipe, train["rows"])
+        calling = () if self._dialect.tools else [row for row in self._rows(data_set, "train") if row.tools]
+        dialects.check(self._dialect, recipe, train["rows"], calling)
+        notes = self._check_rows(recipe, data_set, manifest)
         tokens = f"{train['rows'] * train['tokens']['mean']:,.0f} tokens an epoch"
         note = f"{self.facts.title} trains on about {tokens}; its prices have no row here: NOT PRICED."
-        return Plan(recipe, data_set, manifest, None, (note,))
+        return Plan(recipe, data_set, manifest, None, (note, *notes))
 
     def start(self, run: Run) -> None:
         """Upload the rows and start the service's job; a second call finds the first one's job."""
@@ -94,6 +98,23 @@ class Managed(Backend):
         self.records.write(f"{run.folder}answers.jsonl", made.answers)
         self.records.write_json(f"{run.folder}verdict.json", made.reasons)
         self.records.write_json(f"{run.folder}evaluation.json", made.evaluation)  # last: it says that all is done
+
+    def _check_rows(
+        self, recipe: Mapping[str, Any], data_set: DataSetVersion, manifest: Mapping[str, Any]
+    ) -> list[str]:
+        """What of the rows the service or the gate can't use; raises `Mistakes` for too much."""
+        checks, notes = Checks(), []
+        row_lengths.check_questions(self._rows(data_set, "test"), checks, notes)
+        tokens = {name: split["tokens"] for name, split in manifest["splits"].items()}
+        if "max_sequence_tokens" not in self._dialect.refused and all("counts" in each for each in tokens.values()):
+            counted, fate = row_lengths.Counted("as an estimate", tokens), "the service may cut them off"
+            row_lengths.check(counted, recipe, None, checks, notes, fate)
+        checks.finish("The data set")
+        return notes
+
+    def _rows(self, data_set: DataSetVersion, split: str) -> list[Row]:
+        s3 = self.workspace.client("s3")
+        return row_lengths.read_split(s3, self.workspace.outputs["datasetBucket"], data_set, split)
 
     def _service(self) -> Service:
         key = api_key(self.workspace.client("secretsmanager"), self.workspace.secret or self._dialect.secret)

@@ -1,6 +1,8 @@
 """The two dialects of the fine-tuning API: where things are, what a recipe becomes, and what a job's record says.
 
-Field names are those of the services' own typed clients (PyPI: openai 3.57.0, together 3.1.1).
+Field names are those of the services' own typed clients (PyPI: openai 3.57.0, together 3.1.1). A message's `weight`,
+0 or 1, is in OpenAI's specification of the format, and Together's client checked it (1.6.0, utils/files.py), which knew
+no messages of tools.
 """
 
 import re
@@ -14,6 +16,7 @@ from tandem_contract.errors import TandemError
 
 from tandem.finetuning import recipe as recipes
 from tandem.finetuning.backend_table import BACKENDS
+from tandem.finetuning.dataset.rows import Row
 from tandem.measures.metrics import check_format
 from tandem.models.errors import Refused
 
@@ -63,6 +66,8 @@ class Dialect:
     """Fewest rows to train on that the service takes."""
     refused: Mapping[str, str]
     """Recipe keys that it can't honour, with the remedy; their default values stand for the service's own choice."""
+    tools: bool
+    """Whether it learns calls of tools; weights of messages both know."""
     job: Callable[[Recipe], dict[str, Any]]
     """The job that a recipe asks for, without its files."""
     mark: Callable[[str], dict[str, Any]]
@@ -72,8 +77,11 @@ class Dialect:
     read: Callable[[Get, str], Status]
 
 
-def check(dialect: Dialect, recipe: Recipe, rows: int) -> None:
-    """Refuse a checked recipe, with so many rows to train on, that the service can't honour; raises `Mistakes`."""
+def check(dialect: Dialect, recipe: Recipe, rows: int, calling: Sequence[Row] = ()) -> None:
+    """Refuse a checked recipe, with so many rows to train on, that the service can't honour; raises `Mistakes`.
+
+    `calling` are the rows with tools, if the dialect doesn't learn them.
+    """
     checks = Checks()
     least = {"base_model": "any", "method": recipe["method"], "gate": {"token_f1": {"gain": 0.1}}}
     defaults = recipes.check(least) | {"method": recipes.METHODS[0]}
@@ -84,6 +92,9 @@ def check(dialect: Dialect, recipe: Recipe, rows: int) -> None:
     if rows < dialect.least_rows:
         problem = f"{rows} rows to train on are too few for {dialect.title}"
         checks.add("train.jsonl", problem, f"It takes {dialect.least_rows} or more.")
+    if calling:
+        problem = f"{len(calling)} rows have tools, which {dialect.title} is not known to train on"
+        checks.at(calling[0].place).add("tools", problem, "Leave them out, or take another back end.")
     try:
         if form := recipe["evaluation"]["format"]:
             check_format(form)
@@ -277,6 +288,7 @@ OPENAI = Dialect(
         "lora.dropout": ITS_OWN,
         "lora.modules": ITS_OWN,
     },
+    tools=True,
     job=_openai_job,
     mark=lambda run: {"suffix": run, "metadata": {MARK: run}},
     find=_openai_find,
@@ -294,6 +306,7 @@ TOGETHER = Dialect(
         "max_steps": EPOCHS,
         "checkpoint_steps": "It counts checkpoints, not steps, and keeps the last: leave it out.",
     },
+    tools=False,
     job=_together_job,
     mark=lambda run: {"suffix": run},
     find=_together_find,

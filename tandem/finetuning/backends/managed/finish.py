@@ -12,7 +12,8 @@ from tandem_contract.errors import TandemError
 from tandem_contract.run_record import Run
 
 from tandem.finetuning import recipe as recipes
-from tandem.finetuning.dataset.rows import Row, messages
+from tandem.finetuning.dataset.rows import Row
+from tandem.finetuning.dataset.sample import digest, gradable, prompt, sample
 from tandem.finetuning.gate import failing
 from tandem.finetuning.measure import BASE, TUNED, answer_lines, measure
 from tandem.finetuning.registry import register
@@ -114,7 +115,7 @@ def finish(
         raise TandemError(f"{service.dialect.title} names no model of {run.name} yet: look again later.")
     models = {TUNED: served.get(model, model), BASE: served.get(run.recipe["base_model"], run.recipe["base_model"])}
     limits = run.recipe["evaluation"]
-    rows = rows[: limits["max_rows"]]
+    rows = sample(gradable(rows), limits["max_rows"])
     asking = _Asking(service, models, rows, limits["max_new_tokens"], InMemory() if kept is None else kept)
     answers, failed = asking.all(progress)
     texts = {which: [None if answer is None else answer.text for answer in answers[which]] for which in models}
@@ -124,8 +125,11 @@ def finish(
         which: sorted({answer.answered_by for answer in answers[which] if answer and answer.answered_by})
         for which in (BASE, TUNED)
     }
-    evaluation: dict[str, Any] = {"rows": len(rows), "metrics": measure(rows, scored, limits["format"]), **identity}
-    evaluation |= {
+    evaluation: dict[str, Any] = {
+        "rows": len(rows),
+        "sample": digest(rows),
+        "metrics": measure(rows, scored, limits["format"]),
+        **identity,
         "engine": run.recipe["backend"],
         "seconds": round(time.monotonic() - begun, 1),
         "failed": {which: len(failed[which]) for which in (BASE, TUNED)},
@@ -158,7 +162,7 @@ class _Asking:
     ) -> None:
         self._service, self._models, self._rows = service, models, rows
         self._max_tokens, self._kept = max_tokens, kept
-        self._prompts = [messages(row)[:-1] for row in rows]
+        self._prompts = [prompt(row) for row in rows]
 
     def all(
         self, progress: Callable[[int, int], None]

@@ -34,8 +34,8 @@ class SageMaker(Backend):
 
     def check(self, recipe: Mapping[str, Any], data_set: DataSetVersion, manifest: Mapping[str, Any]) -> Plan:
         """By the model, the data set, the run envelope, the account's quota and the price table."""
-        artifacts = self.workspace.outputs["artifactBucket"]
-        return preflight(self._client, recipe, data_set, manifest, self.envelope(), artifacts)
+        buckets = (self.workspace.outputs[name] for name in ("artifactBucket", "datasetBucket"))
+        return preflight(self._client, recipe, data_set, manifest, self.envelope(), *buckets)
 
     def start(self, run: Run) -> None:
         """Start the run's first execution."""

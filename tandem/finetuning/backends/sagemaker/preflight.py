@@ -14,17 +14,23 @@ from tandem_contract.errors import TandemError
 
 from tandem.cost.prices import NoPrice, PriceTable, load
 from tandem.cost.run_price import run_price
+from tandem.finetuning.dataset.rows import Row
+from tandem.finetuning.dataset.splits import SPLITS
 from tandem.finetuning.dataset.store import DataSetVersion
 from tandem.measures import patterns
 from tandem.runtime.pages import each
 
+from .. import row_lengths
 from ..base import Plan
+from ..row_lengths import Counted
 from .shapes import ModelShape
-from .sizing import HEADROOM, INSTANCES, choose, estimate, expected_seconds, shape_of, stored
+from .sizing import ALL_LINEAR, HEADROOM, INSTANCES, choose, estimate, expected_seconds, shape_of, stored
 
 QUOTA = "{instance} for training job usage"
 START_SECONDS = 600  # pulling an image of some 10 GB and loading the model
 KEPT_CHECKPOINTS = 2
+FEW_STEPS, HIGH_RATE = 10, 0.005  # beyond them a run learns next to nothing, or diverges
+TABLES = ("embed_tokens", "lm_head")  # which an adapter may be on, besides the layers that the sizing knows
 
 
 def preflight(
@@ -34,26 +40,27 @@ def preflight(
     manifest: Mapping[str, Any],
     envelope: RunEnvelope,
     artifacts: str,
+    datasets: str,
 ) -> Plan:
     """Check a run against the model, the data set, the run envelope, the account's quota and the price table.
 
-    `client` gives a boto3 client by its service's name; `artifacts` is the bucket that base models of one's own are in.
+    `client` gives a boto3 client by its service's name; `artifacts` is the bucket that base models of one's own are in,
+    `datasets` that of the data sets.
     Raises `Mistakes` with every reason that the run should not be started.
     """
     checks, notes = Checks(), []
     base = recipe["base_model"]
-    config, modules = None, None
+    config, modules, files = None, {*ALL_LINEAR, *TABLES}, {}
     if base.endswith("/"):
         config, modules = _own_model(client("s3"), artifacts, base, checks)
+        files = row_lengths.tokenizer_files(client("s3"), artifacts, base)
+    if recipe["learning_rate"] > HIGH_RATE:
+        notes.append(f"learning_rate {recipe['learning_rate']} is high: the loss may diverge, which ends the run.")
+    test = row_lengths.read_split(client("s3"), datasets, data_set, "test")
+    row_lengths.check_questions(test, checks, notes)
     table = load(client("sts").meta.region_name)
     if modules is not None and recipe["lora"] and isinstance(recipe["lora"]["modules"], list):
         _check_modules(recipe["lora"]["modules"], modules, checks)
-    longest = max(split["tokens"]["max"] for split in manifest["splits"].values())
-    if longest > recipe["max_sequence_tokens"]:
-        notes.append(
-            f"The longest row has about {longest} tokens, more than max_sequence_tokens "
-            f"({recipe['max_sequence_tokens']}): such rows are left out."
-        )
     if pattern := (recipe["evaluation"]["format"] or {}).get("regex"):
         try:
             patterns.check("regex", pattern)
@@ -63,8 +70,15 @@ def preflight(
     price = None
     try:
         shape = shape_of(base, config)
+        train = manifest["splits"]["train"]["tokens"]
+        if counted := _count(client("s3"), datasets, data_set, manifest, recipe, shape, files, checks):
+            row_lengths.check(counted, recipe, shape.context_tokens, checks, notes)
+            train = counted.splits["train"]
         _check_memory(recipe, shape, envelope, table, checks, notes)
-        seconds = _seconds(recipe, shape, manifest, envelope, checks)
+        steps = _steps(recipe, manifest)
+        if steps < FEW_STEPS:
+            notes.append(f"The run has {steps} steps in all: lower gradient_accumulation, or train for more epochs.")
+        seconds = _seconds(recipe, shape, steps, train["mean"], envelope, checks)
         size = stored(shape, recipe["method"], **_adapter(recipe))
         price = run_price(
             envelope,
@@ -79,6 +93,29 @@ def preflight(
         checks.add("memory", "can't be estimated", f"{error}.")
     checks.finish("Nothing is started or billed: the run")
     return Plan(recipe, data_set, manifest, price, tuple(notes), json.loads(envelope.to_json()))
+
+
+def _count(
+    s3: Any,
+    bucket: str,
+    data_set: DataSetVersion,
+    manifest: Mapping[str, Any],
+    recipe: Mapping[str, Any],
+    shape: ModelShape,
+    files: Mapping[str, bytes],
+    checks: Checks,
+) -> Counted | None:
+    """The tokens of the data set's rows; None where they can't be counted, which is added."""
+
+    def read() -> dict[str, list[Row]]:
+        return {split: row_lengths.read_split(s3, bucket, data_set, split) for split in SPLITS}
+
+    limit = min(recipe["max_sequence_tokens"], shape.context_tokens - recipe["evaluation"]["max_new_tokens"])
+    try:
+        return row_lengths.count(manifest, read, shape.vocabulary, files, limit)
+    except TandemError as error:
+        checks.add("rows", str(error), "Mend the rows, or take another base model.")
+        return None
 
 
 def _adapter(recipe: Mapping[str, Any]) -> dict[str, Any]:
@@ -117,14 +154,17 @@ def _check_memory(
         )
 
 
+def _steps(recipe: Mapping[str, Any], manifest: Mapping[str, Any]) -> int:
+    rows = recipe["batch_size"] * recipe["gradient_accumulation"]
+    return recipe["max_steps"] or math.ceil(manifest["splits"]["train"]["rows"] / rows) * recipe["epochs"]
+
+
 def _seconds(
-    recipe: Mapping[str, Any], shape: ModelShape, manifest: Mapping[str, Any], envelope: RunEnvelope, checks: Checks
+    recipe: Mapping[str, Any], shape: ModelShape, steps: int, mean: float, envelope: RunEnvelope, checks: Checks
 ) -> int | None:
     """Roughly how long training takes, None where nobody knows; adds why an attempt would end without a checkpoint."""
-    gpu, train = INSTANCES.get(envelope.instance_type), manifest["splits"]["train"]
-    rows = recipe["batch_size"] * recipe["gradient_accumulation"]
-    steps = recipe["max_steps"] or math.ceil(train["rows"] / rows) * recipe["epochs"]
-    tokens = round(rows * train["tokens"]["mean"])
+    gpu = INSTANCES.get(envelope.instance_type)
+    tokens = round(recipe["batch_size"] * recipe["gradient_accumulation"] * mean)
     step = expected_seconds(tokens, shape, recipe["method"], gpu) if gpu else 0.0
     first = START_SECONDS + step * min(recipe["checkpoint_steps"], steps)
     if first >= envelope.max_runtime_seconds:
@@ -164,7 +204,7 @@ def _tensors(s3: Any, bucket: str, key: str) -> list[str]:
 
 
 def _check_modules(wanted: list[str], modules: set[str], checks: Checks) -> None:
-    if absent := [name for name in wanted if name not in modules]:
+    if absent := [name for name in wanted if name.rpartition(".")[2] not in modules]:
         checks.add(
             "lora.modules", f"{', '.join(absent)} match nothing in the model", f"It has {', '.join(sorted(modules))}."
         )

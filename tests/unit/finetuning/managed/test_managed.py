@@ -7,6 +7,7 @@ from tandem_contract.errors import TandemError
 
 from tandem.finetuning.backends.managed.dialects import DIALECTS
 from tandem.finetuning.backends.managed.finish import finish
+from tandem.finetuning.dataset.sample import digest
 from tandem.finetuning.functions import records, register
 from tandem.finetuning.gate import failing
 from tandem.finetuning.registry import record
@@ -60,6 +61,7 @@ def test_from_rows_to_a_record(api):
         "failed": {"base": 0, "tuned": 0},
         "cut": {"base": 0, "tuned": 0},
         "answered_by": {"base": [run.recipe["base_model"]], "tuned": [seen[-1].model]},
+        "sample": digest(TEST),
     }
     lines = [json.loads(line) for line in done.answers.decode().splitlines()]
     assert len(lines) == 20
