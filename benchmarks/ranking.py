@@ -3,7 +3,6 @@
 import hashlib
 import json
 import math
-import os
 import random
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -13,6 +12,7 @@ from typing import NamedTuple
 import boto3
 from botocore.credentials import Credentials
 
+from localcloud.services.supervisor import OPENSEARCH
 from tandem.measures.intervals import paired_bootstrap
 from tandem.models.bedrock_embedder import BedrockEmbedder
 from tandem.models.embed import Embedder
@@ -156,8 +156,7 @@ class _Index(OpenSearchIndex):
 
     def __init__(self, name: str):
         self.name = name
-        port = os.environ["TANDEM_LOCAL_OPENSEARCH_PORT"]
-        self.http = SignedHttp(f"http://127.0.0.1:{port}", "es", "us-east-1", Credentials("local", "local"))
+        self.http = SignedHttp(OPENSEARCH.url, "es", "us-east-1", Credentials("local", "local"))
         super().__init__(self.http, name, "es")
 
     def search_words_before(self, question: str) -> list[Hit]:
