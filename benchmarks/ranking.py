@@ -25,7 +25,7 @@ from tandem.rag.documents.section import Section
 from tandem.rag.ranking import LIST, Ranked, fuse, rerank, unlike
 from tandem.rag.retrieve import Passage
 from tandem.rag.stores.base import Hit, StoredChunk
-from tandem.rag.stores.opensearch import OpenSearchIndex
+from tandem.rag.stores.opensearch import OpenSearchIndex, index_body
 from tandem.runtime.http import SignedHttp
 from tandem.runtime.retry import Deadline
 
@@ -159,6 +159,11 @@ class _Index(OpenSearchIndex):
         self.http = SignedHttp(OPENSEARCH.url, "es", "us-east-1", Credentials("local", "local"))
         super().__init__(self.http, name, "es")
 
+    def create(self, dimensions: int) -> None:
+        # As the local cloud's endpoint does: the node itself has no faiss (localcloud/services/search.py).
+        body = json.dumps(index_body(dimensions, "es")).replace('"faiss"', '"lucene"')
+        assert self.http.request("PUT", f"/{self.name}", body.encode(), timeout=60).status == 200  # noqa: S101
+
     def search_words_before(self, question: str) -> list[Hit]:
         words = {"multi_match": {"query": question, "fields": ["text", "heading"], "type": "most_fields"}}
         return self._search(words, 20, Deadline(30))
@@ -170,7 +175,7 @@ class _Index(OpenSearchIndex):
 def _index(kind: str, pieces: Sequence[Piece], model: Embedder, dimensions: int, say: Say) -> _Index:
     index = _Index(f"ranking-{kind}")
     index.http.request("DELETE", f"/{index.name}", timeout=30)
-    index.ensure(dimensions, Deadline(60))
+    index.create(dimensions)
     for at in range(0, len(pieces), 128):
         some = pieces[at : at + 128]
         vectors = model.documents([piece.chunk.embedded for piece in some], Deadline(SECONDS))
