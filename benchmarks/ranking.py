@@ -3,7 +3,6 @@
 import hashlib
 import json
 import math
-import os
 import random
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -13,6 +12,7 @@ from typing import NamedTuple
 import boto3
 from botocore.credentials import Credentials
 
+from localcloud.services.supervisor import OPENSEARCH
 from tandem.measures.intervals import paired_interval
 from tandem.models.bedrock_embedder import BedrockEmbedder
 from tandem.models.embed import Embedder
@@ -25,7 +25,7 @@ from tandem.rag.documents.section import Section
 from tandem.rag.ranking import LIST, Ranked, fuse, rerank, unlike
 from tandem.rag.retrieve import Passage
 from tandem.rag.stores.base import Hit, StoredChunk
-from tandem.rag.stores.opensearch import OpenSearchIndex
+from tandem.rag.stores.opensearch import OpenSearchIndex, index_body
 from tandem.runtime.http import SignedHttp
 from tandem.runtime.retry import Deadline
 
@@ -156,9 +156,13 @@ class _Index(OpenSearchIndex):
 
     def __init__(self, name: str):
         self.name = name
-        port = os.environ["TANDEM_LOCAL_OPENSEARCH_PORT"]
-        self.http = SignedHttp(f"http://127.0.0.1:{port}", "es", "us-east-1", Credentials("local", "local"))
+        self.http = SignedHttp(OPENSEARCH.url, "es", "us-east-1", Credentials("local", "local"))
         super().__init__(self.http, name, "es")
+
+    def create(self, dimensions: int) -> None:
+        # As the local cloud's endpoint does: the node itself has no faiss (localcloud/services/search.py).
+        body = json.dumps(index_body(dimensions, "es")).replace('"faiss"', '"lucene"')
+        assert self.http.request("PUT", f"/{self.name}", body.encode(), timeout=60).status == 200  # noqa: S101
 
     def search_words_before(self, question: str) -> list[Hit]:
         words = {"multi_match": {"query": question, "fields": ["text", "heading"], "type": "most_fields"}}
@@ -171,7 +175,7 @@ class _Index(OpenSearchIndex):
 def _index(kind: str, pieces: Sequence[Piece], model: Embedder, dimensions: int, say: Say) -> _Index:
     index = _Index(f"ranking-{kind}")
     index.http.request("DELETE", f"/{index.name}", timeout=30)
-    index.ensure(dimensions, Deadline(60))
+    index.create(dimensions)
     for at in range(0, len(pieces), 128):
         some = pieces[at : at + 128]
         vectors = model.documents([piece.chunk.embedded for piece in some], Deadline(SECONDS))

@@ -70,12 +70,13 @@ def show(answer: dict[str, Any], seconds: float) -> None:
 
     terminal = console()
     terminal.print(REFUSALS.get(answer["reason"], "Refused.") if answer["refused"] else answer["answer"] or "")
-    if answer["citations"]:
-        rows = [(f"[P{it['marker']}]", it["document"], place(it), f"{it['score']:.2f}") for it in answer["citations"]]
+    # Of an answer that cites nothing all that it was given: a note says to check it against these.
+    if shown := answer["citations"] or ([] if answer["refused"] else answer.get("passages")):
+        rows = [(f"[P{it['marker']}]", it["document"], place(it), f"{it['score']:.2f}") for it in shown]
         terminal.print()
         terminal.print(Table(("", "document", "where", "score"), rows).rich())
     for note in answer.get("notes", []):  # which an earlier release's API doesn't have
         terminal.print(f"\n{note}", style="dim", soft_wrap=True)
-    phases = ", ".join(f"{name} {value:.0f} ms" for name, value in answer["timings_ms"].items())
+    phases = ", ".join(f"{name} {value:.0f} ms" for name, value in answer["timings_ms"].items() if value)
     spoke = f"{answer['model']}; " if answer["model"] else ""
     terminal.print(f"\n{spoke}{phases}; {seconds:.2f} s here", style="dim", soft_wrap=True)

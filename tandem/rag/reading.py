@@ -9,7 +9,7 @@ import contextlib
 import hashlib
 import json
 import os
-import select
+import selectors
 import shutil
 import signal
 import subprocess
@@ -187,10 +187,12 @@ class Readers:
         assert ask and answer  # noqa: S101 - both are pipes
         ask.write(json.dumps(task).encode() + b"\n")
         ask.flush()
-        while deadline.remaining():
-            if select.select([answer], [], [], min(LOOK_SECONDS, deadline.remaining()))[0]:
-                return answer.readline()
-            keep()
+        with selectors.DefaultSelector() as ready:  # select.select takes no descriptor above 1,023
+            ready.register(answer, selectors.EVENT_READ)
+            while deadline.remaining():
+                if ready.select(min(LOOK_SECONDS, deadline.remaining())):
+                    return answer.readline()
+                keep()
         return b""
 
 

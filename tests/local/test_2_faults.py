@@ -333,4 +333,4 @@ def test_up_recovers_from_kill_9_of_any_part(service, part):
     os.killpg(service.cloud.process(part), signal.SIGKILL)
     service.cloud.tandem("local", "up")
     answer = service.ask("What radon concentration is acceptable in a home?")
-    assert any("radon" in citation["document"] for citation in answer["citations"])
+    assert any("radon" in passage["document"] for passage in answer["passages"])

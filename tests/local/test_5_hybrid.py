@@ -83,7 +83,7 @@ def test_the_tuned_model_writes_the_answer(hybrid):
     endpoint = hybrid.pulumi("stack", "output", "endpointName", "--stack", STACK).stdout.strip()
     answer = ask(hybrid)
     assert answer["model"] == endpoint
-    assert answer["citations"][0]["document"] == "water-and-power.txt"
+    assert answer["passages"][0]["document"] == "water-and-power.txt"
 
 
 def test_the_same_questions_for_the_model_alone_and_behind_retrieval(hybrid):

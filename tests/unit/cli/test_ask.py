@@ -59,6 +59,14 @@ def test_page_is_shown(project, api):
     assert "page 4" in ask().output
 
 
+def test_an_answer_that_cites_nothing_shows_what_it_was_given_and_a_refusal_does_not(project, api):
+    given = answer("huts/prices.md")["citations"]
+    api.replies = [(200, {}, answer(passages=given, notes=["The answer cites none of the passages."]))]
+    assert "[P1]  huts/prices.md" in ask().output
+    api.replies = [(200, {}, answer(passages=given, answer=None, refused=True, reason="nothing_found"))]
+    assert "huts/prices.md" not in ask().output
+
+
 def test_json(project, api):
     api.replies = [(200, {}, answer("a"))]
     assert json.loads(ask("--json").stdout) == answer("a")

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import resource
 import signal
 import tempfile
 import time
@@ -132,6 +133,18 @@ def test_what_starts_readers_ends_in_between_or_at_work(impatient, folder):
     with pytest.raises(Unavailable, match="has ended"):
         read(keep=reading.READERS._starter.kill)
     assert read(b"text")[0].count == 1
+
+
+def test_a_program_with_many_files_open_reads_too(folder):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
+    opened = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+    try:
+        assert read(b"text")[0].count == 1
+    finally:
+        for each in opened:
+            os.close(each)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_the_next_document_finds_nothing_of_the_last(folder):
