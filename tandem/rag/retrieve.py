@@ -26,6 +26,9 @@ ROUNDS = 3
 WORDS_SECONDS = 5.0
 """Longest wait for the search by words once the other has answered."""
 MAX_PARALLEL_SEARCHES = 8  # two a question; some may still wait for an answer that an earlier question gave up on
+CHECKED = 10
+"""Hits by words whose cosine is asked for: among many texts that are nearly the same, a search in a graph of vectors
+may miss what is nearest."""
 RERANK_SECONDS = 3.0
 """Longest wait for a reranker."""
 PARALLEL_RERANKS = 2  # of their own: one that hangs takes no place from the searches
@@ -104,8 +107,9 @@ class Retriever:
             with timings.phase("search"):
                 by_meaning = _part(partial(index.search, vector, LIST, deadline, filters, sorted(stale)), notes)
                 found = _by_words(by_words, deadline, notes) if by_words else []
+                by_meaning, known = _with_missed(index, vector, by_meaning, found, deadline)
+            scores |= known
             ranked = fuse(question, by_meaning, found)[: max(20, 3 * top_k)]
-            scores |= {hit.id: hit.score for hit in by_meaning}
             with timings.phase("ledger"):
                 current = self._ledger.current_attempts(version.index, {each.hit.document for each in ranked})
             visible = [each for each in ranked if current.get(each.hit.document) == each.hit.attempt]
@@ -171,6 +175,25 @@ def _by_words(search: "Future[list[Hit]]", deadline: Deadline, notes: list[str])
         log("search by words failed", detail=f"{type(error).__name__}: {error}")
         notes.append(WORDS_FAILED)
         return []
+
+
+def _with_missed(
+    index: VectorIndex, vector: Sequence[float], by_meaning: list[Hit], by_words: Sequence[Hit], deadline: Deadline
+) -> tuple[list[Hit], dict[str, float]]:
+    """The hits by meaning with those that the search, which is approximate, missed of what words put first; and the
+    cosines that are known then."""
+    scores = {hit.id: hit.score for hit in by_meaning}
+    asked = [hit for hit in by_words[:CHECKED] if hit.id not in scores]
+    if not asked:
+        return by_meaning, scores
+    try:
+        scores |= index.cosines(vector, [hit.id for hit in asked], deadline)
+    except Unavailable as error:  # there is an answer without it
+        log("cosines failed", detail=str(error))
+        return by_meaning, scores
+    least = by_meaning[-1].score if len(by_meaning) >= LIST else -1.0
+    missed = [hit._replace(score=scores[hit.id]) for hit in asked if scores.get(hit.id, -2.0) > least]
+    return sorted([*by_meaning, *missed], key=lambda hit: -hit.score), scores
 
 
 class Timings:

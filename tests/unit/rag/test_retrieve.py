@@ -194,3 +194,22 @@ def test_questions_are_searched_and_embedded_in_the_normal_form(stack: Stack):
 def test_what_few_questions_need_is_imported_by_those_alone(module):
     code = f"import sys, tandem.rag.functions.query; print({module!r} in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"False\n"
+
+
+@pytest.mark.faults
+def test_what_the_search_by_meaning_misses_is_found_by_words_and_ranked_by_meaning(stack: Stack, monkeypatch):
+    """A graph of vectors may not lead out of many texts that are nearly the same."""
+    stack.s3.put("radon.txt", "radon in a home")
+    for number in range(60):
+        stack.s3.put(f"{number}.txt", f"notice {number} of a ferry in summer")
+    stack.converge("radon.txt")
+    for number in range(60):
+        stack.converge(f"{number}.txt")
+    nearest = stack.index.search
+
+    def approximate(vector, size, *more):
+        return [hit for hit in nearest(vector, size + 1, *more) if hit.document != "radon.txt"][:size]
+
+    monkeypatch.setattr(stack.index, "search", approximate)
+    first = search(stack, "radon in a home of notice", top_k=5)[0]
+    assert first.document == "radon.txt" and first.score > 0.5
