@@ -54,6 +54,14 @@ def test_an_identifier_counts_where_few_hold_it_whole():
     assert not any(each.exact for each in fuse("what is wal_size", by_meaning, [rare]))  # a part of a name is none
 
 
+def test_an_acronym_counts_in_the_order_and_not_at_the_gate():
+    by_meaning = [hit("near", 0.9), hit("rather", 0.8), hit("far", 0.5)]
+    by_words = [hit("named", 3.0, text="HTTP has port 80.")]
+    assert order("which port has HTTP", by_meaning, by_words) == ["near", "named", "rather", "far"]
+    assert order("which port has http", by_meaning, by_words) == ["near", "rather", "named", "far"]
+    assert not any(each.exact for each in fuse("which port has HTTP", by_meaning, by_words))
+
+
 @pytest.mark.parametrize(
     ("question", "found"),
     [
