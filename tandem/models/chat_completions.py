@@ -1,6 +1,6 @@
 """Chat Completions, OpenAI's form of requests and answers, which endpoints speak too."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from .chat import Completion, Messages, usage
@@ -12,7 +12,13 @@ LENGTHS = ("max_tokens", "max_completion_tokens")
 
 
 def openai_request(
-    messages: Messages, model: str, max_tokens: int, *, extensions: bool, without: Collection[str] = ()
+    messages: Messages,
+    model: str,
+    max_tokens: int,
+    *,
+    extensions: bool,
+    tools: Sequence[Mapping[str, Any]] = (),
+    without: Collection[str] = (),
 ) -> dict[str, Any]:
     """The body of a request of Chat Completions, without the model's name.
 
@@ -26,7 +32,7 @@ def openai_request(
         **(found.extensions if extensions else {}),
     }
     kept = {name: value for name, value in fields.items() if name in LENGTHS or name not in without}
-    return {"messages": conversation(messages, model), **kept}
+    return {"messages": conversation(messages, model), **({"tools": list(tools)} if tools else {}), **kept}
 
 
 def completion(answer: Any, subject: str, model: str) -> Completion:

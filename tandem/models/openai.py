@@ -85,11 +85,15 @@ class OpenAiChat:
         self._api, self._model, self._extensions = api, model, extensions
         self._without: frozenset[str] = frozenset()
 
-    def chat(self, messages: Messages, max_tokens: int, deadline: Deadline) -> Completion:
-        """As `ChatModel.chat`."""
+    def chat(
+        self, messages: Messages, max_tokens: int, deadline: Deadline, tools: Sequence[Mapping[str, Any]] = ()
+    ) -> Completion:
+        """As `ChatModel.chat`; `tools` as the API has them."""
         without, extensions = self._without, self._extensions
         while True:
-            fields = openai_request(messages, self._model, max_tokens, extensions=extensions, without=without)
+            fields = openai_request(
+                messages, self._model, max_tokens, extensions=extensions, tools=tools, without=without
+            )
             body = fields | {"model": self._model}
             try:
                 answer = self._api.call("POST", "/chat/completions", body, timeout=max(deadline.remaining(), 0.1))
@@ -111,7 +115,7 @@ def _refused(error: Refused, fields: Mapping[str, Any], without: frozenset[str])
     """The field of a request that an error says isn't taken, and that the request can do without; empty if none."""
     text = str(error)
     for name in fields:
-        if name == "messages" or not (error.param == name or re.search(rf"\b{name}\b", text)):
+        if name in ("messages", "tools") or not (error.param == name or re.search(rf"\b{name}\b", text)):
             continue
         if name not in LENGTHS:
             return name

@@ -9,7 +9,7 @@ from tandem.reporting.money import money
 
 from ..comparison import Difference, left_out
 from ..outcomes import notes
-from ..runs import Measured, Run
+from ..runs import Measured, Reply, Run
 from ..scoring import by_text
 
 MOST = 6
@@ -139,9 +139,17 @@ def lost(run: Run) -> int:
 
 
 def spoke(run: Run) -> str:
-    """Which models answered how often, the most frequent first; a question may be refused without asking one."""
-    found = Counter(reply.model or "no model" for reply in run.replies if reply.error is None)
+    """Which models answered how often, the most frequent first; a question may be refused without asking one.
+
+    The name is the one asked for; where the answers have another, as that of its version, it is added.
+    """
+    found = Counter(_spoke(reply) for reply in run.replies if reply.error is None)
     return ", ".join(f"{name} ({count:,})" for name, count in found.most_common())
+
+
+def _spoke(reply: Reply) -> str:
+    asked, named = reply.model or "no model", reply.answered_by
+    return f"{asked} as {named}" if named and named != asked else asked
 
 
 def failures(run: Run) -> list[tuple[str, int]]:

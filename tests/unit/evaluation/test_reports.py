@@ -286,3 +286,10 @@ def test_markdown_has_no_markup_of_a_run():
     assert not re.search(r"@(team|all)", written)
     assert "[x]" not in written
     assert "\n# d" not in written
+
+
+def test_who_answered_is_said_where_the_answers_name_another_than_was_asked_for():
+    (run,) = sample(["base"], 10)
+    named = replace(run, replies=tuple(replace(reply, answered_by="nova-lite-v2") for reply in run.replies))
+    assert "| Answered by | nova-lite as nova-lite-v2 (10) |" in markdown.render([named], {})
+    assert "nova-lite as nova-lite-v2 (10)" in page([named])

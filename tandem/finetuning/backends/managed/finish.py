@@ -188,12 +188,13 @@ class _Asking:
 
     def _answer(self, asked: tuple[str, int]) -> Answer | TandemError:
         which, at = asked
-        content = [self._models[which], self._prompts[at], self._max_tokens]
+        model, tools = self._models[which], self._rows[at].tools
+        content = [model, self._prompts[at], self._max_tokens, tools]
         key = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
         if found := self._kept.get(key):
             return Answer(**found)
         try:
-            said = self._service.answer(self._models[which], self._prompts[at], self._max_tokens)
+            said = self._service.answer(model, self._prompts[at], self._max_tokens, tools)
         except TandemError as error:
             return error
         text = said.text

@@ -71,10 +71,16 @@ class Service:
         self._retried(lambda: self._send("POST", f"{self.dialect.jobs}/{job}/cancel"))
         return self.status(job)
 
-    def answer(self, model: str, messages: Sequence[Mapping[str, str]], max_tokens: int) -> Completion:
+    def answer(
+        self,
+        model: str,
+        messages: Sequence[Mapping[str, str]],
+        max_tokens: int,
+        tools: Sequence[Mapping[str, Any]] = (),
+    ) -> Completion:
         """What a model says to a conversation; no text is `Refused`."""
         chat = self._chats.setdefault(model, OpenAiChat(self._api, model, extensions=False))
-        said = self._retried(lambda: chat.chat(messages, max_tokens, Deadline(REQUEST_SECONDS)))
+        said = self._retried(lambda: chat.chat(messages, max_tokens, Deadline(REQUEST_SECONDS), tools))
         if why := said.missing:
             raise Refused(f"{model} gave no text ({why})")
         return said

@@ -1,6 +1,7 @@
 """Answers of a managed service that are none, or odd: each is a mistake of its own, and nothing is paid for twice."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from tandem_contract.errors import TandemError, Unavailable
@@ -224,6 +225,14 @@ def test_a_parameter_that_a_model_refuses_is_asked_for_once():
         made, _ = evaluate(server)
     assert made.evaluation["failed"] == {"base": 0, "tuned": 0}
     assert len(server.asked) <= 40 + 2 * 8  # those that were under way when it was learnt
+
+
+def test_a_row_with_tools_is_asked_with_them():
+    tool = {"type": "function", "function": {"name": "time", "parameters": {"type": "object"}}}
+    rows = [*TEST[:19], replace(TEST[19], tools=(tool,))]
+    with serve(good) as server:
+        evaluate(server, rows=rows)
+    assert [body["tools"] for body in server.asked if "tools" in body] == [[tool]] * 2
 
 
 def test_thoughts_stay_where_the_rows_have_them():
