@@ -1,36 +1,58 @@
 """Entry point of a container: `train` or `evaluate`, with a failure's reason where SageMaker reads it."""
 
 import argparse
+import os
 import sys
 import traceback
 from collections.abc import Sequence
 
+from tandem_contract.errors import TandemError
+
+from . import external, launcher, ranks
 from .evaluate import evaluate
 from .layout import Interrupted, Layout, Refused
 from .train import train
 
 STEPS = {"train": train, "evaluate": evaluate}
-FAILED, REFUSED, INTERRUPTED = 1, 2, 143
+FAILED, REFUSED, INTERRUPTED = launcher.FAILED, launcher.REFUSED, launcher.INTERRUPTED
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do one step of a run. Exits 2 when it is refused, 143 after SIGTERM, 1 when it fails otherwise."""
+    """Do one step of a run. Exits 2 when it is refused, 143 after SIGTERM, 1 when it fails otherwise.
+
+    `train` starts itself again, in a process for each GPU (`launcher`), unless a program of the image's own trains.
+    """
     parser = argparse.ArgumentParser(prog="tandem.finetuning.training", description=__doc__)
     parser.add_argument("step", choices=STEPS)
-    step = parser.parse_args(arguments).step
-    layout = Layout.from_environment()
-    layout.prepare()
+    launcher.arguments(parser)
+    given = parser.parse_args(arguments)
+    layout, is_rank = Layout.from_environment(), ranks.is_one()
+    if not is_rank:
+        layout.prepare()
     try:
-        STEPS[step](layout)
+        if given.step == "train" and not is_rank and not os.environ.get(external.VARIABLE):
+            return launcher.launch(layout, given.step, given)
+        STEPS[given.step](layout)
     except (Refused, Interrupted) as error:
         print(error, file=sys.stderr, flush=True)
-        layout.fail(str(error))
-        return REFUSED if isinstance(error, Refused) else INTERRUPTED
+        return _ends(layout, REFUSED if isinstance(error, Refused) else INTERRUPTED, str(error))
+    except TandemError as error:
+        print(error, file=sys.stderr, flush=True)
+        return _ends(layout, FAILED, str(error))
     except Exception as error:
         traceback.print_exc()
-        layout.fail(f"{step} failed unexpectedly: {type(error).__name__}: {error}. The log has the details.")
-        return FAILED
+        text = f"{given.step} failed unexpectedly: {type(error).__name__}: {error}. The log has the details."
+        return _ends(layout, FAILED, text)
     return 0
+
+
+def _ends(layout: Layout, code: int, reason: str) -> int:
+    """Say why, to the launcher where there is one, since another rank may be the reason."""
+    if ranks.is_one():
+        launcher.note(code, reason)
+    else:
+        layout.fail(reason)
+    return code
 
 
 if __name__ == "__main__":

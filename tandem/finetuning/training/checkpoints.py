@@ -1,12 +1,13 @@
-"""Checkpoints that are whole: a marker, written last, names every file with its size.
+"""Checkpoints that are whole: marks, written last, name every file with its size.
 
 A job can be killed while it writes one, and the upload to S3 takes files one by one, so that a folder may be there in
-part. Only what its marker describes counts.
+part. Each rank writes its own shard and each host marks its own files, since it sees no others; the mark of rank 0
+comes after all of these and names the hosts. Only a folder with all that its marks describe counts.
 """
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,15 @@ PREFIX = "checkpoint-"
 KEPT = 2
 
 
-def mark(folder: Path, identity: Mapping[str, Any]) -> None:
-    """Declare a checkpoint whole. `identity` says what it belongs to."""
-    files = {
-        str(path.relative_to(folder)): path.stat().st_size
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != MARKER
-    }
-    write_json(folder / MARKER, {"identity": dict(identity), "files": files})
+def mark_host(folder: Path, host: str, files: Iterable[str]) -> None:
+    """Declare what this host wrote to be whole: the files, relative to the folder."""
+    sizes = {name: (folder / name).stat().st_size for name in sorted(files)}
+    write_json(folder / _mark_of(host), {"files": sizes})
+
+
+def mark(folder: Path, identity: Mapping[str, Any], hosts: Iterable[str], world: int) -> None:
+    """Declare a checkpoint whole, once all hosts have marked theirs. `identity` says what it belongs to."""
+    write_json(folder / MARKER, {"identity": dict(identity), "hosts": list(hosts), "world_size": world})
 
 
 def newest(folder: Path, identity: Mapping[str, Any], say: Say) -> Path | None:
@@ -32,11 +34,11 @@ def newest(folder: Path, identity: Mapping[str, Any], say: Say) -> Path | None:
     found = sorted(folder.glob(f"{PREFIX}*"), key=step, reverse=True)
     whole = []
     for path in found:
-        if _is_whole(path):
-            whole.append(path)
-        else:
-            say(f"{path.name} is not whole and is not used")
+        if lacking := _lacking(path):
+            say(f"{path.name} is not whole ({lacking}) and is not used")
             shutil.rmtree(path)
+        else:
+            whole.append(path)
     if not whole:
         return None
     belongs = json.loads((whole[0] / MARKER).read_text(encoding="utf-8"))["identity"]
@@ -48,18 +50,39 @@ def newest(folder: Path, identity: Mapping[str, Any], say: Say) -> Path | None:
     return whole[0]
 
 
+def rotate(folder: Path) -> None:
+    """Remove all but the newest of those that this host has in its folder."""
+    for path in sorted(folder.glob(f"{PREFIX}*"), key=step, reverse=True)[KEPT:]:
+        shutil.rmtree(path)
+
+
 def step(path: Path) -> int:
     """The step that a checkpoint was written after; -1 for another name."""
     number = path.name.removeprefix(PREFIX)
     return int(number) if number.isdecimal() else -1
 
 
-def _is_whole(path: Path) -> bool:
+def _mark_of(host: str) -> str:
+    return f"host-{host}.json"
+
+
+def _lacking(path: Path) -> str:
+    """What of a checkpoint isn't there as its marks say; empty if all is."""
+    if not (path / MARKER).is_file():
+        return f"without {MARKER}"
     try:
-        files = json.loads((path / MARKER).read_text(encoding="utf-8"))["files"]
-        return bool(files) and all((path / name).stat().st_size == size for name, size in files.items())
-    except (OSError, ValueError, KeyError):
-        return False
+        for host in json.loads((path / MARKER).read_text(encoding="utf-8"))["hosts"]:
+            files = json.loads((path / _mark_of(host)).read_text(encoding="utf-8"))["files"]
+            for name, size in files.items():
+                if (path / name).stat().st_size != size:
+                    return f"{name} of {host} has another size"
+            if not files:
+                return f"nothing of {host}"
+    except FileNotFoundError as error:
+        return f"without {Path(error.filename).name}"
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return f"{type(error).__name__}: {error}"
+    return ""
 
 
 def _brief(identity: Mapping[str, Any]) -> str:

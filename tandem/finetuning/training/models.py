@@ -52,16 +52,10 @@ def use_processors() -> None:
 
 
 def on_gpu() -> bool:
-    """Whether there is a GPU; raises `Refused` if there are several, since the others would be paid for and idle."""
+    """Whether there is a GPU."""
     import torch
 
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if count > 1:
-        raise Refused(
-            f"This machine has {count} GPUs and this entry point uses one: choose an instance with one GPU, bring an "
-            "image that uses all (docs/training-image.md), or set CUDA_VISIBLE_DEVICES=0 to leave the others idle."
-        )
-    return count == 1
+    return torch.cuda.is_available() and torch.cuda.device_count() > 0
 
 
 def precision() -> Any:
@@ -136,6 +130,13 @@ def load_model(model: str, **options: Any) -> Any:
         ) from error
     except Exception as error:  # safetensors, JSON, missing tensors, unknown architectures: no common class
         raise Refused(f"The model {model} doesn't load: {first_line(error)}") from error
+
+
+def empty_model(config: Any, dtype: Any) -> Any:
+    """A model of that configuration, whose weights come from elsewhere."""
+    from transformers import AutoModelForCausalLM
+
+    return AutoModelForCausalLM.from_config(config, dtype=dtype)
 
 
 def check_memory(model: str, bytes_each: int) -> None:

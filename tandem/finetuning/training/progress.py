@@ -1,18 +1,26 @@
-"""Progress of a training job, and its early stop. Imports transformers."""
+"""Progress of a training job, and its early stop, on which all ranks agree. Imports transformers."""
 
 import json
 import math
 import signal
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 from transformers import TrainerCallback
 
-from . import checkpoints
 from .layout import Interrupted, Refused, say
+from .ranks import Ranks
+
+
+class Padding(NamedTuple):
+    """What an epoch has besides its rows, at its end, so that all ranks have as many."""
+
+    rows: int
+    tokens: int
+    steps: int
+    """Of an epoch."""
 
 
 class Stop:
@@ -35,28 +43,37 @@ class Stop:
 
 
 class Progress(TrainerCallback):
-    """Writes a line of `metrics.jsonl` a step, marks checkpoints as whole, and saves one when the job is to stop."""
+    """Writes a line of `metrics.jsonl` a step, on rank 0, and has all ranks save and end when one is told to."""
 
-    def __init__(self, file: Path, identity: Mapping[str, Any], stop: Stop, resumed: int) -> None:
+    def __init__(self, file: Path, stop: Stop, resumed: int, ranks: Ranks, padding: Padding) -> None:
         """`resumed` is the step that the job goes on from; what an earlier attempt did after it is forgotten."""
-        self.file, self.identity, self.stop = file, identity, stop
+        self.file, self.stop, self._ranks, self._padding = file, stop, ranks, padding
         self.validation_loss: float | None = None
         self._saved = resumed
         self._tokens, self._time = 0, 0.0
+        if not ranks.is_first:
+            return
         lines = file.read_text(encoding="utf-8").splitlines(keepends=True) if file.is_file() else []
         kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= resumed]
         file.write_text("".join(kept), encoding="utf-8")
 
+    def tokens(self, state: Any) -> int:
+        """How many tokens of rows that say something were seen so far, by all ranks and attempts."""
+        epochs = state.global_step // self._padding.steps
+        return int(state.num_input_tokens_seen) - epochs * self._padding.tokens
+
     def on_train_begin(self, _args: Any, state: Any, _control: Any, **_: Any) -> None:
-        self._tokens, self._time = state.num_input_tokens_seen, time.monotonic()
-        say(f"Training: step {state.global_step} of {state.max_steps}")
+        self._tokens, self._time = self.tokens(state), time.monotonic()
+        if self._ranks.is_first:
+            say(f"Training: step {state.global_step} of {state.max_steps}")
 
     def on_log(self, _args: Any, state: Any, _control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
         logs = logs or {}
         if (validation := logs.get("eval_loss")) is not None:
             self.validation_loss = validation
             self._time = time.monotonic()  # the next step's rate leaves out what validation took
-            say(f"Step {state.global_step}: validation loss {validation:.4f}")
+            if self._ranks.is_first:
+                say(f"Step {state.global_step}: validation loss {validation:.4f}")
         if (loss := logs.get("loss")) is None:
             return
         if not math.isfinite(loss):
@@ -64,7 +81,9 @@ class Progress(TrainerCallback):
                 f"The loss is {loss} at step {state.global_step}: the training has diverged. Lower learning_rate, to a "
                 "tenth for example, or raise warmup_ratio."
             )
-        now, tokens = time.monotonic(), state.num_input_tokens_seen
+        if not self._ranks.is_first:
+            return
+        now, tokens = time.monotonic(), self.tokens(state)
         rate = (tokens - self._tokens) / max(now - self._time, 1e-9)
         self._tokens, self._time = tokens, now
         line = {
@@ -74,6 +93,7 @@ class Progress(TrainerCallback):
             "epoch": round(state.epoch, 4),
             "loss": loss,
             "learning_rate": logs["learning_rate"],
+            "gradient_norm": logs.get("grad_norm"),
             "tokens": tokens,
             "tokens_per_second": round(rate, 1),
         }
@@ -81,21 +101,19 @@ class Progress(TrainerCallback):
             file.write(json.dumps(line) + "\n")
         say(f"Step {line['step']} of {line['steps']}: loss {loss:.4f}, {rate:.0f} tokens/s")
 
-    def on_substep_end(self, _args: Any, state: Any, control: Any, **_: Any) -> None:
+    def on_substep_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         # Between two optimizer steps the weights are those of the last step: what is saved now is that step.
-        self._end_if_asked(state, control)
+        self._end_if_asked(args, state, control)
 
-    def on_step_end(self, _args: Any, state: Any, control: Any, **_: Any) -> None:
-        self._end_if_asked(state, control)
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._end_if_asked(args, state, control)
 
-    def on_save(self, args: Any, state: Any, _control: Any, **_: Any) -> None:
-        folder = Path(args.output_dir) / f"{checkpoints.PREFIX}{state.global_step}"
-        checkpoints.mark(folder, self.identity)
+    def on_save(self, _args: Any, state: Any, _control: Any, **_: Any) -> None:
         self._saved = state.global_step
-        say(f"Step {state.global_step}: checkpoint saved")
 
-    def _end_if_asked(self, state: Any, control: Any) -> None:
-        if self.stop.asked:
+    def _end_if_asked(self, args: Any, state: Any, control: Any) -> None:
+        if self._ranks.any(self.stop.asked, args.device):
+            self.stop.asked = True
             control.should_evaluate = False
             control.should_save = state.global_step > self._saved
             control.should_training_stop = True

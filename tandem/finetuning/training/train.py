@@ -1,29 +1,39 @@
 """Supervised fine-tuning with LoRA, QLoRA or on all weights: TRL's trainer, inside the training image's contract."""
 
+import functools
 import importlib.util
 import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tandem_contract.errors import TandemError
 from tandem_contract.names import Variable
 
 from tandem.finetuning import recipe as recipes
 from tandem.finetuning.dataset.sample import by_digest, digest, gradable
+from tandem.finetuning.share import Share
+from tandem.finetuning.share import share as share_of
 from tandem.measures import metrics
 
-from . import checkpoints, external, models
-from .conversations import Tokenized, check_askable, tokenize
-from .layout import TANDEM_JSON, Interrupted, Layout, Refused, say, write_json
+from . import checkpoints, external, models, ranks, trained_model
+from .conversations import IGNORED, Tokenized, check_askable, tokenize
+from .layout import TANDEM_JSON, Interrupted, Layout, Refused, Say, say, write_json
+from .ranks import Ranks
+
+if TYPE_CHECKING:
+    from .progress import Padding
 
 PACKAGES = ("torch", "transformers", "accelerate", "datasets", "peft", "trl", "safetensors")
+SHORTEST = 2  # tokens of a row: the first, and one to predict
 OUT_OF_MEMORY = "can't allocate memory"  # torch's words for the machine's; the GPU's has a class
 
 
 def train(layout: Layout) -> None:
-    """Train as the recipe says and write the model; raises `Refused`, or `Interrupted` after SIGTERM."""
+    """Train as the recipe says, as one rank of all, and have rank 0 write the model.
+
+    Raises `Refused`, or `Interrupted` after SIGTERM.
+    """
     recipe = layout.recipe()
     manifest, splits = layout.dataset()
     identity = {"manifest_digest": manifest["digest"], "recipe_digest": recipes.digest(recipe)}
@@ -36,32 +46,74 @@ def train(layout: Layout) -> None:
     from .progress import Progress, Stop
 
     stop = Stop()
+    ranks.end_with_parent()
     models.use_processors()
     gpu = models.on_gpu()
+    all_ranks = ranks.join(gpu)
+    share = _share(recipe, all_ranks.world)
+    data = "the hosts were given different inputs; start the run again"
+    all_ranks.same("data set", identity["manifest_digest"], data)
+    all_ranks.same("recipe", identity["recipe_digest"], data)
     base = layout.base(recipe["base_model"])
     config = models.load_config(base)
     _check_length(recipe["max_sequence_tokens"], models.context_tokens(config))
-    tokenizer = models.load_tokenizer(base, say)
+    tokenizer = models.load_tokenizer(base, _say(all_ranks))
     limit = recipe["max_sequence_tokens"]
     rows = tokenize("train", splits["train"], tokenizer, limit)
     asked = recipe["evaluation"]
     validation = tokenize("validation", by_digest(splits["validation"]), tokenizer, limit, asked["max_rows"])
     # The evaluation leaves rows out; here nothing has been paid for yet.
     check_askable(gradable(splits["test"]), tokenizer, models.context_tokens(config), asked["max_new_tokens"])
-    _report(rows, validation, limit)
-    resume = checkpoints.newest(layout.checkpoints, identity, say)
+    if all_ranks.is_first:
+        _report(rows, validation, limit)
+    resume = _resume(layout, identity, all_ranks)
+    model = trained_model.prepare(base, recipe, config, gpu, all_ranks)
     done = checkpoints.step(resume) if resume else 0
-    model = _load(base, recipe, gpu)
-    progress = Progress(layout.checkpoints / "metrics.jsonl", identity, stop, done)
-    trainer = _trainer(model, tokenizer, recipe, (rows, validation), layout.checkpoints, progress, gpu)
-    steps, tokens = _run(trainer, resume, stop, recipe)
+    padding = _padding(len(rows.rows), share, all_ranks.world)
+    progress = Progress(layout.checkpoints / "metrics.jsonl", stop, done, all_ranks, padding)
+    trainer = _trainer(
+        model, tokenizer, recipe, share, (rows, validation), layout, progress, gpu, all_ranks, identity, padding
+    )
+    steps, tokens = _run(trainer, resume, progress, recipe)
+    weights = trained_model.gathered(model, all_ranks)
+    ranks.leave()
+    if not all_ranks.is_first:
+        return None
     say("Writing the model")
-    _write(trainer.model, tokenizer, recipe, base, config, layout.model)
+    trained_model.write(model, weights, tokenizer, recipe, base, config, layout.model)
     about = {**identity, "base_model": recipe["base_model"], "method": recipe["method"], "steps": steps}
     about |= {"tokens": tokens, "rows": len(rows.used), "rows_left_out": rows.too_long}
     about |= {"validation_loss": progress.validation_loss, "validation_rows": len(validation.used)}
-    write_json(layout.model / TANDEM_JSON, about | {"validation_sample": digest(validation.used)})
+    about |= {"validation_sample": digest(validation.used), "hosts": list(all_ranks.hosts)}
+    about |= {"world_size": all_ranks.world, "batch_size": share.rows, "gradient_accumulation": share.accumulation}
+    write_json(layout.model / TANDEM_JSON, about | {"sharding": "fsdp2" if all_ranks.world > 1 else None})
     say(f"Done: {steps} steps, {tokens} tokens")
+    return None
+
+
+def _say(all_ranks: Ranks) -> Say:
+    """Lines of which one for all ranks is enough."""
+    return say if all_ranks.is_first else lambda _line: None
+
+
+def _share(recipe: Mapping[str, Any], world: int) -> Share:
+    try:
+        return share_of(recipe, world)
+    except TandemError as error:
+        raise Refused(str(error)) from error
+
+
+def _resume(layout: Layout, identity: Mapping[str, Any], all_ranks: Ranks) -> Path | None:
+    """The newest checkpoint that every host has whole."""
+    found = None
+    if all_ranks.is_first_of_host:
+        found = checkpoints.newest(layout.checkpoints, identity, say)
+    names = all_ranks.all(found.name if found else "")
+    of_hosts = [name for name, local in zip(names, all_ranks.all(all_ranks.local), strict=True) if local == 0]
+    if len(set(of_hosts)) > 1:
+        there = ", ".join(f"{host}: {name or 'none'}" for host, name in zip(all_ranks.hosts, of_hosts, strict=True))
+        raise Refused(f"The hosts have different whole checkpoints ({there}): start the run again, which fetches all.")
+    return layout.checkpoints / of_hosts[0] if of_hosts[0] else None
 
 
 def check_format(recipe: Mapping[str, Any]) -> None:
@@ -91,91 +143,37 @@ def _report(rows: Tokenized, validation: Tokenized, limit: int) -> None:
     say(f"{len(rows.rows)} sequences, the longest of {longest} tokens")
 
 
-def _load(base: str, recipe: Mapping[str, Any], gpu: bool) -> Any:
-    """The base model, ready to train by the recipe's method."""
-    import torch
-
-    if recipe["method"] == "qlora":
-        return models.load_model(base, quantization_config=_quantization(gpu), device_map={"": 0})
-    # Small updates get lost in 16 bits, so that weights that are trained have 32; mixed precision computes in 16.
-    dtype = torch.float32 if recipe["method"] == "full" else models.precision()
-    return models.load_model(base, dtype=dtype)
-
-
-def _quantization(gpu: bool) -> Any:
-    """4 bits as in the QLoRA paper: NF4 with double quantization."""
-    if not gpu:
-        raise Refused(
-            "Method qlora needs an NVIDIA GPU and this machine has none: set `method: lora`, or run on a GPU instance."
-        )
-    try:
-        import bitsandbytes  # noqa: F401 - transformers imports it
-    except ImportError as error:
-        raise Refused(
-            f"Method qlora needs the package bitsandbytes, which this image lacks ({error}): `pip install "
-            "bitsandbytes` in the image, or set `method: lora`."
-        ) from error
-    from transformers import BitsAndBytesConfig
-
-    return BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=models.precision(),
-    )
-
-
-def _adapter(model: Any, recipe: Mapping[str, Any]) -> Any:
-    """The LoRA configuration, or None; raises `Refused` for modules that the model doesn't have."""
-    lora = recipe["lora"]
-    if lora is None:
-        return None
-    from peft import LoraConfig
-
-    modules = lora["modules"]
-    if modules != recipes.ALL_LINEAR:
-        names = {
-            name for name, module in model.named_modules() if hasattr(module, "weight") and module.weight.dim() == 2
-        }
-        unmatched = [wanted for wanted in modules if not any(f".{name}".endswith(f".{wanted}") for name in names)]
-        if unmatched:
-            there = sorted({name.rpartition(".")[2] for name in names})
-            raise Refused(
-                f"lora.modules {', '.join(unmatched)}: no layer of {recipe['base_model']} is called so. It has "
-                f"{', '.join(there)}; or say {recipes.ALL_LINEAR}."
-            )
-    return LoraConfig(
-        task_type="CAUSAL_LM",
-        r=lora["rank"],
-        lora_alpha=lora["alpha"],
-        lora_dropout=lora["dropout"],
-        target_modules=modules,
-    )
-
-
 def _trainer(
     model: Any,
     tokenizer: Any,
     recipe: Mapping[str, Any],
+    share: Share,
     data: tuple[Tokenized, Tokenized],
-    folder: Path,
+    layout: Layout,
     progress: Any,
     gpu: bool,
+    all_ranks: Ranks,
+    identity: Mapping[str, Any],
+    padding: Any,
 ) -> Any:
     import datasets
     import torch
     from transformers import PrinterCallback
-    from trl import SFTConfig, SFTTrainer
+    from trl import SFTConfig
 
-    train_rows, validation_rows = (datasets.Dataset.from_list(split.rows) for split in data)
+    from .trainer import Order, Trainer
+
+    rows, validation = (list(split.rows) for split in data)
+    order = functools.partial(Order, len(rows), padding, recipe["seed"])
+    rows += [{"input_ids": [tokenizer.eos_token_id] * SHORTEST, "labels": [IGNORED] * SHORTEST}] * padding.rows
     arguments = SFTConfig(
-        output_dir=str(folder),
+        output_dir=str(layout.checkpoints),
         run_name=os.environ.get(Variable.RUN),
         max_steps=recipe["max_steps"] or -1,
         num_train_epochs=recipe["epochs"],
-        per_device_train_batch_size=recipe["batch_size"],
-        per_device_eval_batch_size=recipe["batch_size"],
-        gradient_accumulation_steps=recipe["gradient_accumulation"],
+        per_device_train_batch_size=share.rows,
+        per_device_eval_batch_size=1,  # so that the mean over rows doesn't depend on how they are shared out
+        gradient_accumulation_steps=share.accumulation,
         # Slower by a third and needed where memory is short, which on processors it is not.
         gradient_checkpointing=gpu,
         use_cpu=not gpu,
@@ -186,29 +184,38 @@ def _trainer(
         seed=recipe["seed"],
         save_strategy="steps",
         save_steps=recipe["checkpoint_steps"],
-        save_total_limit=checkpoints.KEPT,
-        eval_strategy="steps" if validation_rows else "no",
+        eval_strategy="steps" if validation else "no",
         eval_steps=recipe["checkpoint_steps"],
         logging_steps=1,
         logging_nan_inf_filter=False,
         include_num_input_tokens_seen="non_padding",
         disable_tqdm=True,
-        report_to=_trackers(),
+        report_to=_trackers() if all_ranks.is_first else [],
         max_length=None,  # rows that are too long are gone already
         dataset_kwargs={"skip_prepare_dataset": True},
         dataloader_pin_memory=gpu,
     )
-    trainer = SFTTrainer(
+    trainer = Trainer(
+        all_ranks,
+        order,
+        identity,
         model=model,
         args=arguments,
-        train_dataset=train_rows,
-        eval_dataset=validation_rows if len(validation_rows) else None,
+        train_dataset=datasets.Dataset.from_list(rows),
+        eval_dataset=datasets.Dataset.from_list(validation) if validation else None,
         processing_class=tokenizer,
-        peft_config=_adapter(model, recipe),
         callbacks=[progress],
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
+
+
+def _padding(rows: int, share: Share, world: int) -> "Padding":
+    """Rows without loss, as many as the last batches of the ranks lack."""
+    from .progress import Padding
+
+    count = -rows % (share.rows * world) if world > 1 else 0
+    return Padding(count, count * SHORTEST, -(-rows // (share.rows * share.accumulation * world)))
 
 
 def _trackers() -> list[str]:
@@ -224,7 +231,7 @@ def _trackers() -> list[str]:
     return ["mlflow"]
 
 
-def _run(trainer: Any, resume: Path | None, stop: Any, recipe: Mapping[str, Any]) -> tuple[int, int]:
+def _run(trainer: Any, resume: Path | None, progress: Any, recipe: Mapping[str, Any]) -> tuple[int, int]:
     """Train to the end, or say from where it goes on; steps and tokens of all attempts together."""
     import torch
     from transformers import TrainerState
@@ -233,8 +240,9 @@ def _run(trainer: Any, resume: Path | None, stop: Any, recipe: Mapping[str, Any]
         say(f"Going on from {resume.name}")
         state = TrainerState.load_from_json(str(resume / "trainer_state.json"))
         if state.global_step >= state.max_steps:  # ended before the model was written
-            trainer._load_from_checkpoint(str(resume))
-            return state.global_step, state.num_input_tokens_seen
+            trainer.restore(resume)
+            return state.global_step, progress.tokens(state)
+    stop = progress.stop
     stop.training = True
     try:
         trainer.train(resume_from_checkpoint=str(resume) if resume else None)
@@ -250,7 +258,7 @@ def _run(trainer: Any, resume: Path | None, stop: Any, recipe: Mapping[str, Any]
             f"Interrupted after step {state.global_step} of {state.max_steps}. Its checkpoint is kept: another attempt "
             "goes on from it."
         )
-    return state.global_step, state.num_input_tokens_seen
+    return state.global_step, progress.tokens(state)
 
 
 def _too_little_memory(recipe: Mapping[str, Any]) -> str:
@@ -261,25 +269,3 @@ def _too_little_memory(recipe: Mapping[str, Any]) -> str:
         f"Not enough memory for batch_size {rows} at up to {recipe['max_sequence_tokens']} tokens a row: {remedy}, use "
         "method qlora, or take a larger instance (`tandem finetune check` sizes it)."
     )
-
-
-def _write(model: Any, tokenizer: Any, recipe: Mapping[str, Any], base: str, config: Any, folder: Path) -> None:
-    """The tuned model by itself, and for LoRA the adapter beside it."""
-    import torch
-
-    shutil.rmtree(folder)
-    folder.mkdir()
-    if recipe["lora"]:
-        from peft import PeftModel
-
-        model.peft_config["default"].base_model_name_or_path = recipe["base_model"]
-        model.save_pretrained(str(folder / "adapter"), save_embedding_layers=False)
-        if recipe["method"] == "qlora":
-            # Merged into 4 bits the adapter would be rounded away: the base model is read again, beside the GPU.
-            plain = models.load_model(base, device_map="cpu")
-            model = PeftModel.from_pretrained(plain, str(folder / "adapter"))
-        model = model.merge_and_unload()
-    if model.dtype is torch.float32 and config.dtype is not None:  # on processors, and for full: back to 16 bits
-        model = model.to(config.dtype)
-    model.save_pretrained(str(folder))
-    tokenizer.save_pretrained(str(folder))

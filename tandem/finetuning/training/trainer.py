@@ -1,0 +1,125 @@
+"""TRL's trainer on one rank or on many, with the same rows in each step and checkpoints that any number can go on from.
+
+Imports trl.
+"""
+
+import errno
+import functools
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.distributed import checkpoint as shards
+from torch.distributed.checkpoint.api import CheckpointException
+from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
+from torch.utils.data import Sampler
+from trl import SFTTrainer
+
+from . import checkpoints, sharding
+from .layout import Refused, say
+from .progress import Padding
+from .ranks import Ranks
+
+SCHEDULER, STATE = "scheduler.pt", "trainer_state.json"
+
+
+class Order(Sampler[int]):
+    """The rows of each epoch in an order of its own, the same on every rank, and rows that say nothing at its end."""
+
+    def __init__(self, rows: int, padding: Padding, seed: int, step: Callable[[], int]) -> None:
+        """`step` says how many were done when an epoch begins, or is gone on with."""
+        self._rows, self._padding, self._seed, self._step = rows, padding, seed, step
+
+    def __len__(self) -> int:
+        return self._rows + self._padding.rows
+
+    def __iter__(self) -> Iterator[int]:
+        draw = torch.Generator().manual_seed(self._seed + self._step() // self._padding.steps)
+        yield from torch.randperm(self._rows, generator=draw).tolist()
+        yield from range(self._rows, len(self))
+
+
+class Trainer(SFTTrainer):
+    """`SFTTrainer` for a model that is as it is to be trained: adapted, and sharded where there are several ranks."""
+
+    def __init__(
+        self, ranks: Ranks, order: Callable[[Callable[[], int]], Order], identity: Mapping[str, Any], **options: Any
+    ) -> None:
+        """`order` is that of the training rows; checkpoints are marked with `identity`.
+
+        Raises `RuntimeError` if there are several ranks and the model isn't sharded.
+        """
+        self._ranks, self._order, self._identity = ranks, order, identity
+        if ranks.world > 1:
+            sharding.check(options["model"])
+        super().__init__(**options)
+        # For evaluation it doesn't wrap the model into copies for each rank, and nothing else is different.
+        self.accelerator.prepare_model = functools.partial(self.accelerator.prepare_model, evaluation_mode=True)
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Order:  # noqa: ARG002 - as the base class has it
+        return self._order(lambda: self.state.global_step)
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:  # noqa: ARG002 - as the base class has it
+        ranks, step = self._ranks, self.state.global_step
+        folder = Path(self.args.output_dir) / f"{checkpoints.PREFIX}{step}"
+        folder.mkdir(exist_ok=True)
+        weights, states = get_state_dict(self.model, self.optimizer.optimizer, options=sharding.TRAINED)
+        try:
+            shards.save({"model": weights, "optimizer": states}, checkpoint_id=folder)
+            self._save_rng_state(str(folder))
+            if ranks.is_first:
+                torch.save(self.lr_scheduler.state_dict(), folder / SCHEDULER)
+                self.state.save_to_json(str(folder / STATE))
+        except (OSError, CheckpointException) as error:
+            raise _disk(error, ranks, folder) from error
+        ranks.wait()
+        if ranks.is_first_of_host:
+            checkpoints.mark_host(folder, ranks.host, (file.name for file in folder.iterdir() if _is_own(file.name)))
+        ranks.wait()
+        if ranks.is_first:
+            checkpoints.mark(folder, self._identity, ranks.hosts, ranks.world)
+            say(f"Step {step}: checkpoint saved")
+        if ranks.is_first_of_host:
+            checkpoints.rotate(folder.parent)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        """Nothing yet: weights and states come together, once there is an optimizer."""
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        if checkpoint is None:
+            return
+        self.restore(Path(checkpoint))
+        self.lr_scheduler.load_state_dict(torch.load(Path(checkpoint) / SCHEDULER, weights_only=True))
+
+    def restore(self, folder: Path) -> None:
+        """Take weights and optimizer states from a checkpoint, of however many ranks it is."""
+        if self.optimizer is None:
+            self.create_optimizer()
+        optimizer = getattr(self.optimizer, "optimizer", self.optimizer)
+        weights, states = get_state_dict(self.model, optimizer, options=sharding.TRAINED)
+        state = {"model": weights, "optimizer": states}
+        shards.load(state, checkpoint_id=folder)
+        set_state_dict(
+            self.model,
+            optimizer,
+            model_state_dict=state["model"],
+            optim_state_dict=state["optimizer"],
+            options=sharding.StateDictOptions(ignore_frozen_params=True, strict=False),
+        )
+
+
+def _is_own(name: str) -> bool:
+    return not name.startswith("host-") and name != checkpoints.MARKER
+
+
+def _disk(error: Exception, ranks: Ranks, folder: Path) -> Exception:
+    """A full disk as a refusal: another attempt would fill it again."""
+    causes = list(error.failures.items()) if isinstance(error, CheckpointException) else [(ranks.rank, (error,))]
+    for rank, (cause, *_) in causes:
+        if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
+            return Refused(
+                f"There is no room for {folder.name} on the disk of rank {rank}: raise tandem:volumeGb "
+                "(`tandem finetune check` sizes checkpoints), or shrink what is trained."
+            )
+    return error
