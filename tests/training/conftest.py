@@ -18,7 +18,8 @@ from tandem.finetuning.dataset import folder
 from tandem.finetuning.dataset.rows import Row
 
 ROOT = Path(__file__).resolve().parents[2]
-PYTHON = ROOT / ".tandem" / "training" / "bin" / "python"
+# Another environment where `make test-image` says so.
+PYTHON = Path(os.environ.get("TANDEM_TRAINING") or ROOT / ".tandem" / "training") / "bin" / "python"
 RECIPE = {
     "base_model": "models/tiny/",
     "max_sequence_tokens": 96,

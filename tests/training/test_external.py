@@ -72,3 +72,17 @@ def test_rows_that_it_is_not_said_to_honour_are_refused(make_job):
     job.environment["TANDEM_TRAINER_TAKES"] = "tools weight"
     job.run(expect=1)
     assert "exited 3" in job.failure
+
+
+@pytest.mark.faults
+def test_several_hosts_that_it_is_not_said_to_use_are_refused(make_job):
+    """Each would train the whole set by itself."""
+    job = bring(make_job(), "exit 3")
+    (job.root / "input" / "config").mkdir()
+    said = {"current_host": "algo-2", "hosts": ["algo-1", "algo-2"]}
+    (job.root / "input" / "config" / "resourceconfig.json").write_text(json.dumps(said))
+    job.run(expect=2)
+    assert "There are 2 hosts, and TANDEM_TRAINER_TAKES doesn't say" in job.failure
+    job.environment["TANDEM_TRAINER_TAKES"] = "hosts"
+    bring(job, "exit 0")
+    job.run()  # the first host writes the model

@@ -1,11 +1,18 @@
 """Several ranks: the same training as one, sharded, resumed by any number of them, and ended with one reason."""
 
+import contextlib
 import json
+import os
+import shutil
+import signal
+import socket
 import subprocess
+import time
+from pathlib import Path
 
 import pytest
 
-from .conftest import ENVIRONMENT, PYTHON, ROOT
+from .conftest import ENVIRONMENT, PYTHON, ROOT, rows
 
 pytestmark = pytest.mark.local
 
@@ -30,7 +37,13 @@ def launched(ranks: int, jobs, *options: str) -> subprocess.CompletedProcess:
     ]
     folders = [str(job.root) for job in jobs]
     return subprocess.run(
-        [*command, *options, *folders], env=ENVIRONMENT, cwd=ROOT, capture_output=True, text=True, timeout=300
+        [*command, *options, *folders],
+        check=False,
+        env=ENVIRONMENT,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
 
 
@@ -42,6 +55,52 @@ def runs(make_job):
         done = launched(ranks, jobs)
         assert done.returncode == 0, done.stdout + done.stderr
     return {name: (made[1][at], made[2][at]) for at, name in enumerate(CONFIGURATIONS)}
+
+
+def of_ranks(job, count: int):
+    """The job with so many ranks on its host."""
+    job.environment["PET_NPROC_PER_NODE"] = str(count)
+    return job
+
+
+def on_hosts(*jobs):
+    """The jobs as hosts of one, on this machine."""
+    names = [f"algo-{number}" for number, _ in enumerate(jobs, start=1)]
+    port = free_ports()
+    for name, job in zip(names, jobs, strict=True):
+        folder = job.root / "input" / "config"
+        folder.mkdir(exist_ok=True)
+        said = {"current_host": name, "hosts": names, "network_interface_name": "lo"}
+        (folder / "resourceconfig.json").write_text(json.dumps(said))
+        job.environment |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "TANDEM_MEET_SECONDS": "30"}
+    return jobs
+
+
+def free_ports() -> int:
+    """The first of two free ports, below those that the system gives away."""
+    for port in range(20_000, 30_000, 2):
+        with contextlib.suppress(OSError), socket.create_server(("", port)), socket.create_server(("", port + 1)):
+            return port
+    raise AssertionError("no port is free")
+
+
+def ranks_of(process) -> list[int]:
+    """The ids of its ranks, by their number."""
+    found = {}
+    for folder in Path("/proc").iterdir():
+        with contextlib.suppress(OSError, StopIteration):
+            if f"PPid:\t{process.pid}\n" in (folder / "status").read_text():
+                variables = (folder / "environ").read_bytes().decode().split("\0")
+                found[next(each for each in variables if each.startswith("RANK="))] = int(folder.name)
+    return [found[name] for name in sorted(found)]
+
+
+def until_gone(pids: list[int]) -> bool:
+    """Whether they end within half a minute."""
+    end = time.monotonic() + 30
+    while (there := [pid for pid in pids if Path(f"/proc/{pid}").exists()]) and time.monotonic() < end:
+        time.sleep(0.05)
+    return not there
 
 
 def held(job) -> list[dict]:
@@ -74,3 +133,124 @@ def test_a_run_that_is_not_sharded_is_an_error(make_job):
     assert done.returncode == 1
     assert "Nothing is sharded" in done.stderr
     assert job.metrics == []
+
+
+STEPS = {"lora": LORA, "batch_size": 6, "gradient_accumulation": 1, "max_steps": 30, "checkpoint_steps": 1000}
+
+
+@pytest.fixture(scope="module")
+def interrupted(make_job):
+    """Two ranks that were told to end."""
+    job = of_ranks(make_job(**STEPS), 2)
+    code, output = job.run_until(lambda job: len(job.metrics) >= 3, signal.SIGTERM)
+    assert code == 143, output
+    return job
+
+
+@pytest.mark.faults
+def test_ranks_that_are_told_to_end_save_the_same_step(interrupted):
+    (folder,) = (interrupted.root / "checkpoints").glob("checkpoint-*")
+    step = int(folder.name.removeprefix("checkpoint-"))
+    assert f"Interrupted after step {step} of 30" in interrupted.failure
+    mark = json.loads((folder / "complete.json").read_text())
+    assert (mark["hosts"], mark["world_size"]) == (["host-0"], 2)
+    files = json.loads((folder / "host-host-0.json").read_text())["files"]
+    assert {"__0_0.distcp", "__1_0.distcp", ".metadata", "trainer_state.json", "scheduler.pt"} <= files.keys()
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_any_number_of_ranks_goes_on_from_a_checkpoint_of_two(interrupted, make_job, count):
+    job = of_ranks(make_job(**STEPS), count)
+    shutil.copytree(interrupted.root / "checkpoints", job.root / "checkpoints")
+    assert "Going on from checkpoint-" in job.run()
+    assert [line["step"] for line in job.metrics] == list(range(1, 31))
+    assert (job.about["steps"], job.about["world_size"]) == (30, count)
+    assert job.about["tokens"] == job.metrics[-1]["tokens"]
+
+
+@pytest.mark.faults
+def test_a_killed_rank_is_the_reason_and_none_is_left(make_job):
+    job = of_ranks(make_job(**STEPS | {"max_steps": 2000, "checkpoint_steps": 5}), 2)
+    with job.started() as process:
+        while len(job.metrics) < 7:
+            assert process.poll() is None, process.stdout.read()
+            time.sleep(0.05)
+        both = ranks_of(process)
+        os.kill(both[1], signal.SIGKILL)
+        process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "Rank 1 was killed by SIGKILL" in job.failure
+    assert until_gone(both)
+    assert (job.root / "checkpoints" / "checkpoint-5" / "complete.json").is_file()
+
+
+@pytest.mark.faults
+def test_ranks_end_with_a_launcher_that_is_killed(make_job):
+    job = of_ranks(make_job(**STEPS | {"max_steps": 2000}), 2)
+    with job.started() as process:
+        while len(job.metrics) < 2:
+            assert process.poll() is None, process.stdout.read()
+            time.sleep(0.05)
+        both = ranks_of(process)
+        process.kill()
+        process.wait()
+        assert until_gone(both)
+
+
+def test_two_hosts_train_one_model_which_the_first_writes(make_job):
+    first, second = on_hosts(*(make_job(**STEPS | {"checkpoint_steps": 20}) for _ in range(2)))
+    with first.started() as one, second.started() as two:
+        outputs = [process.communicate(timeout=120)[0] for process in (one, two)]
+    assert (one.returncode, two.returncode) == (0, 0), outputs
+    about = first.about
+    assert (about["hosts"], about["world_size"], about["steps"]) == (["algo-1", "algo-2"], 2, 30)
+    assert not list((second.root / "model").iterdir())
+    assert second.metrics == []
+    of_first, of_second = (
+        {path.name for path in (job.root / "checkpoints" / "checkpoint-20").iterdir()} for job in (first, second)
+    )
+    assert {"complete.json", "host-algo-1.json", "__0_0.distcp"} <= of_first
+    assert {"host-algo-2.json", "__1_0.distcp"} <= of_second
+    assert "complete.json" not in of_second
+
+
+@pytest.mark.faults
+def test_hosts_with_different_rows_refuse_with_one_reason(make_job):
+    first, second = on_hosts(make_job(**STEPS), make_job({"train": rows(0, 40)}, **STEPS))
+    with first.started() as one, second.started() as two:
+        outputs = [process.communicate(timeout=120)[0] for process in (one, two)]
+    assert (one.returncode, two.returncode) == (2, 2), outputs
+    assert first.failure == second.failure
+    assert "Rank 1 has another data set" in first.failure
+
+
+@pytest.mark.faults
+def test_a_host_that_is_gone_ends_the_others(make_job):
+    first, second = on_hosts(*(make_job(**STEPS | {"max_steps": 2000}) for _ in range(2)))
+    with first.started() as one, second.started() as two:
+        while len(first.metrics) < 2:
+            assert one.poll() is None, one.stdout.read()
+            time.sleep(0.05)
+        two.kill()
+        one.communicate(timeout=60)
+    assert one.returncode == 1
+    assert first.failure
+
+
+@pytest.mark.faults
+def test_a_host_that_never_comes_is_named(make_job):
+    first, second = on_hosts(make_job(**STEPS), make_job(**STEPS))
+    first.environment["TANDEM_MEET_SECONDS"] = second.environment["TANDEM_MEET_SECONDS"] = "2"
+    first.run(expect=1)
+    assert "algo-2 didn't come to algo-1" in first.failure
+    second.run(expect=1)
+    assert "algo-2 didn't reach algo-1" in second.failure
+
+
+@pytest.mark.faults
+def test_a_step_that_cannot_be_shared_out_is_refused_with_what_can(make_job):
+    job = of_ranks(make_job(**STEPS | {"batch_size": 5}), 2)
+    job.run(expect=2)
+    assert "A step of 5 rows" in job.failure
+    assert "make it 4 or 6 rows" in job.failure

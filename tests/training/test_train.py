@@ -73,7 +73,7 @@ def test_a_checkpoint_that_is_not_whole_is_not_used(make_job):
     job = make_job(max_steps=40, checkpoint_steps=10)
     job.run_until(lambda job: len(job.metrics) >= 25, signal.SIGKILL)
     newest = job.root / "checkpoints" / "checkpoint-20"
-    with (newest / "optimizer.pt").open("r+b") as file:
+    with (newest / "__0_0.distcp").open("r+b") as file:
         file.truncate(100)
     shutil.copytree(newest, job.root / "checkpoints" / "checkpoint-30")  # killed before its marker was written
     (job.root / "checkpoints" / "checkpoint-30" / "complete.json").unlink()

@@ -14,7 +14,7 @@ from . import models
 from .layout import TANDEM_JSON, Interrupted, Layout, Refused, say, write_json
 
 VARIABLE = "TANDEM_TRAINER"
-TAKES = "TANDEM_TRAINER_TAKES"  # of what rows may have: which of these the program honours
+TAKES = "TANDEM_TRAINER_TAKES"  # what rows or machines may have: which of these the program honours
 BESIDES: Mapping[str, Callable[[Row], bool]] = {
     "weight": lambda row: any(turn.get("weight", 1) == 0 for turn in row.more),
     "tools": lambda row: bool(row.tools) or any("tool_calls" in turn for turn in row.more),
@@ -22,9 +22,18 @@ BESIDES: Mapping[str, Callable[[Row], bool]] = {
 REFUSED = 2
 
 
-def check(splits: Mapping[str, Sequence[Row]], trainer: str) -> None:
-    """Raise `Refused` if rows have what the program isn't said to honour: it would learn something else from them."""
+def check(splits: Mapping[str, Sequence[Row]], trainer: str, gpus: int, hosts: int) -> None:
+    """Raise `Refused` if there is what the program isn't said to honour.
+
+    It would learn something else from such rows, leave all GPUs but one idle, or train on each host by itself.
+    """
     taken = os.environ.get(TAKES, "").split()
+    for name, count in (("gpus", gpus), ("hosts", hosts)):
+        if count > 1 and name not in taken:
+            raise Refused(
+                f"There are {count} {name}, and {TAKES} doesn't say that {trainer} uses more than one: set it to "
+                f"'{' '.join([*taken, name])}' in the image if it does, or train on one."
+            )
     for name, has in BESIDES.items():
         if name not in taken and (row := next((row for row in splits["train"] if has(row)), None)):
             raise Refused(
@@ -33,8 +42,8 @@ def check(splits: Mapping[str, Sequence[Row]], trainer: str) -> None:
             )
 
 
-def train(layout: Layout, recipe: Mapping[str, Any], identity: Mapping[str, Any], trainer: str) -> None:
-    """Run the program, and stamp the model that it wrote to `model`.
+def train(layout: Layout, recipe: Mapping[str, Any], identity: Mapping[str, Any], trainer: str, is_first: bool) -> None:
+    """Run the program, and stamp the model that it wrote to `model`, which it does on the first host alone.
 
     It finds `TANDEM_ML_ROOT` and `TANDEM_BASE`, the base model's folder or hub id, in its environment. If it exits 2,
     `output/failure` says why in its own words. Raises `Refused` if it wrote no model that can be served.
@@ -62,6 +71,8 @@ def train(layout: Layout, recipe: Mapping[str, Any], identity: Mapping[str, Any]
         raise Refused(reason)
     if code:
         raise RuntimeError(f"{trainer} exited {code}")
+    if not is_first:
+        return
     if not (layout.model / "config.json").is_file() or models.parameter_count(str(layout.model)) is None:
         raise Refused(f"{trainer} wrote no model: {layout.model} needs config.json, *.safetensors and the tokenizer.")
     about = {**identity, "base_model": recipe["base_model"], "method": recipe["method"]}

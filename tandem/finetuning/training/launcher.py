@@ -30,7 +30,7 @@ from .layout import Layout, Refused, say
 VERDICTS = "TANDEM_VERDICTS"  # a folder, for a file of each rank that ended with an error
 MODULE = "tandem.finetuning.training"
 PORT = 7777
-MEET_SECONDS = 900.0
+MEET_SECONDS = float(os.environ.get("TANDEM_MEET_SECONDS") or 900)
 """How long the hosts wait for each other: instances of one job come minutes apart."""
 GRACE_SECONDS = 10.0
 """Until ranks that are in the way of an end are killed."""
@@ -82,8 +82,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--master-port", type=int, help=f"its port ({PORT})")
 
 
-def place(layout: Layout, flags: argparse.Namespace) -> Place:
+def place(layout: Layout, flags: argparse.Namespace | None = None) -> Place:
     """Where this host stands; raises `Refused` if what is said of it contradicts itself."""
+    flags = flags or argparse.Namespace(nnodes=None, node_rank=None, master_addr=None, master_port=None)
     file = layout.root / "input" / "config" / "resourceconfig.json"
     said = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     port = flags.master_port or int(os.environ.get("MASTER_PORT") or os.environ.get("PET_MASTER_PORT") or PORT)
@@ -116,9 +117,9 @@ def launch(layout: Layout, step: str, flags: argparse.Namespace) -> int:
     say(f"{here.name}, one of {', '.join(here.hosts)}: {count} ranks" if len(here.hosts) > 1 else f"{count} ranks")
     with tempfile.TemporaryDirectory() as folder, _told(here) as others:
         ended = _run(here, count, Path(folder), step, others)
-    if ended is None:
-        return 0
-    others.tell(ended)
+        if ended is None:
+            return 0
+        others.tell(ended)
     layout.fail(ended.reason)
     print(ended.reason, file=sys.stderr, flush=True)
     return ended.code
@@ -137,9 +138,7 @@ def _by_number(host: str) -> tuple[int, str]:
 
 
 def _gpus(here: Place) -> int:
-    import torch
-
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    count = models.gpus()
     if not count and here.instance and has_gpu(here.instance):
         raise Refused(
             f"{here.name} is an {here.instance}, and no GPU can be used there: is the image's CUDA newer than the "

@@ -1,6 +1,7 @@
 """Models and tokenizers: loading them, with each way it fails as a sentence; what they run on and what they hold."""
 
 import importlib
+import importlib.util
 import json
 import math
 import os
@@ -51,11 +52,13 @@ def use_processors() -> None:
         torch.set_num_threads(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
-def on_gpu() -> bool:
-    """Whether there is a GPU."""
+def gpus() -> int:
+    """How many GPUs there are; none where there is no torch to use them."""
+    if importlib.util.find_spec("torch") is None:
+        return 0
     import torch
 
-    return torch.cuda.is_available() and torch.cuda.device_count() > 0
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
 def precision() -> Any:
@@ -65,7 +68,8 @@ def precision() -> Any:
     if torch.cuda.is_available():
         native = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        capabilities = torch.cpu.get_capabilities()
+        # torch 2.9, the default image's, doesn't tell.
+        capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
         native = capabilities.get("avx512_bf16") or capabilities.get("amx_bf16")
     return torch.bfloat16 if native else torch.float32
 

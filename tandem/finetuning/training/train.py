@@ -16,7 +16,7 @@ from tandem.finetuning.share import Share
 from tandem.finetuning.share import share as share_of
 from tandem.measures import metrics
 
-from . import checkpoints, external, models, ranks, trained_model
+from . import checkpoints, external, launcher, models, ranks, trained_model
 from .conversations import IGNORED, Tokenized, check_askable, tokenize
 from .layout import TANDEM_JSON, Interrupted, Layout, Refused, Say, say, write_json
 from .ranks import Ranks
@@ -39,8 +39,9 @@ def train(layout: Layout) -> None:
     identity = {"manifest_digest": manifest["digest"], "recipe_digest": recipes.digest(recipe)}
     check_format(recipe)
     if trainer := os.environ.get(external.VARIABLE):
-        external.check(splits, trainer)
-        return external.train(layout, recipe, identity, trainer)
+        here = launcher.place(layout)
+        external.check(splits, trainer, models.gpus(), len(here.hosts))
+        return external.train(layout, recipe, identity, trainer, here.number == 0)
     models.settle()
     models.need(PACKAGES)
     from .progress import Progress, Stop
@@ -48,7 +49,7 @@ def train(layout: Layout) -> None:
     stop = Stop()
     ranks.end_with_parent()
     models.use_processors()
-    gpu = models.on_gpu()
+    gpu = models.gpus() > 0
     all_ranks = ranks.join(gpu)
     share = _share(recipe, all_ranks.world)
     data = "the hosts were given different inputs; start the run again"

@@ -13,6 +13,7 @@ import torch
 from torch.distributed import checkpoint as shards
 from torch.distributed.checkpoint.api import CheckpointException
 from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
+from torch.distributed.tensor import DTensor
 from torch.utils.data import Sampler
 from trl import SFTTrainer
 
@@ -59,6 +60,11 @@ class Trainer(SFTTrainer):
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Order:  # noqa: ARG002 - as the base class has it
         return self._order(lambda: self.state.global_step)
+
+    def _clip_grad_norm(self, model: Any) -> Any:
+        norm = super()._clip_grad_norm(model)
+        # Up to torch 2.9 such a tensor's `item` is what this rank alone would say.
+        return norm.full_tensor() if isinstance(norm, DTensor) else norm
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:  # noqa: ARG002 - as the base class has it
         ranks, step = self._ranks, self.state.global_step
