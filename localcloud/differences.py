@@ -95,12 +95,17 @@ DIFFERENCES = [Difference(*row) for row in [
     ("Bedrock permissions", "emulated", "need bedrock:InvokeModel on the model",
      "a request must be signed; signature and role are not checked", "the model server knows no IAM"),
     ("SageMaker training jobs", "real", "run the image on the instances that the request names, several at once",
-     "the request's entry point as a process of this machine in the environment .tandem/training, `python3` and paths "
-     "below /opt/ml replaced, one job at a time; image, instances, disk, spot and network are recorded",
-     "no containers and no GPU needed; the code, its files and their copies in S3 are the same"),
+     "the request's entry point as a process of this machine for each instance, in the environment .tandem/training, "
+     "`python3` and paths below /opt/ml replaced, one job at a time; image, instance type, disk, spot and network are "
+     "recorded", "no containers and no GPU needed; the code, its files and their copies in S3 are the same"),
+    ("hosts of a SageMaker job", "emulated", "find each other by the names in resourceconfig.json; a channel may be "
+     "sharded, and instances of several types; which file stays where several hosts write one name to /opt/ml/model is "
+     "not documented, nor whose failure is told", "names like algo-2 don't resolve: MASTER_ADDR is 127.0.0.1 and "
+     "MASTER_PORT a free port; one type, and all of a channel for each; the first host's file stays, and who fails "
+     "first is told", "names take root; no stack needs the rest"),
     ("SageMaker jobs that are stopped", "emulated", "get SIGTERM, and 120 s later SIGKILL",
-     "15 s later; a job that runs while the local cloud stops fails as one whose instance was lost",
-     "nobody should wait longer"),
+     "15 s later; a job that runs while the local cloud stops fails as one whose instance was lost; without a "
+     "/proc, as on macOS, what had left the process group of a killed job goes on", "nobody should wait longer"),
     ("aws:sagemaker/endpointConfiguration:EndpointConfiguration#productionVariants.inferenceAmiVersion", "recorded",
      "chooses the host image, with the CUDA of its driver", "kept in the state, not sent; a change of it alone isn't "
      "noticed", "the Terraform provider 5.100 knows no host image with CUDA 13"),

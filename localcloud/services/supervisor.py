@@ -30,6 +30,8 @@ LOG_BYTES = 20 * 1024**2
 GRACE_SECONDS = 15.0
 SILENT_SECONDS = 10.0
 REPORT_SECONDS = 20.0
+RECORD = "TANDEM_LOCAL_RECORD"
+"""The variable by which a process is known that has left its group, as torchrun has its ranks do."""
 
 
 @dataclass(frozen=True)
@@ -189,7 +191,7 @@ def spawn(
     with log.open("wb" if grown else "ab") as output, record.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         process = Popen(
-            command, cwd=cwd, env=env, stdin=DEVNULL, stdout=output, stderr=output,
+            command, cwd=cwd, env=env | {RECORD: str(record)}, stdin=DEVNULL, stdout=output, stderr=output,
             start_new_session=True, pass_fds=[file.fileno()],
         )  # fmt: skip
         json.dump({"pid": process.pid, **about}, file)
@@ -208,7 +210,7 @@ def end(records: Iterable[Path]) -> None:
             time.sleep(0.1)
     for record in records:
         with suppress(FileNotFoundError, ValueError):
-            _kill_orphans(json.loads(record.read_text())["pid"])
+            _kill_orphans(json.loads(record.read_text())["pid"], record)
         record.unlink(missing_ok=True)
 
 
@@ -235,9 +237,17 @@ def _stop(parts: Iterable[Part]) -> None:
     end(record for part in parts for record in paths.RUN.glob(f"{part.name}-*.json"))
 
 
-def _kill_orphans(group: int) -> None:
-    """Kill what a leader left behind; no other process can have its id as long as something of its group lives."""
+def _kill_orphans(group: int, record: Path) -> None:
+    """Kill what a leader left behind, on Linux also in groups of their own.
+
+    No other process can have the leader's id as long as something of its group lives.
+    """
     leader = run(["ps", "-o", "stat=", "-p", str(group)], capture_output=True, text=True, check=False).stdout.strip()
     if leader[:1] in ("", "Z"):  # a zombie has ended
         with suppress(ProcessLookupError):
             os.killpg(group, signal.SIGKILL)
+    mark = f"{RECORD}={record}".encode()
+    for environ in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):  # another user's, or gone
+            if mark in environ.read_bytes().split(b"\0"):
+                os.kill(int(environ.parent.name), signal.SIGKILL)

@@ -94,16 +94,21 @@ def logs(
     run: RunArgument,
     stack: StackOption = DEFAULT_STACK,
     follow: Annotated[bool, typer.Option(help="Go on until the job ends.")] = False,
+    host: Annotated[
+        str, typer.Option(help="Whose log, where several hosts train (algo-2); without it the first that has one.")
+    ] = "",
 ) -> None:
     """Print the log of a run's newest job."""
     backend, record = _run(run, deployed(stack))
     jobs = backend.jobs(record)
     if not jobs:
         raise TandemError(f"Run {run!r} has no job yet: `tandem finetune status {run}` says how it stands.")
-    token = None
+    job, token = jobs[-1], None
+    if job.instances > 1 and not host:
+        typer.echo(f"{job.name} has {job.instances} hosts, each with a log: --host chooses another", err=True)
     while True:
         ended = not follow or not backend.jobs(record)[-1].running
-        lines, following = backend.logs(jobs[-1].name, token)
+        lines, following = backend.logs(job, host, token)
         for line in lines:
             typer.echo(line)
         if ended and following == token:

@@ -64,7 +64,7 @@ seen = {
     assert text(s3, f"{name}/checkpoints/checkpoint-1/state") is None
     assert text(s3, f"{name}/checkpoints/metrics.jsonl").count("\n") == 4
     seen = json.loads(text(s3, f"{name}/jobs/{name}/output/model/part/seen.json"))
-    root = paths.HOME / "sagemaker" / "jobs" / name / "ml"
+    root = paths.HOME / "sagemaker" / "jobs" / name / "ml" / "algo-1"
     assert seen["arguments"] == ["train", f"{root}/input/data/dataset"]
     assert {"input/data/code/train.py", "input/data/dataset/rows/a.jsonl"} <= set(seen["files"])
     assert seen["hyperparameters"] == {"epochs": "3"}
@@ -72,7 +72,10 @@ seen = {
     assert seen["nice"] >= 5
     own = {"LC_CTYPE", "PATH", "PYTHONUNBUFFERED", "PWD", "SHLVL", "_", "OLDPWD"}
     others = {each for each in seen["variables"] if not each.startswith("AWS_")} - own
-    assert others == {"TANDEM_ML_ROOT", "TANDEM_RUN", "TRAINING_JOB_ARN", "TRAINING_JOB_NAME"}
+    assert others == {
+        "MASTER_ADDR", "MASTER_PORT", "TANDEM_LOCAL_RECORD", "TANDEM_ML_ROOT", "TANDEM_RUN", "TRAINING_JOB_ARN",
+        "TRAINING_JOB_NAME",
+    }  # fmt: skip
     assert not root.exists()
     logs = aws("logs")
     group = {"logGroupName": "/aws/sagemaker/TrainingJobs"}

@@ -109,8 +109,8 @@ while not (root / "checkpoints" / "go").exists():
 """
 
 
-def process(name: str) -> int:
-    return supervisor.running(paths.RUN / f"sagemaker-job-{name}.json").get("pid", 0)
+def process(name: str, host: str = "algo-1") -> int:
+    return supervisor.running(paths.RUN / f"sagemaker-job-{name}-{host}.json").get("pid", 0)
 
 
 def living(group: int) -> list[str]:

@@ -1,11 +1,9 @@
-"""Training jobs: the code itself as a process, with the container's file layout in a folder, one job at a time.
+"""Training jobs: their records from one status to the next, and their hosts' outputs, one job at a time.
 
-`HOME/sagemaker/jobs/<name>/ml` is the job's /opt/ml while it runs; `log.txt` beside it stays.
+`HOME/sagemaker/jobs/<name>` is a job's folder.
 """
 
-import json
 import logging
-import os
 import queue
 import shutil
 import tarfile
@@ -13,31 +11,23 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
-from subprocess import Popen, TimeoutExpired
-
-from botocore.exceptions import BotoCoreError, ClientError
 
 from localcloud import paths
 from localcloud.services import Refused, supervisor
+from localcloud.services.sagemaker.hosts import CHECKPOINTS, REASON_LENGTH, ROOT, Host, free_port, names
 from localcloud.services.sagemaker.records import (
     Json,
     Mirror,
     Records,
     announce,
-    arn,
     bucket_and_key,
     client,
-    download,
     now,
     training_python,
 )
 
 FOLDER = paths.SAGEMAKER / "jobs"
-ROOT = "/opt/ml"
-CHECKPOINTS = f"{ROOT}/checkpoints"
-LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 EVERY_SECONDS = 2.0  # checkpoints and log lines are copied
-REASON_LENGTH = 1024
 INTERRUPTED = "InternalServerError: the runner was stopped while the job ran; what its checkpoints folder held is in S3"
 
 
@@ -62,11 +52,19 @@ class Jobs:
         """The fields of a new job besides those of the request. Raises Refused for what can't be run here."""
         algorithm = request.get("AlgorithmSpecification", {})
         sources = [channel["DataSource"].get("S3DataSource", {}) for channel in request.get("InputDataConfig", [])]
+        resources = request.get("ResourceConfig", {})
         if not algorithm.get("ContainerEntrypoint"):
             need = "give AlgorithmSpecification.ContainerEntrypoint"
             raise Refused("ValidationException", f"The local cloud starts the entry point, not the image: {need}.")
         if any(source.get("S3DataType") != "S3Prefix" for source in sources):
             raise Refused("ValidationException", "The local cloud reads channels of S3DataType S3Prefix only.")
+        if not (resources.get("InstanceType") and resources.get("InstanceCount")):
+            need = "give ResourceConfig.InstanceType and InstanceCount"
+            raise Refused("ValidationException", f"The local cloud runs jobs of one instance type: {need}.")
+        whole = all(source.get("S3DataDistributionType") != "ShardedByS3Key" for source in sources)
+        if resources["InstanceCount"] > 1 and not whole:
+            need = "make S3DataDistributionType FullyReplicated"
+            raise Refused("ValidationException", f"The local cloud gives each host all of a channel: {need}.")
         kept = request.get("CheckpointConfig", {}).get("LocalPath", CHECKPOINTS)
         if not kept.startswith(f"{ROOT}/"):
             raise Refused("ValidationException", f"The local cloud keeps checkpoints below {ROOT}, not in {kept}.")
@@ -108,64 +106,58 @@ class Jobs:
                 shutil.rmtree(FOLDER / job["TrainingJobName"] / "ml", ignore_errors=True)
 
     def _run(self, job: Json) -> None:
-        folder = FOLDER / job["TrainingJobName"]
-        root, python = folder / "ml", training_python()
+        folder, python = FOLDER / job["TrainingJobName"], training_python()
         shutil.rmtree(folder, ignore_errors=True)
         self._enter(job, "Downloading", "Downloading input data", TrainingStartTime=now())
-        _lay_out(job, root)
-        checkpoints = None
-        if config := job.get("CheckpointConfig"):
-            checkpoints = Mirror(Path(_inside(root, config.get("LocalPath", CHECKPOINTS))), config["S3Uri"])
-            checkpoints.fetch()
+        hosts, writers = [Host(name, job, folder) for name in names(job)], {}
+        for host in hosts:
+            host.lay_out(writers)
         status, secondary, reason = "Stopped", "Stopped", ""
         if job["TrainingJobStatus"] == "InProgress":
             self._enter(job, "Training", "Training in progress")
-            code, timed_out = self._train(job, root, python, checkpoints)
+            failed, timed_out = self._train(job, hosts, python)
             if timed_out:
                 secondary = "MaxRuntimeExceeded"
-            elif code and job["TrainingJobStatus"] == "InProgress":
+            elif failed and job["TrainingJobStatus"] == "InProgress":
                 status = secondary = "Failed"
-                reason = _reason(root / "output" / "failure", folder / "log.txt", code)
+                reason = failed.reason()
             elif job["TrainingJobStatus"] == "InProgress":
                 status = secondary = "Completed"
             self._enter(job, "Uploading", "Uploading the model")
-            _upload(job, root, status)
+            _upload(job, hosts, status)
         self._end(job, status, secondary, reason)
 
-    def _train(self, job: Json, root: Path, python: Path, checkpoints: Mirror | None) -> tuple[int, bool]:
-        """Run the code to its end, or end it; return its exit code, and whether it ran out of time."""
-        algorithm, name = job["AlgorithmSpecification"], job["TrainingJobName"]
-        command = [_inside(root, part) for part in algorithm["ContainerEntrypoint"]]
-        if command[0] in ("python", "python3"):
-            command[0] = str(python)
-        command += [_inside(root, part) for part in algorithm.get("ContainerArguments", [])]
-        environment = {key: value for key, value in os.environ.items() if key.startswith("AWS_")} | {
-            "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}",
-            "PYTHONUNBUFFERED": "1",
-            "TANDEM_ML_ROOT": str(root),
-            "TRAINING_JOB_NAME": name,
-            "TRAINING_JOB_ARN": arn("TrainingJob", name),
-            **job.get("Environment", {}),
-        }
-        record, log = paths.RUN / f"sagemaker-job-{name}.json", root.parent / "log.txt"
-        logs = Logs(log, f"{name}/algo-1-{int(time.time())}")
-        process = supervisor.spawn(record, log, ["nice", "-n", "5", *command], environment, cwd=root)
-        deadline = time.monotonic() + job["StoppingCondition"]["MaxRuntimeInSeconds"]
-        timed_out = False
-        while not _ended(process):
-            timed_out = time.monotonic() > deadline
-            if timed_out or job["TrainingJobStatus"] == "Stopping":
-                job["TrainingJobStatus"] = "Stopping"
-                self._enter(job, "Stopping", "Stopping the training job")
-                break
-            _copy(checkpoints, logs)
-        # Also what the code left running.
-        supervisor.end([record])
-        code = process.wait()
-        if checkpoints:
-            checkpoints.push()
-        _copy(None, logs)
-        return code if code >= 0 else 128 - code, timed_out
+    def _train(self, job: Json, hosts: list[Host], python: Path) -> tuple[Host | None, bool]:
+        """Run the hosts' code to its end, or end it; return who failed first, and whether it ran out of time.
+
+        The first to fail ends the others, whose failures say only that it is gone.
+        """
+        ended, port = queue.SimpleQueue[Host](), free_port()
+        running, failed, timed_out = len(hosts), None, False
+        try:
+            for host in hosts:
+                host.start(python, port, ended.put)
+            deadline = time.monotonic() + job["StoppingCondition"]["MaxRuntimeInSeconds"]
+            while running and not failed:
+                with suppress(queue.Empty):
+                    host = ended.get(timeout=EVERY_SECONDS)
+                    running, failed = running - 1, host if host.code else None
+                    continue
+                timed_out = time.monotonic() > deadline
+                if timed_out or job["TrainingJobStatus"] == "Stopping":
+                    job["TrainingJobStatus"] = "Stopping"
+                    self._enter(job, "Stopping", "Stopping the training job")
+                    break
+                for host in hosts:
+                    host.copy()
+        finally:
+            # Also what the code left running.
+            supervisor.end([host.record for host in hosts])
+        for host in hosts:
+            if host.checkpoints:
+                host.checkpoints.push()
+            host.copy()
+        return failed, timed_out
 
     def _enter(self, job: Json, secondary: str, message: str = "", **more: float) -> None:
         """Note the next secondary status."""
@@ -190,89 +182,24 @@ class Jobs:
             job["SecondaryStatusTransitions"][-1]["EndTime"] = moment
 
 
-class Logs:
-    """The log's whole lines, in CloudWatch Logs."""
+def _upload(job: Json, hosts: list[Host], status: str) -> None:
+    """Copy the model, unless the job failed, and output/data, to where the request says: one artifact of all hosts.
 
-    def __init__(self, file: Path, stream: str) -> None:
-        self.file, self.stream, self.offset = file, stream, 0
-        logs = client("logs")
-        with suppress(logs.exceptions.ResourceAlreadyExistsException):
-            logs.create_log_group(logGroupName=LOG_GROUP)
-        logs.create_log_stream(logGroupName=LOG_GROUP, logStreamName=stream)
-
-    def push(self) -> None:
-        with self.file.open("rb") as file:
-            file.seek(self.offset)
-            whole = file.read().rpartition(b"\n")[0]
-        moment = int(time.time() * 1000)
-        lines = [line for line in whole.decode(errors="replace").splitlines() if line.strip()]
-        for at in range(0, len(lines), 1000):
-            events = [{"timestamp": moment, "message": line[:200_000]} for line in lines[at : at + 1000]]
-            client("logs").put_log_events(logGroupName=LOG_GROUP, logStreamName=self.stream, logEvents=events)
-        self.offset += len(whole) + bool(whole)
-
-
-def _copy(checkpoints: Mirror | None, logs: Logs) -> None:
-    """Copy what is new; while the emulator is away, nothing is lost by trying again."""
-    try:
-        if checkpoints:
-            checkpoints.push()
-        logs.push()
-    except (ClientError, BotoCoreError, OSError) as error:
-        logging.warning("not copied yet: %s", error)
-
-
-def _ended(process: Popen[bytes]) -> bool:
-    with suppress(TimeoutExpired):
-        process.wait(EVERY_SECONDS)
-        return True
-    return False
-
-
-def _inside(root: Path, text: str) -> str:
-    """An argument with the container's path replaced by the job's."""
-    return str(root) + text.removeprefix(ROOT) if text == ROOT or text.startswith(f"{ROOT}/") else text
-
-
-def _lay_out(job: Json, root: Path) -> None:
-    """Make what a container of SageMaker finds: input with channels and config, model, output, checkpoints."""
-    for name in ("input/config", "model", "output/data", "checkpoints"):
-        (root / name).mkdir(parents=True)
-    for channel in job.get("InputDataConfig", []):
-        uri = channel["DataSource"]["S3DataSource"]["S3Uri"]
-        if not download(uri, root / "input" / "data" / channel["ChannelName"]):
-            missing = f'Data download failed: No S3 objects found under S3 URL "{uri}" given in input data source.'
-            raise Refused("ClientError", missing)
-    mode = {"TrainingInputMode": "File", "S3DistributionType": "FullyReplicated", "RecordWrapperType": "None"}
-    texts = {
-        "hyperparameters": job.get("HyperParameters", {}),
-        "inputdataconfig": {channel["ChannelName"]: mode for channel in job.get("InputDataConfig", [])},
-        "resourceconfig": {"current_host": "algo-1", "hosts": ["algo-1"], "network_interface_name": "lo"},
-    }
-    for name, content in texts.items():
-        (root / "input" / "config" / f"{name}.json").write_text(json.dumps(content))
-
-
-def _upload(job: Json, root: Path, status: str) -> None:
-    """Copy the model, unless the job failed, and output/data, to where the request says."""
+    Of a name that several wrote the first host's stays: it is written last.
+    """
     target = job["ModelArtifacts"]["S3ModelArtifacts"]
-    parts = {"output": root / "output" / "data", **({"model": root / "model"} if status != "Failed" else {})}
-    for name, folder in parts.items():
-        if not any(folder.iterdir()):
-            continue
+    parts = {"output": "output/data", **({"model": "model"} if status != "Failed" else {})}
+    for name, inside in parts.items():
+        folders = [host.root / inside for host in reversed(hosts) if any((host.root / inside).iterdir())]
         if not target.endswith(".tar.gz"):
-            Mirror(folder, f"{target.rpartition('/')[0]}/{folder.name}").push()
+            for folder in folders:
+                Mirror(folder, f"{target.rpartition('/')[0]}/{folder.name}").push()
             continue
-        packed = root / f"{name}.tar.gz"
+        if not folders:
+            continue
+        packed = FOLDER / job["TrainingJobName"] / "ml" / f"{name}.tar.gz"
         with tarfile.open(packed, "w:gz") as archive:
-            archive.add(folder, arcname=".")
+            for folder in folders:
+                archive.add(folder, arcname=".")
         bucket, prefix = bucket_and_key(target.rpartition("/")[0])
         client("s3").upload_file(str(packed), bucket, f"{prefix}/{packed.name}")
-
-
-def _reason(failure: Path, log: Path, code: int) -> str:
-    """What SageMaker makes of the file that the code wrote, or the end of the log where it wrote none."""
-    text = failure.read_text(errors="replace").strip() if failure.is_file() else ""
-    text = text or "\n".join(log.read_text(errors="replace").splitlines()[-10:])
-    end = f", exit code: {code}"
-    return f"AlgorithmError: {text[: REASON_LENGTH - len(end) - 16]}{end}"

@@ -137,10 +137,15 @@ def download(uri: str, folder: Path) -> int:
 
 
 class Mirror:
-    """Keeps an S3 prefix as a folder is: new and changed files are copied, deleted ones deleted."""
+    """Keeps an S3 prefix as a folder is: new and changed files are copied, deleted ones deleted.
 
-    def __init__(self, folder: Path, uri: str) -> None:
+    Folders of several hosts may share a prefix, and then `writers`: key -> the mirror that copied it last. Each deletes
+    what it fetched or copied and no longer has, unless another has copied that since.
+    """
+
+    def __init__(self, folder: Path, uri: str, writers: "dict[str, Mirror] | None" = None) -> None:
         self.folder, self.seen = folder, {}
+        self.writers = {} if writers is None else writers
         self.bucket, prefix = bucket_and_key(uri)
         self.prefix = f"{prefix.rstrip('/')}/"
 
@@ -164,8 +169,10 @@ class Mirror:
                         raise
                     return
                 self.seen[file] = found[file]
+                self.writers[self._key(file)] = self
         for file in self.seen.keys() - found.keys():
-            client("s3").delete_object(Bucket=self.bucket, Key=self._key(file))
+            if self.writers.get(self._key(file), self) is self:
+                client("s3").delete_object(Bucket=self.bucket, Key=self._key(file))
             del self.seen[file]
 
     def _key(self, file: Path) -> str:

@@ -204,9 +204,12 @@ class Backend(ABC):
         """The run's jobs in the account, oldest first."""
         raise TandemError(f"Run {run.name!r} has no job here to read: it runs at {self.facts.title}; look there.")
 
-    def logs(self, job: str, token: str | None = None) -> tuple[list[str], str | None]:  # noqa: ARG002
-        """Lines of the log of one of `jobs` after `token`, and the token to go on with."""
-        raise TandemError(f"{job} has no log here to read: it runs at {self.facts.title}; look there.")
+    def logs(self, job: Job, host: str = "", token: str | None = None) -> tuple[list[str], str | None]:  # noqa: ARG002
+        """Lines after `token` of the log that a host of one of `jobs` writes, and the token to go on with.
+
+        Without `host` it is the first host that has a log. Raises `TandemError` for a host that the job hasn't.
+        """
+        raise TandemError(f"{job.name} has no log here to read: it runs at {self.facts.title}; look there.")
 
     def evaluation(self, run: Run) -> dict[str, Any]:
         """The run's evaluation; raises `TandemError` before there is one."""

@@ -105,18 +105,26 @@ class SageMaker(Backend):
                 return self.records.read_json(f"{run.folder}jobs/{job.name}/output/model/evaluation.json")
         return super().evaluation(run)
 
-    def logs(self, job: str, token: str | None = None) -> tuple[list[str], str | None]:
-        """Lines of a job's log after `token`, and the token to go on with."""
+    def logs(self, job: Job, host: str = "", token: str | None = None) -> tuple[list[str], str | None]:
+        """From CloudWatch: each host of a job, `algo-1` and so on, writes a stream of its own, `JOB/HOST-TIME`."""
+        hosts = [f"algo-{number}" for number in range(1, job.instances + 1)]
+        if host and host not in hosts:
+            raise TandemError(f"{job.name} has no host {host!r}: it has {', '.join(hosts)}.")
         logs = self._client("logs")
-        try:
-            streams = logs.describe_log_streams(logGroupName=LOG_GROUP, logStreamNamePrefix=f"{job}/")["logStreams"]
-        except logs.exceptions.ResourceNotFoundException:
-            return [], token
-        if not streams:
-            return [], token
-        request = {"logGroupName": LOG_GROUP, "logStreamName": streams[0]["logStreamName"], "startFromHead": True}
-        answer = logs.get_log_events(**request, **({"nextToken": token} if token else {}))
-        return [event["message"] for event in answer["events"]], answer["nextForwardToken"]
+        # What is returned as token names the stream too: which one is the first may change while hosts start.
+        stream, _, after = (token or "").partition(" ")
+        if not stream:
+            prefix = f"{job.name}/{host}-" if host else f"{job.name}/"
+            try:
+                streams = logs.describe_log_streams(logGroupName=LOG_GROUP, logStreamNamePrefix=prefix)["logStreams"]
+            except logs.exceptions.ResourceNotFoundException:
+                return [], None
+            if not streams:
+                return [], None
+            stream = streams[0]["logStreamName"]
+        request = {"logGroupName": LOG_GROUP, "logStreamName": stream, "startFromHead": True}
+        answer = logs.get_log_events(**request, **({"nextToken": after} if after else {}))
+        return [event["message"] for event in answer["events"]], f"{stream} {answer['nextForwardToken']}"
 
     def cancel(self, run: Run) -> list[str]:
         """Stop the execution and its jobs, whose names are returned; checkpoints stay."""

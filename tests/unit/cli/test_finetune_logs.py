@@ -1,0 +1,91 @@
+"""`tandem finetune logs`: one host's log of those that a job on several instances writes."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from tandem.cli import finetune
+from tests.unit.cli.test_finetune import RECIPE, Aws, aws, run  # noqa: F401 - a fixture
+from tests.unit.finetuning.backend_harness import Pipeline
+from tests.unit.finetuning.strict_sagemaker import FakeSageMaker
+
+GROUP = "/aws/sagemaker/TrainingJobs"
+
+
+class Logs:
+    """CloudWatch Logs: a line a page, and tokens that are good for their own stream alone."""
+
+    exceptions = SimpleNamespace(ResourceNotFoundException=LookupError)
+
+    def __init__(self) -> None:
+        self.streams: dict[str, list[str]] = {}
+        self.read = lambda: None
+        """Called before each page is read."""
+
+    def describe_log_streams(self, *, logGroupName, logStreamNamePrefix):
+        if not self.streams:
+            raise LookupError(logGroupName)
+        names = sorted(name for name in self.streams if name.startswith(logStreamNamePrefix))
+        return {"logStreams": [{"logStreamName": name} for name in names]}
+
+    def get_log_events(self, *, logGroupName, logStreamName, startFromHead, nextToken=None):
+        assert (logGroupName, startFromHead) == (GROUP, True)
+        stream, at = (nextToken or f"{logStreamName}:0").split(":")
+        assert stream == logStreamName
+        self.read()
+        lines = self.streams[stream][int(at) : int(at) + 1]
+        return {"events": [{"message": line} for line in lines], "nextForwardToken": f"{stream}:{int(at) + len(lines)}"}
+
+
+@pytest.fixture
+def started(aws: Aws, tmp_path, monkeypatch):  # noqa: F811
+    """A run's name, the job that trains it on two instances, and CloudWatch."""
+    clients = {"sagemaker": FakeSageMaker(), "stepfunctions": Pipeline(), "logs": Logs()}
+    monkeypatch.setattr("tandem.clients.aws.client", lambda service, region: clients.get(service, aws))
+    monkeypatch.setattr(finetune, "POLL_SECONDS", 0)
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(json.dumps(RECIPE))
+    result = run("finetune", "start", recipe, "--data", "walls", "--yes")
+    assert result.exit_code == 0, result.output
+    name = next(line for line in result.output.splitlines() if line.startswith("walls-"))
+    clients["sagemaker"].job(f"{name}-train-1", status="Completed")
+    (job,) = clients["sagemaker"].jobs
+    job["ResourceConfig"]["InstanceCount"] = 2
+    return name, job, clients["logs"]
+
+
+def test_the_first_host_is_shown_and_another_on_request(started):
+    name, job, logs = started
+    assert run("finetune", "logs", name).stdout == ""  # nothing was written yet
+    logs.streams = {f"{name}-train-1/algo-{n}-17000000{n}": [f"line {i} of {n}" for i in (1, 2)] for n in (2, 1, 10)}
+    first = run("finetune", "logs", name)
+    assert first.stdout == "line 1 of 1\nline 2 of 1\n"
+    assert first.stderr == f"{name}-train-1 has 2 hosts, each with a log: --host chooses another\n"
+    second = run("finetune", "logs", name, "--host", "algo-2")
+    assert (second.stdout, second.stderr) == ("line 1 of 2\nline 2 of 2\n", "")
+    job["ResourceConfig"]["InstanceCount"] = 1
+    assert run("finetune", "logs", name).stderr == ""
+
+
+def test_a_log_that_is_followed_stays_the_same_hosts(started):
+    """The second host starts first; its log is there before the first one's."""
+    name, job, logs = started
+    job["TrainingJobStatus"] = "InProgress"
+    late, early = (f"{name}-train-1/algo-{n}-170000000" for n in (1, 2))
+    logs.streams = {early: ["one", "two", "three"]}
+
+    def goes_on():
+        logs.streams[late] = ["of the first host"]
+        job["TrainingJobStatus"] = "Completed"
+
+    logs.read = goes_on
+    assert run("finetune", "logs", name, "--follow").stdout == "one\ntwo\nthree\n"
+
+
+@pytest.mark.faults
+def test_a_host_that_the_job_has_not_is_refused_with_those_it_has(started):
+    name, _, _ = started
+    result = run("finetune", "logs", name, "--host", "algo-3")
+    assert result.exit_code == 1
+    assert f"{name}-train-1 has no host 'algo-3': it has algo-1, algo-2." in result.output
