@@ -23,7 +23,7 @@ from tandem.rag.chunk import Chunk, chunk
 from tandem.rag.documents import extract
 from tandem.rag.documents.section import Section
 from tandem.rag.ranking import LIST, Ranked, fuse, rerank, unlike
-from tandem.rag.retrieve import Passage
+from tandem.rag.retrieve import Passage, with_missed
 from tandem.rag.stores.base import Hit, StoredChunk
 from tandem.rag.stores.opensearch import OpenSearchIndex, index_body
 from tandem.runtime.http import SignedHttp
@@ -289,12 +289,12 @@ def _ranked(
     by_meaning = index.search(vector, LIST, deadline, [], excluded)
     by_words = index.search_words(question, LIST, deadline, [], excluded)
     before = [hit for hit in index.search_words_before(question) if hit.document not in excluded]
-    cosines = {hit.id: hit.score for hit in by_meaning}
+    known, cosines = with_missed(index, vector, by_meaning, by_words, deadline)
     orders = {
         "words": [Ranked(hit, False) for hit in by_words],
         "meaning": [Ranked(hit, False) for hit in by_meaning],
         "both, before": [Ranked(hit, False) for hit in _by_ranks(by_meaning[:20], before)],
-        "both": fuse(question, by_meaning, by_words),
+        "both": fuse(question, known, by_words),
     }
     if reranker:
         orders["both, reranked"] = rerank(reranker, question, unlike(orders["both"]), deadline)

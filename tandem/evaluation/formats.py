@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -205,6 +206,7 @@ def _delimiter(text: str) -> str:
 
 
 def _table(text: str, path: Path) -> Iterator[dict[str, str]]:
+    csv.field_size_limit(sys.maxsize)  # of the process, so that what is read doesn't hang on who set it before
     rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
     try:
         yield from rows

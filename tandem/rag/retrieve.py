@@ -107,7 +107,7 @@ class Retriever:
             with timings.phase("search"):
                 by_meaning = _part(partial(index.search, vector, LIST, deadline, filters, sorted(stale)), notes)
                 found = _by_words(by_words, deadline, notes) if by_words else []
-                by_meaning, known = _with_missed(index, vector, by_meaning, found, deadline)
+                by_meaning, known = with_missed(index, vector, by_meaning, found, deadline)
             scores |= known
             ranked = fuse(question, by_meaning, found)[: max(20, 3 * top_k)]
             with timings.phase("ledger"):
@@ -177,7 +177,7 @@ def _by_words(search: "Future[list[Hit]]", deadline: Deadline, notes: list[str])
         return []
 
 
-def _with_missed(
+def with_missed(
     index: VectorIndex, vector: Sequence[float], by_meaning: list[Hit], by_words: Sequence[Hit], deadline: Deadline
 ) -> tuple[list[Hit], dict[str, float]]:
     """The hits by meaning with those that the search, which is approximate, missed of what words put first; and the

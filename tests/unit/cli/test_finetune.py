@@ -99,7 +99,7 @@ def aws(project, tmp_path, monkeypatch) -> Aws:
     aws = Aws()
     monkeypatch.setattr("tandem.clients.aws.client", lambda service, region: aws)
     source, folder = tmp_path / "rows.jsonl", tmp_path / "set"
-    source.write_text(rows(60))
+    source.write_text(rows(120))
     facts = ["--name", "walls", "--licence", "CC0-1.0", "--source", "invented", "--to", str(folder)]
     assert run("dataset", "import", str(source), *facts).exit_code == 0
     Store(aws, "data").upload(folder)

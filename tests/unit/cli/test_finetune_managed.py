@@ -79,14 +79,14 @@ def test_an_evaluation_that_was_killed_asks_only_for_what_is_missing(api, aws, r
         return put(**request)
 
     chat = ("POST", "/chat/completions")
+    others = set(threading.enumerate())
     with monkeypatch.context() as patch:
         patch.setattr(aws, "put_object", cut_off)
         for _ in range(20):
             if run("finetune", "status", name).exit_code:
                 break
-        for thread in threading.enumerate():  # calls under way come to their end
-            if thread is not threading.current_thread() and not thread.daemon:
-                thread.join(30)
+        for thread in set(threading.enumerate()) - others:  # calls under way come to their end
+            thread.join(30)
         before, kept = api.asked(*chat), len(answers())
     for _ in range(2):
         assert f"{name}: succeeded" in run("finetune", "status", name).output

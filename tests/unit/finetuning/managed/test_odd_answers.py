@@ -1,6 +1,7 @@
 """Answers of a managed service that are none, or odd: each is a mistake of its own, and nothing is paid for twice."""
 
 import json
+import threading
 from dataclasses import replace
 
 import pytest
@@ -168,8 +169,11 @@ def test_a_killed_evaluation_goes_on_without_paying_twice(at):
             raise Killed
 
     with serve(good) as server:
+        others = set(threading.enumerate())
         with pytest.raises(Killed):
             evaluate(server, kept=kept, progress=kill)
+        for thread in set(threading.enumerate()) - others:  # what has begun goes on to its end
+            thread.join(30)
         made, registry = evaluate(server, kept=kept)
         questions = [json.dumps([body["model"], body["messages"]]) for body in server.asked]
         assert len(questions) == len(set(questions)) == 40
