@@ -101,8 +101,8 @@ DIFFERENCES = [Difference(*row) for row in [
     ("hosts of a SageMaker job", "emulated", "find each other by the names in resourceconfig.json; a channel may be "
      "sharded, and instances of several types; which file stays where several hosts write one name to /opt/ml/model is "
      "not documented, nor whose failure is told", "names like algo-2 don't resolve: MASTER_ADDR is 127.0.0.1 and "
-     "MASTER_PORT a free port; one type, and all of a channel for each; the first host's file stays, and who fails "
-     "first is told", "names take root; no stack needs the rest"),
+     "MASTER_PORT a free port; current_instance_type isn't told; one type, and all of a channel for each; the first "
+     "host's file stays, and who fails first is told", "names take root; no stack needs the rest"),
     ("SageMaker jobs that are stopped", "emulated", "get SIGTERM, and 120 s later SIGKILL",
      "15 s later; a job that runs while the local cloud stops fails as one whose instance was lost; without a "
      "/proc, as on macOS, what had left the process group of a killed job goes on", "nobody should wait longer"),

@@ -68,7 +68,6 @@ seen = {"resources": resources, "files": files, "checkpoints": os.listdir(checkp
         seen = json.loads(text(s3, f"{output}model/{host}.json"))
         assert seen["resources"] == {
             "current_host": host,
-            "current_instance_type": instance,
             "current_group_name": group,
             "hosts": HOSTS,
             "instance_groups": [{"instance_group_name": group, "instance_type": instance, "hosts": HOSTS}],

@@ -119,11 +119,10 @@ class Host:
         return f"AlgorithmError: {text[: REASON_LENGTH - len(end) - 16]}{end}"
 
     def _resources(self) -> Json:
-        """As SageMaker has it for a job of instances of one type."""
+        """As SageMaker has it for instances of one type, but for `current_instance_type`: it is this machine."""
         hosts, group, instance = names(self.job), "homogeneousCluster", self.job["ResourceConfig"]["InstanceType"]
         return {
             "current_host": self.name,
-            "current_instance_type": instance,
             "current_group_name": group,
             "hosts": hosts,
             "instance_groups": [{"instance_group_name": group, "instance_type": instance, "hosts": hosts}],
@@ -163,9 +162,9 @@ def names(job: Json) -> list[str]:
     return [f"algo-{number}" for number in range(1, job["ResourceConfig"]["InstanceCount"] + 1)]
 
 
-def free_port() -> int:
-    """A port that nobody listens at."""
+def free_ports() -> int:
+    """The first of two ports that nobody listens at: the launcher uses both (docs/training-image.md)."""
     while True:
         port = secrets.choice(MASTER_PORTS)
-        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+        with suppress(OSError), socket.create_server(("", port)), socket.create_server(("", port + 1)):
             return port

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from localcloud import paths
 from localcloud.services import Refused, supervisor
-from localcloud.services.sagemaker.hosts import CHECKPOINTS, REASON_LENGTH, ROOT, Host, free_port, names
+from localcloud.services.sagemaker.hosts import CHECKPOINTS, REASON_LENGTH, ROOT, Host, free_ports, names
 from localcloud.services.sagemaker.records import (
     Json,
     Mirror,
@@ -132,7 +132,7 @@ class Jobs:
 
         The first to fail ends the others, whose failures say only that it is gone.
         """
-        ended, port = queue.SimpleQueue[Host](), free_port()
+        ended, port = queue.SimpleQueue[Host](), free_ports()
         running, failed, timed_out = len(hosts), None, False
         try:
             for host in hosts:
