@@ -71,6 +71,9 @@ def run_envelope_bounded(resource: Resource, settings: Settings) -> Iterator[str
         attempts = envelope.get("attempts")
         if not isinstance(attempts, int | float) or not 1 <= attempts <= settings["maxAttempts"]:
             yield f"attempts is {attempts}, and 1 to {settings['maxAttempts']:g} are allowed"
+        instances = envelope.get("instance_count")
+        if not isinstance(instances, int | float) or not 1 <= instances <= settings["maxInstances"]:
+            yield f"instance_count is {instances}, and 1 to {settings['maxInstances']:g} are allowed"
 
 
 def endpoint_ends(resource: Resource, _: Settings) -> Iterator[str]:
@@ -188,18 +191,22 @@ RULES = [
     Rule(
         name="run-envelope-bounded",
         severity="high",
-        what="A run envelope (docs/fine-tuning.md) has a longest runtime, few attempts, and checkpoints.",
+        what="A run envelope (docs/fine-tuning.md) has a longest runtime, few attempts and instances, and checkpoints.",
         why=(
             "A run without checkpoints hit its runtime limit: the whole spend, no adapter "
             "(Boise-State-Development/agentcore-public-stack#1024)."
         ),
         url="https://github.com/Boise-State-Development/agentcore-public-stack/pull/1024",
-        remedy="Set maxTrainingHours, maxEvaluationHours and attempts in the stack file; keep checkpoint on.",
+        remedy=(
+            "Set maxTrainingHours, maxEvaluationHours, attempts and trainingInstances in the stack file; keep "
+            "checkpoint on."
+        ),
         types=(aws.PARAMETER,),
         check=run_envelope_bounded,
         settings={
             "maxHours": Setting("the longest runtime of one attempt, in hours", 24, 120),
             "maxAttempts": Setting("how often a run may start", 3, 5),
+            "maxInstances": Setting("how many instances train at once", 2, 16),
         },
     ),
     Rule(

@@ -124,7 +124,7 @@ class FineTuningEnvironmentArgs(TypedDict):
     """SageMaker instance that trains. The default has 48 GB of GPU memory: 24 GB are too few for QLoRA of an 8B model
     once it saves a checkpoint. `ml.g6e.2xlarge` by default. The default costs $2.80 an hour while it trains."""
     training_instances: NotRequired[int]
-    """How many of them train. 1 to 16 instances; 1 by default."""
+    """How many of them share each run, by all their GPUs. 1 to 16 instances; 1 by default."""
     max_training_hours: NotRequired[float]
     """Longest that one attempt may train. With the attempts, the ceiling of a run's price. 0.2 to 120 hours; 4 by
     default."""
@@ -135,7 +135,7 @@ class FineTuningEnvironmentArgs(TypedDict):
     volume_gigabytes: NotRequired[int]
     """Disk of each instance. 30 to 16,384 GB; 200 by default. Billed while jobs run."""
     evaluation_instance: NotRequired[str]
-    """SageMaker instance that evaluates; the training instance by default."""
+    """SageMaker instance that evaluates, on one GPU; the training instance by default."""
     max_evaluation_hours: NotRequired[float]
     """Longest that the evaluation may take. 0.2 to 120 hours; 1 by default."""
     training_image: NotRequired[str]

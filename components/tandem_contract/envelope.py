@@ -14,6 +14,8 @@ PENDING_SECONDS = 7200
 FINISHING_SECONDS = 1800
 """That a job may take to upload its model once its own time is up."""
 
+MOST_INSTANCES = 16
+
 SUBJECT, REMEDY = "The run envelope", "`pulumi up` writes it."
 INSTANCE = r"ml(\.[^.]+){2}"
 SHORTER = "Train in parts that continue from a checkpoint, or on a larger instance."
@@ -21,7 +23,9 @@ FIELDS = {
     "instance_type": Field(
         "ml.g6e.2xlarge", pattern=INSTANCE, allowed="a SageMaker instance type", remedy="For example ml.g6e.2xlarge."
     ),
-    "instance_count": Field(1, low=1, high=16, unit="instances", remedy="Take an instance with more GPUs instead."),
+    "instance_count": Field(
+        1, low=1, high=MOST_INSTANCES, unit="instances", remedy="Take an instance with more GPUs instead."
+    ),
     # SageMaker ends jobs at 28 days; a new account's quota "Longest run time for a training job" does at 5.
     "max_runtime_seconds": Field(4 * 3600, low=720, high=432_000, unit="seconds", remedy=SHORTER),
     "attempts": Field(

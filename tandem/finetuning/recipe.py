@@ -32,9 +32,12 @@ NUMBERS = {
     "epochs": Field(3, low=1, high=100, remedy="It counts passes over the training split; 1 to 5 are usual."),
     "max_steps": Field(None, low=1, high=10_000_000, remedy="It replaces `epochs`; leave it out to train by epochs."),
     "batch_size": Field(
-        4, low=1, high=1024, remedy="It counts rows per step on the device; more rows need more memory."
+        4, low=1, high=1024, remedy="It counts the rows that a GPU has at once, at most; more rows need more memory."
     ),
-    "gradient_accumulation": Field(4, low=1, high=1024, remedy="It counts the batches that make one step."),
+    # The product is the rows of a step, whatever the number of GPUs: `share.py`.
+    "gradient_accumulation": Field(
+        4, low=1, high=1024, remedy="It counts the batches that make one step, on all GPUs together."
+    ),
     "warmup_ratio": Field(
         0.03, low=0.0, high=0.5, remedy="It is the share of the steps in which the learning rate rises."
     ),

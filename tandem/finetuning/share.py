@@ -1,8 +1,6 @@
-"""How the rows of a step are shared out among ranks, so that a recipe trains the same on one GPU and on many.
+"""What each rank of a run does of one optimizer step. The standard library alone, since training jobs carry it."""
 
-The standard library and the contract alone, since training jobs carry this module.
-"""
-
+import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -10,27 +8,31 @@ from tandem_contract.errors import TandemError
 
 
 class Share(NamedTuple):
-    """What one rank does of each step."""
+    """The part of a step that one rank does."""
 
     rows: int
-    """At once, `batch_size` at most."""
+    """At once: its micro batch."""
     accumulation: int
-    """How often, before the weights change."""
+    """Micro batches in a step."""
 
 
 def share(recipe: Mapping[str, Any], world: int) -> Share:
-    """The share of each of `world` ranks in a step of `batch_size` x `gradient_accumulation` rows.
+    """A rank's share of the rows of a step, `batch_size` x `gradient_accumulation`, which `world` ranks divide evenly.
 
-    Raises `TandemError` if they can't all have as many.
+    Its micro batch is the largest that divides the share and has at most `batch_size` rows, so that the same recipe
+    makes the same steps on any number of ranks, and none holds more rows at once than one alone would. Raises
+    `TandemError` where the ranks don't divide the step, with what would do.
     """
-    step = recipe["batch_size"] * recipe["gradient_accumulation"]
-    if step % world:
-        near = sorted({step // world * world, -(-step // world) * world} - {0})
+    batch, accumulation = recipe["batch_size"], recipe["gradient_accumulation"]
+    step = batch * accumulation
+    rows, left = divmod(step, world)
+    if left:
+        every = world // math.gcd(batch, world)
+        near = [number for number in (accumulation // every * every, (accumulation // every + 1) * every) if number]
         raise TandemError(
-            f"A step of {step} rows (batch_size {recipe['batch_size']} x gradient_accumulation "
-            f"{recipe['gradient_accumulation']}) can't be shared out equally among {world} GPUs: make it "
-            f"{' or '.join(map(str, near))} rows, or take another number of GPUs."
+            f"a step has {batch} x {accumulation} = {step} rows (batch_size x gradient_accumulation), which {world} "
+            f"ranks, one a GPU, can't share evenly: set gradient_accumulation to {' or '.join(map(str, near))}, any "
+            f"multiple of {every} does, or train on another number of GPUs"
         )
-    own = step // world
-    rows = next(count for count in range(min(recipe["batch_size"], own), 0, -1) if own % count == 0)
-    return Share(rows, own // rows)
+    most = max(number for number in range(1, min(batch, rows) + 1) if rows % number == 0)
+    return Share(most, rows // most)

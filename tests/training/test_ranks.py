@@ -252,5 +252,5 @@ def test_a_host_that_never_comes_is_named(make_job):
 def test_a_step_that_cannot_be_shared_out_is_refused_with_what_can(make_job):
     job = of_ranks(make_job(**STEPS | {"batch_size": 5}), 2)
     job.run(expect=2)
-    assert "A step of 5 rows" in job.failure
-    assert "make it 4 or 6 rows" in job.failure
+    assert "a step has 5 x 1 = 5 rows" in job.failure.lower()
+    assert "set gradient_accumulation to 2" in job.failure

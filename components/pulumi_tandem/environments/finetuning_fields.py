@@ -43,7 +43,7 @@ FINETUNING = Table(
             "model once it saves a checkpoint.",
             cost="The default costs $2.80 an hour while it trains.",
         ),
-        "training_instances": _limit("instance_count", "How many of them train."),
+        "training_instances": _limit("instance_count", "How many of them share each run, by all their GPUs."),
         "max_training_hours": _hours(
             "max_runtime_seconds",
             "Longest that one attempt may train. With the attempts, the ceiling of a run's price.",
@@ -54,7 +54,7 @@ FINETUNING = Table(
         "volume_gigabytes": _limit("volume_gb", "Disk of each instance.", cost="Billed while jobs run."),
         "evaluation_instance": _limit(
             "evaluation_instance_type",
-            "SageMaker instance that evaluates; the training instance by default.",
+            "SageMaker instance that evaluates, on one GPU; the training instance by default.",
             default="",
         ),
         "max_evaluation_hours": _hours(

@@ -125,7 +125,7 @@ def load_model(model: str, **options: Any) -> Any:
 
     options = {"dtype": precision(), "use_safetensors": True} | options
     if "quantization_config" not in options:
-        check_memory(model, options["dtype"].itemsize)
+        check_memory(model, options["dtype"].itemsize, on_gpu=options.get("device_map") != "cpu")
     try:
         return AutoModelForCausalLM.from_pretrained(model, **options)
     except (torch.OutOfMemoryError, MemoryError) as error:
@@ -143,13 +143,16 @@ def empty_model(config: Any, dtype: Any) -> Any:
     return AutoModelForCausalLM.from_config(config, dtype=dtype)
 
 
-def check_memory(model: str, bytes_each: int) -> None:
-    """Raise `Refused` if the weights alone don't fit: the kernel would end the process without a word."""
+def check_memory(model: str, bytes_each: int, *, on_gpu: bool) -> None:
+    """Raise `Refused` if the weights alone don't fit where they go: the kernel would end the process without a word.
+
+    `on_gpu` counts where there is one.
+    """
     import psutil
     import torch
 
     parameters = parameter_count(model)
-    if torch.cuda.is_available():
+    if on_gpu and torch.cuda.is_available():
         free, where = torch.cuda.mem_get_info()[0], "the GPU"
     else:
         free, where = psutil.virtual_memory().available, "the machine"

@@ -101,7 +101,7 @@ def _share(recipe: Mapping[str, Any], world: int) -> Share:
     try:
         return share_of(recipe, world)
     except TandemError as error:
-        raise Refused(str(error)) from error
+        raise Refused(f"{str(error)[0].upper()}{str(error)[1:]}.") from error
 
 
 def _resume(layout: Layout, identity: Mapping[str, Any], all_ranks: Ranks) -> Path | None:

@@ -40,7 +40,8 @@ class Aws(FakeBucket):
     def __init__(self) -> None:
         super().__init__()
         self.meta = SimpleNamespace(region_name="us-east-1")
-        self.envelope, self.quota, self.record = asdict(DEFAULT), 4.0, {}
+        self.envelope, self.record = asdict(DEFAULT), {}
+        self.quotas: dict[str, float] | None = {"ml.g6e.2xlarge for training job usage": 4.0}
 
     def get_object(self, *, Bucket, Key, Range=None):
         body = super().get_object(Bucket=Bucket, Key=Key)["Body"]
@@ -60,10 +61,10 @@ class Aws(FakeBucket):
         return self if operation == "list_objects_v2" else SimpleNamespace(paginate=getattr(self, operation))
 
     def list_service_quotas(self, ServiceCode):
-        if self.quota is None:
+        if self.quotas is None:
             raise EndpointConnectionError(endpoint_url="https://servicequotas")
         yield {"Quotas": [{"QuotaName": "ml.g6e.2xlarge for endpoint usage", "Value": 9.0}]}
-        yield {"Quotas": [{"QuotaName": "ml.g6e.2xlarge for training job usage", "Value": self.quota}]}
+        yield {"Quotas": [{"QuotaName": name, "Value": value} for name, value in self.quotas.items()]}
 
     def list_model_packages(self, **request):
         yield {"ModelPackageSummaryList": [{"ModelPackageArn": "arn:aws:sagemaker:x:1:model-package/g/1"}]}
@@ -144,12 +145,125 @@ def test_not_enough_memory_is_refused_with_an_instance_that_has_it(aws, check):
     code, text = check(base_model="Qwen/Qwen3-8B", method="lora", lora={}, max_sequence_tokens=4096)
     assert code == 1
     assert "GB of GPU memory" in text and "a A10G of ml.g5.xlarge has 24" in text
-    assert "set tandem:trainingInstance to ml." in text
+    # Fewer rows, or qlora, would fit the GPU, and the host still couldn't read the base model.
+    assert "Set tandem:trainingInstance ml.g6e.xlarge." in text
+
+
+HUB = {"base_model": "Qwen/Qwen3-8B", "lora": None, "max_sequence_tokens": 1024}
+
+
+def test_several_gpus_share_the_run(aws, check):
+    aws.envelope |= {"instance_type": "ml.g6e.12xlarge", "instance_count": 2}
+    code, text = check(**HUB)
+    assert code == 0, text
+    assert "GB (L40S, ml.g6e.12xlarge) on each of 8 GPUs" in text
+    # 2 attempts x 4 h x 2 instances at $13.12, 2 x 1 h of evaluation at $2.80, and storage.
+    assert "at most $215.93" in text
+
+
+@pytest.mark.faults
+def test_gpus_that_do_not_divide_a_step_are_refused_with_what_would_do(aws, check):
+    aws.envelope["instance_count"] = 3
+    code, text = check(**HUB)
+    assert code == 1
+    assert "4 x 4 = 16 rows" in text and "3 ranks, one a GPU" in text
+    assert "set gradient_accumulation to 3 or 6, any multiple of 3 does" in text
+    assert "tandem:trainingInstances 3 of ml.g6e.2xlarge" in text
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("instances", "changes", "says"),
+    [
+        (
+            ("ml.g6e.12xlarge", 1),
+            {"method": "full"},
+            "needs 43.7 GB of GPU memory on each of 4 GPUs and 10% to spare; a L40S of ml.g6e.12xlarge has 48. Set "
+            "batch_size 2 with gradient_accumulation 8, which learns the same, or method lora, or "
+            "tandem:trainingInstance ml.p4de.24xlarge.",
+        ),
+        # One row at once is too much as well.
+        (
+            ("ml.g6e.12xlarge", 1),
+            {"method": "full", "base_model": "Qwen/Qwen2.5-14B"},
+            "Set method lora, or tandem:trainingInstance ml.p4de.24xlarge.",
+        ),
+        # Sharded as far as 16 rows go it doesn't fit either: what does is another method.
+        (
+            ("ml.p4de.24xlarge", 1),
+            {"method": "full", "base_model": "meta-llama/Llama-3.3-70B"},
+            "GB of GPU memory on each of 8 GPUs and 10% to spare; a A100 of ml.p4de.24xlarge has 80. Set method lora.",
+        ),
+        (
+            ("ml.g6e.2xlarge", 1),
+            {"method": "full", "batch_size": 1, "gradient_accumulation": 1, "base_model": "Qwen/Qwen2.5-32B"},
+            "Set method lora with tandem:trainingInstance ml.p5.4xlarge.",
+        ),
+        (
+            ("ml.g6e.xlarge", 1),
+            {"method": "qlora", "base_model": "Qwen/Qwen2.5-14B"},
+            "needs 33.5 GB of the machine's own memory and 10% to spare, since the base model is read there; "
+            "ml.g6e.xlarge has 34.4. Set tandem:trainingInstance ml.g6e.2xlarge.",
+        ),
+    ],
+)
+def test_what_does_not_fit_says_what_would(aws, check, instances, changes, says):
+    aws.envelope["instance_type"], aws.envelope["instance_count"] = instances
+    code, text = check(**HUB | changes)
+    assert code == 1 and says in text, text
+
+
+@pytest.mark.faults
+def test_a_model_that_cannot_be_evaluated_is_refused_before_it_is_trained(aws, check):
+    aws.envelope["instance_type"] = "ml.g6e.4xlarge"
+    code, text = check(**HUB | {"base_model": "Qwen/Qwen2.5-32B", "method": "qlora"})
+    assert code == 1 and "1 mistake" in text
+    assert (
+        "tandem:evaluationInstance: the evaluation takes 73.9 GB of one GPU, and a L40S of ml.g6e.2xlarge has 48"
+        in text
+    )
+    assert "Set it to ml.p5.4xlarge." in text
+
+
+def test_a_context_that_may_be_too_long_for_the_evaluation_is_said(aws, check):
+    aws.envelope["evaluation_instance_type"] = "ml.g6.2xlarge"
+    code, text = check(**HUB)
+    assert code == 0, text
+    assert "whole context of 40960 tokens takes 26.0 GB of one GPU; a L4 of ml.g6.2xlarge has 24" in text
+
+
+def test_an_evaluation_that_leaves_gpus_idle_is_said(aws, check):
+    aws.envelope["evaluation_instance_type"] = "ml.g6e.12xlarge"
+    code, text = check(**HUB)
+    assert code == 0, text
+    assert "Evaluation: it uses one of the 4 GPUs of ml.g6e.12xlarge; set tandem:evaluationInstance" in text
+
+
+@pytest.mark.faults
+def test_spot_training_has_a_quota_of_its_own(aws, check):
+    aws.envelope["spot"] = True
+    aws.quotas["ml.g6e.2xlarge for spot training job usage"] = 1.0
+    assert check()[0] == 0
+    aws.envelope["instance_count"] = 2
+    code, text = check()
+    assert code == 1 and "1 mistake" in text
+    assert "the account may run 1 of ml.g6e.2xlarge for spot training, and the run needs 2" in text
+    # The evaluation is never on spot capacity.
+    aws.envelope["instance_count"], aws.quotas["ml.g6e.2xlarge for training job usage"] = 1, 0.0
+    code, text = check()
+    assert code == 1 and "may run 0 of ml.g6e.2xlarge for training, and the run needs 1" in text
+
+
+def test_a_quota_that_is_not_listed_is_said_not_to_be_checked(aws, check):
+    aws.envelope["instance_type"] = "ml.g6e.4xlarge"
+    code, text = check()
+    assert code == 0, text
+    assert "The quota 'ml.g6e.4xlarge for training job usage' is not checked" in text
 
 
 @pytest.mark.faults
 def test_quota_zero_is_refused_with_the_quota_to_ask_for(aws, check):
-    aws.quota = 0.0  # its quota for endpoints, which is another one, is 9
+    aws.quotas["ml.g6e.2xlarge for training job usage"] = 0.0  # that for endpoints, another one, is 9
     code, text = check()
     assert code == 1
     assert "may run 0 of ml.g6e.2xlarge for training" in text
@@ -158,7 +272,7 @@ def test_quota_zero_is_refused_with_the_quota_to_ask_for(aws, check):
 
 @pytest.mark.faults
 def test_unreadable_quotas_are_said_not_to_be_checked(aws, check):
-    aws.quota = None
+    aws.quotas = None
     code, text = check()
     assert code == 0
     assert "Quotas are not checked" in text
@@ -211,7 +325,7 @@ def test_an_unknown_recipe_key_is_refused_with_its_likely_spelling(check):
 
 @pytest.mark.faults
 def test_everything_wrong_is_said_at_once(aws, check):
-    aws.quota, aws.envelope["max_runtime_seconds"] = 0.0, 720
+    aws.quotas["ml.g6e.2xlarge for training job usage"], aws.envelope["max_runtime_seconds"] = 0.0, 720
     code, text = check(lora={"modules": ["w1"]}, **LATE)
     assert code == 1
     for part in ("quota:", "maxTrainingHours:", "lora.modules: w1"):

@@ -76,6 +76,7 @@ def test_an_erasing_stack_is_no_production_stack():
         ("finetune-dev", {"trainingInstance": "ml.p5.48xlarge"}, "instance-allowed"),
         ("finetune-dev", {"maxTrainingHours": "100"}, "run-envelope-bounded"),
         ("finetune-dev", {"attempts": 5}, "run-envelope-bounded"),
+        ("finetune-dev", {"trainingInstances": 4}, "run-envelope-bounded"),
         ("finetune-dev", {"monthlyBudget": 0}, "budget-present"),
         ("finetune-dev", {"tracking": "server"}, "tracking-serverless"),
         ("finetune-dev", {"model": PACKAGE, "endpointHours": 0}, "endpoint-ends"),

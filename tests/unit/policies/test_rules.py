@@ -20,6 +20,7 @@ ENVELOPE = {
     "evaluation_instance_type": "ml.g6e.2xlarge",
     "max_runtime_seconds": 14400,
     "evaluation_max_runtime_seconds": 3600,
+    "instance_count": 1,
     "attempts": 2,
     "checkpoint": True,
 }
@@ -98,6 +99,8 @@ CASES = [
     Case("run-envelope-bounded", "24 hours are the most", [envelope(evaluation_max_runtime_seconds=90_000)],
          [envelope(max_runtime_seconds=86_400)], "name", things(PARAMETER, {"name": UNKNOWN})),
     Case("run-envelope-bounded", "attempts is 9", [envelope(attempts=9)], [envelope(attempts=1)],
+         "name", things(PARAMETER, {"name": UNKNOWN})),
+    Case("run-envelope-bounded", "instance_count is 3", [envelope(instance_count=3)], [envelope(instance_count=2)],
          "name", things(PARAMETER, {"name": UNKNOWN})),
     Case("run-envelope-bounded", "not a JSON object", things(PARAMETER, {"name": "/x/run-envelope", "value": "secret"}),
          [envelope()], "name", things(PARAMETER, {"name": UNKNOWN})),

@@ -5,6 +5,7 @@ import math
 import struct
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -17,16 +18,20 @@ from tandem.cost.run_price import run_price
 from tandem.finetuning.dataset.rows import Row
 from tandem.finetuning.dataset.splits import SPLITS
 from tandem.finetuning.dataset.store import DataSetVersion
+from tandem.finetuning.share import share
 from tandem.measures import patterns
 from tandem.runtime.pages import each
 
 from .. import row_lengths
 from ..base import Plan
 from ..row_lengths import Counted
+from .instances import HEADROOM, INSTANCES, Gpu, choose, expected_seconds, host_gb, lacks, priced
 from .shapes import ModelShape
-from .sizing import ALL_LINEAR, HEADROOM, INSTANCES, choose, estimate, expected_seconds, shape_of, stored
+from .sizing import ALL_LINEAR, MemoryEstimate, estimate, evaluation_gb, shape_of, stored
 
-QUOTA = "{instance} for training job usage"
+# Service Quotas' names; an evaluation is a training job too, and never on spot capacity.
+QUOTA, SPOT_QUOTA = "{instance} for training job usage", "{instance} for spot training job usage"
+LESS_MEMORY = {"full": ("lora", "qlora"), "lora": ("qlora",), "qlora": ()}
 START_SECONDS = 600  # pulling an image of some 10 GB and loading the model
 KEPT_CHECKPOINTS = 2
 FEW_STEPS, HIGH_RATE = 10, 0.005  # beyond them a run learns next to nothing, or diverges
@@ -75,6 +80,7 @@ def preflight(
             row_lengths.check(counted, recipe, shape.context_tokens, checks, notes)
             train = counted.splits["train"]
         _check_memory(recipe, shape, envelope, table, checks, notes)
+        _check_evaluation(shape, envelope.evaluation_instance_type, table, checks, notes)
         steps = _steps(recipe, manifest)
         if steps < FEW_STEPS:
             notes.append(f"The run has {steps} steps in all: lower gradient_accumulation, or train for more epochs.")
@@ -123,6 +129,12 @@ def _adapter(recipe: Mapping[str, Any]) -> dict[str, Any]:
     return {key: recipe["lora"][key] for key in ("rank", "modules")} if recipe["lora"] else {}
 
 
+def _needed(recipe: Mapping[str, Any], shape: ModelShape, world: int) -> MemoryEstimate:
+    """What the run takes of each of so many GPUs; raises `TandemError` where they can't share a step."""
+    rows = share(recipe, world).rows
+    return estimate(shape, recipe["method"], recipe["max_sequence_tokens"], rows, world=world, **_adapter(recipe))
+
+
 def _check_memory(
     recipe: Mapping[str, Any],
     shape: ModelShape,
@@ -131,26 +143,78 @@ def _check_memory(
     checks: Checks,
     notes: list[str],
 ) -> None:
-    """Adds why the run doesn't fit the instance, or how well it does; raises `TandemError` where it can't be sized."""
-    rows, tokens = recipe["batch_size"], recipe["max_sequence_tokens"]
-    need = estimate(shape, recipe["method"], tokens, rows, **_adapter(recipe))
-    gpu = INSTANCES.get(envelope.instance_type)
-    if envelope.instance_count > 1 or (gpu and gpu.count > 1):
-        notes.append("Our trainer uses one GPU of one instance: several are for an image with a trainer of its own.")
+    """Adds why the run doesn't fit its instances, or how well it does; raises `TandemError` where it can't be sized."""
+    instance, gpu = envelope.instance_type, INSTANCES.get(envelope.instance_type)
+    world = envelope.instance_count * (gpu.count if gpu else 1)
+    try:
+        share(recipe, world)
+    except TandemError as error:
+        remedy = f"The stack trains on tandem:trainingInstances {envelope.instance_count} of {instance}."
+        checks.add("gradient_accumulation", str(error), remedy)
+        return
     if gpu is None:
-        notes.append(f"Memory is not checked: {envelope.instance_type} is not among the GPU instances that are known.")
-    elif need.total * (1 + HEADROOM) <= gpu.gb:
-        notes.append(f"Memory: about {need.total:.1f} of {gpu.gb} GB ({gpu.kind}, {envelope.instance_type}).")
-    else:
+        notes.append(f"Memory is not checked: {instance} is not among the GPU instances that are known.")
+        return
+    need = _needed(recipe, shape, world)
+    lacking = lacks(need, gpu)
+    each = f" on each of {world} GPUs" if world > 1 else ""
+    if lacking is None:
+        notes.append(f"Memory: about {need.total:.1f} of {gpu.gb} GB ({gpu.kind}, {instance}){each}.")
+        return
+    problem = {
+        "GPU": f"needs {need.total:.1f} GB of GPU memory{each} and {HEADROOM:.0%} to spare; a {gpu.kind} of "
+        f"{instance} has {gpu.gb}",
+        "host": f"needs {host_gb(need, gpu):.1f} GB of the machine's own memory and {HEADROOM:.0%} to spare, since "
+        f"the base model is read there; {instance} has {gpu.host_gb:.1f}",
+    }
+    remedy = _what_fits(recipe, shape, gpu, world, table)
+    checks.add(f"batch_size {recipe['batch_size']} x {recipe['max_sequence_tokens']} tokens", problem[lacking], remedy)
+
+
+def _what_fits(recipe: Mapping[str, Any], shape: ModelShape, gpu: Gpu, world: int, table: PriceTable) -> str:
+    """What fits instead, on these GPUs and on others, as a sentence."""
+
+    def fits(changes: Mapping[str, Any]) -> bool:
+        return lacks(_needed({**recipe, **changes}, shape, world), gpu) is None
+
+    step, found, failed = recipe["batch_size"] * recipe["gradient_accumulation"], [], []
+    fewer = (rows for rows in range(recipe["batch_size"] - 1, 0, -1) if step % (rows * world) == 0)
+    smaller = ({"batch_size": rows, "gradient_accumulation": step // rows} for rows in fewer)
+    if changes := next(filter(fits, smaller), None):
+        found.append(" with ".join(f"{key} {value}" for key, value in changes.items()) + ", which learns the same")
+    cheaper = LESS_MEMORY[recipe["method"]]
+    if method := next((method for method in cheaper if fits({"method": method})), None):
+        found.append(f"method {method}")
+    for method in (recipe["method"], *(() if found else cheaper)):
         try:
-            remedy = f"set tandem:trainingInstance to {choose(need, table).instance}"
+            chosen = choose(partial(_needed, {**recipe, "method": method}, shape), table)
         except TandemError as error:
-            remedy = str(error)
-        checks.add(
-            f"batch_size {rows} x {tokens} tokens",
-            f"needs {need.total:.1f} GB of GPU memory and {HEADROOM:.0%} to spare; a {gpu.kind} of "
-            f"{envelope.instance_type} has {gpu.gb}",
-            f"Lower batch_size, use qlora, or {remedy}.",
+            failed.append(str(error))
+            continue
+        where = f"tandem:trainingInstance {chosen.instance}"
+        if (chosen.count, world) != (1, gpu.count):
+            where += f" and tandem:trainingInstances {chosen.count}"
+        found.append(where if method == recipe["method"] else f"method {method} with {where}")
+        break
+    return f"Set {', or '.join(found)}." if found else f"{failed[0][0].upper()}{failed[0][1:]}."
+
+
+def _check_evaluation(shape: ModelShape, instance: str, table: PriceTable, checks: Checks, notes: list[str]) -> None:
+    """Adds why the models can't be asked where they are evaluated, on one GPU, which else shows after the training."""
+    if (gpu := INSTANCES.get(instance)) is None:
+        return
+    if gpu.count > 1:
+        notes.append(f"Evaluation: it uses one of the {gpu.count} GPUs of {instance}; set tandem:evaluationInstance.")
+    has = f"a {gpu.kind} of {instance} has {gpu.gb}"
+    if (needed := evaluation_gb(shape, 0)) > gpu.gb:
+        enough = priced(((1, name) for name, other in INSTANCES.items() if other.gb >= needed), table)
+        remedy = f"Set it to {min(enough).instance}." if enough else "No priced instance has such a GPU: tune another."
+        problem = f"the evaluation takes {needed:.1f} GB of one GPU, and {has}"
+        checks.add("tandem:evaluationInstance", problem, remedy)
+    elif (needed := evaluation_gb(shape, shape.context_tokens)) > gpu.gb:
+        notes.append(
+            f"Evaluation: vLLM may refuse the model, whose whole context of {shape.context_tokens} tokens takes "
+            f"{needed:.1f} GB of one GPU; {has}."
         )
 
 
@@ -165,7 +229,8 @@ def _seconds(
     """Roughly how long training takes, None where nobody knows; adds why an attempt would end without a checkpoint."""
     gpu = INSTANCES.get(envelope.instance_type)
     tokens = round(recipe["batch_size"] * recipe["gradient_accumulation"] * mean)
-    step = expected_seconds(tokens, shape, recipe["method"], gpu) if gpu else 0.0
+    world = envelope.instance_count * gpu.count if gpu else 0
+    step = expected_seconds(tokens, shape, recipe["method"], gpu, world) if gpu else 0.0
     first = START_SECONDS + step * min(recipe["checkpoint_steps"], steps)
     if first >= envelope.max_runtime_seconds:
         checks.add(
@@ -211,17 +276,20 @@ def _check_modules(wanted: list[str], modules: set[str], checks: Checks) -> None
 
 
 def _check_quotas(client: Any, envelope: RunEnvelope, checks: Checks, notes: list[str]) -> None:
-    """Adds why the account may not run as many instances; training and hosting have quotas of their own."""
-    wanted = {envelope.instance_type: envelope.instance_count}
-    wanted.setdefault(envelope.evaluation_instance_type, 1)
+    """Adds why the account may not run as many instances; training, spot training and hosting have quotas each."""
+    training = (SPOT_QUOTA if envelope.spot else QUOTA).format(instance=envelope.instance_type)
+    wanted = {training: envelope.instance_count}
+    wanted.setdefault(QUOTA.format(instance=envelope.evaluation_instance_type), 1)
     try:
         quotas = each(client, "list_service_quotas", "Quotas", ServiceCode="sagemaker")
         allowed = {quota["QuotaName"]: quota["Value"] for quota in quotas}
     except (ClientError, BotoCoreError) as error:
         notes.append(f"Quotas are not checked: {error}")
         return
-    for instance, count in wanted.items():
-        quota = QUOTA.format(instance=instance)
-        if (most := allowed.get(quota, 0)) < count:
-            problem = f"the account may run {most:.0f} of {instance} for training, and the run needs {count}"
+    for quota, count in wanted.items():
+        if quota not in allowed:  # Service Quotas lists no value where the account has none of its own
+            notes.append(f"The quota {quota!r} is not checked: Service Quotas doesn't list it.")
+        elif (most := allowed[quota]) < count:
+            usage = quota.removesuffix(" job usage")
+            problem = f"the account may run {most:.0f} of {usage}, and the run needs {count}"
             checks.add("quota", problem, f"Ask for more in Service Quotas: SageMaker, {quota!r}.")

@@ -1,27 +1,27 @@
-"""GPU memory that a fine-tuning run needs, and the cheapest instance that has it.
+"""GPU memory that a fine-tuning run needs. `instances` says where there is so much.
 
-The formula counts what is in memory at the two moments that decide: when the loss is computed, and when one layer is
-computed again for its gradients (every layer is: gradient checkpointing is on). `docs/sizing.md` holds it against
-published measurements; the constants marked as fitted come from a third of them, and a test computes the table anew.
+The formula counts what is in memory at the moments that decide: when the loss is computed, and when one layer is
+computed again for its gradients (every layer is: gradient checkpointing is on). With several ranks, one a GPU, FSDP2
+shards weights, gradients and optimizer over all of them, which is divided exactly; what a rank gathers for a while is
+counted from the layers; what it computes is an estimate. `docs/sizing.md` holds both against published measurements;
+the constants marked as fitted come from half of them at most, and a test computes the tables anew.
 
 GB are 10^9 bytes. The standard library alone.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, NamedTuple
 
 from tandem_contract.errors import TandemError
-
-from tandem.cost.prices import NoPrice, PriceTable
 
 from .shapes import SHAPES, ModelShape
 
 GB = 1e9
 ALL_LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 # 4 bits, and for each 64 parameters a scale: 8 bits and, for each 256 of them, 32 more; or 32 bits (QLoRA, section 3).
-NF4_BYTES = {True: 4 / 8 + (8 / 64 + 32 / 64 / 256) / 8, False: 4 / 8 + 32 / 64 / 8}
+NF4 = 4 / 8
+NF4_SCALES = {True: (8 / 64 + 32 / 64 / 256) / 8, False: 32 / 64 / 8}
 
 # Fitted on the cases marked so in docs/sizing.md.
 LAYER = 0.95
@@ -30,48 +30,12 @@ CONTEXT_GB = 0.99
 """CUDA context and libraries."""
 FRAGMENTS = 0.10
 """What PyTorch's allocator holds unused, as a share of the activations."""
-
-TFLOPS = {"A10G": 70, "L4": 121, "L40S": 362, "A100": 312, "H100": 989}
-"""Peak in bfloat16 without sparsity, from NVIDIA's data sheets."""
-SHARE = 0.25
-"""Of that peak, what training reaches: 0.23 on rows of 210 tokens, 0.59 on rows of 4,096 (docs/sizing.md)."""
-
-HEADROOM = 0.10
-# An 8B model was seen to take 23 of 24 GB and to fail when it saved a checkpoint (research in docs/sizing.md).
-ROOMY_GB = 48
-ROOMY_PARAMETERS = 6.5e9
-HOST_GB = 4
-"""What Python, PyTorch and the loader take beside the weights."""
-
-
-class Gpu(NamedTuple):
-    """What an instance has. Memory in GB as NVIDIA names it (the driver keeps less than the GiB give over that)."""
-
-    kind: str
-    count: int
-    gb: int
-    host_gib: int
-
-
-def _instances() -> dict[str, Gpu]:
-    # GPUs and memory: EC2's instance types, "Accelerated computing"; host memory as in the AmazonSageMaker price list
-    # of 2026-09-27. T4 and V100 (g4dn, p3) have no bfloat16, which the entry point trains in: left out.
-    sizes = {"xlarge": 16, "2xlarge": 32, "4xlarge": 64, "8xlarge": 128, "16xlarge": 256}
-    several = {"12xlarge": (4, 192), "24xlarge": (4, 384), "48xlarge": (8, 768)}
-    found = {}
-    for family, kind, gb, ratio in (("g5", "A10G", 24, 1), ("g6", "L4", 24, 1), ("g6e", "L40S", 48, 2)):
-        found |= {f"ml.{family}.{size}": Gpu(kind, 1, gb, host * ratio) for size, host in sizes.items()}
-        for size, (count, host) in several.items():
-            found[f"ml.{family}.{size}"] = Gpu(kind, count, gb, host * ratio)
-    return found | {
-        "ml.p4d.24xlarge": Gpu("A100", 8, 40, 1152),
-        "ml.p4de.24xlarge": Gpu("A100", 8, 80, 1152),
-        "ml.p5.4xlarge": Gpu("H100", 1, 80, 256),
-        "ml.p5.48xlarge": Gpu("H100", 8, 80, 2048),
-    }
-
-
-INSTANCES = _instances()
+COLLECTIVES_GB = 2.1
+"""What a rank takes more beside its tensors when there are several: NCCL's buffers, and streams that keep blocks."""
+SHARDED_FRAGMENTS = 0.18
+"""`FRAGMENTS` of several ranks: what one stream frees, another may take only later."""
+VLLM_SHARE = 0.9
+"""Of a GPU's memory, what vLLM takes: its `gpu_memory_utilization`, by default."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +51,8 @@ class TrainingFootprint:
     step: int = 0
     """What the optimizer step takes more for each of them, while it lasts."""
     cast: int = 2
-    """Copy of each of them in 16 bits, as mixed precision makes in the forward pass."""
+    """Copy of each of them in 16 bits, as mixed precision makes in the forward pass on one GPU. Ranks cast what they
+    gather instead."""
     other: int = 2
     """Each weight that QLoRA leaves as it is: embeddings, head, norms."""
     adapter: int = 4
@@ -97,6 +62,14 @@ class TrainingFootprint:
     """Whether all logits exist at once: as the head gives them, and in 32 bits they, their softmax and gradient."""
     head: int = 2
     """Each logit as the head gives it."""
+    loss: int = 12
+    """Each of them in 32 bits, its softmax and its gradient, where all exist at once."""
+    reduced: int = 4
+    """Each gradient while ranks add theirs up."""
+    gathered: int = 2
+    """Layers whose weights a rank has whole at once: FSDP2 gathers the next one meanwhile."""
+    layers: int = 1
+    """Layers of which the tensors for the gradients exist at once."""
 
 
 OURS = {"lora": TrainingFootprint(), "qlora": TrainingFootprint(adapter=2), "full": TrainingFootprint()}
@@ -105,17 +78,17 @@ OURS = {"lora": TrainingFootprint(), "qlora": TrainingFootprint(adapter=2), "ful
 
 @dataclass(frozen=True)
 class MemoryEstimate:
-    """Peak memory of one GPU by part, in GB, and what the machine itself needs."""
+    """Peak memory of one GPU by part, in GB, and of the base model in its host's."""
 
     weights: float
     adapters: float
     gradients: float
     optimizer: float
     activations: float
-    """At the moment where the sum is largest, with what else exists only then."""
+    """At the moment where the sum is largest, with what else exists only then: what a rank has gathered, too."""
     overhead: float
-    host: float
-    """GB of the machine's own memory: the base model is read, and the adapter merged, beside the GPU."""
+    base: float
+    """GB of its host's own memory in which the first rank alone reads the base model, or gathers the tuned one."""
     parameters: int
 
     @property
@@ -151,14 +124,16 @@ def estimate(
     max_sequence_tokens: int,
     batch_size: int,
     *,
+    world: int = 1,
     rank: int = 16,
     modules: str | Iterable[str] = "all-linear",
     footprint: TrainingFootprint | None = None,
 ) -> MemoryEstimate:
-    """The peak memory of training `batch_size` rows of `max_sequence_tokens` tokens on one GPU.
+    """The peak memory of one GPU of `world`, on which `batch_size` rows of `max_sequence_tokens` tokens are at once.
 
-    `method`: `lora`, `qlora` or `full`; rank and modules count for the first two. Raises `TandemError` for a sequence
-    that is longer than the model takes.
+    `method`: `lora`, `qlora` or `full`; rank and modules of the adapter count for the first two. Weights, adapters,
+    gradients and optimizer are a rank's shard, exactly; activations, with what is gathered, and overhead are estimates.
+    Raises `TandemError` for a sequence that is longer than the model takes.
     """
     if max_sequence_tokens > model.context_tokens:
         raise TandemError(
@@ -169,34 +144,69 @@ def estimate(
     names = _named(modules)
     tokens = batch_size * max_sequence_tokens
     checkpoints = model.layers * tokens * model.hidden_size * footprint.hidden
-    logits = tokens * model.vocabulary * (3 * 4 + footprint.head) if footprint.whole_logits else 0.0
-    layer = LAYER * tokens * footprint.hidden * _layer(model, method, names)
-    if method == "full":
-        trained, per_weight = float(model.parameters), (footprint.full, footprint.moments)
-        weights, adapters = footprint.full * trained, 0.0
-    else:
-        trained, per_weight = float(rank * _adapted(model, names)), (footprint.adapter, 2 * footprint.adapter)
-        weights, adapters = _frozen(model, method, footprint), footprint.adapter * trained
-    gradients, optimizer = (size * trained for size in per_weight)
+    logits = tokens * model.vocabulary * (footprint.loss + footprint.head) if footprint.whole_logits else 0.0
+    layer = footprint.layers * LAYER * tokens * footprint.hidden * _layer(model, method, names)
     if method == "qlora":
         layer += model.hidden_size * model.intermediate_size * footprint.hidden  # one matrix, back in 16 bits
-    # The gradients exist from the first layer's backward pass to the step, the casts until the loss; so of
-    # "all checkpoints and the loss or a layer" and "all gradients and the step" the larger one counts.
-    whole = method == "full"
-    at_loss = checkpoints + max(logits, layer) + (footprint.cast * trained if whole else gradients)
-    at_step = gradients + (footprint.step * trained if whole else 0)
-    activations = max(at_loss, at_step) - gradients
-    moving = checkpoints + max(logits, layer)
+    full = method == "full"
+    if full:
+        trained, per_weight = float(model.parameters), (footprint.full, footprint.moments)
+        weights, adapters = footprint.full * trained / world, 0.0
+    else:
+        trained, per_weight = float(rank * _adapted(model, names)), (footprint.adapter, 2 * footprint.adapter)
+        weights, adapters = _frozen(model, method, footprint, world), footprint.adapter * trained / world
+    gradients, optimizer = (size * trained / world for size in per_weight)
+    whole = _gathered(model, method, footprint, trained) if world > 1 else _Gathered()
+    # The gradients exist from the first layer's backward pass to the step, one GPU's casts until the loss.
+    beside = gradients if not full else footprint.cast * trained if world == 1 else 0.0
+    computed = layer + footprint.gathered * whole.layer + whole.added
+    peak = max(
+        beside + 2 * whole.root + whole.layer,  # the root's weights arrive in one buffer and are copied out of it
+        beside + whole.root + checkpoints + logits,
+        beside + whole.root + whole.head_gradient + checkpoints + computed,
+        gradients + whole.root_added,
+        gradients + (footprint.step * trained / world if full else 0.0),
+    )
+    if method == "qlora":  # each rank quantizes the base model as a whole, before it keeps its shard
+        peak = max(peak, _frozen(model, method, footprint, 1) - weights - adapters - optimizer)
+    moving = (checkpoints + max(logits, layer)) / GB
+    overhead = FRAGMENTS * moving if world == 1 else COLLECTIVES_GB + SHARDED_FRAGMENTS * moving
     return MemoryEstimate(
         weights=weights / GB,
         adapters=adapters / GB,
         gradients=gradients / GB,
         optimizer=optimizer / GB,
-        activations=activations / GB,
-        overhead=CONTEXT_GB + FRAGMENTS * moving / GB,
-        host=HOST_GB + (4 if whole else 2) * model.parameters / GB,
+        activations=(peak - gradients) / GB,
+        overhead=CONTEXT_GB + overhead,
+        base=(4 if full else 2) * model.parameters / GB,
         parameters=model.parameters,
     )
+
+
+class _Gathered(NamedTuple):
+    """Bytes of what is sharded that a rank has whole for a while; none where there is one rank."""
+
+    root: float = 0.0
+    """Embeddings, head and last norm: FSDP's root, from the first layer's forward pass to the end of the backward."""
+    layer: float = 0.0
+    head_gradient: float = 0.0
+    added: float = 0.0
+    """One layer's gradients, and the buffer in which ranks add them up."""
+    root_added: float = 0.0
+    """The root's, when all layers are done."""
+
+
+def _gathered(model: ModelShape, method: str, footprint: TrainingFootprint, trained: float) -> _Gathered:
+    head = model.vocabulary * model.hidden_size
+    root = head * (1 if model.tied else 2) + model.hidden_size
+    each = (model.parameters - root) / model.layers
+    width, adding = footprint.hidden, footprint.hidden + footprint.reduced
+    if method == "full":
+        return _Gathered(width * root, width * each, width * head, adding * each, adding * root)
+    adapter = footprint.adapter * trained / model.layers
+    quantized = sum(given * made for given, made in _sides(model).values()) if method == "qlora" else 0
+    frozen = NF4 * quantized + width * (each - quantized)
+    return _Gathered(width * root, frozen + adapter, added=2 * adapter)
 
 
 def _named(modules: str | Iterable[str]) -> tuple[str, ...]:
@@ -205,12 +215,13 @@ def _named(modules: str | Iterable[str]) -> tuple[str, ...]:
     return names if set(names) <= set(ALL_LINEAR) else ALL_LINEAR
 
 
-def _frozen(model: ModelShape, method: str, footprint: TrainingFootprint) -> float:
-    """Bytes of the base model's weights."""
+def _frozen(model: ModelShape, method: str, footprint: TrainingFootprint, world: int) -> float:
+    """Bytes of the base model's weights on each of `world` ranks. FSDP shards NF4's numbers and not their scales."""
     if method == "lora":
-        return 2.0 * model.parameters
+        return 2.0 * model.parameters / world
     quantized = model.layers * sum(given * made for given, made in _sides(model).values())
-    return NF4_BYTES[footprint.double_quantization] * quantized + footprint.other * (model.parameters - quantized)
+    sharded = NF4 * quantized + footprint.other * (model.parameters - quantized)
+    return sharded / world + NF4_SCALES[footprint.double_quantization] * quantized
 
 
 def _sides(model: ModelShape) -> dict[str, tuple[int, int]]:
@@ -264,53 +275,6 @@ def stored(
     return StoredSize(2 * model.parameters / GB + adapter, 3 * adapter)
 
 
-def expected_seconds(tokens: int, model: ModelShape, method: str, gpu: Gpu) -> float:
-    """Roughly how long one GPU trains on so many tokens, all epochs together; `docs/sizing.md` says how rough.
-
-    Forward and again forward 2 operations each for a parameter and token, backward 2, or 4 where weights get gradients.
-    """
-    operations = (8 if method == "full" else 6) * model.parameters * tokens
-    return operations / (SHARE * TFLOPS[gpu.kind] * 1e12)
-
-
-class Choice(NamedTuple):
-    """An instance, what it has, and its price per hour."""
-
-    instance: str
-    gpu: Gpu
-    usd_per_hour: Decimal
-
-
-def choose(need: MemoryEstimate, table: PriceTable, *, at_least_gb: float | None = None) -> Choice:
-    """The cheapest priced SageMaker training instance with one GPU on which `need` fits with a tenth to spare.
-
-    Models of 7B and more get 48 GB or more, unless `at_least_gb` says otherwise. Raises `TandemError`, with what to
-    change, when none fits, and when none that fits has a price in the region.
-    """
-    floor = at_least_gb
-    if floor is None:
-        floor = ROOMY_GB if need.parameters >= ROOMY_PARAMETERS else 0
-    wanted, host = max(floor, need.total * (1 + HEADROOM)), need.host * (1 + HEADROOM)
-    fitting = [name for name, gpu in INSTANCES.items() if gpu.count == 1 and gpu.gb >= wanted]
-    if not fitting:
-        largest = max(gpu.gb for gpu in INSTANCES.values() if gpu.count == 1)
-        raise TandemError(
-            f"the run needs {need.total:.0f} GB of GPU memory, {wanted:.0f} with headroom, and the largest single GPU "
-            f"has {largest}: lower batch_size (raise gradient_accumulation instead) or max_sequence_tokens, use method "
-            "qlora, or bring an image that trains on several GPUs (docs/training-image.md)"
-        )
-    fitting = [name for name in fitting if INSTANCES[name].host_gib * 2**30 / GB >= host]
-    choices = []
-    for name in fitting:
-        try:
-            row = table.price("AmazonSageMaker", f"training:{name}")
-        except NoPrice:
-            continue
-        choices.append(Choice(name, INSTANCES[name], row.usd))
-    if not choices:
-        raise TandemError(
-            f"no instance with {wanted:.0f} GB of GPU memory and {host:.0f} GB of its own has a price in "
-            f"{table.region}: add the row of one of {', '.join(sorted(fitting))} to "
-            f"tandem/cost/prices/{table.region}.json (docs/prices.md says how), or train in another region"
-        )
-    return min(choices, key=lambda choice: choice.usd_per_hour)
+def evaluation_gb(model: ModelShape, tokens: int) -> float:
+    """GB of one GPU in which vLLM asks a model: weights in 16 bits, and keys and values of so many tokens."""
+    return ((2 * model.parameters + 2 * model.layers * model.key_width * 2 * tokens) / GB + CONTEXT_GB) / VLLM_SHARE

@@ -1,0 +1,150 @@
+"""SageMaker's instances with GPUs: what each has, whether a run fits on them, how long it takes, and the cheapest."""
+
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from decimal import Decimal
+from typing import NamedTuple
+
+from tandem_contract.envelope import MOST_INSTANCES
+from tandem_contract.errors import TandemError
+
+from tandem.cost.prices import NoPrice, PriceTable
+
+from .shapes import ModelShape
+from .sizing import GB, MemoryEstimate
+
+TFLOPS = {"A10G": 70, "L4": 121, "L40S": 362, "A100": 312, "H100": 989}
+"""Peak in bfloat16 without sparsity, from NVIDIA's data sheets."""
+SHARE = 0.25
+"""Of that peak, what training reaches: 0.23 on rows of 210 tokens, 0.59 on rows of 4,096 (docs/sizing.md)."""
+SHARDED_SHARE = 0.94
+"""Of that, what each of several GPUs keeps: seen on A100s of one host. Cards without NVLink, and hosts, keep less."""
+
+HEADROOM = 0.10
+# An 8B model was seen to take 23 of 24 GB and to fail when it saved a checkpoint (research in docs/sizing.md).
+ROOMY_GB = 48
+ROOMY_PARAMETERS = 6.5e9
+COUNTS = range(1, MOST_INSTANCES + 1)
+HOST_GB = 4
+"""What Python, PyTorch and the loader take of the host's memory, beside the weights: each rank."""
+
+
+class Gpu(NamedTuple):
+    """What an instance has. Memory in GB as NVIDIA names it (the driver keeps less than the GiB give over that)."""
+
+    kind: str
+    count: int
+    gb: int
+    host_gib: int
+
+    @property
+    def host_gb(self) -> float:
+        """The machine's own memory, in GB."""
+        return self.host_gib * 2**30 / GB
+
+
+def _instances() -> dict[str, Gpu]:
+    # GPUs and memory: EC2's instance types, "Accelerated computing"; host memory as in the AmazonSageMaker price list
+    # of 2026-09-27. T4 and V100 (g4dn, p3) have no bfloat16, which the entry point trains in: left out.
+    sizes = {"xlarge": 16, "2xlarge": 32, "4xlarge": 64, "8xlarge": 128, "16xlarge": 256}
+    several = {"12xlarge": (4, 192), "24xlarge": (4, 384), "48xlarge": (8, 768)}
+    found = {}
+    for family, kind, gb, ratio in (("g5", "A10G", 24, 1), ("g6", "L4", 24, 1), ("g6e", "L40S", 48, 2)):
+        found |= {f"ml.{family}.{size}": Gpu(kind, 1, gb, host * ratio) for size, host in sizes.items()}
+        for size, (count, host) in several.items():
+            found[f"ml.{family}.{size}"] = Gpu(kind, count, gb, host * ratio)
+    return found | {
+        "ml.p4d.24xlarge": Gpu("A100", 8, 40, 1152),
+        "ml.p4de.24xlarge": Gpu("A100", 8, 80, 1152),
+        "ml.p5.4xlarge": Gpu("H100", 1, 80, 256),
+        "ml.p5.48xlarge": Gpu("H100", 8, 80, 2048),
+    }
+
+
+INSTANCES = _instances()
+
+
+def expected_seconds(tokens: int, model: ModelShape, method: str, gpu: Gpu, world: int = 1) -> float:
+    """Roughly how long `world` such GPUs train on so many tokens, all epochs together; `docs/sizing.md` says how rough.
+
+    Forward and again forward 2 operations each for a parameter and token, backward 2, or 4 where weights get gradients.
+    """
+    operations = (8 if method == "full" else 6) * model.parameters * tokens
+    share = SHARE if world == 1 else SHARE * SHARDED_SHARE
+    return operations / (world * share * TFLOPS[gpu.kind] * 1e12)
+
+
+class Choice(NamedTuple):
+    """Instances of a type, the price per hour of all, and what each has. The least is one to take."""
+
+    count: int
+    usd_per_hour: Decimal
+    instance: str
+    gpu: Gpu
+
+
+def lacks(need: MemoryEstimate, gpu: Gpu, at_least_gb: float = 0) -> str | None:
+    """What an instance has too little of for `need` and a tenth to spare: `GPU` or `host` memory; None if it fits.
+
+    The host is the first one, whose first rank alone reads the base model.
+    """
+    if gpu.gb < max(at_least_gb, need.total * (1 + HEADROOM)):
+        return "GPU"
+    return "host" if gpu.host_gb < host_gb(need, gpu) * (1 + HEADROOM) else None
+
+
+def host_gb(need: MemoryEstimate, gpu: Gpu) -> float:
+    """GB of its own memory that the first host needs: the base model there, and each rank's process."""
+    return need.base + HOST_GB * gpu.count
+
+
+def choose(needed: Callable[[int], MemoryEstimate], table: PriceTable, *, at_least_gb: float | None = None) -> Choice:
+    """The cheapest priced SageMaker training instances on which a run fits with a tenth to spare.
+
+    `needed` gives the need of one GPU of so many, and raises `TandemError` for a number that can't share the run; for
+    one it has to give it. One instance is taken before several: what ranks exchange between hosts is slow. Models of 7B
+    and more get GPUs of 48 GB or more, unless `at_least_gb` says otherwise. Raises `TandemError`, with what to change,
+    when none fits, and when none that fits has a price in the region.
+    """
+    alone = needed(1)
+    floor = at_least_gb
+    if floor is None:
+        floor = ROOMY_GB if alone.parameters >= ROOMY_PARAMETERS else 0
+    needs = {1: alone}
+    for world in {gpu.count * count for gpu in INSTANCES.values() for count in COUNTS}:
+        with suppress(TandemError):
+            needs[world] = needed(world)
+    fitting = [
+        (count, name)
+        for name, gpu in INSTANCES.items()
+        for count in COUNTS
+        if (need := needs.get(gpu.count * count)) and lacks(need, gpu, floor) is None
+    ]
+    if not fitting:
+        most = max(needs)
+        raise TandemError(
+            f"the run needs {alone.total:.0f} GB of one GPU, {needs[most].total:.0f} of each of {most}, the most that "
+            f"can share a step, with {HEADROOM:.0%} to spare; the largest GPU has "
+            f"{max(gpu.gb for gpu in INSTANCES.values())}: lower max_sequence_tokens, or batch_size, raise "
+            "gradient_accumulation, since more GPUs can share more rows, or use method qlora"
+        )
+    choices = priced(fitting, table)
+    if not choices:
+        least = min(count for count, _ in fitting)
+        names = sorted(name for count, name in fitting if count == least)
+        raise TandemError(
+            f"no instance on which the run fits, with {alone.total * (1 + HEADROOM):.0f} GB on one GPU, has a price in "
+            f"{table.region}: add the row of one of {', '.join(names)} to "
+            f"tandem/cost/prices/{table.region}.json (docs/prices.md says how), or train in another region"
+        )
+    return min(choices)
+
+
+def priced(candidates: Iterable[tuple[int, str]], table: PriceTable) -> list[Choice]:
+    """Those of the instances, each with a count, that have a price for training."""
+    choices = []
+    for count, name in candidates:
+        with suppress(NoPrice):
+            price = table.price("AmazonSageMaker", f"training:{name}").usd * count
+            choices.append(Choice(count, price, name, INSTANCES[name]))
+    return choices
