@@ -118,14 +118,17 @@ def load_tokenizer(model: str, say: Say) -> Any:
     return tokenizer
 
 
-def load_model(model: str, **options: Any) -> Any:
-    """The model's weights, from safetensors only; raises `Refused` when they don't load or don't fit."""
+def load_model(model: str, *, stays: bool = False, **options: Any) -> Any:
+    """The model's weights, from safetensors only, in main memory unless `device_map` says otherwise.
+
+    Raises `Refused` when they don't load, or don't fit: onto the GPU, where there is one, unless the model `stays`.
+    """
     import torch
     from transformers import AutoModelForCausalLM
 
     options = {"dtype": precision(), "use_safetensors": True} | options
     if "quantization_config" not in options:
-        check_memory(model, options["dtype"].itemsize, on_gpu=options.get("device_map") != "cpu")
+        check_memory(model, options["dtype"].itemsize, on_gpu=not stays)
     try:
         return AutoModelForCausalLM.from_pretrained(model, **options)
     except (torch.OutOfMemoryError, MemoryError) as error:

@@ -28,7 +28,7 @@ def prepare(base: str, recipe: Mapping[str, Any], config: Any, gpu: bool, ranks:
         # Small updates get lost in 16 bits, so that weights that are trained have 32; mixed precision computes in 16.
         dtype = torch.float32 if recipe["method"] == "full" else precision
         if ranks.is_first:
-            model = _adapted(models.load_model(base, dtype=dtype, device_map="cpu"), recipe)
+            model = _adapted(models.load_model(base, dtype=dtype, stays=several), recipe)
         else:
             with torch.device("meta"):
                 model = _adapted(models.empty_model(config, dtype), recipe)
@@ -127,7 +127,7 @@ def write(
             # Merged into 4 bits the adapter would be rounded away, and of a sharded base this rank has a part: it is
             # read again, beside the GPU.
             dtype = models.precision() if recipe["method"] == "qlora" else model.dtype
-            plain = models.load_model(base, device_map="cpu", dtype=dtype)
+            plain = models.load_model(base, dtype=dtype, stays=True)
             model = PeftModel.from_pretrained(plain, str(folder / "adapter"))
         model, weights = model.merge_and_unload(), None
     if model.dtype is torch.float32 and config.dtype is not None:  # on processors, and for full: back to 16 bits
