@@ -28,6 +28,7 @@ MODEL = ROOT / ".tandem" / "finetuning" / "smollm2-135m"
 ROUNDS = 3
 STEPS = 10  # of 8 rows
 PLAIN, KEPT, OURS = "plain TRL script", "plain, activations kept", "our entry point"
+TWO = "our entry point, two ranks"
 RECIPE = {
     "base_model": "models/smollm2-135m/",
     "max_sequence_tokens": 256,
@@ -49,7 +50,7 @@ def run(_stack: str, say: Say) -> Table:
     if not MODEL.exists():
         say("making the base model")
         subprocess.run([PYTHON, ROOT / "samples" / "base_model.py"], check=True, capture_output=True)
-    rates: dict[str, list[float]] = {PLAIN: [], KEPT: [], OURS: []}
+    rates: dict[str, list[float]] = {PLAIN: [], KEPT: [], OURS: [], TWO: []}
     whole: dict[str, list[float]] = {side: [] for side in rates}
     with tempfile.TemporaryDirectory() as temporary:
         data = Path(temporary, "data")
@@ -58,7 +59,8 @@ def run(_stack: str, say: Say) -> Table:
             for side in rates:
                 out = Path(temporary, f"{number}-{side}")
                 begun = time.monotonic()
-                lines = _ours(out, data) if side == OURS else _plain(out, data, side == KEPT)
+                ours = {OURS: 1, TWO: 2}
+                lines = _ours(out, data, ours[side]) if side in ours else _plain(out, data, side == KEPT)
                 whole[side].append(time.monotonic() - begun)
                 rates[side].append(rate(lines))
                 say(f"round {number}, {side}: {rates[side][-1]:.0f} tokens/s, {whole[side][-1]:.0f} s in all")
@@ -93,13 +95,14 @@ def _plain(out: Path, data: Path, keep: bool) -> list[dict[str, float]]:
     return [json.loads(line) for line in printed.splitlines() if line.startswith('{"time"')]
 
 
-def _ours(out: Path, data: Path) -> list[dict[str, float]]:
+def _ours(out: Path, data: Path, ranks: int) -> list[dict[str, float]]:
     channels = out / "input" / "data"
     (channels / "recipe").mkdir(parents=True)
     (channels / "recipe" / "recipe.json").write_text(json.dumps(recipe.check(RECIPE)))
     (channels / "dataset").symlink_to(data)
     (channels / "base").symlink_to(MODEL)
-    _run([PYTHON, "-m", "tandem.finetuning.training", "train"], TANDEM_ML_ROOT=str(out), PYTHONPATH=str(ROOT))
+    command = [PYTHON, "-m", "tandem.finetuning.training", "train", f"--nproc-per-node={ranks}"]
+    _run(command, TANDEM_ML_ROOT=str(out), PYTHONPATH=f"{ROOT}{os.pathsep}{ROOT / 'components'}")
     lines = (out / "checkpoints" / "metrics.jsonl").read_text().splitlines()
     return [json.loads(line) for line in lines]
 
