@@ -113,7 +113,10 @@ def launch(layout: Layout, step: str, flags: argparse.Namespace) -> int:
     models.settle()
     models.need(("torch", "psutil"))
     here = place(layout, flags)
-    count = flags.nproc_per_node or int(os.environ.get("PET_NPROC_PER_NODE") or 0) or _gpus(here) or 1
+    there, asked = _gpus(here), flags.nproc_per_node or _number(os.environ.get("PET_NPROC_PER_NODE"))
+    if asked > there > 0:
+        raise Refused(f"{asked} ranks are asked for, and {here.name} has {there} GPUs: each needs one of its own.")
+    count = asked or there or 1
     say(f"{here.name}, one of {', '.join(here.hosts)}: {count} ranks" if len(here.hosts) > 1 else f"{count} ranks")
     with tempfile.TemporaryDirectory() as folder, _told(here) as others:
         ended = _run(here, count, Path(folder), step, others)
@@ -129,6 +132,11 @@ def note(code: int, reason: str) -> None:
     """Leave a rank's verdict for the launcher."""
     folder = Path(os.environ[VERDICTS])
     (folder / os.environ["RANK"]).write_text(json.dumps(Verdict(code, reason, time.time())._asdict()), encoding="utf-8")
+
+
+def _number(text: str | None) -> int:
+    """A number of ranks; 0 where it is left to us, as by Kubeflow's `auto`, `gpu` and `cpu`."""
+    return int(text) if text and text.isdecimal() else 0
 
 
 def _by_number(host: str) -> tuple[int, str]:
