@@ -226,6 +226,19 @@ def test_hosts_with_different_rows_refuse_with_one_reason(make_job):
 
 
 @pytest.mark.faults
+def test_a_host_that_refuses_ends_the_others_with_its_reason(make_job):
+    first, second = on_hosts(*(make_job(**STEPS) for _ in range(2)))
+    (second.root / "input" / "data" / "recipe" / "recipe.json").write_text("{")
+    begun = time.monotonic()
+    with first.started() as one, second.started() as two:
+        outputs = [process.communicate(timeout=120)[0] for process in (one, two)]
+    assert (one.returncode, two.returncode) == (2, 2), outputs
+    assert first.failure == second.failure
+    assert "The recipe recipe.json can't be used" in first.failure
+    assert time.monotonic() - begun < 60
+
+
+@pytest.mark.faults
 def test_a_host_that_is_gone_ends_the_others(make_job):
     first, second = on_hosts(*(make_job(**STEPS | {"max_steps": 2000}) for _ in range(2)))
     with first.started() as one, second.started() as two:

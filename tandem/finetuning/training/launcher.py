@@ -52,6 +52,14 @@ class Verdict(NamedTuple):
     code: int
     reason: str
     time: float
+    killed: bool = False
+
+    @property
+    def order(self) -> tuple[int, float]:
+        """The first of several is what the others follow from: a refusal, a rank that was killed, an end on request,
+        or else the first error."""
+        cause = 0 if self.code == REFUSED else 1 if self.killed else 2 if self.code == INTERRUPTED else 3
+        return cause, self.time
 
 
 @dataclass(frozen=True)
@@ -122,7 +130,7 @@ def launch(layout: Layout, step: str, flags: argparse.Namespace) -> int:
         ended = _run(here, count, Path(folder), step, others)
         if ended is None:
             return 0
-        others.tell(ended)
+        ended = others.agree(ended)
     layout.fail(ended.reason)
     print(ended.reason, file=sys.stderr, flush=True)
     return ended.code
@@ -164,7 +172,7 @@ def has_gpu(instance: str) -> bool:
 def _environment(here: Place, folder: Path) -> dict[str, str]:
     found = {ranks.HOSTS: " ".join(here.hosts), VERDICTS: str(folder)}
     if len(here.hosts) > 1:
-        if here.interface:
+        if here.interface in (name for _, name in socket.if_nameindex()):
             found |= {"NCCL_SOCKET_IFNAME": here.interface, "GLOO_SOCKET_IFNAME": here.interface}
         found |= FABRIC.get(here.instance.removeprefix("ml.").partition(".")[0], {})
     return found
@@ -199,32 +207,24 @@ def _run(here: Place, count: int, folder: Path, step: str, others: "_Others") ->
         with told:
             torchrun.run(torchrun.parse_args(_torchrun(here, count, step)))
     except ChildFailedError as error:
-        return others.first(_verdict(folder, error.failures, told.asked))
+        return _verdict(folder, error.failures, told.asked)
     except Exception as error:  # torch's rendezvous raises no common class
         if told.asked:
             return Verdict(INTERRUPTED, "Told to end before the ranks had met.", time.time())
-        return others.first(Verdict(FAILED, f"The ranks didn't meet: {type(error).__name__}: {error}", time.time()))
+        return Verdict(FAILED, f"The ranks didn't meet: {type(error).__name__}: {error}", time.time())
     return None
 
 
 def _verdict(folder: Path, failures: Mapping[int, Any], asked: bool) -> Verdict:
-    """What the other ends follow from: a refusal, a rank that was killed, an end on request, or the first error."""
+    """What the ends of the ranks of this host follow from."""
     said = {int(file.name): Verdict(**json.loads(file.read_text(encoding="utf-8"))) for file in folder.iterdir()}
-    in_order = sorted(said.values(), key=lambda each: each.time)
-    if refused := next((each for each in in_order if each.code == REFUSED), None):
-        return refused
-    killed = [failure for rank, failure in failures.items() if failure.exitcode < 0 and rank not in said]
-    if killed and not asked:
-        name = signal.Signals(-killed[0].exitcode).name
-        why = ": there was too little main memory, or somebody ended it" if name == "SIGKILL" else ""
-        return Verdict(FAILED, f"Rank {_rank(failures, killed[0])} was killed by {name}{why}.", time.time())
-    if interrupted := next((each for each in in_order if each.code == INTERRUPTED), None):
-        return interrupted
-    return in_order[0] if in_order else Verdict(FAILED, "A rank ended without a word; see the log.", time.time())
-
-
-def _rank(failures: Mapping[int, Any], failure: Any) -> int:
-    return next(rank for rank, each in failures.items() if each is failure)
+    for rank, failure in failures.items():
+        if failure.exitcode < 0 and rank not in said and not asked:
+            name = signal.Signals(-failure.exitcode).name
+            why = ": there was too little main memory, or somebody ended it" if name == "SIGKILL" else ""
+            said[rank] = Verdict(FAILED, f"Rank {rank} was killed by {name}{why}.", time.time(), killed=True)
+    nothing = Verdict(FAILED, "A rank ended without a word; see the log.", time.time())
+    return min(said.values(), key=lambda each: each.order, default=nothing)
 
 
 class _Told:
@@ -267,39 +267,45 @@ def _send(number: signal.Signals) -> None:
 class _Others:
     """What the launchers of the hosts tell each other, over a store on the first one; alone there is none."""
 
-    def __init__(self, store: Any = None) -> None:
-        self._store, self._lock = store, threading.Lock()
+    def __init__(self, here: Place, store: Any = None) -> None:
+        self._here, self._store, self._lock = here, store, threading.Lock()
 
     def failed(self) -> bool:
         """Whether a host has ended with an error, or the first one is gone."""
+        return self._store is not None and self._has(["ended"], gone=True)
+
+    def agree(self, own: Verdict) -> Verdict:
+        """One verdict of all hosts: what the others' ends follow from. It waits a little for theirs."""
         if self._store is None:
-            return False
+            return own
+        self._set(f"verdict/{self._here.name}", json.dumps(own))
+        self._set("ended", "")
+        until, found = time.monotonic() + GRACE_SECONDS, {self._here.name: own}
+        while len(found) < len(self._here.hosts) and own.order[0] > 0 and time.monotonic() < until:
+            for host in self._here.hosts:
+                if host not in found and self._has([f"verdict/{host}"], gone=False):
+                    with self._lock, contextlib.suppress(RuntimeError):
+                        found[host] = Verdict(*json.loads(self._store.get(f"verdict/{host}")))
+            time.sleep(EVERY_SECONDS)
+        return min(found.values(), key=lambda each: each.order)
+
+    def _has(self, names: list[str], *, gone: bool) -> bool:
         with self._lock:
             try:
-                return bool(self._store.check(["ended"]))
-            except RuntimeError:
-                return True
+                return bool(self._store.check(names))
+            except RuntimeError:  # the first host isn't there any more
+                return gone
 
-    def first(self, own: Verdict) -> Verdict:
-        """The verdict of the host that ended first, or this one's."""
-        if not self.failed():
-            return own
+    def _set(self, name: str, value: str) -> None:
         with self._lock, contextlib.suppress(RuntimeError):
-            return Verdict(*json.loads(self._store.get("ended")))
-        return own
-
-    def tell(self, verdict: Verdict) -> None:
-        """Have the other hosts end, for that reason."""
-        if self._store is not None:
-            with self._lock, contextlib.suppress(RuntimeError):
-                self._store.compare_set("ended", "", json.dumps(verdict))
+            self._store.set(name, value)
 
 
 @contextlib.contextmanager
 def _told(here: Place) -> Generator[_Others]:
     """Meet the other hosts; raises `Unavailable`, with the names of those that didn't come."""
     if len(here.hosts) == 1:
-        yield _Others()
+        yield _Others(here)
         return
     from torch.distributed import DistNetworkError, TCPStore
 
@@ -320,12 +326,13 @@ def _told(here: Place) -> Generator[_Others]:
             f"{models.first_line(error)}"
         ) from error
     try:
-        yield _Others(store)
+        yield _Others(here, store)
     finally:
         if first:
             _linger(store, here)
         else:
-            store.set(f"gone/{here.name}", "")
+            with contextlib.suppress(RuntimeError):
+                store.set(f"gone/{here.name}", "")
 
 
 def _comes(store: Any, host: str, until: float) -> bool:

@@ -73,7 +73,7 @@ def test_one_whose_marks_say_otherwise_does_not_count(tmp_path, file, content):
 @pytest.mark.faults
 def test_one_of_another_recipe_is_refused(tmp_path):
     written(tmp_path, 5, IDENTITY | {"recipe_digest": "c" * 64})
-    with pytest.raises(Refused, match="belong to another run .*recipe_digest c{12}, not .*recipe_digest b{12}"):
+    with pytest.raises(Refused, match=r"belong to another run .*recipe_digest c{12}, not .*recipe_digest b{12}"):
         newest(tmp_path)
     assert (tmp_path / "checkpoint-5").is_dir()
 
