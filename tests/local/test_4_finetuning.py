@@ -69,10 +69,10 @@ class Tuning:
             return []
         return [json.loads(line) for line in text.splitlines()]
 
-    def process(self, part: str) -> int | None:
-        """The id of the process whose command line has `part`."""
+    def process(self, part: str, at: int = 0) -> int | None:
+        """The id of the process whose command line has `part`; of several, the one `at` that place."""
         found = subprocess.run(["pgrep", "-f", part], capture_output=True, text=True, check=False).stdout.split()
-        return int(found[0]) if found else None
+        return int(found[at]) if found else None
 
 
 @pytest.fixture(scope="module")
@@ -172,6 +172,26 @@ def test_a_cancelled_run_resumes(tuning):
         lambda: "attempts" in (said := tuning.finetune("resume", run, check=False)).stderr and said, 60, "refused"
     )
     assert "has used its 2 of 2 attempts to train" in refused.stderr
+
+
+@pytest.mark.faults
+def test_two_hosts_train_one_model_and_go_on_after_a_killed_rank(tuning):
+    CONFIG.write_text((ROOT / "stacks" / CONFIG.name).read_text() + '  tandem:trainingInstances: "2"\n')
+    tuning.cloud.pulumi("up", "--stack", STACK, "--yes", "--config-file", str(CONFIG))
+    run = tuning.start(max_steps=STEPS)
+    until(lambda: any(line["step"] >= 4 for line in tuning.metrics(run)), 120, "four steps of training")
+    os.kill(tuning.process(f"{run}-train-1/ml/algo-2/", at=-1), signal.SIGKILL)  # the rank, begun after its launcher
+    tuning.follow(run)
+    sagemaker, s3 = tuning.cloud.client("sagemaker"), tuning.cloud.client("s3")
+    jobs = [sagemaker.describe_training_job(TrainingJobName=f"{run}-train-{attempt}") for attempt in (1, 2)]
+    assert [job["TrainingJobStatus"] for job in jobs] == ["Failed", "Completed"]
+    assert "Rank 1 was killed by SIGKILL" in jobs[0]["FailureReason"]
+    steps = [line["step"] for line in tuning.metrics(run)]
+    assert steps == list(range(1, STEPS + 1))
+    bucket, _, prefix = jobs[1]["ModelArtifacts"]["S3ModelArtifacts"].removeprefix("s3://").partition("/")
+    record = json.loads(s3.get_object(Bucket=bucket, Key=f"{prefix.rstrip('/')}/tandem.json")["Body"].read())
+    assert (record["hosts"], record["world_size"], record["steps"]) == (["algo-1", "algo-2"], 2, STEPS)
+    assert "one of algo-1, algo-2" in tuning.finetune("logs", run, "--host", "algo-2").stdout
 
 
 def test_a_promoted_model_answers_at_its_endpoint(tuning, tuned):
