@@ -61,6 +61,13 @@ class Tuning:
         listed = sagemaker.list_model_packages(ModelPackageGroupName=group)["ModelPackageSummaryList"]
         return [sagemaker.describe_model_package(ModelPackageName=each["ModelPackageArn"]) for each in listed]
 
+    def record(self, run: str) -> dict:
+        """What the trainer says of a run, in its second attempt."""
+        sagemaker, s3 = self.cloud.client("sagemaker"), self.cloud.client("s3")
+        job = sagemaker.describe_training_job(TrainingJobName=f"{run}-train-2")
+        bucket, _, prefix = job["ModelArtifacts"]["S3ModelArtifacts"].removeprefix("s3://").partition("/")
+        return json.loads(s3.get_object(Bucket=bucket, Key=f"{prefix.rstrip('/')}/tandem.json")["Body"].read())
+
     def metrics(self, run: str) -> list[dict]:
         s3, key = self.cloud.client("s3"), f"runs/{run}/checkpoints/metrics.jsonl"
         try:
@@ -175,22 +182,25 @@ def test_a_cancelled_run_resumes(tuning):
 
 
 @pytest.mark.faults
-def test_two_hosts_train_one_model_and_go_on_after_a_killed_rank(tuning):
+def test_two_hosts_train_one_model_and_go_on_after_a_killed_rank(tuning, tuned):
     CONFIG.write_text((ROOT / "stacks" / CONFIG.name).read_text() + '  tandem:trainingInstances: "2"\n')
     tuning.cloud.pulumi("up", "--stack", STACK, "--yes", "--config-file", str(CONFIG))
     run = tuning.start(max_steps=STEPS)
     until(lambda: any(line["step"] >= 4 for line in tuning.metrics(run)), 120, "four steps of training")
     os.kill(tuning.process(f"{run}-train-1/ml/algo-2/", at=-1), signal.SIGKILL)  # the rank, begun after its launcher
     tuning.follow(run)
-    sagemaker, s3 = tuning.cloud.client("sagemaker"), tuning.cloud.client("s3")
+    sagemaker = tuning.cloud.client("sagemaker")
     jobs = [sagemaker.describe_training_job(TrainingJobName=f"{run}-train-{attempt}") for attempt in (1, 2)]
     assert [job["TrainingJobStatus"] for job in jobs] == ["Failed", "Completed"]
     assert "Rank 1 was killed by SIGKILL" in jobs[0]["FailureReason"]
     steps = [line["step"] for line in tuning.metrics(run)]
     assert steps == list(range(1, STEPS + 1))
-    bucket, _, prefix = jobs[1]["ModelArtifacts"]["S3ModelArtifacts"].removeprefix("s3://").partition("/")
-    record = json.loads(s3.get_object(Bucket=bucket, Key=f"{prefix.rstrip('/')}/tandem.json")["Body"].read())
+    record, of_one = tuning.record(run), tuning.record(tuned)
     assert (record["hosts"], record["world_size"], record["steps"]) == (["algo-1", "algo-2"], 2, STEPS)
+    # The same recipe on one instance: the same, but for where.
+    differing = {key for key in record if record[key] != of_one[key]} - {"validation_loss"}
+    assert differing == {"hosts", "world_size", "batch_size", "sharding"}
+    assert record["validation_loss"] == pytest.approx(of_one["validation_loss"], rel=0.05)
     assert "one of algo-1, algo-2" in tuning.finetune("logs", run, "--host", "algo-2").stdout
 
 
