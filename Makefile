@@ -4,9 +4,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 STACK ?= rag-dev
 TRAINING := .tandem/training
+IMAGE := .tandem/training-image
 BESIDE := .tandem/beside
 
-.PHONY: rag finetune hybrid training tools cost test unit local soak check docs schema bench beside lock dist down clean verify-aws
+.PHONY: rag finetune hybrid training tools cost test test-image unit local soak check docs schema bench beside lock dist down clean verify-aws
 
 # The environment: exactly the lock, verified by hash.
 .venv/.ready: requirements.lock pyproject.toml core/pyproject.toml localcloud/pyproject.toml hatch_build.py
@@ -34,6 +35,16 @@ $(TRAINING)/.ready: tandem/finetuning/training/requirements.lock | .venv/.ready
 	@touch $@
 
 training: $(TRAINING)/.ready
+
+# The training code under the versions that AWS's default image has, in an environment of its own, 6 GB.
+$(IMAGE)/.ready: tests/training/image/requirements.lock | .venv/.ready
+	@echo "Installing the default image's versions into $(IMAGE) (6 GB, a minute or a few)"
+	@test -x $(IMAGE)/bin/python || $(PYTHON) -m venv $(IMAGE)
+	@$(BIN)/uv pip install --quiet --python $(IMAGE)/bin/python --require-hashes --no-deps -r $<
+	@touch $@
+
+test-image: $(IMAGE)/.ready
+	@TANDEM_TRAINING=$(CURDIR)/$(IMAGE) $(BIN)/python -m pytest -q tests/training
 
 # What each stack costs, and four changes, from real previews on the local cloud.
 cost: .venv/.ready
@@ -121,6 +132,9 @@ lock: .venv/.ready
 	@$(BIN)/uv pip compile tandem/finetuning/training/requirements.in --universal --python-version 3.11.5 \
 		--generate-hashes --custom-compile-command "make lock" --quiet \
 		--output-file tandem/finetuning/training/requirements.lock
+	@$(BIN)/uv pip compile tests/training/image/requirements.in --universal --python-version 3.11.5 \
+		--generate-hashes --custom-compile-command "make lock" --quiet \
+		--output-file tests/training/image/requirements.lock
 	@$(BIN)/uv pip compile benchmarks/beside/requirements.in --universal --python-version 3.11.5 \
 		--generate-hashes --custom-compile-command "make lock" --quiet --output-file benchmarks/beside/requirements.lock
 
