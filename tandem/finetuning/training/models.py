@@ -61,6 +61,13 @@ def gpus() -> int:
     return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
+def peak_gb() -> float:
+    """The most of its GPU's memory, in 10^9 bytes, that tensors of this process took at once; 0 without a GPU."""
+    import torch
+
+    return torch.cuda.max_memory_allocated() / 1e9 if torch.cuda.is_available() else 0.0
+
+
 def precision() -> Any:
     """The type that weights are loaded and computed in: bfloat16 where the hardware computes in it, else 32 bits."""
     import torch

@@ -76,6 +76,7 @@ def train(layout: Layout) -> None:
         model, tokenizer, recipe, share, (rows, validation), layout, progress, gpu, all_ranks, identity, padding
     )
     steps, tokens = _run(trainer, resume, progress, recipe)
+    peak = max(all_ranks.all(models.peak_gb()))
     weights = trained_model.gathered(model, all_ranks)
     ranks.leave()
     if not all_ranks.is_first:
@@ -87,7 +88,10 @@ def train(layout: Layout) -> None:
     about |= {"validation_loss": progress.validation_loss, "validation_rows": len(validation.used)}
     about |= {"validation_sample": digest(validation.used), "hosts": list(all_ranks.hosts)}
     about |= {"world_size": all_ranks.world, "batch_size": share.rows, "gradient_accumulation": share.accumulation}
-    write_json(layout.model / TANDEM_JSON, about | {"sharding": "fsdp2" if all_ranks.world > 1 else None})
+    write_json(
+        layout.model / TANDEM_JSON,
+        about | {"sharding": "fsdp2" if all_ranks.world > 1 else None, "peak_gpu_gb": peak or None},
+    )
     say(f"Done: {steps} steps, {tokens} tokens")
     return None
 
