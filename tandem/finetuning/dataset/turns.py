@@ -1,6 +1,7 @@
 """The messages of a row, in the spellings that data sets have them, and what may follow what."""
 
 import json
+from collections.abc import Collection
 from typing import Any
 
 from tandem_contract.checks import Checks
@@ -10,6 +11,8 @@ from .fields import MESSAGE, ROLES, WEIGHTS, is_empty
 
 SPELLINGS = "an object with role and content (or from and value)"
 OF_A_CALL = "an object with a function's name and arguments"
+CALLED = frozenset({"name", "arguments", "parameters"})  # of a function that is called; some call arguments parameters
+CALL = frozenset({"id", "type", "index"})  # of a call, beside the function
 
 
 class Turns:
@@ -123,14 +126,27 @@ class Turns:
             if not isinstance(function, dict) or not isinstance(name, str) or not name.strip():
                 self.checks.refuse(place, call, OF_A_CALL, "Write it as the API of OpenAI has it.")
                 continue
-            arguments = function.get("arguments") or {}
-            if not isinstance(parsed(arguments, f"{place}.arguments", self.checks), dict):
-                self.checks.refuse(f"{place}.arguments", arguments, "an object", "Name each argument.")
+            known = CALLED | CALL if function is call else CALLED
+            self._refuse_others(function, known, place)
+            if function is not call:
+                self._refuse_others(call, CALL | {"function"}, place)
+            key = "arguments" if function.get("arguments") not in (None, "") else "parameters"
+            if key == "arguments" and not is_empty(function.get("parameters")):
+                self.checks.add(f"{place}.parameters", "it has arguments too", "Keep one of the two.")
+            arguments = {} if function.get(key) in (None, "") else function[key]
+            if not isinstance(parsed(arguments, f"{place}.{key}", self.checks), dict):
+                self.checks.refuse(f"{place}.{key}", arguments, "an object", "Name each argument.")
                 continue
             written = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
             identity = {"id": call["id"]} if isinstance(call.get("id"), str) else {}
             calls.append({**identity, "type": "function", "function": {"name": name, "arguments": written}})
         return calls
+
+    def _refuse_others(self, held: dict[str, Any], known: Collection[str], place: str) -> None:
+        for key in sorted(held.keys() - known):
+            if not is_empty(held[key]):
+                remedy = "Write it as the API of OpenAI has it: a function's name and its arguments."
+                self.checks.add(f"{place}.{key}", "nothing here reads such a field of a call", remedy)
 
     def check(self, name: str, tools: tuple[dict[str, Any], ...]) -> None:
         """Add a mistake where a message is out of turn, nothing is learned, or a tool is called that isn't there."""

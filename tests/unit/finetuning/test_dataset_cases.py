@@ -252,12 +252,31 @@ def test_calls_and_observations_of_sharegpt(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("call", "arguments"),
+    [
+        ({"name": "depth", "parameters": {"shelf": 4}}, {"shelf": 4}),
+        ({"function": {"name": "depth", "parameters": '{"shelf": 4}', "arguments": None}, "index": 0}, {"shelf": 4}),
+        ({"function": {"name": "depth", "arguments": ""}}, {}),
+        ({"name": "depth", "arguments": None, "args": None}, {}),
+    ],
+)
+def test_arguments_of_calls_in_several_spellings(tmp_path, call, arguments):
+    (found,) = said(tmp_path, {"messages": [USER, {**ANSWER, "tool_calls": [call]}]})[1]["tool_calls"]
+    assert json.loads(found["function"]["arguments"]) == arguments
+
+
+@pytest.mark.parametrize(
     ("call", "what"),
     [
         ({"function": {"name": ""}}, "messages[1].tool_calls[0]: {"),
         ("depth", "messages[1].tool_calls: 'depth' is not allowed (JSON)"),
         ({"function": {"name": "depth", "arguments": "[1]"}}, "messages[1].tool_calls[0].arguments: '[1]'"),
         ({"function": {"name": "depth", "arguments": "{"}}, "messages[1].tool_calls[0].arguments: '{'"),
+        ({"function": {"name": "depth", "arguments": []}}, "messages[1].tool_calls[0].arguments: []"),
+        ({"function": {"name": "depth", "args": {"shelf": 4}}}, "messages[1].tool_calls[0].args: nothing here reads"),
+        ({"type": "tool_use", "name": "depth", "input": {"shelf": 4}}, "messages[1].tool_calls[0].input: nothing"),
+        ({"function": {"name": "depth"}, "arguments": {"shelf": 4}}, "messages[1].tool_calls[0].arguments: nothing"),
+        ({"name": "depth", "arguments": {"a": 1}, "parameters": {"a": 2}}, "messages[1].tool_calls[0].parameters: it"),
     ],
 )
 def test_bad_calls(tmp_path, call, what):
