@@ -42,7 +42,7 @@ class Turns:
             self.are_whole = False
             return
         for number, turn in enumerate(turns):
-            if type(turn) is dict and len(turn) == 2:
+            if type(turn) is dict and len(turn) == 2 and turn.get("role") != "function_call":
                 # Most messages are so; the rest of the function is for all others.
                 role, said = ROLES.get(turn.get("role")) if type(turn.get("role")) is str else None, turn.get("content")
                 if role in ("system", "user", "assistant") and type(said) is str and is_clean(said):
@@ -67,10 +67,9 @@ class Turns:
             role = ROLES.get(checks.choice(f"{field}.{role_key}", given, ROLES))
         self.are_whole = self.are_whole and role is not None
         more: dict[str, Any] = {}
-        if given == "function_call" and isinstance(content := turn.get(text_key), str):
-            calls, said = self._calls(content, f"{field}.{text_key}"), ""
-        else:
-            calls, said = self._calls_of(turn, field), turn.get(text_key)
+        calls, said = self._calls_of(turn, field), turn.get(text_key)
+        if given == "function_call" and not is_empty(said):
+            calls, said = calls + self._calls(said, f"{field}.{text_key}"), ""
         if calls and role != "assistant":
             checks.add(f"{field}.tool_calls", "only the assistant calls tools", "Give them to its message.")
         if calls:

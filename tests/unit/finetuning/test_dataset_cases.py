@@ -247,7 +247,12 @@ def test_calls_and_observations_of_sharegpt(tmp_path):
         "tool_calls": [{key: CALL[key] for key in ("type", "function")}],
     }
     assert answer == {"role": "tool", "content": "40"} and tools(found) == [DEPTH]
-    row["conversations"][1]["value"] = "depth(4)"
+    for told in (json.dumps(CALL["function"]), CALL["function"], [CALL["function"]]):
+        row["conversations"][1] = {"role": "function_call", "content": told}
+        assert said(tmp_path, row)[1] == call
+    row["conversations"][1]["tool_calls"] = [CALL]
+    assert len(said(tmp_path, row)[1]["tool_calls"]) == 2
+    row["conversations"][1] = {"from": "function_call", "value": "depth(4)"}
     assert "conversations[1].value: 'depth(4)' is not allowed (JSON)" in refused(tmp_path, row)[0]
 
 
