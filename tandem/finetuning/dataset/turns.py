@@ -4,7 +4,7 @@ import json
 from collections.abc import Collection
 from typing import Any
 
-from tandem_contract.checks import Checks
+from tandem_contract.checks import Checks, shown
 
 from . import strict_json
 from .fields import MESSAGE, ROLES, WEIGHTS, is_empty
@@ -12,6 +12,7 @@ from .fields import MESSAGE, ROLES, WEIGHTS, is_empty
 SPELLINGS = "an object with role and content (or from and value)"
 OF_A_CALL = "an object with a function's name and arguments"
 CALLED = frozenset({"name", "arguments", "parameters"})  # of a function that is called; some call arguments parameters
+PART = frozenset({"type", "text", "value", "cache_control", "citations", "annotations"})  # of a content
 CALL = frozenset({"id", "type", "index"})  # of a call, beside the function
 
 
@@ -79,7 +80,7 @@ class Turns:
         elif text_key not in turn:
             checks.missing(f"{field}.{text_key}", "Add it, a text.")
         else:
-            said = text(said, f"{field}.{text_key}", checks)
+            said = text(said, f"{field}.{text_key}", checks, of_a_message=True)
         if (weight := self._weight(turn, role, field)) is not None:
             more["weight"] = weight
         if role == "tool":
@@ -224,10 +225,19 @@ def parsed(value: Any, field: str, checks: Checks) -> Any:
     return found
 
 
-def text(value: Any, field: str, checks: Checks) -> str:
-    """A text, or its parts joined; `checks` has what is wrong with it."""
+def text(value: Any, field: str, checks: Checks, of_a_message: bool = False) -> str:
+    """A text, or its parts joined; `checks` has what is wrong with it.
+
+    Only the content `of_a_message` may have parts that don't say that they are texts: elsewhere a list of texts may as
+    well be a choice of answers.
+    """
     count = len(checks.mistakes)
     if isinstance(value, list) and value and all(isinstance(part, dict | str) for part in value):
+        are_parts = all(isinstance(part, dict) and part.get("type") == "text" for part in value)
+        if len(value) > 1 and not of_a_message and not are_parts:
+            remedy = "Several may be alternatives: keep one, join them, or write each into a row of its own."
+            checks.refuse(field, value, "one text", remedy)
+            return ""
         value = "".join(_part(part, f"{field}[{number}]", checks) for number, part in enumerate(value))
     if not isinstance(value, str):
         checks.refuse(field, value, "a text", "Other kinds of content are not trained on.")
@@ -240,6 +250,11 @@ def text(value: Any, field: str, checks: Checks) -> str:
 def _part(part: dict[str, Any] | str, field: str, checks: Checks) -> str:
     if isinstance(part, str):
         return part
+    for key in sorted(part.keys() - PART):
+        if not is_empty(part[key]):
+            what = "stands at a part" if key in WEIGHTS else "is nothing that is read in a part"
+            remedy = "Give the weight to the whole message." if key in WEIGHTS else "Take it away, if the text is whole."
+            checks.add(f"{field}.{key}", f"{shown(part[key])} {what} of a content", remedy)
     held = part.get("text", part.get("value"))
     if part.get("type", "text") == "text" and isinstance(held, str):
         return held

@@ -290,6 +290,29 @@ def test_bad_calls(tmp_path, call, what):
     assert found[0].startswith(f"1: {what}")
 
 
+@pytest.mark.parametrize("key", ["weight", "train", "loss", "loss_weight", "thinking"])
+def test_what_a_part_has_beside_its_text_is_refused(tmp_path, key):
+    parts = [{"type": "text", "text": "WRONG first.", key: False}, {"type": "text", "text": "Open.", key: None}]
+    found = refused(tmp_path, {"messages": [USER, {**ANSWER, "content": parts}]})
+    assert found[0].startswith(f"1: messages[1].content[0].{key}: false ") and len(found) == 1
+    part = {"type": "text", "text": "Open.", "cache_control": {"type": "ephemeral"}, "citations": [{"a": 1}]}
+    assert said(tmp_path, {"messages": [USER, {**ANSWER, "content": [part]}]}) == CHAT["messages"]
+
+
+@pytest.mark.parametrize("field", ["instruction", "input", "output", "system", "prompt", "completion"])
+def test_a_list_of_alternatives_is_no_text(tmp_path, field):
+    row = {"prompt": "Hut?", "completion": "Open."}
+    if field not in row:
+        row = {"instruction": "Hut?", "input": "At noon.", "output": "Open.", "system": "Be brief."}
+    several = ["Yes, it is.", "No, it isn't."]
+    for choice in (several, [{"text": told} for told in several]):
+        (found,) = refused(tmp_path, row | {field: choice})
+        assert found.startswith(f"1: {field}: ") and "Several may be alternatives" in found
+    parts = [{"type": "text", "text": told} for told in several]
+    assert said(tmp_path, row | {field: [row[field]]}) == said(tmp_path, row)
+    assert "Yes, it is.No, it isn't." in str(said(tmp_path, row | {field: parts}))
+
+
 @pytest.mark.parametrize(
     "row",
     [
