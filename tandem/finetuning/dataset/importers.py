@@ -6,12 +6,13 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from tandem_contract.checks import Checks, near, shown
+from tandem_contract.checks import Checks, is_number, near, shown
 from tandem_contract.errors import Mistake
 
 from . import files
 from .fields import FORMATS, HARMLESS, LABELS, READ, REFUSED, TEXTS, is_empty
 from .rows import Row
+from .splits import folded
 from .turns import SPELLINGS, Turns, read_tools, text
 
 
@@ -174,9 +175,13 @@ class Reader:
         value = entry.get(self.group_by)
         if is_empty(value):
             checks.missing(self.group_by, "--group-by divides by it: every row has to have it.")
-        elif not isinstance(value, str | int | float):
+            return ""
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)  # 1.0 where a table had a cell without a number elsewhere
+        if not isinstance(value, str | int) and not is_number(value):
             checks.refuse(self.group_by, value, "a text or a number", "Group by a field that has one.")
-        return str(value)
+            return ""
+        return folded(text(str(value), self.group_by, checks)).strip()
 
     def _meanings(self, others: dict[str, Any], dropped: list[str], checks: Checks) -> dict[str, Any]:
         """Refuse what a row can't do without, and return what nothing is known of."""

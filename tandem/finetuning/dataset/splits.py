@@ -31,8 +31,13 @@ def letters(text: str) -> str:
     """A text's letters and digits in one case and one form of Unicode; the text itself if it has none."""
     if text.isascii():
         return text.lower().encode().translate(None, NO_LETTERS).decode() or text
-    whole = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    whole = folded(text)
     return "".join(filter(str.isalnum, whole)) or whole
+
+
+def folded(text: str) -> str:
+    """A text in one case and one form of Unicode."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
 
 
 def start(row: Row) -> str:
