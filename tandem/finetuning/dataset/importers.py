@@ -10,7 +10,7 @@ from tandem_contract.checks import Checks, is_number, near, shown
 from tandem_contract.errors import Mistake
 
 from . import files
-from .fields import FORMATS, HARMLESS, LABELS, READ, REFUSED, TEXTS, is_empty
+from .fields import FORMATS, HARMLESS, LABELS, READ, REFUSED, REMEDIES, TEXTS, is_empty
 from .rows import Row
 from .splits import folded
 from .turns import SPELLINGS, Turns, read_tools, text
@@ -86,7 +86,10 @@ class Reader:
         return rows
 
     def _refuse_unknown(self, field: str, place: str, count: int, value: Any) -> None:
-        known = near(field.rpartition(".")[2], sorted(TEXTS | {"system", "tools", "content", "role", "weight"}))
+        name = field.rpartition(".")[2]
+        known = REMEDIES.get(field) or near(
+            name, sorted((TEXTS | {"system", "tools", "content", "role", "weight"}) - {name})
+        )
         problem = f"nothing here reads such a field ({count} rows have it, this one {shown(value)})"
         remedy = f"If the rows mean the same without it: --leave-out {shown(field)}."
         self.checks.at(place).add(field, problem, f"{known} {remedy}".strip())

@@ -355,6 +355,22 @@ def test_an_unknown_field_is_refused_once_and_left_out_if_asked(tmp_path):
     assert "Did you mean `output`?" in refused(tmp_path, {"instruction": "a", "output": "b", "ouptut": "c"})[0]
 
 
+@pytest.mark.parametrize(
+    ("field", "remedy"),
+    [
+        ("split", "Give a file for each split (--train, --validation, --test)"),
+        ("weight", "A weight stands in its message. If "),
+        ("history", "). If the rows"),
+        ("prompt", "). If the rows"),
+    ],
+)
+def test_a_field_that_means_something_elsewhere(tmp_path, field, remedy):
+    (found,) = refused(tmp_path, CHAT | {field: "test"}, form="chat")
+    assert found.startswith(f"1: {field}: nothing here reads") and remedy in found
+    assert f"--leave-out '{field}'" in found and f"Did you mean `{field}`" not in found
+    assert said(tmp_path, CHAT | {field: "test"}, leave_out=(field,)) == CHAT["messages"]
+
+
 def test_an_unknown_field_of_messages(tmp_path):
     row = {"messages": [{**USER, "name": "Ann"}, {**ANSWER, "reasoning_content": "Well."}]}
     assert [line.split(": ")[1] for line in refused(tmp_path, row)] == [
