@@ -134,9 +134,11 @@ class Turns:
             if key == "arguments" and not is_empty(function.get("parameters")):
                 self.checks.add(f"{place}.parameters", "it has arguments too", "Keep one of the two.")
             arguments = {} if function.get(key) in (None, "") else function[key]
-            if not isinstance(parsed(arguments, f"{place}.{key}", self.checks), dict):
+            values = parsed(arguments, f"{place}.{key}", self.checks)
+            if not isinstance(values, dict):
                 self.checks.refuse(f"{place}.{key}", arguments, "an object", "Name each argument.")
                 continue
+            _refuse_inexact(values, f"{place}.{key}", self.checks)
             written = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
             identity = {"id": call["id"]} if isinstance(call.get("id"), str) else {}
             calls.append({**identity, "type": "function", "function": {"name": name, "arguments": written}})
@@ -197,6 +199,7 @@ def read_tools(value: Any, field: str, checks: Checks) -> tuple[dict[str, Any], 
     if not isinstance(held, list):
         checks.refuse(field, value, "a list of tools", "Write it as the API of OpenAI has it.")
         return ()
+    _refuse_inexact(held, field, checks)
     tools = []
     for number, tool in enumerate(held):
         made = tool if isinstance(tool, dict) and "function" in tool else {"type": "function", "function": tool}
@@ -208,6 +211,12 @@ def read_tools(value: Any, field: str, checks: Checks) -> tuple[dict[str, Any], 
         else:
             tools.append(made)
     return tuple(tools)
+
+
+def _refuse_inexact(value: Any, field: str, checks: Checks) -> None:
+    if (number := strict_json.inexact(value)) is not None:
+        remedy = "Write it with fewer digits, or as a text."
+        checks.refuse(field, number, f"a number of at most {strict_json.DIGITS} digits, and not too large", remedy)
 
 
 def parsed(value: Any, field: str, checks: Checks) -> Any:
@@ -253,7 +262,9 @@ def _part(part: dict[str, Any] | str, field: str, checks: Checks) -> str:
     for key in sorted(part.keys() - PART):
         if not is_empty(part[key]):
             what = "stands at a part" if key in WEIGHTS else "is nothing that is read in a part"
-            remedy = "Give the weight to the whole message." if key in WEIGHTS else "Take it away, if the text is whole."
+            remedy = (
+                "Give the weight to the whole message." if key in WEIGHTS else "Take it away, if the text is whole."
+            )
             checks.add(f"{field}.{key}", f"{shown(part[key])} {what} of a content", remedy)
     held = part.get("text", part.get("value"))
     if part.get("type", "text") == "text" and isinstance(held, str):

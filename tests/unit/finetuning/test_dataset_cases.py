@@ -313,6 +313,32 @@ def test_a_list_of_alternatives_is_no_text(tmp_path, field):
     assert "Yes, it is.No, it isn't." in str(said(tmp_path, row | {field: parts}))
 
 
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "12345678901234567890.5", "0.1234567890123456789"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_number_of_tools_and_calls_that_would_be_another_is_refused(tmp_path, number, packed):
+    def numbered(number: str) -> Path:
+        arguments = f'{{"x": [{number}]}}'
+        call = f'{{"name": "depth", "arguments": {json.dumps(arguments) if packed else arguments}}}'
+        tools = f'[{{"name": "depth", "parameters": {{"maximum": {number}}}}}]'
+        answer = f'{{"role": "assistant", "content": "", "tool_calls": [{call}]}}'
+        row = f'{{"messages": [{json.dumps(USER)}, {answer}], "tools": {json.dumps(tools) if packed else tools}, '
+        path = tmp_path / "rows.jsonl"
+        path.write_text(f'{row} "meta": {number}}}')
+        return path
+
+    reader = Reader()
+    assert reader.read(numbered(number)) == []
+    call, tools = map(str, reader.checks.mistakes)
+    assert "rows.jsonl:1: messages[1].tool_calls[0].arguments: " in call and "at most 17 digits" in call
+    assert "rows.jsonl:1: tools: " in tools and "at most 17 digits" in tools
+    for fine in ("1.10", "-0.5e-7", "12345678901234567890", "100.000000000000000000", "13.404953999999975"):
+        reader = Reader()
+        (row,) = reader.read(numbered(fine))
+        assert json.loads(encoded([row]))["tools"][0]["function"]["parameters"]["maximum"] == json.loads(fine)
+        (again,) = decoded(encoded([row]), "train.jsonl")
+        assert messages(again) == messages(row)
+
+
 @pytest.mark.parametrize(
     "row",
     [

@@ -92,7 +92,10 @@ def tarred(data: bytes) -> bytes:
         ("instruction,output,output\na,b,c\n", ":1: the file: column 'output' stands twice"),
         ('instruction,output\na,"b\n', ":2: the file: it is no whole CSV"),
         (gzip.compress(LINES.encode())[:-20], "it is packed by gzip and damaged"),
-        (gzip.compress(gzip.compress(LINES.encode())), "it is packed by gzip twice, not rows. `gunzip rows.jsonl` unpacks"),
+        (
+            gzip.compress(gzip.compress(LINES.encode())),
+            "it is packed by gzip twice, not rows. `gunzip rows",
+        ),
         (tarred(LINES.encode()), "it is a tar archive, not rows. `tar -xf rows.jsonl` unpacks it."),
         (gzip.compress(tarred(LINES.encode())), "it is a tar archive, not rows. `tar -xf rows.jsonl` unpacks it."),
         (b"PK\x03\x04....", "it is a ZIP archive, or a sheet of Excel"),

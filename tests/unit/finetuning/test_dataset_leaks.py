@@ -145,13 +145,13 @@ def test_groups_share_a_split(tmp_path):
 
 
 def test_a_group_is_one_in_any_spelling(tmp_path):
-    names = [spelling for at in range(20) for spelling in (f"M\u00fcller {at}", f"Mu\u0308ller {at}", f" M\u00dcLLER {at} ")]
+    names = [name.format(at) for at in range(20) for name in ("M\u00fcller {}", "Mu\u0308ller {}", " M\u00dcLLER {} ")]
     for spellings in (names, [spelling for at in range(20) for spelling in (at, float(at), str(at))]):
         rows = [row(f"Question {at}?", f"Answer {at}.", who=who) for at, who in enumerate(spellings)]
         groups = [{found.group for found in rows} for rows in divided(tmp_path, rows, group_by="who").splits.values()]
         assert sum(map(len, groups)) == 20 == len(set().union(*groups))
     for value in (" ", "\ud800", [1]):
-        with pytest.raises(Mistakes, match="who: .* is not allowed"):
+        with pytest.raises(Mistakes, match=r"who: .* is not allowed"):
             divided(tmp_path, [*rows, row("a", "b", who=value)], group_by="who")
 
 
