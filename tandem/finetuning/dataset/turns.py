@@ -177,6 +177,7 @@ class Turns:
             self.checks.refuse(name, roles, "the last one is the assistant's", remedy)
         elif all(self.more.get(at, {}).get("weight") == 0 for at, role in enumerate(roles) if role == "assistant"):
             self.checks.add(name, "every answer has weight 0: there is nothing to learn", "Leave the row out.")
+        self._check_answers()
         if tools:
             known = {tool["function"]["name"] for tool in tools}
             for number, more in self.more.items():
@@ -184,6 +185,22 @@ class Turns:
                     if (called := call["function"]["name"]) not in known:
                         allowed = f"one of the row's tools: {', '.join(sorted(known))}"
                         self.checks.refuse(f"{name}[{number}].tool_calls", called, allowed, "Describe it in `tools`.")
+
+    def _check_answers(self) -> None:
+        """Refuse answers of tools that aren't one for each call; calls without ids may share one (ShareGPT's do)."""
+        for number, more in self.more.items():
+            calls = [call.get("id") for call in more.get("tool_calls", ())]
+            answers: list[str | None] = []
+            for at in range(number + 1, len(self.messages)):
+                if self.messages[at][0] != "tool":
+                    break
+                answers.append(self.more.get(at, {}).get("tool_call_id"))
+            if not calls or not answers or None in calls:
+                continue
+            if len(answers) != len(calls) or (None not in answers and set(answers) != set(calls)):
+                place = str(self.fields[number]).rpartition(".")[0]
+                allowed = f"one for each call: {', '.join(map(str, calls))}"
+                self.checks.refuse(f"{place}: the tool's answers", answers, allowed, "Mend their `tool_call_id`.")
 
     def learned(self) -> int:
         """How many messages there are up to the last answer that is learned."""

@@ -229,6 +229,21 @@ def test_a_whole_exchange_with_a_tool(tmp_path):
     assert "'depth' is not allowed (one of the row's tools: height)" in refused(tmp_path, other)[0]
 
 
+@pytest.mark.parametrize("identities", [["OTHER", "b"], ["a"], ["a", "a"], [None], ["a", "b", "b"]])
+def test_each_call_has_its_answer(tmp_path, identities):
+    calls = {"role": "assistant", "content": None, "tool_calls": [{**CALL, "id": "a"}, {**CALL, "id": "b"}]}
+
+    def answered(*identities: str | None) -> dict[str, Any]:
+        answers = [{"role": "tool", "tool_call_id": each, "content": "40"} for each in identities]
+        return {"messages": [USER, calls, *answers, ANSWER, USER, calls]}
+
+    (found,) = refused(tmp_path, answered(*identities))
+    assert found.startswith(
+        f"1: messages[1]: the tool's answers: {json.dumps(identities)} is not allowed (one for each"
+    )
+    assert len(read(tmp_path, answered("b", "a"), answered(None, None))) == 2
+
+
 def test_calls_and_observations_of_sharegpt(tmp_path):
     row = {
         "conversations": [
