@@ -56,7 +56,7 @@ def collect(files: list[Path] | Mapping[str, Path], reader: Reader, split: str, 
     checks.finish(splits.SUBJECT)
     if isinstance(files, Mapping) or reader.group_by:  # else what is near is in one split
         warnings += leaks.near(kept)
-    return Collected(kept, read, duplicates, warnings + leaks.conflicts(kept), _record(reader))
+    return Collected(kept, read, duplicates, warnings + leaks.tails(kept) + leaks.conflicts(kept), _record(reader))
 
 
 def _said_by(reader: Reader) -> list[str]:
