@@ -61,10 +61,17 @@ def collect(files: list[Path] | Mapping[str, Path], reader: Reader, split: str, 
 
 def _said_by(reader: Reader) -> list[str]:
     skipped = [f"skipped: {mistake}" for mistake in reader.skipped]
-    if not reader.cut:
-        return skipped
-    first = f"{len(reader.cut)} rows end in answers of weight 0, which were left out; the first is {reader.cut[0]}"
-    return [first, *skipped]
+    found = []
+    if reader.cut:
+        found.append(
+            f"{len(reader.cut)} rows end in answers of weight 0, which were left out; the first is {reader.cut[0]}"
+        )
+    if places := reader.placeholders:
+        found.append(
+            f"{len(places)} rows have <image> or the like in place of what is no text; the first is {places[0]}; leave "
+            "them out if their answers depend on it"
+        )
+    return found + skipped
 
 
 def _record(reader: Reader) -> dict[str, Any]:

@@ -41,6 +41,7 @@ HARMLESS = frozenset({
 })  # fmt: skip
 
 NO_TEXT = ("the answer depends on what is no text", "Leave the row out: only texts are trained on.")
+PLACEHOLDERS = ("<image>", "<video>", "<audio>")  # of LLaVA and others, at the start or end of a question
 PREFERENCE = (
     "preference data teach by comparison",
     "They belong to preference tuning (DPO), which Tandem doesn't do; write the good answer as a row of its own.",

@@ -10,7 +10,7 @@ from tandem_contract.checks import Checks, is_number, near, shown
 from tandem_contract.errors import Mistake
 
 from . import files
-from .fields import FORMATS, HARMLESS, LABELS, READ, REFUSED, REMEDIES, TEXTS, is_empty
+from .fields import FORMATS, HARMLESS, LABELS, PLACEHOLDERS, READ, REFUSED, REMEDIES, TEXTS, is_empty
 from .rows import Row
 from .splits import folded
 from .turns import SPELLINGS, Turns, read_tools, text
@@ -49,6 +49,8 @@ class Reader:
         """Fields that were not kept, and in how many rows."""
         self.cut: list[str] = []
         """Places of rows of which messages after the last learned answer were not kept."""
+        self.placeholders: list[str] = []
+        """Places of rows with a question that seems to be about an image, a video or a sound."""
         self._unknown: dict[str, list[Any]] = {}
         self._form = form
 
@@ -135,6 +137,8 @@ class Reader:
             # What follows teaches nothing, and a test would take it for the right answer.
             messages = messages[:length]
             self.cut.append(f"{file}:{line}")
+        if any(_has_placeholder(said) for role, said in messages if role == "user" and "<" in said):
+            self.placeholders.append(f"{file}:{line}")
         more = [turns.more.get(number, {}) for number in range(len(messages))] if turns.more else []
         if self.system and messages[0][0] != "system":
             messages = [("system", self.system), *messages]
@@ -206,6 +210,11 @@ class Reader:
             else:
                 unknown[field] = value
         return unknown
+
+
+def _has_placeholder(said: str) -> bool:
+    whole = said.strip()
+    return whole.startswith(PLACEHOLDERS) or whole.endswith(PLACEHOLDERS)
 
 
 def _without(turn: Any, fields: set[str]) -> Any:

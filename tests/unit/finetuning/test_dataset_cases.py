@@ -116,6 +116,17 @@ def test_what_an_answer_depends_on_is_refused_by_line(tmp_path, field):
     assert len(read(tmp_path, row | {field: []}, row | {field: None})) == 2  # tables write every column into every row
 
 
+def test_placeholders_of_images_are_counted_in_a_warning(tmp_path):
+    rows = [turns(f"How many boxes are in bay {at}?", f"{at}.") for at in range(40)]
+    rows += [
+        turns("<image>\nHow many?", "4."),
+        turns("And here? <video>\n", "5."),
+        turns("Is <image> SVG?", "A."),
+    ]
+    (warning,) = imported(tmp_path, rows).warnings
+    assert warning.startswith("2 rows have <image> or the like") and "rows.jsonl:41;" in warning
+
+
 def test_preference_data_say_where_they_belong(tmp_path):
     for row in ({"prompt": "a", "chosen": "b", "rejected": "c"}, CHAT | {"rejected": "c"}):
         assert "belong to preference tuning (DPO)" in refused(tmp_path, row)[0]
