@@ -276,18 +276,15 @@ def text(value: Any, field: str, checks: Checks, of_a_message: bool = False) -> 
 def _part(part: dict[str, Any] | str, field: str, checks: Checks) -> str:
     if isinstance(part, str):
         return part
+    held = part.get("text", part.get("value"))
+    if part.get("type", "text") != "text" or not isinstance(held, str):
+        checks.refuse(field, part, "a part with a text", "Other kinds of content are not trained on.")
+        return ""
     for key in sorted(part.keys() - PART):
         if not is_empty(part[key]):
-            what = "stands at a part" if key in WEIGHTS else "is nothing that is read in a part"
-            remedy = (
-                "Give the weight to the whole message." if key in WEIGHTS else "Take it away, if the text is whole."
-            )
-            checks.add(f"{field}.{key}", f"{shown(part[key])} {what} of a content", remedy)
-    held = part.get("text", part.get("value"))
-    if part.get("type", "text") == "text" and isinstance(held, str):
-        return held
-    checks.refuse(field, part, "a part with a text", "Other kinds of content are not trained on.")
-    return ""
+            remedy = "Give the weight to the message." if key in WEIGHTS else "Take it away, if the text is whole."
+            checks.add(f"{field}.{key}", f"{shown(part[key])} stands at a part, where nothing reads it", remedy)
+    return held
 
 
 def is_clean(value: str) -> bool:
