@@ -80,9 +80,9 @@ def _read(path: Path, stream: Stream, head: bytes) -> Iterator[Entry]:
     for start, kind, remedy in KINDS:
         if (text if start == b"<" else head).startswith(start):
             raise NotRows(f"it is {kind}, not rows", f"{remedy.replace('FILE', path.name)}.")
-    if head[257:262] == b"ustar":
-        raise NotRows("it is a tar archive, not rows", f"`tar -xf {path.name}` unpacks it.")
     if b"\0" in head:
+        if head[257:262] == b"ustar":
+            raise NotRows("it is a tar archive, not rows", f"`tar -xf {path.name}` unpacks it.")
         remedy = f"If it is text in UTF-16, {TO_UTF8.format('UTF-16LE').replace('FILE', path.name)}."
         raise NotRows("it has zero bytes: it is no text in UTF-8", remedy)
     if text.startswith(b"["):

@@ -20,11 +20,14 @@ def _number(written: str) -> float:
 
 
 def inexact(value: Any) -> float | None:
-    """The first number in a value that JSON wouldn't have as it was, if there is one."""
-    if isinstance(value, float):
-        return value if isinstance(value, Inexact) or not isfinite(value) else None
-    held = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return next((found for each in held if (found := inexact(each)) is not None), None)
+    """A number in a value that JSON wouldn't have as it was, if there is one."""
+    left = [value]  # not by recursion: values may be nested deeper than calls
+    while left:
+        each = left.pop()
+        if isinstance(each, float) and (isinstance(each, Inexact) or not isfinite(each)):
+            return each
+        left += each.values() if isinstance(each, dict) else each if isinstance(each, list) else ()
+    return None
 
 
 def decoder() -> tuple[json.JSONDecoder, list[str]]:

@@ -12,7 +12,7 @@ from .fields import MESSAGE, ROLES, WEIGHTS, is_empty
 SPELLINGS = "an object with role and content (or from and value)"
 OF_A_CALL = "an object with a function's name and arguments"
 CALLED = frozenset({"name", "arguments", "parameters"})  # of a function that is called; some call arguments parameters
-PART = frozenset({"type", "text", "value", "cache_control", "citations", "annotations"})  # of a content
+PART = frozenset({"type", "cache_control", "citations", "annotations"})  # of a content, beside its text
 CALL = frozenset({"id", "type", "index"})  # of a call, beside the function
 
 
@@ -276,11 +276,12 @@ def text(value: Any, field: str, checks: Checks, of_a_message: bool = False) -> 
 def _part(part: dict[str, Any] | str, field: str, checks: Checks) -> str:
     if isinstance(part, str):
         return part
-    held = part.get("text", part.get("value"))
+    told = "text" if "text" in part else "value"
+    held = part.get(told)
     if part.get("type", "text") != "text" or not isinstance(held, str):
         checks.refuse(field, part, "a part with a text", "Other kinds of content are not trained on.")
         return ""
-    for key in sorted(part.keys() - PART):
+    for key in sorted(part.keys() - PART - {told}):
         if not is_empty(part[key]):
             remedy = "Give the weight to the message." if key in WEIGHTS else "Take it away, if the text is whole."
             checks.add(f"{field}.{key}", f"{shown(part[key])} stands at a part, where nothing reads it", remedy)

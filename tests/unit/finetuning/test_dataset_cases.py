@@ -316,7 +316,7 @@ def test_bad_calls(tmp_path, call, what):
     assert found[0].startswith(f"1: {what}")
 
 
-@pytest.mark.parametrize("key", ["weight", "train", "loss", "loss_weight", "thinking"])
+@pytest.mark.parametrize("key", ["weight", "train", "loss", "loss_weight", "thinking", "value"])
 def test_what_a_part_has_beside_its_text_is_refused(tmp_path, key):
     parts = [{"type": "text", "text": "WRONG first.", key: False}, {"type": "text", "text": "Open.", key: None}]
     found = refused(tmp_path, {"messages": [USER, {**ANSWER, "content": parts}]})
