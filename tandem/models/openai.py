@@ -47,6 +47,19 @@ class OpenAiApi:
         text = f"{self.title}: {self._key.masked(problem) if self._key else problem}"
         raise Refused(f"{text}. Remedy: {remedy}.") if remedy else Transient(text)
 
+    def masked(self, found: Completion) -> Completion:
+        """An answer without the key, of which several fields or parts of the text may have had a piece each."""
+        if not self._key:
+            return found
+        key = self._key
+        return found._replace(
+            text=key.masked(found.text),
+            finish_reason=key.masked(found.finish_reason),
+            thought=key.masked(found.thought),
+            answered_by=key.masked(found.answered_by),
+            fingerprint=key.masked(found.fingerprint),
+        )
+
     def _read(self, request: str, response: Response) -> Any:
         status, content = response.status, _json(response)
         if status < 300 and content is not None and not _is_error(content):
@@ -108,7 +121,7 @@ class OpenAiChat:
                     raise
                 continue
             self._without, self._extensions = without, extensions  # from then on
-            return completion(answer, self._api.title, self._model)
+            return self._api.masked(completion(answer, self._api.title, self._model))
 
 
 def _refused(error: Refused, fields: Mapping[str, Any], without: frozenset[str]) -> str:

@@ -16,7 +16,7 @@ KEY = "sk-EXAMPLE-not-a-real-key"
 
 @pytest.mark.faults
 @pytest.mark.parametrize(
-    "place", ["error", "text", "model", "fingerprint", "finish_reason", "html", "location", "usage"]
+    "place", ["error", "text", "parts", "model", "fingerprint", "finish_reason", "html", "location", "usage"]
 )
 def test_a_key_that_a_server_repeats_is_found_nowhere(folder, thirty, monkeypatch, capfd, caplog, place):  # noqa: F811
     monkeypatch.setenv("MY_KEY", KEY)
@@ -30,7 +30,8 @@ def test_a_key_that_a_server_repeats_is_found_nowhere(folder, thirty, monkeypatc
                 "html": (502 if count % 2 else 403, {}, f"<p>Bearer {KEY}</p>".encode()),
                 "location": (307, {"Location": f"https://login/?key={KEY}"}, b""),
             }[place]
-        content = json.loads(said(KEY if place == "text" else "Paris")[2])
+        parts = [{"type": "text", "text": KEY[:11]}, {"type": "text", "text": KEY[11:]}]
+        content = json.loads(said({"text": KEY, "parts": parts}.get(place, "Paris"))[2])
         changes = {"model": {"model": KEY}, "fingerprint": {"system_fingerprint": KEY}, "usage": {"usage": {KEY: KEY}}}
         if place == "finish_reason":
             content["choices"][0]["finish_reason"] = KEY
@@ -45,7 +46,7 @@ def test_a_key_that_a_server_repeats_is_found_nowhere(folder, thirty, monkeypatc
     assert len(files) > 8
     assert [str(path) for path in files if KEY.encode() in path.read_bytes()] == []
     assert KEY not in shown + caplog.text + "".join(capfd.readouterr())
-    if place in ("error", "text", "html"):
+    if place in ("error", "text", "parts", "html"):
         assert "***" in (folder / ".tandem" / "evaluations" / "run" / "replies.jsonl").read_text()
 
 
@@ -57,6 +58,15 @@ def test_a_key_that_no_header_can_carry_is_refused_before_anything_is_asked(basi
         shown = run(basic, server, "--key-variable", "MY_KEY", code=1)
     assert "key_variable: MY_KEY holds a character that no header can carry" in shown
     assert "EXAMPLE" not in shown and server.asked == []
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("name", [KEY, "sk1234567", "NO_SUCH_KEY"])
+def test_what_is_given_for_the_name_of_a_variable_is_not_shown(basic, name):  # noqa: F811
+    with serve(lambda path, body, count: said("Paris")) as server:
+        shown = run(basic, server, "--key-variable", name, code=1)
+    assert "key_variable: there is no environment variable of the name that was given" in shown
+    assert name not in shown and server.asked == []
 
 
 @pytest.mark.faults
