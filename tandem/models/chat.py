@@ -117,6 +117,6 @@ def no_text(ended: str, thought: bool, finish_reason: str = "") -> str:
 
 
 def _is_count(value: Any) -> bool:
-    """Some servers count in floats."""
+    """Some servers count in floats; what no float can count is no count."""
     whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
-    return whole and not isinstance(value, bool) and value >= 0
+    return whole and not isinstance(value, bool) and 0 <= value < 2**53
