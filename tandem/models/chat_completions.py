@@ -3,6 +3,8 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from tandem.runtime.http import printable
+
 from .chat import FAILED, Completion, Messages, has_text, usage
 from .errors import Refused, problem
 from .quirks import conversation, quirk
@@ -43,7 +45,7 @@ def completion(answer: Any, subject: str, model: str) -> Completion:
     """
     try:
         choice = next((each for each in answer["choices"] if each.get("index") == 0), answer["choices"][0])
-        reason = str(choice.get("finish_reason") or "")
+        reason = printable(str(choice.get("finish_reason") or ""))
         if answer.get("error") or choice.get("error") or reason.lower() in FAILED:  # a message beside it is a part
             raise LookupError("error")
         message = choice["message"]
@@ -51,7 +53,7 @@ def completion(answer: Any, subject: str, model: str) -> Completion:
         if not has_text(text) and _refusal(message):  # of the model's own rules, OpenAI's API reference
             reason = "content_filter"
         thought = thought or str(message.get("reasoning_content") or message.get("reasoning") or _thinking(message))
-        named = (str(answer.get(key) or "") for key in ("model", "system_fingerprint"))
+        named = (printable(str(answer.get(key) or "")) for key in ("model", "system_fingerprint"))
         return Completion(text, model, usage(answer, "prompt_tokens", "completion_tokens"), reason, thought, *named)
     except (LookupError, TypeError, AttributeError):
         pass

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from tandem.runtime.http import JSON, NETWORK_ERRORS, Http, Response, explained, tls_remedy
+from tandem.runtime.http import JSON, NETWORK_ERRORS, Http, Response, explained, printable, tls_remedy
 from tandem.runtime.retry import Deadline, Transient, retry
 from tandem.runtime.secret import Key
 
@@ -77,7 +77,7 @@ class OpenAiApi:
         """What may be wrong with the base URL, by an answer that isn't the API's."""
         base = self._http.base
         if 300 <= response.status < 400:
-            there = response.header("location").removesuffix(path) or "nowhere"
+            there = printable(response.header("location")).removesuffix(path) or "nowhere"
             return f"It redirects to {there}, which isn't followed: give the URL of the place itself."
         content = _json(response)
         elsewhere = response.status in (404, 405) and not problem(content).codes

@@ -52,7 +52,12 @@ NO_TLS = {
 
 def explained(error: Exception) -> str:
     """What one of `NETWORK_ERRORS` says; urllib3's own text has objects in it."""
-    return str(error.args[-1]) if error.args else type(error).__name__
+    return printable(str(error.args[-1])) if error.args else type(error).__name__
+
+
+def printable(text: str) -> str:
+    """What a server says, for a terminal: one line, and without sequences that would steer it or turn its text."""
+    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def tls_remedy(error: Exception) -> str:
