@@ -21,7 +21,7 @@ PART = 12
 # How a character may be written in JSON, in a text of a program, in a URL or in HTML, and what may stand between two:
 # backslashes, ends of lines, blanks and characters without width.
 WRITTEN = re.compile(
-    r"(?:\\+(?:u00|x)|%(?:25)*)(?P<code>[0-9a-f]{2})|&#?\w{2,8};|\\+u200[b-d]|\\+[nrt]?|[\s\u200b-\u200d]+",
+    r"(?:\\+(?:u00|x)|%(?:25)*)(?P<code>[0-9a-f]{2})|&#?\w{2,8};|\\+u200[b-d]|\\+[nrt]?|[\s\0\u200b-\u200d]+",
     re.IGNORECASE,
 )
 EACH = re.compile(f"{WRITTEN.pattern}|(?P<plain>.)", re.IGNORECASE)

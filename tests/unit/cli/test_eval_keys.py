@@ -1,4 +1,7 @@
-"""`tandem eval`: a key that a server repeats, or that no header can carry, is shown and stored nowhere."""
+"""`tandem eval`: a key that a server repeats, or that no header can carry, is shown and stored nowhere.
+
+Nor does anything that a server says steer the terminal.
+"""
 
 import json
 
@@ -94,6 +97,27 @@ def test_a_key_that_comes_back_as_no_http_is_not_shown(basic, monkeypatch, line)
     with serving(Echo) as url:
         shown = command("run", basic, *(each.format(url) for each in target), code=1).output
     assert "Nothing was stored" in shown and KEY not in shown
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("place", ["error", "text", "model", "fingerprint", "location"])
+def test_nothing_that_a_server_says_steers_the_terminal(folder, thirty, place):  # noqa: F811
+    steers = "\x1b[2J\x1b]0;x\x07\u202eevil"
+
+    def odd(path, body, count):
+        content = json.loads(said("Paris")[2])
+        content |= {{"model": "model", "fingerprint": "system_fingerprint"}.get(place, "x"): steers}
+        answers = {
+            "error": wrong(400, {"message": steers}),
+            "text": (500, {}, steers.encode()),
+            "location": (307, {"Location": "http://x/\x1b[2J"}, b""),
+        }
+        return answers.get(place, (200, {}, json.dumps(content).encode())) if count > 2 else said("Paris")
+
+    with serve(odd) as server:
+        shown = run(thirty, server, "--concurrency", 1, "--seconds", 1, code=int(place == "text"))
+    shown += "" if place == "text" else command("report", "run", "--to", "page.html").output
+    assert "\x1b" not in shown and "\u202e" not in shown
 
 
 @pytest.mark.faults

@@ -147,27 +147,6 @@ def test_an_error_with_status_200_is_asked_again(folder, basic):
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize("place", ["error", "text", "model", "fingerprint", "location"])
-def test_nothing_that_a_server_says_steers_the_terminal(folder, thirty, place):
-    steers = "\x1b[2J\x1b]0;x\x07\u202eevil"
-
-    def odd(path, body, count):
-        content = json.loads(said("Paris")[2])
-        content |= {{"model": "model", "fingerprint": "system_fingerprint"}.get(place, "x"): steers}
-        answers = {
-            "error": wrong(400, {"message": steers}),
-            "text": (500, {}, steers.encode()),
-            "location": (307, {"Location": "http://x/\x1b[2J"}, b""),
-        }
-        return answers.get(place, (200, {}, json.dumps(content).encode())) if count > 2 else said("Paris")
-
-    with serve(odd) as server:
-        shown = run(thirty, server, "--concurrency", 1, "--seconds", 1, code=int(place == "text"))
-    shown += "" if place == "text" else command("report", "run", "--to", "page.html").output
-    assert "\x1b" not in shown and "\u202e" not in shown
-
-
-@pytest.mark.faults
 @pytest.mark.parametrize(
     "change",
     [

@@ -25,6 +25,7 @@ KEY = Key("", VALUE)
         ("the end: MPLE-not-a-real-key.", "the end: ***."),
         ("sk-EXAM\nPLE-not-a-re\u200bal-key", "***"),
         (" ".join(VALUE), "***"),
+        (VALUE.encode("utf-16-le").decode(), "***\0"),
         (rf"a\nb {VALUE} c\d", r"a\nb *** c\d"),
         ("".join(rf"\\u{ord(each):04x}" for each in VALUE), "***"),
         (r"sk\x2dEXAMPLE\/ sk-EXAMPLE%2Dnot%252da-real&#45;key%21", r"sk\x2dEXAMPLE\/ ***%21"),
