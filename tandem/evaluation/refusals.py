@@ -4,6 +4,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+from tandem_contract.errors import TandemError
+
 from tandem.measures import patterns
 
 from .runs import Reply
@@ -22,14 +24,15 @@ def is_refusal(text: str) -> bool:
 def check_pattern(pattern: str) -> None:
     """Raises `TandemError` for a pattern that can't be used."""
     patterns.check("--refusal", pattern)
+    if re.search(pattern, "", re.IGNORECASE):
+        raise TandemError(f"--refusal is {pattern!r}, which every answer has: write one that needs some words")
 
 
 def judged(replies: Sequence[Reply], pattern: str | None) -> list[Reply]:
     """The replies, those refused too in whose text the pattern is found, capitals or not."""
     if pattern is None:
         return list(replies)
-    found = f"(?i:{pattern})"
     return [
-        replace(reply, refused=reply.refused or patterns.search(found, reply.text or "") is not None)
+        replace(reply, refused=reply.refused or patterns.search(pattern, reply.text or "", re.IGNORECASE) is not None)
         for reply in replies
     ]
