@@ -46,7 +46,6 @@ BEIR_HEADER = ("query-id", "corpus-id")
 
 Wrong = tuple[str, str, str]
 """What is wrong with an entry: field, problem and remedy."""
-NO_OBJECT: Wrong = ("", "not a JSON object", "Write one on each line.")
 
 
 class Entry(NamedTuple):
@@ -145,7 +144,7 @@ def read(path: Path, document: str | None = None) -> Found | None:
     if name == CSV:
         rows = list(_table(text, path))
     elif isinstance(content := _json(text), list) or _is_squad(content):
-        rows = [Row(at, value, () if isinstance(value, dict) else (NO_OBJECT,)) for at, value in _whole(text, path)]
+        rows = [_object(at, value, "Make each question one.") for at, value in _whole(text, path)]
     else:
         rows = [line(each, at) for at, each in enumerate(text.split("\n"), 1) if each.strip()]
     objects = [row.value for row in rows if isinstance(row.value, dict)]
@@ -165,7 +164,11 @@ def line(text: str, number: int) -> Row:
         value = parsed(text)
     except (ValueError, RecursionError) as error:
         return Row(number, None, (("", f"not JSON ({error})", "Write one JSON object on each line."),))
-    return Row(number, value) if isinstance(value, dict) else Row(number, None, (NO_OBJECT,))
+    return _object(number, value, "Write one on each line.")
+
+
+def _object(at: int, value: Any, remedy: str) -> Row:
+    return Row(at, value) if isinstance(value, dict) else Row(at, None, (("", "not a JSON object", remedy),))
 
 
 def parsed(text: str) -> Any:
