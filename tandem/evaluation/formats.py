@@ -3,11 +3,7 @@
 Nothing is checked here but the shape of a file: `questions` checks the fields, whatever file they come from.
 """
 
-import csv
-import io
-import json
 import re
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,11 +11,11 @@ from typing import Any, NamedTuple
 from tandem_contract.checks import shown
 from tandem_contract.errors import TandemError
 
+from .rows import Row, Twice, Wrong, any_json, header, line, of_object, parsed, read_text, table
+
 SQUAD, HOTPOT, BEIR = "SQuAD", "HotpotQA", "BEIR"
 CSV, LINES, ROWS = "a table", "lines with other fields than a set's", "rows of a data set"
 PROMPTFOO = re.compile(r"^(?:prompts|providers|tests):", re.MULTILINE)
-DELIMITERS = ",;\t"
-LONGEST_HEADER = 10_000
 # What others call a field, in lower case; of several in one row the first is taken. `answer` is among the last: beside
 # another name it is what a model answered (ragas).
 NAMES = {
@@ -44,10 +40,6 @@ ROW_KEYS = {"messages", "conversations", "instruction", "prompt"}
 BEIR_HEADER = ("query-id", "corpus-id")
 
 
-Wrong = tuple[str, str, str]
-"""What is wrong with an entry: field, problem and remedy."""
-
-
 class Entry(NamedTuple):
     """Fields of a question as a set has them, and where they stand."""
 
@@ -55,32 +47,6 @@ class Entry(NamedTuple):
     fields: dict[str, Any] | None
     """None where there are none."""
     wrong: tuple[Wrong, ...] = ()
-
-
-class Row(NamedTuple):
-    """What a file holds, its line, or its number in an array, and what is wrong with it."""
-
-    at: int
-    value: Any
-    wrong: tuple[Wrong, ...] = ()
-
-
-class Written(float):
-    """A number with a point or an exponent, whose text is as it was written: 1.10 isn't 1.1 as a text."""
-
-    text: str
-
-    def __new__(cls, text: str) -> "Written":
-        made = super().__new__(cls, text)
-        made.text = text
-        return made
-
-    def __str__(self) -> str:
-        return self.text
-
-
-class Twice(ValueError):
-    """A key stands twice in an object, so that one of its values would be lost."""
 
 
 class Found(NamedTuple):
@@ -91,36 +57,18 @@ class Found(NamedTuple):
     notes: list[str]
 
 
-def read_text(path: Path) -> str:
-    """A text file in UTF-8, with or without a byte order mark, or in UTF-16 with one; raises `TandemError`."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise TandemError(f"{path}: can't be read ({error}).") from error
-    encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
-    try:
-        text = data.decode(encoding)
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise TandemError(
-            f"{path}:{line}: isn't UTF-8 (byte 0x{data[error.start]:02x}). Save it as UTF-8, or convert it, e.g. from "
-            "Latin-1: iconv -f LATIN1 -t UTF-8 FILE."
-        ) from error
-    return text if "\n" in text else text.replace("\r", "\n")  # as old spreadsheets end lines
-
-
 def recognised(text: str) -> str | None:
     """What a file is that `tandem eval import` takes; None for a set of this project's own, and for anything else."""
-    content = _json(text)
+    content = any_json(text)
     if isinstance(content, list) or _is_squad(content):
         return _kind(_rows(content))
-    first = _json(text.strip().partition("\n")[0])
+    first = any_json(text.strip().partition("\n")[0])
     if isinstance(first, dict):
         return None if _is_own(first) else _kind([first])
-    header = _header(text)
-    if tuple(header[:2]) == BEIR_HEADER:
+    names = header(text)
+    if tuple(names[:2]) == BEIR_HEADER:
         return BEIR
-    return CSV if len(header) > 1 and _named(dict.fromkeys(header), "question") else None
+    return CSV if len(names) > 1 and _named(dict.fromkeys(names), "question") else None
 
 
 def is_promptfoo(text: str) -> bool:
@@ -142,9 +90,9 @@ def read(path: Path, document: str | None = None) -> Found | None:
     if name in (None, ROWS):
         return None
     if name == CSV:
-        rows = list(_table(text, path))
-    elif isinstance(content := _json(text), list) or _is_squad(content):
-        rows = [_object(at, value, "Make each question one.") for at, value in _whole(text, path)]
+        rows = list(table(text, path))
+    elif isinstance(content := any_json(text), list) or _is_squad(content):
+        rows = [of_object(at, value, "Make each question one.") for at, value in _whole(text, path)]
     else:
         rows = [line(each, at) for at, each in enumerate(text.split("\n"), 1) if each.strip()]
     objects = [row.value for row in rows if isinstance(row.value, dict)]
@@ -156,33 +104,6 @@ def read(path: Path, document: str | None = None) -> Found | None:
         )
     entries = [_entry(path, row, document, name == CSV) for row in rows]
     return Found(name, entries, _notes(objects))
-
-
-def line(text: str, number: int) -> Row:
-    """What a line holds, an object or nothing, and why it has none."""
-    try:
-        value = parsed(text)
-    except (ValueError, RecursionError) as error:
-        return Row(number, None, (("", f"not JSON ({error})", "Write one JSON object on each line."),))
-    return _object(number, value, "Write one on each line.")
-
-
-def _object(at: int, value: Any, remedy: str) -> Row:
-    return Row(at, value) if isinstance(value, dict) else Row(at, None, (("", "not a JSON object", remedy),))
-
-
-def parsed(text: str) -> Any:
-    """JSON, its numbers as they were written; raises `ValueError` where it is none, or a key stands twice."""
-    return json.loads(text, object_pairs_hook=_pairs, parse_float=Written)
-
-
-def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        again = next(name for name in names if names.count(name) > 1)
-        raise Twice(f"{again!r} stands in it twice: {shown(found)}")
-    return found
 
 
 def _whole(text: str, path: Path) -> Iterator[tuple[int, Any]]:
@@ -263,14 +184,6 @@ def _notes(rows: Sequence[dict[str, Any]]) -> list[str]:
     return notes + ([f"left out, since a question set has no place for them: {', '.join(left)}"] if left else [])
 
 
-def _json(text: str) -> Any:
-    """What a text is as JSON, whatever stands twice in it; None for nothing."""
-    try:
-        return json.loads(text, parse_float=Written)
-    except (ValueError, RecursionError):
-        return None
-
-
 def _is_squad(content: Any) -> bool:
     return isinstance(content, dict) and isinstance(content.get("data"), list)
 
@@ -332,46 +245,6 @@ def _says_what_is_right(row: Mapping[str, Any]) -> bool:
     return bool(keys & _keys(row).keys()) or any(_named(row, name) for name in ("reference", "document", "answerable"))
 
 
-def _header(text: str) -> list[str]:
-    line = text.partition("\n")[0]
-    try:
-        return next(csv.reader([line], delimiter=_delimiter(text)), []) if len(line) < LONGEST_HEADER else []
-    except csv.Error:
-        return []
-
-
-def _delimiter(text: str) -> str:
-    header = text.partition("\n")[0]
-    return max(DELIMITERS, key=header.count)
-
-
-def _table(text: str, path: Path) -> Iterator[Row]:
-    """The rows of a table by its columns; raises `TandemError` where a cell isn't sure to be that of its column."""
-    csv.field_size_limit(sys.maxsize)  # of the process, so that what is read doesn't hang on who set it before
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
-    at = 1
-    try:
-        names = next(rows)
-        known = [name.strip().lower() for name in names if name.strip()]
-        if again := [name for number, name in enumerate(known) if name in known[:number]]:
-            raise TandemError(f"{path}:1: column {again[0]!r} stands twice. Keep one: the other would be lost.")
-        while True:
-            at = rows.line_num + 1
-            if (cells := next(rows, None)) is None:
-                return
-            wrong: tuple[Wrong, ...] = ()
-            if cells and len(cells) != len(names):
-                problem = f"{len(cells)} cells are not allowed ({len(names)}, as many as there are columns)"
-                wrong = (("the row", problem, "Put a text that has the delimiter or a quote into double quotes."),)
-            if cells:
-                yield Row(at, dict(zip(names, cells, strict=False)), wrong)
-    except csv.Error as error:
-        raise TandemError(
-            f"{path}:{at}: isn't a whole row of a table ({error}). Put texts into double quotes, and double a quote in "
-            "them."
-        ) from error
-
-
 def _cells(row: Mapping[str, str], wrong: list[Wrong]) -> dict[str, Any]:
     """What a line of a table holds; empty cells are none, and neither are columns beside the one that is taken."""
     passed = _passed_over(row)
@@ -381,7 +254,7 @@ def _cells(row: Mapping[str, str], wrong: list[Wrong]) -> dict[str, Any]:
 
 def _cell(column: str, text: str, wrong: list[Wrong]) -> Any:
     """What a cell holds: a list as JSON, tags with commas between them; else its text."""
-    if text.lstrip().startswith("[") and isinstance(content := _json(text), list):
+    if text.lstrip().startswith("[") and isinstance(content := any_json(text), list):
         return content
     name = column.strip().lower()
     if PYTHONS.match(text) and any(name in NAMES[field] for field in LISTS):
@@ -401,14 +274,14 @@ def _qrels(path: Path) -> Path | None:
             what = f"has {len(found)} files of qrels" if found else "has no qrels/*.tsv, as a folder of BEIR's has"
             raise TandemError(f"{path}: {what}: give the file.")
         return chosen[0]
-    return path if path.suffix == ".tsv" and tuple(_header(read_text(path)))[:2] == BEIR_HEADER else None
+    return path if path.suffix == ".tsv" and tuple(header(read_text(path)))[:2] == BEIR_HEADER else None
 
 
 def _beir(path: Path) -> Found:
     queries = path.parent.parent / "queries.jsonl"
-    lines = [_json(line) for line in read_text(queries).split("\n") if line.strip()]
+    lines = [any_json(line) for line in read_text(queries).split("\n") if line.strip()]
     grades: dict[str, dict[str, float]] = {}
-    for number, row, _ in _table(read_text(path), path):
+    for number, row, _ in table(read_text(path), path):
         try:
             query, document, grade = row["query-id"], row["corpus-id"], max(float(row["score"]), 0.0)
         except (KeyError, ValueError) as error:

@@ -15,7 +15,7 @@ from typing import Any
 
 from tandem_contract.checks import Checks, is_number
 
-from . import formats
+from . import formats, rows
 
 FIELDS = ("id", "question", "document", "documents", "reference", "tags", "answerable")
 TEXT = r"(?s)[^\ud800-\udfff]*[^\s\ud800-\udfff][^\ud800-\udfff]*"  # half a surrogate pair is no character
@@ -64,7 +64,7 @@ def load(path: Path, known: Collection[str] | None = None) -> list[Question]:
 
     `known` are the documents that there are, where the caller has them: a set that names another is refused.
     """
-    text = formats.read_text(path)
+    text = rows.read_text(path)
     checks = Checks()
     if (name := formats.recognised(text)) or formats.is_promptfoo(text):
         what = f"it is {name}" if name else "it is promptfoo's configuration"
@@ -73,7 +73,7 @@ def load(path: Path, known: Collection[str] | None = None) -> list[Question]:
         takes = "Write its questions and answers as CSV with columns `question` and `reference`, and import that."
         checks.add(path.name, f"isn't a question set: {what}", remedy if name else takes)
         checks.finish(str(path))
-    lines = (formats.line(line, at) for at, line in enumerate(text.split("\n"), 1) if line.strip())
+    lines = (rows.line(line, at) for at, line in enumerate(text.split("\n"), 1) if line.strip())
     entries = (formats.Entry(f"{path.name}:{at}", entry, wrong) for at, entry, wrong in lines)
     return _checked(entries, known, checks, str(path))
 

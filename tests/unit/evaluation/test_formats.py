@@ -157,7 +157,7 @@ def test_what_is_impossible_however_it_is_written(tmp_path, no):
 
 
 def test_a_table_whose_lines_end_as_in_old_spreadsheets(tmp_path):
-    (question,), _ = read(write(tmp_path, "t.csv", "question,answer\rWhere?,Paris\r"))
+    (question,), _ = read(write(tmp_path, "t.csv", "question,answer\rWhere?,Paris\r,\r"))
     assert question == Question("t-2", "Where?", None, "Paris", answerable=True)
 
 
