@@ -12,13 +12,16 @@ from .runs import Reply
 
 
 def is_refusal(text: str) -> bool:
-    """Whether an answer has the mark of a stack's prompt, `[P0]`, or is the sentence that was asked for before it.
+    """Whether an answer begins or ends with the mark of a stack's prompt, `[P0]`, or is the sentence asked for earlier.
 
-    "The documents do not say when, but it stands at 2450 m." is an answer.
+    "The documents do not say when, but it stands at 2450 m." is an answer, and so is "Priority [P0] tickets are first."
     """
-    from tandem.rag.citing import EARLIER, is_marked
+    from tandem.rag.citing import ASKED, EARLIER, is_empty, is_marked
 
-    return is_marked(text) or re.fullmatch(rf"{EARLIER}\W*", text) is not None
+    marks = [mark for mark in re.finditer(ASKED, text) if is_marked(mark[0])]
+    if marks and (is_empty(text[: marks[0].start()]) or is_empty(text[marks[-1].end() :])):
+        return True
+    return re.fullmatch(rf"{EARLIER}\W*", text) is not None
 
 
 def check_pattern(pattern: str) -> None:
