@@ -141,7 +141,7 @@ def run(
         lambda: open_target(target, options),
         lambda: check_embedder(similarity) if similarity else None,
         lambda: _check_name(name),
-        lambda: check_pattern(refusal) if refusal else None,
+        lambda: check_pattern(refusal) if refusal is not None else None,
     )
     embed = embedder(similarity, options, subject.region) if similarity else None
     settings = {"k": k, "format": shape, "similarity": similarity, "metric": metric, "refusal": refusal}

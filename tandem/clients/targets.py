@@ -88,7 +88,8 @@ def open_target(text: str, options: Options) -> Subject:
     if options.key_variable and not is_url:
         checks.add("key_variable", "is for OpenAI-compatible URLs", "Leave it out.")
     elif options.key_variable and not os.environ.get(options.key_variable):
-        checks.add("key_variable", f"there is no environment variable {options.key_variable!r}", "Set it.")
+        problem = "there is no environment variable of the name that was given"  # which may be the key itself
+        checks.add("key_variable", problem, "Set it, and give its name, not the key.")
     elif options.key_variable:
         value = os.environ[options.key_variable]
         _check_secret(checks, "key_variable", value, options.key_variable)

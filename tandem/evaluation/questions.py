@@ -15,7 +15,7 @@ from typing import Any
 
 from tandem_contract.checks import Checks, is_number
 
-from . import formats
+from . import formats, rows
 
 FIELDS = ("id", "question", "document", "documents", "reference", "tags", "answerable")
 TEXT = r"(?s)[^\ud800-\udfff]*[^\s\ud800-\udfff][^\ud800-\udfff]*"  # half a surrogate pair is no character
@@ -64,7 +64,7 @@ def load(path: Path, known: Collection[str] | None = None) -> list[Question]:
 
     `known` are the documents that there are, where the caller has them: a set that names another is refused.
     """
-    text = formats.read_text(path)
+    text = rows.read_text(path)
     checks = Checks()
     if (name := formats.recognised(text)) or formats.is_promptfoo(text):
         what = f"it is {name}" if name else "it is promptfoo's configuration"
@@ -73,8 +73,8 @@ def load(path: Path, known: Collection[str] | None = None) -> list[Question]:
         takes = "Write its questions and answers as CSV with columns `question` and `reference`, and import that."
         checks.add(path.name, f"isn't a question set: {what}", remedy if name else takes)
         checks.finish(str(path))
-    lines = ((f"{path.name}:{number}", line) for number, line in enumerate(text.split("\n"), 1) if line.strip())
-    entries = (formats.Entry(place, _entry_of(line, checks.at(place))) for place, line in lines)
+    lines = (rows.line(line, at) for at, line in enumerate(text.split("\n"), 1) if line.strip())
+    entries = (formats.Entry(f"{path.name}:{at}", entry, wrong) for at, entry, wrong in lines)
     return _checked(entries, known, checks, str(path))
 
 
@@ -93,8 +93,10 @@ def _checked(
 ) -> list[Question]:
     questions: list[Question] = []
     seen: dict[str, str] = {}
-    for place, entry in entries:
+    for place, entry, wrong in entries:
         before, own = len(checks.mistakes), checks.at(place)
+        for mistake in wrong:
+            own.add(*mistake)
         if entry is None:
             continue
         _check_entry(entry, own)
@@ -109,27 +111,6 @@ def _checked(
         checks.add("", "the file has no questions", "Write one JSON object on each line.")
     checks.finish(subject)
     return questions
-
-
-def _entry_of(line: str, checks: Checks) -> dict[str, Any] | None:
-    """The fields of a line, None where it has none."""
-    try:
-        entry = json.loads(line, object_pairs_hook=_pairs)
-    except (ValueError, RecursionError) as error:
-        checks.add("", f"not JSON ({error})", "Write one JSON object on each line.")
-        return None
-    if not isinstance(entry, dict):
-        checks.add("", "not a JSON object", "Write one on each line.")
-        return None
-    return entry
-
-
-def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r} stands in it twice")
-    return found
 
 
 def _check_entry(entry: dict[str, Any], checks: Checks) -> None:
@@ -157,11 +138,13 @@ def _check_entry(entry: dict[str, Any], checks: Checks) -> None:
         _check_texts("documents", entry.get("documents", []), checks)
     _check_texts("tags", entry.get("tags", []), checks)
     answerable = checks.flag("answerable", entry.get("answerable", True))
-    named = any(map(entry.get, ("document", "documents")))
+    several = entry.get("documents")
+    relevant = any(several.values()) if isinstance(several, dict) else several
+    named = entry.get("document") not in (None, "") or bool(relevant)
     if answerable is False and named:
         checks.add("answerable", "is false, but a document is named", "Leave one of the two out.")
     asked = entry.keys() & {"document", "documents"} and not named
-    if entry.get("reference") and asked and entry.get("answerable", False) is False:
+    if entry.get("reference") not in (None, "", []) and asked and entry.get("answerable", False) is False:
         remedy = "If it has an answer, add answerable: true; else leave the reference out."
         checks.add("reference", "stands beside a question that is to be refused: no document answers it", remedy)
 

@@ -19,6 +19,8 @@ from typing import Any
 
 from tandem_contract.errors import Mistakes, TandemError
 
+from tandem.models.chat import has_text
+
 from .questions import Question, encoded
 from .questions import load as load_questions
 from .spread import Latency
@@ -67,7 +69,7 @@ class Reply:
     @property
     def missing(self) -> bool:
         """Whether there is neither an answer nor a refusal: the call failed, or gave no text."""
-        return self.error is not None or not (self.refused or (self.text or "").strip())
+        return self.error is not None or not (self.refused or has_text(self.text or ""))
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import math
 import re
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -103,7 +104,8 @@ def by_text(questions: Sequence[Question]) -> list[list[int]]:
     """The places of each question that is asked, under whatever ids: asked again, it tells nothing new."""
     places: dict[str, list[int]] = {}
     for at, question in enumerate(questions):
-        places.setdefault(" ".join(question.question.casefold().split()), []).append(at)
+        text = unicodedata.normalize("NFC", question.question.casefold())
+        places.setdefault(" ".join(text.split()), []).append(at)
     return list(places.values())
 
 

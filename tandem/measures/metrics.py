@@ -44,7 +44,8 @@ def format_adherence(answer: str, format: Mapping[str, Any]) -> float:
 
     `{"regex": PATTERN}`: the pattern of Python's `re` matches all of it, within two seconds; `.` stops at line ends
     unless the pattern says `(?s)`. `{"json_schema": SCHEMA}`: it is JSON and nothing else, not even a code fence, and
-    the schema accepts it. Raises `TandemError` for a form that can't be used, whatever the answer is.
+    the schema accepts it, within two seconds too. Raises `TandemError` for a form that can't be used, whatever the
+    answer is.
     """
     text = answer.strip()
     if set(format) == {"regex"}:
@@ -53,7 +54,10 @@ def format_adherence(answer: str, format: Mapping[str, Any]) -> float:
         except (re.error, TypeError) as error:
             raise TandemError(f"format.regex is {format['regex']!r}: {error}") from error
     if set(format) == {"json_schema"}:
-        return float(_accepts(format["json_schema"], text))
+        try:
+            return float(_accepts(format["json_schema"], text))
+        except (RecursionError, OverflowError):  # an answer that is nested that deep, or has a number as 1e400
+            return 0.0
     raise TandemError(f'format is {dict(format)!r}: give either {{"regex": ...}} or {{"json_schema": ...}}')
 
 
@@ -62,6 +66,12 @@ def check_format(format: Mapping[str, Any]) -> None:
     if set(format) == {"regex"}:
         patterns.check("format.regex", format["regex"])
     format_adherence("", format)
+    if set(format) == {"json_schema"}:
+        try:
+            for text in ("{}", "[]"):
+                _accepts(format["json_schema"], text)
+        except RecursionError as error:
+            raise TandemError("format.json_schema refers to itself without an end: leave that reference out") from error
 
 
 def _accepts(schema: Any, text: str) -> bool:
@@ -84,7 +94,7 @@ def _accepts(schema: Any, text: str) -> bool:
         return False
     try:
         # An empty registry: a reference to another document would otherwise be fetched.
-        return kind(schema, registry=referencing.Registry()).is_valid(content)
+        return bool(patterns.in_time(kind(schema, registry=referencing.Registry()).is_valid, content))
     except referencing.exceptions.Unresolvable as error:
         raise TandemError(f"format.json_schema refers to {error.ref!r}, which is not in it: write it there") from error
 

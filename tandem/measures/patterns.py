@@ -5,8 +5,11 @@ import signal
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from typing import Any, TypeVar
 
 from tandem_contract.errors import TandemError
+
+Result = TypeVar("Result")
 
 SECONDS = 2.0
 """The longest time for one text. It holds in the main thread, where answers are measured; elsewhere there is none."""
@@ -35,15 +38,16 @@ def check(key: str, pattern: object) -> None:
 
 def fullmatch(pattern: str, text: str) -> re.Match[str] | None:
     """The match of all of a text; None where there is none, or none is found in time."""
-    return _in_time(re.compile(pattern).fullmatch, text)
+    return in_time(re.compile(pattern).fullmatch, text)
 
 
-def search(pattern: str, text: str) -> re.Match[str] | None:
+def search(pattern: str, text: str, flags: int = 0) -> re.Match[str] | None:
     """The first match in a text; None where there is none, or none is found in time."""
-    return _in_time(re.compile(pattern).search, text)
+    return in_time(re.compile(pattern, flags).search, text)
 
 
-def _in_time(match: Callable[[str], re.Match[str] | None], text: str) -> re.Match[str] | None:
+def in_time(match: Callable[[Any], Result], text: Any) -> Result | None:
+    """What a function that matches patterns returns; None where it doesn't in time."""
     try:
         with _within(SECONDS):
             return match(text)

@@ -1,6 +1,7 @@
 """Chat models: the protocol, and what they say about tokens."""
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -20,17 +21,21 @@ class Usage(NamedTuple):
 CUT, FILTERED = "cut", "filtered"
 # How services say so, in any case: OpenAI's API, Bedrock's Converse, and Anthropic's and Google's own words.
 ENDS = {
-    CUT: {"length", "max_tokens", "model_context_window_exceeded", "max_output_tokens"},
+    CUT: {"length", "max_tokens", "model_context_window_exceeded", "max_output_tokens", "incomplete"},
     FILTERED: {
         *("content_filter", "content_filtered", "guardrail_intervened", "refusal", "safety"),
         *("recitation", "blocklist", "prohibited_content", "spii", "image_safety"),
     },
 }
-
+FAILED = {"error", "abort"}  # vLLM's and SGLang's, and OpenRouter's: the text, if there is any, is a part
+INVISIBLE = {"Zs", "Zl", "Zp", "Cc", "Cf"}  # categories of Unicode: white space, and what has no width
 
 # What a service may put behind the name that was asked for: its version, as gpt-4o-2024-08-06 for gpt-4o.
 NO_VERSION = r"[-:](latest|free)$"
-VERSION = rf"[-@:_]v?\d[\d.:_-]*|{NO_VERSION}"
+# A number alone may as well be that of a checkpoint, so it has to be a date: 2024-08-06, 20240806, 0613 or 2409.
+DAY = r"(0[1-9]|1[0-2])-?(0[1-9]|[12]\d|3[01])"
+DATE = rf"(20\d\d-?)?{DAY}|2\d(0[1-9]|1[0-2])"
+VERSION = rf"[-_]({DATE}|v\d[\d.]*)|[@:][\w.-]+|{NO_VERSION}"
 
 
 class Completion(NamedTuple):
@@ -60,7 +65,7 @@ class Completion(NamedTuple):
     @property
     def missing(self) -> str:
         """Why there is no text; empty if there is."""
-        if self.text.strip():
+        if has_text(self.text):
             return ""
         return no_text(self.ended, bool(self.thought), self.finish_reason)
 
@@ -76,6 +81,11 @@ class ChatModel(Protocol):
         ...
 
 
+def has_text(text: str) -> bool:
+    """Whether there is anything to be seen."""
+    return any(unicodedata.category(character) not in INVISIBLE for character in text)
+
+
 def usage(answer: Mapping[str, Any], read: str, written: str) -> Usage | None:
     """The tokens by an answer's `usage`, under the names that they have there."""
     found = answer.get("usage")
@@ -85,10 +95,17 @@ def usage(answer: Mapping[str, Any], read: str, written: str) -> Usage | None:
 
 
 def is_another(asked: str, named: str) -> bool:
-    """Whether a model that an answer names isn't the one asked for: a version or a folder more is no difference."""
-    first, second = (name.lower().rstrip("/").rsplit("/", 1)[-1] for name in (asked, named))
+    """Whether a model that an answer names isn't the one asked for.
+
+    A version more is no difference, nor are folders before one of the two.
+    """
+    (*above, first), (*over, second) = (name.lower().strip("/").split("/") for name in (asked, named))
+    if not first or not second:
+        return False
+    shared = min(len(above), len(over))
     first = re.sub(NO_VERSION, "", first)
-    return bool(first and second) and not re.fullmatch(f"{re.escape(first)}({VERSION})*", second)
+    same = re.fullmatch(f"{re.escape(first)}({VERSION})*", second) is not None
+    return not same or above[len(above) - shared :] != over[len(over) - shared :]
 
 
 def no_text(ended: str, thought: bool, finish_reason: str = "") -> str:
@@ -100,6 +117,6 @@ def no_text(ended: str, thought: bool, finish_reason: str = "") -> str:
 
 
 def _is_count(value: Any) -> bool:
-    """Some servers count in floats."""
+    """Some servers count in floats; what no float can count is no count."""
     whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
-    return whole and not isinstance(value, bool) and value >= 0
+    return whole and not isinstance(value, bool) and 0 <= value < 2**53

@@ -3,7 +3,9 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from .chat import Completion, Messages, usage
+from tandem.runtime.http import printable
+
+from .chat import FAILED, Completion, Messages, has_text, usage
 from .errors import Refused, problem
 from .quirks import conversation, quirk
 from .thinking import without_thinking
@@ -42,15 +44,16 @@ def completion(answer: Any, subject: str, model: str) -> Completion:
     error, as proxies give it with status 200.
     """
     try:
-        choice = answer["choices"][0]
-        if choice.get("error"):  # and the message, if there is one, is a part
+        choice = next((each for each in answer["choices"] if each.get("index") == 0), answer["choices"][0])
+        reason = printable(str(choice.get("finish_reason") or ""))
+        if answer.get("error") or choice.get("error") or reason.lower() in FAILED:  # a message beside it is a part
             raise LookupError("error")
-        message, reason = choice["message"], str(choice.get("finish_reason") or "")
+        message = choice["message"]
         text, thought = without_thinking(_text(message.get("content")))
-        if not text.strip() and message.get("refusal"):  # of the model's own rules, OpenAI's API reference
+        if not has_text(text) and _refusal(message):  # of the model's own rules, OpenAI's API reference
             reason = "content_filter"
         thought = thought or str(message.get("reasoning_content") or message.get("reasoning") or _thinking(message))
-        named = (str(answer.get(key) or "") for key in ("model", "system_fingerprint"))
+        named = (printable(str(answer.get(key) or "")) for key in ("model", "system_fingerprint"))
         return Completion(text, model, usage(answer, "prompt_tokens", "completion_tokens"), reason, thought, *named)
     except (LookupError, TypeError, AttributeError):
         pass
@@ -80,10 +83,19 @@ def _thinking(message: Mapping[str, Any]) -> str:
     return "".join(str(part.get("thinking") or "") for part in parts if part.get("type") == "thinking")
 
 
+def _refusal(message: Mapping[str, Any]) -> Any:
+    """What a model says in place of an answer, beside the text or as a part of it."""
+    content = message.get("content")
+    parts = content if isinstance(content, list) else []
+    return message.get("refusal") or any(part.get("type") == "refusal" for part in parts)
+
+
 def _error(answer: Any) -> Any:
     """What an answer without a message says is wrong; OpenRouter has it in the choice if it came under way."""
     if not isinstance(answer, Mapping):
         return None
     choices = answer.get("choices")
-    first = choices[0] if isinstance(choices, list) and choices else None
-    return answer.get("error") or (first.get("error") if isinstance(first, Mapping) else None)
+    found = [each for each in choices if isinstance(each, Mapping)] if isinstance(choices, list) else []
+    said = next((each["error"] for each in (answer, *found) if each.get("error")), None)
+    reasons = (str(each.get("finish_reason")) for each in found)
+    return said or next((f"finish_reason: {reason}" for reason in reasons if reason.lower() in FAILED), None)

@@ -6,6 +6,7 @@ Unavailable   no answer, after all tries
 Refused       the service won't, or answered nonsense: another try would end the same way
 """
 
+import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple, TypeVar
 
@@ -13,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from tandem_contract.errors import TandemError, Unavailable
 
 from tandem.runtime.clients import is_transient
-from tandem.runtime.http import NETWORK_ERRORS
+from tandem.runtime.http import NETWORK_ERRORS, printable
 from tandem.runtime.retry import Transient
 
 Result = TypeVar("Result")
@@ -74,14 +75,14 @@ def problem(content: Any, body: str = "", status: int = 0) -> Problem:
     if isinstance(content, Mapping) and content.get("object") == "error":  # vLLM's and Mistral's
         error = content
     if isinstance(error, str):
-        return Problem(error, status if status >= 300 else 0)
+        return Problem(printable(error), status if status >= 300 else 0)
     if not isinstance(error, Mapping):
-        return Problem(body[:200], status)
+        return Problem(printable(body[:200]), status)
     words = (error.get("code"), error.get("type"), error.get("status"))
-    numbers = (int(word) for word in words if str(word).isdecimal() and 300 <= int(word) < 600)
+    numbers = (int(word) for word in words if re.fullmatch("[3-5][0-9][0-9]", str(word)))
     codes = tuple(word for word in words if isinstance(word, str) and word and not word.isdecimal())
     status = status if status >= 300 else next(numbers, 0)
-    return Problem(str(error.get("message")), status, codes, str(error.get("param") or ""))
+    return Problem(printable(str(error.get("message"))), status, codes, str(error.get("param") or ""))
 
 
 def invoke(call: Callable[[], Result], subject: str, absent: Collection[str] = ()) -> Result:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from tandem.runtime.http import JSON, NETWORK_ERRORS, Http, Response, explained, tls_remedy
+from tandem.runtime.http import JSON, NETWORK_ERRORS, Http, Response, explained, printable, tls_remedy
 from tandem.runtime.retry import Deadline, Transient, retry
 from tandem.runtime.secret import Key
 
@@ -47,6 +47,19 @@ class OpenAiApi:
         text = f"{self.title}: {self._key.masked(problem) if self._key else problem}"
         raise Refused(f"{text}. Remedy: {remedy}.") if remedy else Transient(text)
 
+    def masked(self, found: Completion) -> Completion:
+        """An answer without the key, of which several fields or parts of the text may have had a piece each."""
+        if not self._key:
+            return found
+        key = self._key
+        return found._replace(
+            text=key.masked(found.text),
+            finish_reason=key.masked(found.finish_reason),
+            thought=key.masked(found.thought),
+            answered_by=key.masked(found.answered_by),
+            fingerprint=key.masked(found.fingerprint),
+        )
+
     def _read(self, request: str, response: Response) -> Any:
         status, content = response.status, _json(response)
         if status < 300 and content is not None and not _is_error(content):
@@ -64,7 +77,7 @@ class OpenAiApi:
         """What may be wrong with the base URL, by an answer that isn't the API's."""
         base = self._http.base
         if 300 <= response.status < 400:
-            there = response.header("location").removesuffix(path) or "nowhere"
+            there = printable(response.header("location")).removesuffix(path) or "nowhere"
             return f"It redirects to {there}, which isn't followed: give the URL of the place itself."
         content = _json(response)
         elsewhere = response.status in (404, 405) and not problem(content).codes
@@ -108,7 +121,7 @@ class OpenAiChat:
                     raise
                 continue
             self._without, self._extensions = without, extensions  # from then on
-            return completion(answer, self._api.title, self._model)
+            return self._api.masked(completion(answer, self._api.title, self._model))
 
 
 def _refused(error: Refused, fields: Mapping[str, Any], without: frozenset[str]) -> str:

@@ -6,17 +6,23 @@ A server with a reasoning parser gives them apart (`reasoning_content`); others 
 import re
 
 WORDS = "think|thinking|thought|thoughts|reasoning|reflection|seed:think"
+HARMONY_END = r"<\|end\|>|<\|start\|>assistant(?=<\|channel\|>)|(?=<\|channel\|>final)"
+# How thoughts begin and end.
 MARKS = (
     # <think>...</think>: DeepSeek-R1, Qwen3 and most others; [THINK]...[/THINK]: Magistral (their model cards).
-    rf"\s*(?:<(?P<word>{WORDS})>|\[(?P<upper>THINK)\])",
+    (rf"<(?P<word>{WORDS})(?:\s[^<>]*)?>", "</{word}>"),
+    (r"\[THINK\]", r"\[/THINK\]"),
     # gpt-oss (OpenAI's "harmony" response format): other channels come before `final`.
-    r"\s*(?:<\|start\|>assistant)?<\|channel\|>(?:analysis|commentary)\b[^<]*<\|message\|>",
+    (r"(?:<\|start\|>assistant)?<\|channel\|>(?:analysis|commentary)\b[^<]*<\|message\|>", HARMONY_END),
     # Gemma 4's and Cohere's own tokens, where they are shown.
-    r"\s*<\|START_THINKING\|>",
+    (r"<\|START_THINKING\|>", r"<\|END_THINKING\|>"),
+    # OpenThinker's and Kimi-VL's.
+    (r"<\|begin_of_thought\|>", r"<\|end_of_thought\|>"),
+    ("◁think▷", "◁/think▷"),
 )
-HARMONY_END = r"<\|end\|>|<\|start\|>assistant(?=<\|channel\|>)|(?=<\|channel\|>final)"
-FINAL = r"\s*(?:<\|start\|>assistant)?<\|channel\|>final\b[^<]*<\|message\|>|<\|START_RESPONSE\|>"
-LAST = r"(?:<\|(?:return|end|END_RESPONSE)\|>)\s*\Z"
+FINAL = r"\s*(?:<\|start\|>assistant)?<\|channel\|>final\b[^<]*<\|message\|>"
+FINAL += r"|\s*<\|(?:START_RESPONSE|begin_of_solution)\|>"
+LAST = r"(?:<\|(?:return|end|END_RESPONSE|end_of_solution)\|>)\s*\Z"
 # Templates that begin the thoughts themselves leave their end alone in the text, at the beginning or end of a line.
 ORPHAN = rf"(?:\A|\n)[ \t]*</(?:{WORDS})>|</(?:{WORDS})>[ \t]*\n|\[/THINK\][ \t]*\n"
 
@@ -31,7 +37,7 @@ def without_thinking(text: str) -> tuple[str, str]:
         at = found
     if at == 0 and (orphan := re.search(f"(?i){ORPHAN}", text)):
         before = text[: orphan.start()]
-        if not re.search(rf"(?i)<(?:{WORDS})>|\[THINK\]", before):
+        if not re.search(rf"(?i)<(?:{WORDS})[\s>]|\[THINK\]", before):
             at = orphan.end()
     rest, last = text[at:], ""
     if final := re.match(FINAL, rest):
@@ -45,14 +51,9 @@ def without_thinking(text: str) -> tuple[str, str]:
 
 def _thought(text: str, at: int) -> int:
     """Where a thought ends that begins there; 0 if none does."""
-    for number, mark in enumerate(MARKS):
-        begin = re.compile(f"(?i){mark}").match(text, at)
-        if not begin:
-            continue
-        if number == 0:
-            end = rf"</{begin['word']}>" if begin["word"] else r"\[/THINK\]"
-        else:
-            end = HARMONY_END if number == 1 else r"<\|END_THINKING\|>"
-        found = re.compile(f"(?i){end}").search(text, begin.end())
-        return found.end() if found else len(text)
+    for begin, end in MARKS:
+        if began := re.compile(rf"(?i)\s*{begin}").match(text, at):
+            named = end.replace("{word}", began.groupdict().get("word", ""))
+            found = re.compile(f"(?i){named}").search(text, began.end())
+            return found.end() if found else len(text)
     return 0

@@ -8,9 +8,10 @@ import re
 import socket
 import urllib.request
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlsplit
 
 import botocore.exceptions
@@ -51,7 +52,12 @@ NO_TLS = {
 
 def explained(error: Exception) -> str:
     """What one of `NETWORK_ERRORS` says; urllib3's own text has objects in it."""
-    return str(error.args[-1]) if error.args else type(error).__name__
+    return printable(str(error.args[-1])) if error.args else type(error).__name__
+
+
+def printable(text: str) -> str:
+    """What a server says, for a terminal: one line, and without sequences that would steer it or turn its text."""
+    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def tls_remedy(error: Exception) -> str:
@@ -59,19 +65,28 @@ def tls_remedy(error: Exception) -> str:
     return next((remedy for name, remedy in NO_TLS.items() if name in str(error)), "")
 
 
-class Response(NamedTuple):
-    """An HTTP response, read whole; the key that was sent is masked in all of it."""
+@dataclass(frozen=True)
+class Response:
+    """An HTTP response, read whole; the key that was sent is masked in all that is read of it."""
 
     status: int
     headers: Mapping[str, str]
     """By name, whatever its case."""
-    body: bytes
+    content: bytes = field(repr=False)
+    """The body as it came: the key may be in it."""
     key: Key | None = None
+
+    @property
+    def body(self) -> bytes:
+        """The body."""
+        if not self.key:
+            return self.content
+        return self.key.masked(self.content.decode(errors="surrogateescape")).encode(errors="surrogateescape")
 
     def json(self) -> Any:
         """The body as JSON; raises `ValueError` if it isn't."""
-        content = json.loads(self.body)
-        return self.key.masked_in(content) if self.key else content  # which JSON may have written in another way
+        content = json.loads(self.content)
+        return self.key.masked_in(content) if self.key else content
 
     def header(self, name: str) -> str:
         """A header's value, empty if it isn't there."""
@@ -143,14 +158,8 @@ class Http:
             preload_content=False,
             enforce_content_length=True,  # not urllib3 1's default
         ) as answer:
-            return self._masked(answer.status, answer.headers, self._read(answer, deadline))
-
-    def _masked(self, status: int, headers: Mapping[str, str], body: bytes) -> Response:
-        if not self._key:
-            return Response(status, headers, body)
-        # Latin-1 has a character for each byte.
-        text = self._key.masked(body.decode("latin-1")).encode("latin-1")
-        return Response(status, {name: self._key.masked(value) for name, value in headers.items()}, text, self._key)
+            said = {name: self._key.masked(value) for name, value in answer.headers.items()} if self._key else None
+            return Response(answer.status, said or answer.headers, self._read(answer, deadline), self._key)
 
     def _read(self, answer: "urllib3.BaseHTTPResponse", deadline: Deadline) -> bytes:
         """The whole body. The time limit of a socket starts again with each byte, so ours is held to here."""

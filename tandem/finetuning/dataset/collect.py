@@ -56,15 +56,22 @@ def collect(files: list[Path] | Mapping[str, Path], reader: Reader, split: str, 
     checks.finish(splits.SUBJECT)
     if isinstance(files, Mapping) or reader.group_by:  # else what is near is in one split
         warnings += leaks.near(kept)
-    return Collected(kept, read, duplicates, warnings + leaks.conflicts(kept), _record(reader))
+    return Collected(kept, read, duplicates, warnings + leaks.tails(kept) + leaks.conflicts(kept), _record(reader))
 
 
 def _said_by(reader: Reader) -> list[str]:
     skipped = [f"skipped: {mistake}" for mistake in reader.skipped]
-    if not reader.cut:
-        return skipped
-    first = f"{len(reader.cut)} rows end in answers of weight 0, which were left out; the first is {reader.cut[0]}"
-    return [first, *skipped]
+    found = []
+    if reader.cut:
+        found.append(
+            f"{len(reader.cut)} rows end in answers of weight 0, which were left out; the first is {reader.cut[0]}"
+        )
+    if places := reader.placeholders:
+        found.append(
+            f"{len(places)} rows have <image> or the like in place of what is no text; the first is {places[0]}; leave "
+            "them out if their answers depend on it"
+        )
+    return found + skipped
 
 
 def _record(reader: Reader) -> dict[str, Any]:

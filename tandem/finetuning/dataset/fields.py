@@ -37,10 +37,11 @@ HARMLESS = frozenset({
     "id", "idx", "index", "row_id", "uuid", "prompt_id", "conversation_id", "conversation_hash", "message_id",
     "session_id", "num_turns", "category", "categories", "source", "dataset", "lang", "language", "topic", "topics",
     "tag", "tags", "domain", "metadata", "meta", "created", "created_at", "updated_at", "date", "time", "timestamp",
-    "url", "uri", "license", "licence", "split", "author", "schemaVersion", "parallel_tool_calls",
+    "url", "uri", "license", "licence", "author", "schemaVersion", "parallel_tool_calls",
 })  # fmt: skip
 
 NO_TEXT = ("the answer depends on what is no text", "Leave the row out: only texts are trained on.")
+PLACEHOLDERS = ("<image>", "<video>", "<audio>")  # of LLaVA and others, at the start or end of a question
 PREFERENCE = (
     "preference data teach by comparison",
     "They belong to preference tuning (DPO), which Tandem doesn't do; write the good answer as a row of its own.",
@@ -51,6 +52,11 @@ REFUSED = {
     **dict.fromkeys(("chosen", "rejected", "preferred_output", "non_preferred_output"), PREFERENCE),
     **dict.fromkeys(("context", "contexts", "documents", "knowledge"), IS_CONTEXT),
     "text": ("a text in somebody's template has no turns", "Write its turns as messages."),
+}
+# Of fields that are not read in a row: what to do with them.
+REMEDIES = {
+    "split": "Give a file for each split (--train, --validation, --test): the rows would be divided anew.",
+    **dict.fromkeys(WEIGHTS, "A weight stands in its message."),
 }
 LABELS = ("label", "kto_tag")  # true is a good answer, false a bad one (KTO)
 

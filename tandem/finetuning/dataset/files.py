@@ -28,6 +28,7 @@ KINDS = (
     (b"\xff\xff\xff\xff", "an Arrow stream", "`datasets.Dataset.from_file(FILE).to_json(NEW)` makes rows of it"),
     (b"PK\x03\x04", "a ZIP archive, or a sheet of Excel", "Unpack it, or save the sheet as CSV in UTF-8"),
     (b"\xd0\xcf\x11\xe0", "a document of old Office", "Save the sheet as CSV in UTF-8"),
+    (b"\x1f\x8b", "packed by gzip twice", "`gunzip FILE` unpacks it once"),
     (b"BZh", "packed by bzip2", "`bunzip2 FILE` unpacks it"),
     (b"\xfd7zXZ\x00", "packed by xz", "`unxz FILE` unpacks it"),
     (b"\x28\xb5\x2f\xfd", "packed by zstd", "`unzstd FILE` unpacks it"),
@@ -80,6 +81,8 @@ def _read(path: Path, stream: Stream, head: bytes) -> Iterator[Entry]:
         if (text if start == b"<" else head).startswith(start):
             raise NotRows(f"it is {kind}, not rows", f"{remedy.replace('FILE', path.name)}.")
     if b"\0" in head:
+        if head[257:262] == b"ustar":
+            raise NotRows("it is a tar archive, not rows", f"`tar -xf {path.name}` unpacks it.")
         remedy = f"If it is text in UTF-16, {TO_UTF8.format('UTF-16LE').replace('FILE', path.name)}."
         raise NotRows("it has zero bytes: it is no text in UTF-8", remedy)
     if text.startswith(b"["):

@@ -107,4 +107,4 @@ def read(folder: Path) -> tuple[dict[str, Any], Splits, list[str]]:
             problem = f"it has {len(splits[name])} rows, and the manifest says {said}"
             reader.checks.add(f"{name}.jsonl", problem, "Import again.")
     reader.checks.finish(SUBJECT)
-    return manifest, splits, warnings + leaks.near(splits) + leaks.conflicts(splits)
+    return manifest, splits, warnings + leaks.near(splits) + leaks.tails(splits) + leaks.conflicts(splits)

@@ -6,12 +6,13 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from tandem_contract.checks import Checks, near, shown
+from tandem_contract.checks import Checks, is_number, near, shown
 from tandem_contract.errors import Mistake
 
 from . import files
-from .fields import FORMATS, HARMLESS, LABELS, READ, REFUSED, TEXTS, is_empty
+from .fields import FORMATS, HARMLESS, LABELS, PLACEHOLDERS, READ, REFUSED, REMEDIES, TEXTS, is_empty
 from .rows import Row
+from .splits import folded
 from .turns import SPELLINGS, Turns, read_tools, text
 
 
@@ -48,6 +49,8 @@ class Reader:
         """Fields that were not kept, and in how many rows."""
         self.cut: list[str] = []
         """Places of rows of which messages after the last learned answer were not kept."""
+        self.placeholders: list[str] = []
+        """Places of rows with a question that seems to be about an image, a video or a sound."""
         self._unknown: dict[str, list[Any]] = {}
         self._form = form
 
@@ -85,7 +88,10 @@ class Reader:
         return rows
 
     def _refuse_unknown(self, field: str, place: str, count: int, value: Any) -> None:
-        known = near(field.rpartition(".")[2], sorted(TEXTS | {"system", "tools", "content", "role", "weight"}))
+        name = field.rpartition(".")[2]
+        known = REMEDIES.get(field) or near(
+            name, sorted((TEXTS | {"system", "tools", "content", "role", "weight"}) - {name})
+        )
         problem = f"nothing here reads such a field ({count} rows have it, this one {shown(value)})"
         remedy = f"If the rows mean the same without it: --leave-out {shown(field)}."
         self.checks.at(place).add(field, problem, f"{known} {remedy}".strip())
@@ -131,6 +137,8 @@ class Reader:
             # What follows teaches nothing, and a test would take it for the right answer.
             messages = messages[:length]
             self.cut.append(f"{file}:{line}")
+        if any(_has_placeholder(said) for role, said in messages if role == "user" and "<" in said):
+            self.placeholders.append(f"{file}:{line}")
         more = [turns.more.get(number, {}) for number in range(len(messages))] if turns.more else []
         if self.system and messages[0][0] != "system":
             messages = [("system", self.system), *messages]
@@ -174,9 +182,13 @@ class Reader:
         value = entry.get(self.group_by)
         if is_empty(value):
             checks.missing(self.group_by, "--group-by divides by it: every row has to have it.")
-        elif not isinstance(value, str | int | float):
+            return ""
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)  # 1.0 where a table had a cell without a number elsewhere
+        if not isinstance(value, str | int) and not is_number(value):
             checks.refuse(self.group_by, value, "a text or a number", "Group by a field that has one.")
-        return str(value)
+            return ""
+        return folded(text(str(value), self.group_by, checks)).strip()
 
     def _meanings(self, others: dict[str, Any], dropped: list[str], checks: Checks) -> dict[str, Any]:
         """Refuse what a row can't do without, and return what nothing is known of."""
@@ -198,6 +210,11 @@ class Reader:
             else:
                 unknown[field] = value
         return unknown
+
+
+def _has_placeholder(said: str) -> bool:
+    whole = said.strip()
+    return whole.startswith(PLACEHOLDERS) or whole.endswith(PLACEHOLDERS)
 
 
 def _without(turn: Any, fields: set[str]) -> Any:

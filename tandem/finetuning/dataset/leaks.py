@@ -146,6 +146,35 @@ def near(splits: Mapping[str, list[Row]]) -> list[str]:
     return warnings
 
 
+def tails(splits: Mapping[str, list[Row]]) -> list[str]:
+    """Return a warning for each held-out split with rows that end as a whole row of training, answer included.
+
+    Windows that slide over one conversation make such rows. They are no leaks: short exchanges end many conversations.
+    """
+    known: dict[int, Row] = {}
+    for row in splits[SPLITS[0]]:
+        known.setdefault(list(_backwards(row))[-1], row)
+    warnings = []
+    for name in SPLITS[1:]:
+        found = [(row, known[end]) for row in splits[name] for end in list(_backwards(row))[:-1] if end in known]
+        if found:
+            count, (row, other) = len({id(row) for row, _ in found}), found[0]
+            warnings.append(
+                f"{name}: {count} of {len(splits[name])} rows end in a whole row of {SPLITS[0]}; one is {row.place} "
+                f"({other.place}); if they are parts of one conversation, keep them together with --group-by"
+            )
+    return warnings
+
+
+def _backwards(row: Row) -> Iterator[int]:
+    """A hash of what stands from each user message to the end, the last first."""
+    running = 0
+    for role, sign in reversed(_signs(row)):
+        running = hash((running, sign))
+        if role == "user":
+            yield running
+
+
 def _letters(row: Row) -> list[int]:
     """A hash of what stands before each answer."""
     found, running = [], 0

@@ -28,11 +28,21 @@ def proportions(text: str) -> tuple[float, float, float] | None:
 
 
 def letters(text: str) -> str:
-    """A text's letters and digits in one case and one form of Unicode; the text itself if it has none."""
+    """A text's letters, with their marks, and digits in one case and one form of Unicode; the text if it has none."""
     if text.isascii():
         return text.lower().encode().translate(None, NO_LETTERS).decode() or text
-    whole = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    return "".join(filter(str.isalnum, whole)) or whole
+    whole = folded(text)
+    return "".join(filter(_is_said, whole)) or whole
+
+
+def _is_said(sign: str) -> bool:
+    # The vowels of Hindi or Thai are marks; what chooses between forms of an emoji is one too.
+    return sign.isalnum() or (unicodedata.category(sign)[0] == "M" and not "\ufe00" <= sign <= "\ufe0f")
+
+
+def folded(text: str) -> str:
+    """A text in one case and one form of Unicode."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
 
 
 def start(row: Row) -> str:

@@ -76,11 +76,11 @@ class Template:
         return found
 
     def plain(self, value: Any) -> Any:
-        """The value with a number, between two marks, for every control token in its texts."""
+        """The value with a number, between two marks, for every control token in its texts and keys."""
         if isinstance(value, str):
             return self._pattern.sub(lambda found: f"{OPEN}{self._numbers[found[0]]}{CLOSE}", value)
         if isinstance(value, Mapping):
-            return {key: self.plain(each) for key, each in value.items()}
+            return {self.plain(key): self.plain(each) for key, each in value.items()}
         return [self.plain(each) for each in value] if isinstance(value, list) else value
 
 

@@ -1,15 +1,19 @@
 """The messages of a row, in the spellings that data sets have them, and what may follow what."""
 
 import json
+from collections.abc import Collection
 from typing import Any
 
-from tandem_contract.checks import Checks
+from tandem_contract.checks import Checks, shown
 
 from . import strict_json
 from .fields import MESSAGE, ROLES, WEIGHTS, is_empty
 
 SPELLINGS = "an object with role and content (or from and value)"
 OF_A_CALL = "an object with a function's name and arguments"
+CALLED = frozenset({"name", "arguments", "parameters"})  # of a function that is called; some call arguments parameters
+PART = frozenset({"type", "cache_control", "citations", "annotations"})  # of a content, beside its text
+CALL = frozenset({"id", "type", "index"})  # of a call, beside the function
 
 
 class Turns:
@@ -39,7 +43,7 @@ class Turns:
             self.are_whole = False
             return
         for number, turn in enumerate(turns):
-            if type(turn) is dict and len(turn) == 2:
+            if type(turn) is dict and len(turn) == 2 and turn.get("role") != "function_call":
                 # Most messages are so; the rest of the function is for all others.
                 role, said = ROLES.get(turn.get("role")) if type(turn.get("role")) is str else None, turn.get("content")
                 if role in ("system", "user", "assistant") and type(said) is str and is_clean(said):
@@ -64,10 +68,9 @@ class Turns:
             role = ROLES.get(checks.choice(f"{field}.{role_key}", given, ROLES))
         self.are_whole = self.are_whole and role is not None
         more: dict[str, Any] = {}
-        if given == "function_call" and isinstance(content := turn.get(text_key), str):
-            calls, said = self._calls(content, f"{field}.{text_key}"), ""
-        else:
-            calls, said = self._calls_of(turn, field), turn.get(text_key)
+        calls, said = self._calls_of(turn, field), turn.get(text_key)
+        if given == "function_call" and not is_empty(said):
+            calls, said = calls + self._calls(said, f"{field}.{text_key}"), ""
         if calls and role != "assistant":
             checks.add(f"{field}.tool_calls", "only the assistant calls tools", "Give them to its message.")
         if calls:
@@ -77,7 +80,7 @@ class Turns:
         elif text_key not in turn:
             checks.missing(f"{field}.{text_key}", "Add it, a text.")
         else:
-            said = text(said, f"{field}.{text_key}", checks)
+            said = text(said, f"{field}.{text_key}", checks, of_a_message=True)
         if (weight := self._weight(turn, role, field)) is not None:
             more["weight"] = weight
         if role == "tool":
@@ -123,14 +126,29 @@ class Turns:
             if not isinstance(function, dict) or not isinstance(name, str) or not name.strip():
                 self.checks.refuse(place, call, OF_A_CALL, "Write it as the API of OpenAI has it.")
                 continue
-            arguments = function.get("arguments") or {}
-            if not isinstance(parsed(arguments, f"{place}.arguments", self.checks), dict):
-                self.checks.refuse(f"{place}.arguments", arguments, "an object", "Name each argument.")
+            known = CALLED | CALL if function is call else CALLED
+            self._refuse_others(function, known, place)
+            if function is not call:
+                self._refuse_others(call, CALL | {"function"}, place)
+            key = "arguments" if function.get("arguments") not in (None, "") else "parameters"
+            if key == "arguments" and not is_empty(function.get("parameters")):
+                self.checks.add(f"{place}.parameters", "it has arguments too", "Keep one of the two.")
+            arguments = {} if function.get(key) in (None, "") else function[key]
+            values = parsed(arguments, f"{place}.{key}", self.checks)
+            if not isinstance(values, dict):
+                self.checks.refuse(f"{place}.{key}", arguments, "an object", "Name each argument.")
                 continue
+            _refuse_inexact(values, f"{place}.{key}", self.checks)
             written = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
             identity = {"id": call["id"]} if isinstance(call.get("id"), str) else {}
             calls.append({**identity, "type": "function", "function": {"name": name, "arguments": written}})
         return calls
+
+    def _refuse_others(self, held: dict[str, Any], known: Collection[str], place: str) -> None:
+        for key in sorted(held.keys() - known):
+            if not is_empty(held[key]):
+                remedy = "Write it as the API of OpenAI has it: a function's name and its arguments."
+                self.checks.add(f"{place}.{key}", "nothing here reads such a field of a call", remedy)
 
     def check(self, name: str, tools: tuple[dict[str, Any], ...]) -> None:
         """Add a mistake where a message is out of turn, nothing is learned, or a tool is called that isn't there."""
@@ -159,6 +177,7 @@ class Turns:
             self.checks.refuse(name, roles, "the last one is the assistant's", remedy)
         elif all(self.more.get(at, {}).get("weight") == 0 for at, role in enumerate(roles) if role == "assistant"):
             self.checks.add(name, "every answer has weight 0: there is nothing to learn", "Leave the row out.")
+        self._check_answers()
         if tools:
             known = {tool["function"]["name"] for tool in tools}
             for number, more in self.more.items():
@@ -166,6 +185,22 @@ class Turns:
                     if (called := call["function"]["name"]) not in known:
                         allowed = f"one of the row's tools: {', '.join(sorted(known))}"
                         self.checks.refuse(f"{name}[{number}].tool_calls", called, allowed, "Describe it in `tools`.")
+
+    def _check_answers(self) -> None:
+        """Refuse answers of tools that aren't one for each call; calls without ids may share one (ShareGPT's do)."""
+        for number, more in self.more.items():
+            calls = [call.get("id") for call in more.get("tool_calls", ())]
+            answers: list[str | None] = []
+            for at in range(number + 1, len(self.messages)):
+                if self.messages[at][0] != "tool":
+                    break
+                answers.append(self.more.get(at, {}).get("tool_call_id"))
+            if not calls or not answers or None in calls:
+                continue
+            if len(answers) != len(calls) or (None not in answers and set(answers) != set(calls)):
+                place = str(self.fields[number]).rpartition(".")[0]
+                allowed = f"one for each call: {', '.join(map(str, calls))}"
+                self.checks.refuse(f"{place}: the tool's answers", answers, allowed, "Mend their `tool_call_id`.")
 
     def learned(self) -> int:
         """How many messages there are up to the last answer that is learned."""
@@ -181,6 +216,7 @@ def read_tools(value: Any, field: str, checks: Checks) -> tuple[dict[str, Any], 
     if not isinstance(held, list):
         checks.refuse(field, value, "a list of tools", "Write it as the API of OpenAI has it.")
         return ()
+    _refuse_inexact(held, field, checks)
     tools = []
     for number, tool in enumerate(held):
         made = tool if isinstance(tool, dict) and "function" in tool else {"type": "function", "function": tool}
@@ -192,6 +228,12 @@ def read_tools(value: Any, field: str, checks: Checks) -> tuple[dict[str, Any], 
         else:
             tools.append(made)
     return tuple(tools)
+
+
+def _refuse_inexact(value: Any, field: str, checks: Checks) -> None:
+    if (number := strict_json.inexact(value)) is not None:
+        remedy = "Write it with fewer digits, or as a text."
+        checks.refuse(field, number, f"a number of at most {strict_json.DIGITS} digits, and not too large", remedy)
 
 
 def parsed(value: Any, field: str, checks: Checks) -> Any:
@@ -209,10 +251,19 @@ def parsed(value: Any, field: str, checks: Checks) -> Any:
     return found
 
 
-def text(value: Any, field: str, checks: Checks) -> str:
-    """A text, or its parts joined; `checks` has what is wrong with it."""
+def text(value: Any, field: str, checks: Checks, of_a_message: bool = False) -> str:
+    """A text, or its parts joined; `checks` has what is wrong with it.
+
+    Only the content `of_a_message` may have parts that don't say that they are texts: elsewhere a list of texts may as
+    well be a choice of answers.
+    """
     count = len(checks.mistakes)
     if isinstance(value, list) and value and all(isinstance(part, dict | str) for part in value):
+        are_parts = all(isinstance(part, dict) and part.get("type") == "text" for part in value)
+        if len(value) > 1 and not of_a_message and not are_parts:
+            remedy = "Several may be alternatives: keep one, join them, or write each into a row of its own."
+            checks.refuse(field, value, "one text", remedy)
+            return ""
         value = "".join(_part(part, f"{field}[{number}]", checks) for number, part in enumerate(value))
     if not isinstance(value, str):
         checks.refuse(field, value, "a text", "Other kinds of content are not trained on.")
@@ -225,11 +276,16 @@ def text(value: Any, field: str, checks: Checks) -> str:
 def _part(part: dict[str, Any] | str, field: str, checks: Checks) -> str:
     if isinstance(part, str):
         return part
-    held = part.get("text", part.get("value"))
-    if part.get("type", "text") == "text" and isinstance(held, str):
-        return held
-    checks.refuse(field, part, "a part with a text", "Other kinds of content are not trained on.")
-    return ""
+    told = "text" if "text" in part else "value"
+    held = part.get(told)
+    if part.get("type", "text") != "text" or not isinstance(held, str):
+        checks.refuse(field, part, "a part with a text", "Other kinds of content are not trained on.")
+        return ""
+    for key in sorted(part.keys() - PART - {told}):
+        if not is_empty(part[key]):
+            remedy = "Give the weight to the message." if key in WEIGHTS else "Take it away, if the text is whole."
+            checks.add(f"{field}.{key}", f"{shown(part[key])} stands at a part, where nothing reads it", remedy)
+    return held
 
 
 def is_clean(value: str) -> bool:

@@ -1,4 +1,7 @@
-"""`tandem eval`: a key that a server repeats, or that no header can carry, is shown and stored nowhere."""
+"""`tandem eval`: a key that a server repeats, or that no header can carry, is shown and stored nowhere.
+
+Nor does anything that a server says steer the terminal.
+"""
 
 import json
 
@@ -16,7 +19,7 @@ KEY = "sk-EXAMPLE-not-a-real-key"
 
 @pytest.mark.faults
 @pytest.mark.parametrize(
-    "place", ["error", "text", "model", "fingerprint", "finish_reason", "html", "location", "usage"]
+    "place", ["error", "text", "parts", "model", "fingerprint", "finish_reason", "html", "location", "usage"]
 )
 def test_a_key_that_a_server_repeats_is_found_nowhere(folder, thirty, monkeypatch, capfd, caplog, place):  # noqa: F811
     monkeypatch.setenv("MY_KEY", KEY)
@@ -30,7 +33,8 @@ def test_a_key_that_a_server_repeats_is_found_nowhere(folder, thirty, monkeypatc
                 "html": (502 if count % 2 else 403, {}, f"<p>Bearer {KEY}</p>".encode()),
                 "location": (307, {"Location": f"https://login/?key={KEY}"}, b""),
             }[place]
-        content = json.loads(said(KEY if place == "text" else "Paris")[2])
+        parts = [{"type": "text", "text": KEY[:11]}, {"type": "text", "text": KEY[11:]}]
+        content = json.loads(said({"text": KEY, "parts": parts}.get(place, "Paris"))[2])
         changes = {"model": {"model": KEY}, "fingerprint": {"system_fingerprint": KEY}, "usage": {"usage": {KEY: KEY}}}
         if place == "finish_reason":
             content["choices"][0]["finish_reason"] = KEY
@@ -45,7 +49,7 @@ def test_a_key_that_a_server_repeats_is_found_nowhere(folder, thirty, monkeypatc
     assert len(files) > 8
     assert [str(path) for path in files if KEY.encode() in path.read_bytes()] == []
     assert KEY not in shown + caplog.text + "".join(capfd.readouterr())
-    if place in ("error", "text", "html"):
+    if place in ("error", "text", "parts", "html"):
         assert "***" in (folder / ".tandem" / "evaluations" / "run" / "replies.jsonl").read_text()
 
 
@@ -57,6 +61,15 @@ def test_a_key_that_no_header_can_carry_is_refused_before_anything_is_asked(basi
         shown = run(basic, server, "--key-variable", "MY_KEY", code=1)
     assert "key_variable: MY_KEY holds a character that no header can carry" in shown
     assert "EXAMPLE" not in shown and server.asked == []
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("name", [KEY, "sk1234567", "NO_SUCH_KEY"])
+def test_what_is_given_for_the_name_of_a_variable_is_not_shown(basic, name):  # noqa: F811
+    with serve(lambda path, body, count: said("Paris")) as server:
+        shown = run(basic, server, "--key-variable", name, code=1)
+    assert "key_variable: there is no environment variable of the name that was given" in shown
+    assert name not in shown and server.asked == []
 
 
 @pytest.mark.faults
@@ -84,6 +97,27 @@ def test_a_key_that_comes_back_as_no_http_is_not_shown(basic, monkeypatch, line)
     with serving(Echo) as url:
         shown = command("run", basic, *(each.format(url) for each in target), code=1).output
     assert "Nothing was stored" in shown and KEY not in shown
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("place", ["error", "text", "model", "fingerprint", "location"])
+def test_nothing_that_a_server_says_steers_the_terminal(folder, thirty, place):  # noqa: F811
+    steers = "\x1b[2J\x1b]0;x\x07\u202eevil"
+
+    def odd(path, body, count):
+        content = json.loads(said("Paris")[2])
+        content |= {{"model": "model", "fingerprint": "system_fingerprint"}.get(place, "x"): steers}
+        answers = {
+            "error": wrong(400, {"message": steers}),
+            "text": (500, {}, steers.encode()),
+            "location": (307, {"Location": "http://x/\x1b[2J"}, b""),
+        }
+        return answers.get(place, (200, {}, json.dumps(content).encode())) if count > 2 else said("Paris")
+
+    with serve(odd) as server:
+        shown = run(thirty, server, "--concurrency", 1, "--seconds", 1, code=int(place == "text"))
+    shown += "" if place == "text" else command("report", "run", "--to", "page.html").output
+    assert "\x1b" not in shown and "\u202e" not in shown
 
 
 @pytest.mark.faults

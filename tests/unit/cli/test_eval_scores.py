@@ -117,6 +117,7 @@ def test_one_question_asked_twenty_times_is_one(folder):
         ("Das weiß ich nicht.", (), False),
         ("Das WEISS ich nicht.", ("--refusal", "weiß ich nicht|weiss ich nicht"), True),
         ("2450 m", ("--refusal", "I don.t know"), False),
+        ("I DON'T know.", ("--refusal", "(?i)don't know"), True),
     ],
 )
 def test_a_refusal_by_mark_or_by_a_pattern_of_ones_own(folder, text, options, refused):
@@ -145,6 +146,14 @@ def test_a_run_of_an_earlier_version_is_measured_anew_from_its_answers(folder):
         assert "run it again, which measures the kept answers anew" in command("compare", "run", "run", code=1).output
         assert "0 asked, 1 kept" in run(questions, server)
     assert stored(folder).metrics["exact_match"].value == 1
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("pattern", ["", "x*", "no|"])
+def test_a_pattern_that_every_answer_has_is_refused(folder, pattern):
+    questions = lines(folder / "one.jsonl", asked("q", "?"))
+    with serve(lambda path, body, count: said("2450 m")) as server:
+        assert "which every answer has" in run(questions, server, "--refusal", pattern, code=1) and not server.asked
 
 
 @pytest.mark.faults

@@ -101,6 +101,9 @@ def test_thinking_in_the_text_is_no_part_of_the_answer(folder, basic):
         (("The capital is of course the city of Par", "length"), "3 of 3 answers were cut at the limit of tokens"),
         (("The capital", "content_filter"), "3 of 3 answers were filtered by the service."),
         (("", "content_filter"), "3 of 3 answers have no text; 3 of 3 answers were filtered by the service"),
+        (("The capital", "incomplete"), "3 of 3 answers were cut at the limit of tokens"),
+        ((" \u200b\n", "stop"), "3 of 3 answers have no text"),
+        (([{"type": "refusal", "refusal": "no"}], "stop"), "3 of 3 answers have no text; 3 of 3 answers were filtered"),
         (("Paris", "stop"), ""),
         (("Paris", None), ""),
     ],
@@ -141,6 +144,32 @@ def test_an_error_with_status_200_is_asked_again(folder, basic):
     with serve(odd) as server:
         run(basic, server, "--concurrency", 1)
     assert stored(folder).latency.failed == 0
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"error": {"message": "upstream broke", "code": 502}},
+        {"choices": [{"message": {"content": "The capital of"}, "finish_reason": "error"}]},
+        {"choices": [{"message": {"content": "The capital of"}, "finish_reason": "abort"}]},
+    ],
+)
+def test_a_part_of_an_answer_beside_an_error_is_asked_again(folder, basic, change):
+    def odd(path, body, count):
+        return (200, {}, json.dumps(json.loads(said("Par")[2]) | change).encode()) if count % 2 else said("Paris")
+
+    with serve(odd) as server:
+        run(basic, server, "--concurrency", 1)
+    assert [reply.text for reply in stored(folder).replies] == ["Paris"] * 3
+
+
+@pytest.mark.faults
+def test_the_first_choice_is_the_answer_wherever_it_stands(folder, basic):
+    choices = [{"index": at, "message": {"content": f"number {at}"}} for at in (1, 0)]
+    with serve(lambda path, body, count: (200, {}, json.dumps({"choices": choices}).encode())) as server:
+        run(basic, server)
+    assert {reply.text for reply in stored(folder).replies} == {"number 0"}
 
 
 @pytest.mark.faults

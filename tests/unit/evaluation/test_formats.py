@@ -130,6 +130,45 @@ def test_cells_of_a_table(tmp_path):
     ]
 
 
+@pytest.mark.parametrize("name", ["t.jsonl", "t.csv"])
+def test_the_answer_of_a_model_is_no_reference_where_the_right_one_is_there(tmp_path, name):
+    row = {"question": "Which capital?", "answer": "Sydney", "contexts": "x", "ground_truth": "Canberra"}
+    none = row | {"question": "Which river?", "ground_truth": ""}
+    table = "".join(f"{','.join(line)}\n" for line in (row, row.values(), none.values()))
+    path = write(
+        tmp_path, name, json.dumps(row) if name == "t.jsonl" else table.replace("\nWhich river?,Sydney,x,", "")
+    )
+    (question,), found = read(path)
+    assert question.references == ("Canberra",)
+    assert found.notes[0] == "left out, since 'ground_truth' is there, which is taken: 'answer'"
+    with pytest.raises(TandemError, match=r"t.csv:3: document: is missing"):
+        load_others(write(tmp_path, "t.csv", table))
+
+
+@pytest.mark.parametrize("no", ["1", "yes", "TRUE", "1.0"])
+def test_what_is_impossible_however_it_is_written(tmp_path, no):
+    questions, _ = read(write(tmp_path, "t.csv", f"question,answer,Is_impossible\n?,x,{no}\n??,a,0\n???,b,\n"))
+    assert [question.answerable for question in questions] == [False, True, True]
+    lines = "".join(
+        f"{json.dumps({'question': '?', 'answers': {'text': ['x']}, 'is_impossible': said})}\n"
+        for said in (no, 1, False)
+    )
+    assert [question.answerable for question in read(write(tmp_path, "t.jsonl", lines))[0]] == [False, False, True]
+
+
+def test_a_table_whose_lines_end_as_in_old_spreadsheets(tmp_path):
+    (question,), _ = read(write(tmp_path, "t.csv", "question,answer\rWhere?,Paris\r,\r"))
+    assert question == Question("t-2", "Where?", None, "Paris", answerable=True)
+
+
+def test_lines_of_other_names_with_a_document(tmp_path):
+    row = {"question": "How high?", "answer": 2450.0, "document": "hut.md"}
+    path = write(tmp_path, "t.jsonl", json.dumps(row))
+    assert read(path)[0] == [Question("t-1", "How high?", "hut.md", "2450.0", answerable=True)]
+    with pytest.raises(TandemError, match="it is lines with other fields than a set's"):
+        load(path)
+
+
 @pytest.mark.faults
 @pytest.mark.parametrize(
     ("name", "content", "said"),
@@ -142,6 +181,46 @@ def test_cells_of_a_table(tmp_path):
             "reference",
         ),
         ("h.json", [HOTPOT, HOTPOT], "id: 'h1' is already used"),
+        ("t.jsonl", '{"query": "?", "answer": "a"}\n\n{"query"\n{"query": "?", "answer": "b"}', "t.jsonl:3: not JSON"),
+        ("t.jsonl", '{"query": "?", "answer": "a"}\n7\n', "t.jsonl:2: not a JSON object"),
+        (
+            "t.jsonl",
+            '{"query": "?", "answer": "Paris", "answer": "Rome"}',
+            "t.jsonl:1: not JSON ('answer' stands in it",
+        ),
+        ("t.json", '[{"query": "?", "answer": "a", "answer": "b"}]', "in an object 'answer' stands in it twice"),
+        ("t.json", [{"query": "?", "answer": "a"}, "?"], "t.json:2: not a JSON object"),
+        (
+            "d.json",
+            {"data": [{"paragraphs": [{"qas": [{"id": 1, "question": "?", "answers": []}, 7]}]}]},
+            "d.json:2: not",
+        ),
+        (
+            "t.csv",
+            "id,question,reference\n1,Where, exactly?,Paris\n",
+            "t.csv:2: the row: 4 cells are not allowed (3, as",
+        ),
+        ("t.csv", "id,question,reference\n1,Where\n", "t.csv:2: the row: 2 cells are not allowed"),
+        ("t.csv", 'question,answer\n?,a\n"?,b\n?,c\n', "t.csv:3: isn't a whole row of a table"),
+        ("t.csv", "question,reference, Reference\n?,a,b\n", "t.csv:1: column 'reference' stands twice. Keep one"),
+        ("t.csv", "question,answer,is_impossible\n?,a,maybe\n", "t.csv:2: is_impossible: 'maybe' is not allowed"),
+        ("t.jsonl", '{"question": "?", "answers": ["a"], "is_impossible": 2}', "is_impossible: 2 is not allowed"),
+        (
+            "t.csv",
+            "question,answer\n?,\"['Paris', 'Rome']\"\n",
+            "t.csv:2: answer: \"['Paris', 'Rome']\" begins as a list",
+        ),
+        (
+            "t.csv",
+            "question,answer\n?,\"{'text': array(['Paris'])}\"\n",
+            "Write it with json.dumps, or all of them with",
+        ),
+        ("t.csv", 'question,document\n?,"[""a.md"","\n', "begins as a list or an object, and isn't JSON"),
+        ("t.csv", "question,correct\n?,a\n", "none of reference, references, ground_truth,"),
+        ("h.json", [HOTPOT | {"supporting_facts": True}], "supporting_facts: true has no titles"),
+        ("h.json", [HOTPOT | {"supporting_facts": "T1"}], "supporting_facts: 'T1' has no titles"),
+        ("h.json", [HOTPOT | {"supporting_facts": ["T1"]}], 'supporting_facts: ["T1"] has no titles'),
+        ("x/qrels/test.tsv", "query-id\tcorpus-id\tscore\n1\td\t1\n1\td\t0\n", "have the grade 1 above, and 0 here"),
         ("q.jsonl", '{"_id": "1", "text": "?"}', "is a part of BEIR's data sets: give the folder"),
         ("x/qrels/test.tsv", "query-id\tcorpus-id\tscore\n1\td\tgood\n", "isn't a query, a document and a grade"),
     ],

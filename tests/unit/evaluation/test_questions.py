@@ -149,12 +149,20 @@ def test_several_references_numbers_grades_and_a_byte_order_mark(tmp_path):
     assert load(file)[:2] == found[:2] and load(file)[2].relevance == {"x.md": 2, "y.md": 0.5}
 
 
+@pytest.mark.parametrize("number", ["1.10", "1e6", "0.0000001", "2450", "0"])
+def test_a_number_stands_for_its_text(tmp_path, number):
+    line = f'{{"id": {number}, "question": "?", "document": 0, "reference": [{number}]}}'
+    assert load(write(tmp_path, line)) == [Question(number, "?", "0", number, answerable=True)]
+
+
 @pytest.mark.faults
 @pytest.mark.parametrize(
     ("line", "said"),
     [
         ({"id": "a", "question": "?", "document": None, "reference": "2450 m"}, "add answerable: true"),
         ({"id": "a", "question": "?", "documents": [], "answerable": False, "reference": "x"}, "that is to be refused"),
+        ({"id": "a", "question": "?", "document": None, "reference": 0}, "add answerable: true"),
+        ({"id": "a", "question": "?", "documents": {"x": 0}, "reference": "2450 m"}, "add answerable: true"),
         ({"id": "a", "question": "?", "document": "x", "reference": []}, "reference: is an empty list"),
         ({"id": "a", "question": "?", "document": "x", "reference": ["a", " "]}, "reference[1]: ' ' is not allowed"),
         ({"id": True, "question": "?", "document": "x"}, "id: true is not allowed"),

@@ -156,7 +156,9 @@ def test_grades_count_in_the_gain():
 
 
 def test_a_question_asked_again_counts_once():
-    questions = [Question(str(at), text, None, "yes", answerable=True) for at, text in enumerate(["A?", "a? ", "b?"])]
+    questions = [
+        Question(str(at), text, None, "yes", answerable=True) for at, text in enumerate(["\u00c9?", "e\u0301? ", "b?"])
+    ]
     replies = [Reply("0", "no"), Reply("1", "no"), Reply("2", "yes")]
     found = measured(questions, scores(replies, questions, documents=False), replies)["exact_match"]
     assert (found.value, found.count) == (0.5, 2)

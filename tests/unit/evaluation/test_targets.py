@@ -33,6 +33,8 @@ class Model:
         (" The documents do not say.", True),
         ("[P0]", True),
         ("Das steht nicht darin. [P0]", True),
+        ("**[P0]** Das steht nicht darin [P0].", True),
+        ("Priority [P0] tickets are fixed first.", False),
         ("", False),
     ],
 )

@@ -98,6 +98,12 @@ def test_a_split_never_moves():
     assert splits == {"train": ["delta", "epsilon", "zeta"], "validation": ["alpha", "gamma"], "test": ["beta"]}
 
 
+def test_vowels_that_are_marks_tell_questions_apart():
+    assert start(row("\u0915\u0932?")) != start(row("\u0915\u093e\u0932?"))  # kal, kaal
+    assert start(row("Hot \u2764")) == start(row("Hot \u2764\ufe0f!"))
+    assert start(row("e\u0301t\u0301")) != start(row("\u00e9t")) == start(row("e\u0301t"))
+
+
 def test_manifest_says_what_is_in_the_folder(made):
     content = json.loads((made / "manifest.json").read_text())
     assert content.keys() == {"format", "name", "schema", "licence", "source", "splits", "digest"}

@@ -6,42 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tandem_contract.errors import Mistakes
 
 from tandem.finetuning.dataset import folder
 from tandem.finetuning.dataset.collect import Collected, collect
 from tandem.finetuning.dataset.importers import Reader
-from tandem.finetuning.dataset.rows import Row, decoded, encoded, messages, tools
+from tandem.finetuning.dataset.rows import decoded, encoded, messages
+
+from .strange_rows import ANSWER, CHAT, USER, read, refused, said, written
 
 TEXTS = {"name": "faq", "licence": "CC0-1.0", "source": "made up"}
-USER, ANSWER = {"role": "user", "content": "Hut?"}, {"role": "assistant", "content": "Open."}
-CHAT = {"messages": [USER, ANSWER]}
-DEPTH = {"type": "function", "function": {"name": "depth", "parameters": {"type": "object"}}}
-CALL = {"id": "c1", "type": "function", "function": {"name": "depth", "arguments": '{"shelf": 4}'}}
-
-
-def written(path: Path, *rows: Any) -> Path:
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    return path
-
-
-def read(tmp_path: Path, *rows: Any, **options: Any) -> list[Row]:
-    """The rows; raises `Mistakes`."""
-    reader = Reader(**options)
-    found = reader.read(written(tmp_path / "rows.jsonl", *rows))
-    reader.checks.finish("The rows")
-    return found
-
-
-def said(tmp_path: Path, row: Any, **options: Any) -> list[dict[str, Any]]:
-    (found,) = read(tmp_path, row, **options)
-    return messages(found)
-
-
-def refused(tmp_path: Path, *rows: Any, **options: Any) -> list[str]:
-    with pytest.raises(Mistakes) as caught:
-        read(tmp_path, *rows, **options)
-    return [str(mistake).partition("rows.jsonl:")[2] for mistake in caught.value.mistakes]
 
 
 def imported(tmp_path: Path, rows: list[Any], split: str = "60/20/20", **options: Any) -> Collected:
@@ -64,16 +37,6 @@ def test_an_answer_of_weight_0_is_kept_as_context(tmp_path):
     (again,) = decoded(encoded([found]), "train.jsonl")
     assert messages(again) == messages(found)
     assert said(tmp_path, json.loads(encoded([found]))) == messages(found)
-
-
-def test_a_tool_call_beside_a_text_is_kept_with_its_tools(tmp_path):
-    row = {"messages": [USER, {**ANSWER, "content": "One moment.", "tool_calls": [CALL]}], "tools": [DEPTH]}
-    (found,) = read(tmp_path, row)
-    assert messages(found)[1] == {"role": "assistant", "content": "One moment.", "tool_calls": [CALL]}
-    assert tools(found) == [DEPTH]
-    assert json.loads(encoded([found])) == row
-    (again,) = decoded(encoded([found]), "train.jsonl")
-    assert (messages(again), tools(again)) == (messages(found), tools(found))
 
 
 def test_unwanted_answers_are_refused_or_skipped_and_counted(tmp_path):
@@ -114,6 +77,17 @@ def test_what_an_answer_depends_on_is_refused_by_line(tmp_path, field):
     assert [line.partition(":")[0] for line in found] == ["2", "3"]
     assert f"2: {field}: " in found[0]
     assert len(read(tmp_path, row | {field: []}, row | {field: None})) == 2  # tables write every column into every row
+
+
+def test_placeholders_of_images_are_counted_in_a_warning(tmp_path):
+    rows = [turns(f"How many boxes are in bay {at}?", f"{at}.") for at in range(40)]
+    rows += [
+        turns("<image>\nHow many?", "4."),
+        turns("And here? <video>\n", "5."),
+        turns("Is <image> SVG?", "A."),
+    ]
+    (warning,) = imported(tmp_path, rows).warnings
+    assert warning.startswith("2 rows have <image> or the like") and "rows.jsonl:41;" in warning
 
 
 def test_preference_data_say_where_they_belong(tmp_path):
@@ -169,14 +143,6 @@ def test_a_key_that_stands_twice_is_refused(tmp_path, wrap):
         assert mistake.where.endswith(f"rows.jsonl:1: {key}") and "stands twice" in mistake.problem
 
 
-def test_a_key_that_stands_twice_in_json_inside_a_text_is_refused(tmp_path):
-    calls = [{"function": {"name": "depth", "arguments": '{"shelf": 1, "shelf": 2}'}}]
-    row = {"messages": [USER, {**ANSWER, "tool_calls": calls}], "tools": '[{"name": "depth", "name": "height"}]'}
-    found = refused(tmp_path, row)
-    assert found[0].startswith("1: messages[1].tool_calls[0].arguments.shelf: stands twice")
-    assert found[1].startswith("1: tools.name: stands twice")
-
-
 # More of each kind.
 
 
@@ -208,62 +174,27 @@ def test_a_last_answer_of_weight_0_is_never_the_reference(tmp_path):
     assert "every answer has weight 0" in refused(tmp_path, row)[0]
 
 
-def test_a_whole_exchange_with_a_tool(tmp_path):
-    row = {
-        "messages": [
-            {"role": "developer", "content": "Be brief."},
-            USER,
-            {"role": "assistant", "content": None, "tool_calls": [CALL]},
-            {"role": "tool", "tool_call_id": "c1", "name": "depth", "content": "40"},
-            ANSWER,
-        ],
-        "tools": [DEPTH],
-        "parallel_tool_calls": False,
-    }
-    expected = [dict(turn) for turn in row["messages"]]
-    expected[0]["role"], expected[2]["content"] = "system", ""
-    assert said(tmp_path, row) == expected
-    out_of_turn = row | {"messages": row["messages"][:3] + row["messages"][4:]}
-    assert "messages[3].role: 'assistant' is not allowed (tool is due here)" in refused(tmp_path, out_of_turn)[0]
-    other = row | {"tools": [{"type": "function", "function": {"name": "height"}}]}
-    assert "'depth' is not allowed (one of the row's tools: height)" in refused(tmp_path, other)[0]
+@pytest.mark.parametrize("key", ["weight", "train", "loss", "loss_weight", "thinking", "value"])
+def test_what_a_part_has_beside_its_text_is_refused(tmp_path, key):
+    parts = [{"type": "text", "text": "WRONG first.", key: False}, {"type": "text", "text": "Open.", key: None}]
+    found = refused(tmp_path, {"messages": [USER, {**ANSWER, "content": parts}]})
+    assert found[0].startswith(f"1: messages[1].content[0].{key}: false ") and len(found) == 1
+    part = {"type": "text", "text": "Open.", "cache_control": {"type": "ephemeral"}, "citations": [{"a": 1}]}
+    assert said(tmp_path, {"messages": [USER, {**ANSWER, "content": [part]}]}) == CHAT["messages"]
 
 
-def test_calls_and_observations_of_sharegpt(tmp_path):
-    row = {
-        "conversations": [
-            {"from": "human", "value": "Hut?"},
-            {"from": "function_call", "value": '{"name": "depth", "arguments": {"shelf": 4}}'},
-            {"from": "observation", "value": "40"},
-            {"from": "gpt", "value": "Open."},
-        ],
-        "tools": json.dumps([DEPTH["function"]]),
-    }
-    (found,) = read(tmp_path, row)
-    _, call, answer, _ = messages(found)
-    assert call == {
-        "role": "assistant",
-        "content": "",
-        "tool_calls": [{key: CALL[key] for key in ("type", "function")}],
-    }
-    assert answer == {"role": "tool", "content": "40"} and tools(found) == [DEPTH]
-    row["conversations"][1]["value"] = "depth(4)"
-    assert "conversations[1].value: 'depth(4)' is not allowed (JSON)" in refused(tmp_path, row)[0]
-
-
-@pytest.mark.parametrize(
-    ("call", "what"),
-    [
-        ({"function": {"name": ""}}, "messages[1].tool_calls[0]: {"),
-        ("depth", "messages[1].tool_calls: 'depth' is not allowed (JSON)"),
-        ({"function": {"name": "depth", "arguments": "[1]"}}, "messages[1].tool_calls[0].arguments: '[1]'"),
-        ({"function": {"name": "depth", "arguments": "{"}}, "messages[1].tool_calls[0].arguments: '{'"),
-    ],
-)
-def test_bad_calls(tmp_path, call, what):
-    calls = call if isinstance(call, str) else [call]
-    found = refused(tmp_path, {"messages": [USER, {**ANSWER, "tool_calls": calls}]})
-    assert found[0].startswith(f"1: {what}")
+@pytest.mark.parametrize("field", ["instruction", "input", "output", "system", "prompt", "completion"])
+def test_a_list_of_alternatives_is_no_text(tmp_path, field):
+    row = {"prompt": "Hut?", "completion": "Open."}
+    if field not in row:
+        row = {"instruction": "Hut?", "input": "At noon.", "output": "Open.", "system": "Be brief."}
+    several = ["Yes, it is.", "No, it isn't."]
+    for choice in (several, [{"text": told} for told in several]):
+        (found,) = refused(tmp_path, row | {field: choice})
+        assert found.startswith(f"1: {field}: ") and "Several may be alternatives" in found
+    parts = [{"type": "text", "text": told} for told in several]
+    assert said(tmp_path, row | {field: [row[field]]}) == said(tmp_path, row)
+    assert "Yes, it is.No, it isn't." in str(said(tmp_path, row | {field: parts}))
 
 
 @pytest.mark.parametrize(
@@ -306,6 +237,22 @@ def test_an_unknown_field_is_refused_once_and_left_out_if_asked(tmp_path):
     assert manifest["left_out"] == {"rating": 40}
     assert folder.read(tmp_path / "made")[0] == manifest
     assert "Did you mean `output`?" in refused(tmp_path, {"instruction": "a", "output": "b", "ouptut": "c"})[0]
+
+
+@pytest.mark.parametrize(
+    ("field", "remedy"),
+    [
+        ("split", "Give a file for each split (--train, --validation, --test)"),
+        ("weight", "A weight stands in its message. If "),
+        ("history", "). If the rows"),
+        ("prompt", "). If the rows"),
+    ],
+)
+def test_a_field_that_means_something_elsewhere(tmp_path, field, remedy):
+    (found,) = refused(tmp_path, CHAT | {field: "test"}, form="chat")
+    assert found.startswith(f"1: {field}: nothing here reads") and remedy in found
+    assert f"--leave-out '{field}'" in found and f"Did you mean `{field}`" not in found
+    assert said(tmp_path, CHAT | {field: "test"}, leave_out=(field,)) == CHAT["messages"]
 
 
 def test_an_unknown_field_of_messages(tmp_path):

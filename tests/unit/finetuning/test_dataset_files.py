@@ -6,6 +6,7 @@ import io
 import json
 import os
 import sys
+import tarfile
 import types
 from pathlib import Path
 
@@ -61,6 +62,15 @@ def test_rows_of_a_table_have_their_lines_and_lists(tmp_path):
     assert [row.line for row in found] == [2, 3, 3 + len(rows[1]["messages"].splitlines())]
 
 
+def tarred(data: bytes) -> bytes:
+    with io.BytesIO() as made:
+        with tarfile.open(fileobj=made, mode="w") as archive:
+            entry = tarfile.TarInfo("rows.jsonl")
+            entry.size = len(data)
+            archive.addfile(entry, io.BytesIO(data))
+        return made.getvalue()
+
+
 @pytest.mark.faults
 @pytest.mark.parametrize(
     ("content", "what"),
@@ -82,6 +92,12 @@ def test_rows_of_a_table_have_their_lines_and_lists(tmp_path):
         ("instruction,output,output\na,b,c\n", ":1: the file: column 'output' stands twice"),
         ('instruction,output\na,"b\n', ":2: the file: it is no whole CSV"),
         (gzip.compress(LINES.encode())[:-20], "it is packed by gzip and damaged"),
+        (
+            gzip.compress(gzip.compress(LINES.encode())),
+            "it is packed by gzip twice, not rows. `gunzip rows",
+        ),
+        (tarred(LINES.encode()), "it is a tar archive, not rows. `tar -xf rows.jsonl` unpacks it."),
+        (gzip.compress(tarred(LINES.encode())), "it is a tar archive, not rows. `tar -xf rows.jsonl` unpacks it."),
         (b"PK\x03\x04....", "it is a ZIP archive, or a sheet of Excel"),
         (b"ARROW1\0\0....", "it is an Arrow file, not rows. `datasets.Dataset.from_file(rows.jsonl)"),
         (b"BZh9....", "it is packed by bzip2, not rows. `bunzip2 rows.jsonl` unpacks it."),

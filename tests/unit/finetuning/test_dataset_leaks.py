@@ -126,7 +126,9 @@ def test_what_a_longer_conversation_has_inside_is_left_out_of_what_is_held_out(t
     collected = divided(tmp_path, rows)
     assert leaks.find(collected.splits) == []
     kept = sum(map(len, collected.splits.values()))
-    assert len(collected.warnings) == 120 - kept > 10
+    *left_out, validation, test = collected.warnings
+    assert len(left_out) == 120 - kept > 10
+    assert "rows end in a whole row of train" in validation and test.startswith("test: ")
     assert ": left out of " in collected.warnings[0] and "are in train too (" in collected.warnings[0]
 
 
@@ -142,6 +144,26 @@ def test_groups_share_a_split(tmp_path):
     assert collected.record == {"left_out": {"id": 48}, "group_by": "case"}
     with pytest.raises(Mistakes, match=r"case: is missing\. --group-by divides by it"):
         divided(tmp_path, [*rows, row("a", "b")], group_by="case")
+
+
+def test_held_out_rows_that_end_in_a_row_of_training_are_counted(tmp_path):
+    whole = row("Start?", "Yes.", "Then?", "Left.", "And then?", "Right.")
+    others = [row("Other?", "No.", "And then?", "No."), row("Start?", "Never.")]
+    for part in (row("And then?", "RIGHT. "), row("Then?", "Left.", "And then?", "Right.", system="Be brief.")):
+        (warning,) = given(tmp_path, [*others, part], [whole]).warnings
+        assert "test: 1 of 1 rows end in a whole row of train; one is " in warning and "train.jsonl:3)" in warning
+    assert given(tmp_path, others, [whole]).warnings == []
+
+
+def test_a_group_is_one_in_any_spelling(tmp_path):
+    names = [name.format(at) for at in range(20) for name in ("M\u00fcller {}", "Mu\u0308ller {}", " M\u00dcLLER {} ")]
+    for spellings in (names, [spelling for at in range(20) for spelling in (at, float(at), str(at))]):
+        rows = [row(f"Question {at}?", f"Answer {at}.", who=who) for at, who in enumerate(spellings)]
+        groups = [{found.group for found in rows} for rows in divided(tmp_path, rows, group_by="who").splits.values()]
+        assert sum(map(len, groups)) == 20 == len(set().union(*groups))
+    for value in (" ", "\ud800", [1]):
+        with pytest.raises(Mistakes, match=r"who: .* is not allowed"):
+            divided(tmp_path, [*rows, row("a", "b", who=value)], group_by="who")
 
 
 def test_the_same_conversation_in_two_groups_is_left_out(tmp_path):

@@ -4,7 +4,19 @@ import pytest
 
 from tandem.finetuning.dataset.template import Refused
 
-from .made_tokenizer import CALL_ALONE, CHATML, FAMILIES, LAST_TURN, NO_SYSTEM, THINKING, learned, row, said, template
+from .made_tokenizer import (
+    CALL_ALONE,
+    CHATML,
+    FAMILIES,
+    LAST_TURN,
+    NO_SYSTEM,
+    THINKING,
+    learned,
+    row,
+    said,
+    template,
+    text,
+)
 
 TURNS = (said("user", "One?"), said("assistant", "1"), said("user", "Two?"), said("assistant", "2"))
 TOOLS = [{"type": "function", "function": {"name": "depth", "parameters": {"type": "object"}}}]
@@ -131,11 +143,14 @@ def test_control_tokens_in_a_text_are_text(family):
 
 def test_control_tokens_in_tools_and_calls_are_text():
     made = template(THINKING)
-    call = CALL | {"function": {"name": "depth", "arguments": '{"shelf": "<|im_end|>"}'}}
-    tools = [{"type": "function", "function": {"name": "depth", "description": "Not <|im_start|>."}}]
+    call = CALL | {"function": {"name": "depth", "arguments": '{"<|im_end|>": "<|im_end|>"}'}}
+    properties = {"<|im_end|>": {"type": "string"}}
+    function = {"name": "depth", "description": "Not <|im_start|>.", "parameters": {"properties": properties}}
+    tools = [{"type": "function", "function": function}]
     (pieces,) = made.sequences(row(said("user", "Deep?"), said("assistant", "", tool_calls=[call]), tools=tools))
     end = made.tokenizer._fast.token_to_id("<|im_end|>")
     assert [piece.tokens.count(end) for piece in pieces] == [2, 1]
+    assert all('<|im_end|>": ' in text(made, piece.tokens) for piece in pieces)
 
 
 def test_marks_of_ours_in_a_text_are_text():

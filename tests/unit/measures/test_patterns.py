@@ -38,6 +38,29 @@ def test_an_answer_that_a_pattern_is_slow_for_has_not_the_form():
     assert patterns.search(f"Answer: {SLOW}", "Answer: " + "a" * 40) is None
 
 
+@pytest.mark.faults
+def test_a_slow_pattern_in_a_schema_ends_in_time_too():
+    started = time.monotonic()
+    assert format_adherence(f'"{"x" * 40}"', {"json_schema": {"pattern": "(x+x+)+y"}}) == 0
+    assert time.monotonic() - started < 2
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("schema", [{"$ref": "#"}, {"items": True, "allOf": [{"$ref": "#"}]}])
+def test_a_schema_without_an_end_is_refused_before_anything_is_asked(schema):
+    with pytest.raises(TandemError, match="refers to itself without an end"):
+        check_format({"json_schema": schema})
+
+
+@pytest.mark.faults
+def test_an_answer_that_is_nested_too_deep_has_not_the_form():
+    schema = {"type": "array", "items": {"$ref": "#"}}
+    check_format({"json_schema": schema})
+    assert format_adherence("[[]]", {"json_schema": schema}) == 1
+    assert format_adherence("[" * 900 + "]" * 900, {"json_schema": schema}) == 0
+    assert format_adherence("1e400", {"json_schema": {"multipleOf": 0.1}}) == 0
+
+
 def test_a_timer_of_others_goes_on():
     before = signal.getsignal(signal.SIGALRM)
     left = signal.setitimer(signal.ITIMER_REAL, 50)

@@ -51,6 +51,9 @@ SAME = [
     ("well-known", "wellknown"), ("a.m.", "am"), ("The “Paris”!", "paris"), ("Node.js", "nodejs"),
     ("مُحَمَّد؟", "محمد"), ("خانه\u200cها", "خانهها"), ("กรุงเทพ!", "กรุงเทพ"), ("東京、", "東京"),
     ("ﾄｳｷｮｳ", "トウキョウ"), ("👍\ufe0f", "👍"),
+    ("≥5", ">=5"), ("≥ 5", ">=5"), ("a ≠ b", "a != b"), ("10〜20", "10～20"), ("1E−3", "1e-3"), ("BBB–", "BBB-"),
+    ("A C++ program", "C++ program"),
+    ("Salt + pepper.", "salt + Pepper"), ("A cat", "cat"), ("the C", "C"), ("got a C", "got C"), ("THE HUT", "hut"),
 ]  # fmt: skip
 OTHERS = [
     ("A, C", "C"), ("Vitamin A", "Vitamin"), ("Hepatitis A", "Hepatitis B"), ("C#", "C"),
@@ -59,6 +62,10 @@ OTHERS = [
     ("1,5", "1.5"), ("192.168.1.1", "19216811"), ("v1.5", "v15"), ("3-4", "34"),
     ("12, 300", "12300"), ("5 1000", "51000"), ("2^8", "28"),
     ("$-5", "$5"), ("👍", "👎"), ("!", "?"), ("北", "京"), ("é", "e"), ("が", "か"), ("한국", "한 국"),
+    ("1e-3", "1e3"), ("10^-3", "10^3"), ("10⁻³", "10³"), ("> 5", "< 5"), ("-€5", "€5"), ("-£5", "£5"),
+    ("BBB-", "BBB"), ("HIV-", "HIV"), ("GRDE-", "GRDE"), ("A C", "C"), ("A B", "B"), ("A B C", "B C"),
+    ("C#m", "Cm"), ("F#7", "F7"), ("a != b", "a = b"), ("a<b", "a>b"), ("a<=b", "a<b"), ("x+5", "x-5"), ("x=5", "x5"),
+    ("a + b", "a b"), ("5‰", "5%"), ("5‰", "5"),
 ]  # fmt: skip
 
 
@@ -95,18 +102,19 @@ def squad_script(text):
 
 def by_hand(text):
     """The rule of words.py, sign by sign, for texts of `PIECES`."""
-    text = unicodedata.normalize("NFKC", text).casefold()
+    text = unicodedata.normalize("NFKC", text)
     text = "".join("" if "\u064b" <= sign <= "\u0652" else sign for sign in text).replace("’", "'").replace("−", "-")
     pieces = text.split()
     kept = [
         piece
         for at, piece in enumerate(pieces)
-        if piece not in ("a", "an", "the")
+        if piece.casefold() not in ("a", "an", "the")
         or at + 1 == len(pieces)
+        or (piece == "A" and pieces[at + 1] in ("A", "B"))
         or not any(sign.isalnum() for sign in pieces[at + 1])
     ]
     found = []
-    for piece in kept:
+    for piece in map(str.casefold, kept):
         word = ""
         for at, sign in enumerate(piece):
             before, after = piece[at - 1 : at], piece[at + 1 : at + 2]

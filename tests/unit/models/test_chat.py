@@ -13,7 +13,7 @@ from tandem_contract.errors import TandemError, Unavailable
 from tandem.models.bedrock import BedrockChat
 from tandem.models.chat import Completion, Usage
 from tandem.models.endpoint import EndpointChat
-from tandem.models.errors import NobodyThere, Refused
+from tandem.models.errors import NobodyThere, Refused, problem
 from tandem.models.openai import OpenAiApi, OpenAiChat, OpenAiEmbedder
 from tandem.runtime.retry import Deadline, retry
 from tandem.runtime.secret import Key
@@ -96,7 +96,21 @@ def test_nobody_listens():
         ask(openai("http://127.0.0.1:9/v1"), seconds=0.3)
 
 
-@pytest.mark.parametrize("usage", [{}, {"usage": None}, {"usage": {"prompt_tokens": "many"}}])
+@pytest.mark.faults
+def test_a_code_of_any_length_is_an_error_in_words():
+    with pytest.raises(Exception, match="no: bad request"):
+        raise problem({"error": {"message": "bad request", "code": "9" * 5000}}, status=400).error("no:")
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        {},
+        {"usage": None},
+        {"usage": {"prompt_tokens": "many"}},
+        {"usage": {"prompt_tokens": 10**400, "completion_tokens": 1}},
+    ],
+)
 def test_tokens_that_nobody_counted_are_unknown(api, usage):
     api.replies = [(200, {}, {"choices": COMPLETION["choices"]} | usage)]
     said = ask(openai(base(api)))

@@ -22,6 +22,12 @@ HARMONY = f"<|channel|>analysis<|message|>{LONG}<|end|><|start|>assistant<|chann
         (f"[THINK]{LONG}[/THINK]Paris", "Paris"),
         (HARMONY, "Paris"),
         (f"<|START_THINKING|>{LONG}<|END_THINKING|><|START_RESPONSE|>Paris<|END_RESPONSE|>", "Paris"),
+        (f'<think time="3">{LONG}</think>Paris', "Paris"),
+        (f"◁think▷{LONG}◁/think▷Paris", "Paris"),
+        (
+            f"<|begin_of_thought|>\n{LONG}<|end_of_thought|>\n\n<|begin_of_solution|>\nParis\n<|end_of_solution|>",
+            "Paris\n",
+        ),
         # The template began the thoughts itself.
         (f"{LONG}\n</think>\n\nParis", "Paris"),
         (f"{LONG}</think>\n\nParis", "Paris"),
@@ -51,6 +57,7 @@ def test_the_thinking_is_no_part_of_the_answer(text, answer):
         "Answer: <think>no</think>",
         "```xml\n<think>a</think>\n```",
         "[THINKING] is a label",
+        "<thought-provoking> Paris",
     ],
 )
 def test_an_answer_that_has_no_thoughts_stays_as_it_is(text):

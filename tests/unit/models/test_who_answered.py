@@ -16,6 +16,11 @@ from tandem.models.chat import is_another
         ("llama-3", "llama-3-8b"),
         ("qwen3-8b", "qwen3-80b"),
         ("m-1", "m-2"),
+        ("models/tuned/final", "models/base/final"),
+        ("org/a", "other/a"),
+        ("tuned", "tuned-2"),
+        ("step", "step-100"),
+        ("step", "step-1000"),
     ],
 )
 def test_another(asked, named):
@@ -29,6 +34,10 @@ def test_another(asked, named):
         ("a-latest", "a-20240101"),
         ("a:latest", "a"),
         ("org/a", "A"),
+        ("a", "/srv/models/org/a"),
+        ("org/a", "org/a-v2:0"),
+        ("gpt-4", "gpt-4-0613"),
+        ("a", "a@20240806"),
         ("/models/a.gguf", "a.gguf"),
         ("a", ""),
         ("", "b"),

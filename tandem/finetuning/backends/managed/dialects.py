@@ -24,7 +24,15 @@ QUEUED, RUNNING, STOPPING = "queued", "running", "stopping"
 SUCCEEDED, FAILED, CANCELLED = "succeeded", "failed", "cancelled"
 MARK = "tandem_run"  # metadata of a job that names its run
 NO_ROUTE = {404, 405, 501}
-STEPS = re.compile(r"Step \d+/(\d+)")
+STEPS = re.compile(r"Step \d+/(\d{1,12})(?!\d)")
+# What services and those that speak like them call a job's state; any other isn't the end ("compressing", "uploading").
+STATES = {
+    **dict.fromkeys(("pending", "queued", "validating_files"), QUEUED),
+    "cancel_requested": STOPPING,
+    **dict.fromkeys(("succeeded", "completed"), SUCCEEDED),
+    **dict.fromkeys(("failed", "error", "user_error", "expired"), FAILED),
+    **dict.fromkeys(("cancelled", "canceled"), CANCELLED),
+}
 
 Recipe = Mapping[str, Any]
 Get = Callable[[str], Any]
@@ -160,7 +168,8 @@ def _last_word(found: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) ->
 
 
 def _count(value: Any) -> int | None:
-    return int(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    """A number that floats can count to, so neither NaN nor infinite."""
+    return int(value) if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 2**53 else None
 
 
 def _number(value: Any) -> float | None:
@@ -195,9 +204,8 @@ def _openai_read(get: Get, job: str) -> Status:
     progress = next((event for event in events if event.get("type") == "metrics"), {})
     data, steps = progress.get("data"), STEPS.match(str(progress.get("message") or ""))
     metrics = data if isinstance(data, Mapping) else {}
-    states = {"validating_files": QUEUED} | {each: each for each in (QUEUED, SUCCEEDED, FAILED, CANCELLED)}
     return Status(
-        state=states.get(state, RUNNING),
+        state=STATES.get(state.lower(), RUNNING),
         step=_count(metrics.get("step")),
         steps=int(steps[1]) if steps else None,
         loss=_number(metrics.get("train_loss")),
@@ -246,12 +254,9 @@ def _together_read(get: Get, job: str) -> Status:
     metrics = _optional(get, f"/fine-tunes/{job}/metrics").get("metrics")  # oldest first
     newest = _mappings(metrics)[::-1]
     events = sorted(_mappings(found.get("events")), key=lambda event: str(event.get("created_at") or ""), reverse=True)
-    states = {"pending": QUEUED, "queued": QUEUED, "completed": SUCCEEDED, "cancelled": CANCELLED}
-    states |= {"cancel_requested": STOPPING}
     step = found.get("steps_completed") or _newest(events, "step") or _newest(newest, "train/global_step")
     return Status(
-        # "compressing" and "uploading" are not the end.
-        state=(states | {"error": FAILED, "user_error": FAILED}).get(state, RUNNING),
+        state=STATES.get(state.lower(), RUNNING),
         step=_count(step) or None,
         steps=_count(found.get("total_steps")) or _count(_newest(events, "total_steps")),
         loss=_number(_newest(newest, "train/loss")),

@@ -318,6 +318,25 @@ def test_openai_events_of_any_shape(events):
 
 
 @pytest.mark.faults
+@pytest.mark.parametrize("number", ["NaN", "1e999", "-1", "9" * 400])
+def test_a_number_that_is_no_count_is_unknown(number):
+    steps = "9" * 5000
+    events = f'[{{"type": "metrics", "message": "Step 1/{steps}: loss", "data": {{"step": {number}}}}}]'
+    body = f'{{"status": "running", "trained_tokens": {number}, "data": {events}}}'.encode()
+    found, _ = job(lambda path, sent, count: (200, {}, body))
+    assert (found.state, found.step, found.steps, found.tokens) == ("running", None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("says", "state"), [("canceled", "cancelled"), ("expired", "failed"), ("error", "failed"), ("FAILED", "failed")]
+)
+@pytest.mark.parametrize("dialect", ["openai", "together"])
+def test_every_word_for_an_end_is_one(dialect, says, state):
+    found, _ = job(content({"status": says}), dialect)
+    assert found.state == state
+
+
+@pytest.mark.faults
 @pytest.mark.parametrize("found", [[], None, "text", {}, {"status": None}, {"status": 7}])
 @pytest.mark.parametrize("dialect", ["openai", "together"])
 def test_a_job_of_another_shape_is_a_sentence(dialect, found):
