@@ -201,7 +201,6 @@ def test_two_hosts_train_one_model_and_go_on_after_a_killed_rank(tuning, tuned):
     differing = {key for key in record if record[key] != of_one[key]} - {"validation_loss"}
     assert differing == {"hosts", "world_size", "batch_size", "sharding"}
     assert record["validation_loss"] == pytest.approx(of_one["validation_loss"], rel=0.05)
-    assert "one of algo-1, algo-2" in tuning.finetune("logs", run, "--host", "algo-2").stdout
 
 
 def test_a_promoted_model_answers_at_its_endpoint(tuning, tuned):
