@@ -53,8 +53,8 @@ def _inside(held: list[tuple[str, Row]], earlier: str, rows: list[Row], by_start
             beginnings[end].append((name, row))
     found: set[int] = set()
     for row in rows:
-        if by_start and len(row.messages) <= 3:
-            continue  # one exchange, with a system message or without
+        if by_start and _is_one_exchange(row):
+            continue
         signs = _signs(row)
         for start, (role, sign) in enumerate(signs):
             if role != "user" or sign not in firsts or (by_start and start == 0):
@@ -67,6 +67,11 @@ def _inside(held: list[tuple[str, Row]], earlier: str, rows: list[Row], by_start
                 if id(other) not in found:
                     found.add(id(other))
                     yield Leak(other, name, row, earlier)
+
+
+def _is_one_exchange(row: Row) -> bool:
+    """With a system message or without."""
+    return len(row.messages) <= 3
 
 
 def _ends(signs: Signs, start: int) -> Iterator[int]:
@@ -151,12 +156,16 @@ def tails(splits: Mapping[str, list[Row]]) -> list[str]:
 
     Windows that slide over one conversation make such rows. They are no leaks: short exchanges end many conversations.
     """
+    held = {
+        name: [(row, end) for row in splits[name] if not _is_one_exchange(row) for end in list(_backwards(row))[:-1]]
+        for name in SPLITS[1:]
+    }
     known: dict[int, Row] = {}
-    for row in splits[SPLITS[0]]:
+    for row in splits[SPLITS[0]] if any(held.values()) else ():  # most sets have no longer rows
         known.setdefault(list(_backwards(row))[-1], row)
     warnings = []
-    for name in SPLITS[1:]:
-        found = [(row, known[end]) for row in splits[name] for end in list(_backwards(row))[:-1] if end in known]
+    for name, ends in held.items():
+        found = [(row, known[end]) for row, end in ends if end in known]
         if found:
             count, (row, other) = len({id(row) for row, _ in found}), found[0]
             warnings.append(
