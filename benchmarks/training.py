@@ -4,31 +4,28 @@
 """
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from samples.style_dataset import rows
-from tandem.finetuning import recipe
 from tandem.finetuning.dataset import folder
 from tandem.finetuning.dataset.collect import collect
 from tandem.finetuning.dataset.importers import Reader
 
 from .report import Say, Table, median_ratio
+from .trainers import ROOT, Trained, Trainers
 
-ROOT = Path(__file__).resolve().parents[1]
 PYTHON = ROOT / ".tandem" / "training" / "bin" / "python"
 MODEL = ROOT / ".tandem" / "finetuning" / "smollm2-135m"
 ROUNDS = 3
 STEPS = 10  # of 8 rows
-PLAIN, KEPT, OURS = "plain TRL script", "plain, activations kept", "our entry point"
-TWO = "our entry point, two ranks"
+PLAIN = "plain TRL script"
 RECIPE = {
     "base_model": "models/smollm2-135m/",
     "max_sequence_tokens": 256,
@@ -50,19 +47,23 @@ def run(_stack: str, say: Say) -> Table:
     if not MODEL.exists():
         say("making the base model")
         subprocess.run([PYTHON, ROOT / "samples" / "base_model.py"], check=True, capture_output=True)
-    rates: dict[str, list[float]] = {PLAIN: [], KEPT: [], OURS: [], TWO: []}
-    whole: dict[str, list[float]] = {side: [] for side in rates}
     with tempfile.TemporaryDirectory() as temporary:
         data = Path(temporary, "data")
         _write(data)
+        trainers = Trainers(PYTHON, MODEL, data)
+        sides: dict[str, Callable[[Path], Trained]] = {
+            PLAIN: lambda out: trainers.plain(out, STEPS),
+            "plain, activations kept": lambda out: trainers.plain(out, STEPS, "lora", 8, "keep"),
+            "our entry point": lambda out: trainers.ours(out, RECIPE),
+            "our entry point, two ranks": lambda out: trainers.ours(out, RECIPE, ranks=2),
+        }
+        rates: dict[str, list[float]] = {side: [] for side in sides}
+        whole: dict[str, list[float]] = {side: [] for side in sides}
         for number in range(1, ROUNDS + 1):
-            for side in rates:
-                out = Path(temporary, f"{number}-{side}")
+            for side, train in sides.items():
                 begun = time.monotonic()
-                ours = {OURS: 1, TWO: 2}
-                lines = _ours(out, data, ours[side]) if side in ours else _plain(out, data, side == KEPT)
+                rates[side].append(train(Path(temporary, f"{number}-{side}")).tokens_per_second)
                 whole[side].append(time.monotonic() - begun)
-                rates[side].append(rate(lines))
                 say(f"round {number}, {side}: {rates[side][-1]:.0f} tokens/s, {whole[side][-1]:.0f} s in all")
     table = []
     for side, values in rates.items():
@@ -74,12 +75,6 @@ def run(_stack: str, say: Say) -> Table:
     return Table([title, "tokens/s", "of the plain script", "worst", "best", "s in all"], table)
 
 
-def rate(lines: Sequence[dict[str, float]]) -> float:
-    """Tokens a second from the end of the first step to the end of the last."""
-    first, last = lines[0], lines[-1]
-    return (last["tokens"] - first["tokens"]) / (last["time"] - first["time"])
-
-
 def _write(data: Path) -> None:
     """The rows of the demonstration as a data set."""
     file = data.with_suffix(".jsonl")
@@ -87,33 +82,6 @@ def _write(data: Path) -> None:
     texts: dict[str, Any] = {"name": "style", "licence": "CC-BY-4.0", "source": "zaragoza-construction-faq"}
     collected = collect([file], Reader("chat"), "70/5/25", texts)
     folder.write(data, collected.splits, **texts)
-
-
-def _plain(out: Path, data: Path, keep: bool) -> list[dict[str, float]]:
-    arguments = [MODEL, data / "train.jsonl", str(STEPS), out, *(["keep"] if keep else [])]
-    printed = _run([PYTHON, ROOT / "benchmarks" / "training_plain.py", *arguments])
-    return [json.loads(line) for line in printed.splitlines() if line.startswith('{"time"')]
-
-
-def _ours(out: Path, data: Path, ranks: int) -> list[dict[str, float]]:
-    channels = out / "input" / "data"
-    (channels / "recipe").mkdir(parents=True)
-    (channels / "recipe" / "recipe.json").write_text(json.dumps(recipe.check(RECIPE)))
-    (channels / "dataset").symlink_to(data)
-    (channels / "base").symlink_to(MODEL)
-    command = [PYTHON, "-m", "tandem.finetuning.training", "train", f"--nproc-per-node={ranks}"]
-    _run(command, TANDEM_ML_ROOT=str(out), PYTHONPATH=f"{ROOT}{os.pathsep}{ROOT / 'components'}")
-    lines = (out / "checkpoints" / "metrics.jsonl").read_text().splitlines()
-    return [json.loads(line) for line in lines]
-
-
-def _run(command: Sequence[str | Path], **variables: str) -> str:
-    ended = subprocess.run(
-        command, env={**os.environ, **variables}, cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    if ended.returncode:
-        raise RuntimeError(f"{' '.join(map(str, command))} exited {ended.returncode}:\n{ended.stderr[-2000:]}")
-    return ended.stdout
 
 
 if __name__ == "__main__":

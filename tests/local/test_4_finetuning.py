@@ -203,6 +203,25 @@ def test_two_hosts_train_one_model_and_go_on_after_a_killed_rank(tuning, tuned):
     assert record["validation_loss"] == pytest.approx(of_one["validation_loss"], rel=0.05)
 
 
+def test_a_plain_machine_trains_what_a_job_does(tuning, tuned, tmp_path):
+    """The same files, by hand: the record differs in where it was alone."""
+    job = tuning.cloud.client("sagemaker").describe_training_job(TrainingJobName=f"{tuned}-train-2")
+    s3 = tuning.cloud.client("s3")
+    for channel in job["InputDataConfig"]:
+        address = channel["DataSource"]["S3DataSource"]["S3Uri"]
+        bucket, _, prefix = address.removeprefix("s3://").partition("/")
+        folder = tmp_path / "input" / "data" / channel["ChannelName"]
+        folder.mkdir(parents=True)
+        for each in s3.list_objects_v2(Bucket=bucket, Prefix=prefix)["Contents"]:
+            s3.download_file(bucket, each["Key"], str(folder / Path(each["Key"]).name))
+    code = tmp_path / "input" / "data" / "code" / "tandem.pyz"
+    variables = {"TANDEM_ML_ROOT": str(tmp_path), "OMP_NUM_THREADS": "1"}
+    subprocess.run([TRAINING, code, "train"], env=os.environ | variables, check=True, capture_output=True, timeout=300)
+    record, of_job = json.loads((tmp_path / "model" / "tandem.json").read_text()), tuning.record(tuned)
+    assert {key for key in record if record[key] != of_job[key]} - {"validation_loss"} == {"hosts"}
+    assert record["validation_loss"] == pytest.approx(of_job["validation_loss"], rel=1e-3)
+
+
 def test_a_promoted_model_answers_at_its_endpoint(tuning, tuned):
     CONFIG.write_text((ROOT / "stacks" / CONFIG.name).read_text())
     printed = tuning.finetune("promote", tuned, "--approve", "--config", CONFIG).stdout

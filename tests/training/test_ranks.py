@@ -3,11 +3,13 @@
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import socket
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -95,6 +97,13 @@ def ranks_of(process) -> list[int]:
     return [found[name] for name in sorted(found)]
 
 
+def wait_for(process, happened: Callable[[], object]) -> None:
+    """Until it has, while the process runs."""
+    while not happened():
+        assert process.poll() is None, process.stdout.read()
+        time.sleep(0.02)
+
+
 def until_gone(pids: list[int]) -> bool:
     """Whether they end within half a minute."""
     end = time.monotonic() + 30
@@ -173,9 +182,7 @@ def test_any_number_of_ranks_goes_on_from_a_checkpoint_of_two(interrupted, make_
 def test_a_killed_rank_is_the_reason_and_none_is_left(make_job):
     job = of_ranks(make_job(**STEPS | {"max_steps": 2000, "checkpoint_steps": 5}), 2)
     with job.started() as process:
-        while len(job.metrics) < 7:
-            assert process.poll() is None, process.stdout.read()
-            time.sleep(0.05)
+        wait_for(process, lambda: len(job.metrics) >= 7)
         both = ranks_of(process)
         os.kill(both[1], signal.SIGKILL)
         process.communicate(timeout=60)
@@ -189,9 +196,7 @@ def test_a_killed_rank_is_the_reason_and_none_is_left(make_job):
 def test_ranks_end_with_a_launcher_that_is_killed(make_job):
     job = of_ranks(make_job(**STEPS | {"max_steps": 2000}), 2)
     with job.started() as process:
-        while len(job.metrics) < 2:
-            assert process.poll() is None, process.stdout.read()
-            time.sleep(0.05)
+        wait_for(process, lambda: len(job.metrics) >= 2)
         both = ranks_of(process)
         process.kill()
         process.wait()
@@ -242,13 +247,46 @@ def test_a_host_that_refuses_ends_the_others_with_its_reason(make_job):
 def test_a_host_that_is_gone_ends_the_others(make_job):
     first, second = on_hosts(*(make_job(**STEPS | {"max_steps": 2000}) for _ in range(2)))
     with first.started() as one, second.started() as two:
-        while len(first.metrics) < 2:
-            assert one.poll() is None, one.stdout.read()
-            time.sleep(0.05)
+        wait_for(one, lambda: len(first.metrics) >= 2)
         two.kill()
         one.communicate(timeout=60)
     assert one.returncode == 1
     assert first.failure
+
+
+@pytest.mark.faults
+def test_a_full_disk_on_one_host_is_the_reason_on_both(make_job):
+    first, second = on_hosts(*(make_job(**STEPS | {"checkpoint_steps": 10}) for _ in range(2)))
+    with first.started() as one, second.started() as two:
+        wait_for(one, lambda: first.metrics)
+        folder = second.root / "checkpoints" / "checkpoint-10"
+        folder.mkdir()
+        (folder / "__1_0.distcp").symlink_to("/dev/full")  # Linux answers each write with ENOSPC
+        outputs = [process.communicate(timeout=120)[0] for process in (one, two)]
+    assert (one.returncode, two.returncode) == (2, 2), outputs
+    assert first.failure == second.failure
+    assert "There is no room for checkpoint-10 on the disk of rank 1: raise tandem:volumeGb" in first.failure
+    assert not (first.root / "checkpoints" / "checkpoint-10" / "complete.json").exists()
+
+
+@pytest.mark.faults
+def test_ranks_that_are_told_to_end_while_they_save_end_with_a_whole_checkpoint(make_job):
+    job = of_ranks(make_job(**STEPS | {"checkpoint_steps": 10}), 2)
+    with job.started() as process:
+        wait_for(process, lambda: job.metrics)
+        folder = job.root / "checkpoints" / "checkpoint-10"
+        folder.mkdir()
+        os.mkfifo(folder / "trainer_state.json")  # whose writer waits for a reader
+        wait_for(process, (folder / "scheduler.pt").exists)
+        process.send_signal(signal.SIGTERM)
+        time.sleep(1)
+        (folder / "trainer_state.json").read_text()
+        output, _ = process.communicate(timeout=60)
+    assert process.returncode == 143, output
+    step = int(re.search(r"Interrupted after step (\d+) of 30", job.failure)[1])
+    (last,) = (job.root / "checkpoints").glob(f"checkpoint-{step}")
+    assert json.loads((last / "complete.json").read_text())["world_size"] == 2
+    assert (folder / "complete.json").is_file()
 
 
 @pytest.mark.faults

@@ -3,7 +3,8 @@
 import functools
 import importlib.util
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,19 @@ if TYPE_CHECKING:
 PACKAGES = ("torch", "transformers", "accelerate", "datasets", "peft", "trl", "safetensors")
 SHORTEST = 2  # tokens of a row: the first, and one to predict
 OUT_OF_MEMORY = "can't allocate memory"  # torch's words for the machine's; the GPU's has a class
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What is trained, and this rank's part of it."""
+
+    layout: Layout
+    recipe: Mapping[str, Any]
+    identity: Mapping[str, Any]
+    share: Share
+    padding: "Padding"
+    ranks: Ranks
+    gpu: bool
 
 
 def train(layout: Layout) -> None:
@@ -68,13 +82,12 @@ def train(layout: Layout) -> None:
     if all_ranks.is_first:
         _report(rows, validation, limit)
     resume = _resume(layout, identity, all_ranks)
+    padding = _padding(len(rows.rows), share, all_ranks.world)
+    run = _Run(layout, recipe, identity, share, padding, all_ranks, gpu)
     model = trained_model.prepare(base, recipe, config, gpu, all_ranks)
     done = checkpoints.step(resume) if resume else 0
-    padding = _padding(len(rows.rows), share, all_ranks.world)
     progress = Progress(layout.checkpoints / "metrics.jsonl", stop, done, all_ranks, padding)
-    trainer = _trainer(
-        model, tokenizer, recipe, share, (rows, validation), layout, progress, gpu, all_ranks, identity, padding
-    )
+    trainer = _trainer(run, model, tokenizer, rows.rows, validation.rows, progress)
     steps, tokens = _run(trainer, resume, progress, recipe)
     peak = max(all_ranks.all(models.peak_gb()))
     weights = trained_model.gathered(model, all_ranks)
@@ -149,17 +162,7 @@ def _report(rows: Tokenized, validation: Tokenized, limit: int) -> None:
 
 
 def _trainer(
-    model: Any,
-    tokenizer: Any,
-    recipe: Mapping[str, Any],
-    share: Share,
-    data: tuple[Tokenized, Tokenized],
-    layout: Layout,
-    progress: Any,
-    gpu: bool,
-    all_ranks: Ranks,
-    identity: Mapping[str, Any],
-    padding: Any,
+    run: _Run, model: Any, tokenizer: Any, train: Sequence[Any], validation: Sequence[Any], progress: Any
 ) -> Any:
     import datasets
     import torch
@@ -168,20 +171,20 @@ def _trainer(
 
     from .trainer import Order, Trainer
 
-    rows, validation = (list(split.rows) for split in data)
-    order = functools.partial(Order, len(rows), padding, recipe["seed"])
-    rows += [{"input_ids": [tokenizer.eos_token_id] * SHORTEST, "labels": [IGNORED] * SHORTEST}] * padding.rows
+    recipe, padding = run.recipe, run.padding
+    order = functools.partial(Order, len(train), padding, recipe["seed"])
+    nothing = {"input_ids": [tokenizer.eos_token_id] * SHORTEST, "labels": [IGNORED] * SHORTEST}
     arguments = SFTConfig(
-        output_dir=str(layout.checkpoints),
+        output_dir=str(run.layout.checkpoints),
         run_name=os.environ.get(Variable.RUN),
         max_steps=recipe["max_steps"] or -1,
         num_train_epochs=recipe["epochs"],
-        per_device_train_batch_size=share.rows,
+        per_device_train_batch_size=run.share.rows,
         per_device_eval_batch_size=1,  # so that the mean over rows doesn't depend on how they are shared out
-        gradient_accumulation_steps=share.accumulation,
+        gradient_accumulation_steps=run.share.accumulation,
         # Slower by a third and needed where memory is short, which on processors it is not.
-        gradient_checkpointing=gpu,
-        use_cpu=not gpu,
+        gradient_checkpointing=run.gpu,
+        use_cpu=not run.gpu,
         bf16=models.precision() is torch.bfloat16,
         learning_rate=recipe["learning_rate"],
         warmup_steps=recipe["warmup_ratio"],  # below 1 it is a share of the steps
@@ -195,19 +198,19 @@ def _trainer(
         logging_nan_inf_filter=False,
         include_num_input_tokens_seen="non_padding",
         disable_tqdm=True,
-        report_to=_trackers() if all_ranks.is_first else [],
+        report_to=_trackers() if run.ranks.is_first else [],
         max_length=None,  # rows that are too long are gone already
         dataset_kwargs={"skip_prepare_dataset": True},
-        dataloader_pin_memory=gpu,
+        dataloader_pin_memory=run.gpu,
     )
     trainer = Trainer(
-        all_ranks,
+        run.ranks,
         order,
-        identity,
+        run.identity,
         model=model,
         args=arguments,
-        train_dataset=datasets.Dataset.from_list(rows),
-        eval_dataset=datasets.Dataset.from_list(validation) if validation else None,
+        train_dataset=datasets.Dataset.from_list([*train, *[nothing] * padding.rows]),
+        eval_dataset=datasets.Dataset.from_list(list(validation)) if validation else None,
         processing_class=tokenizer,
         callbacks=[progress],
     )

@@ -17,7 +17,7 @@ from torch.distributed.tensor import DTensor
 from torch.utils.data import Sampler
 from trl import SFTTrainer
 
-from . import checkpoints, sharding
+from . import checkpoints, packing, sharding
 from .layout import Refused, say
 from .progress import Padding
 from .ranks import Ranks
@@ -55,11 +55,27 @@ class Trainer(SFTTrainer):
         if ranks.world > 1:
             sharding.check(options["model"])
         super().__init__(**options)
+        if self.args.per_device_train_batch_size > 1:
+            self._pack()
         # For evaluation it doesn't wrap the model into copies for each rank, and nothing else is different.
         self.accelerator.prepare_model = functools.partial(self.accelerator.prepare_model, evaluation_mode=True)
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Order:  # noqa: ARG002 - as the base class has it
         return self._order(lambda: self.state.global_step)
+
+    def _pack(self) -> None:
+        with self.accelerator.autocast():
+            allowed = packing.allows(self.model, self.model.config.get_text_config().vocab_size, self.args.device)
+        if allowed:
+            self.data_collator = packing.Packed(self.processing_class.pad_token_id)
+        if self._ranks.is_first:
+            kept = "Short rows share a sequence" if allowed else "Rows are padded: in this model they would mix"
+            say(f"{kept} ({self.args.per_device_train_batch_size} rows at once)")
+
+    def _track_num_input_tokens(self, inputs: Mapping[str, Any]) -> None:
+        if "attention_mask" not in inputs:
+            inputs = {**inputs, "attention_mask": packing.tokens(inputs["position_ids"])}
+        super()._track_num_input_tokens(inputs)
 
     def _clip_grad_norm(self, model: Any) -> Any:
         norm = super()._clip_grad_norm(model)
