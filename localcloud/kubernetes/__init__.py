@@ -1,1 +1,1 @@
-"""The optional part of the local cloud: a real Kubernetes control plane without containers (`tandem local up --kubernetes`)."""
+"""The optional part of the local cloud (`up --kubernetes`): a real Kubernetes control plane, without containers."""

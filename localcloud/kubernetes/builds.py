@@ -90,7 +90,9 @@ def ensure(report: Report) -> Path:
     which 0.9 GB stay; Go's module cache, where all projects' sources lie, grows by some 4 GB.
     """
     if not sys.platform.startswith("linux"):
-        raise TandemError("The local cloud's Kubernetes runs on Linux only; everything else of `tandem local` runs here.")
+        raise TandemError(
+            "Kubernetes runs in the local cloud on Linux only; leave --kubernetes out: all else runs here."
+        )
     target = folder()
     if not is_built():
         with files.disk_errors_told(), paths.locked(target.parent / "lock"):

@@ -1,4 +1,4 @@
-"""Charts and manifests that lie in the modules of the controllers, pinned by the locks: the folder for `TANDEM_CHARTS`."""
+"""Charts and manifests that lie in the modules of controllers, pinned by the locks: the folder for `TANDEM_CHARTS`."""
 
 import json
 import shutil
@@ -22,15 +22,16 @@ CHARTS = {
     "karpenter-crd": ("charts", "github.com/aws/karpenter-provider-aws", "charts/karpenter-crd"),
     "nvidia-device-plugin": ("charts", "github.com/NVIDIA/k8s-device-plugin", "deployments/helm/nvidia-device-plugin"),
 }
-_STAGE = "kustomize/stage/"
+_KWOK = ("kwok", "sigs.k8s.io/kwok")
+_CLASS = "kwok/apis/crds/karpenter.kwok.sh_kwoknodeclasses.yaml"
 # The same for what the local cloud itself applies, below `manifests`.
 MANIFESTS = {
-    "kwok-node-class.yaml": ("kubernetes", "sigs.k8s.io/karpenter", "kwok/apis/crds/karpenter.kwok.sh_kwoknodeclasses.yaml"),
-    "node-initialize.yaml": ("kwok", "sigs.k8s.io/kwok", _STAGE + "node/fast/node-initialize.yaml"),
-    "node-heartbeat.yaml": ("kwok", "sigs.k8s.io/kwok", _STAGE + "node/heartbeat-with-lease/node-heartbeat-with-lease.yaml"),
-    "pod-ready.yaml": ("kwok", "sigs.k8s.io/kwok", _STAGE + "pod/fast/pod-ready.yaml"),
-    "pod-complete.yaml": ("kwok", "sigs.k8s.io/kwok", _STAGE + "pod/fast/pod-complete.yaml"),
-    "pod-delete.yaml": ("kwok", "sigs.k8s.io/kwok", _STAGE + "pod/fast/pod-delete.yaml"),
+    "kwok-node-class.yaml": ("kubernetes", "sigs.k8s.io/karpenter", _CLASS),
+    "node-initialize.yaml": (*_KWOK, "kustomize/stage/node/fast/node-initialize.yaml"),
+    "node-heartbeat.yaml": (*_KWOK, "kustomize/stage/node/heartbeat-with-lease/node-heartbeat-with-lease.yaml"),
+    "pod-ready.yaml": (*_KWOK, "kustomize/stage/pod/fast/pod-ready.yaml"),
+    "pod-complete.yaml": (*_KWOK, "kustomize/stage/pod/fast/pod-complete.yaml"),
+    "pod-delete.yaml": (*_KWOK, "kustomize/stage/pod/fast/pod-delete.yaml"),
 }
 
 

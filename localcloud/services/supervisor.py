@@ -111,8 +111,12 @@ Command = tuple[Sequence[str | Path], dict[str, str]]
 """How to start a part: its command, and what its environment has besides the parts' ports."""
 
 
-def up(report: Report, parts: Sequence[Part] = PARTS, command: Callable[[Part, Report], Command] | None = None,
-       known: Sequence[Part] = PARTS) -> None:
+def up(
+    report: Report,
+    parts: Sequence[Part] = PARTS,
+    command: Callable[[Part, Report], Command] | None = None,
+    known: Sequence[Part] = PARTS,
+) -> None:
     """Start those of the parts that don't answer and wait until every part does; `report` receives a line per step.
 
     `command` says how to start one; each is told the ports of all that are `known`.
