@@ -260,8 +260,24 @@ def _kill_orphans(group: int, record: Path) -> None:
     if leader[:1] in ("", "Z"):  # a zombie has ended
         with suppress(ProcessLookupError):
             os.killpg(group, signal.SIGKILL)
+    kill_marked(record)
+
+
+def kill_marked(record: Path) -> None:
+    """Kill every process that was started with this record, and their children; Linux only."""
     mark = f"{RECORD}={record}".encode()
-    for environ in Path("/proc").glob("[0-9]*/environ"):
-        with suppress(OSError):  # another user's, or gone
-            if mark in environ.read_bytes().split(b"\0"):
-                os.kill(int(environ.parent.name), signal.SIGKILL)
+    for _ in range(20):  # what one of them starts meanwhile is found the next time
+        found = [file for file in Path("/proc").glob("[0-9]*/environ") if mark in _environment_of(file)]
+        for file in found:
+            with suppress(ProcessLookupError):
+                os.kill(int(file.parent.name), signal.SIGKILL)
+        if not found:
+            return
+        time.sleep(0.02)
+
+
+def _environment_of(file: Path) -> list[bytes]:
+    """The variables of a process; none of another user's, or where it has ended."""
+    with suppress(OSError):
+        return file.read_bytes().split(b"\0")
+    return []
