@@ -54,7 +54,7 @@ from ministack.core import iam_actions, lambda_runtime, persistence  # noqa: E40
 from ministack.core.responses import AccountRegionScopedDict, AccountScopedDict, get_account_id  # noqa: E402
 from ministack.services import eventbridge  # noqa: E402
 
-from localcloud.services import ACCESS_POLICIES, TOKEN_REVIEW, calls, cluster_access, search, stepfunctions  # noqa: E402
+from localcloud.services import ACCESS_POLICIES, TOKEN_REVIEW, calls, cluster_access, eks, search, stepfunctions  # noqa: E402
 from localcloud.services.answers import ID, Answers  # noqa: E402
 
 # Asked every few seconds for the nodes of node groups, and changes nothing.
@@ -177,6 +177,7 @@ def isolate_functions() -> None:
 if __name__ == "__main__":
     search.install()
     stepfunctions.install()
+    eks.install()
     isolate_functions()
     patched: Any = emulator
     patched._handle_special_data_plane_request = special_request
