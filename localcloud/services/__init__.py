@@ -2,9 +2,8 @@
 
 from typing import Any
 
-TOKEN_REVIEW = "/_tandem/token-review"
 ACCESS_POLICIES = "/_tandem/access-policies"
-"""Paths of the emulator for the local Kubernetes: see `cluster_access`."""
+"""Path of the emulator: see `cluster_access`."""
 
 
 class Refused(Exception):
