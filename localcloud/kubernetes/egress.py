@@ -1,7 +1,7 @@
 """The API server's way to webhooks and aggregated APIs: charts name them by their services, and the controllers run
 beside the cluster.
 
-A proxy takes a service's cluster IP to the port at which its controller listens here. It answers CONNECT over an abstract
+A proxy takes a cluster IP to the port at which the controller of that service listens. It answers CONNECT over an abstract
 Unix socket, since over TCP kube-apiserver demands certificates of both sides.
 """
 
