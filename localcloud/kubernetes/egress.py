@@ -1,8 +1,8 @@
 """The API server's way to webhooks and aggregated APIs: charts name them by their services, and the controllers run
 beside the cluster.
 
-A proxy takes a cluster IP to the port at which the controller of that service listens. It answers CONNECT over an abstract
-Unix socket, since over TCP kube-apiserver demands certificates of both sides.
+A proxy takes a cluster IP to the port at which the controller of that service listens. It answers CONNECT over an
+abstract Unix socket, since over TCP kube-apiserver demands certificates of both sides.
 """
 
 import logging
