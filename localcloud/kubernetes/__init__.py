@@ -1,1 +1,1 @@
-"""Kubernetes on this machine: a control plane, and what stands for nodes and kubelets beside it."""
+"""The optional part of the local cloud (`up --kubernetes`): a real Kubernetes control plane, without containers."""

@@ -1,8 +1,7 @@
 """What runs beside the local control plane: `python -m localcloud.kubernetes SETTINGS`.
 
-SETTINGS is a JSON file: `api` (URL), `ca` and `token` (files), `webhook_ca` (file of the CA of the controllers'
-certificates), `socket` (name of the API server's way out, with an @), `port` (health, Pod Identity) and `services`
-(`NAME:PORT` of a service -> port on 127.0.0.1).
+SETTINGS is a JSON file: `api` (URL), `ca` and `token` (files), `socket` (name of the API server's way out, with an @)
+and `port` (health, Pod Identity).
 """
 
 import json
@@ -14,7 +13,8 @@ from typing import Any
 
 from localcloud.kubernetes import identity
 from localcloud.kubernetes.api import Api, begin
-from localcloud.kubernetes.egress import Certificates, Proxy
+from localcloud.kubernetes.controllers import local_port
+from localcloud.kubernetes.egress import Proxy
 from localcloud.kubernetes.identity import Clusters, Identities
 from localcloud.kubernetes.nodes import NodeGroups
 from localcloud.kubernetes.pods import Kubelet
@@ -49,8 +49,7 @@ def main(file: Path) -> None:
     api = Api(settings["api"], Path(settings["ca"]), Path(settings["token"]))
     clusters = Clusters(settings["api"])
     Handler.identities = Identities(clusters, settings["port"])
-    begin("egress", Proxy(settings["socket"], api, settings["services"]).serve_forever)
-    Certificates(api, Path(settings["webhook_ca"]), settings["services"]).begin()
+    begin("egress", Proxy(settings["socket"], api, local_port).serve_forever)
     begin("node groups", NodeGroups(api, clusters).keep)
     begin("access policies", AccessPolicies(api).keep)
     Twins(api).begin()

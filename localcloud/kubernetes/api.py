@@ -19,7 +19,6 @@ MANAGER = "tandem-local-cloud"
 APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
-JSON_PATCH = "application/json-patch+json"
 
 WATCH_SECONDS = 300
 LATER = (429, 500, 503, 504)

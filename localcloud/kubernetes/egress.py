@@ -1,52 +1,51 @@
 """The API server's way to webhooks and aggregated APIs: charts name them by their services, and the controllers run
 beside the cluster.
 
-A proxy (CONNECT over an abstract Unix socket: over TCP kube-apiserver demands certificates of both sides) takes a
-service's cluster IP to the controller's port, and the CA of the controllers' certificates goes where their own
-certificate management would write it.
+A proxy takes a cluster IP to the port at which the controller of that service listens. It answers CONNECT over an
+abstract Unix socket, since over TCP kube-apiserver demands certificates of both sides.
 """
 
-import base64
 import logging
 import socket
 import socketserver
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
-from localcloud.kubernetes.api import JSON_PATCH, MANAGER, Api, Json, begin
+from localcloud.kubernetes.api import Api
 
 HEAD_BYTES = 65536
-WEBHOOKS = (
-    "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations",
-    "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations",
-)
-CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+PATIENCE_SECONDS = 8.0
+"""For a controller that starts just now: a webhook's call ends after ten."""
+LocalPort = Callable[[str, Mapping[str, str], str | int], int | None]
+"""Namespace, selector and target port of a service -> port on 127.0.0.1, where something listens for it."""
 
 
 class Proxy(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
-    """Answers CONNECT for services: `services` maps `NAME:PORT` as the chart has them to a port of this machine.
-
-    `name` is the socket's as the API server's configuration has it, with an @ for the abstract namespace.
-    """
+    """Answers CONNECT for services. `name` is the socket's in the API server's configuration, with an @ before it."""
 
     daemon_threads, request_queue_size = True, 64
 
-    def __init__(self, name: str, api: Api, services: Mapping[str, int]) -> None:
-        self.api, self.services = api, services
+    def __init__(self, name: str, api: Api, local_port: LocalPort) -> None:
+        self.api, self.local_port = api, local_port
         super().__init__("\0" + name.removeprefix("@"), _Connection)
 
     def target(self, address: str) -> int:
         """The local port for an address of the cluster. Raises OSError with the reason where nothing stands for it."""
         ip, _, port = address.rpartition(":")
-        for each in self.api.items("/api/v1/services", fieldSelector=f"spec.clusterIP={ip.strip('[]')}"):
-            name = f"{each['metadata']['name']}:{port}"
-            if name in self.services:
-                return self.services[name]
-            raise OSError(f"service {name} isn't one of those that run in the local cloud")
-        raise OSError(f"no service has the address {ip}")
+        found = self.api.items("/api/v1/services", fieldSelector=f"spec.clusterIP={ip.strip('[]')}")
+        if not found:
+            raise OSError(f"no service has the address {ip}")
+        meta, spec = found[0]["metadata"], found[0]["spec"]
+        targets = [each.get("targetPort", each["port"]) for each in spec["ports"] if str(each["port"]) == port]
+        until = time.monotonic() + PATIENCE_SECONDS
+        while targets and time.monotonic() < until:
+            if here := self.local_port(meta["namespace"], spec.get("selector", {}), targets[0]):
+                return here
+            time.sleep(0.2)
+        raise OSError(f"nothing listens for port {port} of service {meta['namespace']}/{meta['name']}")
 
 
 class _Connection(socketserver.BaseRequestHandler):
@@ -85,37 +84,3 @@ def _pump(source: socket.socket, target: socket.socket) -> None:
     for each, how in ((target, socket.SHUT_WR), (source, socket.SHUT_RD)):
         with suppress(OSError):
             each.shutdown(how)
-
-
-class Certificates:
-    """Keeps the CA in webhook configurations and in conversions of CRDs that name one of our services."""
-
-    def __init__(self, api: Api, ca: Path, services: Mapping[str, int]) -> None:
-        self.api, self.bundle = api, base64.b64encode(ca.read_bytes()).decode()
-        self.names = {name.rpartition(":")[0] for name in services}
-
-    def begin(self) -> None:
-        for path in (*WEBHOOKS, CRDS):
-            begin(f"CA in {path.rpartition('/')[2]}", lambda path=path: self._watch(path))
-
-    def _watch(self, path: str) -> None:
-        for kind, content in self.api.watch(path):
-            if kind != "DELETED" and (changes := self.changes(content)):
-                url = f"{path}/{content['metadata']['name']}"
-                status, said = self.api.call("PATCH", url, changes, JSON_PATCH, fieldManager=MANAGER)
-                if status not in (200, 404):  # it has changed since: the change comes
-                    logging.warning("%s: no CA written: %s", url, said.get("message"))
-
-    def changes(self, content: Json) -> list[Json]:
-        """The JSON patch that an object needs; nothing where it has our CA, or names other services."""
-        webhooks = {f"/webhooks/{number}": each for number, each in enumerate(content.get("webhooks", []))}
-        if webhook := content.get("spec", {}).get("conversion", {}).get("webhook"):
-            webhooks["/spec/conversion/webhook"] = webhook
-        found = []
-        for place, each in webhooks.items():
-            client = each.get("clientConfig", {})
-            service = client.get("service", {}).get("name")
-            if service in self.names and client.get("caBundle") != self.bundle:
-                same = {"op": "test", "path": f"{place}/clientConfig/service/name", "value": service}
-                found += [same, {"op": "add", "path": f"{place}/clientConfig/caBundle", "value": self.bundle}]
-        return found

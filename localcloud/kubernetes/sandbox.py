@@ -96,7 +96,7 @@ class Sandbox:
     def __init__(self, pod: Json, api: Api, ports: Ports, identities: Identities) -> None:
         self.meta, self.spec, self.api = pod["metadata"], pod["spec"], api
         self.ports, self.identities, self._identity = ports, identities, None
-        self.folder = paths.HOME / "kubernetes" / self.meta["uid"]
+        self.folder = paths.HOME / "pods" / self.meta["uid"]
         number = int(hashlib.sha256(self.meta["uid"].encode()).hexdigest(), 16)
         self.ip = f"10.244.{number % 250 + 1}.{number // 250 % 250 + 1}"
 

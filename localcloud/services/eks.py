@@ -102,7 +102,9 @@ def _change_group(group: Json, kind: str, asked: Json) -> Any:
 
 def _updated(asked: Json, identity: str = "") -> Any:
     """An update, which here has come to its end at once."""
-    params = [{"type": name, "value": json.dumps(value)} for name, value in asked.items() if name != "clientRequestToken"]
+    params = [
+        {"type": name, "value": json.dumps(value)} for name, value in asked.items() if name != "clientRequestToken"
+    ]
     about = {"id": identity or service.new_uuid(), "status": "Successful", "createdAt": service._now()}
     return service._json_resp(200, {"update": about | {"type": "ConfigUpdate", "params": params, "errors": []}})
 

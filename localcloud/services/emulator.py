@@ -54,7 +54,15 @@ from ministack.core import iam_actions, lambda_runtime, persistence  # noqa: E40
 from ministack.core.responses import AccountRegionScopedDict, AccountScopedDict, get_account_id  # noqa: E402
 from ministack.services import eventbridge  # noqa: E402
 
-from localcloud.services import ACCESS_POLICIES, TOKEN_REVIEW, calls, cluster_access, eks, search, stepfunctions  # noqa: E402
+from localcloud.services import (  # noqa: E402
+    ACCESS_POLICIES,
+    TOKEN_REVIEW,
+    calls,
+    cluster_access,
+    eks,
+    search,
+    stepfunctions,
+)
 from localcloud.services.answers import ID, Answers  # noqa: E402
 
 # Asked every few seconds for the nodes of node groups, and changes nothing.
