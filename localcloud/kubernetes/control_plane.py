@@ -4,7 +4,6 @@ import base64
 import hashlib
 import json
 import secrets
-import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -53,6 +52,11 @@ DAYS = 3650
 def wanted() -> bool:
     """Whether it was started, and not stopped."""
     return any(part.record.exists() for part in PARTS)
+
+
+def known() -> tuple[Part, ...]:
+    """All parts of this local cloud."""
+    return (*supervisor.PARTS, *(PARTS if wanted() else ()))
 
 
 def up(report: Report) -> None:
@@ -160,8 +164,6 @@ def _pod_stages() -> list[str]:
 
 def _make_keys() -> None:
     """Keys and certificates, of an authority of their own, by openssl."""
-    if not shutil.which("openssl"):
-        raise TandemError("Kubernetes needs certificates, and openssl is not on PATH: install it (Debian: openssl).")
     new = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", str(DAYS)]
     names = "DNS:localhost,DNS:kubernetes.default.svc,IP:127.0.0.1,IP:10.100.0.1"
     usage = ["-addext", "basicConstraints=critical,CA:FALSE", "-addext", "keyUsage=critical,digitalSignature"]
