@@ -273,7 +273,7 @@ def _kwok() -> dict[str, Any]:
 def _apply_own() -> None:
     """What stands in the cluster before any stack: the class of Karpenter's simulated nodes, and leave to make them."""
     definition = yaml.safe_load((builds.folder() / "manifests" / "kwok-node-class.yaml").read_text())
-    role = {
+    role: dict[str, Any] = {
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
         "metadata": {"name": "tandem-local-karpenter"},
         "rules": [
