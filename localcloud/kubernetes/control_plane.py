@@ -19,7 +19,7 @@ from localcloud import files, paths
 from localcloud.kubernetes import builds
 from localcloud.kubernetes.api import Api
 from localcloud.kubernetes.controllers import CONTROLLERS
-from localcloud.services import supervisor
+from localcloud.services import TOKEN_REVIEW, supervisor
 from localcloud.services.supervisor import EMULATOR, Command, Part, Report
 
 AUTHORITY = paths.KUBERNETES / "ca.crt"
@@ -37,8 +37,8 @@ CONTROLLER_MANAGER = Part(
 )
 SCHEDULER = Part("kube-scheduler", "TANDEM_LOCAL_SCHEDULER_PORT", 16259, "/healthz", 60, AUTHORITY)
 KWOK = Part("kwok", "TANDEM_LOCAL_KWOK_PORT", 16247, "/healthz", 60)
-PODS = Part("pods", "TANDEM_LOCAL_PODS_PORT", 16444, "/health", 60)
-"""Runs the containers of our Pods as processes; the API server reaches webhooks by it."""
+PODS = Part("kubernetes", "TANDEM_LOCAL_PODS_PORT", 16444, "/health", 60)
+"""`python -m localcloud.kubernetes`: runs the containers of our Pods, and takes the API server to webhooks."""
 CONTROLLER_RUNNER = Part("controllers", "TANDEM_LOCAL_CONTROLLERS_PORT", 16445, "/health", 60)
 PARTS = (ETCD, API_SERVER, CONTROLLER_MANAGER, SCHEDULER, KWOK, PODS, CONTROLLER_RUNNER)
 PLUGIN = paths.PULUMI / "plugins" / f"resource-kubernetes-v{builds.PLUGIN_VERSION}" / "pulumi-resource-kubernetes"
@@ -127,7 +127,7 @@ def prepare() -> None:
     _write("tokens.yaml", {
         "apiVersion": "v1", "kind": "Config", "current-context": "iam",
         "contexts": [{"name": "iam", "context": {"cluster": "iam", "user": "api-server"}}],
-        "clusters": [{"name": "iam", "cluster": {"server": f"{EMULATOR.url}/_tandem/tokens"}}],
+        "clusters": [{"name": "iam", "cluster": {"server": EMULATOR.url + TOKEN_REVIEW}}],
         "users": [{"name": "api-server", "user": {}}],
     })  # fmt: skip
     _write("pods.json", {

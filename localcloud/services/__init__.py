@@ -2,8 +2,9 @@
 
 from typing import Any
 
+TOKEN_REVIEW = "/_tandem/token-review"
 ACCESS_POLICIES = "/_tandem/access-policies"
-"""Path of the emulator: see `cluster_access`."""
+"""Paths of the emulator for the local Kubernetes: see `cluster_access`."""
 
 
 class Refused(Exception):
