@@ -220,6 +220,7 @@ def serve(runner: Runner) -> None:
         def do_GET(self) -> None:
             self.send_response(200 if time.monotonic() - runner.seen < SILENT_SECONDS else 503)
             self.end_headers()
+            self.wfile.write(b"{}")  # an answer without a body is none for the supervisor
 
         def log_message(self, *_: Any) -> None:
             pass
