@@ -39,9 +39,9 @@ class Api:
             try:
                 answer = self._request(method, path, query, body, kind, urllib3.Timeout(connect=5, read=30))
                 if answer.status not in LATER:
-                    return answer.status, json.loads(answer.data or b"{}")
+                    return answer.status, _content(answer.data)
                 problem = f"{answer.status} {answer.data[:200]!r}"
-            except (urllib3.exceptions.HTTPError, ValueError) as error:
+            except urllib3.exceptions.HTTPError as error:
                 problem = str(error)
             logging.warning("%s %s: again: %s", method, path, problem)
             time.sleep(pause)
@@ -105,6 +105,14 @@ class Api:
         url = f"{self.url}{path}" + (f"?{urlencode(given)}" if given else "")
         data = None if body is None else json.dumps(body)
         return self._pool.request(method, url, headers=headers, body=data, timeout=timeout, **how)
+
+
+def _content(data: bytes) -> Json:
+    """An answer's JSON; what the server says in words, as of a kind that isn't there, is its message."""
+    try:
+        return json.loads(data or b"{}")
+    except ValueError:
+        return {"message": data.decode(errors="replace").strip()}
 
 
 def begin(name: str, work: Callable[[], object]) -> None:

@@ -33,7 +33,7 @@ def now() -> str:
 
 def record(uid: str, name: str = "*", start: int | str = "*") -> str:
     """Name of the record of a container's process in `paths.RUN`; with stars, a pattern of several."""
-    return f"pods-{uid}-{name}-{start}.json"
+    return f"kubernetes-{uid}-{name}-{start}.json"
 
 
 @dataclass

@@ -220,7 +220,7 @@ def serve(runner: Runner) -> None:
         def do_GET(self) -> None:
             self.send_response(200 if time.monotonic() - runner.seen < SILENT_SECONDS else 503)
             self.end_headers()
-            self.wfile.write(b"ok")
+            self.wfile.write(b"ok")  # an answer without a body is none for the supervisor
 
         def log_message(self, format: str, *args: Any) -> None:
             """Nothing: the health is asked for all the time."""

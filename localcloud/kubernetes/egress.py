@@ -32,8 +32,8 @@ class Proxy(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
         self.api, self.local_port = api, local_port
         super().__init__("\0" + name.removeprefix("@"), _Connection)
 
-    def target(self, address: str) -> int:
-        """The local port for an address of the cluster. Raises OSError with the reason where nothing stands for it."""
+    def reach(self, address: str) -> socket.socket:
+        """A connection to what stands for an address of the cluster. Raises OSError, with the reason, where nothing is."""
         ip, _, port = address.rpartition(":")
         found = self.api.items("/api/v1/services", fieldSelector=f"spec.clusterIP={ip.strip('[]')}")
         if not found:
@@ -42,8 +42,10 @@ class Proxy(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
         targets = [each.get("targetPort", each["port"]) for each in spec["ports"] if str(each["port"]) == port]
         until = time.monotonic() + PATIENCE_SECONDS
         while targets and time.monotonic() < until:
-            if here := self.local_port(meta["namespace"], spec.get("selector", {}), targets[0]):
-                return here
+            here = self.local_port(meta["namespace"], spec.get("selector", {}), targets[0])
+            with suppress(ConnectionRefusedError):
+                if here:
+                    return socket.create_connection(("127.0.0.1", here), timeout=5)
             time.sleep(0.2)
         raise OSError(f"nothing listens for port {port} of service {meta['namespace']}/{meta['name']}")
 
@@ -61,8 +63,7 @@ class _Connection(socketserver.BaseRequestHandler):
             if method != "CONNECT":
                 raise OSError("only CONNECT is served")
             proxy: Any = self.server
-            port = proxy.target(address)
-            peer = socket.create_connection(("127.0.0.1", port), timeout=5)
+            peer = proxy.reach(address)
         except OSError as error:
             logging.warning("%s %s: %s", method, address, error)
             self.request.sendall(f"HTTP/1.1 502 {error}\r\nContent-Length: 0\r\n\r\n".encode())
