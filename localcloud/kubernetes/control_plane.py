@@ -230,6 +230,7 @@ def _api_server() -> dict[str, Any]:
         "service-account-key-file": home / "accounts.pub",
         "service-account-signing-key-file": home / "accounts.key",
         "egress-selector-config-file": home / "egress.yaml",
+        "client-ca-file": AUTHORITY,
         "requestheader-client-ca-file": AUTHORITY,
         "requestheader-allowed-names": "front-proxy-client",
         "requestheader-username-headers": "X-Remote-User",
