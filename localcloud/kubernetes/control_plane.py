@@ -7,6 +7,7 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,9 @@ DAYS = 3650
 
 def wanted() -> bool:
     """Whether it was started, and not stopped."""
-    return any(part.record.exists() for part in PARTS)
+    with suppress(OSError):  # where its folder can't even be looked for, which whoever needs it will tell
+        return any(part.record.exists() for part in PARTS)
+    return False
 
 
 def known() -> tuple[Part, ...]:
