@@ -35,7 +35,7 @@ def test_each_thing_that_a_machine_lacks_is_one_sentence(machine, monkeypatch):
     with pytest.raises(TandemError, match=r"has 14\.0 GB of disk left, and building Kubernetes takes 15\.0 GB: free"):
         builds.ensure(print)
     machine("openssl")
-    with pytest.raises(TandemError, match="Go is missing, which builds Kubernetes: install Go 1.26 or newer"):
+    with pytest.raises(TandemError, match=r"Go is missing, which builds Kubernetes: install Go 1\.26 or newer"):
         builds.ensure(print)
     machine("go")
     with pytest.raises(TandemError, match="openssl is not on PATH: install it"):
