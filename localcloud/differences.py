@@ -142,6 +142,8 @@ DIFFERENCES = [Difference(*row) for row in [
     ("who asks Kubernetes", "emulated", "who deploys shows a token by `aws eks get-token`, which an access entry maps",
      "who deploys has an administrator's token, in a file; IAM tokens of others are checked as on AWS, access entries "
      "and their groups too", "the provider would need the AWS CLI, and the local deployer is root, which has no entry"),
+    ("EKS's versions of Kubernetes", "emulated", "are told with the dates of their support",
+     "none is told: programs go by what they know themselves", "the emulator knows none"),
     ("EKS's changes of clusters and node groups", "emulated", "take minutes; AMI types, instance types, sizes, roles "
      "and subnets are checked", "are done at once, and nothing is checked", "the emulator's rules"),
     ("functions", "real", "Amazon Linux, arm64, python3.12, limited memory, a read-only file system, its own network",

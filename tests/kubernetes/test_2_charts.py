@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -31,13 +32,14 @@ QUEUE = {
 
 def pulumi(cloud: Cloud, *arguments: str, **variables: str):
     """The engine on the program; whatever it would change is an error of a preview."""
-    return cloud.pulumi(*arguments, "--stack", "charts", cwd=PROGRAM, env=variables, timeout=600)
+    return cloud.pulumi(*arguments, "--stack", "charts", cwd=cloud.home / "charts", env=variables, timeout=600)
 
 
 @pytest.fixture(scope="module")
 def charts(cloud):
     """The charts, installed."""
-    cloud.pulumi("stack", "init", "charts", "--no-select", cwd=PROGRAM)
+    folder = shutil.copytree(PROGRAM, cloud.home / "charts", dirs_exist_ok=True)
+    cloud.pulumi("stack", "init", "charts", "--no-select", cwd=folder, check=False)  # a kept cloud has it
     pulumi(cloud, "up", "--yes")
     return cloud
 
