@@ -2,7 +2,7 @@
 
 from typing import Any
 
-TOKEN_REVIEW = "/_tandem/token-review"
+TOKEN_REVIEW = "/_tandem/token-review"  # noqa: S105 - a path
 ACCESS_POLICIES = "/_tandem/access-policies"
 """Paths of the emulator for the local Kubernetes: see `cluster_access`."""
 

@@ -1,4 +1,4 @@
-"""A Kubernetes API of one process: objects by path, merged patches, and watches; no defaults, no checks, no controllers."""
+"""A Kubernetes API of one process: objects by path, merged patches, watches; no defaults, checks or controllers."""
 
 import json
 import threading
