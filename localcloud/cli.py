@@ -16,25 +16,26 @@ from localcloud.services import supervisor
 app = typer.Typer(no_args_is_help=True, help="An AWS stand-in on this machine: start it, use it, stop it.")
 console = Console(stderr=True, highlight=False)
 began = time.monotonic()
+Kubernetes = Annotated[
+    bool, typer.Option("--kubernetes", help="And a Kubernetes control plane, built on its first use (Linux only).")
+]
 
 
 @app.command("build")
-def build_tools() -> None:
+def build_tools(kubernetes: Kubernetes = False) -> None:
     """Make what `up` needs, and start nothing: the Pulumi engine and its AWS provider, OpenSearch."""
     from localcloud.services import opensearch
     from localcloud.toolchain import build
 
     opensearch.ensure(_report)
     build.ensure(_report)
+    if kubernetes:
+        control_plane.install(_report)
     _report("the tools are there")
 
 
 @app.command()
-def up(
-    kubernetes: Annotated[
-        bool, typer.Option("--kubernetes", help="With a Kubernetes control plane, built on the first use (Linux only).")
-    ] = False,
-) -> None:
+def up(kubernetes: Kubernetes = False) -> None:
     """Start everything and create the stacks; start again what has died."""
     from localcloud.toolchain import build
 
@@ -67,8 +68,7 @@ def env() -> None:
 @app.command()
 def status() -> None:
     """Show each part: state, process, address; exit code 1 unless all run."""
-    parts = (*supervisor.PARTS, *(control_plane.PARTS if control_plane.wanted() else ()))
-    states = {part: part.state() for part in parts}
+    states = {part: part.state() for part in control_plane.known()}
     table = Table("part", "state", "pid", "address", caption=f"logs in {paths.LOGS}")
     for part, state in states.items():
         table.add_row(part.name, state, str(part.running().get("pid", "-")), part.url)

@@ -86,13 +86,10 @@ def is_built() -> bool:
 def ensure(report: Report) -> Path:
     """Return the folder, after building what is missing of it.
 
-    Raises TandemError where this isn't Linux, Go is missing, or less than 15 GB of disk are left for the build, of
-    which 0.9 GB stay; Go's module cache, where all projects' sources lie, grows by some 4 GB.
+    Raises TandemError where `require` does, or a build fails. Of the 15 GB that it takes 0.9 stay, beside the sources
+    in Go's own module cache, some 4 GB that other projects share.
     """
-    if not sys.platform.startswith("linux"):
-        raise TandemError(
-            "Kubernetes runs in the local cloud on Linux only; leave --kubernetes out: all else runs here."
-        )
+    require()
     target = folder()
     if not is_built():
         with files.disk_errors_told(), paths.locked(target.parent / "lock"):
@@ -101,9 +98,19 @@ def ensure(report: Report) -> Path:
     return target
 
 
+def require() -> None:
+    """Raise TandemError where this machine can't run Kubernetes here, or can't build it and it isn't built."""
+    if not sys.platform.startswith("linux"):
+        raise TandemError("Kubernetes runs in the local cloud on Linux only: all else runs without --kubernetes.")
+    if not shutil.which("openssl"):
+        raise TandemError("Kubernetes needs certificates, and openssl is not on PATH: install it (Debian: openssl).")
+    if not is_built():
+        go_programs.require_go("Kubernetes")
+        place = next(place for place in folder().parents if place.exists())
+        files.require_space(place, BUILDING_BYTES, "building Kubernetes")
+
+
 def _build(target: Path, report: Report) -> None:
-    go_programs.require_go("Kubernetes")
-    files.require_space(target.parent, BUILDING_BYTES, "building Kubernetes")
     target.mkdir(exist_ok=True)
     cache = target.parent / "go-build"
     for name, program in PROGRAMS.items():

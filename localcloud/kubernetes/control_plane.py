@@ -4,10 +4,10 @@ import base64
 import hashlib
 import json
 import secrets
-import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,14 @@ DAYS = 3650
 
 def wanted() -> bool:
     """Whether it was started, and not stopped."""
-    return any(part.record.exists() for part in PARTS)
+    with suppress(OSError):  # where its folder can't even be looked for, which whoever needs it will tell
+        return any(part.record.exists() for part in PARTS)
+    return False
+
+
+def known() -> tuple[Part, ...]:
+    """All parts of this local cloud."""
+    return (*supervisor.PARTS, *(PARTS if wanted() else ()))
 
 
 def up(report: Report) -> None:
@@ -160,8 +167,6 @@ def _pod_stages() -> list[str]:
 
 def _make_keys() -> None:
     """Keys and certificates, of an authority of their own, by openssl."""
-    if not shutil.which("openssl"):
-        raise TandemError("Kubernetes needs certificates, and openssl is not on PATH: install it (Debian: openssl).")
     new = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", str(DAYS)]
     names = "DNS:localhost,DNS:kubernetes.default.svc,IP:127.0.0.1,IP:10.100.0.1"
     usage = ["-addext", "basicConstraints=critical,CA:FALSE", "-addext", "keyUsage=critical,digitalSignature"]
@@ -228,6 +233,7 @@ def _api_server() -> dict[str, Any]:
         "service-account-key-file": home / "accounts.pub",
         "service-account-signing-key-file": home / "accounts.key",
         "egress-selector-config-file": home / "egress.yaml",
+        "client-ca-file": AUTHORITY,
         "requestheader-client-ca-file": AUTHORITY,
         "requestheader-allowed-names": "front-proxy-client",
         "requestheader-username-headers": "X-Remote-User",
@@ -271,7 +277,7 @@ def _kwok() -> dict[str, Any]:
 def _apply_own() -> None:
     """What stands in the cluster before any stack: the class of Karpenter's simulated nodes, and leave to make them."""
     definition = yaml.safe_load((builds.folder() / "manifests" / "kwok-node-class.yaml").read_text())
-    role = {
+    role: dict[str, Any] = {
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
         "metadata": {"name": "tandem-local-karpenter"},
         "rules": [

@@ -33,7 +33,7 @@ class Proxy(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
         super().__init__("\0" + name.removeprefix("@"), _Connection)
 
     def reach(self, address: str) -> socket.socket:
-        """A connection to what stands for an address of the cluster. Raises OSError where there is none."""
+        """A connection to what stands for an address of the cluster. Raises OSError, with a reason, without one."""
         ip, _, port = address.rpartition(":")
         found = self.api.items("/api/v1/services", fieldSelector=f"spec.clusterIP={ip.strip('[]')}")
         if not found:

@@ -1,8 +1,8 @@
 """Who may use the local Kubernetes API by IAM: EKS's authenticator and its access policies, as the emulator has them.
 
 The API server sends each token that it doesn't know to the emulator, where the signature of the presigned
-GetCallerIdentity in it is checked, and the access entry looked up. EKS judges by access policies in an authorizer of its
-own; here they are roles and bindings.
+GetCallerIdentity in it is checked, and the access entry looked up. EKS judges by access policies in an authorizer of
+its own; here they are roles and bindings.
 """
 
 import json

@@ -342,22 +342,6 @@ def test_credentials_of_the_account_reach_no_pod(cluster, monkeypatch):
     assert "AKIAROOT" not in text() and "SECRET" not in text()
 
 
-def test_the_watch_finds_pods_and_lost_nodes(cluster):
-    cluster.put("/api/v1/nodes/node", {})
-    cluster.kubelet.begin()
-    about = {"name": "pod", "namespace": "training", "uid": "u", "labels": {Label.POD: Label.PROCESS}}
-    spec = {"restartPolicy": "Never", "containers": [sh("sleep 14142", volumeMounts=[])]}
-    cluster.put(f"{PODS}/pod", {"metadata": about, "spec": spec, "status": {}})
-    cluster.put(f"{PODS}/foreign", {"metadata": about | {"uid": "f", "name": "foreign", "labels": {}}, "spec": spec})
-    time.sleep(0.3)
-    assert not cluster.kubelet.pods  # no node yet
-    cluster.patch(f"{PODS}/pod", {"spec": {"nodeName": "node"}})
-    until(lambda: status(cluster).get("phase") == "Running")
-    assert list(cluster.kubelet.pods) == ["u"]
-    cluster.remove("/api/v1/nodes/node")
-    until(lambda: not living("sleep 14142"))
-
-
 def test_a_sidecar_is_not_waited_for_longer_than_the_grace(cluster):
     stubborn = sh(f"trap '' TERM; {LOOP}", "mirror", restartPolicy="Always")
     spec = {"terminationGracePeriodSeconds": 1, "initContainers": [stubborn], "containers": [sh("exit 0")]}
