@@ -29,6 +29,7 @@ class Cluster:
             kind = "MODIFIED" if path in self.objects else "ADDED"
             content.setdefault("metadata", {}).setdefault("name", path.rpartition("/")[2])
             content["metadata"].setdefault("uid", f"uid-of-{path}")
+            content["metadata"].setdefault("creationTimestamp", f"{len(self.changes):09}")
             self.objects[path] = content
             self._note(kind, path)
         return content
@@ -101,10 +102,9 @@ def serve() -> Generator[tuple[str, Cluster]]:
 
         def watch(self, path: str, query: dict[str, str]) -> None:
             self.send_response(200)
-            self.send_header("Connection", "close")
+            self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
             self.wfile.flush()
-            self.close_connection = True
             at, until = int(query["resourceVersion"]), time.monotonic() + 10
             while not cluster.away and time.monotonic() < until:
                 with cluster.changed:
@@ -114,8 +114,12 @@ def serve() -> Generator[tuple[str, Cluster]]:
                     parent = place.rpartition("/")[0]
                     of_kind = parent == path or parent.endswith(f"/{path.rpartition('/')[2]}")
                     if of_kind and _selected(content, query.get("labelSelector", "")):
-                        self.wfile.write(json.dumps({"type": kind, "object": content}).encode() + b"\n")
-                        self.wfile.flush()
+                        self.chunk(json.dumps({"type": kind, "object": content}).encode() + b"\n")
+            self.chunk(b"")
+
+        def chunk(self, data: bytes) -> None:
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+            self.wfile.flush()
 
     with serving(Handler) as url:
         yield url, cluster
