@@ -51,7 +51,7 @@ def token(cloud, role: str, cluster: str = "learning") -> str:
 
 
 def test_every_part_runs_and_a_second_up_starts_nothing(cloud):
-    said = cloud.tandem("local", "status").stdout
+    said = cloud.tandem("local", "status").stderr
     assert all(part.name in said for part in PARTS)
     before = {part.name: cloud.process(part.name) for part in PARTS}
     cloud.tandem("local", "up", "--kubernetes")
@@ -84,7 +84,7 @@ def test_what_was_killed_is_started_by_the_next_up_and_nothing_is_lost(cloud, ku
     assert kubernetes.ask("/api/v1/namespaces", content)[0] == 201
     os.kill(killed := cloud.process(part), signal.SIGKILL)
     status = cloud.tandem("local", "status", check=False)
-    assert status.returncode == 1 and "dead" in status.stdout
+    assert status.returncode == 1 and "dead" in status.stderr
     cloud.tandem("local", "up")  # which knows that Kubernetes was wanted
     assert cloud.process(part) != killed
     assert kubernetes.ask(f"/api/v1/namespaces/before-{part}", method="DELETE")[0] == 200
