@@ -33,6 +33,10 @@ LONGEST_PAUSE = 10.0  # before a controller that ended is started again
 TOKEN_SECONDS = 365 * 24 * 3600
 
 
+class Missing(Exception):
+    """What a controller needs isn't in the cluster yet."""
+
+
 class Runner:
     """Keeps controllers and Deployments in step."""
 
@@ -53,7 +57,11 @@ class Runner:
             }
             pods = self.api.items("/api/v1/pods", **apps)
             for name, controller in CONTROLLERS.items():
-                ready = self._keep(name, deployments.get(controller.app))
+                ready = False
+                try:
+                    ready = self._keep(name, deployments.get(controller.app))
+                except Missing as problem:  # a kubelet waits too
+                    logging.warning("%s waits: %s", name, problem)
                 for pod in pods:
                     if pod["metadata"]["labels"][NAME] == controller.app:
                         self._tell(pod, ready)
@@ -139,7 +147,7 @@ class Runner:
         asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest"}
         status, answer = self.api.call("POST", path, asked | {"spec": {"expirationSeconds": TOKEN_SECONDS}})
         if status >= 400:
-            raise RuntimeError(f"no token for {account} of {namespace}: {answer.get('message')}")
+            raise Missing(f"no token for {account} of {namespace}: {answer.get('message')}")
         return answer["status"]["token"]
 
     def _karpenter(self, folder: Path, container: Json, namespace: str, account: str, health: int) -> dict[str, str]:
