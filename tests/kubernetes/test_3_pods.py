@@ -182,6 +182,9 @@ def training(cloud: Cloud, kubernetes) -> Training:
     for path, content in objects().items():
         until(lambda path=path, content=content: started.apply(path, content)[0] in (200, 201), 60, f"{path} is taken")
     yield started
+    for path in reversed(objects()):  # before their controllers, which let go of them
+        started.ask(path, method="DELETE")
+        until(lambda path=path: started.ask(path)[0] == 404, 90, f"{path} has gone")
     cloud.client("eks").delete_pod_identity_association(clusterName="charts", associationId=made["associationId"])
     cloud.client("iam").delete_role(RoleName="training")
     test_2_charts.pulumi(cloud, "destroy", "--yes")
@@ -266,5 +269,3 @@ def test_a_pool_and_its_class_go_with_their_nodes(training):
         assert training.ask(path, method="DELETE")[0] == 200
     until(lambda: training.ask(f"{CLASSES}/gpu")[0] == 404, 90, "the class has gone")
     assert training.nodes() == [] and training.items(POOLS) == []
-    training.ask(f"/api/v1/namespaces/{NAMESPACE}", method="DELETE")
-    until(lambda: training.ask(f"/api/v1/namespaces/{NAMESPACE}")[0] == 404, 60, "the namespace has gone")
