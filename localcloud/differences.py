@@ -137,11 +137,35 @@ DIFFERENCES = [Difference(*row) for row in [
      "one process of this machine for each Deployment, ready when it is; with the chart's settings, arguments, service "
      "account, webhook certificate; other addresses, no election, no metrics; two paths in JobSet and Trainer changed",
      "no containers needed; the paths are constants there, of folders that only a container has"),
-    ("Karpenter", "emulated", "starts EC2 instances", "makes simulated nodes (its kwok provider), by the same pools, "
-     "limits, taints and disruption; a service account of its chart may make nodes too", "no instances here"),
+    ("Karpenter's rights", "emulated", "are those of its chart's service account, and its role's in AWS",
+     "that account may make and change nodes, and classes of simulated ones, too", "its kwok provider makes the nodes"),
     ("who asks Kubernetes", "emulated", "who deploys shows a token by `aws eks get-token`, which an access entry maps",
      "who deploys has an administrator's token, in a file; IAM tokens of others are checked as on AWS, access entries "
      "and their groups too", "the provider would need the AWS CLI, and the local deployer is root, which has no entry"),
+    ("training Pods", "real", "run in containers of their image, as their user, within their limits",
+     "processes of this machine, in their order, with their exit codes, signals and grace; `python3` is the training "
+     "environment's, `/opt/ml` a folder of the Pod's own; every other Pod runs without a process, by kwok",
+     "no containers needed; the controllers see what they would see"),
+    ("images of Pods", "emulated", "are pulled, or the Pod says why not",
+     "none is pulled; of a registry whose name ends in .invalid the Pod says that it can't be", "no containers here"),
+    ("names and ports of Pods", "emulated", "are resolved by the cluster's DNS; each Pod has all ports",
+     "names of a job's Pods are replaced by 127.0.0.1 in arguments and environment, and each declared port by a free "
+     "one of this attempt of the job; paths of volumes by those of folders", "all Pods share this machine's loopback"),
+    ("Pods with probes, hooks, host namespaces, claims, tokens or paths of the host", "refused", "have them",
+     "fail, with an event that names the field; `kubectl logs` and `exec` find nothing: logs/pods has what they print",
+     "training Pods use none of these"),
+    ("Pod Identity", "emulated", "its agent answers at a link-local address, with session tags",
+     "answers on loopback, without tags, with credentials of the role that the association names",
+     "no link-local address here; no policy asks for the tags"),
+    ("instances of node groups", "emulated", "start in minutes; a group that shrinks drains them first",
+     "simulated nodes, by kwok, there in seconds; what ran on one that goes is killed; Auto Scaling has no group",
+     "no instances here"),
+    ("NodePools of an EC2NodeClass", "emulated", "buy EC2 instances that fit, by price",
+     "have a twin, NAME-twin, that buys simulated nodes, whose label karpenter.sh/nodepool names the twin; asking for "
+     "karpenter.k8s.aws/* of an instance is refused; the class is ready whatever it names, and fewer GPUs come first",
+     "Karpenter's kwok provider knows its own node class alone"),
+    ("access policies of EKS", "emulated", "are judged by an authorizer of their own",
+     "roles and bindings in the cluster, a few seconds later", "the API server has RBAC alone"),
     ("EKS's versions of Kubernetes", "emulated", "are told with the dates of their support",
      "none is told: programs go by what they know themselves", "the emulator knows none"),
     ("EKS's changes of clusters and node groups", "emulated", "take minutes; AMI types, instance types, sizes, roles "
