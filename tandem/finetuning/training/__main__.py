@@ -1,10 +1,12 @@
 """Entry point of a container: `train` or `evaluate`, with a failure's reason where SageMaker reads it."""
 
 import argparse
+import atexit
 import os
 import sys
 import traceback
 from collections.abc import Sequence
+from typing import NoReturn
 
 from tandem_contract.errors import TandemError
 
@@ -55,5 +57,13 @@ def _ends(layout: Layout, code: int, reason: str) -> int:
     return code
 
 
+def _leave(code: int) -> NoReturn:
+    """End a rank without its interpreter's end, which threads of torch 2.9 may abort."""
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    (_leave if ranks.is_one() else sys.exit)(main())

@@ -106,6 +106,8 @@ class Progress(TrainerCallback):
         self._end_if_asked(args, state, control)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if state.global_step >= state.max_steps:  # as newer versions do by themselves
+            control.should_evaluate = args.eval_strategy != "no"
         self._end_if_asked(args, state, control)
 
     def on_save(self, _args: Any, state: Any, _control: Any, **_: Any) -> None:
