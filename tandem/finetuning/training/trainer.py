@@ -55,8 +55,8 @@ class Trainer(SFTTrainer):
         if ranks.world > 1:
             sharding.check(options["model"])
         super().__init__(**options)
-        # The loss is of the whole step's tokens; up to transformers 5.3 gradients are divided once more, unless this says
-        # that there is nothing to accumulate.
+        # The loss is divided by all tokens of the step; up to transformers 5.3 gradients are divided once more, unless
+        # this says that there is nothing to accumulate.
         self.accelerator.gradient_accumulation_steps = 1
         if self.args.per_device_train_batch_size > 1:
             self._pack()
