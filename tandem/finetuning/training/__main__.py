@@ -12,7 +12,8 @@ from tandem_contract.errors import TandemError
 
 from . import external, launcher, ranks
 from .evaluate import evaluate
-from .layout import Interrupted, Layout, Refused
+from .layout import Interrupted, Layout, Refused, lacks_room
+from .place import add_flags
 from .train import train
 
 STEPS = {"train": train, "evaluate": evaluate}
@@ -26,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(prog="tandem.finetuning.training", description=__doc__)
     parser.add_argument("step", choices=STEPS)
-    launcher.arguments(parser)
+    add_flags(parser)
     given = parser.parse_args(arguments)
     layout, is_rank = Layout.from_environment(), ranks.is_one()
     if not is_rank:
@@ -43,6 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _ends(layout, FAILED, str(error))
     except Exception as error:
         traceback.print_exc()
+        if lacks_room(error):  # which another attempt would fill again
+            return _ends(layout, REFUSED, "There is no room left on the disk: raise tandem:volumeGb.")
         text = f"{given.step} failed unexpectedly: {type(error).__name__}: {error}. The log has the details."
         return _ends(layout, FAILED, text)
     return 0
@@ -50,9 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _ends(layout: Layout, code: int, reason: str) -> int:
     """Say why, to the launcher where there is one, since another rank may be the reason."""
-    if ranks.is_one():
-        launcher.note(code, reason)
-    else:
+    if not (ranks.is_one() and launcher.note(code, reason)):
         layout.fail(reason)
     return code
 

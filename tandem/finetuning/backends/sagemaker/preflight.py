@@ -196,7 +196,9 @@ def _what_fits(recipe: Mapping[str, Any], shape: ModelShape, gpu: Gpu, world: in
             where += f" and tandem:trainingInstances {chosen.count}"
         found.append(where if method == recipe["method"] else f"method {method} with {where}")
         break
-    return f"Set {', or '.join(found)}." if found else f"{failed[0][0].upper()}{failed[0][1:]}."
+    if not found:
+        return f"{failed[0][0].upper()}{failed[0][1:]}."
+    return f"Set {', or '.join(found)}." + (f" With method {recipe['method']}, {failed[0]}." if failed else "")
 
 
 def _check_evaluation(shape: ModelShape, instance: str, table: PriceTable, checks: Checks, notes: list[str]) -> None:
