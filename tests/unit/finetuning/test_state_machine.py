@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from pulumi_tandem.finetuning.training_state_machine import FINISHING_SECONDS, PENDING_SECONDS, definition
+from pulumi_tandem.finetuning.sagemaker_steps import sagemaker_steps
+from pulumi_tandem.finetuning.training_state_machine import definition
+from tandem_contract.envelope import FINISHING_SECONDS, PENDING_SECONDS
 
 from .strict_sagemaker import MODEL
 
@@ -22,14 +24,16 @@ ENVELOPE = {
 
 
 def pipeline(**changes) -> dict[str, Any]:
-    return definition(
-        functions={
-            step: f"arn:aws:lambda:us-east-1:123456789012:function:{step}" for step in ("plan", "gate", "register")
-        },
+    functions = {
+        step: f"arn:aws:lambda:us-east-1:123456789012:function:{step}" for step in ("plan", "gate", "register")
+    }
+    steps = sagemaker_steps(
+        plan=functions["plan"],
         role_arn="arn:aws:iam::123456789012:role/job",
         images={"train": "training:1", "evaluate": "serving:1"},
         envelope=ENVELOPE | changes,
     )
+    return definition(functions=functions, steps=steps)
 
 
 STATES = pipeline()["States"]

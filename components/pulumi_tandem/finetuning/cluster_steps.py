@@ -1,0 +1,118 @@
+"""States of a fine-tuning run that trains and evaluates on a cluster, as jobs that a function starts and watches."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from tandem_contract.envelope import FINISHING_SECONDS, QUEUE_SECONDS
+
+from .training_state_machine import Steps, call
+
+# An execution has room for 25,000 events (Step Functions guide, "Quotas"): a look takes 11 of them, in four states.
+MOST_LOOKS = 2200
+# A cluster that can't be reached for ten minutes is no reason to lose a run.
+PATIENCE = {"ErrorEquals": ["States.TaskFailed"], "IntervalSeconds": 30, "MaxAttempts": 20, "BackoffRate": 1}
+
+
+def cluster_steps(*, cluster: Any, envelope: Mapping[str, Any], poll_seconds: int) -> Steps:
+    """Start training, look until it has ended, start the evaluation, look until that has.
+
+    `cluster` is the function's ARN; an output is welcome. A job restarts its own Pods, within the envelope's attempts.
+    """
+    limits = {
+        "Training": envelope["attempts"] * envelope["max_runtime_seconds"],
+        "Evaluation": envelope["evaluation_max_runtime_seconds"],
+    }
+    limits = {step: seconds + QUEUE_SECONDS + FINISHING_SECONDS for step, seconds in limits.items()}
+    every = max(poll_seconds, math.ceil(sum(limits.values()) / MOST_LOOKS))
+    looks = {step: math.ceil(seconds / every) for step, seconds in limits.items()}
+    started = {"action": "start", "run.$": "$.run"}
+    return Steps(
+        start="StartTraining",
+        # A look itself takes a moment.
+        seconds=2 * sum(limits.values()),
+        states={
+            "StartTraining": call(cluster, {**started, "step": "train"}, "$.job", "Trained?"),
+            # A resumed run may have failed after its training.
+            "Trained?": {
+                "Type": "Choice",
+                "Choices": [{"Variable": "$.job.value.trained", "IsPresent": True, "Next": "TakeTrained"}],
+                "Default": "CountTraining",
+            },
+            "TakeTrained": {
+                "Type": "Pass",
+                "InputPath": "$.job.value.trained",
+                "ResultPath": "$.trained",
+                "Next": "StartEvaluation",
+            },
+            **_look(cluster, "Training", "train", every, looks["Training"]),
+            "TrainingDone": {
+                "Type": "Pass",
+                "Parameters": {"model.$": "$.seen.value.model", "status.$": "$.seen.value.status"},
+                "ResultPath": "$.trained",
+                "Next": "StartEvaluation",
+            },
+            "StartEvaluation": call(
+                cluster, {**started, "step": "evaluate", "trained.$": "$.trained"}, "$.job", "CountEvaluation"
+            ),
+            **_look(cluster, "Evaluation", "evaluate", every, looks["Evaluation"]),
+            "EvaluationDone": {
+                "Type": "Pass",
+                "Parameters": {"evaluation.$": "$.seen.value.model"},
+                "ResultPath": "$.evaluated",
+                "Next": "Gate",
+            },
+            # A job outlives who looked after it, and would bill once it gets its nodes: each of these ends it first.
+            "StopFailed": _stop(cluster, "JobFailed"),
+            "JobFailed": {"Type": "Fail", "Error": "JobFailed", "CausePath": "$.seen.value.reason"},
+            "StopLate": _stop(cluster, "TimedOut"),
+            "TimedOut": {
+                "Type": "Fail",
+                "Error": "TimedOut",
+                "Cause": f"The job did not end in its time and {QUEUE_SECONDS} s of waiting for quota and nodes; it "
+                "was stopped. Its last state is in the run's record. Resume the run when there is capacity.",
+            },
+            "StopUnseen": _stop(cluster, "Unseen"),
+            "Unseen": {"Type": "Fail", "Error": "ClusterUnreachable", "CausePath": "$.failure.Cause"},
+        },
+    )
+
+
+def _look(cluster: Any, name: str, step: str, every: int, most: int) -> dict[str, Any]:
+    """Wait and look, from `Count...` on, `most` times; then `...Done`, or a stop."""
+    counted = {"step": step, "looks": 0}
+    seen = "$.seen.value.state"
+    return {
+        f"Count{name}": {"Type": "Pass", "Result": counted, "ResultPath": "$.waiting", "Next": f"WaitFor{name}"},
+        f"WaitFor{name}": {"Type": "Wait", "Seconds": every, "Next": f"Observe{name}"},
+        f"Observe{name}": {
+            **call(
+                cluster,
+                {"action": "observe", "run.$": "$.run", "step": step, "job.$": "$.job.value.job"},
+                "$.seen",
+                f"{name}Ended?",
+            ),
+            "Retry": [PATIENCE],
+            "Catch": [{"ErrorEquals": ["States.ALL"], "ResultPath": "$.failure", "Next": "StopUnseen"}],
+        },
+        f"{name}Ended?": {
+            "Type": "Choice",
+            "Choices": [
+                {"Variable": seen, "StringEquals": "succeeded", "Next": f"{name}Done"},
+                {"Variable": seen, "StringEquals": "failed", "Next": "StopFailed"},
+                {"Variable": "$.waiting.looks", "NumericGreaterThanEquals": most, "Next": "StopLate"},
+            ],
+            "Default": f"{name}GoesOn",
+        },
+        f"{name}GoesOn": {
+            "Type": "Pass",
+            "Parameters": {"step.$": "$.waiting.step", "looks.$": "States.MathAdd($.waiting.looks, 1)"},
+            "ResultPath": "$.waiting",
+            "Next": f"WaitFor{name}",
+        },
+    }
+
+
+def _stop(cluster: Any, following: str) -> dict[str, Any]:
+    payload = {"action": "stop", "run.$": "$.run", "step.$": "$.waiting.step", "job.$": "$.job.value.job"}
+    return {**call(cluster, payload, "$.stopped", following), "Retry": [PATIENCE]}
