@@ -49,6 +49,8 @@ ROOT = "/opt/ml"
 CODE = "/opt/ml/input/data/code/tandem.pyz"
 """Where `fetch` puts the code, from which all three containers run."""
 LOGS = "/opt/ml/output/logs"
+TOKEN_SECRET = "huggingface"  # noqa: S105 (its name)
+"""The Secret whose `token`, where there is one, opens gated models."""
 
 GRACE_SECONDS = 120
 """Between SIGTERM and SIGKILL: a checkpoint is saved and mirrored in it."""
@@ -59,16 +61,16 @@ REFUSED = 2
 class PodVariable:
     """Environment variables of a training Pod's containers, beside `names.Variable.RUN`."""
 
-    CODE = "TANDEM_CODE"
-    """`s3://` address of tandem.pyz."""
     CHANNELS = "TANDEM_CHANNELS"
-    """JSON: name of a channel to `s3://` address."""
+    """JSON: name of a channel to the `s3://` address of its folder; channel `code` has tandem.pyz."""
     OUTPUT = "TANDEM_OUTPUT"
     """`s3://BUCKET/runs/RUN/jobs/JOB/output/`."""
     CHECKPOINTS = "TANDEM_CHECKPOINTS"
     """`s3://BUCKET/runs/RUN/checkpoints/`."""
     LOGS = "TANDEM_LOGS"
     """Folder of the log files of hosts and ranks."""
+    ROOT = "TANDEM_ML_ROOT"
+    """`ROOT`, or where the local cloud has it."""
 
 
 def label_value(text: str) -> str:

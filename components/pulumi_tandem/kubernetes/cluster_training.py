@@ -1,0 +1,246 @@
+"""Training on a cluster: Kueue, Kubeflow Trainer, a namespace with its queue, role and rules."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NotRequired, TypedDict
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+from pulumi_aws import eks, iam
+from tandem_contract.checks import Checks
+from tandem_contract.cluster import NAMESPACE, SERVICE_ACCOUNT, Label, label_value
+from tandem_contract.fields import Field, Table
+
+from ..finetuning.cluster_jobs import TrainingCluster
+from ..finetuning.jobs import data_of_jobs
+from ..foundation.arguments import valid
+from ..foundation.outputs import register
+from ..foundation.policy import policy_document
+from ..foundation.tags import Tags
+from . import queue, training_access, training_runtime
+from .charts import chart
+from .gpu_cluster import GpuCluster
+from .training_checks import check_instance_types, check_quotas, gpus, needed
+from .versions import CHARTS, check_together
+
+RELEASE = r"\d+\.\d+\.\d+"
+CLUSTER_TRAINING = Table(
+    "ClusterTrainingSettings",
+    "How runs share a cluster.",
+    {
+        "namespace": Field(
+            NAMESPACE,
+            "Kubernetes namespace of the runs, made for them. Each stack of a cluster needs one of its own.",
+            pattern=r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?",
+            allowed="at most 40 lower-case letters, digits and hyphens, neither first nor last a hyphen",
+            remedy=f"For example {NAMESPACE}.",
+        ),
+        "quotas": Field(
+            {},
+            "GPUs that all runs together may have at once, by EC2 instance type: `g6e.12xlarge: 8`; what doesn't fit "
+            "waits. By default as many as one run takes.",
+            remedy="For example {g6e.12xlarge: 8}.",
+        ),
+        "controllers": Field(
+            "install",
+            "Whether to `install` Kueue and Kubeflow Trainer (with JobSet), or they are there already: `existing`.",
+            choices=("install", "existing"),
+        ),
+        "ready_minutes": Field(
+            30,
+            "How long a job's nodes, images and data may take before it gives its quota back and waits anew.",
+            low=5,
+            high=240,
+            unit="minutes",
+            remedy="Large images and base models take 10 to 20.",
+        ),
+        "poll_seconds": Field(
+            15,
+            "How often a run looks after its job; less often where it may take long.",
+            low=1,
+            high=300,
+            unit="seconds",
+            remedy="15 is often enough.",
+        ),
+        "kueue_version": Field(
+            CHARTS["kueue"].version, "Release of Kueue.", pattern=RELEASE, allowed="a release", remedy="E.g. 0.19.0."
+        ),
+        "trainer_version": Field(
+            CHARTS["kubeflow-trainer"].version,
+            "Release of Kubeflow Trainer, which brings JobSet.",
+            pattern=RELEASE,
+            allowed="a release",
+            remedy="E.g. 2.3.0.",
+        ),
+    },
+)
+
+
+class ClusterTrainingArgs(TypedDict):
+    """Arguments of `ClusterTraining`."""
+
+    envelope: Mapping[str, Any]
+    """The run envelope, with EC2's instance types: see `TrainingPipeline`."""
+    training_image: pulumi.Input[str]
+    """URI of the training image, which also brings data to Pods and back; it has boto3."""
+    dataset_bucket_arn: pulumi.Input[str]
+    """Bucket whose data sets runs read."""
+    artifact_bucket_arn: pulumi.Input[str]
+    """Bucket of runs and base models; runs write below `runs/`."""
+    settings: NotRequired[Mapping[str, Any]]
+    """How runs share the cluster: `namespace`, `quotas`, `controllers`, `ready_minutes`, `poll_seconds`,
+    `kueue_version`, `trainer_version`."""
+    statements: NotRequired[Sequence[Any]]
+    """IAM statements that Pods need beyond the buckets."""
+    tags: NotRequired[Tags]
+    """Cost-allocation tags, on what is AWS's."""
+
+
+class ClusterTraining(pulumi.ComponentResource):
+    """Training on an EKS cluster: Kueue, Kubeflow Trainer, a namespace with a queue, a runtime and a role for its Pods.
+
+    Creates, unless they are there, Kueue and Trainer by their charts; a namespace that enforces the Pod Security level
+    `restricted`, with a service account, its IAM role by Pod Identity, a network policy, and a role for who runs jobs;
+    a ClusterQueue of one flavor an instance type, its LocalQueue, and a ClusterTrainingRuntime. They are deleted in the
+    order in which they can be: the namespace with all that runs in it first, the controllers last.
+
+    Idle cost: none of its own; the controllers run on the cluster's system nodes.
+
+    Raises `InvalidArguments`, with every mistake, before anything is registered.
+    """
+
+    runtime: pulumi.Output[str]
+    """Name of the ClusterTrainingRuntime."""
+    role_arn: pulumi.Output[str]
+    """ARN of the Pods' role."""
+
+    def __init__(
+        self,
+        name: str,
+        cluster: GpuCluster,
+        args: ClusterTrainingArgs,
+        opts: pulumi.ResourceOptions | None = None,
+    ):
+        envelope = args["envelope"]
+        steps = needed(envelope, "envelope.instance_type", "envelope.evaluation_instance_type")
+
+        def fits(checks: Checks, settings: dict[str, Any]) -> None:
+            check_instance_types(checks, steps)
+            check_settings(checks.under("settings"), settings, cluster.version)
+            check_quotas(checks, "settings.quotas", settings["quotas"] or gpus(steps), steps)
+
+        settings = valid(f"ClusterTraining {name!r}", CLUSTER_TRAINING, args.get("settings", {}), fits)
+        super().__init__("tandem:index:ClusterTraining", name, {}, opts)
+        self._name, self._tags, self._cluster = name, args.get("tags") or {}, cluster
+        self._child: dict[str, Any] = {"parent": self, "provider": cluster.provider}
+        namespace, quotas = settings["namespace"], settings["quotas"] or gpus(steps)
+        self._labels = {Label.STACK: label_value(pulumi.get_stack())}
+        controllers = self._controllers(settings) if settings["controllers"] == "install" else list(cluster.ready)
+        queues = queue.queue(name, namespace, quotas, controllers, self._child)
+        # After the queue, before which it has to be deleted: with jobs in it the queue can't be.
+        room = kubernetes.core.v1.Namespace(
+            f"{name}-namespace",
+            metadata={"name": namespace, "labels": {**training_access.RESTRICTED, **self._labels}},
+            opts=pulumi.ResourceOptions(**self._child, depends_on=[*controllers, *queues]),
+        )
+        inside = pulumi.ResourceOptions(**self._child, depends_on=[room])
+        account = self._account(namespace, args, inside)
+        runtime = self._runtime(namespace, envelope, args["training_image"], controllers)
+        self.runtime, self.role_arn = runtime.metadata["name"], account.arn
+        group = f"{namespace}:runs"
+        rules = training_access.rules(name, namespace, group, self._child, [room])
+        local = queue.local_queue(name, namespace, inside)
+        self.for_pipeline = TrainingCluster(
+            cluster_name=cluster.cluster_name,
+            namespace=namespace,
+            runtime=self.runtime,
+            group=group,
+            role_arn=self.role_arn,
+            poll_seconds=settings["poll_seconds"],
+            subnet_ids=None if cluster.endpoint_public else cluster.subnet_ids,
+            security_group_ids=None if cluster.endpoint_public else [cluster.security_group_id],
+            ready=[runtime, local, *rules],
+        )
+        register(self)
+
+    def _controllers(self, settings: Mapping[str, Any]) -> list[pulumi.Resource]:
+        """Trainer and then Kueue, which looks for Trainer's kinds; each in a namespace of its own."""
+        made: list[pulumi.Resource] = list(self._cluster.ready)
+        for which, release, version, values in (
+            ("kubeflow-trainer", "kubeflow-trainer", settings["trainer_version"], {"jobset": {"install": True}}),
+            ("kueue", "kueue", settings["kueue_version"], queue.controller_values(settings["ready_minutes"])),
+        ):
+            space = kubernetes.core.v1.Namespace(
+                f"{self._name}-{which}",
+                metadata={"name": f"{which}-system"},
+                opts=pulumi.ResourceOptions(**self._child, depends_on=made),
+            )
+            made = [
+                chart(
+                    f"{self._name}-{which}",
+                    which,
+                    f"{which}-system",
+                    values,
+                    release=release,
+                    version=version,
+                    provider=self._cluster.provider,
+                    parent=self,
+                    depends_on=[*made, space],
+                )
+            ]
+        return made
+
+    def _account(self, namespace: str, args: ClusterTrainingArgs, inside: pulumi.ResourceOptions) -> iam.Role:
+        """The service account of training Pods and, by Pod Identity, its role."""
+        child = pulumi.ResourceOptions(parent=self)
+        role = iam.Role(
+            f"{self._name}-role", assume_role_policy=training_access.POD_IDENTITY, tags=self._tags, opts=child
+        )
+        data = data_of_jobs(args["dataset_bucket_arn"], args["artifact_bucket_arn"])
+        permissions = iam.RolePolicy(
+            f"{self._name}-permissions",
+            role=role.id,
+            policy=policy_document([*data, *args.get("statements", ())]),
+            opts=child,
+        )
+        kubernetes.core.v1.ServiceAccount(
+            f"{self._name}-account",
+            metadata={"name": SERVICE_ACCOUNT, "namespace": namespace},
+            automount_service_account_token=False,
+            opts=inside,
+        )
+        eks.PodIdentityAssociation(
+            f"{self._name}-identity",
+            cluster_name=self._cluster.cluster_name,
+            namespace=namespace,
+            service_account=SERVICE_ACCOUNT,
+            role_arn=role.arn,
+            tags=self._tags,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[permissions]),
+        )
+        return role
+
+    def _runtime(
+        self, namespace: str, envelope: Mapping[str, Any], image: pulumi.Input[str], controllers: list[pulumi.Resource]
+    ) -> kubernetes.apiextensions.CustomResource:
+        spec = training_runtime.training_runtime(envelope, image, self._labels)
+        content = training_runtime.as_json(spec)
+        return kubernetes.apiextensions.CustomResource(
+            f"{self._name}-runtime",
+            api_version=training_runtime.API,
+            kind=training_runtime.KIND,
+            metadata={
+                "name": content.apply(lambda text: training_runtime.runtime_name(namespace, text)),
+                "labels": {"trainer.kubeflow.org/framework": "torch", **self._labels},
+            },
+            spec=spec,
+            # Trainer keeps a runtime while a run refers to it, an ended one too, and deleting it would wait for that:
+            # a superseded one stays, until Trainer itself goes.
+            opts=pulumi.ResourceOptions(**self._child, depends_on=controllers, retain_on_delete=True),
+        )
+
+
+def check_settings(checks: Checks, settings: Mapping[str, Any], kubernetes_version: str) -> None:
+    """Whether the chosen releases go together, and with the cluster's Kubernetes, where they are installed."""
+    chosen = {"kueue": settings["kueue_version"], "trainer": settings["trainer_version"]}
+    if settings["controllers"] == "install" and kubernetes_version and all(chosen.values()):
+        check_together(checks, "versions", {"kubernetes": kubernetes_version, **chosen})

@@ -1,0 +1,74 @@
+"""Whether a run can ever start on a cluster: the services say nothing, and its job would wait for ever."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from tandem_contract.checks import Checks, is_number, near, shown
+from tandem_contract.instance_types import INSTANCE_TYPES
+
+GPU_TYPES = [name for name, kind in INSTANCE_TYPES.items() if kind.gpus]
+MOST_GPUS = 10_000
+
+
+class Needed(NamedTuple):
+    """What a step of a run takes, and the argument that says so."""
+
+    key: str
+    instance_type: str
+    instances: int
+
+
+def needed(envelope: Mapping[str, Any], train: str, evaluate: str) -> list[Needed]:
+    """What the two steps take; `train` and `evaluate` are the arguments that give their instance types."""
+    return [
+        Needed(train, envelope["instance_type"], envelope["instance_count"]),
+        Needed(evaluate, envelope["evaluation_instance_type"], 1),
+    ]
+
+
+def gpus(steps: list[Needed]) -> dict[str, int]:
+    """GPUs that a run takes at most at once, by instance type: the quotas that let one run go at a time."""
+    most: dict[str, int] = {}
+    for step in steps:
+        if kind := INSTANCE_TYPES.get(step.instance_type):
+            most[step.instance_type] = max(most.get(step.instance_type, 0), kind.gpus * step.instances)
+    return most
+
+
+def check_instance_types(checks: Checks, steps: list[Needed]) -> None:
+    """Whether each step's instance type exists, has GPUs, and a processor for which there are images."""
+    for key, name, _ in steps:
+        if name not in GPU_TYPES:
+            bare = name.removeprefix("ml.")
+            remedy = f"On a cluster it is {bare}." if bare in GPU_TYPES else near(name, GPU_TYPES)
+            checks.refuse(key, name, "an EC2 instance type with GPUs", remedy or f"For example {GPU_TYPES[0]}.")
+        elif INSTANCE_TYPES[name].arch != "x86_64":
+            checks.refuse(key, name, "an instance type with x86_64 processors", "The training images are for these.")
+
+
+def check_quotas(checks: Checks, key: str, quotas: Mapping[str, Any], steps: list[Needed]) -> None:
+    """Whether each quota is one, and no step needs more than all of it."""
+    for name, quota in quotas.items():
+        place = f"{key}.{name}"
+        if name not in GPU_TYPES:
+            remedy = near(name, GPU_TYPES) or f"For example {GPU_TYPES[0]}."
+            checks.add(place, "is no EC2 instance type with GPUs", remedy)
+        elif not is_number(quota) or quota != int(quota) or not 1 <= quota <= MOST_GPUS:
+            checks.refuse(place, quota, f"a whole number of GPUs from 1 to {MOST_GPUS}", "For example 8.")
+    for step in steps:
+        need, quota = gpus([step]).get(step.instance_type), quotas.get(step.instance_type, 0)
+        if need and is_number(quota) and quota < need:
+            problem = (
+                f"{shown(step.instance_type)} is not allowed: a run takes {need} of its GPUs at once, the quota is "
+                f"{quota}, and so it would wait for ever"
+            )
+            checks.add(step.key, problem, f"Set {key} to {need} or more for it, or take fewer or smaller instances.")
+
+
+def check_capacity(checks: Checks, key: str, limit: int, steps: list[Needed], what: str) -> None:
+    """Whether `limit`, the GPUs that the cluster may have at once, is enough for each step."""
+    for step in steps:
+        need = gpus([step]).get(step.instance_type, 0)
+        if need > limit:
+            problem = f"{limit} GPUs are not enough: a run takes {need} at once, and so would wait for ever"
+            checks.add(key, problem, f"Let {what} have {need} or more.")
