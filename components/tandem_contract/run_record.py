@@ -32,6 +32,13 @@ class Run:
     """`expected` and `ceiling` in dollars as shown before the start."""
     started_at: str
     """UTC, ISO 8601."""
+    backend: str = ""
+    """Where it runs; empty where the recipe says so. A recipe, and with it its digest, stays the same wherever it runs."""
+
+    @property
+    def runs_at(self) -> str:
+        """Name of the back end that runs it."""
+        return self.backend or self.recipe["backend"]
 
     @property
     def folder(self) -> str:
@@ -40,7 +47,10 @@ class Run:
 
     def to_json(self) -> bytes:
         """The record's bytes."""
-        return json.dumps({"format": FORMAT, **asdict(self)}, indent=2, sort_keys=True).encode()
+        content = asdict(self)
+        if not self.backend:  # functions of the last release don't know it
+            del content["backend"]
+        return json.dumps({"format": FORMAT, **content}, indent=2, sort_keys=True).encode()
 
     @classmethod
     def from_json(cls, text: bytes | str) -> "Run":

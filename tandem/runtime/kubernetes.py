@@ -22,7 +22,7 @@ EACH_SECONDS = 10.0
 TRIES = 5
 MERGE_PATCH = "application/merge-patch+json"
 TOKEN_SECONDS = 600.0
-"""That a token is used for. EKS takes one for 15 minutes (EKS best practices guide, "Identity and Access Management")."""
+"""That a token is used for. EKS takes one for 15 minutes (EKS best practices guide, "Identity")."""
 FOREGROUND = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Foreground"}
 """The object stays, with a deletion timestamp, until all that it owns is gone."""
 
@@ -145,4 +145,4 @@ def token(cluster: str) -> str:
         headers={"x-k8s-aws-id": cluster},
     )
     SigV4QueryAuth(credentials().get_frozen_credentials(), "sts", region(), expires=60).add_auth(request)
-    return "k8s-aws-v1." + base64.urlsafe_b64encode(request.url.encode()).decode().rstrip("=")
+    return "k8s-aws-v1." + base64.urlsafe_b64encode(str(request.url).encode()).decode().rstrip("=")
