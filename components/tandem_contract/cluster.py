@@ -61,8 +61,10 @@ REFUSED = 2
 class PodVariable:
     """Environment variables of a training Pod's containers, beside `names.Variable.RUN`."""
 
+    CODE = "TANDEM_CODE"
+    """`s3://` address of tandem.pyz."""
     CHANNELS = "TANDEM_CHANNELS"
-    """JSON: name of a channel to the `s3://` address of its folder; channel `code` has tandem.pyz."""
+    """JSON: name of a channel to the `s3://` address of its folder."""
     OUTPUT = "TANDEM_OUTPUT"
     """`s3://BUCKET/runs/RUN/jobs/JOB/output/`."""
     CHECKPOINTS = "TANDEM_CHECKPOINTS"

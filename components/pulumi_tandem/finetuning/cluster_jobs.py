@@ -1,16 +1,22 @@
 """Jobs of a cluster as what trains and evaluates: the function that starts and watches them, and its way in."""
 
+import json
 from collections.abc import Mapping
 from typing import NamedTuple
 
 import pulumi
-from pulumi_aws import eks
+from pulumi_aws import eks, lambda_
 from tandem_contract.names import Variable
 
 from ..foundation.arns import account_arn
 from ..foundation.policy import allow
+from ..foundation.schedule import every
 from .cluster_steps import cluster_steps
 from .jobs import Given, Jobs
+
+GUARD_MINUTES = 15
+CLEAN_SECONDS = 600
+"""That the function may take to end all jobs at destroy, which save a checkpoint first."""
 
 
 class TrainingCluster(NamedTuple):
@@ -33,14 +39,18 @@ class TrainingCluster(NamedTuple):
 
 
 def cluster_jobs(given: Given, images: Mapping[str, pulumi.Input[str]], cluster: TrainingCluster) -> Jobs:
-    """The function, its access to the cluster, and the states that call it; `images` are by `train`, `evaluate`."""
+    """The function, its access to the cluster, and the states that call it; `images` are by `train`, `evaluate`.
+
+    A schedule has it stop what outlives its limits, and at destroy it ends all jobs of the stack.
+    """
     runs = pulumi.Output.concat(given.artifacts.bucket_arn, "/runs/*")
     function = given.function(
         "cluster",
         [
             given.records,
             given.manifests,
-            allow(["s3:ListBucket"], given.artifacts.bucket_arn, StringLike={"s3:prefix": "runs/*"}),
+            # Reading what isn't there is an error of its own only for who may list, and has no prefix.
+            allow(["s3:ListBucket"], given.artifacts.bucket_arn, StringLikeIfExists={"s3:prefix": "runs/*"}),
             # job.json, in which it writes what it sees.
             allow(["s3:PutObject"], runs),
             allow(
@@ -56,6 +66,7 @@ def cluster_jobs(given: Given, images: Mapping[str, pulumi.Input[str]], cluster:
             Variable.TRAINING_IMAGE: images["train"],
             Variable.SERVING_IMAGE: images["evaluate"],
         },
+        timeout_seconds=CLEAN_SECONDS,
         **({"subnet_ids": cluster.subnet_ids} if cluster.subnet_ids is not None else {}),
         **({"security_group_ids": cluster.security_group_ids} if cluster.security_group_ids is not None else {}),
     )
@@ -68,4 +79,21 @@ def cluster_jobs(given: Given, images: Mapping[str, pulumi.Input[str]], cluster:
         tags=given.tags,
         opts=pulumi.ResourceOptions(parent=given.parent, depends_on=cluster.ready),
     )
-    return Jobs(steps, [function], [], cluster.role_arn, ready=[access])
+    every(
+        f"{given.name}-cluster-guard",
+        GUARD_MINUTES,
+        function,
+        description="When jobs on the cluster are compared with their limits",
+        tags=given.tags,
+        parent=given.parent,
+        payload={"action": "guard"},
+    )
+    # Before anything that they need is deleted.
+    end = lambda_.Invocation(
+        f"{given.name}-end-jobs",
+        function_name=function.function_name,
+        lifecycle_scope="CRUD",
+        input=json.dumps({"action": "clean"}),
+        opts=pulumi.ResourceOptions(parent=given.parent, depends_on=[function, access]),
+    )
+    return Jobs(steps, [function], [], cluster.role_arn, ready=[access, end])

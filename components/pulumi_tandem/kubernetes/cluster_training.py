@@ -7,8 +7,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 from pulumi_aws import eks, iam
 from tandem_contract.checks import Checks
-from tandem_contract.cluster import NAMESPACE, SERVICE_ACCOUNT, Label, label_value
-from tandem_contract.fields import Field, Table
+from tandem_contract.cluster import SERVICE_ACCOUNT, Label, label_value
 
 from ..finetuning.cluster_jobs import TrainingCluster
 from ..finetuning.jobs import data_of_jobs
@@ -19,60 +18,8 @@ from ..foundation.tags import Tags
 from . import queue, training_access, training_runtime
 from .charts import chart
 from .gpu_cluster import GpuCluster
-from .training_checks import check_instance_types, check_quotas, gpus, needed
-from .versions import CHARTS, check_together
-
-RELEASE = r"\d+\.\d+\.\d+"
-CLUSTER_TRAINING = Table(
-    "ClusterTrainingSettings",
-    "How runs share a cluster.",
-    {
-        "namespace": Field(
-            NAMESPACE,
-            "Kubernetes namespace of the runs, made for them. Each stack of a cluster needs one of its own.",
-            pattern=r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?",
-            allowed="at most 40 lower-case letters, digits and hyphens, neither first nor last a hyphen",
-            remedy=f"For example {NAMESPACE}.",
-        ),
-        "quotas": Field(
-            {},
-            "GPUs that all runs together may have at once, by EC2 instance type: `g6e.12xlarge: 8`; what doesn't fit "
-            "waits. By default as many as one run takes.",
-            remedy="For example {g6e.12xlarge: 8}.",
-        ),
-        "controllers": Field(
-            "install",
-            "Whether to `install` Kueue and Kubeflow Trainer (with JobSet), or they are there already: `existing`.",
-            choices=("install", "existing"),
-        ),
-        "ready_minutes": Field(
-            30,
-            "How long a job's nodes, images and data may take before it gives its quota back and waits anew.",
-            low=5,
-            high=240,
-            unit="minutes",
-            remedy="Large images and base models take 10 to 20.",
-        ),
-        "poll_seconds": Field(
-            15,
-            "How often a run looks after its job; less often where it may take long.",
-            low=1,
-            high=300,
-            unit="seconds",
-            remedy="15 is often enough.",
-        ),
-        "kueue_version": Field(
-            CHARTS["kueue"].version, "Release of Kueue.", pattern=RELEASE, allowed="a release", remedy="E.g. 0.19.0."
-        ),
-        "trainer_version": Field(
-            CHARTS["kubeflow-trainer"].version,
-            "Release of Kubeflow Trainer, which brings JobSet.",
-            pattern=RELEASE,
-            allowed="a release",
-            remedy="E.g. 2.3.0.",
-        ),
-    },
-)
+from .training_checks import check_capacity, check_instance_types, check_quotas, check_releases, gpus, needed
+from .training_fields import CLUSTER_TRAINING, INSTALL
 
 
 class ClusterTrainingArgs(TypedDict):
@@ -125,8 +72,11 @@ class ClusterTraining(pulumi.ComponentResource):
 
         def fits(checks: Checks, settings: dict[str, Any]) -> None:
             check_instance_types(checks, steps)
-            check_settings(checks.under("settings"), settings, cluster.version)
-            check_quotas(checks, "settings.quotas", settings["quotas"] or gpus(steps), steps)
+            check_releases(checks.under("settings"), settings, cluster.kubernetes)
+            quotas = settings["quotas"] or gpus(steps)
+            check_quotas(checks, "settings.quotas", quotas, steps)
+            if cluster.capacity and not checks.mistakes:
+                check_capacity(checks, "settings.quotas", cluster.capacity, quotas, steps)
 
         settings = valid(f"ClusterTraining {name!r}", CLUSTER_TRAINING, args.get("settings", {}), fits)
         super().__init__("tandem:index:ClusterTraining", name, {}, opts)
@@ -134,8 +84,8 @@ class ClusterTraining(pulumi.ComponentResource):
         self._child: dict[str, Any] = {"parent": self, "provider": cluster.provider}
         namespace, quotas = settings["namespace"], settings["quotas"] or gpus(steps)
         self._labels = {Label.STACK: label_value(pulumi.get_stack())}
-        controllers = self._controllers(settings) if settings["controllers"] == "install" else list(cluster.ready)
-        queues = queue.queue(name, namespace, quotas, controllers, self._child)
+        controllers = self._controllers(settings) if settings["controllers"] == INSTALL else list(cluster.ready)
+        queues = queue.queue(name, namespace, quotas, cluster.capacity, controllers, self._child)
         # After the queue, before which it has to be deleted: with jobs in it the queue can't be.
         room = kubernetes.core.v1.Namespace(
             f"{name}-namespace",
@@ -165,28 +115,27 @@ class ClusterTraining(pulumi.ComponentResource):
     def _controllers(self, settings: Mapping[str, Any]) -> list[pulumi.Resource]:
         """Trainer and then Kueue, which looks for Trainer's kinds; each in a namespace of its own."""
         made: list[pulumi.Resource] = list(self._cluster.ready)
-        for which, release, version, values in (
-            ("kubeflow-trainer", "kubeflow-trainer", settings["trainer_version"], {"jobset": {"install": True}}),
-            ("kueue", "kueue", settings["kueue_version"], queue.controller_values(settings["ready_minutes"])),
+        for which, namespace, version, values in (
+            ("kubeflow-trainer", "kubeflow-system", settings["trainer_version"], {}),
+            ("kueue", "kueue-system", settings["kueue_version"], queue.controller_values(settings["ready_minutes"])),
         ):
             space = kubernetes.core.v1.Namespace(
                 f"{self._name}-{which}",
-                metadata={"name": f"{which}-system"},
+                metadata={"name": namespace},
                 opts=pulumi.ResourceOptions(**self._child, depends_on=made),
             )
-            made = [
-                chart(
-                    f"{self._name}-{which}",
-                    which,
-                    f"{which}-system",
-                    values,
-                    release=release,
-                    version=version,
-                    provider=self._cluster.provider,
-                    parent=self,
-                    depends_on=[*made, space],
-                )
-            ]
+            installed = chart(
+                f"{self._name}-{which}",
+                which,
+                namespace,
+                values,
+                release=which,
+                version=version,
+                provider=self._cluster.provider,
+                parent=self,
+                depends_on=[*made, space],
+            )
+            made = [installed]
         return made
 
     def _account(self, namespace: str, args: ClusterTrainingArgs, inside: pulumi.ResourceOptions) -> iam.Role:
@@ -237,10 +186,3 @@ class ClusterTraining(pulumi.ComponentResource):
             # a superseded one stays, until Trainer itself goes.
             opts=pulumi.ResourceOptions(**self._child, depends_on=controllers, retain_on_delete=True),
         )
-
-
-def check_settings(checks: Checks, settings: Mapping[str, Any], kubernetes_version: str) -> None:
-    """Whether the chosen releases go together, and with the cluster's Kubernetes, where they are installed."""
-    chosen = {"kueue": settings["kueue_version"], "trainer": settings["trainer_version"]}
-    if settings["controllers"] == "install" and kubernetes_version and all(chosen.values()):
-        check_together(checks, "versions", {"kubernetes": kubernetes_version, **chosen})

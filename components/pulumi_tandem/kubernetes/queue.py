@@ -1,13 +1,14 @@
 """Kueue: which jobs may have GPUs, and in which order; its controller's configuration and its objects."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pulumi
 from pulumi_kubernetes.apiextensions import CustomResource
-from pulumi_kubernetes.yaml import v2
 from tandem_contract.cluster import EFA, GPU, INSTANCE_TYPE_LABEL, QUEUE
+
+from .capacity import GPU_TAINT, Capacity
 
 API = "kueue.x-k8s.io/v1beta2"
 # What runs share are GPUs; the rest comes with their machines, yet a resource that isn't listed admits no job.
@@ -47,12 +48,27 @@ def flavor_name(namespace: str, instance_type: str) -> str:
     return f"{namespace}-{instance_type.replace('.', '-')}"
 
 
+class WorkloadPriorityClass(pulumi.CustomResource):
+    """Kueue's kind of that name, whose value stands beside `spec`, where `CustomResource` takes none."""
+
+    def __init__(self, resource: str, name: str, value: int, description: str, opts: pulumi.ResourceOptions):
+        kind = {"apiVersion": API, "kind": "WorkloadPriorityClass"}
+        content = {**kind, "metadata": {"name": name}, "value": value, "description": description}
+        super().__init__(f"kubernetes:{API}:WorkloadPriorityClass", resource, content, opts)
+
+
 def queue(
-    name: str, namespace: str, quotas: Mapping[str, int], wait_for: list[pulumi.Resource], options: dict[str, Any]
+    name: str,
+    namespace: str,
+    quotas: Mapping[str, int],
+    capacity: Sequence[Capacity],
+    wait_for: list[pulumi.Resource],
+    options: dict[str, Any],
 ) -> list[pulumi.Resource]:
     """The ClusterQueue of a namespace, and the WorkloadPriorityClass of what goes first.
 
     `quotas` are GPUs by instance type, each of which becomes a flavor: a job names its type as a node selector.
+    `capacity` is where such nodes may be, whose taints jobs get to tolerate.
     """
     opts = pulumi.ResourceOptions(**options, depends_on=wait_for)
     flavors = [
@@ -63,7 +79,7 @@ def queue(
             metadata={"name": flavor_name(namespace, instance_type)},
             spec={
                 "nodeLabels": {INSTANCE_TYPE_LABEL: instance_type},
-                "tolerations": [{"key": GPU, "operator": "Exists", "effect": "NoSchedule"}],
+                "tolerations": tolerations(instance_type, capacity),
             },
             opts=opts,
         )
@@ -77,20 +93,21 @@ def queue(
         spec=cluster_queue_spec(namespace, quotas),
         opts=pulumi.ResourceOptions(**options, depends_on=flavors),
     )
-    # Its value stands beside `spec`, where CustomResource takes none.
-    urgent = v2.ConfigGroup(f"{name}-priorities", objs=[urgent_class(namespace)], opts=opts)
+    urgent = WorkloadPriorityClass(
+        f"{name}-urgent",
+        f"{namespace}-urgent",
+        1000,
+        "Goes first, and takes the place of running jobs, which save and wait",
+        opts,
+    )
     return [cluster_queue, urgent]
 
 
-def urgent_class(namespace: str) -> dict[str, Any]:
-    """The WorkloadPriorityClass of jobs that go first."""
-    return {
-        "apiVersion": API,
-        "kind": "WorkloadPriorityClass",
-        "metadata": {"name": f"{namespace}-urgent"},
-        "value": 1000,
-        "description": "Goes first, and takes the place of running jobs, which save and wait",
-    }
+def tolerations(instance_type: str, capacity: Sequence[Capacity]) -> list[dict[str, str]]:
+    """Of all taints that nodes of this type have, that of GPUs in any case."""
+    taints = [GPU_TAINT, *(taint for each in capacity if instance_type in each.instance_types for taint in each.taints)]
+    told = {(taint["key"], taint["effect"]): "Exists" for taint in taints}
+    return [{"key": key, "operator": operator, "effect": effect} for (key, effect), operator in told.items()]
 
 
 def cluster_queue_spec(namespace: str, quotas: Mapping[str, int]) -> dict[str, Any]:

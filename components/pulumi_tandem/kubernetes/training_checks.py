@@ -1,10 +1,14 @@
 """Whether a run can ever start on a cluster: the services say nothing, and its job would wait for ever."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tandem_contract.checks import Checks, is_number, near, shown
 from tandem_contract.instance_types import INSTANCE_TYPES
+
+from .capacity import Capacity
+from .training_fields import INSTALL
+from .versions import check_together
 
 GPU_TYPES = [name for name, kind in INSTANCE_TYPES.items() if kind.gpus]
 MOST_GPUS = 10_000
@@ -65,10 +69,28 @@ def check_quotas(checks: Checks, key: str, quotas: Mapping[str, Any], steps: lis
             checks.add(step.key, problem, f"Set {key} to {need} or more for it, or take fewer or smaller instances.")
 
 
-def check_capacity(checks: Checks, key: str, limit: int, steps: list[Needed], what: str) -> None:
-    """Whether `limit`, the GPUs that the cluster may have at once, is enough for each step."""
+def check_capacity(
+    checks: Checks, key: str, capacities: Sequence[Capacity], quotas: Mapping[str, int], steps: list[Needed]
+) -> None:
+    """Whether the cluster's groups and pools may have what each step needs, and what each quota, at `key`, lets go."""
+    there = {
+        name: sum(each.gpus for each in capacities if name in each.instance_types)
+        for name in {*quotas, *(step.instance_type for step in steps)}
+    }
     for step in steps:
-        need = gpus([step]).get(step.instance_type, 0)
-        if need > limit:
-            problem = f"{limit} GPUs are not enough: a run takes {need} at once, and so would wait for ever"
-            checks.add(key, problem, f"Let {what} have {need} or more.")
+        need, have = gpus([step])[step.instance_type], there[step.instance_type]
+        if have < need:
+            problem = f"{shown(step.instance_type)} is not allowed: a run takes {need} of its GPUs at once, and the "
+            problem += f"groups and pools of `cluster` have {have} at most, so it would wait for ever"
+            checks.add(step.key, problem, "Give a pool of `cluster` this type and so many `gpus`.")
+    for name, quota in quotas.items():
+        if quota > there[name] >= gpus(steps).get(name, 0):
+            problem = f"{quota} is more than the {there[name]} GPUs that the groups and pools of `cluster` have at most"
+            checks.add(f"{key}.{name}", problem, "Jobs would be let go and wait for nodes: lower it, or raise `gpus`.")
+
+
+def check_releases(checks: Checks, settings: Mapping[str, Any], kubernetes: str) -> None:
+    """Whether the releases of what is installed go together, and with the cluster's Kubernetes where it is known."""
+    chosen = {"kueue": settings["kueue_version"], "trainer": settings["trainer_version"]}
+    if settings["controllers"] == INSTALL and kubernetes and all(chosen.values()):
+        check_together(checks, "versions", {"kubernetes": kubernetes, **chosen})

@@ -38,14 +38,17 @@ POD_SECURITY = {
 CONTAINER_SECURITY = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 
 # The code comes from S3 too, so what brings it has to stand here; its argument is where to put it.
-FETCH = """
-import boto3, json, os, sys
+FETCH = (
+    """
+import boto3, os, sys
 code = sys.argv[1]
-bucket, _, folder = json.loads(os.environ["TANDEM_CHANNELS"])["code"].removeprefix("s3://").partition("/")
+bucket, _, key = os.environ["%s"].removeprefix("s3://").partition("/")
 os.makedirs(os.path.dirname(code), exist_ok=True)
-boto3.client("s3").download_file(bucket, folder + "tandem.pyz", code)
+boto3.client("s3").download_file(bucket, key, code)
 os.execvp("python3", ["python3", code, "fetch"])
 """.strip()
+    % (PodVariable.CODE)
+)
 
 
 def training_runtime(
