@@ -11,8 +11,8 @@ class Support(NamedTuple):
     extended: date
 
 
-# EKS user guide, "Amazon EKS Kubernetes release calendar" (read 2026-11; 1.35 as in endoflife.date). EKS released 1.36 in
-# June 2026: the month 14 months later, of which the guide has no day yet, counts from its first.
+# EKS user guide, "Amazon EKS Kubernetes release calendar" (read 2026-11; 1.35 as in endoflife.date). EKS released 1.36
+# in June 2026: the month 14 months later, of which no day is known here, counts from its first.
 SUPPORT = {
     "1.31": Support(date(2025, 11, 26), date(2026, 11, 26)),
     "1.32": Support(date(2026, 3, 23), date(2027, 3, 23)),
