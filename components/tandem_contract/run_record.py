@@ -12,7 +12,8 @@ from .errors import TandemError
 
 FORMAT = 1
 RUNS = "runs/"  # prefix of all runs in the artifact bucket
-NAME_CHARACTERS = 40  # SageMaker's job names have 63, and a job adds its step and attempt
+NAME_CHARACTERS = 36
+"""A job adds its step and attempt, its Pod on a cluster `-node-0-15-abcde`, and JobSet takes 63 in all."""
 STEPS = ("train", "evaluate")
 
 
@@ -33,7 +34,7 @@ class Run:
     started_at: str
     """UTC, ISO 8601."""
     backend: str = ""
-    """Where it runs; empty where the recipe says so. A recipe, and with it its digest, stays the same wherever it runs."""
+    """Where it runs; empty where the recipe says so, which, and its digest with it, is the same wherever it runs."""
 
     @property
     def runs_at(self) -> str:
@@ -87,7 +88,12 @@ def job_name(run: str, step: str, attempt: int) -> str:
 
 
 def new_name(title: str, now: datetime.datetime) -> str:
-    """A name for a run: the title, the time in UTC, and two random bytes, so that two starts never share one."""
+    """A name for a run: the title, the time in UTC, and two random bytes, so that two starts never share one.
+
+    It begins with a letter, as a TrainJob's has to.
+    """
     ending = f"-{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-    slug = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") or "run"
+    slug = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
+    if not slug[:1].isalpha():
+        slug = f"run-{slug}".rstrip("-")
     return slug[: NAME_CHARACTERS - len(ending)].rstrip("-") + ending

@@ -13,14 +13,13 @@ from botocore.awsrequest import AWSRequest
 from tandem_contract.errors import TandemError, Unavailable
 
 from .clients import client, credentials, region
-from .http import JSON, NETWORK_ERRORS, Http, Response, explained, printable, tls_remedy
+from .http import NETWORK_ERRORS, Http, Response, explained, printable, tls_remedy
 from .retry import Deadline, Transient, retry
 
 SECONDS = 20.0
 """For one call with all its tries."""
 EACH_SECONDS = 10.0
 TRIES = 5
-MERGE_PATCH = "application/merge-patch+json"
 TOKEN_SECONDS = 600.0
 """That a token is used for. EKS takes one for 15 minutes (EKS best practices guide, "Identity")."""
 FOREGROUND = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Foreground"}
@@ -62,10 +61,6 @@ class Kubernetes:
         """Create an object; False if one of that name is there already."""
         return self._call("POST", path, content, taken=True) is not None
 
-    def patch(self, path: str, change: Mapping[str, Any]) -> bool:
-        """Change an object by a merge patch; False if it isn't there."""
-        return self._call("PATCH", path, change, absent=True, content_type=MERGE_PATCH) is not None
-
     def delete(self, path: str) -> bool:
         """Delete an object, which goes after all that it owns; False if it isn't there."""
         return self._call("DELETE", path, FOREGROUND, absent=True) is not None
@@ -78,21 +73,20 @@ class Kubernetes:
         *,
         absent: bool = False,
         taken: bool = False,
-        content_type: str = JSON,
     ) -> Object | None:
         """The answer; None for a 404 with `absent`, and for a 409 with `taken`."""
         body = b"" if content is None else json.dumps(content).encode()
-        answer = retry(lambda: self._once(method, path, body, content_type), Deadline(SECONDS), tries=TRIES)
+        answer = retry(lambda: self._once(method, path, body), Deadline(SECONDS), tries=TRIES)
         if (answer.status == 404 and absent) or (answer.status == 409 and taken):
             return None
         if answer.status >= 300:
             raise Refused(f"The cluster refuses {method} {path.partition('?')[0]}: {_message(answer)}")
         return answer.json()
 
-    def _once(self, method: str, path: str, body: bytes, content_type: str) -> Response:
+    def _once(self, method: str, path: str, body: bytes) -> Response:
         where = self._http.base
         try:
-            answer = self._http.request(method, path, body, timeout=EACH_SECONDS, content_type=content_type)
+            answer = self._http.request(method, path, body, timeout=EACH_SECONDS)
         except NETWORK_ERRORS as error:
             if remedy := tls_remedy(error):
                 raise TandemError(f"{where} can't be trusted: {explained(error)}; {remedy}.") from error

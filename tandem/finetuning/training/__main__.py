@@ -1,19 +1,26 @@
-"""Entry point of a container: `train` or `evaluate`, with a failure's reason where SageMaker reads it."""
+"""Entry point of a container: `train` or `evaluate`, with a failure's reason where SageMaker reads it.
+
+On a cluster, where nobody brings files or takes them away, `fetch` comes before these and `mirror` runs beside them.
+"""
 
 import argparse
+import functools
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from tandem_contract.errors import TandemError
 
-from . import external, launcher, ranks
+from . import external, launcher, logs, ranks
 from .evaluate import evaluate
+from .fetch import fetch
 from .layout import Interrupted, Layout, Refused
+from .mirror import mirror
 from .train import train
 
 STEPS = {"train": train, "evaluate": evaluate}
+CARRIES = {"fetch": fetch, "mirror": mirror}
 FAILED, REFUSED, INTERRUPTED = launcher.FAILED, launcher.REFUSED, launcher.INTERRUPTED
 
 
@@ -23,35 +30,52 @@ def main(arguments: Sequence[str] | None = None) -> int:
     `train` starts itself again, in a process for each GPU (`launcher`), unless a program of the image's own trains.
     """
     parser = argparse.ArgumentParser(prog="tandem.finetuning.training", description=__doc__)
-    parser.add_argument("step", choices=STEPS)
+    parser.add_argument("step", choices=[*STEPS, *CARRIES])
     launcher.arguments(parser)
     given = parser.parse_args(arguments)
-    layout, is_rank = Layout.from_environment(), ranks.is_one()
-    if not is_rank:
-        layout.prepare()
+    layout = Layout.from_environment()
+    if carry := CARRIES.get(given.step):
+        return _guarded(given.step, lambda: carry(layout), lambda code, _reason: code)
+    if ranks.is_one():
+        with logs.kept(f"rank-{os.environ['RANK']}"):
+            return _guarded(given.step, lambda: STEPS[given.step](layout), _noted)
+    layout.prepare()
+    with logs.kept(launcher.host(layout, given)):
+        return _guarded(given.step, lambda: _host(layout, given), functools.partial(_ends, layout))
+
+
+def _host(layout: Layout, given: argparse.Namespace) -> int | None:
+    """The step, as a host's first process."""
+    if given.step == "train" and not os.environ.get(external.VARIABLE):
+        return launcher.launch(layout, given.step, given)
+    return STEPS[given.step](layout)
+
+
+def _guarded(step: str, do: Callable[[], int | None], ends: Callable[[int, str], int]) -> int:
+    """The exit code of what is done; `ends` is called with that of an error, and its reason."""
     try:
-        if given.step == "train" and not is_rank and not os.environ.get(external.VARIABLE):
-            return launcher.launch(layout, given.step, given)
-        STEPS[given.step](layout)
+        return do() or 0
     except (Refused, Interrupted) as error:
         print(error, file=sys.stderr, flush=True)
-        return _ends(layout, REFUSED if isinstance(error, Refused) else INTERRUPTED, str(error))
+        return ends(REFUSED if isinstance(error, Refused) else INTERRUPTED, str(error))
     except TandemError as error:
         print(error, file=sys.stderr, flush=True)
-        return _ends(layout, FAILED, str(error))
+        return ends(FAILED, str(error))
     except Exception as error:
         traceback.print_exc()
-        text = f"{given.step} failed unexpectedly: {type(error).__name__}: {error}. The log has the details."
-        return _ends(layout, FAILED, text)
-    return 0
+        text = f"{step} failed unexpectedly: {type(error).__name__}: {error}. The log has the details."
+        return ends(FAILED, text)
+
+
+def _noted(code: int, reason: str) -> int:
+    """Say why to the launcher, since another rank may be the reason."""
+    launcher.note(code, reason)
+    return code
 
 
 def _ends(layout: Layout, code: int, reason: str) -> int:
-    """Say why, to the launcher where there is one, since another rank may be the reason."""
-    if ranks.is_one():
-        launcher.note(code, reason)
-    else:
-        layout.fail(reason)
+    """Say why to whoever reads the job's end."""
+    layout.fail(reason)
     return code
 
 

@@ -5,10 +5,11 @@ part. Each rank writes its own shard and each host marks its own files, since it
 comes after all of these and names the hosts. Only a folder with all that its marks describe counts.
 """
 
+import functools
 import json
 import shutil
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path, PurePath
 from typing import Any
 
 from .layout import Refused, Say, write_json
@@ -34,8 +35,8 @@ def newest(folder: Path, identity: Mapping[str, Any], say: Say) -> Path | None:
     found = sorted(folder.glob(f"{PREFIX}*"), key=step, reverse=True)
     whole = []
     for path in found:
-        if lacking := _lacking(path):
-            say(f"{path.name} is not whole ({lacking}) and is not used")
+        if missing := lacking(functools.partial(_read, path), functools.partial(_size, path)):
+            say(f"{path.name} is not whole ({missing}) and is not used")
             shutil.rmtree(path)
         else:
             whole.append(path)
@@ -56,25 +57,26 @@ def rotate(folder: Path) -> None:
         shutil.rmtree(path)
 
 
-def step(path: Path) -> int:
+def step(path: PurePath) -> int:
     """The step that a checkpoint was written after; -1 for another name."""
     number = path.name.removeprefix(PREFIX)
-    return int(number) if number.isdecimal() else -1
+    return int(number) if path.name.startswith(PREFIX) and number.isdecimal() else -1
 
 
 def _mark_of(host: str) -> str:
     return f"host-{host}.json"
 
 
-def _lacking(path: Path) -> str:
-    """What of a checkpoint isn't there as its marks say; empty if all is."""
-    if not (path / MARKER).is_file():
-        return f"without {MARKER}"
+def lacking(read: Callable[[str], bytes | str], size: Callable[[str], int]) -> str:
+    """What of a checkpoint isn't there as its marks say; empty if all is.
+
+    Of a file of its folder, `read` gives the content and `size` the bytes; both raise `FileNotFoundError`.
+    """
     try:
-        for host in json.loads((path / MARKER).read_text(encoding="utf-8"))["hosts"]:
-            files = json.loads((path / _mark_of(host)).read_text(encoding="utf-8"))["files"]
-            for name, size in files.items():
-                if (path / name).stat().st_size != size:
+        for host in json.loads(read(MARKER))["hosts"]:
+            files = json.loads(read(_mark_of(host)))["files"]
+            for name, expected in files.items():
+                if size(name) != expected:
                     return f"{name} of {host} has another size"
             if not files:
                 return f"nothing of {host}"
@@ -83,6 +85,19 @@ def _lacking(path: Path) -> str:
     except (OSError, ValueError, KeyError, TypeError) as error:
         return f"{type(error).__name__}: {error}"
     return ""
+
+
+def _read(folder: Path, name: str) -> str:
+    return (folder / name).read_text(encoding="utf-8")
+
+
+def _size(folder: Path, name: str) -> int:
+    return (folder / name).stat().st_size
+
+
+def is_mark(name: str) -> bool:
+    """Whether a file of a checkpoint is a mark, which is good only behind all that it names."""
+    return name == MARKER or (name.startswith("host-") and name.endswith(".json"))
 
 
 def _brief(identity: Mapping[str, Any]) -> str:

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 
 from tandem_contract.errors import Unavailable
 
-from . import models, ranks
+from . import logs, models, ranks
 from .layout import Layout, Refused, say
 
 VERDICTS = "TANDEM_VERDICTS"  # a folder, for a file of each rank that ended with an error
@@ -111,6 +111,14 @@ def place(layout: Layout, flags: argparse.Namespace | None = None) -> Place:
     if not 0 <= int(number or 0) < count:
         raise Refused(f"--node-rank {number} is not one of {count} hosts: they count from 0.")
     return Place(tuple(f"host-{each}" for each in range(count)), int(number or 0), master or "127.0.0.1", port)
+
+
+def host(layout: Layout, flags: argparse.Namespace) -> str:
+    """This host's name, for its log; `host` where that can't be told, which `launch` refuses."""
+    try:
+        return place(layout, flags).name
+    except (Refused, ValueError):
+        return "host"
 
 
 def launch(layout: Layout, step: str, flags: argparse.Namespace) -> int:
@@ -260,6 +268,8 @@ def _send(number: signal.Signals) -> None:
     import psutil
 
     for process in psutil.Process().children():
+        if logs.is_tee(process.pid):
+            continue
         with contextlib.suppress(psutil.NoSuchProcess):
             process.send_signal(number)
 
