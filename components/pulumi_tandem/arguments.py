@@ -416,7 +416,7 @@ class NodeTaint(TypedDict):
 
 
 class GpuNodePool(TypedDict):
-    """A Karpenter node pool: nodes come when Pods wait for them, and go when they are empty. Its nodes are tainted `nvidia.com/gpu`, so that nothing else runs there."""
+    """A pool of Karpenter's: nodes come when Pods wait for them, go when they are empty, and are tainted as groups'."""
 
     name: NotRequired[str]
     """Its name, one of its own among groups and pools. `gpu` by default."""
