@@ -130,7 +130,7 @@ class NodeTaint(TypedDict):
 
 
 class GpuNodePool(TypedDict):
-    """A Karpenter node pool: nodes come when Pods wait for them, and go when they are empty. Its nodes are tainted `nvidia.com/gpu`, so that nothing else runs there."""
+    """A pool of Karpenter's: nodes come when Pods wait for them, go when they are empty, and are tainted as groups'."""
 
     name: NotRequired[str]
     """Its name, one of its own among groups and pools. `gpu` by default."""
@@ -259,15 +259,23 @@ class GpuClusterArgs(TypedDict):
     case."""
 
 
+class GpuQuota(TypedDict):
+    """GPUs of one instance type."""
+
+    instance_type: NotRequired[str]
+    """EC2 instance type with GPUs. `g6e.2xlarge` by default."""
+    gpus: NotRequired[int]
+    """How many of its GPUs runs may have at once. 1 to 10,000 GPUs; 8 by default."""
+
+
 class ClusterTrainingSettings(TypedDict):
     """How runs share a cluster."""
 
     namespace: NotRequired[str]
     """Kubernetes namespace of the runs, made for them. Each stack of a cluster needs one of its own. `tandem-training`
     by default."""
-    quotas: NotRequired[dict[str, str]]
-    """GPUs that all runs together may have at once, by EC2 instance type: `g6e.12xlarge: 8`; what doesn't fit waits. By
-    default as many as one run takes."""
+    quotas: NotRequired[list[GpuQuota]]
+    """What all runs together may have at once; what doesn't fit waits. By default what one run takes."""
     controllers: NotRequired[str]
     """Whether to `install` Kueue and Kubeflow Trainer (with JobSet), or they are there already: `existing`. `install`
     by default."""

@@ -19,7 +19,7 @@ from . import queue, training_access, training_runtime
 from .charts import chart
 from .gpu_cluster import GpuCluster
 from .pod_identity import pod_identity
-from .training_checks import check_capacity, check_instance_types, check_quotas, check_releases, gpus, needed
+from .training_checks import check_capacity, check_instance_types, check_quotas, check_releases, needed, quotas_of
 from .training_fields import CLUSTER_TRAINING, INSTALL
 
 
@@ -74,16 +74,16 @@ class ClusterTraining(pulumi.ComponentResource):
         def fits(checks: Checks, settings: dict[str, Any]) -> None:
             check_instance_types(checks, steps)
             check_releases(checks.under("settings"), settings, cluster.kubernetes)
-            quotas = settings["quotas"] or gpus(steps)
-            check_quotas(checks, "settings.quotas", quotas, steps)
+            if not checks.mistakes:
+                check_quotas(checks, "settings.quotas", settings, steps)
             if cluster.capacity and not checks.mistakes:
-                check_capacity(checks, "settings.quotas", cluster.capacity, quotas, steps)
+                check_capacity(checks, "settings.quotas", cluster.capacity, quotas_of(settings, steps), steps)
 
         settings = valid(f"ClusterTraining {name!r}", CLUSTER_TRAINING, args.get("settings", {}), fits)
         super().__init__("tandem:index:ClusterTraining", name, {}, opts)
         self._name, self._tags, self._cluster = name, args.get("tags") or {}, cluster
         self._child: dict[str, Any] = {"parent": self, "provider": cluster.provider}
-        namespace, quotas = settings["namespace"], settings["quotas"] or gpus(steps)
+        namespace, quotas = settings["namespace"], quotas_of(settings, steps)
         self._labels = {Label.STACK: label_value(pulumi.get_stack())}
         controllers = self._controllers(settings) if settings["controllers"] == INSTALL else list(cluster.ready)
         queues = queue.queue(name, namespace, quotas, cluster.capacity, controllers, self._child)
