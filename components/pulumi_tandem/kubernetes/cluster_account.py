@@ -253,12 +253,8 @@ def _check_quotas(checks: Checks, args: Mapping[str, Any], account: Account) -> 
             names = ", ".join(each.name for each in counted)
             families = counted[0].instance_types[0][0].upper()
             least = min(INSTANCE_TYPES[name].vcpus for each in counted for name in each.instance_types)
-            remedy = (
-                f"Ask for more (`aws service-quotas request-service-quota-increase --service-code ec2 --quota-code \
-{code} --desired-value {needed}`)"
-                + (", or have fewer GPUs." if quota >= least else ".")
-            )
-            problem = (
-                f"may take {needed} vCPUs of {kind} {families} instances at once, and the quota {code} is {quota:g}"
-            )
+            request = "aws service-quotas request-service-quota-increase --service-code ec2"
+            fewer = "; or have fewer GPUs." if quota >= least else " (not even one node fits)."
+            remedy = f"Ask for more: {request} --quota-code {code} --desired-value {needed}{fewer}"
+            problem = f"may take {needed} vCPUs of {kind} {families} instances, and the account's quota is {quota:g}"
             checks.add(names, problem, remedy)
