@@ -14,12 +14,12 @@ from ..foundation.names import physical_name
 from ..foundation.outputs import register
 from ..foundation.policy import trust
 from ..foundation.tags import environment_tags
-from .capacity import Capacity, capacities
+from .capacity import Capacity, capacities, pools_of
 from .charts import chart
 from .cluster_account import Account, Existing, ask, check_account, zones_of
 from .cluster_addons import BEFORE_NODES, MANAGED, ClusterAddons
 from .cluster_checks import AMI_TYPES, ami_type
-from .cluster_fields import CLUSTER, KARPENTER, NODE_GROUP, NONE
+from .cluster_fields import CLUSTER, KARPENTER, NODE_GROUP
 from .cluster_network import ClusterNetwork
 from .karpenter import Karpenter
 from .kubeconfig import kubeconfig
@@ -108,7 +108,8 @@ class GpuCluster(pulumi.ComponentResource):
         settings = self._settings
         subnets: list[pulumi.Input[str]]
         if account.existing:
-            by_zone, subnets = {}, list(account.existing.subnet_ids)
+            by_zone: dict[str, pulumi.Input[str]] = {}
+            subnets = [*account.existing.subnet_ids]
             nodes_after: list[pulumi.Resource] = []
             authority = self._found(account.existing)
             made: list[pulumi.Resource] = []
@@ -126,7 +127,7 @@ class GpuCluster(pulumi.ComponentResource):
         groups: list[Mapping[str, Any]] = list(settings["node_groups"])
         if not account.existing:
             groups.insert(0, self._system_group())
-        pools = settings["node_pools"] if settings["autoscaler"] != NONE else []
+        pools = list(pools_of(settings))
         self.ready = [self.provider]
         if not (groups or pools):
             return
@@ -158,7 +159,7 @@ class GpuCluster(pulumi.ComponentResource):
                         "subnet_ids": subnets,
                         "security_group_ids": security_groups,
                         "pools": pools,
-                        "node_tags": {**environment_tags(self._name, settings["node_tags"])},
+                        "node_tags": environment_tags(self._name, settings["node_tags"]),
                         "tags": self._tags,
                     },
                     opts=pulumi.ResourceOptions(parent=self, depends_on=[*self.ready, *nodes_after]),
@@ -314,7 +315,7 @@ class GpuCluster(pulumi.ComponentResource):
     def _adapter_group(self, subnet: pulumi.Input[str]) -> pulumi.Output[str]:
         """A security group that lets all through to itself, both ways: the adapter wants it said (EC2 guide, "EFA")."""
         vpc = ec2.get_subnet_output(id=subnet, opts=pulumi.InvokeOutputOptions(parent=self)).vpc_id
-        every = [{"protocol": "-1", "from_port": 0, "to_port": 0, "self": True}]
+        every: Any = [{"protocol": "-1", "from_port": 0, "to_port": 0, "self": True}]
         group = ec2.SecurityGroup(
             f"{self._name}-efa",
             vpc_id=vpc,

@@ -56,7 +56,7 @@ class KarpenterArgs(TypedDict):
     """The cluster's group; with the adapter, its group too."""
     pools: Sequence[Mapping[str, Any]]
     """Complete `GpuNodePool`s."""
-    node_tags: Mapping[str, str]
+    node_tags: Tags
     """Tags of its nodes."""
     tags: NotRequired[Tags]
     """Cost-allocation tags."""
