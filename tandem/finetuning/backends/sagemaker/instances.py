@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from tandem_contract.envelope import MOST_INSTANCES
 from tandem_contract.errors import TandemError
+from tandem_contract.instance_types import INSTANCE_TYPES
 
 from tandem.cost.prices import NoPrice, PriceTable
 
@@ -43,25 +44,12 @@ class Gpu(NamedTuple):
         return self.host_gib * 2**30 / GB
 
 
-def _instances() -> dict[str, Gpu]:
-    # GPUs and memory: EC2's instance types, "Accelerated computing"; host memory as in the AmazonSageMaker price list
-    # of 2026-09-27. T4 and V100 (g4dn, p3) have no bfloat16, which the entry point trains in: left out.
-    sizes = {"xlarge": 16, "2xlarge": 32, "4xlarge": 64, "8xlarge": 128, "16xlarge": 256}
-    several = {"12xlarge": (4, 192), "24xlarge": (4, 384), "48xlarge": (8, 768)}
-    found = {}
-    for family, kind, gb, ratio in (("g5", "A10G", 24, 1), ("g6", "L4", 24, 1), ("g6e", "L40S", 48, 2)):
-        found |= {f"ml.{family}.{size}": Gpu(kind, 1, gb, host * ratio) for size, host in sizes.items()}
-        for size, (count, host) in several.items():
-            found[f"ml.{family}.{size}"] = Gpu(kind, count, gb, host * ratio)
-    return found | {
-        "ml.p4d.24xlarge": Gpu("A100", 8, 40, 1152),
-        "ml.p4de.24xlarge": Gpu("A100", 8, 80, 1152),
-        "ml.p5.4xlarge": Gpu("H100", 1, 80, 256),
-        "ml.p5.48xlarge": Gpu("H100", 8, 80, 2048),
-    }
-
-
-INSTANCES = _instances()
+INSTANCES = {
+    f"ml.{name}": Gpu(each.gpu, each.gpus, each.gpu_gb, each.memory_gib)
+    for name, each in INSTANCE_TYPES.items()
+    if each.gpu in TFLOPS
+}
+"""SageMaker's with one of these GPUs, as EC2 has them (host memory the same in the AmazonSageMaker price list)."""
 
 
 def expected_seconds(tokens: int, model: ModelShape, method: str, gpu: Gpu, world: int = 1) -> float:
