@@ -26,10 +26,12 @@ RETRIED = {
 LIMITS = {
     "bedrock-runtime": (3, 20, 1),
     "dynamodb": (2, 4, 3),
+    "eks": (3, 10, 4),
     "s3": (3, 30, 4),
     "sagemaker": (3, 20, 5),
     "secretsmanager": (3, 5, 3),
     "stepfunctions": (3, 20, 5),
+    "sts": (3, 5, 3),
     "sagemaker-runtime": (2, 10, 1),  # `FallbackWriter` waits no longer than that
     "sqs": (3, 10, 4),
 }
