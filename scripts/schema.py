@@ -63,8 +63,8 @@ def schema() -> str:
 def _tables(table: Table) -> Iterator[Table]:
     """A table and those in it, the inner ones first."""
     for field in table.fields.values():
-        if field.table:
-            yield from _tables(field.table)
+        if inner := field.table or field.items:
+            yield from _tables(inner)
     yield table
 
 
@@ -79,6 +79,8 @@ def _class(table: Table) -> str:
 def annotation(field: Field) -> str:
     if field.table:
         return field.table.name
+    if isinstance(field.default, list):
+        return f"list[{field.items.name if field.items else 'pulumi.Input[str]' if field.output else 'str'}]"
     if enum := _enum(field):
         return enum.__name__
     if field.low is not None:
@@ -120,7 +122,7 @@ def _wrapped(text: str) -> str:
 
 def _key(field: Field) -> dict[str, Any]:
     """A key as Pulumi.yaml declares it; a number with a point and a table are texts there."""
-    default = json.dumps(field.default) if isinstance(field.default, float | dict) else field.default
+    default = json.dumps(field.default) if isinstance(field.default, float | dict | list) else field.default
     kind = {bool: "boolean", int: "integer"}.get(type(default), "string")
     return {"type": kind, "default": default, "description": spelled(description(field))}
 
