@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
-from tandem_contract.kubernetes_support import SUPPORT, Phase, phase_of
+from tandem_contract.kubernetes_versions import ENDED, EXTENDED, SUPPORT, UNKNOWN, support_of
 
 from . import resource_types as aws
 from .levels import ADVISORY, MANDATORY, Levels
@@ -39,16 +39,16 @@ def cluster_version_supported(resource: Resource, _: Settings) -> Iterator[str]:
     if version is None:
         return  # EKS takes its own default, which is in support
     try:
-        phase = phase_of(str(version), datetime.now(UTC).date())
+        support = support_of(str(version), datetime.now(UTC).date())
     except ValueError as error:
         yield f"version: {error}"
         return
-    if phase is Phase.UNKNOWN:
+    if support == UNKNOWN:
         yield f"Kubernetes {version} is newer than the table of support, whose newest version has left it"
-    elif phase is Phase.ENDED:
+    elif support == ENDED:
         yield f"Kubernetes {version} is past all support: EKS creates no cluster of it, and upgrades those that are"
-    elif phase is Phase.EXTENDED:
-        since = SUPPORT[version].standard_until
+    elif support == EXTENDED:
+        since = SUPPORT[version].standard
         yield f"Kubernetes {version} is in extended support since {since}, at $0.60 an hour instead of $0.10"
 
 

@@ -6,7 +6,7 @@ from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
 from tandem_contract.instance_types import INSTANCE_TYPES, InstanceType
-from tandem_contract.kubernetes_support import SUPPORT, Phase, phase_of
+from tandem_contract.kubernetes_versions import ENDED, STANDARD, SUPPORT, UNKNOWN, support_of
 
 from ..bill import Bill, Pricer
 from ..model import Number, Resource
@@ -47,21 +47,21 @@ def cluster(resource: Resource, bill: Bill) -> None:
 
 def _support(version: str, resource: Resource, bill: Bill) -> None:
     try:
-        phase = phase_of(version, datetime.now(UTC).date())
+        support = support_of(version, datetime.now(UTC).date())
     except ValueError as error:
         raise NotPriced(f"version: {error}") from error
     if resource.get("upgradePolicy.supportType") == "STANDARD":
         bill.note(f"AWS upgrades Kubernetes {version} by itself when its standard support ends")
-    elif phase is Phase.UNKNOWN:
+    elif support == UNKNOWN:
         bill.not_priced(f"no row says when the support of Kubernetes {version} ends (docs/prices.md)", Number.IDLE)
-    elif phase is not Phase.STANDARD:
+    elif support != STANDARD:
         bill.hours("extended support", EKS, "cluster:extended-surcharge")
         bill.note(f"Kubernetes {version} is out of standard support: an upgrade saves the surcharge")
-        if phase is Phase.ENDED:
+        if support == ENDED:
             bill.note(f"AWS upgrades Kubernetes {version} by itself, to the oldest version in extended support")
     elif version in SUPPORT:
         surcharge = bill.table.price(EKS, "cluster:extended-surcharge")
-        until = SUPPORT[version].standard_until
+        until = SUPPORT[version].standard
         bill.note(
             f"Kubernetes {version} leaves standard support on {until}: ${surcharge.usd} an hour more from then on"
         )

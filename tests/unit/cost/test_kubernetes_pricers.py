@@ -5,7 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from tandem_contract.kubernetes_support import SUPPORT
+from tandem_contract.kubernetes_versions import SUPPORT
 
 from samples.previews import digest, state, step, urn
 from tandem.cost.estimate import assess, estimate
@@ -120,7 +120,7 @@ def test_a6_version_above_the_table_is_standard_only_while_the_newest_known_one_
     found = bill(CLUSTER, {"version": "1.99"})
     assert found.usd(Number.IDLE) == Decimal("73.00")
     assert not found.unpriced
-    set_day(monkeypatch, SUPPORT["1.36"].standard_until)
+    set_day(monkeypatch, SUPPORT["1.36"].standard)
     found = bill(CLUSTER, {"version": "1.99"})
     assert found.usd(Number.IDLE) == Decimal("73.00")
     assert any("when the support of Kubernetes 1.99 ends" in reason for reason in found.unpriced)

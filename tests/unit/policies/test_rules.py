@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
 import pytest
-from tandem_contract.kubernetes_support import SUPPORT
+from tandem_contract.kubernetes_versions import SUPPORT
 
 from policies import clusters
 from policies.pack import RULES
@@ -397,7 +397,7 @@ def test_what_it_can_not_know_is_never_passed_in_silence(case):
 
 
 def test_support_ends_on_its_day(monkeypatch):
-    last, first = SUPPORT["1.36"].standard_until - timedelta(days=1), SUPPORT["1.36"].standard_until
+    last, first = SUPPORT["1.36"].standard - timedelta(days=1), SUPPORT["1.36"].standard
     set_day(monkeypatch, last)
     assert judge("cluster-version-supported", *things(CLUSTER, {"version": "1.36"}, {"version": "1.99"})) == []
     set_day(monkeypatch, first)
