@@ -52,8 +52,8 @@ LOGS = "/opt/ml/output/logs"
 
 GRACE_SECONDS = 120
 """Between SIGTERM and SIGKILL: a checkpoint is saved and mirrored in it."""
-IDLE_SECONDS = 300
-"""After which Karpenter ends a node on which nothing runs any more (`consolidateAfter`); they bill like any other."""
+EMPTY_SECONDS = 60
+"""That a node on which nothing runs any more waits, and bills, until Karpenter ends it (`consolidateAfter`)."""
 REFUSED = 2
 """Exit code of a trainer that refuses its input: no attempt more would change that."""
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 from typing import NamedTuple
 
-from tandem_contract.cluster import GRACE_SECONDS, IDLE_SECONDS
+from tandem_contract.cluster import EMPTY_SECONDS, GRACE_SECONDS
 from tandem_contract.envelope import RunEnvelope
 from tandem_contract.usage import SECONDS_AN_HOUR
 
@@ -35,7 +35,7 @@ class _Biller(NamedTuple):
 
 _SAGEMAKER = _Biller(SAGEMAKER, "training:", "storage:training", OWN_DISKS)
 # Every node has a root volume. Its start is in the job's time, which counts from the moment when the queue lets it go.
-_NODES = _Biller(EC2, "ondemand:", "ebs:gp3:storage", spare_seconds=GRACE_SECONDS + IDLE_SECONDS)
+_NODES = _Biller(EC2, "ondemand:", "ebs:gp3:storage", spare_seconds=GRACE_SECONDS + EMPTY_SECONDS)
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def run_price(
     """Price a run from dated rows; raises `NoPrice` where a row is missing, never takes it for free.
 
     An instance type with `ml.` is SageMaker's, one without a node of a cluster: EC2's on-demand price, a root volume of
-    the envelope's size, and after each start the grace period and the minutes until Karpenter ends the node.
+    the envelope's size, and after each start the grace period and the minute until Karpenter ends the node.
 
     The ceiling: every attempt runs to its limit at the on-demand rate, spot or not, and so does every evaluation, which
     is a job as well and may be started as often; the volumes of both; and checkpoints and artifact in S3 for a month.

@@ -144,27 +144,27 @@ CLUSTER = RunEnvelope("g6e.12xlarge", 2, 7200, 2, False, 200, True, "g6e.2xlarge
 
 def test_ceiling_on_a_cluster_is_node_hours():
     found = price(CLUSTER, "16.4", "1.6")
-    # 2 nodes, 2 starts of 7200 + 120 + 300 s: 8.4666... h at 10.49264, and 200 GB of gp3 at 0.08 for as long.
-    # An evaluation after each: 2 x (1800 + 420) s are 1.2333... h at 2.24208. 18 GB for a month at 0.023.
+    # 2 nodes, 2 starts of 7200 + 120 + 60 s: 8.2 h at 10.49264, and 200 GB of gp3 at 0.08 for as long.
+    # An evaluation after each: 2 x (1800 + 180) s are 1.1 h at 2.24208. 18 GB for a month at 0.023.
     assert [(line.what, line.rows[0].service, line.rows[0].key, round(line.usd, 4)) for line in found.ceiling] == [
-        ("training on g6e.12xlarge", "AmazonEC2", "ondemand:g6e.12xlarge", Decimal("88.8377")),
-        ("training, volumes", "AmazonEC2", "ebs:gp3:storage", Decimal("0.1856")),
-        ("evaluation on g6e.2xlarge", "AmazonEC2", "ondemand:g6e.2xlarge", Decimal("2.7652")),
-        ("evaluation, volumes", "AmazonEC2", "ebs:gp3:storage", Decimal("0.0270")),
+        ("training on g6e.12xlarge", "AmazonEC2", "ondemand:g6e.12xlarge", Decimal("86.0396")),
+        ("training, volumes", "AmazonEC2", "ebs:gp3:storage", Decimal("0.1797")),
+        ("evaluation on g6e.2xlarge", "AmazonEC2", "ondemand:g6e.2xlarge", Decimal("2.4663")),
+        ("evaluation, volumes", "AmazonEC2", "ebs:gp3:storage", Decimal("0.0241")),
         ("checkpoints and artifact in S3, a month", "AmazonS3", "storage:standard", Decimal("0.4140")),
     ]
-    assert found.ceiling_usd == Decimal("92.23")  # 92.2295
+    assert found.ceiling_usd == Decimal("89.13")  # 89.1238
     assert price(replace(CLUSTER, spot=True), "16.4", "1.6").ceiling == found.ceiling
 
 
 def test_expected_price_on_a_cluster_counts_the_node_until_it_goes():
-    found = price(CLUSTER, "0", "0", expected_seconds=3180, expected_evaluation_seconds=480)
+    found = price(CLUSTER, "0", "0", expected_seconds=3420, expected_evaluation_seconds=720)
     # 2 x 3600 s at 10.49264, 900 s at 2.24208, 200 GB at 0.08 for 2.25 h of 730.
     assert found.expected_usd == Decimal("21.60")  # 20.98528 + 0.56052 + 0.04931... = 21.59511...
     # The same hours at 40 % of the price; the evaluation isn't on spot.
     spot = replace(CLUSTER, spot=True)
-    assert price(spot, "0", "0", expected_seconds=3180).expected_usd is None
-    share = price(spot, "0", "0", expected_seconds=3180, expected_evaluation_seconds=480, spot_share=Decimal("0.4"))
+    assert price(spot, "0", "0", expected_seconds=3420).expected_usd is None
+    share = price(spot, "0", "0", expected_seconds=3420, expected_evaluation_seconds=720, spot_share=Decimal("0.4"))
     assert share.expected_usd == Decimal("9.01")  # 8.394112 + 0.56052 + 0.04931... = 9.00394...
 
 

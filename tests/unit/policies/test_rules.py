@@ -327,6 +327,9 @@ CASES = [
     Case("queue-dead-letters", "no redrivePolicy", things(QUEUE, {"redriveAllowPolicy": "{}"}),
          [Thing(QUEUE, {}), referring(QUEUE, "redrivePolicy", {"redrivePolicy": UNKNOWN})],
          "", []),  # that it is there decides
+    Case("queue-dead-letters", "no redrivePolicy", things(QUEUE, {"messageRetentionSeconds": 301}),
+         things(QUEUE, {"messageRetentionSeconds": 300}), "messageRetentionSeconds",
+         things(QUEUE, {"messageRetentionSeconds": UNKNOWN})),
     Case("queue-dead-letters", "no redrivePolicy",
          [Thing(QUEUE, {}), referring("aws:cloudwatch/eventTarget:EventTarget", "arn", {"arn": UNKNOWN})],
          [Thing(QUEUE, {}), referring("aws:cloudwatch/eventTarget:EventTarget", "deadLetterConfig", {})], "", []),
@@ -354,7 +357,7 @@ CASES = [
 # fmt: on
 NAMED = [pytest.param(case, id=f"{case.rule}: {case.says}") for case in CASES]
 WAITS = {rule.name for rule in RULES if rule.waits}
-NOTHING_TO_KNOW = {"tracking-serverless", "queue-dead-letters"}
+NOTHING_TO_KNOW = {"tracking-serverless"}
 
 
 def set_day(monkeypatch, day: date) -> None:
