@@ -14,6 +14,7 @@ import yaml
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 from pulumi_tandem.configuration import ENVIRONMENTS, KIND, keys, spelled
 from pulumi_tandem.environments.hybrid_environment import HYBRID
+from pulumi_tandem.kubernetes.cluster_fields import CLUSTER
 from tandem_contract.fields import Field, Table
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -31,7 +32,7 @@ import pulumi
 
 def arguments() -> str:
     """The typed arguments as a module: Pulumi's analyzer reads literal classes and the texts below their entries."""
-    tables = list(_tables(HYBRID))
+    tables = [each for table in (HYBRID, CLUSTER) for each in _tables(table)]
     enums = {enum for table in tables for it in table.fields.values() if (enum := _enum(it))}
     imports = {f"from {each.__module__.replace('pulumi_tandem', '', 1)} import {each.__name__}\n" for each in enums}
     return HEAD + "".join(sorted(imports)) + "".join(map(_class, tables))

@@ -33,7 +33,10 @@ class Capacity(NamedTuple):
 
 def capacities(args: Mapping[str, Any]) -> list[Capacity]:
     """Those of the groups and pools of complete arguments of `GpuCluster`."""
-    return [*map(_of_pool, args["node_pools"]), *(_of_group(each, args) for each in args["node_groups"])]
+    if args["existing_kubeconfig"]:
+        return []
+    pools = [] if args["autoscaler"] == "none" else args["node_pools"]
+    return [*map(_of_pool, pools), *(_of_group(each, args) for each in args["node_groups"])]
 
 
 def _of_pool(pool: Mapping[str, Any]) -> Capacity:

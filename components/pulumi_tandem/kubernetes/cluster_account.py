@@ -25,7 +25,7 @@ QUOTAS = {
 }
 SPOT_ROLE = "AWSServiceRoleForEC2Spot"
 ADDRESSES_A_NODE = 12
-"""What the VPC plugin keeps as `cluster_addons` sets it: ten for Pods, two of them warm, and the node's own with one more."""
+"""What the VPC plugin keeps as `cluster_addons` sets it: ten for Pods and two warm ones, the node's own among them."""
 CONTROL_PLANE_ADDRESSES = 6
 """That EKS wants free in each subnet (EKS user guide, "Subnet requirements for clusters")."""
 Answer = TypeVar("Answer")
@@ -65,15 +65,17 @@ class Account(NamedTuple):
 
 
 def quota_of(capacity: Capacity) -> str:
-    """The code of the quota that counts these nodes."""
-    family = capacity.instance_types[0][:2]
-    return QUOTAS[(family if capacity.spot and family[0] == "p" else family[0], capacity.spot)]
+    """The code of the quota that counts these nodes; empty where several do, or a reservation holds them."""
+    families = {name[:2] if capacity.spot and name[0] == "p" else name[0] for name in capacity.instance_types}
+    if capacity.reserved or len(families) > 1:
+        return ""
+    return QUOTAS[(families.pop(), capacity.spot)]
 
 
 def ask(args: Mapping[str, Any], opts: pulumi.ResourceOptions | None) -> Account:
     """Ask AWS what these arguments depend on."""
     options = invoke_options(opts)
-    wanted = [] if args["existing_kubeconfig"] else capacities(args)
+    wanted = capacities(args)
     types = sorted({name for each in wanted for name in each.instance_types})
     zones = aws.get_availability_zones(
         state="available", filters=[{"name": "opt-in-status", "values": ["opt-in-not-required"]}], opts=options
@@ -85,7 +87,7 @@ def ask(args: Mapping[str, Any], opts: pulumi.ResourceOptions | None) -> Account
         ),
         when=bool(types),
     )
-    codes = sorted({quota_of(each) for each in wanted if not each.reserved})
+    codes = sorted({quota_of(each) for each in wanted} - {""})
     roles = _answer(
         "the service-linked role for spot",
         lambda: aws.iam.get_roles(name_regex=SPOT_ROLE, path_prefix="/aws-service-role/", opts=options),
@@ -138,7 +140,7 @@ def _support(version: str, options: pulumi.InvokeOptions) -> str:
     for each in answer.cluster_versions if answer else ():
         if each.cluster_version == version:
             return each.version_status.lower().partition("_")[0].replace("unsupported", ENDED)
-    return support_of(version, date.today())  # noqa: DTZ011 - support ends with a day, of no time zone in particular
+    return support_of(version, date.today())
 
 
 def _subnet(subnet: str, options: pulumi.InvokeOptions) -> Subnet | None:
@@ -180,7 +182,7 @@ def check_account(checks: Checks, args: Mapping[str, Any], account: Account) -> 
 
 def _check_support(checks: Checks, args: Mapping[str, Any], account: Account) -> None:
     version = args["versions"]["kubernetes"]
-    newer = [each for each in SUPPORT if support_of(each, date.today()) not in (ENDED, EXTENDED)]  # noqa: DTZ011
+    newer = [each for each in SUPPORT if support_of(each, date.today()) not in (ENDED, EXTENDED)]
     if account.support == ENDED:
         checks.refuse("versions.kubernetes", version, "a version that EKS supports", f"Take {' or '.join(newer)}.")
     elif account.support == EXTENDED and not args["extended_support"]:
@@ -244,7 +246,7 @@ def _check_offers(checks: Checks, args: Mapping[str, Any], account: Account) -> 
 def _check_quotas(checks: Checks, args: Mapping[str, Any], account: Account) -> None:
     """Whether EC2's quotas allow all nodes at once; else jobs that their own quota admits wait for nodes for ever."""
     for code, quota in account.quotas.items():
-        counted = [each for each in capacities(args) if not each.reserved and quota_of(each) == code]
+        counted = [each for each in capacities(args) if quota_of(each) == code]
         needed = sum(each.vcpus for each in counted)
         if quota is not None and needed > quota:
             kind = "spot" if counted[0].spot else "on-demand"

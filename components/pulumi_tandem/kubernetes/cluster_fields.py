@@ -38,8 +38,8 @@ VOLUME = Field(
 )
 INSTANCE_STORE = Field(
     True,
-    "Whether images and Pods get the instance's own disks (as RAID 0) in place of the volume. They are faster, and cost "
-    "nothing besides; some are smaller: g6e.xlarge has 250 GB.",
+    "Whether images and Pods get the instance's own disks (as RAID 0) in place of the volume. They are faster, and "
+    "cost nothing besides; some are smaller: g6e.xlarge has 250 GB.",
 )
 
 TAINT = Table(
@@ -89,7 +89,7 @@ NODE_GROUP = Table(
         ),
         "efa": Field(
             False,
-            "Whether nodes talk to each other by the Elastic Fabric Adapter: all of them in one zone and placement group.",
+            "Whether nodes talk to each other by the Elastic Fabric Adapter, all in one zone and placement group.",
         ),
         "zones": ZONES,
         "volume_gigabytes": VOLUME,
@@ -101,8 +101,7 @@ NODE_GROUP = Table(
 )
 NODE_POOL = Table(
     "GpuNodePool",
-    "A Karpenter node pool: nodes come when Pods wait for them, and go when they are empty. Its nodes are tainted "
-    "`nvidia.com/gpu`, so that nothing else runs there.",
+    "A pool of Karpenter's: nodes come when Pods wait for them, go when they are empty, and are tainted as groups'.",
     {
         "name": Field("gpu", "Its name, one of its own among groups and pools.", **NAME, remedy="For example gpu."),
         "instance_types": Field(
@@ -134,15 +133,15 @@ CLUSTER = Table(
     {
         "existing_cluster": Field(
             "",
-            "Name of an EKS cluster that is there, instead of a new one. Its network, nodes and add-ons stay as they are; "
-            "`node_groups`, and with `autoscaler` the pools, are put into it.",
+            "Name of an EKS cluster that is there, instead of a new one. Its network, nodes and add-ons stay as they "
+            "are; `node_groups`, and with `autoscaler` the pools, are put into it.",
             pattern=r"[0-9A-Za-z][A-Za-z0-9_-]{0,99}",
             allowed="the name of an EKS cluster",
             remedy="`aws eks list-clusters` has the names.",
         ),
         "existing_kubeconfig": Field(
             "",
-            "Kubeconfig of a cluster that is there, as a text, for one that EKS's API doesn't describe. Nothing is made.",
+            "Kubeconfig, as a text, of a cluster that is there and that EKS's API doesn't describe. Nothing is made.",
             output=True,
         ),
         "subnet_ids": Field(
@@ -208,14 +207,14 @@ CLUSTER = Table(
         ),
         "metrics": Field(
             "cloudwatch",
-            "Where metrics of nodes, Pods and GPUs go: `cloudwatch` (its add-on, with NVIDIA's DCGM exporter), or `none`.",
+            "Where metrics of nodes, Pods and GPUs go: `cloudwatch` (add-on with the DCGM exporter), or `none`.",
             choices=("cloudwatch", "none"),
             cost="CloudWatch bills each observation and GB of logs.",
         ),
         "node_tags": Field(
             {},
-            "Tags of the nodes that Karpenter starts, beside environment and stack. Apart from `tags`, since these stand "
-            "in an object of the cluster, which a change of tags elsewhere leaves alone.",
+            "Tags of the nodes that Karpenter starts, beside environment and stack. Apart from `tags`, since these "
+            "stand in an object of the cluster, which a change of tags elsewhere leaves alone.",
         ),
         "tags": TAGS,
     },

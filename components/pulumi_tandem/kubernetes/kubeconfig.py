@@ -5,7 +5,7 @@ import os
 
 import pulumi
 
-TOKEN_FILE = "TANDEM_KUBECONFIG_TOKEN_FILE"
+TOKEN_FILE = "TANDEM_KUBECONFIG_TOKEN_FILE"  # noqa: S105 - the name of a variable
 """Environment variable of the deployer: a file with a token, instead of one for its AWS credentials."""
 
 
