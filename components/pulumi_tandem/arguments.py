@@ -226,7 +226,7 @@ class NodeTaint(TypedDict):
 
 
 class GpuNodePool(TypedDict):
-    """A Karpenter node pool: nodes come when Pods wait for them, and go when they are empty. Its nodes are tainted `nvidia.com/gpu`, so that nothing else runs there."""
+    """A pool of Karpenter's: nodes come when Pods wait for them, go when they are empty, and are tainted as groups'."""
 
     name: NotRequired[str]
     """Its name, one of its own among groups and pools. `gpu` by default."""
@@ -287,8 +287,8 @@ class GpuNodeGroup(TypedDict):
     reservation: NotRequired[str]
     """Capacity reservation or capacity block that the nodes use."""
     efa: NotRequired[bool]
-    """Whether nodes talk to each other by the Elastic Fabric Adapter: all of them in one zone and placement group.
-    false by default."""
+    """Whether nodes talk to each other by the Elastic Fabric Adapter, all in one zone and placement group. false by
+    default."""
     zones: NotRequired[list[str]]
     """Availability zones, of those that the cluster has subnets in; all of them by default."""
     volume_gigabytes: NotRequired[int]
@@ -312,7 +312,7 @@ class GpuClusterArgs(TypedDict):
     """Name of an EKS cluster that is there, instead of a new one. Its network, nodes and add-ons stay as they are;
     `node_groups`, and with `autoscaler` the pools, are put into it."""
     existing_kubeconfig: NotRequired[pulumi.Input[str]]
-    """Kubeconfig of a cluster that is there, as a text, for one that EKS's API doesn't describe. Nothing is made."""
+    """Kubeconfig, as a text, of a cluster that is there and that EKS's API doesn't describe. Nothing is made."""
     subnet_ids: NotRequired[list[pulumi.Input[str]]]
     """Private subnets with a way out, in two zones or more, instead of a network of its own."""
     cidr: NotRequired[str]
@@ -345,8 +345,8 @@ class GpuClusterArgs(TypedDict):
     group_autoscaler: NotRequired[bool]
     """Whether an autoscaler of your own, e.g. Cluster Autoscaler, changes the size of node groups. false by default."""
     metrics: NotRequired[str]
-    """Where metrics of nodes, Pods and GPUs go: `cloudwatch` (its add-on, with NVIDIA's DCGM exporter), or `none`.
-    `cloudwatch` by default. CloudWatch bills each observation and GB of logs."""
+    """Where metrics of nodes, Pods and GPUs go: `cloudwatch` (add-on with the DCGM exporter), or `none`. `cloudwatch`
+    by default. CloudWatch bills each observation and GB of logs."""
     node_tags: NotRequired[dict[str, str]]
     """Tags of the nodes that Karpenter starts, beside environment and stack. Apart from `tags`, since these stand in an
     object of the cluster, which a change of tags elsewhere leaves alone."""

@@ -101,8 +101,7 @@ NODE_GROUP = Table(
 )
 NODE_POOL = Table(
     "GpuNodePool",
-    "A Karpenter node pool: nodes come when Pods wait for them, and go when they are empty. Its nodes are tainted "
-    "`nvidia.com/gpu`, so that nothing else runs there.",
+    "A pool of Karpenter's: nodes come when Pods wait for them, go when they are empty, and are tainted as groups'.",
     {
         "name": Field("gpu", "Its name, one of its own among groups and pools.", **NAME, remedy="For example gpu."),
         "instance_types": Field(

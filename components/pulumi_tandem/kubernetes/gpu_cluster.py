@@ -37,8 +37,8 @@ class GpuCluster(pulumi.ComponentResource):
     """EKS cluster whose GPU nodes come when jobs wait for them, and go when they are empty.
 
     Creates the control plane (access by IAM alone, secrets encrypted by a key of its own, audit log kept 14 days), a
-    `ClusterNetwork` unless subnets are given, two nodes for the cluster's own Pods, `ClusterAddons`, device plugins, and
-    GPU nodes in two ways: pools of `Karpenter`'s, the default, and managed `NodeGroups`. Who creates the cluster
+    `ClusterNetwork` unless subnets are given, two nodes for the cluster's own Pods, `ClusterAddons`, device plugins,
+    and GPU nodes in two ways: pools of `Karpenter`'s, the default, and managed `NodeGroups`. Who creates the cluster
     administers it, beside `admins`. `existing_cluster` or `existing_kubeconfig` brings a cluster that is there.
 
     At destroy each goes after what needs it: what runs on the cluster, pools with their nodes, node groups, add-ons,
@@ -57,7 +57,7 @@ class GpuCluster(pulumi.ComponentResource):
     version: pulumi.Output[str]
     """Its minor version of Kubernetes; empty with `existing_kubeconfig`."""
     kubeconfig: pulumi.Output[str]
-    """How kubectl and programs reach it: a kubeconfig that asks `aws eks get-token`. A secret, as a given one may be."""
+    """How kubectl and programs reach it: a kubeconfig that asks `aws eks get-token`. Secret, as a given one may be."""
     node_role_arn: pulumi.Output[str]
     """ARN of the role of its nodes; empty where no node is made."""
     subnet_ids: pulumi.Output[list[str]]
@@ -95,7 +95,7 @@ class GpuCluster(pulumi.ComponentResource):
         self.cluster_name = self.endpoint = self.version = self.security_group_id = pulumi.Output.from_input("")
         self.subnet_ids = pulumi.Output.from_input([])
         self.kubeconfig = pulumi.Output.secret(self._settings["existing_kubeconfig"])
-        self.provider = self._provider([])
+        self.provider = self._kubernetes([])
         self.ready = [self.provider]
 
     def _cluster(self, account: Account) -> None:
@@ -115,7 +115,7 @@ class GpuCluster(pulumi.ComponentResource):
         self.subnet_ids = pulumi.Output.all(*subnets)
         region = aws.get_region_output(opts=pulumi.InvokeOutputOptions(parent=self)).region
         self.kubeconfig = pulumi.Output.secret(kubeconfig(self.cluster_name, self.endpoint, authority, region))
-        self.provider = self._provider(made)
+        self.provider = self._kubernetes(made)
 
         groups: list[Mapping[str, Any]] = list(settings["node_groups"])
         if not account.existing:
@@ -247,7 +247,7 @@ class GpuCluster(pulumi.ComponentResource):
             )
         return cluster, made
 
-    def _provider(self, after: list[pulumi.Resource]) -> kubernetes.Provider:
+    def _kubernetes(self, after: list[pulumi.Resource]) -> kubernetes.Provider:
         return kubernetes.Provider(
             f"{self._name}-kubernetes",
             kubeconfig=self.kubeconfig,

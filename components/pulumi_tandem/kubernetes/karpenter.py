@@ -83,7 +83,7 @@ class Karpenter(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ):
         super().__init__("tandem:index:Karpenter", name, {}, opts)
-        self._name, self._args, self._provider = name, args, provider
+        self._name, self._args, self._cluster = name, args, provider
         installed = self._install() if args["install"] else []
         for pool in args["pools"]:
             self._pool(pool, installed)
@@ -124,8 +124,10 @@ class Karpenter(pulumi.ComponentResource):
             queue_arn=queue.arn,
             node_role_arn=args["node_role_arn"],
         )
-        permissions = iam.RolePolicy(f"{name}-permissions", role=role.id, policy=policy_document(allowed), opts=child)
-        version: dict[str, Any] = {"version": args["version"], "provider": self._provider, "parent": self}
+        permissions = iam.RolePolicy(
+            f"{name}-permissions", role=role.id, policy=allowed.apply(policy_document), opts=child
+        )
+        version: dict[str, Any] = {"version": args["version"], "provider": self._cluster, "parent": self}
         crds = chart(f"{name}-crd", "karpenter-crd", NAMESPACE, {}, release="karpenter-crd", **version)
         controller = chart(
             f"{name}-controller",
@@ -183,7 +185,7 @@ class Karpenter(pulumi.ComponentResource):
                 **({"instanceStorePolicy": "RAID0"} if pool["instance_store"] else {}),
                 "tags": {**args["node_tags"]},
             },
-            opts=pulumi.ResourceOptions(parent=self, provider=self._provider, depends_on=list(after)),
+            opts=pulumi.ResourceOptions(parent=self, provider=self._cluster, depends_on=list(after)),
         )
         types = pool["instance_types"]
         arches = {"x86_64": "amd64", "arm64": "arm64"}
@@ -229,5 +231,5 @@ class Karpenter(pulumi.ComponentResource):
                 # A text: as a number the API server's answer would differ from it for ever.
                 "limits": {GPU: str(pool["gpus"])},
             },
-            opts=pulumi.ResourceOptions(parent=self, provider=self._provider, depends_on=[node_class]),
+            opts=pulumi.ResourceOptions(parent=self, provider=self._cluster, depends_on=[node_class]),
         )
