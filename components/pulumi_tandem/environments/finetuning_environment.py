@@ -75,6 +75,11 @@ class FineTuningEnvironment(pulumi.ComponentResource):
         if settings["alarm_topic_arn"]:
             shared["alarm_topic_arn"] = settings["alarm_topic_arn"]
 
+        cluster = None
+        if settings["training_backend"] == TrainingBackend.EKS:
+            # First, since it asks the account what it can give, and refuses before anything else is made.
+            given: Any = {**cluster_arguments(settings, args.get("cluster") or {}), "tags": tags}
+            cluster = GpuCluster(f"{name}-cluster", given, opts=child)
         datasets = DataBucket(f"{name}-datasets", {"retention": retention, "tags": tags}, opts=child)
         artifacts = DataBucket(f"{name}-artifacts", {"retention": retention, "tags": tags}, opts=child)
         images = TrainingImages(f"{name}-images", {"retention": retention, "tags": tags}, opts=child)
@@ -95,9 +100,7 @@ class FineTuningEnvironment(pulumi.ComponentResource):
             self.tracking_uri = pipeline_args["tracking_uri"] = tracking.tracking_uri
             pipeline_args["tracking_statements"] = tracking.log_statements
         self.cluster_name = pulumi.Output.from_input("")
-        if settings["training_backend"] == TrainingBackend.EKS:
-            given = {**cluster_arguments(settings, args.get("cluster") or {}), "tags": tags}
-            cluster = GpuCluster(f"{name}-cluster", given, opts=child)
+        if cluster:
             training = ClusterTraining(
                 f"{name}-runs",
                 cluster,

@@ -25,8 +25,8 @@ from ..kubernetes.training_checks import (
     check_instance_types,
     check_quotas,
     check_releases,
-    gpus,
     needed,
+    quotas_of,
 )
 from ..kubernetes.training_fields import CLUSTER_TRAINING
 
@@ -80,8 +80,8 @@ def _check_cluster(checks: Checks, args: Mapping[str, Any], given: Mapping[str, 
     check_instance_types(checks, steps)
     if checks.mistakes:
         return
-    quotas = sharing["quotas"] or gpus(steps)
-    check_quotas(checks, "cluster_training.quotas", quotas, steps)
+    check_quotas(checks, "cluster_training.quotas", sharing, steps)
+    quotas = quotas_of(sharing, steps)
     whole = CLUSTER.read(Checks(), cluster_arguments(args, given))
     there = capacities(whole)
     # The nodes of a cluster that was there before may be anything.
@@ -244,7 +244,7 @@ def cluster_arguments(settings: Mapping[str, Any], given: Mapping[str, Any]) -> 
     """
     if given.get("node_pools") or given.get("node_groups") or given.get("autoscaler", KARPENTER) != KARPENTER:
         return dict(given)
-    quotas = settings["cluster_training"]["quotas"] or gpus(needed(run_envelope(settings), "", ""))
+    quotas = quotas_of(settings["cluster_training"], needed(run_envelope(settings), "", ""))
     disk = settings["volume_gigabytes"] + IMAGES_GB
     pool = {
         "instance_types": sorted(quotas),

@@ -46,6 +46,8 @@ class Existing(NamedTuple):
     subnet_ids: list[str]
     security_group_id: str
     version: str
+    public: bool
+    """Whether its endpoint is reachable from outside its network."""
 
 
 class Account(NamedTuple):
@@ -159,6 +161,7 @@ def _existing(name: str, options: pulumi.InvokeOptions) -> Existing | None:
         list(network.subnet_ids),
         network.cluster_security_group_id,
         answer.version,
+        network.endpoint_public_access,
     )
 
 

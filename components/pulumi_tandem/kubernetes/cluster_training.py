@@ -5,7 +5,7 @@ from typing import Any, NotRequired, TypedDict
 
 import pulumi
 import pulumi_kubernetes as kubernetes
-from pulumi_aws import eks, iam
+from pulumi_aws import iam
 from tandem_contract.checks import Checks
 from tandem_contract.cluster import SERVICE_ACCOUNT, Label, label_value
 
@@ -18,7 +18,8 @@ from ..foundation.tags import Tags
 from . import queue, training_access, training_runtime
 from .charts import chart
 from .gpu_cluster import GpuCluster
-from .training_checks import check_capacity, check_instance_types, check_quotas, check_releases, gpus, needed
+from .pod_identity import pod_identity
+from .training_checks import check_capacity, check_instance_types, check_quotas, check_releases, needed, quotas_of
 from .training_fields import CLUSTER_TRAINING, INSTALL
 
 
@@ -73,16 +74,16 @@ class ClusterTraining(pulumi.ComponentResource):
         def fits(checks: Checks, settings: dict[str, Any]) -> None:
             check_instance_types(checks, steps)
             check_releases(checks.under("settings"), settings, cluster.kubernetes)
-            quotas = settings["quotas"] or gpus(steps)
-            check_quotas(checks, "settings.quotas", quotas, steps)
+            if not checks.mistakes:
+                check_quotas(checks, "settings.quotas", settings, steps)
             if cluster.capacity and not checks.mistakes:
-                check_capacity(checks, "settings.quotas", cluster.capacity, quotas, steps)
+                check_capacity(checks, "settings.quotas", cluster.capacity, quotas_of(settings, steps), steps)
 
         settings = valid(f"ClusterTraining {name!r}", CLUSTER_TRAINING, args.get("settings", {}), fits)
         super().__init__("tandem:index:ClusterTraining", name, {}, opts)
         self._name, self._tags, self._cluster = name, args.get("tags") or {}, cluster
         self._child: dict[str, Any] = {"parent": self, "provider": cluster.provider}
-        namespace, quotas = settings["namespace"], settings["quotas"] or gpus(steps)
+        namespace, quotas = settings["namespace"], quotas_of(settings, steps)
         self._labels = {Label.STACK: label_value(pulumi.get_stack())}
         controllers = self._controllers(settings) if settings["controllers"] == INSTALL else list(cluster.ready)
         queues = queue.queue(name, namespace, quotas, cluster.capacity, controllers, self._child)
@@ -93,9 +94,9 @@ class ClusterTraining(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(**self._child, depends_on=[*controllers, *queues]),
         )
         inside = pulumi.ResourceOptions(**self._child, depends_on=[room])
-        account = self._account(namespace, args, inside)
+        role, account = self._account(namespace, args, inside)
         runtime = self._runtime(namespace, envelope, args["training_image"], controllers)
-        self.runtime, self.role_arn = runtime.metadata["name"], account.arn
+        self.runtime, self.role_arn = runtime.metadata["name"], role.arn
         group = f"{namespace}:runs"
         rules = training_access.rules(name, namespace, group, self._child, [room])
         local = queue.local_queue(name, namespace, inside)
@@ -108,7 +109,7 @@ class ClusterTraining(pulumi.ComponentResource):
             poll_seconds=settings["poll_seconds"],
             subnet_ids=None if cluster.endpoint_public else cluster.subnet_ids,
             security_group_ids=None if cluster.endpoint_public else [cluster.security_group_id],
-            ready=[runtime, local, *rules],
+            ready=[runtime, local, *account, *rules],
         )
         register(self)
 
@@ -138,35 +139,32 @@ class ClusterTraining(pulumi.ComponentResource):
             made = [installed]
         return made
 
-    def _account(self, namespace: str, args: ClusterTrainingArgs, inside: pulumi.ResourceOptions) -> iam.Role:
+    def _account(
+        self, namespace: str, args: ClusterTrainingArgs, inside: pulumi.ResourceOptions
+    ) -> tuple[iam.Role, list[pulumi.Resource]]:
         """The service account of training Pods and, by Pod Identity, its role."""
-        child = pulumi.ResourceOptions(parent=self)
-        role = iam.Role(
-            f"{self._name}-role", assume_role_policy=training_access.POD_IDENTITY, tags=self._tags, opts=child
+        identity, role = pod_identity(
+            f"{self._name}-identity",
+            self._cluster.cluster_name,
+            namespace,
+            SERVICE_ACCOUNT,
+            tags=self._tags,
+            parent=self,
         )
         data = data_of_jobs(args["dataset_bucket_arn"], args["artifact_bucket_arn"])
         permissions = iam.RolePolicy(
             f"{self._name}-permissions",
             role=role.id,
             policy=policy_document([*data, *args.get("statements", ())]),
-            opts=child,
+            opts=pulumi.ResourceOptions(parent=self),
         )
-        kubernetes.core.v1.ServiceAccount(
+        account = kubernetes.core.v1.ServiceAccount(
             f"{self._name}-account",
             metadata={"name": SERVICE_ACCOUNT, "namespace": namespace},
             automount_service_account_token=False,
             opts=inside,
         )
-        eks.PodIdentityAssociation(
-            f"{self._name}-identity",
-            cluster_name=self._cluster.cluster_name,
-            namespace=namespace,
-            service_account=SERVICE_ACCOUNT,
-            role_arn=role.arn,
-            tags=self._tags,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[permissions]),
-        )
-        return role
+        return role, [identity, permissions, account]
 
     def _runtime(
         self, namespace: str, envelope: Mapping[str, Any], image: pulumi.Input[str], controllers: list[pulumi.Resource]

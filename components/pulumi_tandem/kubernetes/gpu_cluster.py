@@ -83,6 +83,12 @@ class GpuCluster(pulumi.ComponentResource):
         """What its groups and pools can have, for what runs on them to check itself against."""
         self.ready: list[pulumi.Resource] = []
         """What runs on the cluster depends on these, so that it starts after them and is destroyed before."""
+        self.endpoint_public = account.existing.public if account.existing else settings["endpoint_public"]
+        """Whether its API is reachable from outside its network."""
+        self.kubernetes = account.existing.version if account.existing else settings["versions"]["kubernetes"]
+        """Its minor version as far as it is known before it is there: not with `existing_kubeconfig`."""
+        if settings["existing_kubeconfig"]:
+            self.endpoint_public, self.kubernetes = True, ""
         self.node_role_arn = pulumi.Output.from_input("")
         if settings["existing_kubeconfig"]:
             self._given()

@@ -1,6 +1,5 @@
 """Who may do what in the namespace of training: its Pods on the network, and who starts, reads and stops jobs."""
 
-import json
 from typing import Any
 
 import pulumi
@@ -9,19 +8,6 @@ import pulumi_kubernetes as kubernetes
 METADATA_SERVICE = "169.254.169.254/32"
 RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
 """Labels of a namespace that takes only Pods without privileges."""
-POD_IDENTITY = json.dumps(
-    {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Effect": "Allow",
-                "Principal": {"Service": "pods.eks.amazonaws.com"},
-                "Action": ["sts:AssumeRole", "sts:TagSession"],
-            }
-        ],
-    }
-)
-"""Trust policy of a role that Pods take by EKS Pod Identity."""
 
 READ = ["get", "list", "watch"]
 RULES: list[dict[str, Any]] = [

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from tandem_contract.checks import Checks, is_number, near, shown
+from tandem_contract.checks import Checks, near, shown
 from tandem_contract.instance_types import INSTANCE_TYPES
 
 from .capacity import Capacity
@@ -11,7 +11,6 @@ from .training_fields import INSTALL
 from .versions import check_together
 
 GPU_TYPES = [name for name, kind in INSTANCE_TYPES.items() if kind.gpus]
-MOST_GPUS = 10_000
 
 
 class Needed(NamedTuple):
@@ -50,23 +49,30 @@ def check_instance_types(checks: Checks, steps: list[Needed]) -> None:
             checks.refuse(key, name, "an instance type with x86_64 processors", "The training images are for these.")
 
 
-def check_quotas(checks: Checks, key: str, quotas: Mapping[str, Any], steps: list[Needed]) -> None:
-    """Whether each quota is one, and no step needs more than all of it."""
-    for name, quota in quotas.items():
-        place = f"{key}.{name}"
+def quotas_of(settings: Mapping[str, Any], steps: list[Needed]) -> dict[str, int]:
+    """GPUs that may be had at once by instance type: as given, or what one run takes."""
+    return {each["instance_type"]: each["gpus"] for each in settings["quotas"]} or gpus(steps)
+
+
+def check_quotas(checks: Checks, key: str, settings: Mapping[str, Any], steps: list[Needed]) -> None:
+    """Whether each quota is one, and no step needs more than all of it; `key` is where they are."""
+    names = [each["instance_type"] for each in settings["quotas"]]
+    for number, name in enumerate(names):
+        place = f"{key}[{number}].instance_type"
         if name not in GPU_TYPES:
             remedy = near(name, GPU_TYPES) or f"For example {GPU_TYPES[0]}."
-            checks.add(place, "is no EC2 instance type with GPUs", remedy)
-        elif not is_number(quota) or quota != int(quota) or not 1 <= quota <= MOST_GPUS:
-            checks.refuse(place, quota, f"a whole number of GPUs from 1 to {MOST_GPUS}", "For example 8.")
+            checks.refuse(place, name, "an EC2 instance type with GPUs", remedy)
+        elif names.index(name) < number:
+            checks.add(place, f"{shown(name)} is there twice", "Keep one of the two.")
+    quotas = quotas_of(settings, steps)
     for step in steps:
         need, quota = gpus([step]).get(step.instance_type), quotas.get(step.instance_type, 0)
-        if need and is_number(quota) and quota < need:
+        if need and quota < need:
             problem = (
                 f"{shown(step.instance_type)} is not allowed: a run takes {need} of its GPUs at once, the quota is "
                 f"{quota}, and so it would wait for ever"
             )
-            checks.add(step.key, problem, f"Set {key} to {need} or more for it, or take fewer or smaller instances.")
+            checks.add(step.key, problem, f"Let `{key}` give it {need} or more, or take fewer or smaller instances.")
 
 
 def check_capacity(
@@ -86,7 +92,8 @@ def check_capacity(
     for name, quota in quotas.items():
         if quota > there[name] >= gpus(steps).get(name, 0):
             problem = f"{quota} is more than the {there[name]} GPUs that the groups and pools of `cluster` have at most"
-            checks.add(f"{key}.{name}", problem, "Jobs would be let go and wait for nodes: lower it, or raise `gpus`.")
+            remedy = "Jobs would be let go and wait for nodes: lower it, or raise the pool's `gpus`."
+            checks.add(key, f"{name}: {problem}", remedy)
 
 
 def check_releases(checks: Checks, settings: Mapping[str, Any], kubernetes: str) -> None:

@@ -7,6 +7,21 @@ from .versions import CHARTS
 
 INSTALL, EXISTING = "install", "existing"
 RELEASE = r"\d+\.\d+\.\d+"
+QUOTA = Table(
+    "GpuQuota",
+    "GPUs of one instance type.",
+    {
+        "instance_type": Field("g6e.2xlarge", "EC2 instance type with GPUs."),
+        "gpus": Field(
+            8,
+            "How many of its GPUs runs may have at once.",
+            low=1,
+            high=10_000,
+            unit="GPUs",
+            remedy="8 are one host of the largest types.",
+        ),
+    },
+)
 CLUSTER_TRAINING = Table(
     "ClusterTrainingSettings",
     "How runs share a cluster.",
@@ -19,10 +34,9 @@ CLUSTER_TRAINING = Table(
             remedy=f"For example {NAMESPACE}.",
         ),
         "quotas": Field(
-            {},
-            "GPUs that all runs together may have at once, by EC2 instance type: `g6e.12xlarge: 8`; what doesn't fit "
-            "waits. By default as many as one run takes.",
-            remedy="For example {g6e.12xlarge: 8}.",
+            [],
+            "What all runs together may have at once; what doesn't fit waits. By default what one run takes.",
+            items=QUOTA,
         ),
         "controllers": Field(
             "install",

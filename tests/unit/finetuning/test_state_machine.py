@@ -1,5 +1,6 @@
 """The training pipeline's definition, read as data: where its states lead, what they read, what a job may cost."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -51,12 +52,12 @@ def exits(state: dict[str, Any]) -> Iterator[tuple[str, str | None]]:
         yield state["Default"], None
 
 
-def known() -> dict[str, set[str]]:
+def known(machine: dict[str, Any]) -> dict[str, set[str]]:
     """State -> paths that are there whichever way it was reached."""
-    found, work = {pipeline()["StartAt"]: {"$.run"}}, [pipeline()["StartAt"]]
+    found, work = {machine["StartAt"]: {"$.run"}}, [machine["StartAt"]]
     while work:
         name = work.pop()
-        for target, path in exits(STATES[name]):
+        for target, path in exits(machine["States"][name]):
             there = found[name] | ({path} if path else set())
             before = found.get(target)
             found[target] = there if before is None else before & there
@@ -75,7 +76,7 @@ def paths(value: Any, key: str = "") -> Iterator[str]:
         for inner in value:
             yield from paths(inner, key)
     elif key.endswith(".$") or key in ("Variable", "InputPath", "CausePath", "ErrorPath"):
-        yield value
+        yield from re.findall(r"\$(?:\.\w+)+", value)
 
 
 def jobs() -> list[dict[str, Any]]:
@@ -84,7 +85,7 @@ def jobs() -> list[dict[str, Any]]:
 
 def test_every_target_exists_and_every_state_is_reached():
     assert {target for state in STATES.values() for target, _ in exits(state)} <= set(STATES)
-    assert set(known()) == set(STATES)
+    assert set(known(pipeline())) == set(STATES)
 
 
 def test_every_state_ends_or_leads_on_and_only_registering_succeeds():
@@ -102,7 +103,7 @@ def test_nothing_is_registered_without_the_gates_word():
 
 
 def test_what_a_state_reads_was_produced_before_on_every_way_to_it():
-    for name, there in known().items():
+    for name, there in known(pipeline()).items():
         for path in paths(STATES[name]):
             assert any(path == each or path.startswith(f"{each}.") for each in there), (name, path, there)
 
