@@ -54,6 +54,8 @@ TOKEN_SECRET = "huggingface"  # noqa: S105 (its name)
 
 GRACE_SECONDS = 120
 """Between SIGTERM and SIGKILL: a checkpoint is saved and mirrored in it."""
+EMPTY_SECONDS = 60
+"""That a node on which nothing runs any more waits, and bills, until Karpenter ends it (`consolidateAfter`)."""
 REFUSED = 2
 """Exit code of a trainer that refuses its input: no attempt more would change that."""
 

@@ -9,7 +9,7 @@ from tandem_contract.errors import Mistakes
 
 from tandem.finetuning import recipe as recipes
 from tandem.finetuning.backends.base import Workspace, open_backend
-from tandem.finetuning.backends.sagemaker.preflight import preflight
+from tandem.finetuning.backends.preflight import preflight
 from tandem.finetuning.dataset import folder, manifest
 from tandem.finetuning.dataset.store import Store
 from tests.unit.cli.test_finetune import CONFIG, Aws
