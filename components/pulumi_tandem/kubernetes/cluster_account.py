@@ -24,6 +24,7 @@ QUOTAS = {
     ("p5", True): "L-C4BD4855",
 }
 SPOT_ROLE = "AWSServiceRoleForEC2Spot"
+ANYWHERE = "0.0.0.0/0"
 ADDRESSES_A_NODE = 12
 """What the VPC plugin keeps as `cluster_addons` sets it: ten for Pods and two warm ones, the node's own among them."""
 CONTROL_PLANE_ADDRESSES = 6
@@ -46,8 +47,8 @@ class Existing(NamedTuple):
     subnet_ids: list[str]
     security_group_id: str
     version: str
-    public: bool
-    """Whether its endpoint is reachable from outside its network."""
+    open: bool
+    """Whether its endpoint is reachable from anywhere."""
 
 
 class Account(NamedTuple):
@@ -161,7 +162,7 @@ def _existing(name: str, options: pulumi.InvokeOptions) -> Existing | None:
         list(network.subnet_ids),
         network.cluster_security_group_id,
         answer.version,
-        network.endpoint_public_access,
+        bool(network.endpoint_public_access) and ANYWHERE in network.public_access_cidrs,
     )
 
 

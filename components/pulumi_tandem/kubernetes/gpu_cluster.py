@@ -16,7 +16,7 @@ from ..foundation.policy import trust
 from ..foundation.tags import environment_tags
 from .capacity import Capacity, capacities, pools_of
 from .charts import chart
-from .cluster_account import Account, Existing, ask, check_account, zones_of
+from .cluster_account import ANYWHERE, Account, Existing, ask, check_account, zones_of
 from .cluster_addons import BEFORE_NODES, MANAGED, ClusterAddons
 from .cluster_checks import AMI_TYPES, ami_type
 from .cluster_fields import CLUSTER, KARPENTER, NODE_GROUP
@@ -83,12 +83,13 @@ class GpuCluster(pulumi.ComponentResource):
         """What its groups and pools can have, for what runs on them to check itself against."""
         self.ready: list[pulumi.Resource] = []
         """What runs on the cluster depends on these, so that it starts after them and is destroyed before."""
-        self.endpoint_public = account.existing.public if account.existing else settings["endpoint_public"]
-        """Whether its API is reachable from outside its network."""
+        anywhere = settings["endpoint_public"] and ANYWHERE in settings["public_cidrs"]
+        self.endpoint_open = account.existing.open if account.existing else anywhere
+        """Whether its API is reachable from anywhere, functions outside its network among it."""
         self.kubernetes = account.existing.version if account.existing else settings["versions"]["kubernetes"]
         """Its minor version as far as it is known before it is there: not with `existing_kubeconfig`."""
         if settings["existing_kubeconfig"]:
-            self.endpoint_public, self.kubernetes = True, ""
+            self.endpoint_open, self.kubernetes = True, ""
         self.node_role_arn = pulumi.Output.from_input("")
         if settings["existing_kubeconfig"]:
             self._given()

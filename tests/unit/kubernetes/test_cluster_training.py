@@ -267,10 +267,15 @@ def test_policies_pass_the_linter(stack):
         assert [each for each in found if "CallMlflowAppApi" not in each.detail] == [], name
 
 
-def test_the_function_runs_inside_where_only_that_reaches_the_cluster():
-    inside = record_stack(CONFIG | {"tandem:cluster": json.dumps({"endpointPublic": False})})
-    function = inside.one("aws:lambda/function:Function", "training-cluster").inputs
-    assert len(function["vpcConfig"]["subnetIds"]) > 1 and function["vpcConfig"]["securityGroupIds"]
+@pytest.mark.parametrize("cluster", [{"endpointPublic": False}, {"publicCidrs": ["203.0.113.0/24"]}])
+def test_the_function_runs_inside_where_only_that_reaches_the_cluster(cluster):
+    inside = record_stack(CONFIG | {"tandem:cluster": json.dumps(cluster)})
+    function = inside.one("aws:lambda/function:Function", "training-cluster")
+    assert len(function.inputs["vpcConfig"]["subnetIds"]) > 1
+    assert function.references["vpcConfig"].count("tuning-runs-function") == 1
+    rule = inside.one("SecurityGroupIngressRule", "function")
+    assert rule.references["referencedSecurityGroupId"] == ["tuning-runs-function"]
+    assert rule.references["securityGroupId"] == ["tuning-cluster"]
     assert "ec2:CreateNetworkInterface" in inside.one("RolePolicy", "training-cluster-permissions").inputs["policy"]
     outside = record_stack(CONFIG).one("aws:lambda/function:Function", "training-cluster")
     assert "vpcConfig" not in outside.inputs
