@@ -17,14 +17,13 @@ from ..foundation.tags import environment_tags
 from .capacity import Capacity, capacities, pools_of
 from .charts import chart
 from .cluster_account import ANYWHERE, Account, Existing, ask, check_account, zones_of
-from .cluster_addons import BEFORE_NODES, MANAGED, ClusterAddons
+from .cluster_addons import MANAGED, ClusterAddons, NodeAgents, NodeAgentsArgs
 from .cluster_checks import AMI_TYPES, ami_type
 from .cluster_fields import CLUSTER, KARPENTER, NODE_GROUP
 from .cluster_network import ClusterNetwork
 from .karpenter import Karpenter
 from .kubeconfig import kubeconfig
 from .node_groups import NodeGroups
-from .versions import ADDONS
 
 LOG_TYPES = ["api", "audit", "authenticator"]
 LOG_DAYS = 14
@@ -44,8 +43,9 @@ class GpuCluster(pulumi.ComponentResource):
     At destroy each goes after what needs it: what runs on the cluster, pools with their nodes, node groups, add-ons,
     control plane, network.
 
-    Idle cost: $257 a month in us-east-1: the control plane $73, two m7i.large $147 and their volumes $3.20, the NAT
-    gateway $33, the key $1, and CloudWatch's metrics besides. No GPU node runs while there is no work.
+    Idle cost: $261 a month in us-east-1: the control plane $73, two m7i.large $147 and their volumes $3.20, the NAT
+    gateway and its address $36.50, the key $1, and CloudWatch's metrics besides. No GPU node runs while there is no
+    work.
 
     Raises `InvalidArguments`, with every mistake, before anything is registered.
     """
@@ -118,8 +118,10 @@ class GpuCluster(pulumi.ComponentResource):
             network, by_zone, subnets = self._network(account)
             cluster, made = self._control_plane(subnets)
             authority = cluster.certificate_authority.data
-            before = self._addons("agents", BEFORE_NODES, made)
-            nodes_after = [*network, before]
+            agents = NodeAgents(
+                f"{self._name}-agents", self._addons, opts=pulumi.ResourceOptions(parent=self, depends_on=made)
+            )
+            nodes_after = [*network, agents]
         self.subnet_ids = pulumi.Output.all(*subnets)
         region = aws.get_region_output(opts=pulumi.InvokeOutputOptions(parent=self)).region
         self.kubeconfig = pulumi.Output.secret(kubeconfig(self.cluster_name, self.endpoint, authority, region))
@@ -140,18 +142,19 @@ class GpuCluster(pulumi.ComponentResource):
         nodes = self._node_groups(groups, subnets, by_zone, security_groups, [*nodes_after, profile])
         self.ready += nodes
         if not account.existing:
-            later = [each for each in ADDONS if each not in BEFORE_NODES]
-            if settings["metrics"] == "none":
-                later.remove("amazon-cloudwatch-observability")
-            self.ready.append(self._addons("addons", later, nodes))
+            after_nodes = pulumi.ResourceOptions(parent=self, depends_on=nodes)
+            measured = settings["metrics"] != "none"
+            self.ready.append(
+                ClusterAddons(f"{self._name}-addons", {**self._addons, "metrics": measured}, opts=after_nodes)
+            )
         self.ready += self._device_plugins(groups, pools)
         if pools:
             self.ready.append(
                 Karpenter(
                     f"{self._name}-karpenter",
-                    self.provider,
                     {
                         "cluster_name": self.cluster_name,
+                        "provider": self.provider,
                         "install": settings["autoscaler"] == KARPENTER,
                         "version": settings["versions"]["karpenter"],
                         "node_image": settings["versions"]["node_image"],
@@ -262,17 +265,10 @@ class GpuCluster(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=after),
         )
 
-    def _addons(self, suffix: str, names: Any, after: list[pulumi.Resource]) -> ClusterAddons:
-        return ClusterAddons(
-            f"{self._name}-{suffix}",
-            {
-                "cluster_name": self.cluster_name,
-                "names": names,
-                "versions": self._settings["versions"]["addons"],
-                "tags": self._tags,
-            },
-            opts=pulumi.ResourceOptions(parent=self, depends_on=after),
-        )
+    @property
+    def _addons(self) -> NodeAgentsArgs:
+        versions = self._settings["versions"]["addons"]
+        return {"cluster_name": self.cluster_name, "versions": versions, "tags": self._tags}
 
     def _system_group(self) -> dict[str, Any]:
         return NODE_GROUP.defaults | {
