@@ -77,6 +77,11 @@ class PodVariable:
     """`ROOT`, or where the local cloud has it."""
 
 
+def flavor_name(namespace: str, instance_type: str) -> str:
+    """The ResourceFlavor of an instance type, by which the queue counts its GPUs."""
+    return f"{namespace}-{instance_type.replace('.', '-')}"
+
+
 def label_value(text: str) -> str:
     """`text` as the value of a label: at most 63 letters, digits, `-`, `_` and `.`; ends are letters or digits."""
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", text)[:63].strip("-_.")

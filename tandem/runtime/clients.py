@@ -31,7 +31,6 @@ LIMITS = {
     "sagemaker": (3, 20, 5),
     "secretsmanager": (3, 5, 3),
     "stepfunctions": (3, 20, 5),
-    "sts": (3, 5, 3),
     "sagemaker-runtime": (2, 10, 1),  # `FallbackWriter` waits no longer than that
     "sqs": (3, 10, 4),
 }

@@ -133,10 +133,9 @@ def token(cluster: str) -> str:
     As `aws eks get-token` makes them (kubernetes-sigs/aws-iam-authenticator, "API Authorization from Outside a
     Cluster").
     """
-    request = AWSRequest(
-        method="GET",
-        url=f"{client('sts').meta.endpoint_url.rstrip('/')}/?Action=GetCallerIdentity&Version=2011-06-15",
-        headers={"x-k8s-aws-id": cluster},
-    )
+    suffix = "amazonaws.com.cn" if region().startswith("cn-") else "amazonaws.com"
+    # EKS takes no other host, and we don't ask it ourselves.
+    url = f"https://sts.{region()}.{suffix}/?Action=GetCallerIdentity&Version=2011-06-15"
+    request = AWSRequest(method="GET", url=url, headers={"x-k8s-aws-id": cluster})
     SigV4QueryAuth(credentials().get_frozen_credentials(), "sts", region(), expires=60).add_auth(request)
     return "k8s-aws-v1." + base64.urlsafe_b64encode(str(request.url).encode()).decode().rstrip("=")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pulumi
 from pulumi_kubernetes.apiextensions import CustomResource
-from tandem_contract.cluster import EFA, GPU, INSTANCE_TYPE_LABEL, QUEUE
+from tandem_contract.cluster import EFA, GPU, INSTANCE_TYPE_LABEL, QUEUE, flavor_name
 
 from .capacity import GPU_TAINT, Capacity
 
@@ -41,11 +41,6 @@ def controller_values(ready_minutes: int) -> dict[str, Any]:
     }
     # JSON is YAML.
     return {"managerConfig": {"controllerManagerConfigYaml": json.dumps(configuration, indent=2)}}
-
-
-def flavor_name(namespace: str, instance_type: str) -> str:
-    """Name of the ResourceFlavor of an instance type."""
-    return f"{namespace}-{instance_type.replace('.', '-')}"
 
 
 class WorkloadPriorityClass(pulumi.CustomResource):

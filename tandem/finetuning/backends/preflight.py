@@ -307,7 +307,6 @@ def _check_quotas(client: Any, quotas: Quotas, checks: Checks, notes: list[str])
         if quota not in allowed:  # Service Quotas lists no value where the account has none of its own
             notes.append(f"The quota {quota!r} is not checked: Service Quotas doesn't list it.")
         elif (most := allowed[quota]) < count:
-            problem = (
-                f"the account may run {most:.0f} of {quota.removesuffix(quotas.ending)}, and the run needs {count}"
-            )
+            what = f"{quotas.unit} of {quota.removesuffix(quotas.ending)}".strip()
+            problem = f"the account may run {most:.0f} {what}, and the run needs {count}"
             checks.add("quota", problem, f"Ask for more in Service Quotas: {quotas.title}, {quota!r}.")

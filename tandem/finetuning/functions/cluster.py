@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from botocore.exceptions import ClientError
-from tandem_contract.cluster import GPU, QUEUE, Label, label_value
+from tandem_contract.cluster import GPU, QUEUE, Label, flavor_name, label_value
 from tandem_contract.envelope import FINISHING_SECONDS, RunEnvelope
 from tandem_contract.errors import TandemError, Unavailable
 from tandem_contract.names import Variable
@@ -217,21 +217,23 @@ def _objects(api: Kubernetes, record: JobRecord, found: Mapping[str, Any]) -> ob
         pods=api.items(_path("v1", "pods"), labelSelector=mine),
         events=[event for event in events if event["involvedObject"]["name"] in names],
         workloads=workloads,
-        quota=_quota(api),
+        flavor=(flavor := flavor_name(os.environ[Variable.CLUSTER_NAMESPACE], record.instance_type)),
+        quota=_quota(api, flavor),
         failure=failure.decode(errors="replace"),
     )
 
 
-def _quota(api: Kubernetes) -> int | None:
-    """GPUs that the queue may give out; None where its ClusterQueue can't be read."""
+def _quota(api: Kubernetes, flavor: str) -> int | None:
+    """GPUs of a flavor that the queue may give out; None where its ClusterQueue can't be read."""
     try:
         queue = api.get(_path(KUEUE, "localqueues", QUEUE)) or {}
         cluster_queue = api.get(f"/apis/{KUEUE}/clusterqueues/{segment(queue['spec']['clusterQueue'])}") or {}
         groups = cluster_queue["spec"]["resourceGroups"]
     except (kubernetes.Refused, KeyError):
         return None
-    flavors = [resource for group in groups for flavor in group["flavors"] for resource in flavor["resources"]]
-    return sum(int(resource["nominalQuota"]) for resource in flavors if resource["name"] == GPU)
+    own = [each for group in groups for each in group["flavors"] if each["name"] == flavor]
+    quotas = [resource for each in own for resource in each["resources"] if resource["name"] == GPU]
+    return int(quotas[0]["nominalQuota"]) if quotas else None
 
 
 def _new(run: Run, step: str, attempt: int, envelope: RunEnvelope) -> JobRecord:

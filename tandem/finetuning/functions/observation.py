@@ -7,7 +7,7 @@ queue's Workload, the JobSet, the Jobs, their events and the Pods do.
 import datetime
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tandem_contract.cluster import GPU, REFUSED, Container, Label
@@ -35,9 +35,11 @@ class Seen:
     """Of its Jobs: Pods that couldn't be created show nowhere else."""
     workloads: Sequence[Object] = ()
     """All of the namespace."""
+    flavor: str = ""
+    """As which the queue counts the job's GPUs."""
     quota: int | None = None
-    """GPUs of the queue; None where it can't be seen."""
-    failure: str = field(default="")
+    """GPUs of that flavor; None where it can't be seen."""
+    failure: str = ""
     """What the training code said when it failed."""
 
 
@@ -145,7 +147,7 @@ def _waiting(seen: Seen, evicted: Object) -> str:
     """Why there is no quota: who has it."""
     back = f"put back into the queue ({_short(evicted.get('message', '') or evicted.get('reason', ''))}); "
     said = next((each for each in _conditions(seen.workload) if each["type"] == "QuotaReserved"), {}).get("message", "")
-    holding = [each for each in seen.workloads if "QuotaReserved" in (true := _true(each)) and "Finished" not in true]
+    holding = [each for each in seen.workloads if _holds(each, seen.flavor)]
     sentence = f"waiting for quota: {_short(said)}" if said else "waiting for quota"
     if holding:
         used = sum(map(_gpus, holding))
@@ -154,6 +156,16 @@ def _waiting(seen: Seen, evicted: Object) -> str:
         if said and seen.quota is None:
             sentence += f" ({_short(said)})"
     return (back if evicted else "") + sentence
+
+
+def _holds(workload: Object, flavor: str) -> bool:
+    """Whether a Workload has quota of this flavor."""
+    true, given = _true(workload), workload.get("status", {}).get("admission", {}).get("podSetAssignments", ())
+    return (
+        "QuotaReserved" in true
+        and "Finished" not in true
+        and any(pods.get("flavors", {}).get(GPU) == flavor for pods in given)
+    )
 
 
 def _owner(workload: Object) -> str:

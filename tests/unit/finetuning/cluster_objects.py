@@ -37,16 +37,25 @@ FINISHED = condition("Finished", 18, "True", "Succeeded", "jobset completed succ
 COMPLETE = condition("Complete", 17, "True", "AllJobsCompleted", "jobset completed successfully")
 
 
-def workload(job: str, *conditions: dict[str, str], run: str = "", gpus: int = 4, **spec: Any) -> dict[str, Any]:
+def workload(
+    job: str,
+    *conditions: dict[str, str],
+    run: str = "",
+    gpus: int = 4,
+    flavor: str = f"{NAMESPACE}-g6e-12xlarge",
+    **spec: Any,
+) -> dict[str, Any]:
     """A Workload of a TrainJob, or of a Job that is no run of ours."""
     labels = {"tandem.dev/run": run} if run else {}
     container = {"name": "node", "resources": {"requests": {"cpu": "8", "nvidia.com/gpu": str(gpus)}}}
     template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
     kind = "TrainJob" if run else "Job"
+    assigned = {"name": "node", "count": 2, "flavors": {"cpu": flavor, "nvidia.com/gpu": flavor}}
+    admission = {"clusterQueue": NAMESPACE, "podSetAssignments": [assigned]}
     return {
         "metadata": {"ownerReferences": [{"kind": kind, "name": job, "uid": f"uid-{job}"}]},
         "spec": {"podSets": [{"name": "node", "count": 2, "template": template}], "queueName": "tandem", **spec},
-        "status": {"conditions": list(conditions)},
+        "status": {"conditions": list(conditions), **({"admission": admission} if RESERVED in conditions else {})},
     }
 
 

@@ -5,11 +5,9 @@ import datetime
 import json
 import re
 from dataclasses import replace
-from types import SimpleNamespace
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from botocore.credentials import Credentials
 from tandem_contract.errors import TandemError, Unavailable
 from tandem_contract.run_record import job_name, new_name
 
@@ -21,6 +19,7 @@ from tests.support import kubernetes_api
 
 from . import cluster_objects as it
 from .buckets import FakeBucket
+from .cluster_setting import VARIABLES, cluster_setting
 from .test_pipeline_functions import ENVIRONMENT, MANIFEST
 from .test_pipeline_functions import RUN as SAGEMAKER_RUN
 
@@ -28,14 +27,6 @@ RUN = replace(SAGEMAKER_RUN, backend="eks")
 ENVELOPE = {**RUN.envelope, "instance_type": "g6e.12xlarge", "evaluation_instance_type": "g6e.2xlarge"}
 JOB, NEXT, EVALUATION = f"{RUN.name}-train-1", f"{RUN.name}-train-2", f"{RUN.name}-evaluate-1"
 NOW = datetime.datetime(2026, 11, 29, 9, 46, 10, tzinfo=datetime.UTC)
-TANDEM = {
-    "TANDEM_ENVELOPE": json.dumps(ENVELOPE),
-    "TANDEM_CLUSTER": "gpus",
-    "TANDEM_CLUSTER_NAMESPACE": it.NAMESPACE,
-    "TANDEM_CLUSTER_RUNTIME": "tandem-0123456789",
-    "TANDEM_TRAINING_IMAGE": "123456789012.dkr.ecr.us-east-1.amazonaws.com/train:1",
-    "AWS_REGION": "us-east-1",
-}
 
 
 @pytest.fixture(scope="module")
@@ -52,31 +43,18 @@ def bucket():
 @pytest.fixture(autouse=True)
 def there(api, bucket, monkeypatch):
     """A cluster, a run that has its record and its data set, and the time of the play."""
-    for name, value in (ENVIRONMENT | TANDEM).items():
+    for name, value in (ENVIRONMENT | {"TANDEM_ENVELOPE": json.dumps(ENVELOPE)}).items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     api.objects.clear()
     api.asked.clear()
     api.answer, api.lingering = lambda _method, _path: None, False
-    authority = {"data": base64.b64encode(api.authority.encode()).decode()}
-    described = {"cluster": {"endpoint": api.url, "certificateAuthority": authority, "status": "ACTIVE"}}
-    clients = {
-        "s3": bucket,
-        "eks": SimpleNamespace(describe_cluster=lambda name: described),
-        "sts": SimpleNamespace(meta=SimpleNamespace(endpoint_url="https://sts.us-east-1.amazonaws.com")),
-    }
+    clients = {"s3": bucket}
+    cluster_setting(api, clients, monkeypatch)
     for module in (cluster, records, kubernetes):
         monkeypatch.setattr(module, "client", clients.get)
-    monkeypatch.setattr(kubernetes, "credentials", lambda: Credentials("key", "secret", "session"))
-    monkeypatch.setattr(kubernetes, "SECONDS", 1.0)
     monkeypatch.setattr(cluster, "_now", lambda: NOW)
-    kubernetes._connected.cache_clear()
     bucket.put_object(Bucket="artifacts", Key=f"runs/{RUN.name}/run.json", Body=RUN.to_json())
     bucket.put_object(Bucket="datasets", Key=f"{RUN.dataset}manifest.json", Body=manifests.encoded(MANIFEST))
-    api.put(f"{it.QUEUES}/tandem", {"metadata": {}, "spec": {"clusterQueue": "training"}})
-    resources = [{"name": "cpu", "nominalQuota": "400"}, {"name": "nvidia.com/gpu", "nominalQuota": "8"}]
-    groups = [{"coveredResources": ["nvidia.com/gpu"], "flavors": [{"name": "l40s", "resources": resources}]}]
-    api.put(f"{it.CLUSTER_QUEUES}/training", {"metadata": {}, "spec": {"resourceGroups": groups}})
 
 
 def act(action: str, **event):
@@ -136,7 +114,11 @@ def test_a_job_says_what_the_runtime_leaves_open(api):
     spec, trainer = made["spec"], made["spec"]["trainer"]
     assert spec["runtimeRef"] == {"name": "tandem-0123456789"}
     assert spec["activeDeadlineSeconds"] == 3 * 14400
-    assert (trainer["image"], trainer["args"], trainer["numNodes"]) == (TANDEM["TANDEM_TRAINING_IMAGE"], ["train"], 2)
+    assert (trainer["image"], trainer["args"], trainer["numNodes"]) == (
+        VARIABLES["TANDEM_TRAINING_IMAGE"],
+        ["train"],
+        2,
+    )
     # Four GPUs an instance: torchrun starts a rank for each that is there, so nobody says how many.
     assert "numProcPerNode" not in trainer
     asked = {"cpu": "24", "memory": "192Gi", "nvidia.com/gpu": "4"}
@@ -318,6 +300,8 @@ def test_others_that_have_the_quota_are_named_and_the_sum_without_a_right_to_the
     queued(api, it.PENDING)
     api.put(f"{it.WORKLOADS}/trainjob-other-1", it.workload("other-train-1", it.RESERVED, run="other", gpus=2))
     api.put(f"{it.WORKLOADS}/job-notebook-1", it.workload("notebook", it.RESERVED, it.ADMITTED, gpus=1))
+    elsewhere = it.workload("small-train-1", it.RESERVED, run="small", flavor=f"{it.NAMESPACE}-g6e-2xlarge")
+    api.put(f"{it.WORKLOADS}/trainjob-small-1", elsewhere)
     api.put(f"{it.WORKLOADS}/job-done-1", it.workload("done", it.RESERVED, it.ADMITTED, it.FINISHED))
     words = "GPUs in use by Job notebook, which is no run of Tandem's, run other"
     assert act("observe", job=JOB)["reason"] == f"waiting for quota: 6 of 8 {words}"
