@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pulumi
 from google.protobuf.json_format import MessageToDict
 from pulumi.runtime import mocks, settings
@@ -62,6 +63,16 @@ ANSWERS: dict[str, Any] = {
     },
 }
 """What AWS says when a program asks: by function, a value or what makes one of the arguments."""
+
+
+class Refusal(grpc.RpcError):
+    """What an answer raises where AWS refuses, as the engine hands it on."""
+
+    def code(self) -> grpc.StatusCode:
+        return grpc.StatusCode.UNKNOWN
+
+    def details(self) -> str:
+        return str(self)
 
 
 @dataclass
@@ -169,7 +180,7 @@ def record(
 ) -> Recording:
     """Runs `program` as a stack under mocks. With `preview`, ids are unknown, as before a first deployment.
 
-    `answers` replaces some of `ANSWERS`; a function that raises is AWS refusing.
+    `answers` replaces some of `ANSWERS`; a function may raise a `Refusal`.
     """
     recording = Recording()
     asyncio.set_event_loop(asyncio.new_event_loop())

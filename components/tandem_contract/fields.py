@@ -93,10 +93,22 @@ class Field(NamedTuple):
                 number = float(text)
                 return int(number) if isinstance(self.low, int) and number.is_integer() else number
             if isinstance(self.default, dict | list):
-                return _in_snake_case(json.loads(text))
+                return self._in_snake_case(json.loads(text))
         except (ValueError, RecursionError):
             pass
         return text
+
+    def _in_snake_case(self, content: Any) -> Any:
+        """Content of JSON with the keys of tables in snake_case; those of labels and the like are nobody's fields."""
+        if isinstance(content, list):
+            return [self._in_snake_case(each) for each in content]
+        table = self.table or self.items
+        if not table or not isinstance(content, dict):
+            return content
+        return {
+            name: table.fields[name]._in_snake_case(value) if name in table.fields else value
+            for name, value in ((snake(key), value) for key, value in content.items())
+        }
 
     def written(self, value: Any) -> Any:
         """The text that `parsed` reads; a text, and another resource's output, as it is."""
@@ -138,13 +150,6 @@ def from_environment(fields: Mapping[str, Field]) -> dict[str, Any]:
         name: field.parsed(os.environ[field.variable]) if field.variable in os.environ else field.default
         for name, field in fields.items()
     }
-
-
-def _in_snake_case(content: Any) -> Any:
-    """Content of JSON with its own keys in snake_case, and those of what a list holds."""
-    if isinstance(content, list):
-        return [_in_snake_case(each) if isinstance(each, dict) else each for each in content]
-    return {snake(key): value for key, value in content.items()} if isinstance(content, dict) else content
 
 
 def camel(name: str) -> str:

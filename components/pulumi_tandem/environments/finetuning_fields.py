@@ -74,7 +74,8 @@ def _check_cluster(checks: Checks, args: Mapping[str, Any], given: Mapping[str, 
         checks.add("cluster.existing_kubeconfig", "is not enough for training", remedy)
     if checks.mistakes:  # what follows is only true of values that are
         return
-    steps = needed(run_envelope(args), "training_instance", "evaluation_instance")
+    evaluates = "evaluation_instance" if args["evaluation_instance"] else "training_instance"
+    steps = needed(run_envelope(args), "training_instance", evaluates)
     sharing = args["cluster_training"]
     check_releases(checks.under("cluster_training"), sharing, args["cluster"]["versions"]["kubernetes"])
     check_instance_types(checks, steps)

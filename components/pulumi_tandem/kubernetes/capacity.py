@@ -33,10 +33,12 @@ class Capacity(NamedTuple):
 
 def capacities(args: Mapping[str, Any]) -> list[Capacity]:
     """Those of the groups and pools of complete arguments of `GpuCluster`."""
-    if args["existing_kubeconfig"]:
-        return []
-    pools = [] if args["autoscaler"] == "none" else args["node_pools"]
-    return [*map(_of_pool, pools), *(_of_group(each, args) for each in args["node_groups"])]
+    return [*map(_of_pool, pools_of(args)), *(_of_group(each, args) for each in args["node_groups"])]
+
+
+def pools_of(args: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """The pools that are made."""
+    return [] if args["autoscaler"] == "none" or args["existing_kubeconfig"] else args["node_pools"]
 
 
 def _of_pool(pool: Mapping[str, Any]) -> Capacity:

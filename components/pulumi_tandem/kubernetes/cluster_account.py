@@ -11,7 +11,7 @@ from tandem_contract.instance_types import INSTANCE_TYPES
 from tandem_contract.kubernetes_versions import ENDED, EXTENDED, SUPPORT, support_of
 
 from ..foundation.region import invoke_options
-from .capacity import Capacity, capacities
+from .capacity import Capacity, capacities, pools_of
 
 NO_CONTROL_PLANE = {"use1-az3", "usw1-az2", "cac1-az3"}
 """Zone ids in which EKS takes no subnets (EKS user guide, "Subnet requirements for clusters")."""
@@ -24,6 +24,7 @@ QUOTAS = {
     ("p5", True): "L-C4BD4855",
 }
 SPOT_ROLE = "AWSServiceRoleForEC2Spot"
+ANYWHERE = "0.0.0.0/0"
 ADDRESSES_A_NODE = 12
 """What the VPC plugin keeps as `cluster_addons` sets it: ten for Pods and two warm ones, the node's own among them."""
 CONTROL_PLANE_ADDRESSES = 6
@@ -46,8 +47,8 @@ class Existing(NamedTuple):
     subnet_ids: list[str]
     security_group_id: str
     version: str
-    public: bool
-    """Whether its endpoint is reachable from outside its network."""
+    open: bool
+    """Whether its endpoint is reachable from anywhere."""
 
 
 class Account(NamedTuple):
@@ -100,7 +101,7 @@ def ask(args: Mapping[str, Any], opts: pulumi.ResourceOptions | None) -> Account
         zones=sorted(
             name for name, id_ in zip(zones.names, zones.zone_ids, strict=True) if id_ not in NO_CONTROL_PLANE
         ),
-        offers=offers and _by_type(offers.instance_types, offers.locations),
+        offers=None if offers is None else _by_type(offers.instance_types, offers.locations),
         quotas={code: _quota(code, options) for code in codes},
         support=_support(args["versions"]["kubernetes"], options),
         spot_role=None if roles is None else bool(roles.names),
@@ -147,7 +148,7 @@ def _support(version: str, options: pulumi.InvokeOptions) -> str:
 
 def _subnet(subnet: str, options: pulumi.InvokeOptions) -> Subnet | None:
     answer = _answer(f"subnet {subnet}", lambda: aws.ec2.get_subnet(id=subnet, opts=options))
-    return answer and Subnet(answer.availability_zone, answer.available_ip_address_count)
+    return None if answer is None else Subnet(answer.availability_zone, answer.available_ip_address_count)
 
 
 def _existing(name: str, options: pulumi.InvokeOptions) -> Existing | None:
@@ -161,7 +162,7 @@ def _existing(name: str, options: pulumi.InvokeOptions) -> Existing | None:
         list(network.subnet_ids),
         network.cluster_security_group_id,
         answer.version,
-        network.endpoint_public_access,
+        bool(network.endpoint_public_access) and ANYWHERE in network.public_access_cidrs,
     )
 
 
@@ -229,8 +230,8 @@ def zones_of(args: Mapping[str, Any], account: Account) -> list[str]:
 
 def _check_offers(checks: Checks, args: Mapping[str, Any], account: Account) -> None:
     here = zones_of(args, account)
-    for key in ("node_groups", "node_pools"):
-        for number, place in enumerate(args[key]):
+    for key, places in (("node_groups", args["node_groups"]), ("node_pools", pools_of(args))):
+        for number, place in enumerate(places):
             inside = checks.under(f"{key}[{number}]")
             for zone in place["zones"]:
                 if here and zone not in here:
@@ -256,12 +257,8 @@ def _check_quotas(checks: Checks, args: Mapping[str, Any], account: Account) -> 
             names = ", ".join(each.name for each in counted)
             families = counted[0].instance_types[0][0].upper()
             least = min(INSTANCE_TYPES[name].vcpus for each in counted for name in each.instance_types)
-            remedy = (
-                f"Ask for more (`aws service-quotas request-service-quota-increase --service-code ec2 --quota-code \
-{code} --desired-value {needed}`)"
-                + (", or have fewer GPUs." if quota >= least else ".")
-            )
-            problem = (
-                f"may take {needed} vCPUs of {kind} {families} instances at once, and the quota {code} is {quota:g}"
-            )
+            request = "aws service-quotas request-service-quota-increase --service-code ec2"
+            fewer = "; or have fewer GPUs." if quota >= least else " (not even one node fits)."
+            remedy = f"Ask for more: {request} --quota-code {code} --desired-value {needed}{fewer}"
+            problem = f"may take {needed} vCPUs of {kind} {families} instances, and the account's quota is {quota:g}"
             checks.add(names, problem, remedy)

@@ -1,7 +1,7 @@
 """EKS add-ons of a cluster, and the device plugins that its nodes need."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NotRequired, TypedDict
 
 import pulumi
@@ -10,72 +10,92 @@ from pulumi_aws import eks, iam
 from ..foundation.outputs import register
 from ..foundation.tags import Tags
 from .pod_identity import pod_identity
+from .versions import ADDONS, NODE_AGENTS, OBSERVABILITY
 
-BEFORE_NODES = ("vpc-cni", "kube-proxy", "eks-pod-identity-agent")
-"""Daemons without which a node isn't ready; the others need a node to run on."""
 MANAGED = "arn:aws:iam::aws:policy"
 # What a node keeps of its subnet's addresses; without these the VPC plugin takes those of a whole interface more.
 ADDRESSES = {"MINIMUM_IP_TARGET": "10", "WARM_IP_TARGET": "2"}
 CONFIGURATION: dict[str, dict[str, Any]] = {"vpc-cni": {"enableNetworkPolicy": "true", "env": ADDRESSES}}
 
 
-class ClusterAddonsArgs(TypedDict):
-    """Arguments of `ClusterAddons`."""
+ROLES = {
+    "vpc-cni": ("kube-system", "aws-node", "AmazonEKS_CNI_Policy"),
+    "amazon-cloudwatch-observability": ("amazon-cloudwatch", "cloudwatch-agent", "CloudWatchAgentServerPolicy"),
+}
+"""Namespace, service account and AWS's policy of the add-ons that call AWS."""
+
+
+class NodeAgentsArgs(TypedDict):
+    """Arguments of `NodeAgents`."""
 
     cluster_name: pulumi.Input[str]
     """Name of the cluster."""
-    names: Sequence[str]
-    """EKS add-ons."""
     versions: Mapping[str, str]
     """Versions of some; EKS's default for the others."""
     tags: NotRequired[Tags]
     """Cost-allocation tags."""
 
 
+class ClusterAddonsArgs(NodeAgentsArgs):
+    """Arguments of `ClusterAddons`."""
+
+    metrics: bool
+    """Whether CloudWatch's observability is one of them."""
+
+
+class NodeAgents(pulumi.ComponentResource):
+    """EKS add-ons without which no node is ready: the VPC plugin, kube-proxy, the agent of Pod Identity.
+
+    Creates the three, and the VPC plugin's role. It enforces network policies, and keeps twelve addresses a node.
+
+    Idle cost: none.
+    """
+
+    def __init__(self, name: str, args: NodeAgentsArgs, opts: pulumi.ResourceOptions | None = None):
+        super().__init__("tandem:index:NodeAgents", name, {}, opts)
+        for addon in NODE_AGENTS:
+            _addon(name, addon, args, self)
+        register(self)
+
+
 class ClusterAddons(pulumi.ComponentResource):
-    """EKS add-ons, each with the Pod Identity role that it needs.
+    """EKS add-ons that need a node to run on: CoreDNS, the node monitoring agent, CloudWatch's observability.
 
-    Creates the add-ons. `vpc-cni` enforces network policies and keeps twelve addresses a node;
-    `amazon-cloudwatch-observability` sends metrics of nodes, Pods and GPUs (NVIDIA's DCGM exporter) and logs to
-    CloudWatch.
+    Creates the add-ons, and CloudWatch's role. It sends metrics of nodes, Pods and GPUs (by NVIDIA's DCGM exporter) and
+    the logs of all Pods to CloudWatch.
 
-    Idle cost: none but CloudWatch's, which bills observations and GB of logs, some dollars a month for two nodes.
+    Idle cost: none but CloudWatch's, which bills observations and GB of logs.
     """
 
     def __init__(self, name: str, args: ClusterAddonsArgs, opts: pulumi.ResourceOptions | None = None):
         super().__init__("tandem:index:ClusterAddons", name, {}, opts)
-        tags = args.get("tags") or {}
-        roles = {
-            "vpc-cni": ("kube-system", "aws-node", "AmazonEKS_CNI_Policy"),
-            "amazon-cloudwatch-observability": (
-                "amazon-cloudwatch",
-                "cloudwatch-agent",
-                "CloudWatchAgentServerPolicy",
-            ),
-        }
-        for addon in args["names"]:
-            identity: list[pulumi.Resource] = []
-            if addon in roles:
-                namespace, account, policy = roles[addon]
-                association, role = pod_identity(
-                    f"{name}-{addon}", args["cluster_name"], namespace, account, tags=tags, parent=self
-                )
-                attached = iam.RolePolicyAttachment(
-                    f"{name}-{addon}",
-                    role=role.name,
-                    policy_arn=f"{MANAGED}/{policy}",
-                    opts=pulumi.ResourceOptions(parent=self),
-                )
-                identity = [association, attached]
-            eks.Addon(
-                f"{name}-{addon}",
-                cluster_name=args["cluster_name"],
-                addon_name=addon,
-                addon_version=args["versions"].get(addon),
-                configuration_values=json.dumps(CONFIGURATION[addon]) if addon in CONFIGURATION else None,
-                resolve_conflicts_on_create="OVERWRITE",
-                resolve_conflicts_on_update="PRESERVE",
-                tags=tags,
-                opts=pulumi.ResourceOptions(parent=self, depends_on=identity),
-            )
+        for addon in [*ADDONS, *([OBSERVABILITY] if args["metrics"] else [])]:
+            _addon(name, addon, args, self)
         register(self)
+
+
+def _addon(name: str, addon: str, args: NodeAgentsArgs, parent: pulumi.Resource) -> None:
+    tags, identity = args.get("tags") or {}, []
+    if addon in ROLES:
+        namespace, account, policy = ROLES[addon]
+        association, role = pod_identity(
+            f"{name}-{addon}", args["cluster_name"], namespace, account, tags=tags, parent=parent
+        )
+        attached = iam.RolePolicyAttachment(
+            f"{name}-{addon}",
+            role=role.name,
+            policy_arn=f"{MANAGED}/{policy}",
+            opts=pulumi.ResourceOptions(parent=parent),
+        )
+        identity = [association, attached]
+    eks.Addon(
+        f"{name}-{addon}",
+        cluster_name=args["cluster_name"],
+        addon_name=addon,
+        addon_version=args["versions"].get(addon),
+        configuration_values=json.dumps(CONFIGURATION[addon]) if addon in CONFIGURATION else None,
+        resolve_conflicts_on_create="OVERWRITE",
+        resolve_conflicts_on_update="PRESERVE",
+        tags=tags,
+        opts=pulumi.ResourceOptions(parent=parent, depends_on=identity),
+    )

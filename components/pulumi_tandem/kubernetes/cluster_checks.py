@@ -202,9 +202,7 @@ def _check_purchase(checks: Checks, group: Mapping[str, Any]) -> None:
     capacity, reservation = group["capacity"], group["reservation"]
     if capacity == "capacity-block":
         if reservation == "":
-            checks.missing(
-                "reservation", "A capacity block is used by its id: `aws ec2 describe-capacity-reservations`."
-            )
+            checks.missing("reservation", "It is the block's id: `aws ec2 describe-capacity-reservations`.")
         if group["zones"] is not None and len(group["zones"]) != 1:
             checks.refuse("zones", group["zones"], "the block's own zone", "A block is in one zone: name it.")
         if group["instance_types"] and len(group["instance_types"]) > 1:

@@ -158,7 +158,7 @@ CLUSTER = Table(
             pattern=r"(\d{1,3}\.){3}\d{1,3}/1[6-9]",
             allowed="an IPv4 block of /16 to /19",
             remedy="For example 10.60.0.0/16.",
-            cost="The network's NAT gateway costs $33 a month and $0.045 a GB.",
+            cost="The network's NAT gateway costs $36.50 a month with its address, and $0.045 a GB.",
         ),
         "zones": ZONES._replace(
             help="Availability zones of the network, two or three; by default the first three in which EKS has control "

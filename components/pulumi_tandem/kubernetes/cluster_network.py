@@ -29,7 +29,8 @@ class ClusterNetwork(pulumi.ComponentResource):
     route tables, and the endpoint, by which data sets, checkpoints and models don't pass the NAT gateway. Where the
     NAT gateway's zone fails, nodes of the others have no way out: images aren't pulled, what runs goes on.
 
-    Idle cost: the NAT gateway, $0.045 an hour ($32.85 a month) and $0.045 a GB (us-east-1).
+    Idle cost: the NAT gateway, $0.045 an hour ($32.85 a month) and $0.045 a GB, and its address, $0.005 an hour ($3.65;
+    us-east-1).
     """
 
     vpc_id: pulumi.Output[str]

@@ -5,7 +5,7 @@ from typing import Any, NotRequired, TypedDict
 
 import pulumi
 import pulumi_kubernetes as kubernetes
-from pulumi_aws import iam
+from pulumi_aws import ec2, iam, vpc
 from tandem_contract.checks import Checks
 from tandem_contract.cluster import SERVICE_ACCOUNT, Label, label_value
 
@@ -107,8 +107,8 @@ class ClusterTraining(pulumi.ComponentResource):
             group=group,
             role_arn=self.role_arn,
             poll_seconds=settings["poll_seconds"],
-            subnet_ids=None if cluster.endpoint_public else cluster.subnet_ids,
-            security_group_ids=None if cluster.endpoint_public else [cluster.security_group_id],
+            subnet_ids=None if cluster.endpoint_open else cluster.subnet_ids,
+            security_group_ids=None if cluster.endpoint_open else [self._way_in()],
             ready=[runtime, local, *account, *rules],
         )
         register(self)
@@ -138,6 +138,31 @@ class ClusterTraining(pulumi.ComponentResource):
             )
             made = [installed]
         return made
+
+    def _way_in(self) -> pulumi.Output[str]:
+        """A security group from which the cluster's endpoint takes requests inside its network."""
+        child, invoke = pulumi.ResourceOptions(parent=self), pulumi.InvokeOutputOptions(parent=self)
+        first = self._cluster.subnet_ids.apply(lambda ids: ids[0])
+        group = ec2.SecurityGroup(
+            f"{self._name}-function",
+            vpc_id=ec2.get_subnet_output(id=first, opts=invoke).vpc_id,
+            description="The function that runs jobs",
+            egress=[{"protocol": "tcp", "from_port": 443, "to_port": 443, "cidr_blocks": ["0.0.0.0/0"]}],
+            tags=self._tags,
+            opts=child,
+        )
+        vpc.SecurityGroupIngressRule(
+            f"{self._name}-function",
+            security_group_id=self._cluster.security_group_id,
+            referenced_security_group_id=group.id,
+            ip_protocol="tcp",
+            from_port=443,
+            to_port=443,
+            description="The function that runs jobs",
+            tags=self._tags,
+            opts=child,
+        )
+        return group.id
 
     def _account(
         self, namespace: str, args: ClusterTrainingArgs, inside: pulumi.ResourceOptions

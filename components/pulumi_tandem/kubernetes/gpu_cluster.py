@@ -14,17 +14,16 @@ from ..foundation.names import physical_name
 from ..foundation.outputs import register
 from ..foundation.policy import trust
 from ..foundation.tags import environment_tags
-from .capacity import Capacity, capacities
+from .capacity import Capacity, capacities, pools_of
 from .charts import chart
-from .cluster_account import Account, Existing, ask, check_account, zones_of
-from .cluster_addons import BEFORE_NODES, MANAGED, ClusterAddons
+from .cluster_account import ANYWHERE, Account, Existing, ask, check_account, zones_of
+from .cluster_addons import MANAGED, ClusterAddons, NodeAgents, NodeAgentsArgs
 from .cluster_checks import AMI_TYPES, ami_type
-from .cluster_fields import CLUSTER, KARPENTER, NODE_GROUP, NONE
+from .cluster_fields import CLUSTER, KARPENTER, NODE_GROUP
 from .cluster_network import ClusterNetwork
 from .karpenter import Karpenter
 from .kubeconfig import kubeconfig
 from .node_groups import NodeGroups
-from .versions import ADDONS
 
 LOG_TYPES = ["api", "audit", "authenticator"]
 LOG_DAYS = 14
@@ -44,8 +43,9 @@ class GpuCluster(pulumi.ComponentResource):
     At destroy each goes after what needs it: what runs on the cluster, pools with their nodes, node groups, add-ons,
     control plane, network.
 
-    Idle cost: $257 a month in us-east-1: the control plane $73, two m7i.large $147 and their volumes $3.20, the NAT
-    gateway $33, the key $1, and CloudWatch's metrics besides. No GPU node runs while there is no work.
+    Idle cost: $261 a month in us-east-1: the control plane $73, two m7i.large $147 and their volumes $3.20, the NAT
+    gateway and its address $36.50, the key $1, and CloudWatch's metrics besides. No GPU node runs while there is no
+    work.
 
     Raises `InvalidArguments`, with every mistake, before anything is registered.
     """
@@ -83,12 +83,13 @@ class GpuCluster(pulumi.ComponentResource):
         """What its groups and pools can have, for what runs on them to check itself against."""
         self.ready: list[pulumi.Resource] = []
         """What runs on the cluster depends on these, so that it starts after them and is destroyed before."""
-        self.endpoint_public = account.existing.public if account.existing else settings["endpoint_public"]
-        """Whether its API is reachable from outside its network."""
+        anywhere = settings["endpoint_public"] and ANYWHERE in settings["public_cidrs"]
+        self.endpoint_open = account.existing.open if account.existing else anywhere
+        """Whether its API is reachable from anywhere, functions outside its network among it."""
         self.kubernetes = account.existing.version if account.existing else settings["versions"]["kubernetes"]
         """Its minor version as far as it is known before it is there: not with `existing_kubeconfig`."""
         if settings["existing_kubeconfig"]:
-            self.endpoint_public, self.kubernetes = True, ""
+            self.endpoint_open, self.kubernetes = True, ""
         self.node_role_arn = pulumi.Output.from_input("")
         if settings["existing_kubeconfig"]:
             self._given()
@@ -108,7 +109,8 @@ class GpuCluster(pulumi.ComponentResource):
         settings = self._settings
         subnets: list[pulumi.Input[str]]
         if account.existing:
-            by_zone, subnets = {}, list(account.existing.subnet_ids)
+            by_zone: dict[str, pulumi.Input[str]] = {}
+            subnets = [*account.existing.subnet_ids]
             nodes_after: list[pulumi.Resource] = []
             authority = self._found(account.existing)
             made: list[pulumi.Resource] = []
@@ -116,8 +118,10 @@ class GpuCluster(pulumi.ComponentResource):
             network, by_zone, subnets = self._network(account)
             cluster, made = self._control_plane(subnets)
             authority = cluster.certificate_authority.data
-            before = self._addons("agents", BEFORE_NODES, made)
-            nodes_after = [*network, before]
+            agents = NodeAgents(
+                f"{self._name}-agents", self._addons, opts=pulumi.ResourceOptions(parent=self, depends_on=made)
+            )
+            nodes_after = [*network, agents]
         self.subnet_ids = pulumi.Output.all(*subnets)
         region = aws.get_region_output(opts=pulumi.InvokeOutputOptions(parent=self)).region
         self.kubeconfig = pulumi.Output.secret(kubeconfig(self.cluster_name, self.endpoint, authority, region))
@@ -126,7 +130,7 @@ class GpuCluster(pulumi.ComponentResource):
         groups: list[Mapping[str, Any]] = list(settings["node_groups"])
         if not account.existing:
             groups.insert(0, self._system_group())
-        pools = settings["node_pools"] if settings["autoscaler"] != NONE else []
+        pools = list(pools_of(settings))
         self.ready = [self.provider]
         if not (groups or pools):
             return
@@ -138,18 +142,19 @@ class GpuCluster(pulumi.ComponentResource):
         nodes = self._node_groups(groups, subnets, by_zone, security_groups, [*nodes_after, profile])
         self.ready += nodes
         if not account.existing:
-            later = [each for each in ADDONS if each not in BEFORE_NODES]
-            if settings["metrics"] == "none":
-                later.remove("amazon-cloudwatch-observability")
-            self.ready.append(self._addons("addons", later, nodes))
+            after_nodes = pulumi.ResourceOptions(parent=self, depends_on=nodes)
+            measured = settings["metrics"] != "none"
+            self.ready.append(
+                ClusterAddons(f"{self._name}-addons", {**self._addons, "metrics": measured}, opts=after_nodes)
+            )
         self.ready += self._device_plugins(groups, pools)
         if pools:
             self.ready.append(
                 Karpenter(
                     f"{self._name}-karpenter",
-                    self.provider,
                     {
                         "cluster_name": self.cluster_name,
+                        "provider": self.provider,
                         "install": settings["autoscaler"] == KARPENTER,
                         "version": settings["versions"]["karpenter"],
                         "node_image": settings["versions"]["node_image"],
@@ -158,7 +163,7 @@ class GpuCluster(pulumi.ComponentResource):
                         "subnet_ids": subnets,
                         "security_group_ids": security_groups,
                         "pools": pools,
-                        "node_tags": {**environment_tags(self._name, settings["node_tags"])},
+                        "node_tags": environment_tags(self._name, settings["node_tags"]),
                         "tags": self._tags,
                     },
                     opts=pulumi.ResourceOptions(parent=self, depends_on=[*self.ready, *nodes_after]),
@@ -260,17 +265,10 @@ class GpuCluster(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=after),
         )
 
-    def _addons(self, suffix: str, names: Any, after: list[pulumi.Resource]) -> ClusterAddons:
-        return ClusterAddons(
-            f"{self._name}-{suffix}",
-            {
-                "cluster_name": self.cluster_name,
-                "names": names,
-                "versions": self._settings["versions"]["addons"],
-                "tags": self._tags,
-            },
-            opts=pulumi.ResourceOptions(parent=self, depends_on=after),
-        )
+    @property
+    def _addons(self) -> NodeAgentsArgs:
+        versions = self._settings["versions"]["addons"]
+        return {"cluster_name": self.cluster_name, "versions": versions, "tags": self._tags}
 
     def _system_group(self) -> dict[str, Any]:
         return NODE_GROUP.defaults | {
@@ -314,7 +312,7 @@ class GpuCluster(pulumi.ComponentResource):
     def _adapter_group(self, subnet: pulumi.Input[str]) -> pulumi.Output[str]:
         """A security group that lets all through to itself, both ways: the adapter wants it said (EC2 guide, "EFA")."""
         vpc = ec2.get_subnet_output(id=subnet, opts=pulumi.InvokeOutputOptions(parent=self)).vpc_id
-        every = [{"protocol": "-1", "from_port": 0, "to_port": 0, "self": True}]
+        every: Any = [{"protocol": "-1", "from_port": 0, "to_port": 0, "self": True}]
         group = ec2.SecurityGroup(
             f"{self._name}-efa",
             vpc_id=vpc,

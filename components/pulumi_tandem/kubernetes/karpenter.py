@@ -40,6 +40,8 @@ class KarpenterArgs(TypedDict):
 
     cluster_name: pulumi.Input[str]
     """Name of the cluster."""
+    provider: pulumi.ProviderResource
+    """The Kubernetes provider that reaches it."""
     install: bool
     """Whether Karpenter itself is installed, or the cluster has one."""
     version: str
@@ -56,7 +58,7 @@ class KarpenterArgs(TypedDict):
     """The cluster's group; with the adapter, its group too."""
     pools: Sequence[Mapping[str, Any]]
     """Complete `GpuNodePool`s."""
-    node_tags: Mapping[str, str]
+    node_tags: Tags
     """Tags of its nodes."""
     tags: NotRequired[Tags]
     """Cost-allocation tags."""
@@ -75,15 +77,9 @@ class Karpenter(pulumi.ComponentResource):
     Idle cost: none beside the two nodes that it runs on; the nodes of a pool bill by the hour while they are there.
     """
 
-    def __init__(
-        self,
-        name: str,
-        provider: pulumi.ProviderResource,
-        args: KarpenterArgs,
-        opts: pulumi.ResourceOptions | None = None,
-    ):
+    def __init__(self, name: str, args: KarpenterArgs, opts: pulumi.ResourceOptions | None = None):
         super().__init__("tandem:index:Karpenter", name, {}, opts)
-        self._name, self._args, self._cluster = name, args, provider
+        self._name, self._args = name, args
         installed = self._install() if args["install"] else []
         for pool in args["pools"]:
             self._pool(pool, installed)
@@ -127,7 +123,7 @@ class Karpenter(pulumi.ComponentResource):
         permissions = iam.RolePolicy(
             f"{name}-permissions", role=role.id, policy=allowed.apply(policy_document), opts=child
         )
-        version: dict[str, Any] = {"version": args["version"], "provider": self._cluster, "parent": self}
+        version: dict[str, Any] = {"version": args["version"], "provider": args["provider"], "parent": self}
         crds = chart(f"{name}-crd", "karpenter-crd", NAMESPACE, {}, release="karpenter-crd", **version)
         controller = chart(
             f"{name}-controller",
@@ -185,7 +181,7 @@ class Karpenter(pulumi.ComponentResource):
                 **({"instanceStorePolicy": "RAID0"} if pool["instance_store"] else {}),
                 "tags": {**args["node_tags"]},
             },
-            opts=pulumi.ResourceOptions(parent=self, provider=self._cluster, depends_on=list(after)),
+            opts=pulumi.ResourceOptions(parent=self, provider=args["provider"], depends_on=list(after)),
         )
         types = pool["instance_types"]
         arches = {"x86_64": "amd64", "arm64": "arm64"}
@@ -231,5 +227,5 @@ class Karpenter(pulumi.ComponentResource):
                 # A text: as a number the API server's answer would differ from it for ever.
                 "limits": {GPU: str(pool["gpus"])},
             },
-            opts=pulumi.ResourceOptions(parent=self, provider=self._cluster, depends_on=[node_class]),
+            opts=pulumi.ResourceOptions(parent=self, provider=args["provider"], depends_on=[node_class]),
         )

@@ -24,7 +24,7 @@ from tandem_contract.instance_types import INSTANCE_TYPES
 API = "trainer.kubeflow.org/v1alpha1"
 KIND = "ClusterTrainingRuntime"
 TOLD_TO_END = 143  # 128 and SIGTERM
-USER = 1000
+USER = 10_000  # none that a host has
 MOST_SHARED_GIB = 64
 
 # What `restricted` asks for (Kubernetes, "Pod Security Standards"), of the Pod and of each container.

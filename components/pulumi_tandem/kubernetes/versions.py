@@ -35,14 +35,9 @@ KUBERNETES = "1.36"
 """The newest in EKS's standard support for which `MADE_FOR` has a row of each part."""
 NODE_IMAGE = "v20261023"
 """EKS's AL2023 images for Karpenter's nodes (awslabs/amazon-eks-ami, release of this name: 1.31 to 1.37)."""
-ADDONS = (
-    "vpc-cni",
-    "kube-proxy",
-    "eks-pod-identity-agent",
-    "coredns",
-    "eks-node-monitoring-agent",
-    "amazon-cloudwatch-observability",
-)
+NODE_AGENTS = ("vpc-cni", "kube-proxy", "eks-pod-identity-agent")
+ADDONS = ("coredns", "eks-node-monitoring-agent")
+OBSERVABILITY = "amazon-cloudwatch-observability"
 """EKS add-ons. Without a version EKS takes its default for the cluster's when it is made: not pinned."""
 
 MADE_FOR = {
@@ -125,9 +120,10 @@ def check_together(checks: Checks, key: str, chosen: Mapping[str, str]) -> None:
 
 def check_addons(checks: Checks, addons: Mapping[str, str]) -> None:
     """Checks that the add-ons whose versions are given are ones that a cluster gets."""
+    known = (*NODE_AGENTS, *ADDONS, OBSERVABILITY)
     for name in addons:
-        if name not in ADDONS:
-            remedy = near(name, ADDONS) or f"Known here: {', '.join(ADDONS)}."
+        if name not in known:
+            remedy = near(name, known) or f"Known here: {', '.join(known)}."
             checks.add(f"versions.addons.{name}", "is not an add-on of the cluster", remedy)
 
 
