@@ -182,6 +182,18 @@ def test_the_deadline_of_a_job_is_told_as_such(api, bucket):
 
 
 @pytest.mark.faults
+def test_the_deadline_of_an_attempt_is_told_with_what_the_trainer_said_of_its_end(api, bucket):
+    act("start")
+    queued(api, it.RESERVED, it.ADMITTED, it.FINISHED)
+    late = "Job was active longer than specified deadline"
+    api.put(f"{it.JOBS}/{JOB}-node-0", it.child(JOB, it.condition("Failed", 9, "True", "DeadlineExceeded", late)))
+    ends(api, it.condition("Failed", 10, "True", "FailJobSetFailurePolicyAction", "applying FailJobSet action"))
+    said(bucket, "Interrupted after step 5 of 30.")
+    reason = act("observe", job=JOB)["reason"]
+    assert reason == "its time was up, that of one attempt; last: Interrupted after step 5 of 30."
+
+
+@pytest.mark.faults
 def test_a_job_without_a_word_of_its_own_fails_in_those_of_its_job(api):
     act("start")
     queued(api, it.RESERVED, it.ADMITTED, it.FINISHED)
