@@ -56,6 +56,11 @@ VARIANTS: dict[type[Any], dict[str, dict[str, Any]]] = {
         "tracking: server": {"tracking": "server"},
         "tracking: none": {"tracking": "none"},
         "monthly_budget: 0": {"monthly_budget": 0},
+        "training_backend: eks": {"training_backend": "eks"},
+        "training_backend: eks, cluster: endpoint_public: false": {
+            "training_backend": "eks",
+            "cluster": {"endpoint_public": False},
+        },
         ERASED: {"retention": "erase"},
     },
     HybridEnvironment: {

@@ -220,8 +220,8 @@ class GpuClusterArgs(TypedDict):
     subnet_ids: NotRequired[list[pulumi.Input[str]]]
     """Private subnets with a way out, in two zones or more, instead of a network of its own."""
     cidr: NotRequired[str]
-    """Addresses of the network, where one is made. `10.60.0.0/16` by default. The network's NAT gateway costs $33 a
-    month and $0.045 a GB."""
+    """Addresses of the network, where one is made. `10.60.0.0/16` by default. The network's NAT gateway costs $36.50 a
+    month with its address, and $0.045 a GB."""
     zones: NotRequired[list[str]]
     """Availability zones of the network, two or three; by default the first three in which EKS has control planes."""
     endpoint_public: NotRequired[bool]
