@@ -51,6 +51,8 @@ class FineTuningEnvironment(pulumi.ComponentResource):
     """Where runs train: `sagemaker` or `eks`."""
     cluster_name: pulumi.Output[str]
     """Name of the EKS cluster; empty without one."""
+    cluster_function: pulumi.Output[str]
+    """Name of the function that runs jobs on it, by which one is cancelled; empty without one."""
     model_package_group: pulumi.Output[str]
     """Name of the model package group."""
     image_repository_url: pulumi.Output[str]
@@ -152,6 +154,7 @@ class FineTuningEnvironment(pulumi.ComponentResource):
         self.dataset_bucket, self.artifact_bucket = datasets.bucket_name, artifacts.bucket_name
         self.training_backend = pulumi.Output.from_input(str.__str__(settings["training_backend"]))
         self.training_pipeline_arn, self.run_envelope_parameter = pipeline.pipeline_arn, pipeline.envelope_parameter
+        self.cluster_function = pipeline.cluster_function
         self.model_package_group, self.image_repository_url = registry.group_name, images.repository_url
         self.guard_function = guard.function_name
         self.region = aws.get_region_output(opts=pulumi.InvokeOutputOptions(parent=self)).region

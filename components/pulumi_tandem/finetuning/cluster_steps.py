@@ -12,6 +12,8 @@ from .training_state_machine import Steps, call
 MOST_LOOKS = 2200
 # A cluster that can't be reached for ten minutes is no reason to lose a run.
 PATIENCE = {"ErrorEquals": ["States.TaskFailed"], "IntervalSeconds": 30, "MaxAttempts": 20, "BackoffRate": 1}
+# The name of the error that another try may mend; others mean that the job won't be started, ever.
+AWAY = {**PATIENCE, "ErrorEquals": ["Unavailable"]}
 
 
 def cluster_steps(*, cluster: Any, envelope: Mapping[str, Any], poll_seconds: int) -> Steps:
@@ -32,7 +34,7 @@ def cluster_steps(*, cluster: Any, envelope: Mapping[str, Any], poll_seconds: in
         # A look itself takes a moment.
         seconds=2 * sum(limits.values()),
         states={
-            "StartTraining": call(cluster, {**started, "step": "train"}, "$.job", "Trained?"),
+            "StartTraining": _start(cluster, {**started, "step": "train"}, "Trained?"),
             # A resumed run may have failed after its training.
             "Trained?": {
                 "Type": "Choice",
@@ -52,8 +54,8 @@ def cluster_steps(*, cluster: Any, envelope: Mapping[str, Any], poll_seconds: in
                 "ResultPath": "$.trained",
                 "Next": "StartEvaluation",
             },
-            "StartEvaluation": call(
-                cluster, {**started, "step": "evaluate", "trained.$": "$.trained"}, "$.job", "CountEvaluation"
+            "StartEvaluation": _start(
+                cluster, {**started, "step": "evaluate", "trained.$": "$.trained"}, "CountEvaluation"
             ),
             **_look(cluster, "Evaluation", "evaluate", every, looks["Evaluation"]),
             "EvaluationDone": {
@@ -76,6 +78,11 @@ def cluster_steps(*, cluster: Any, envelope: Mapping[str, Any], poll_seconds: in
             "Unseen": {"Type": "Fail", "Error": "ClusterUnreachable", "CausePath": "$.failure.Cause"},
         },
     )
+
+
+def _start(cluster: Any, payload: Mapping[str, Any], following: str) -> dict[str, Any]:
+    state = call(cluster, payload, "$.job", following)
+    return {**state, "Retry": [AWAY, *state["Retry"]]}
 
 
 def _look(cluster: Any, name: str, step: str, every: int, most: int) -> dict[str, Any]:

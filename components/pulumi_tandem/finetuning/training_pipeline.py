@@ -68,6 +68,8 @@ class TrainingPipeline(pulumi.ComponentResource):
     """ARN of the jobs' role."""
     envelope_parameter: pulumi.Output[str]
     """Name of the SSM parameter that holds the run envelope."""
+    cluster_function: pulumi.Output[str]
+    """Name of the function that runs jobs on a cluster; empty without one."""
 
     def __init__(
         self,
@@ -105,8 +107,10 @@ class TrainingPipeline(pulumi.ComponentResource):
             },
             self._tags,
         )
+        self.cluster_function = pulumi.Output.from_input("")
         if "cluster" in args:
             jobs = cluster_jobs(given, images, args["cluster"])
+            self.cluster_function = jobs.functions[0].function_name
         else:
             pulled = [args["training_image"], args["serving_image"]]
             tracking = args.get("tracking_statements", ())

@@ -18,6 +18,7 @@ Object = Mapping[str, Any]
 FINISHING = "Completed"
 PULLING = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName")
 REQUEUED_TOO_OFTEN = "RequeuingLimitExceeded"
+LATE = "DeadlineExceeded"
 INCIDENTAL = ("ContainerCreating", "PodInitializing")
 LONGEST = 400  # characters of what others say
 
@@ -196,12 +197,20 @@ def _why(record: JobRecord, seen: Seen, failed: Object) -> str:
     refused = any(pod["exit_code"] == REFUSED for pod in record.pods.values())
     said = seen.failure or _cause(seen) or _last_end(record)
     message = _short(failed.get("message", "") or failed.get("reason", ""))
-    if failed.get("reason") == "DeadlineExceeded":
-        return f"its time was up, that of all its attempts together{f'; last: {said}' if said else ''}"
+    if late := _late(seen, failed):
+        return f"its time was up, {late}{f'; last: {seen.failure}' if seen.failure else ''}"
     if refused or not said:
         return said or message
     tries = f" (attempt {record.attempts} of the job, {record.restarts} restarts)" if record.restarts else ""
     return f"{said}{tries}"
+
+
+def _late(seen: Seen, failed: Object) -> str:
+    """Whose deadline a job has met; empty if none."""
+    if failed.get("reason") == LATE:
+        return "that of all its attempts together"
+    met = any(_true(job).get("Failed", {}).get("reason") == LATE for job in seen.jobs)
+    return "that of one attempt" if met else ""
 
 
 def _cause(seen: Seen) -> str:

@@ -40,6 +40,7 @@ def test_outputs_are_the_contract(stack, serving):
     assert set(stack.outputs) == {
         *names.split(),
         "trainingBackend",
+        "clusterFunction",
         "clusterName",
         "imageRepositoryUrl",
         "trackingUri",
@@ -50,7 +51,7 @@ def test_outputs_are_the_contract(stack, serving):
     assert (stack.outputs["endpointName"], stack.outputs["clusterName"]) == ("", "")
     assert stack.outputs["trainingBackend"] == "sagemaker"
     assert stack.outputs["trainingPipelineArn"].startswith(f"arn:aws:states:{HERE}:stateMachine:")
-    absent = ("endpointName", "inferenceComponent", "clusterName")
+    absent = ("endpointName", "inferenceComponent", "clusterName", "clusterFunction")
     assert all(value for name, value in stack.outputs.items() if name not in absent)
     assert serving.outputs["endpointName"] == serving.one("Endpoint").inputs["name"]
 
