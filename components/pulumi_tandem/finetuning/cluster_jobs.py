@@ -1,7 +1,7 @@
 """Jobs of a cluster as what trains and evaluates: the function that starts and watches them, and its way in."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import pulumi
@@ -31,9 +31,9 @@ class TrainingCluster(NamedTuple):
     role_arn: pulumi.Output[str]
     """Of the Pods."""
     poll_seconds: int
-    subnet_ids: pulumi.Input[list[str]] | None
+    subnet_ids: pulumi.Input[Sequence[pulumi.Input[str]]] | None
     """Subnets from which the function reaches the cluster's endpoint, where only they do."""
-    security_group_ids: pulumi.Input[list[str]] | None
+    security_group_ids: pulumi.Input[Sequence[pulumi.Input[str]]] | None
     ready: list[pulumi.Resource]
     """What a job needs before it can start."""
 

@@ -27,7 +27,7 @@ from .training_fields import CLUSTER_TRAINING, INSTALL
 METADATA_SERVICE = "169.254.169.254/32"
 RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
 """Labels of a namespace that takes only Pods without privileges."""
-NETWORK: dict[str, Any] = {
+NETWORK: Any = {
     "pod_selector": {},
     "policy_types": ["Ingress", "Egress"],
     # The ranks of a job talk on ports that nobody knows before; nobody else has business with them.
@@ -113,8 +113,8 @@ class ClusterTraining(pulumi.ComponentResource):
         )
         inside = pulumi.ResourceOptions(**self._child, depends_on=[room])
         role, account = self._account(namespace, args, inside)
-        runtime = self._runtime(namespace, envelope, args["training_image"], controllers)
-        self.runtime, self.role_arn = runtime.metadata["name"], role.arn
+        runtime, self.runtime = self._runtime(namespace, envelope, args["training_image"], controllers)
+        self.role_arn = role.arn
         group = f"{namespace}:runs"
         access = TrainingAccess(
             f"{name}-access",
@@ -215,15 +215,16 @@ class ClusterTraining(pulumi.ComponentResource):
 
     def _runtime(
         self, namespace: str, envelope: Mapping[str, Any], image: pulumi.Input[str], controllers: list[pulumi.Resource]
-    ) -> kubernetes.apiextensions.CustomResource:
+    ) -> tuple[pulumi.Resource, pulumi.Output[str]]:
         spec = training_runtime.training_runtime(envelope, image, self._labels)
         content = training_runtime.as_json(spec)
-        return kubernetes.apiextensions.CustomResource(
+        named = content.apply(lambda text: training_runtime.runtime_name(namespace, text))
+        made = kubernetes.apiextensions.CustomResource(
             f"{self._name}-runtime",
             api_version=training_runtime.API,
             kind=training_runtime.KIND,
             metadata={
-                "name": content.apply(lambda text: training_runtime.runtime_name(namespace, text)),
+                "name": named,
                 "labels": {"trainer.kubeflow.org/framework": "torch", **self._labels},
             },
             spec=spec,
@@ -231,3 +232,4 @@ class ClusterTraining(pulumi.ComponentResource):
             # a superseded one stays, until Trainer itself goes.
             opts=pulumi.ResourceOptions(**self._child, depends_on=controllers, retain_on_delete=True),
         )
+        return made, named

@@ -9,7 +9,7 @@ from ..foundation.outputs import register
 
 RBAC = "rbac.authorization.k8s.io"
 READ = ["get", "list", "watch"]
-RULES: list[dict[str, Any]] = [
+RULES: list[Any] = [
     {
         "api_groups": ["trainer.kubeflow.org"],
         "resources": ["trainjobs"],
@@ -46,8 +46,8 @@ class TrainingAccess(pulumi.ComponentResource):
         super().__init__("tandem:index:TrainingAccess", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self, provider=args["provider"])
         namespace, rbac = args["namespace"], kubernetes.rbac.v1
-        subjects = [{"kind": "Group", "name": args["group"], "api_group": RBAC}]
-        jobs = {"name": f"{namespace}-runs", "namespace": namespace}
+        subjects: list[Any] = [{"kind": "Group", "name": args["group"], "api_group": RBAC}]
+        jobs: Any = {"name": f"{namespace}-runs", "namespace": namespace}
         role = rbac.Role(f"{name}-jobs", metadata=jobs, rules=RULES, opts=child)
         rbac.RoleBinding(
             f"{name}-jobs",
@@ -57,7 +57,7 @@ class TrainingAccess(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, provider=args["provider"], depends_on=[role]),
         )
         # Its use is what a job waits for, and its status has no namespace.
-        usage = {"name": f"{namespace}-usage"}
+        usage: Any = {"name": f"{namespace}-usage"}
         queues = {"api_groups": ["kueue.x-k8s.io"], "resources": ["clusterqueues"]}
         reading = rbac.ClusterRole(
             f"{name}-usage",
