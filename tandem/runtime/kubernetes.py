@@ -35,7 +35,7 @@ class Refused(TandemError):
 class Kubernetes:
     """One API server. Paths are those of the REST API (`/apis/batch/v1/namespaces/NAMESPACE/jobs`).
 
-    Errors of the network, 429 and 5xx are tried again, within 20 seconds, and then are `Unavailable`; what else isn't
+    Errors of the network, 401, 429 and 5xx are tried again, within 20 seconds, and then are `Unavailable`; what else isn't
     a success is `Refused`.
     """
 
@@ -91,7 +91,8 @@ class Kubernetes:
             if remedy := tls_remedy(error):
                 raise TandemError(f"{where} can't be trusted: {explained(error)}; {remedy}.") from error
             raise Transient(f"The cluster at {where} gives no answer: {explained(error)}") from error
-        if answer.status == 429 or answer.status >= 500:
+        # 401: an access entry takes a while to be known (EKS guide, "Create access entries").
+        if answer.status in (401, 429) or answer.status >= 500:
             raise Transient(f"The cluster at {where} answers {answer.status}: {_message(answer)}", answer.retry_after)
         return answer
 

@@ -31,6 +31,8 @@ class TrainingCluster(NamedTuple):
     role_arn: pulumi.Output[str]
     """Of the Pods."""
     poll_seconds: int
+    efa: Sequence[str]
+    """Instance types on whose nodes Pods may ask for EFA."""
     subnet_ids: pulumi.Input[Sequence[pulumi.Input[str]]] | None
     """Subnets from which the function reaches the cluster's endpoint, where only they do."""
     security_group_ids: pulumi.Input[Sequence[pulumi.Input[str]]] | None
@@ -63,6 +65,7 @@ def cluster_jobs(given: Given, images: Mapping[str, pulumi.Input[str]], cluster:
             Variable.CLUSTER: cluster.cluster_name,
             Variable.CLUSTER_NAMESPACE: cluster.namespace,
             Variable.CLUSTER_RUNTIME: cluster.runtime,
+            Variable.CLUSTER_EFA: " ".join(cluster.efa),
             Variable.TRAINING_IMAGE: images["train"],
             Variable.SERVING_IMAGE: images["evaluate"],
         },

@@ -139,6 +139,7 @@ class ClusterTraining(pulumi.ComponentResource):
             group=group,
             role_arn=self.role_arn,
             poll_seconds=settings["poll_seconds"],
+            efa=sorted({kind for each in cluster.capacity if each.efa for kind in each.instance_types}),
             subnet_ids=None if cluster.endpoint_open else cluster.subnet_ids,
             security_group_ids=None if cluster.endpoint_open else [self._way_in()],
             ready=[runtime, local, network, access, *account],

@@ -84,6 +84,7 @@ def start(event: Mapping[str, Any]) -> dict[str, Any]:
         image=os.environ[Variable.TRAINING_IMAGE if step == "train" else Variable.SERVING_IMAGE],
         instance_type=record.instance_type,
         instances=record.instances,
+        efa=record.instance_type in os.environ[Variable.CLUSTER_EFA].split(),
         seconds=(envelope.attempts - used) * limit,
         stack=os.environ[Variable.STACK],
         region=region(),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tandem_contract.cluster import (
+    EFA,
     GPU,
     INSTANCE_TYPE_LABEL,
     LOGS,
@@ -18,7 +19,7 @@ from tandem_contract.cluster import (
     label_value,
 )
 from tandem_contract.errors import TandemError
-from tandem_contract.instance_types import INSTANCE_TYPES
+from tandem_contract.instance_types import INSTANCE_TYPES, efa_variables
 from tandem_contract.run_record import Run
 
 API = "trainer.kubeflow.org/v1alpha1"
@@ -45,6 +46,7 @@ def manifest(
     image: str,
     instance_type: str,
     instances: int,
+    efa: bool,
     seconds: int,
     stack: str,
     region: str,
@@ -52,6 +54,8 @@ def manifest(
     environment: Mapping[str, str],
 ) -> dict[str, Any]:
     """The TrainJob `job`, which has a Pod on each of so many instances, all of its GPUs, and `seconds` in all.
+
+    Several instances talk over EFA if their nodes offer it.
 
     Raises `TandemError` for an instance type that isn't known: how many GPUs to ask for isn't, either.
     """
@@ -62,6 +66,8 @@ def manifest(
         PodVariable.CHANNELS: json.dumps(inputs, sort_keys=True),
         **outputs,
     }
+    efa = efa and instances > 1
+    environment = {**environment, PodVariable.LOGS: LOGS, "AWS_REGION": region}
     labels = {Label.RUN: run.name, Label.STEP: step, Label.STACK: label_value(stack)}
     return {
         "apiVersion": API,
@@ -82,8 +88,8 @@ def manifest(
                 "image": image,
                 "args": [step],
                 "numNodes": instances,
-                "env": _variables({**environment, PodVariable.LOGS: LOGS, "AWS_REGION": region}),
-                **_resources(instance_type),
+                "env": _variables(environment | (efa_variables(instance_type) if efa else {})),
+                **_resources(instance_type, efa),
             },
             "runtimePatches": [
                 {
@@ -116,7 +122,7 @@ def _pods(
     return {"name": REPLICATED_JOB, "template": {"spec": {"template": pod}}}
 
 
-def _resources(instance_type: str) -> dict[str, Any]:
+def _resources(instance_type: str, efa: bool) -> dict[str, Any]:
     """All GPUs of an instance, so that no other Pod with a GPU shares it, and half of the rest, which leaves room for
     what a cluster runs on every node.
 
@@ -127,8 +133,8 @@ def _resources(instance_type: str) -> dict[str, Any]:
     asked = {"cpu": str(has.vcpus // 2), "memory": f"{has.memory_gib // 2}Gi"}
     if not has.gpus:
         return {"resourcesPerNode": {"requests": asked}, "numProcPerNode": 1}
-    gpus = {GPU: str(has.gpus)}
-    return {"resourcesPerNode": {"requests": asked | gpus, "limits": gpus}}
+    devices = {GPU: str(has.gpus)} | ({EFA: str(has.efa)} if efa else {})
+    return {"resourcesPerNode": {"requests": asked | devices, "limits": devices}}
 
 
 def _variables(environment: Mapping[str, str]) -> list[dict[str, str]]:

@@ -7,6 +7,7 @@ of which every host has marked its files.
 import json
 import os
 import shutil
+import signal
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
@@ -22,6 +23,8 @@ FETCHED = "fetched.json"
 
 def fetch(layout: Layout) -> None:
     """Bring everything; why it can't goes to `failure` in S3, since nothing mirrors yet. Raises `Refused`."""
+    if os.getpid() == 1:  # a container's first process, which no signal ends that it doesn't handle
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(128 + signal.SIGTERM))
     output = Prefix(os.environ[PodVariable.OUTPUT])
     output.delete("failure")  # an earlier attempt's
     try:

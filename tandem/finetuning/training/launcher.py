@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tandem_contract.errors import Unavailable
+from tandem_contract.instance_types import RDMA, efa_variables
 
 from . import logs, models, ranks
 from .layout import Layout, Refused, say
@@ -38,12 +39,6 @@ EVERY_SECONDS = 0.5
 
 FAILED, REFUSED, INTERRUPTED = 1, 2, 143
 OURS_TO_SUGGEST = ("NCCL_", "GLOO_", "FI_")  # what the image sets of these counts
-
-# By family, where a job has several hosts. FI_*: AWS's guide "Get started with EFA and NCCL for ML workloads on Amazon
-# EC2"; these families have EFA (EC2 user guide, "Elastic Fabric Adapter", supported instance types).
-EFA = {"FI_PROVIDER": "efa", "FI_EFA_FORK_SAFE": "1"}
-RDMA = EFA | {"FI_EFA_USE_DEVICE_RDMA": "1"}
-FABRIC = {"p4d": RDMA, "p4de": RDMA, "p5": RDMA, "p5e": RDMA, "p5en": RDMA, "p6-b200": RDMA}
 
 
 class Verdict(NamedTuple):
@@ -182,7 +177,8 @@ def _environment(here: Place, folder: Path) -> dict[str, str]:
     if len(here.hosts) > 1:
         if here.interface in (name for _, name in socket.if_nameindex()):
             found |= {"NCCL_SOCKET_IFNAME": here.interface, "GLOO_SOCKET_IFNAME": here.interface}
-        found |= FABRIC.get(here.instance.removeprefix("ml.").partition(".")[0], {})
+        if (instance := here.instance.removeprefix("ml.")).startswith(RDMA):
+            found |= efa_variables(instance)
     return found
 
 

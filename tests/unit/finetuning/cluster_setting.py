@@ -15,6 +15,7 @@ VARIABLES = {
     "TANDEM_CLUSTER": "gpus",
     "TANDEM_CLUSTER_NAMESPACE": it.NAMESPACE,
     "TANDEM_CLUSTER_RUNTIME": "tandem-0123456789",
+    "TANDEM_CLUSTER_EFA": "p4d.24xlarge g6e.24xlarge",
     "TANDEM_TRAINING_IMAGE": "123456789012.dkr.ecr.us-east-1.amazonaws.com/train:1",
     "AWS_REGION": "us-east-1",
     "NO_PROXY": "127.0.0.1",

@@ -222,10 +222,14 @@ def test_training_that_cannot_be_seen_goes_on(api, bucket, status, said):
 
 
 @pytest.mark.faults
-def test_a_webhook_that_is_away_is_tried_again_and_then_named(api):
-    away = 'failed calling webhook "vtrainjob.kb.io": connect: connection refused'
-    api.answer = lambda method, _path: (500, away) if method == "POST" else None
-    with pytest.raises(Unavailable, match="failed calling webhook"):
+@pytest.mark.parametrize(
+    ("status", "away"),
+    [(500, 'failed calling webhook "vtrainjob.kb.io": connect: connection refused'), (401, "Unauthorized")],
+)
+def test_what_is_away_for_now_is_tried_again_and_then_named(api, status, away):
+    """A webhook; or the access entry of a function that was just deployed."""
+    api.answer = lambda method, _path: (status, away) if method == "POST" else None
+    with pytest.raises(Unavailable, match=away[:8]):
         act("start")
     assert api.asked.count(("POST", it.TRAINJOBS)) > 1
     api.answer = lambda _method, _path: None

@@ -100,6 +100,23 @@ def test_an_evaluation_asks_the_tuned_model_on_its_own_instance(api):
     assert variables["TANDEM_CHECKPOINTS"] == f"s3://artifacts/runs/{RUN.name}/evaluate/"
 
 
+@pytest.mark.parametrize(
+    ("instance", "count", "adapters"),
+    [("p4d.24xlarge", 2, "4"), ("g6e.24xlarge", 2, "2"), ("p4d.24xlarge", 1, None), ("p5.48xlarge", 2, None)],
+)
+def test_several_instances_have_all_adapters_that_their_nodes_offer(api, monkeypatch, instance, count, adapters):
+    envelope = ENVELOPE | {"instance_type": instance, "instance_count": count}
+    monkeypatch.setenv("TANDEM_ENVELOPE", json.dumps(envelope))
+    act("start")
+    trainer = api.objects[f"{it.TRAINJOBS}/{JOB}"]["spec"]["trainer"]
+    resources = trainer["resourcesPerNode"]
+    assert resources["limits"].get("vpc.amazonaws.com/efa") == adapters
+    assert resources["requests"].get("vpc.amazonaws.com/efa") == adapters
+    told = {each["name"] for each in trainer["env"] if each["name"].startswith("FI_")}
+    rdma = {"FI_EFA_USE_DEVICE_RDMA"} if instance.startswith("p4d") else set()
+    assert told == ({"FI_PROVIDER", "FI_EFA_FORK_SAFE"} | rdma if adapters else set())
+
+
 def test_without_a_gpu_there_is_one_rank(api, monkeypatch):
     monkeypatch.setenv("TANDEM_ENVELOPE", json.dumps(ENVELOPE | {"instance_type": "m7i.2xlarge"}))
     act("start")
