@@ -88,6 +88,8 @@ class HybridEnvironment(pulumi.ComponentResource):
     """Where runs train: `sagemaker` or `eks`."""
     cluster_name: pulumi.Output[str]
     """Name of the EKS cluster; empty without one."""
+    cluster_function: pulumi.Output[str]
+    """Name of the function that runs jobs on it, by which one is cancelled; empty without one."""
     model_package_group: pulumi.Output[str]
     """Name of the model package group."""
     image_repository_url: pulumi.Output[str]
