@@ -10,6 +10,8 @@ from .training_state_machine import Steps, call
 
 # An execution has room for 25,000 events (Step Functions guide, "Quotas"): a look takes 11 of them, in four states.
 MOST_LOOKS = 2200
+SOON_LOOKS = 400
+"""Of each step, at the interval that was asked for; the rest has to last as long as the step may take."""
 # A cluster that can't be reached for ten minutes is no reason to lose a run.
 PATIENCE = {"ErrorEquals": ["States.TaskFailed"], "IntervalSeconds": 30, "MaxAttempts": 20, "BackoffRate": 1}
 # The name of the error that another try may mend; others mean that the job won't be started, ever.
@@ -26,8 +28,9 @@ def cluster_steps(*, cluster: Any, envelope: Mapping[str, Any], poll_seconds: in
         "Evaluation": envelope["evaluation_max_runtime_seconds"],
     }
     limits = {step: seconds + QUEUE_SECONDS + FINISHING_SECONDS for step, seconds in limits.items()}
-    every = max(poll_seconds, math.ceil(sum(limits.values()) / MOST_LOOKS))
-    looks = {step: math.ceil(seconds / every) for step, seconds in limits.items()}
+    rest = {step: max(0, seconds - SOON_LOOKS * poll_seconds) for step, seconds in limits.items()}
+    later = max(poll_seconds, math.ceil(sum(rest.values()) / (MOST_LOOKS - len(limits) * SOON_LOOKS)))
+    looks = {step: SOON_LOOKS + math.ceil(seconds / later) for step, seconds in rest.items()}
     started = {"action": "start", "run.$": "$.run"}
     return Steps(
         start="StartTraining",
@@ -47,7 +50,7 @@ def cluster_steps(*, cluster: Any, envelope: Mapping[str, Any], poll_seconds: in
                 "ResultPath": "$.trained",
                 "Next": "StartEvaluation",
             },
-            **_look(cluster, "Training", "train", every, looks["Training"]),
+            **_look(cluster, "Training", "train", poll_seconds, later, looks["Training"]),
             "TrainingDone": {
                 "Type": "Pass",
                 "Parameters": {"model.$": "$.seen.value.model", "status.$": "$.seen.value.status"},
@@ -57,7 +60,7 @@ def cluster_steps(*, cluster: Any, envelope: Mapping[str, Any], poll_seconds: in
             "StartEvaluation": _start(
                 cluster, {**started, "step": "evaluate", "trained.$": "$.trained"}, "CountEvaluation"
             ),
-            **_look(cluster, "Evaluation", "evaluate", every, looks["Evaluation"]),
+            **_look(cluster, "Evaluation", "evaluate", poll_seconds, later, looks["Evaluation"]),
             "EvaluationDone": {
                 "Type": "Pass",
                 "Parameters": {"evaluation.$": "$.seen.value.model"},
@@ -85,13 +88,16 @@ def _start(cluster: Any, payload: Mapping[str, Any], following: str) -> dict[str
     return {**state, "Retry": [AWAY, *state["Retry"]]}
 
 
-def _look(cluster: Any, name: str, step: str, every: int, most: int) -> dict[str, Any]:
-    """Wait and look, from `Count...` on, `most` times; then `...Done`, or a stop."""
-    counted = {"step": step, "looks": 0}
-    seen = "$.seen.value.state"
+def _look(cluster: Any, name: str, step: str, soon: int, later: int, most: int) -> dict[str, Any]:
+    """Wait and look, from `Count...` on, `most` times; then `...Done`, or a stop. The first looks are `soon` seconds
+    apart, the others `later`."""
+    counted = {"step": step, "looks": 0, "seconds": soon}
+    seen, looks = "$.seen.value.state", "$.waiting.looks"
+    again = {"step.$": "$.waiting.step", "looks.$": f"States.MathAdd({looks}, 1)"}
+    count = {"Type": "Pass", "ResultPath": "$.waiting", "Next": f"WaitFor{name}"}
     return {
-        f"Count{name}": {"Type": "Pass", "Result": counted, "ResultPath": "$.waiting", "Next": f"WaitFor{name}"},
-        f"WaitFor{name}": {"Type": "Wait", "Seconds": every, "Next": f"Observe{name}"},
+        f"Count{name}": {**count, "Result": counted},
+        f"WaitFor{name}": {"Type": "Wait", "SecondsPath": "$.waiting.seconds", "Next": f"Observe{name}"},
         f"Observe{name}": {
             **call(
                 cluster,
@@ -107,16 +113,13 @@ def _look(cluster: Any, name: str, step: str, every: int, most: int) -> dict[str
             "Choices": [
                 {"Variable": seen, "StringEquals": "succeeded", "Next": f"{name}Done"},
                 {"Variable": seen, "StringEquals": "failed", "Next": "StopFailed"},
-                {"Variable": "$.waiting.looks", "NumericGreaterThanEquals": most, "Next": "StopLate"},
+                {"Variable": looks, "NumericGreaterThanEquals": most, "Next": "StopLate"},
+                {"Variable": looks, "NumericGreaterThanEquals": SOON_LOOKS, "Next": f"{name}GoesOnLong"},
             ],
             "Default": f"{name}GoesOn",
         },
-        f"{name}GoesOn": {
-            "Type": "Pass",
-            "Parameters": {"step.$": "$.waiting.step", "looks.$": "States.MathAdd($.waiting.looks, 1)"},
-            "ResultPath": "$.waiting",
-            "Next": f"WaitFor{name}",
-        },
+        f"{name}GoesOn": {**count, "Parameters": again | {"seconds": soon}},
+        f"{name}GoesOnLong": {**count, "Parameters": again | {"seconds": later}},
     }
 
 

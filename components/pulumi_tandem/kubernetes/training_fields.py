@@ -53,7 +53,7 @@ CLUSTER_TRAINING = Table(
         ),
         "poll_seconds": Field(
             15,
-            "How often a run looks after its job; less often where it may take long.",
+            "How often a run looks after its job; after 400 looks less often.",
             low=1,
             high=300,
             unit="seconds",

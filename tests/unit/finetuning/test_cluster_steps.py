@@ -119,13 +119,16 @@ def test_a_failed_job_ends_the_run_with_its_reason(monkeypatch):
 
 
 @pytest.mark.faults
-def test_a_job_that_waits_for_ever_is_stopped(monkeypatch):
-    whole = machine(poll_seconds=300, max_runtime_seconds=720, attempts=1, evaluation_max_runtime_seconds=720)
+def test_a_job_that_waits_for_ever_is_looked_after_less_often_and_then_stopped(monkeypatch):
+    slept: list[float] = []
+    monkeypatch.setattr(stepfunctions, "_scaled_sleep", slept.append)
+    whole = machine(max_runtime_seconds=720, attempts=1, evaluation_max_runtime_seconds=720)
     asked, error = run(monkeypatch, answering(WORKING), whole)
-    looks = sum(each["action"] == "observe" for each in asked)
     assert error.startswith("TimedOut: ")
-    assert 0 <= looks * 300 - (720 + QUEUE_SECONDS + FINISHING_SECONDS) <= 2 * 300
     assert asked[-1]["action"] == "stop"
+    looks = sum(each["action"] == "observe" for each in asked)
+    assert looks == len(slept) and set(slept[:400]) == {15} and len(set(slept[401:])) == 1 and slept[-1] > 15
+    assert 0 <= sum(slept) - (720 + QUEUE_SECONDS + FINISHING_SECONDS) <= 2 * slept[-1]
 
 
 @pytest.mark.faults
@@ -158,12 +161,12 @@ def test_an_execution_has_room_for_all_its_looks(hours, poll_seconds):
     seconds = round(hours * 3600)
     changes = {"max_runtime_seconds": seconds, "attempts": 5, "evaluation_max_runtime_seconds": seconds}
     whole = machine(poll_seconds, **changes)
-    every = {whole["States"][f"WaitFor{step}"]["Seconds"] for step in ("Training", "Evaluation")}
-    assert len(every) == 1 and min(every) >= poll_seconds
-    looks = 0
+    states, every = whole["States"], 0
     for step, longest in (("Training", 5 * seconds), ("Evaluation", seconds)):
-        (late,) = [each for each in whole["States"][f"{step}Ended?"]["Choices"] if each["Next"] == "StopLate"]
-        assert late["NumericGreaterThanEquals"] * min(every) >= longest + QUEUE_SECONDS + FINISHING_SECONDS
-        looks += late["NumericGreaterThanEquals"] + 1
-    assert looks * EVENTS_A_LOOK < MOST_EVENTS - 200
-    assert whole["TimeoutSeconds"] > looks * min(every)
+        soon, later = (states[f"{step}{name}"]["Parameters"]["seconds"] for name in ("GoesOn", "GoesOnLong"))
+        most, first = (each["NumericGreaterThanEquals"] for each in states[f"{step}Ended?"]["Choices"][2:])
+        assert states[f"Count{step}"]["Result"]["seconds"] == soon == poll_seconds <= later
+        assert first * soon + (most - first) * later >= longest + QUEUE_SECONDS + FINISHING_SECONDS
+        every += most + 1
+    assert every * EVENTS_A_LOOK < MOST_EVENTS - 200
+    assert whole["TimeoutSeconds"] > 6 * seconds + 2 * (QUEUE_SECONDS + FINISHING_SECONDS)

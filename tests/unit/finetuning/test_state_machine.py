@@ -75,7 +75,7 @@ def paths(value: Any, key: str = "") -> Iterator[str]:
     elif isinstance(value, list):
         for inner in value:
             yield from paths(inner, key)
-    elif key.endswith(".$") or key in ("Variable", "InputPath", "CausePath", "ErrorPath"):
+    elif key.endswith(".$") or key in ("Variable", "InputPath", "CausePath", "ErrorPath", "SecondsPath"):
         yield from re.findall(r"\$(?:\.\w+)+", value)
 
 
