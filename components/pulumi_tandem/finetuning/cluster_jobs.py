@@ -33,9 +33,9 @@ class TrainingCluster(NamedTuple):
     poll_seconds: int
     efa: Sequence[str]
     """Instance types on whose nodes Pods may ask for EFA."""
-    subnet_ids: pulumi.Input[list[str]] | None
+    subnet_ids: pulumi.Input[Sequence[pulumi.Input[str]]] | None
     """Subnets from which the function reaches the cluster's endpoint, where only they do."""
-    security_group_ids: pulumi.Input[list[str]] | None
+    security_group_ids: pulumi.Input[Sequence[pulumi.Input[str]]] | None
     ready: list[pulumi.Resource]
     """What a job needs before it can start."""
 

@@ -40,9 +40,9 @@ class FunctionArgs(TypedDict):
     """Memory, which also buys processor time: 1,769 MB is one vCPU."""
     timeout_seconds: int
     """Longest run."""
-    subnet_ids: NotRequired[pulumi.Input[list[str]]]
+    subnet_ids: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
     """Subnets that it runs in, for what only they reach; from them it needs a way to every service that it calls."""
-    security_group_ids: NotRequired[pulumi.Input[list[str]]]
+    security_group_ids: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
     """Its security groups there."""
     tags: NotRequired[Tags]
     """Cost-allocation tags."""

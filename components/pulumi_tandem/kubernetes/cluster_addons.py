@@ -19,10 +19,10 @@ CONFIGURATION: dict[str, dict[str, Any]] = {"vpc-cni": {"enableNetworkPolicy": "
 
 
 ROLES = {
-    "vpc-cni": ("kube-system", "aws-node", "AmazonEKS_CNI_Policy"),
-    "amazon-cloudwatch-observability": ("amazon-cloudwatch", "cloudwatch-agent", "CloudWatchAgentServerPolicy"),
+    "vpc-cni": ("vpc-cni", "kube-system", "aws-node", "AmazonEKS_CNI_Policy"),
+    OBSERVABILITY: ("metrics", "amazon-cloudwatch", "cloudwatch-agent", "CloudWatchAgentServerPolicy"),
 }
-"""Namespace, service account and AWS's policy of the add-ons that call AWS."""
+"""Of add-ons that call AWS: what their role is called (IAM takes 64 characters), namespace, service account, policy."""
 
 
 class NodeAgentsArgs(TypedDict):
@@ -77,12 +77,12 @@ class ClusterAddons(pulumi.ComponentResource):
 def _addon(name: str, addon: str, args: NodeAgentsArgs, parent: pulumi.Resource) -> None:
     tags, identity = args.get("tags") or {}, []
     if addon in ROLES:
-        namespace, account, policy = ROLES[addon]
+        suffix, namespace, account, policy = ROLES[addon]
         association, role = pod_identity(
-            f"{name}-{addon}", args["cluster_name"], namespace, account, tags=tags, parent=parent
+            f"{name}-{suffix}", args["cluster_name"], namespace, account, tags=tags, parent=parent
         )
         attached = iam.RolePolicyAttachment(
-            f"{name}-{addon}",
+            f"{name}-{suffix}",
             role=role.name,
             policy_arn=f"{MANAGED}/{policy}",
             opts=pulumi.ResourceOptions(parent=parent),

@@ -10,8 +10,9 @@ from .versions import VERSIONS
 
 KARPENTER, PRESENT, NONE = "karpenter", "present", "none"
 NAME: dict[str, Any] = {
-    "pattern": r"[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?",
-    "allowed": "at most 40 small letters, digits and hyphens",
+    # EKS adds 26 characters to what a group's name begins with, and takes 63.
+    "pattern": r"[a-z0-9]([-a-z0-9]{0,34}[a-z0-9])?",
+    "allowed": "at most 36 small letters, digits and hyphens",
 }
 INSTANCE_TYPES: dict[str, Any] = {
     "pattern": r"[a-z][a-z0-9-]*\.[a-z0-9-]+",

@@ -7,7 +7,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 from pulumi_aws import ec2, iam, vpc
 from tandem_contract.checks import Checks
-from tandem_contract.cluster import SERVICE_ACCOUNT, Label, label_value
+from tandem_contract.cluster import QUEUE, SERVICE_ACCOUNT, Label, label_value
 
 from ..finetuning.cluster_jobs import TrainingCluster
 from ..finetuning.jobs import data_of_jobs
@@ -15,12 +15,26 @@ from ..foundation.arguments import valid
 from ..foundation.outputs import register
 from ..foundation.policy import policy_document
 from ..foundation.tags import Tags
-from . import queue, training_access, training_runtime
-from .charts import chart
+from . import job_queue, training_runtime
 from .gpu_cluster import GpuCluster
+from .job_queue import JobQueue
 from .pod_identity import pod_identity
+from .training_access import TrainingAccess
 from .training_checks import check_capacity, check_instance_types, check_quotas, check_releases, needed, quotas_of
+from .training_controllers import TrainingControllers
 from .training_fields import CLUSTER_TRAINING, INSTALL
+
+METADATA_SERVICE = "169.254.169.254/32"
+RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
+"""Labels of a namespace that takes only Pods without privileges."""
+NETWORK: Any = {
+    "pod_selector": {},
+    "policy_types": ["Ingress", "Egress"],
+    # The ranks of a job talk on ports that nobody knows before; nobody else has business with them.
+    "ingress": [{"from_": [{"pod_selector": {}}]}],
+    # S3, MLflow and Hugging Face are anywhere; the node's own credentials are none of a Pod's.
+    "egress": [{"to": [{"ip_block": {"cidr": "0.0.0.0/0", "except_": [METADATA_SERVICE]}}]}],
+}
 
 
 class ClusterTrainingArgs(TypedDict):
@@ -46,10 +60,10 @@ class ClusterTrainingArgs(TypedDict):
 class ClusterTraining(pulumi.ComponentResource):
     """Training on an EKS cluster: Kueue, Kubeflow Trainer, a namespace with a queue, a runtime and a role for its Pods.
 
-    Creates, unless they are there, Kueue and Trainer by their charts; a namespace that enforces the Pod Security level
-    `restricted`, with a service account, its IAM role by Pod Identity, a network policy, and a role for who runs jobs;
-    a ClusterQueue of one flavor an instance type, its LocalQueue, and a ClusterTrainingRuntime. They are deleted in the
-    order in which they can be: the namespace with all that runs in it first, the controllers last.
+    Creates `TrainingControllers`, unless they are there, a `JobQueue`, and a namespace that enforces the Pod Security
+    level `restricted`, with a service account, its IAM role by Pod Identity, a network policy, a LocalQueue and
+    `TrainingAccess`; and a ClusterTrainingRuntime. They are deleted in the order in which they can be: the namespace
+    with all that runs in it first, the controllers last.
 
     Idle cost: none of its own; the controllers run on the cluster's system nodes.
 
@@ -85,21 +99,39 @@ class ClusterTraining(pulumi.ComponentResource):
         self._child: dict[str, Any] = {"parent": self, "provider": cluster.provider}
         namespace, quotas = settings["namespace"], quotas_of(settings, steps)
         self._labels = {Label.STACK: label_value(pulumi.get_stack())}
-        controllers = self._controllers(settings) if settings["controllers"] == INSTALL else list(cluster.ready)
-        queues = queue.queue(name, namespace, quotas, cluster.capacity, controllers, self._child)
+        controllers = self._controllers(settings)
+        queue = JobQueue(
+            f"{name}-queue",
+            {"provider": cluster.provider, "namespace": namespace, "quotas": quotas, "capacity": cluster.capacity},
+            opts=pulumi.ResourceOptions(parent=self, depends_on=controllers),
+        )
         # After the queue, before which it has to be deleted: with jobs in it the queue can't be.
         room = kubernetes.core.v1.Namespace(
             f"{name}-namespace",
-            metadata={"name": namespace, "labels": {**training_access.RESTRICTED, **self._labels}},
-            opts=pulumi.ResourceOptions(**self._child, depends_on=[*controllers, *queues]),
+            metadata={"name": namespace, "labels": {**RESTRICTED, **self._labels}},
+            opts=pulumi.ResourceOptions(**self._child, depends_on=[*controllers, queue]),
         )
         inside = pulumi.ResourceOptions(**self._child, depends_on=[room])
         role, account = self._account(namespace, args, inside)
-        runtime = self._runtime(namespace, envelope, args["training_image"], controllers)
-        self.runtime, self.role_arn = runtime.metadata["name"], role.arn
+        runtime, self.runtime = self._runtime(namespace, envelope, args["training_image"], controllers)
+        self.role_arn = role.arn
         group = f"{namespace}:runs"
-        rules = training_access.rules(name, namespace, group, self._child, [room])
-        local = queue.local_queue(name, namespace, inside)
+        access = TrainingAccess(
+            f"{name}-access",
+            {"provider": cluster.provider, "namespace": namespace, "group": group},
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[room]),
+        )
+        network = kubernetes.networking.v1.NetworkPolicy(
+            f"{name}-network", metadata={"name": "training", "namespace": namespace}, spec=NETWORK, opts=inside
+        )
+        local = kubernetes.apiextensions.CustomResource(
+            f"{name}-local-queue",
+            api_version=job_queue.API,
+            kind="LocalQueue",
+            metadata={"name": QUEUE, "namespace": namespace},
+            spec={"clusterQueue": namespace},
+            opts=inside,
+        )
         self.for_pipeline = TrainingCluster(
             cluster_name=cluster.cluster_name,
             namespace=namespace,
@@ -110,35 +142,25 @@ class ClusterTraining(pulumi.ComponentResource):
             efa=sorted({kind for each in cluster.capacity if each.efa for kind in each.instance_types}),
             subnet_ids=None if cluster.endpoint_open else cluster.subnet_ids,
             security_group_ids=None if cluster.endpoint_open else [self._way_in()],
-            ready=[runtime, local, *account, *rules],
+            ready=[runtime, local, network, access, *account],
         )
         register(self)
 
     def _controllers(self, settings: Mapping[str, Any]) -> list[pulumi.Resource]:
-        """Trainer and then Kueue, which looks for Trainer's kinds; each in a namespace of its own."""
-        made: list[pulumi.Resource] = list(self._cluster.ready)
-        for which, namespace, version, values in (
-            ("kubeflow-trainer", "kubeflow-system", settings["trainer_version"], {}),
-            ("kueue", "kueue-system", settings["kueue_version"], queue.controller_values(settings["ready_minutes"])),
-        ):
-            space = kubernetes.core.v1.Namespace(
-                f"{self._name}-{which}",
-                metadata={"name": namespace},
-                opts=pulumi.ResourceOptions(**self._child, depends_on=made),
-            )
-            installed = chart(
-                f"{self._name}-{which}",
-                which,
-                namespace,
-                values,
-                release=which,
-                version=version,
-                provider=self._cluster.provider,
-                parent=self,
-                depends_on=[*made, space],
-            )
-            made = [installed]
-        return made
+        """What jobs stand on: made here, or there with the cluster."""
+        if settings["controllers"] != INSTALL:
+            return list(self._cluster.ready)
+        made = TrainingControllers(
+            f"{self._name}-controllers",
+            {
+                "provider": self._cluster.provider,
+                "kueue_version": settings["kueue_version"],
+                "trainer_version": settings["trainer_version"],
+                "ready_minutes": settings["ready_minutes"],
+            },
+            opts=pulumi.ResourceOptions(parent=self, depends_on=self._cluster.ready),
+        )
+        return [made]
 
     def _way_in(self) -> pulumi.Output[str]:
         """A security group from which the cluster's endpoint takes requests inside its network."""
@@ -194,15 +216,16 @@ class ClusterTraining(pulumi.ComponentResource):
 
     def _runtime(
         self, namespace: str, envelope: Mapping[str, Any], image: pulumi.Input[str], controllers: list[pulumi.Resource]
-    ) -> kubernetes.apiextensions.CustomResource:
+    ) -> tuple[pulumi.Resource, pulumi.Output[str]]:
         spec = training_runtime.training_runtime(envelope, image, self._labels)
         content = training_runtime.as_json(spec)
-        return kubernetes.apiextensions.CustomResource(
+        named = content.apply(lambda text: training_runtime.runtime_name(namespace, text))
+        made = kubernetes.apiextensions.CustomResource(
             f"{self._name}-runtime",
             api_version=training_runtime.API,
             kind=training_runtime.KIND,
             metadata={
-                "name": content.apply(lambda text: training_runtime.runtime_name(namespace, text)),
+                "name": named,
                 "labels": {"trainer.kubeflow.org/framework": "torch", **self._labels},
             },
             spec=spec,
@@ -210,3 +233,4 @@ class ClusterTraining(pulumi.ComponentResource):
             # a superseded one stays, until Trainer itself goes.
             opts=pulumi.ResourceOptions(**self._child, depends_on=controllers, retain_on_delete=True),
         )
+        return made, named

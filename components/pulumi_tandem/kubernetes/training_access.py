@@ -1,16 +1,15 @@
-"""Who may do what in the namespace of training: its Pods on the network, and who starts, reads and stops jobs."""
+"""Who may start, read and stop jobs of the namespace of training."""
 
-from typing import Any
+from typing import Any, TypedDict
 
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-METADATA_SERVICE = "169.254.169.254/32"
-RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
-"""Labels of a namespace that takes only Pods without privileges."""
+from ..foundation.outputs import register
 
+RBAC = "rbac.authorization.k8s.io"
 READ = ["get", "list", "watch"]
-RULES: list[dict[str, Any]] = [
+RULES: list[Any] = [
     {
         "api_groups": ["trainer.kubeflow.org"],
         "resources": ["trainjobs"],
@@ -24,56 +23,53 @@ RULES: list[dict[str, Any]] = [
 """What running jobs takes in their namespace. TrainJob, JobSet and Workload each say a part of how a job is."""
 
 
-def rules(
-    name: str, namespace: str, group: str, options: dict[str, Any], wait_for: list[pulumi.Resource]
-) -> list[pulumi.Resource]:
-    """The namespace's network policy; and what `group`, of Kubernetes, may do: run jobs, and read the queue's use."""
-    opts = pulumi.ResourceOptions(**options, depends_on=wait_for)
-    named = {"name": f"{namespace}-runs", "namespace": namespace}
-    subjects = [{"kind": "Group", "name": group, "api_group": "rbac.authorization.k8s.io"}]
-    role = kubernetes.rbac.v1.Role(f"{name}-runs", metadata=named, rules=RULES, opts=opts)
-    bound = kubernetes.rbac.v1.RoleBinding(
-        f"{name}-runs",
-        metadata=named,
-        role_ref={"api_group": "rbac.authorization.k8s.io", "kind": "Role", "name": named["name"]},
-        subjects=subjects,
-        opts=pulumi.ResourceOptions(**options, depends_on=[role]),
-    )
-    # Its use is what a job waits for, and its status has no namespace.
-    usage = kubernetes.rbac.v1.ClusterRole(
-        f"{name}-usage",
-        metadata={"name": f"{namespace}-usage"},
-        rules=[
-            {
-                "api_groups": ["kueue.x-k8s.io"],
-                "resources": ["clusterqueues"],
-                "resource_names": [namespace],
-                "verbs": ["get"],
-            }
-        ],
-        opts=opts,
-    )
-    usage_bound = kubernetes.rbac.v1.ClusterRoleBinding(
-        f"{name}-usage",
-        metadata={"name": f"{namespace}-usage"},
-        role_ref={"api_group": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": f"{namespace}-usage"},
-        subjects=subjects,
-        opts=pulumi.ResourceOptions(**options, depends_on=[usage]),
-    )
-    network = kubernetes.networking.v1.NetworkPolicy(
-        f"{name}-network",
-        metadata={"name": "training", "namespace": namespace},
-        spec=NETWORK,
-        opts=opts,
-    )
-    return [bound, usage_bound, network]
+class TrainingAccessArgs(TypedDict):
+    """Arguments of `TrainingAccess`."""
+
+    provider: pulumi.ProviderResource
+    """The Kubernetes provider that reaches the cluster."""
+    namespace: str
+    """Namespace of the jobs, and name of their ClusterQueue."""
+    group: str
+    """Kubernetes group that gets the access: an EKS access entry puts IAM roles into it."""
 
 
-NETWORK: dict[str, Any] = {
-    "pod_selector": {},
-    "policy_types": ["Ingress", "Egress"],
-    # The ranks of a job talk on ports that nobody knows before; nobody else has business with them.
-    "ingress": [{"from_": [{"pod_selector": {}}]}],
-    # S3, MLflow and Hugging Face are anywhere; the node's own credentials are none of a Pod's.
-    "egress": [{"to": [{"ip_block": {"cidr": "0.0.0.0/0", "except_": [METADATA_SERVICE]}}]}],
-}
+class TrainingAccess(pulumi.ComponentResource):
+    """Kubernetes RBAC roles of who runs jobs: all of TrainJobs, reading of what comes of them and of the queue's use.
+
+    Creates a role in the namespace, a cluster role for the one ClusterQueue, and their bindings to a group.
+
+    Idle cost: none.
+    """
+
+    def __init__(self, name: str, args: TrainingAccessArgs, opts: pulumi.ResourceOptions | None = None):
+        super().__init__("tandem:index:TrainingAccess", name, {}, opts)
+        child = pulumi.ResourceOptions(parent=self, provider=args["provider"])
+        namespace, rbac = args["namespace"], kubernetes.rbac.v1
+        subjects: list[Any] = [{"kind": "Group", "name": args["group"], "api_group": RBAC}]
+        jobs: Any = {"name": f"{namespace}-runs", "namespace": namespace}
+        role = rbac.Role(f"{name}-jobs", metadata=jobs, rules=RULES, opts=child)
+        rbac.RoleBinding(
+            f"{name}-jobs",
+            metadata=jobs,
+            role_ref={"api_group": RBAC, "kind": "Role", "name": jobs["name"]},
+            subjects=subjects,
+            opts=pulumi.ResourceOptions(parent=self, provider=args["provider"], depends_on=[role]),
+        )
+        # Its use is what a job waits for, and its status has no namespace.
+        usage: Any = {"name": f"{namespace}-usage"}
+        queues = {"api_groups": ["kueue.x-k8s.io"], "resources": ["clusterqueues"]}
+        reading = rbac.ClusterRole(
+            f"{name}-usage",
+            metadata=usage,
+            rules=[{**queues, "resource_names": [namespace], "verbs": ["get"]}],
+            opts=child,
+        )
+        rbac.ClusterRoleBinding(
+            f"{name}-usage",
+            metadata=usage,
+            role_ref={"api_group": RBAC, "kind": "ClusterRole", "name": usage["name"]},
+            subjects=subjects,
+            opts=pulumi.ResourceOptions(parent=self, provider=args["provider"], depends_on=[reading]),
+        )
+        register(self)

@@ -77,7 +77,7 @@ def pool(**changes) -> dict:
         (group(capacity="spot", reservation="cr-0123456789abcdef0"), "'spot' is not allowed (not with a reservation)"),
         (group(reservation="r-1"), "reservation: 'r-1' is not allowed (the id of a capacity reservation)"),
         (group(name=""), "node_groups[0].name: is missing"),
-        (group(name="Big_GPUs"), "node_groups[0].name: 'Big_GPUs' is not allowed (at most 40 small letters, digits"),
+        (group(name="Big_GPUs"), "node_groups[0].name: 'Big_GPUs' is not allowed (at most 36 small letters, digits"),
         (group(name="system"), "'system' is not allowed (not a name of the cluster's own)"),
         (group(name="gpu") | pool(), "node_groups[0].name: 'gpu' is there twice"),
         (group(labels={"karpenter.sh/nodepool": "a"}), "'karpenter.sh/nodepool' is a label of karpenter.sh"),

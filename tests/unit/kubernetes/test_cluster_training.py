@@ -208,8 +208,10 @@ def _alone(more: dict, settings: dict | None = None, cluster: dict | None = None
 
 
 def test_all_of_it_goes_in_the_order_in_which_it_can(stack):
-    """What depends on a thing is deleted before it."""
-    after = {each.name: set(each.dependencies) for each in stack.resources if each.type.startswith("kubernetes:")}
+    """What depends on a thing is deleted before it, and what is in a component before what that depends on."""
+    after: dict[str, set[str]] = {}
+    for each in stack.resources:
+        after.setdefault(each.name, set()).update(each.dependencies, [each.parent])
 
     def reaches(name: str, target: str, seen: frozenset = frozenset()) -> bool:
         return target in after.get(name, ()) or any(
@@ -219,10 +221,10 @@ def test_all_of_it_goes_in_the_order_in_which_it_can(stack):
     order = [
         ("tuning-runs-local-queue", "tuning-runs-namespace"),
         ("tuning-runs-namespace", "tuning-runs-queue"),
-        ("tuning-runs-queue", "tuning-runs-g6e.12xlarge"),
-        ("tuning-runs-g6e.12xlarge", "tuning-runs-kueue"),
-        ("tuning-runs-kueue", "tuning-runs-kubeflow-trainer"),
-        ("tuning-runs-kubeflow-trainer", "tuning-cluster-karpenter-gpu"),
+        ("tuning-runs-queue", "tuning-runs-queue-g6e.12xlarge"),
+        ("tuning-runs-queue-g6e.12xlarge", "tuning-runs-controllers-kueue"),
+        ("tuning-runs-controllers-kueue", "tuning-runs-controllers-kubeflow-trainer"),
+        ("tuning-runs-controllers-kubeflow-trainer", "tuning-cluster-karpenter-gpu"),
     ]
     assert [pair for pair in order if not reaches(*pair)] == []
     ended = stack.one("Invocation", "end-jobs")
@@ -238,7 +240,7 @@ def test_who_runs_jobs_may_do_that_and_no_more(stack):
     assert access["kubernetesGroups"] == [subject["name"]] and "policyArn" not in access
     verbs = {
         resource: set(rule["verbs"])
-        for rule in stack.one("Role", "runs-runs").inputs["rules"]
+        for rule in stack.one("Role", "access-jobs").inputs["rules"]
         for resource in rule["resources"]
     }
     assert {name for name, allowed in verbs.items() if allowed - {"get", "list", "watch"}} == {"trainjobs"}

@@ -185,7 +185,16 @@ def test_network_policies_are_enforced(plain):
     assert configuration["enableNetworkPolicy"] == "true"
 
 
-# Who comes to whom
+def test_names_have_room_for_what_pulumi_and_aws_add():
+    recording = record(lambda: GpuCluster("finetuning-of-a-stack-of-theirs", {}))
+    limits = {"Role": 64, "InstanceProfile": 128, "EventRule": 64, "Queue": 80}
+    for kind, limit in limits.items():
+        assert all(len(each.name) + 8 <= limit for each in recording.of(kind)), kind
+    assert len(recording.one("aws:eks/cluster:Cluster").inputs["name"]) <= 100
+    assert len(recording.one("NodeGroup").inputs["nodeGroupNamePrefix"]) <= 63 - 26
+
+
+# Whose the cluster is
 
 
 def test_a_cluster_that_is_there_gets_pools_and_groups_alone():
