@@ -35,8 +35,8 @@ class Refused(TandemError):
 class Kubernetes:
     """One API server. Paths are those of the REST API (`/apis/batch/v1/namespaces/NAMESPACE/jobs`).
 
-    Errors of the network, 401, 429 and 5xx are tried again, within 20 seconds, and then are `Unavailable`; what else isn't
-    a success is `Refused`.
+    Errors of the network, 401, 429 and 5xx are tried again, within 20 seconds, and then are `Unavailable`; what else is
+    no success is `Refused`.
     """
 
     def __init__(self, endpoint: str, authority: str | None, token: str):
