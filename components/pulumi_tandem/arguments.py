@@ -283,7 +283,7 @@ class ClusterTrainingSettings(TypedDict):
     """How long a job's nodes, images and data may take before it gives its quota back and waits anew. 5 to 240 minutes;
     30 by default."""
     poll_seconds: NotRequired[int]
-    """How often a run looks after its job; less often where it may take long. 1 to 300 seconds; 15 by default."""
+    """How often a run looks after its job; after 400 looks less often. 1 to 300 seconds; 15 by default."""
     kueue_version: NotRequired[str]
     """Release of Kueue. `0.19.0` by default."""
     trainer_version: NotRequired[str]
