@@ -39,14 +39,12 @@ def gpus(steps: list[Needed]) -> dict[str, int]:
 
 
 def check_instance_types(checks: Checks, steps: list[Needed]) -> None:
-    """Whether each step's instance type exists, has GPUs, and a processor for which there are images."""
+    """Whether each step's instance type exists and has GPUs."""
     for key, name, _ in steps:
         if name not in GPU_TYPES:
             bare = name.removeprefix("ml.")
             remedy = f"On a cluster it is {bare}." if bare in GPU_TYPES else near(name, GPU_TYPES)
             checks.refuse(key, name, "an EC2 instance type with GPUs", remedy or f"For example {GPU_TYPES[0]}.")
-        elif INSTANCE_TYPES[name].arch != "x86_64":
-            checks.refuse(key, name, "an instance type with x86_64 processors", "The training images are for these.")
 
 
 def quotas_of(settings: Mapping[str, Any], steps: list[Needed]) -> dict[str, int]:
@@ -100,4 +98,8 @@ def check_releases(checks: Checks, settings: Mapping[str, Any], kubernetes: str)
     """Whether the releases of what is installed go together, and with the cluster's Kubernetes where it is known."""
     chosen = {"kueue": settings["kueue_version"], "trainer": settings["trainer_version"]}
     if settings["controllers"] == INSTALL and kubernetes and all(chosen.values()):
-        check_together(checks, "versions", {"kubernetes": kubernetes, **chosen})
+        found = Checks()
+        check_together(found, "versions", {"kubernetes": kubernetes, **chosen})
+        for mistake in found.mistakes:
+            part = mistake.where.rpartition(".")[2]
+            checks.add(f"{part}_version", mistake.problem, mistake.remedy)

@@ -102,7 +102,7 @@ def test_the_pool_is_what_the_runs_take():
             "training_instance",
             "the quota is 1",
         ),
-        ({"cluster_training": {"trainer_version": "2.2.0"}}, "cluster_training.versions.trainer", "1.33 to 1.35"),
+        ({"cluster_training": {"trainer_version": "2.2.0"}}, "cluster_training.trainer_version", "1.33 to 1.35"),
     ],
 )
 def test_a_run_that_could_never_start_is_refused_before_anything_is_made(arguments, where, said):

@@ -313,7 +313,7 @@ def test_controllers_that_are_there_are_left_alone():
         ({}, {"quotas": [{"gpus": 8}, {"gpus": 4}]}, "settings.quotas[1].instance_type", "there twice"),
         ({}, {"quotas": [{"gpus": 0}]}, "quotas[0].gpus", "from 1 to 10000"),
         ({}, {"namespace": "Training"}, "namespace", "lower-case"),
-        ({}, {"kueue_version": "0.17.0"}, "settings.versions.kueue", "made for Kubernetes 1.33 to 1.35"),
+        ({}, {"kueue_version": "0.17.0"}, "settings.kueue_version", "made for Kubernetes 1.33 to 1.35"),
         ({}, {"ready_minutes": 1}, "ready_minutes", "from 5 to 240"),
     ],
 )
