@@ -28,6 +28,9 @@ CONFIGURATIONS = {
 }
 
 
+LOGS = ("rank-0", "rank-1", "host-0")
+
+
 def launched(ranks: int, jobs, *options: str) -> subprocess.CompletedProcess:
     """All jobs in one launch, since torch's start costs more than they do."""
     command = [
@@ -152,8 +155,9 @@ STEPS = {"lora": LORA, "batch_size": 6, "gradient_accumulation": 1, "max_steps":
 
 @pytest.fixture(scope="module")
 def interrupted(make_job):
-    """Two ranks that were told to end; the last step of an epoch has a row for one of them."""
+    """Two ranks that were told to end, with their logs kept as on a cluster; an epoch's last step has a row for one."""
     job = of_ranks(make_job({"train": rows(0, 59)}, **STEPS), 2)
+    job.environment["TANDEM_LOGS"] = str(job.root / "output" / "logs")
     code, output = job.run_until(lambda job: len(job.metrics) >= 3, signal.SIGTERM)
     assert code == 143, output
     return job
@@ -168,6 +172,13 @@ def test_ranks_that_are_told_to_end_save_the_same_step(interrupted):
     assert (mark["hosts"], mark["world_size"]) == (["host-0"], 2)
     files = json.loads((folder / "host-host-0.json").read_text())["files"]
     assert {"__0_0.distcp", "__1_0.distcp", ".metadata", "trainer_state.json", "scheduler.pt"} <= files.keys()
+
+
+@pytest.mark.faults
+def test_what_each_rank_and_its_host_say_is_kept_to_the_end(interrupted):
+    first, second, host = ((interrupted.root / "output/logs" / f"{name}.log").read_text() for name in LOGS)
+    assert "Step 3 of 30: loss" in first and "Step 3 of 30: loss" not in second
+    assert first.splitlines()[-1] in host and host.splitlines()[-1].startswith("Interrupted after step")
 
 
 @pytest.mark.faults

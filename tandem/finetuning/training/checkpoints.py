@@ -5,10 +5,11 @@ part. Each rank writes its own shard and each host marks its own files, since it
 comes after all of these and names the hosts. Only a folder with all that its marks describe counts.
 """
 
+import functools
 import json
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path, PurePath
 from typing import Any
 
 from .layout import Refused, Say, write_json
@@ -33,10 +34,10 @@ def newest(folder: Path, identity: Mapping[str, Any], say: Say) -> Path | None:
     """The newest whole checkpoint; raises `Refused` if it belongs to something else."""
     whole = None
     for path in _newest_first(folder):
-        if not (lacking := _lacking(path)):
+        if not (missing := _lacking(path)):
             whole = path
             break
-        say(f"{path.name} is not whole ({lacking}) and is not used")
+        say(f"{path.name} is not whole ({missing}) and is not used")
     if whole is None:
         return None
     belongs = json.loads((whole / MARKER).read_text(encoding="utf-8")).get("identity", {})
@@ -76,28 +77,29 @@ def _remove(path: Path) -> None:
     shutil.rmtree(path, ignore_errors=True)
 
 
-def step(path: Path) -> int:
+def step(path: PurePath) -> int:
     """The step that a checkpoint was written after; -1 for another name."""
     number = path.name.removeprefix(PREFIX)
-    return int(number) if number.isdecimal() else -1
+    return int(number) if path.name.startswith(PREFIX) and number.isdecimal() else -1
 
 
 def _mark_of(host: str) -> str:
     return f"host-{host}.json"
 
 
-def _lacking(path: Path, hosts: Sequence[str] = ()) -> str:
-    """What of a checkpoint isn't there as its marks say; empty if all is. Of all its hosts, if none are given."""
-    if not (hosts or (path / MARKER).is_file()):
-        return f"without {MARKER}"
+def lacking(read: Callable[[str], bytes | str], size: Callable[[str], int], hosts: Sequence[str] = ()) -> str:
+    """What of a checkpoint isn't there as its marks say; empty if all is. Of all its hosts, if none are given.
+
+    Of a file of its folder, `read` gives the content and `size` the bytes; both raise `FileNotFoundError`.
+    """
     try:
-        hosts = hosts or json.loads((path / MARKER).read_text(encoding="utf-8"))["hosts"]
+        hosts = hosts or json.loads(read(MARKER))["hosts"]
         if not hosts:
             return "no host"
         for host in hosts:
-            files = json.loads((path / _mark_of(host)).read_text(encoding="utf-8"))["files"]
-            for name, size in files.items():
-                if (path / name).stat().st_size != size:
+            files = json.loads(read(_mark_of(host)))["files"]
+            for name, expected in files.items():
+                if size(name) != expected:
                     return f"{name} of {host} has another size"
             if not files:
                 return f"nothing of {host}"
@@ -106,6 +108,23 @@ def _lacking(path: Path, hosts: Sequence[str] = ()) -> str:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         return f"{type(error).__name__}: {error}"
     return ""
+
+
+def _lacking(path: Path, hosts: Sequence[str] = ()) -> str:
+    return lacking(functools.partial(_read, path), functools.partial(_size, path), hosts)
+
+
+def _read(folder: Path, name: str) -> str:
+    return (folder / name).read_text(encoding="utf-8")
+
+
+def _size(folder: Path, name: str) -> int:
+    return (folder / name).stat().st_size
+
+
+def is_mark(name: str) -> bool:
+    """Whether a file of a checkpoint is a mark, which is good only behind all that it names."""
+    return name == MARKER or (name.startswith("host-") and name.endswith(".json"))
 
 
 def _brief(identity: Mapping[str, Any]) -> str:

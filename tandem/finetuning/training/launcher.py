@@ -22,8 +22,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tandem_contract.errors import Unavailable
+from tandem_contract.instance_types import RDMA, efa_variables
 
-from . import models, ranks
+from . import logs, models, ranks
 from .layout import Interrupted, Layout, Refused, say
 from .place import Place, place, ranks_asked
 
@@ -38,12 +39,6 @@ TRY_SECONDS = 5.0
 
 FAILED, REFUSED, INTERRUPTED = 1, 2, 143
 OURS_TO_SUGGEST = ("NCCL_", "GLOO_", "FI_")  # what the image sets of these counts
-
-# By family, where a job has several hosts. FI_*: AWS's guide "Get started with EFA and NCCL for ML workloads on Amazon
-# EC2"; these families have EFA (EC2 user guide, "Elastic Fabric Adapter", supported instance types).
-EFA = {"FI_PROVIDER": "efa", "FI_EFA_FORK_SAFE": "1"}
-RDMA = EFA | {"FI_EFA_USE_DEVICE_RDMA": "1"}
-FABRIC = {"p4d": RDMA, "p4de": RDMA, "p5": RDMA, "p5e": RDMA, "p5en": RDMA, "p6-b200": RDMA}
 
 
 class Verdict(NamedTuple):
@@ -117,7 +112,8 @@ def _environment(here: Place, folder: Path) -> dict[str, str]:
     if len(here.hosts) > 1:
         if here.interface in (name for _, name in socket.if_nameindex()):
             found |= {"NCCL_SOCKET_IFNAME": here.interface, "GLOO_SOCKET_IFNAME": here.interface}
-        found |= FABRIC.get(here.instance.removeprefix("ml.").partition(".")[0], {})
+        if (instance := here.instance.removeprefix("ml.")).startswith(RDMA):
+            found |= efa_variables(instance)
     return found
 
 
@@ -225,7 +221,7 @@ class _Told:
         import psutil
 
         for process in psutil.Process().children():
-            if process.pid not in sent:
+            if process.pid not in sent and not logs.is_tee(process.pid):
                 sent.add(process.pid)
                 with contextlib.suppress(psutil.NoSuchProcess):
                     process.send_signal(number)

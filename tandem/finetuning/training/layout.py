@@ -56,6 +56,11 @@ class Layout:
         """What the job makes."""
         return self.root / "model"
 
+    @property
+    def logs(self) -> Path:
+        """On a cluster, the logs of this host and its ranks."""
+        return self.root / "output" / "logs"
+
     def base(self, base_model: str) -> str:
         """A folder with the base model, or its Hugging Face id; raises `Refused` if neither is there."""
         folder = self.root / "input" / "data" / "base"

@@ -63,6 +63,14 @@ def place(layout: Layout, flags: argparse.Namespace | None = None) -> Place:
     return Place(tuple(f"host-{each}" for each in range(count)), number, master or "127.0.0.1", port)
 
 
+def host(layout: Layout, flags: argparse.Namespace) -> str:
+    """This host's name, for its log; `host` where that can't be told, which `place` refuses."""
+    try:
+        return place(layout, flags).name
+    except Refused:
+        return "host"
+
+
 def _resources(file: Path) -> tuple[list[str], str, Mapping[str, Any]]:
     """The hosts in their order, this one, and all that SageMaker says."""
     try:

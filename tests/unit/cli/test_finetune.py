@@ -346,7 +346,7 @@ def test_a_bug_keeps_its_traceback(check, aws, tmp_path, monkeypatch):
     def buggy(*arguments, **more):
         raise ValueError("list.remove(x): x not in list")
 
-    monkeypatch.setattr("tandem.finetuning.backends.sagemaker.preflight.estimate", buggy)
+    monkeypatch.setattr("tandem.finetuning.backends.preflight.estimate", buggy)
     check()
     result = run("finetune", "check", tmp_path / "recipe.yaml", "--data", "walls")
     assert isinstance(result.exception, ValueError) and result.output == ""
