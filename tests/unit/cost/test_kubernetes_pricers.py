@@ -16,6 +16,7 @@ from tandem.cost.pricers import kubernetes
 CLUSTER, NODES = "aws:eks/cluster:Cluster", "aws:eks/nodeGroup:NodeGroup"
 TEMPLATE, ADDON = "aws:ec2/launchTemplate:LaunchTemplate", "aws:eks/addon:Addon"
 POOL, CLASS = "kubernetes:karpenter.sh/v1:NodePool", "kubernetes:karpenter.k8s.aws/v1:EC2NodeClass"
+PAGE = Path(__file__).parents[3] / "docs" / "cost.md"
 RECORDED = Path(__file__).parent / "recorded_previews"
 TYPES = "node.kubernetes.io/instance-type"
 
@@ -326,3 +327,19 @@ def test_recorded_preview_of_a_cluster():
     assert lines["gpu"].free
     assert lines["cb"].free
     assert [name for name, after in lines.items() if after.unpriced] == ["sys"]
+
+
+def test_floor_of_a_cluster_is_that_of_its_page():
+    system = nodes("m7i.large", minSize=2, desiredSize=2, maxSize=3)
+    floor = [
+        bill(CLUSTER, {"version": "1.36", "upgradePolicy": {"supportType": "STANDARD"}}),
+        bill(NODES, system, launchTemplate=template(**disk(volumeSize=20))),
+        bill(POOL, pool("g6e.2xlarge", **{"nvidia.com/gpu": "8"})),
+        bill("aws:ec2/natGateway:NatGateway", {}),
+        bill("aws:ec2/eip:Eip", {}),
+        bill("aws:ec2/vpcEndpoint:VpcEndpoint", {"vpcEndpointType": "Gateway"}),
+        bill("aws:kms/key:Key", {}),
+    ]
+    assert not any(each.unpriced for each in floor)
+    assert sum(each.usd(Number.IDLE) for each in floor) == Decimal("260.868")
+    assert "| **$260.87** |" in PAGE.read_text()
