@@ -7,7 +7,7 @@ TRAINING := .tandem/training
 IMAGE := .tandem/training-image
 BESIDE := .tandem/beside
 
-.PHONY: rag finetune hybrid training tools cost test test-image unit local soak check docs schema bench beside lock dist down clean verify-aws
+.PHONY: rag finetune hybrid training tools cost test test-image unit local kubernetes kubernetes-tools soak check docs schema bench beside lock dist down clean verify-aws
 
 # The environment: exactly the lock, verified by hash.
 .venv/.ready: requirements.lock pyproject.toml core/pyproject.toml localcloud/pyproject.toml hatch_build.py
@@ -64,11 +64,15 @@ test: .venv/.ready
 	@$(BIN)/python -m tests.run
 
 unit: .venv/.ready
-	@$(BIN)/python -m pytest -q -m "not local and not soak" -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -q -m "not local and not kubernetes and not soak" -n 2 --dist loadfile
 
 # On local clouds side by side, one for each of the workers: most of the time is waiting.
 local: tools
 	@$(BIN)/python -m pytest -v -m "local and not soak" -n 5 --dist loadgroup --no-loadscope-reorder
+
+# On one local cloud with Kubernetes; a skip is a failure here too.
+kubernetes: tools kubernetes-tools
+	@$(BIN)/python -m pytest -v -m "kubernetes and not soak"
 
 # Longer cases of tests that the local tier has.
 soak: tools
@@ -77,6 +81,10 @@ soak: tools
 # What the local tier needs and a cold machine has to build.
 tools: $(TRAINING)/.ready
 	@$(BIN)/tandem local build
+
+# What the Kubernetes tier needs besides, which stays in the user's cache folder. Linux only; 15 GB of disk while it builds.
+kubernetes-tools: .venv/.ready
+	@$(BIN)/tandem local build --kubernetes
 
 check: .venv/.ready
 	@$(BIN)/ruff check .

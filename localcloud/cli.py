@@ -2,38 +2,47 @@
 
 import shlex
 import time
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from localcloud import differences, paths
+from localcloud.kubernetes import control_plane
 from localcloud.services import audit as audits
 from localcloud.services import supervisor
 
 app = typer.Typer(no_args_is_help=True, help="An AWS stand-in on this machine: start it, use it, stop it.")
 console = Console(stderr=True, highlight=False)
 began = time.monotonic()
+Kubernetes = Annotated[
+    bool, typer.Option("--kubernetes", help="And a Kubernetes control plane, built on its first use (Linux only).")
+]
 
 
 @app.command("build")
-def build_tools() -> None:
+def build_tools(kubernetes: Kubernetes = False) -> None:
     """Make what `up` needs, and start nothing: the Pulumi engine and its AWS provider, OpenSearch."""
     from localcloud.services import opensearch
     from localcloud.toolchain import build
 
     opensearch.ensure(_report)
     build.ensure(_report)
+    if kubernetes:
+        control_plane.install(_report)
     _report("the tools are there")
 
 
 @app.command()
-def up() -> None:
+def up(kubernetes: Kubernetes = False) -> None:
     """Start everything and create the stacks; start again what has died."""
     from localcloud.toolchain import build
 
     environment = build.ensure(_report)
     supervisor.up(_report)
+    if kubernetes or control_plane.wanted():
+        control_plane.up(_report)
     for file in sorted((paths.ROOT / "stacks").glob("Pulumi.*.yaml")):
         build.ensure_stack(environment, file.stem.removeprefix("Pulumi."))
     _report("ready")
@@ -50,7 +59,7 @@ def env() -> None:
     """Print the shell lines that point Pulumi and the AWS SDKs at the local cloud: eval "$(tandem local env)"."""
     from localcloud.toolchain import build
 
-    variables = supervisor.environment() | build.ensure(_report)
+    variables = supervisor.environment() | control_plane.environment() | build.ensure(_report)
     print("unset AWS_PROFILE AWS_SESSION_TOKEN")
     for name, value in sorted(variables.items()):
         print(f"export {name}={shlex.quote(value)}")
@@ -59,7 +68,7 @@ def env() -> None:
 @app.command()
 def status() -> None:
     """Show each part: state, process, address; exit code 1 unless all run."""
-    states = {part: part.state() for part in supervisor.PARTS}
+    states = {part: part.state() for part in control_plane.known()}
     table = Table("part", "state", "pid", "address", caption=f"logs in {paths.LOGS}")
     for part, state in states.items():
         table.add_row(part.name, state, str(part.running().get("pid", "-")), part.url)
@@ -70,6 +79,7 @@ def status() -> None:
 @app.command()
 def down() -> None:
     """Stop every part; what the emulated account holds is kept for the next `up`."""
+    control_plane.down()
     supervisor.down()
     console.print("stopped")
 

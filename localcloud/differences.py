@@ -125,6 +125,27 @@ DIFFERENCES = [Difference(*row) for row in [
      "the runner knows no IAM"),
     ("Step Functions' SageMaker tasks", "emulated", "createTrainingJob and 20 more, with .sync",
      "createTrainingJob, with .sync or without, and aws-sdk:sagemaker", "the emulator has none"),
+    ("Kubernetes", "real", "a control plane for each EKS cluster, of the version that it asks for, in three zones",
+     "API server, etcd, controller manager and scheduler 1.35.4 as processes of this machine, one for all "
+     "clusters, there before them and after them, with `tandem local up --kubernetes`; on Linux only",
+     "the newest set of Kubernetes, Kueue 0.17.0, Trainer 2.2.0, JobSet 0.11.1 and Karpenter 1.14.1 that was built and "
+     "seen to work together from Go modules; the stack's own versions are recorded"),
+    ("charts of controllers", "real", "come from the registries that the program names, in the version that it names",
+     "come from the Go modules of the controllers that run here, whatever version is asked for",
+     "those modules are pinned by hashes, and need no registry"),
+    ("controllers of charts", "real", "run in the Pods of their Deployments, chosen among replicas by election",
+     "one process of this machine for each Deployment, ready when it is; with the chart's settings, arguments, service "
+     "account, webhook certificate; other addresses, no election, no metrics; two paths in JobSet and Trainer changed",
+     "no containers needed; the paths are constants there, of folders that only a container has"),
+    ("Karpenter", "emulated", "starts EC2 instances", "makes simulated nodes (its kwok provider), by the same pools, "
+     "limits, taints and disruption; a service account of its chart may make nodes too", "no instances here"),
+    ("who asks Kubernetes", "emulated", "who deploys shows a token by `aws eks get-token`, which an access entry maps",
+     "who deploys has an administrator's token, in a file; IAM tokens of others are checked as on AWS, access entries "
+     "and their groups too", "the provider would need the AWS CLI, and the local deployer is root, which has no entry"),
+    ("EKS's versions of Kubernetes", "emulated", "are told with the dates of their support",
+     "none is told: programs go by what they know themselves", "the emulator knows none"),
+    ("EKS's changes of clusters and node groups", "emulated", "take minutes; AMI types, instance types, sizes, roles "
+     "and subnets are checked", "are done at once, and nothing is checked", "the emulator's rules"),
     ("functions", "real", "Amazon Linux, arm64, python3.12, limited memory, a read-only file system, its own network",
      "the same zip as a process of this machine: its Python, its architecture, Python only; the limits are the timeout "
      "and, on Linux, the memory, of each of a function's processes by itself; too much is a MemoryError, not a kill",

@@ -24,6 +24,7 @@ STATE = HOME / "state"
 EMULATOR = HOME / "emulator"
 SAGEMAKER = HOME / "sagemaker"
 SEARCH = HOME / "search"
+KUBERNETES = HOME / "kubernetes"
 LOGS = HOME / "logs"
 RUN = HOME / "run"
 

@@ -1,10 +1,11 @@
-"""The two tiers: how many tests of each ran and how long they took, and no skipping in the one with a local cloud."""
+"""The tiers: how many tests of each ran and how long they took, and no skipping in those with a local cloud."""
 
 from collections import Counter
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
+TIERS = ("local", "kubernetes")
 # On `rag-dev`, which the last of them destroys.
 SERVICE = ("tests/local/test_1_service.py", "tests/local/test_2_faults.py", "tests/local/test_9_destroy.py")
 
@@ -25,13 +26,13 @@ def pytest_xdist_make_scheduler(config, log):
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
-    """In the local tier a skip is a failure: what can't run here hasn't been shown."""
+    """In tiers with a local cloud a skip is a failure: what can't run here hasn't been shown."""
     outcome = yield
     report = outcome.get_result()
-    report.tier = "local" if item.get_closest_marker("local") else "unit"
-    if report.skipped and report.tier == "local":
+    report.tier = next((tier for tier in TIERS if item.get_closest_marker(tier)), "unit")
+    if report.skipped and report.tier in TIERS:
         report.outcome = "failed"
-        report.longrepr = f"{item.nodeid} was skipped; the local tier must run whole"
+        report.longrepr = f"{item.nodeid} was skipped; the {report.tier} tier must run whole"
 
 
 def pytest_terminal_summary(terminalreporter):
@@ -42,7 +43,7 @@ def pytest_terminal_summary(terminalreporter):
         for report in terminalreporter.stats.get(outcome, [])
         if hasattr(report, "tier")
     ]
-    for tier in ("unit", "local"):
+    for tier in ("unit", *TIERS):
         mine = [report for report in reports if report.tier == tier]
         outcomes = [report.outcome for report in mine if report.when == "call"]
         if not outcomes:

@@ -2,6 +2,10 @@
 
 from typing import Any
 
+TOKEN_REVIEW = "/_tandem/token-review"  # noqa: S105 - a path
+ACCESS_POLICIES = "/_tandem/access-policies"
+"""Paths of the emulator for the local Kubernetes: see `cluster_access`."""
+
 
 class Refused(Exception):
     """AWS would answer with this error: its code, its message, the HTTP status, further fields."""

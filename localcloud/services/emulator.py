@@ -54,9 +54,19 @@ from ministack.core import iam_actions, lambda_runtime, persistence  # noqa: E40
 from ministack.core.responses import AccountRegionScopedDict, AccountScopedDict, get_account_id  # noqa: E402
 from ministack.services import eventbridge  # noqa: E402
 
-from localcloud.services import calls, search, stepfunctions  # noqa: E402
+from localcloud.services import (  # noqa: E402
+    ACCESS_POLICIES,
+    TOKEN_REVIEW,
+    calls,
+    cluster_access,
+    eks,
+    search,
+    stepfunctions,
+)
 from localcloud.services.answers import ID, Answers  # noqa: E402
 
+# Asked every few seconds for the nodes of node groups, and changes nothing.
+UNCHANGING = ("GET /clusters", f"POST {ACCESS_POLICIES}", f"POST {TOKEN_REVIEW}")
 _answers: Answers[list[Any]] = Answers()
 _changed = threading.Event()
 _app = emulator.app
@@ -83,7 +93,8 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
     await _app(scope, receive, say if call else send)
     if said and said[0].get("status", 500) < 300:
         _answers.keep(call, said)
-    _changed.set()
+    if not f"{scope.get('method')} {scope.get('path')}".startswith(UNCHANGING):
+        _changed.set()
 
 
 async def special_request(method: str, path: str, headers: dict, body: bytes, parameters: dict, *rest: Any, **raw: Any):
@@ -94,6 +105,11 @@ async def special_request(method: str, path: str, headers: dict, body: bytes, pa
     if path == "/_tandem/events":  # of other parts: PutEvents takes none whose source begins with aws
         eventbridge._put_events(json.loads(body), allow_aws_source=True)
         return 200, {}, b""
+    if path == TOKEN_REVIEW:
+        return 200, {"Content-Type": "application/json"}, cluster_access.review(body)
+    if path == ACCESS_POLICIES:
+        wanted = cluster_access.policies(json.loads(body))
+        return 200, {"Content-Type": "application/json"}, json.dumps(wanted).encode()
     if path == "/_tandem/resources":
         return 200, {"Content-Type": "application/json"}, json.dumps(resources()).encode()
     return await _special_request(method, path, headers, body, parameters, *rest, **raw)
@@ -169,6 +185,7 @@ def isolate_functions() -> None:
 if __name__ == "__main__":
     search.install()
     stepfunctions.install()
+    eks.install()
     isolate_functions()
     patched: Any = emulator
     patched._handle_special_data_plane_request = special_request

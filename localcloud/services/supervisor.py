@@ -8,6 +8,7 @@ import secrets
 import shutil
 import signal
 import socket
+import ssl
 import sys
 import threading
 import time
@@ -37,13 +38,14 @@ RECORD = "TANDEM_LOCAL_RECORD"
 @dataclass(frozen=True)
 class Part:
     """One process group: name, the variable that sets its port, readiness probe, and the time that it may take to start
-    on a machine that does nothing else."""
+    on a machine that does nothing else; the file of the authority that its certificate is by, where it has one."""
 
     name: str
     variable: str
     default_port: int
     probe: str
     deadline_seconds: float
+    authority: Path | None = None
 
     @property
     def port(self) -> int:
@@ -54,7 +56,7 @@ class Part:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self.authority else 'http'}://127.0.0.1:{self.port}"
 
     @property
     def log(self) -> Path:
@@ -72,7 +74,8 @@ class Part:
     def get(self, path: str, seconds: float) -> bytes:
         """Return what the part answers to a GET request."""
         try:
-            with urllib.request.urlopen(self.url + path, timeout=seconds) as answer:  # noqa: S310 - loopback
+            trusted = ssl.create_default_context(cafile=self.authority) if self.authority else None
+            with urllib.request.urlopen(self.url + path, timeout=seconds, context=trusted) as answer:  # noqa: S310
                 return answer.read()
         except OSError as error:
             raise Unavailable(f"{self.name} doesn't answer ({error}): start it with tandem local up.") from None
@@ -103,18 +106,30 @@ MODELS = Part("models", "TANDEM_LOCAL_MODELS_PORT", 4567, "/health", 120)
 EMULATOR = Part("emulator", "TANDEM_LOCAL_EMULATOR_PORT", 4566, "/_ministack/health", 60)
 SAGEMAKER = Part("sagemaker", "TANDEM_LOCAL_SAGEMAKER_PORT", 4568, "/health", 60)
 PARTS = (OPENSEARCH, MODELS, EMULATOR, SAGEMAKER)
+Report = Callable[[str], None]
+Command = tuple[Sequence[str | Path], dict[str, str]]
+"""How to start a part: its command, and what its environment has besides the parts' ports."""
 
 
-def up(report: Callable[[str], None]) -> None:
-    """Start what doesn't answer and wait until every part does; `report` receives a line per step."""
+def up(
+    report: Report,
+    parts: Sequence[Part] = PARTS,
+    command: Callable[[Part, Report], Command] | None = None,
+    known: Sequence[Part] = PARTS,
+) -> None:
+    """Start those of the parts that don't answer and wait until every part does; `report` receives a line per step.
+
+    `command` says how to start one; each is told the ports of all that are `known`.
+    """
+    told = {part.variable: str(part.port) for part in known}
     with paths.locked(paths.RUN / "lock"):
         check_disk()
         # What was told other ports than these is started again.
-        missing = [p for p in PARTS if p.running().get("ports") != _ports() or not p.answers(SILENT_SECONDS)]
+        missing = [p for p in parts if p.running().get("ports") != told or not p.answers(SILENT_SECONDS)]
         _stop(missing)
         for part in missing:
             part.check_port()
-        processes = [_start(part, report) for part in missing]
+        processes = [_start(part, (command or _command)(part, report), told, report) for part in missing]
         started = told = time.monotonic()
         for part, process in zip(missing, processes, strict=True):
             while not part.answers():
@@ -140,10 +155,10 @@ def check_disk() -> int:
     return free
 
 
-def down() -> None:
-    """Stop every part with its children and wait until no process is left."""
+def down(parts: Iterable[Part] = PARTS) -> None:
+    """Stop these parts with their children and wait until no process is left."""
     with paths.locked(paths.RUN / "lock"):
-        _stop(PARTS)
+        _stop(parts)
 
 
 def load() -> float:
@@ -214,17 +229,16 @@ def end(records: Iterable[Path]) -> None:
         record.unlink(missing_ok=True)
 
 
-def _ports() -> dict[str, str]:
-    return {part.variable: str(part.port) for part in PARTS}
-
-
-def _start(part: Part, report: Callable[[str], None]) -> Popen[bytes]:
-    inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
-    command, env = [sys.executable, "-m", f"localcloud.services.{part.name}"], environment()
+def _command(part: Part, report: Report) -> Command:
     if part is OPENSEARCH:
-        command, env = opensearch.prepare(opensearch.ensure(report))
-    env = inherited | env | _ports() | {"TANDEM_LOCAL_HOME": str(paths.HOME)}
-    process = spawn(part.record, part.log, command, env, ports=_ports())
+        return opensearch.prepare(opensearch.ensure(report))
+    return [sys.executable, "-m", f"localcloud.services.{part.name}"], environment()
+
+
+def _start(part: Part, command: Command, told: dict[str, str], report: Report) -> Popen[bytes]:
+    inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+    env = inherited | command[1] | told | {"TANDEM_LOCAL_HOME": str(paths.HOME)}
+    process = spawn(part.record, part.log, command[0], env, ports=told)
     threading.Thread(target=process.wait, daemon=True).start()  # should it end before this process does
     report(f"{part.name} starts, log {part.log}")
     return process
@@ -246,8 +260,24 @@ def _kill_orphans(group: int, record: Path) -> None:
     if leader[:1] in ("", "Z"):  # a zombie has ended
         with suppress(ProcessLookupError):
             os.killpg(group, signal.SIGKILL)
+    kill_marked(record)
+
+
+def kill_marked(record: Path) -> None:
+    """Kill every process that was started with this record, and their children; Linux only."""
     mark = f"{RECORD}={record}".encode()
-    for environ in Path("/proc").glob("[0-9]*/environ"):
-        with suppress(OSError):  # another user's, or gone
-            if mark in environ.read_bytes().split(b"\0"):
-                os.kill(int(environ.parent.name), signal.SIGKILL)
+    for _ in range(20):  # what one of them starts meanwhile is found the next time
+        found = [file for file in Path("/proc").glob("[0-9]*/environ") if mark in _environment_of(file)]
+        for file in found:
+            with suppress(ProcessLookupError):
+                os.kill(int(file.parent.name), signal.SIGKILL)
+        if not found:
+            return
+        time.sleep(0.02)
+
+
+def _environment_of(file: Path) -> list[bytes]:
+    """The variables of a process; none of another user's, or where it has ended."""
+    with suppress(OSError):
+        return file.read_bytes().split(b"\0")
+    return []

@@ -55,14 +55,28 @@ def build(file: Path, instead: str, report: Report) -> None:
     if is_built(file):
         return
     folder, package, expected = PROGRAMS[file]
-    if not shutil.which("go"):
-        raise TandemError(
-            f"Go is missing, which builds {file.name}: install Go 1.26 or newer (https://go.dev/dl), or {instead}."
-        )
+    require_go(file.name, f", or {instead}")
     files.require_space(paths.CACHE, BUILDING_BYTES, f"building {file.name}")
-    started, log = time.monotonic(), paths.CACHE / f"{file.name}.log"
-    command = ["go", "build", "-v", "-trimpath", "-ldflags", LINKER_FLAGS, "-o", str(file), package]
-    options = {"cwd": MODULES / folder, "env": os.environ | {"CGO_ENABLED": "0"}, "stderr": subprocess.STDOUT}
+    compile_package(package, MODULES / folder, file, LINKER_FLAGS, expected, paths.CACHE / f"{file.name}.log", report)
+    files.write(paths.CACHE / f"{file.name}.built", digest(file))
+
+
+def require_go(name: str, instead: str = "") -> None:
+    """Raise TandemError where Go is missing."""
+    if not shutil.which("go"):
+        raise TandemError(f"Go is missing, which builds {name}: install Go 1.26 or newer (https://go.dev/dl){instead}.")
+
+
+def compile_package(
+    package: str, module: Path, file: Path, flags: str, expected: float, log: Path, report: Report, **variables: str
+) -> None:
+    """Build the command `package`, as the folder `module` locks it, into `file`, which is whole or not there.
+
+    `flags` are the linker's, `expected` the minutes that it takes. Raises TandemError where it fails.
+    """
+    started, partial = time.monotonic(), file.with_name(f"{file.name}.new")
+    command = ["go", "build", "-v", "-trimpath", "-ldflags", flags, "-o", str(partial), package]
+    options = {"cwd": module, "env": os.environ | {"CGO_ENABLED": "0"} | variables, "stderr": subprocess.STDOUT}
     with log.open("wb") as output:
         go = plugin.start(command, stdout=output, **options)
     while go.poll() is None:
@@ -72,5 +86,5 @@ def build(file: Path, instead: str, report: Report) -> None:
             go.wait(15)
     if go.returncode:
         raise TandemError(f"Go could not build {package}: see the end of {log}, and try again.")
-    files.write(paths.CACHE / f"{file.name}.built", digest(file))
+    partial.replace(file)
     report(f"built {file.name} with Go in {time.monotonic() - started:.0f} s")

@@ -8,8 +8,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,7 @@ from pathlib import Path
 import boto3
 import pytest
 
+from localcloud.services.supervisor import PARTS, Part
 from tandem.clients.query_service import QueryService
 from tests.support.deployer import DEPLOYER, check_calls
 
@@ -25,7 +26,6 @@ BIN = Path(sys.executable).parent
 # Each of pytest's workers has a local cloud of its own, so that the faults of one don't meet the stacks of another.
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
 HOME = ROOT / ".tandem" / "test" / WORKER
-PARTS = ("EMULATOR", "MODELS", "SAGEMAKER", "OPENSEARCH")
 KEEP = "TANDEM_TEST_KEEP" in os.environ  # leaves the local cloud running, and goes on with one that was left
 
 
@@ -34,6 +34,7 @@ class Cloud:
     """A local cloud and how to run commands on it."""
 
     environment: dict[str, str]
+    home: Path
     git_status_before: str = ""
 
     def run(
@@ -75,7 +76,7 @@ class Cloud:
 
     def process(self, part: str) -> int:
         """The process id of a part of the local cloud."""
-        return json.loads((HOME / "run" / f"{part}.json").read_text())["pid"]
+        return json.loads((self.home / "run" / f"{part}.json").read_text())["pid"]
 
 
 def until(condition: Callable[[], object], seconds: float, what: str, every: float = 0.5):
@@ -88,10 +89,10 @@ def until(condition: Callable[[], object], seconds: float, what: str, every: flo
     return value
 
 
-def free_ports() -> list[int]:
-    """A port for each part, in a row, below those that the system gives away; another checkout may use others."""
-    for first in range(24566 + 100 * int(WORKER.removeprefix("gw")), 32000, len(PARTS)):
-        row = [*range(first, first + len(PARTS))]
+def free_ports(number: int) -> list[int]:
+    """Ports in a row, below those that the system gives away; another checkout may use others."""
+    for first in range(24566 + 100 * int(WORKER.removeprefix("gw")), 32000, number):
+        row = [*range(first, first + number)]
         try:
             with ExitStack() as sockets:
                 for port in row:
@@ -107,26 +108,34 @@ def git_status() -> str:
     return subprocess.check_output(["git", "status", "--porcelain"], cwd=ROOT, text=True)
 
 
-@pytest.fixture(scope="session")
-def cloud() -> Iterator[Cloud]:
-    """An empty local cloud, stopped and erased at the end."""
-    base, before, kept = Cloud({**os.environ, "TANDEM_LOCAL_HOME": str(HOME)}), git_status(), HOME / "ports.json"
+@contextmanager
+def local_cloud(home: Path, parts: Sequence[Part], *options: str) -> Iterator[Cloud]:
+    """An empty local cloud in this folder, stopped and erased at the end."""
+    base, before = Cloud({**os.environ, "TANDEM_LOCAL_HOME": str(home)}, home), git_status()
+    kept = home / "ports.json"
     if not KEEP:
         base.tandem("local", "down")
-        shutil.rmtree(HOME, ignore_errors=True)
+        shutil.rmtree(home, ignore_errors=True)
     if not kept.exists():
-        HOME.mkdir(parents=True, exist_ok=True)
-        kept.write_text(json.dumps(free_ports()))
-    for part, port in zip(PARTS, json.loads(kept.read_text()), strict=True):
-        base.environment[f"TANDEM_LOCAL_{part}_PORT"] = str(port)
+        home.mkdir(parents=True, exist_ok=True)
+        kept.write_text(json.dumps(free_ports(len(parts))))
+    for part, port in zip(parts, json.loads(kept.read_text()), strict=True):
+        base.environment[part.variable] = str(port)
     try:
-        base.tandem("local", "up", timeout=1800)
+        base.tandem("local", "up", *options, timeout=1800)
         printed = base.run("bash", "-c", f'eval "$({BIN}/tandem local env)" && env -0').stdout
-        yield Cloud(dict(entry.split("=", 1) for entry in printed.split("\0") if "=" in entry), before)
-        check_calls(HOME / "logs" / "calls.log")
+        yield Cloud(dict(entry.split("=", 1) for entry in printed.split("\0") if "=" in entry), home, before)
     finally:
         if not KEEP:
             base.tandem("local", "down")
+
+
+@pytest.fixture(scope="session")
+def cloud() -> Iterator[Cloud]:
+    """This worker's local cloud, whose calls are checked at the end."""
+    with local_cloud(HOME, PARTS) as started:
+        yield started
+        check_calls(HOME / "logs" / "calls.log")
 
 
 @dataclass

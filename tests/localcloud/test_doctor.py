@@ -26,7 +26,7 @@ def doctor(tmp_path):
     java(tmp_path, 17)
     path = [str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(path), "PATH": f"{tmp_path}:/usr/bin:/bin"}
-    environment["AWS_ENDPOINT_URL"] = "http://127.0.0.1:9"
+    environment |= {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "XDG_CACHE_HOME": str(tmp_path / "cache")}
 
     def run(**variables: str) -> list[str]:
         command = [sys.executable, "-m", "tandem.cli.main", "doctor"]
@@ -57,7 +57,8 @@ def test_where_all_is_well_it_says_what_there_is(doctor, tmp_path):
     said = doctor(TANDEM_LOCAL_HOME=str(tmp_path / "home"), **ports)
     assert said[0] == f"ok its folder {tmp_path}/home" and said[3] == f"ok Java {tmp_path}/java"
     assert said[2].startswith("ok disk ") and said[2].endswith(" MB free, 2048 needed")
-    assert said[4:] == [f"ok port of {part.name} {ports[part.variable]}, free" for part in supervisor.PARTS]
+    assert said[4].startswith("warning Kubernetes Go is missing, which builds Kubernetes: install Go 1.26 or newer (")
+    assert said[5:] == [f"ok port of {part.name} {ports[part.variable]}, free" for part in supervisor.PARTS]
     assert not (tmp_path / "home").exists()
 
 
@@ -74,8 +75,8 @@ def test_each_problem_has_its_remedy(doctor, tmp_path):
         f"problem Java OpenSearch needs Java 17 or later, and {tmp_path}/java is 11: install one ("
     )
     used = f"Port {port}, which models needs, is used by another program: stop that or set TANDEM_LOCAL_MODELS_PORT."
-    assert said[5] == f"problem port of models {used}"
-    assert said[6].startswith("problem port of emulator TANDEM_LOCAL_EMULATOR_PORT='ninety' is not a port: give a")
+    assert said[6] == f"problem port of models {used}"
+    assert said[7].startswith("problem port of emulator TANDEM_LOCAL_EMULATOR_PORT='ninety' is not a port: give a")
 
 
 @pytest.mark.faults

@@ -48,9 +48,19 @@ def test_tools_are_made_beside_checks_and_unit_tests_and_awaited(run):
     said, _ = process.communicate(timeout=60)
     assert process.returncode == 0
     assert [line for line in said.splitlines() if "made" in line] == [
-        f"made {phase}" for phase in ("check", "unit", "tools", "local")
+        f"made {phase}" for phase in ("check", "unit", "tools", "local", "kubernetes-tools", "kubernetes")
     ]
     assert said.splitlines()[-1].startswith("=== check 0 s, unit 0 s, tools ")
+
+
+def test_the_kubernetes_tier_is_left_out_by_name_alone(run, monkeypatch):
+    monkeypatch.setenv("TANDEM_TEST_WITHOUT", "kubernetes")
+    said, _ = run().communicate(timeout=60)
+    assert [line for line in said.splitlines() if "made" in line][-1] == "made local"
+    monkeypatch.setenv("TANDEM_TEST_WITHOUT", "1")
+    process = run()
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 1 and "made" not in said
 
 
 @pytest.mark.faults
