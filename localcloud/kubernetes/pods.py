@@ -162,7 +162,7 @@ class Pod:
         sidecars = [container for container in reversed(self.inits) if container.role == "sidecar"]
         others = [container for container in (*self.inits, *self.mains) if container.role != "sidecar"]
         for group in (others, *([container] for container in sidecars)):
-            for container in group:
+            for container in group if not self.gone.is_set() else ():
                 container.ask()
             while any(c.running for c in group) and time.monotonic() < until and not self.gone.is_set():
                 time.sleep(TICK_SECONDS / 2)
@@ -227,6 +227,7 @@ class Kubelet:
     def __init__(self, api: Api, identities: Identities) -> None:
         self.api, self.identities, self.ports = api, identities, Ports()
         self.pods: dict[str, Pod] = {}
+        self._lost: set[str] = set()
 
     def begin(self) -> None:
         begin("nodes of Pods", self._watch_nodes)
@@ -245,6 +246,7 @@ class Kubelet:
         """All of its Pods are gone with it."""
         for pod in [pod for pod in self.pods.values() if pod.node == name]:
             logging.warning("%s: its node %s is gone", pod.url, name)
+            self._lost.add(pod.uid)
             pod.lose()
 
     def see(self, kind: str, content: Json) -> None:
@@ -256,7 +258,9 @@ class Kubelet:
                 pod.lose()
             elif meta.get("deletionTimestamp") and not pod.asked.is_set():
                 pod.ask(meta.get("deletionGracePeriodSeconds", pod.grace))
-        elif kind == "DELETED" or not content["spec"].get("nodeName"):
+        elif kind == "DELETED":
+            self._lost.discard(meta["uid"])
+        elif meta["uid"] in self._lost or not content["spec"].get("nodeName"):
             return
         elif meta.get("deletionTimestamp") and phase != "Running":
             path = f"/api/v1/namespaces/{meta['namespace']}/pods/{meta['name']}"
