@@ -130,6 +130,9 @@ DIFFERENCES = [Difference(*row) for row in [
      "clusters, there before them and after them, with `tandem local up --kubernetes`; on Linux only",
      "the newest set of Kubernetes, Kueue 0.17.0, Trainer 2.2.0, JobSet 0.11.1 and Karpenter 1.14.1 that was built and "
      "seen to work together from Go modules; the stack's own versions are recorded"),
+    ("EKS's endpoint access, secrets encryption and logs", "emulated", "are as the cluster asks for",
+     "are told as asked; the endpoint is on loopback, etcd's data are plain files of who started it, logs are files",
+     "no key, no network and no CloudWatch stand behind it"),
     ("charts of controllers", "real", "come from the registries that the program names, in the version that it names",
      "come from the Go modules of the controllers that run here, whatever version is asked for",
      "those modules are pinned by hashes, and need no registry"),
