@@ -18,8 +18,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from tandem.finetuning.backends.sagemaker.shapes import ModelShape
-from tandem.finetuning.backends.sagemaker.sizing import estimate
+from tandem.finetuning.backends.shapes import ModelShape
+from tandem.finetuning.backends.sizing import estimate
 from tandem.finetuning.dataset import folder
 from tandem.finetuning.dataset.rows import Row
 

@@ -142,6 +142,8 @@ DIFFERENCES = [Difference(*row) for row in [
     ("who asks Kubernetes", "emulated", "who deploys shows a token by `aws eks get-token`, which an access entry maps",
      "who deploys has an administrator's token, in a file; IAM tokens of others are checked as on AWS, access entries "
      "and their groups too", "the provider would need the AWS CLI, and the local deployer is root, which has no entry"),
+    ("EKS's versions of Kubernetes", "emulated", "are told with the dates of their support",
+     "none is told: programs go by what they know themselves", "the emulator knows none"),
     ("training Pods", "real", "run in containers of their image, as their user, within their limits",
      "processes of this machine, in their order, with their exit codes, signals and grace; `python3` is the training "
      "environment's, `/opt/ml` a folder of the Pod's own; every other Pod runs without a process, by kwok",

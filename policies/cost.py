@@ -5,18 +5,19 @@ from fnmatch import fnmatchcase
 
 from . import resource_types as aws
 from .levels import ADVISORY, DISABLED, MANDATORY, Levels
-from .rules import Resource, Rule, Setting, Settings, at, document, has, one, run_envelope
+from .rules import Resource, Rule, Setting, Settings, at, document, has, one, pool_instances, run_envelope
 
 INSTANCES = {
     aws.ENDPOINT_CONFIGURATION: "productionVariants.instanceType",
     "aws:sagemaker/notebookInstance:NotebookInstance": "instanceType",
     aws.NODE_GROUP: "instanceTypes",
     aws.INSTANCE: "instanceType",
-    "aws:ec2/launchTemplate:LaunchTemplate": "instanceType",
+    aws.LAUNCH_TEMPLATE: "instanceType",
     aws.DOMAIN: "clusterConfig.instanceType",
 }
-UP_TO_3_DOLLARS = ["t3*.*", "t4g.*", "[mcr]*.medium", "[mcr]*.large", "[mcr]*.xlarge", "[mcr]*.2xlarge"]
-UP_TO_3_DOLLARS += ["g[456]*.xlarge", "g[456]*.2xlarge"]
+SMALL = ["t3*.*", "t4g.*", "[mcr]*.medium", "[mcr]*.large"]
+WITHOUT_GPUS = [*SMALL, "[mcr]*.xlarge", "[mcr]*.2xlarge"]
+UP_TO_3_DOLLARS = [*WITHOUT_GPUS, "g[456]*.xlarge", "g[456]*.2xlarge"]
 UP_TO_14_DOLLARS = [*UP_TO_3_DOLLARS, "[mcr]*.4xlarge", "g[456]*.4xlarge", "g[456]*.8xlarge", "g[456]*.12xlarge"]
 UP_TO_14_DOLLARS += ["g[456]*.16xlarge", "p5.4xlarge"]
 TAGGED = (
@@ -46,6 +47,10 @@ def instance_allowed(resource: Resource, settings: Settings) -> Iterator[str]:
         envelope = run_envelope(resource)
         kinds = ("instance_type", "evaluation_instance_type")
         wanted = [envelope.get(kind) for kind in kinds] if isinstance(envelope, Mapping) else []
+    elif resource.type == aws.NODE_POOL:
+        if (named := pool_instances(resource)) is None:
+            yield "it names no instance types, so Karpenter may take any"
+        wanted = named or []
     else:
         wanted = list(at(resource.properties, INSTANCES[resource.type]))
     for name in dict.fromkeys(wanted):
@@ -89,12 +94,21 @@ def endpoint_ends(resource: Resource, _: Settings) -> Iterator[str]:
             return
 
 
-def node_group_to_zero(resource: Resource, _: Settings) -> Iterator[str]:
-    """Nodes that stay when there is no work."""
-    path = "scalingConfig.minSize" if resource.type == aws.NODE_GROUP else "minSize"
-    smallest = one(resource.properties, path, 0)
-    if smallest > 0:
-        yield f"{path} is {smallest:g}"
+def node_group_to_zero(resource: Resource, settings: Settings) -> Iterator[str]:
+    """Nodes that stay when there is no work. EKS starts `desiredSize` of them, and ends none by itself."""
+    of_eks = resource.type == aws.NODE_GROUP
+    paths = ("scalingConfig.minSize", "scalingConfig.desiredSize") if of_eks else ("minSize", "desiredCapacity")
+    kinds = list(at(resource.properties, "instanceTypes")) or [
+        kind
+        for template in resource.references.get("launchTemplate", [])
+        for kind in at(template.properties, "instanceType")
+    ]
+    steady = kinds and all(any(fnmatchcase(str(kind), each) for each in settings["steady"]) for kind in kinds)
+    for path in paths:
+        size = one(resource.properties, path, 0)
+        if size > 0 and not steady:
+            yield f"{path} is {size:g}"
+            return
 
 
 def search_nextgen(resource: Resource, _: Settings) -> Iterator[str]:
@@ -182,7 +196,7 @@ RULES = [
         remedy=(
             "Choose another instance, or add this one to `allowed` of instance-allowed in a policy pack configuration."
         ),
-        types=(aws.PARAMETER, *INSTANCES),
+        types=(aws.PARAMETER, aws.NODE_POOL, *INSTANCES),
         check=instance_allowed,
         settings={
             "allowed": Setting("patterns of instances, without `ml.` and `.search`", UP_TO_3_DOLLARS, UP_TO_14_DOLLARS)
@@ -228,12 +242,17 @@ RULES = [
         name="node-group-to-zero",
         severity="high",
         levels=Levels(MANDATORY, ADVISORY),
-        what="Node groups can shrink to no nodes.",
-        why="GPU nodes that were never terminated (aws/karpenter-provider-aws#2737, #3862).",
+        what="Node groups rest at no nodes; small instances, on which a cluster's own Pods run, may stay.",
+        why=(
+            "GPU nodes that were never terminated (aws/karpenter-provider-aws#2737, #3862). EKS starts `desiredSize` "
+            "nodes whatever the smallest size is."
+        ),
         url="https://github.com/aws/karpenter-provider-aws/issues/3862",
-        remedy="Set the smallest size to 0.",
+        remedy="Set the smallest and the desired size to 0, or add the instance to `steady` of node-group-to-zero.",
         types=(aws.NODE_GROUP, aws.SCALING_GROUP),
         check=node_group_to_zero,
+        settings={"steady": Setting("patterns of instances that may stay", SMALL, WITHOUT_GPUS)},
+        whole_stack=True,
     ),
     Rule(
         name="search-nextgen",
@@ -297,6 +316,7 @@ RULES = [
             aws.PARAMETER,
             aws.ENDPOINT_CONFIGURATION,
             aws.NODE_GROUP,
+            aws.NODE_POOL,
             aws.SCALING_GROUP,
             aws.TRACKING_SERVER,
             aws.INSTANCE,  # not OpenSearch's, whose bill is the same each month and in the preview

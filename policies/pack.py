@@ -10,11 +10,11 @@ from typing import Any
 import pulumi_policy as sdk
 from pulumi_policy.proxy import UnknownValueError
 
-from . import cost, reliability, security
+from . import clusters, cost, reliability, security
 from .levels import Kind
 from .rules import Resource, Rule, Settings
 
-RULES = [*cost.RULES, *security.RULES, *reliability.RULES]
+RULES = [*cost.RULES, *security.RULES, *reliability.RULES, *clusters.RULES]
 Report = Callable[..., None]
 
 

@@ -6,13 +6,13 @@ Run it as `python -m policies.reference` when rules, levels or settings change; 
 import json
 from pathlib import Path
 
-from . import cost, reliability, security
+from . import clusters, cost, reliability, security
 from .levels import KINDS, Kind
 from .pack import RULES, defaults
 from .rules import Rule
 
 HERE = Path(__file__).parent
-SUBJECTS = {"Cost": cost, "Security": security, "Reliability": reliability}
+SUBJECTS = {"Cost": cost, "Security": security, "Reliability": reliability, "Clusters": clusters}
 
 INTRODUCTION = """# Policies
 
@@ -26,7 +26,8 @@ pulumi up --stack rag-dev --policy-pack policies
 
 It needs no account at Pulumi and no AWS permission. The pack runs in the environment that `make` makes (`.venv`,
 named in `policies/PulumiPolicy.yaml`), with the official Pulumi CLI as with the local cloud's. It reads resource
-types and properties, not our components, so it judges any program on pulumi-aws.
+types and properties, not our components, so it judges any program on pulumi-aws, and of pulumi-kubernetes Karpenter's
+objects.
 
 ## Levels
 `mandatory` fails the preview, `advisory` warns, `disabled` says nothing. The kind of a stack decides, and the end
@@ -65,8 +66,8 @@ Pulumi names, levels, configures and disables policies; a rule inside a larger o
 price is that the SDK decodes each resource once per policy: 0.05 s in all for the 141 resources of `hybrid-dev`.
 
 ## Adding a rule
-A function that yields sentences, a `Rule` with its levels in `cost.py`, `security.py` or `reliability.py`, and in
-`tests/unit/policies/` a case that it blocks, one that it passes, one with an unknown.
+A function that yields sentences, a `Rule` with its levels in the module of its subject, and in `tests/unit/policies/` a
+case that it blocks, one that it passes, one with an unknown.
 
 | rule | severity | dev | prod | unknown | mends |
 |---|---|---|---|---|---|

@@ -1,11 +1,14 @@
 """Rules against losing work and data."""
 
+import math
 from collections.abc import Iterator
 
 from . import resource_types as aws
 from .levels import ADVISORY, DISABLED, MANDATORY, Levels
 from .rules import Resource, Rule, Settings, at, document, has, one
 
+SHORT_SECONDS = 300
+"""What a queue forgets so soon is a notice that nobody needs later, as of a spot interruption, and no work."""
 HAS_DEAD_LETTERS = ((aws.REDRIVE_POLICY, "queueUrl"),)
 IS_FOR_DEAD_LETTERS = (
     (aws.QUEUE, "redrivePolicy"),
@@ -22,6 +25,8 @@ IS_FOR_DEAD_LETTERS = (
 
 def queue_dead_letters(resource: Resource, _: Settings) -> Iterator[str]:
     """A queue whose failing messages vanish, or come back for ever."""
+    if one(resource.properties, "messageRetentionSeconds", math.inf) <= SHORT_SECONDS:
+        return
     if not has(resource.properties, "redrivePolicy") and not resource.referrers(
         *HAS_DEAD_LETTERS, *IS_FOR_DEAD_LETTERS
     ):
@@ -73,7 +78,7 @@ RULES = [
     Rule(
         name="queue-dead-letters",
         severity="high",
-        what="Queues have a queue for their dead letters.",
+        what="Queues have a queue for their dead letters, but those that forget a message within five minutes.",
         why=(
             "Jobs that stay in processing (aws-samples/aws-genai-llm-chatbot#185, #500); of ten peers in retrieval, "
             "none redrives."

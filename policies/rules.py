@@ -117,3 +117,11 @@ def run_envelope(resource: Resource) -> Any:
         return None
     content = document(resource.properties.get("insecureValue"))
     return content if isinstance(content, Mapping) else "its insecureValue is not a JSON object"
+
+
+def pool_instances(pool: Resource) -> list[str] | None:
+    """The instance types that a Karpenter pool names; None if it names none, so that any will do."""
+    for requirement in at(pool.properties, "spec.template.spec.requirements"):
+        if requirement.get("key") == "node.kubernetes.io/instance-type" and requirement.get("operator") == "In":
+            return [str(value) for value in requirement.get("values")]
+    return None

@@ -86,6 +86,17 @@ def encrypted_at_rest(resource: Resource, _: Settings) -> Iterator[str]:
     elif resource.type == aws.QUEUE:
         if resource.properties.get("sqsManagedSseEnabled") is False and not has(resource.properties, "kmsMasterKeyId"):
             yield "sqsManagedSseEnabled is false, and there is no kmsMasterKeyId"
+    elif resource.type == aws.NODE_GROUP:
+        if not has(resource.properties, "launchTemplate"):
+            yield "it has no launch template, and the volumes that EKS gives it aren't encrypted"
+    elif resource.type in (aws.LAUNCH_TEMPLATE, aws.NODE_CLASS):
+        karpenter = resource.type == aws.NODE_CLASS
+        path = "spec.blockDeviceMappings.ebs" if karpenter else "blockDeviceMappings.ebs"
+        volumes = list(at(resource.properties, path))
+        if not volumes and not karpenter:  # which encrypts what it isn't told about
+            yield f"{path} is not set, and the image's volumes aren't encrypted"
+        if any(str(volume.get("encrypted")).lower() != "true" for volume in volumes):
+            yield f"{path}.encrypted is not true"
     else:
         for path in ENCRYPTED[resource.type]:
             if one(resource.properties, path) is not True:
@@ -210,11 +221,11 @@ RULES = [
     Rule(
         name="encrypted-at-rest",
         severity="high",
-        what="Volumes, file systems, databases, domains, queues and topics are encrypted.",
+        what="Volumes, also of nodes, file systems, databases, domains, queues and topics are encrypted.",
         why="These are the services in our neighbourhood that don't encrypt by default, or can be told not to.",
         url="https://docs.aws.amazon.com/wellarchitected/latest/security-pillar/sec_protect_data_rest_encrypt.html",
         remedy="Turn encryption on; most of these are replaced by it, so do it before they hold data.",
-        types=(aws.TOPIC, aws.QUEUE, *ENCRYPTED),
+        types=(aws.TOPIC, aws.QUEUE, aws.NODE_GROUP, aws.LAUNCH_TEMPLATE, aws.NODE_CLASS, *ENCRYPTED),
         check=encrypted_at_rest,
     ),
     Rule(

@@ -18,6 +18,8 @@ import pulumi
 import pulumi_tandem
 from pulumi_tandem import FineTuningEnvironment, HybridEnvironment, RagEnvironment
 from pulumi_tandem.configuration import ENVIRONMENTS
+from pulumi_tandem.kubernetes.cluster_fields import CLUSTER
+from pulumi_tandem.kubernetes.gpu_cluster import GpuCluster
 from tandem_contract.fields import Table, camel
 
 from scripts.local_environment import ROOT
@@ -54,6 +56,11 @@ VARIANTS: dict[type[Any], dict[str, dict[str, Any]]] = {
         "tracking: server": {"tracking": "server"},
         "tracking: none": {"tracking": "none"},
         "monthly_budget: 0": {"monthly_budget": 0},
+        "training_backend: eks": {"training_backend": "eks"},
+        "training_backend: eks, cluster: endpoint_public: false": {
+            "training_backend": "eks",
+            "cluster": {"endpoint_public": False},
+        },
         ERASED: {"retention": "erase"},
     },
     HybridEnvironment: {
@@ -61,13 +68,34 @@ VARIANTS: dict[type[Any], dict[str, dict[str, Any]]] = {
         "dashboard: true": {"dashboard": True},
         ERASED: {"rag": {"retention": "erase"}, "finetuning": {"retention": "erase"}},
     },
+    GpuCluster: {
+        "": {},
+        "node_groups": {"node_groups": [{"name": "l40s"}]},
+        "node_groups, efa": {
+            "node_groups": [
+                {"name": "l40s", "instance_types": ["g6e.48xlarge"], "efa": True, "zones": [f"{REGION}a"]},
+            ]
+        },
+        "admins": {"admins": [f"arn:aws:iam::{ACCOUNT}:role/ops"]},
+        "subnet_ids": {"subnet_ids": ["subnet-0a", "subnet-0b"]},
+        "autoscaler: none": {"autoscaler": "none"},
+        "metrics: none": {"metrics": "none"},
+        "existing_cluster": {"existing_cluster": "theirs"},
+        "existing_kubeconfig": {"existing_kubeconfig": "{}"},
+    },
 }
 """By environment: arguments beside the defaults, under the name that pages give to them; first the defaults."""
-NAMES: dict[type[Any], str] = {RagEnvironment: "rag", FineTuningEnvironment: "tuning", HybridEnvironment: "hybrid"}
+NAMES: dict[type[Any], str] = {
+    RagEnvironment: "rag",
+    FineTuningEnvironment: "tuning",
+    HybridEnvironment: "hybrid",
+    GpuCluster: "gpu",
+}
 ROOMS = {
     "environments": "Environments",
     "rag": "Parts of retrieval-augmented generation",
     "finetuning": "Parts of fine-tuning",
+    "kubernetes": "Parts of a cluster",
     "foundation": "Parts of both",
 }
 INDEX = """\
@@ -77,8 +105,8 @@ Written by `make docs` from the components themselves. Programs in any language 
 are for programs in Python, which can compose them otherwise.
 
 What a component creates and what its roles may do is recorded with the defaults, and with the arguments in the column
-"with". NAME is its own name; other names are those of environments called `rag`, `tuning` and `hybrid`. REGION, ACCOUNT
-and STACK are the stack's, and the suffixes that make names unique are left out.
+"with". NAME is its own name; other names are those of environments called `rag`, `tuning` and `hybrid`, and of a
+cluster called `gpu`. REGION, ACCOUNT and STACK are the stack's, and the suffixes that make names unique are left out.
 
 `retention: keep`, the default, protects data: `pulumi destroy` refuses. To let go of it:
 `pulumi state unprotect --all`, set `retention: erase`, `pulumi up`, `pulumi destroy`.
@@ -149,7 +177,8 @@ def _index(found: Mapping[str, type]) -> str:
 def _page(name: str, component: type) -> str:
     doc = re.sub(r"^Idle cost: .*?(\n\n|\Z)", "", inspect.getdoc(component) or "", flags=re.DOTALL | re.MULTILINE)
     module = pulumi_tandem.__name__ if hasattr(pulumi_tandem, name) else component.__module__
-    table = next((each for each in ENVIRONMENTS["hybrid"].values() if each.name == f"{name}Args"), None)
+    tables = {each.name: each for each in (*ENVIRONMENTS["hybrid"].values(), CLUSTER)}
+    table = tables.get(f"{name}Args")
     places = _places(component)
     outputs = [(_code(key), text) for key, (_, text) in _entries(component).items()]
     return "\n".join(
@@ -157,7 +186,7 @@ def _page(name: str, component: type) -> str:
             f"# {name}\n\n{doc.strip()}\n",
             f"```python\nfrom {module} import {name}\n```\n",
             "## Inputs\n",
-            _fields(table) if table else _arguments(component),
+            _fields(table, table is not CLUSTER) if table else _arguments(component),
             *(["## Outputs\n", _table(("output", "what it is"), outputs)] if outputs else []),
             "## What it creates\n",
             _contents(places),
@@ -169,22 +198,22 @@ def _page(name: str, component: type) -> str:
     )
 
 
-def _fields(table: Table) -> str:
-    """The keys of an environment, and of what is nested in them."""
+def _fields(table: Table, configured: bool) -> str:
+    """Arguments of an environment or cluster, and what is nested in them; `configured` by a stack file or not."""
     rows, nested = [], []
     for name, field in table.fields.items():
         kind = annotation(field)
         if field.table and hasattr(pulumi_tandem, kind):
             kind = f"[{kind}]({kind.removesuffix('Args')}.md)"
-        elif field.table:
-            nested.append(field.table)
+        elif inner := field.table or field.items:
+            nested.append(inner)
         kind = kind if kind.startswith("[") else _code(kind)
-        default = "" if field.default in ("", {}) else _code(json.dumps(field.default))
+        default = "" if field.default in ("", {}, [], [{}]) else _code(json.dumps(field.default))
         allowed = limits(field) or " or ".join(_code(str.__str__(each)) for each in field.choices)
-        key = _code(camel(name)) if field.config else ""
+        key = _code(camel(name)) if field.config and configured else ""
         rows.append((_code(name), key, kind, default, allowed, field.help, field.cost))
     text = _table(("argument", "configuration key", "type", "default", "allowed", "what it is", "cost"), rows)
-    return "\n".join([text, *(f"`{each.name}`: {each.help}\n\n{_fields(each)}" for each in nested)])
+    return "\n".join([text, *(f"`{each.name}`: {each.help}\n\n{_fields(each, configured)}" for each in nested)])
 
 
 def _arguments(component: type) -> str:
@@ -261,7 +290,8 @@ def _contents(places: dict[str, list[Place]]) -> str:
     def contents(place: Place) -> Iterator[Row]:
         for each in place.children():
             kind = each.type.rpartition(":")[2]
-            yield _code(place.plain(each.name)), _code(each.type) if each.custom else f"[{kind}]({kind}.md)"
+            ours = each.type.startswith("tandem:")
+            yield _code(place.plain(each.name)), f"[{kind}]({kind}.md)" if ours else _code(each.type)
 
     first = next(iter(places.values()))[0]
     text = _table(("name", "type", "with"), _differing(places, contents))
@@ -280,7 +310,7 @@ def _permissions(place: Place) -> Iterator[Row]:
         if each.type.endswith(":RolePolicy"):
             for statement in json.loads(each.inputs["policy"])["Statement"]:
                 condition = json.dumps(statement["Condition"]) if "Condition" in statement else ""
-                condition = _code(condition.replace('"test"', '"STACK"'))
+                condition = _code(place.plain(condition.replace('"test"', '"STACK"')))
                 yield name, *_granted(place, statement["Action"], statement["Resource"]), condition
         elif each.type.endswith(":ServerlessAccessPolicy"):
             for rule in (rule for grant in json.loads(each.inputs["policy"]) for rule in grant["Rules"]):

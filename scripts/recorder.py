@@ -3,11 +3,12 @@
 import asyncio
 import hashlib
 import runpy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pulumi
 from google.protobuf.json_format import MessageToDict
 from pulumi.runtime import mocks, settings
@@ -26,11 +27,52 @@ ARNS = {  # where it isn't arn:aws:<module>:<region>:<account>:<id>
     "MlflowTrackingServer": f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:mlflow-tracking-server/{{id}}",
     "ModelPackageGroup": f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:model-package-group/{{id}}",
     "Repository": f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/{{id}}",
+    "InstanceProfile": f"arn:aws:iam::{ACCOUNT}:instance-profile/{{id}}",
+    "Queue": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{{id}}",
     "Role": f"arn:aws:iam::{ACCOUNT}:role/{{id}}",
     "ServerlessCollection": f"arn:aws:aoss:{REGION}:{ACCOUNT}:collection/{{id}}",
     "StateMachine": f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:{{id}}",
     "Table": f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{{id}}",
 }
+ZONES = [f"{REGION}{letter}" for letter in "abcd"]
+ANSWERS: dict[str, Any] = {
+    "aws:index/getPartition:getPartition": {"partition": "aws"},
+    "aws:index/getRegion:getRegion": {"region": REGION},
+    "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": ACCOUNT},
+    "aws:index/getAvailabilityZones:getAvailabilityZones": {
+        "names": ZONES,
+        "zoneIds": ["use1-az1", "use1-az2", "use1-az3", "use1-az4"],
+    },
+    "aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings": lambda given: {
+        "instanceTypes": [name for name in given["filters"][0]["values"] for _ in ZONES],
+        "locations": [zone for _ in given["filters"][0]["values"] for zone in ZONES],
+    },
+    "aws:ec2/getSubnet:getSubnet": lambda given: {
+        "vpcId": "vpc-0c1",
+        "availabilityZone": ZONES[int(given["id"][-1], 16) % 4],
+        "availableIpAddressCount": 4000,
+    },
+    "aws:eks/getClusterVersions:getClusterVersions": {"clusterVersions": []},
+    "aws:iam/getRoles:getRoles": {"names": ["AWSServiceRoleForEC2Spot"]},
+    "aws:servicequotas/getServiceQuota:getServiceQuota": {"value": 768.0},
+    "aws:eks/getCluster:getCluster": {
+        "endpoint": f"https://DEF.gr7.{REGION}.eks.amazonaws.com",
+        "certificateAuthorities": [{"data": "Y2VydGlmaWNhdGU="}],
+        "version": "1.36",
+        "vpcConfig": {"subnetIds": ["subnet-0a", "subnet-0b"], "clusterSecurityGroupId": "sg-0e1"},
+    },
+}
+"""What AWS says when a program asks: by function, a value or what makes one of the arguments."""
+
+
+class Refusal(grpc.RpcError):
+    """What an answer raises where AWS refuses, as the engine hands it on."""
+
+    def code(self) -> grpc.StatusCode:
+        return grpc.StatusCode.UNKNOWN
+
+    def details(self) -> str:
+        return str(self)
 
 
 @dataclass
@@ -70,6 +112,9 @@ class Recording:
 class _Answers(mocks.Mocks):
     """Ids, ARNs and URLs of AWS's shape."""
 
+    def __init__(self, answers: Mapping[str, Any] | None = None):
+        self.answers = {**ANSWERS, **(answers or {})}
+
     def new_resource(self, args: mocks.MockResourceArgs):
         state = dict(args.inputs)
         short = args.typ.rsplit(":", 1)[-1]
@@ -79,6 +124,12 @@ class _Answers(mocks.Mocks):
         state["arn"] = ARNS.get(short, f"arn:aws:{service}:{REGION}:{ACCOUNT}:{{id}}").format(id=id_)
         state["url"] = f"https://{service}.{REGION}.amazonaws.com/{ACCOUNT}/{id_}"
         extra = {
+            "Cluster": {
+                "endpoint": f"https://ABC.gr7.{REGION}.eks.amazonaws.com",
+                "certificateAuthority": {"data": "Y2VydGlmaWNhdGU="},
+                "vpcConfig": {**state.get("vpcConfig", {}), "clusterSecurityGroupId": "sg-0c1"},
+            },
+            "LaunchTemplate": {"latestVersion": 1},
             "Domain": {"endpoint": f"search-abc.{REGION}.es.amazonaws.com"},
             "ServerlessCollection": {"collectionEndpoint": f"https://abc.{REGION}.aoss.amazonaws.com"},
             "Invocation": {"result": '{"index": "rag-0123456789"}'},
@@ -90,16 +141,13 @@ class _Answers(mocks.Mocks):
         return id_, state | extra.get(short, {})
 
     def call(self, args: mocks.MockCallArgs):
-        return {
-            "aws:index/getPartition:getPartition": {"partition": "aws"},
-            "aws:index/getRegion:getRegion": {"region": REGION},
-            "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": ACCOUNT},
-        }[args.token]
+        answer = self.answers[args.token]
+        return answer(args.args) if callable(answer) else answer
 
 
 class _Monitor(mocks.MockMonitor):
-    def __init__(self, recording: Recording):
-        super().__init__(_Answers())
+    def __init__(self, recording: Recording, answers: _Answers):
+        super().__init__(answers)
         self.recording = recording
 
     def RegisterResource(self, request):
@@ -124,12 +172,21 @@ class _Monitor(mocks.MockMonitor):
         return super().RegisterResource(request)
 
 
-def record(program: Callable[[], Any], config: dict[str, str] | None = None, preview: bool = False) -> Recording:
-    """Runs `program` as a stack under mocks. With `preview`, ids are unknown, as before a first deployment."""
+def record(
+    program: Callable[[], Any],
+    config: dict[str, str] | None = None,
+    preview: bool = False,
+    answers: Mapping[str, Any] | None = None,
+) -> Recording:
+    """Runs `program` as a stack under mocks. With `preview`, ids are unknown, as before a first deployment.
+
+    `answers` replaces some of `ANSWERS`; a function may raise a `Refusal`.
+    """
     recording = Recording()
     asyncio.set_event_loop(asyncio.new_event_loop())
     settings.ROOT.set(None)  # or a stack would have the outputs of those before it
-    mocks.set_mocks(_Answers(), project="tandem", stack="test", preview=preview, monitor=_Monitor(recording))
+    said = _Answers(answers)
+    mocks.set_mocks(said, project="tandem", stack="test", preview=preview, monitor=_Monitor(recording, said))
     pulumi.runtime.set_all_config({"aws:region": REGION, **(config or {})})
 
     async def run():

@@ -14,6 +14,7 @@ import yaml
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 from pulumi_tandem.configuration import ENVIRONMENTS, KIND, keys, spelled
 from pulumi_tandem.environments.hybrid_environment import HYBRID
+from pulumi_tandem.kubernetes.cluster_fields import CLUSTER
 from tandem_contract.fields import Field, Table
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -31,7 +32,7 @@ import pulumi
 
 def arguments() -> str:
     """The typed arguments as a module: Pulumi's analyzer reads literal classes and the texts below their entries."""
-    tables = list(_tables(HYBRID))
+    tables = [each for table in (HYBRID, CLUSTER) for each in _tables(table)]
     enums = {enum for table in tables for it in table.fields.values() if (enum := _enum(it))}
     imports = {f"from {each.__module__.replace('pulumi_tandem', '', 1)} import {each.__name__}\n" for each in enums}
     return HEAD + "".join(sorted(imports)) + "".join(map(_class, tables))
@@ -63,8 +64,8 @@ def schema() -> str:
 def _tables(table: Table) -> Iterator[Table]:
     """A table and those in it, the inner ones first."""
     for field in table.fields.values():
-        if field.table:
-            yield from _tables(field.table)
+        if inner := field.table or field.items:
+            yield from _tables(inner)
     yield table
 
 
@@ -79,6 +80,8 @@ def _class(table: Table) -> str:
 def annotation(field: Field) -> str:
     if field.table:
         return field.table.name
+    if isinstance(field.default, list):
+        return f"list[{field.items.name if field.items else 'pulumi.Input[str]' if field.output else 'str'}]"
     if enum := _enum(field):
         return enum.__name__
     if field.low is not None:
@@ -120,7 +123,7 @@ def _wrapped(text: str) -> str:
 
 def _key(field: Field) -> dict[str, Any]:
     """A key as Pulumi.yaml declares it; a number with a point and a table are texts there."""
-    default = json.dumps(field.default) if isinstance(field.default, float | dict) else field.default
+    default = json.dumps(field.default) if isinstance(field.default, float | dict | list) else field.default
     kind = {bool: "boolean", int: "integer"}.get(type(default), "string")
     return {"type": kind, "default": default, "description": spelled(description(field))}
 

@@ -5,6 +5,7 @@ from typing import NotRequired, TypedDict
 import pulumi
 
 from .finetuning.inference_endpoint import EndpointMode
+from .finetuning.jobs import TrainingBackend
 from .foundation.rest_endpoint import Auth
 from .foundation.retention import Retention
 from .rag.stores import StoreKind
@@ -100,6 +101,195 @@ class RagEnvironmentArgs(TypedDict):
     case."""
 
 
+class ClusterVersions(TypedDict):
+    """Versions of a cluster's parts; each has a default that fits the others."""
+
+    kubernetes: NotRequired[str]
+    """Minor version of Kubernetes. EKS upgrades one at a time, and never back. `1.36` by default. Beyond standard
+    support the control plane costs $0.60 an hour instead of $0.10."""
+    karpenter: NotRequired[str]
+    """Release of Karpenter and of its CRDs. `1.14.1` by default."""
+    node_image: NotRequired[str]
+    """Release of EKS's AL2023 images that Karpenter starts. A change replaces nodes once they are empty. `v20261023` by
+    default."""
+    nvidia_device_plugin: NotRequired[str]
+    """Release of NVIDIA's device plugin. `0.18.0` by default."""
+    addons: NotRequired[dict[str, str]]
+    """Versions of EKS add-ons by name, e.g. `vpc-cni: v1.21.1-eksbuild.1`; EKS's default for the others."""
+
+
+class NodeTaint(TypedDict):
+    """What keeps Pods away that don't tolerate it."""
+
+    key: NotRequired[str]
+    """Its key."""
+    value: NotRequired[str]
+    """Its value."""
+    effect: NotRequired[str]
+    """What it does. `NoSchedule` by default."""
+
+
+class GpuNodePool(TypedDict):
+    """A pool of Karpenter's: nodes come when Pods wait for them, go when they are empty, and are tainted as groups'."""
+
+    name: NotRequired[str]
+    """Its name, one of its own among groups and pools. `gpu` by default."""
+    instance_types: NotRequired[list[str]]
+    """EC2 instance types with GPUs that Karpenter may start."""
+    gpus: NotRequired[int]
+    """GPUs at most, on all of its nodes together. 1 to 8,192 GPUs; 8 by default. The ceiling of what the pool can cost
+    in an hour."""
+    spot: NotRequired[bool]
+    """Whether to take spot capacity; an interrupted run goes on from its last checkpoint, on a new node. false by
+    default."""
+    efa: NotRequired[bool]
+    """Whether Pods may ask for `vpc.amazonaws.com/efa`: its nodes are in one zone then. false by default."""
+    zones: NotRequired[list[str]]
+    """Availability zones, of those that the cluster has subnets in; all of them by default."""
+    volume_gigabytes: NotRequired[int]
+    """Root volume of a node (gp3, encrypted): images, and where it has no instance store the data set, base model,
+    checkpoints and the merged model. 30 to 16,384 GB; 200 by default. $0.08 a GB and month while the node runs."""
+    instance_store: NotRequired[bool]
+    """Whether images and Pods get the instance's own disks (as RAID 0) in place of the volume. They are faster, and
+    cost nothing besides; some are smaller: g6e.xlarge has 250 GB. true by default."""
+    labels: NotRequired[dict[str, str]]
+    """Labels of its nodes besides; jobs choose nodes by them."""
+    taints: NotRequired[list[NodeTaint]]
+    """Taints besides that of GPUs."""
+
+
+class NodeTaint(TypedDict):
+    """What keeps Pods away that don't tolerate it."""
+
+    key: NotRequired[str]
+    """Its key."""
+    value: NotRequired[str]
+    """Its value."""
+    effect: NotRequired[str]
+    """What it does. `NoSchedule` by default."""
+
+
+class GpuNodeGroup(TypedDict):
+    """An EKS managed node group. Nodes with GPUs are tainted `nvidia.com/gpu`, so that nothing else runs there."""
+
+    name: NotRequired[str]
+    """Its name, one of its own among groups and pools."""
+    instance_types: NotRequired[list[str]]
+    """EC2 instance types, all alike; spot takes what there is."""
+    ami_type: NotRequired[str]
+    """EKS's image; by default AL2023 for the types' architecture, NVIDIA's where they have GPUs."""
+    minimum: NotRequired[int]
+    """Nodes at least. 0 to 450 nodes; 0 by default."""
+    desired: NotRequired[int]
+    """Nodes now. Only an autoscaler of your own changes it: Karpenter starts nodes of pools alone. 0 to 450 nodes; 1 by
+    default. Each bills by the hour, used or not."""
+    maximum: NotRequired[int]
+    """Nodes at most. 1 to 450 nodes; 1 by default."""
+    capacity: NotRequired[str]
+    """How they are bought: `on-demand`, `spot`, or `capacity-block` with the block's `reservation`. `on-demand` by
+    default."""
+    reservation: NotRequired[str]
+    """Capacity reservation or capacity block that the nodes use."""
+    efa: NotRequired[bool]
+    """Whether nodes talk to each other by the Elastic Fabric Adapter, all in one zone and placement group. false by
+    default."""
+    zones: NotRequired[list[str]]
+    """Availability zones, of those that the cluster has subnets in; all of them by default."""
+    volume_gigabytes: NotRequired[int]
+    """Root volume of a node (gp3, encrypted): images, and where it has no instance store the data set, base model,
+    checkpoints and the merged model. 30 to 16,384 GB; 200 by default. $0.08 a GB and month while the node runs."""
+    instance_store: NotRequired[bool]
+    """Whether images and Pods get the instance's own disks (as RAID 0) in place of the volume. They are faster, and
+    cost nothing besides; some are smaller: g6e.xlarge has 250 GB. true by default."""
+    repair: NotRequired[bool]
+    """Whether EKS replaces a node whose health, of GPUs too, the monitoring agent finds bad. true by default."""
+    labels: NotRequired[dict[str, str]]
+    """Labels of its nodes besides; jobs choose nodes by them."""
+    taints: NotRequired[list[NodeTaint]]
+    """Taints besides that of GPUs."""
+
+
+class GpuClusterArgs(TypedDict):
+    """Arguments of `GpuCluster`; every one has a default."""
+
+    existing_cluster: NotRequired[str]
+    """Name of an EKS cluster that is there, instead of a new one. Its network, nodes and add-ons stay as they are;
+    `node_groups`, and with `autoscaler` the pools, are put into it."""
+    existing_kubeconfig: NotRequired[pulumi.Input[str]]
+    """Kubeconfig, as a text, of a cluster that is there and that EKS's API doesn't describe. Nothing is made."""
+    subnet_ids: NotRequired[list[pulumi.Input[str]]]
+    """Private subnets with a way out, in two zones or more, instead of a network of its own."""
+    cidr: NotRequired[str]
+    """Addresses of the network, where one is made. `10.60.0.0/16` by default. The network's NAT gateway costs $36.50 a
+    month with its address, and $0.045 a GB."""
+    zones: NotRequired[list[str]]
+    """Availability zones of the network, two or three; by default the first three in which EKS has control planes."""
+    endpoint_public: NotRequired[bool]
+    """Whether the API is reachable from outside the network too, from `public_cidrs`; inside it always is. true by
+    default."""
+    public_cidrs: NotRequired[list[str]]
+    """Addresses from which the public endpoint answers; who asks needs IAM credentials in any case."""
+    admins: NotRequired[list[pulumi.Input[str]]]
+    """IAM roles and users that administer the cluster, beside the one that creates it."""
+    extended_support: NotRequired[bool]
+    """Whether the cluster keeps its version once standard support ends; else EKS upgrades it then. false by default.
+    $0.60 an hour instead of $0.10, from that day."""
+    versions: NotRequired[ClusterVersions]
+    """Versions of its parts."""
+    system_instance_type: NotRequired[str]
+    """EC2 instance type of the two nodes that the cluster's own Pods run on. `m7i.large` by default. Two of the default
+    cost $147 a month."""
+    autoscaler: NotRequired[str]
+    """What starts nodes of the pools: `karpenter` is installed, `present` finds the one of an existing cluster, `none`
+    makes no pools. `karpenter` by default."""
+    node_pools: NotRequired[list[GpuNodePool]]
+    """Karpenter's pools of GPU nodes."""
+    node_groups: NotRequired[list[GpuNodeGroup]]
+    """Managed groups of GPU nodes."""
+    group_autoscaler: NotRequired[bool]
+    """Whether an autoscaler of your own, e.g. Cluster Autoscaler, changes the size of node groups. false by default."""
+    metrics: NotRequired[str]
+    """Where metrics of nodes, Pods and GPUs go: `cloudwatch` (add-on with the DCGM exporter), or `none`. `cloudwatch`
+    by default. CloudWatch bills each observation and GB of logs."""
+    node_tags: NotRequired[dict[str, str]]
+    """Tags of the nodes that Karpenter starts, beside environment and stack. Apart from `tags`, since these stand in an
+    object of the cluster, which a change of tags elsewhere leaves alone."""
+    tags: NotRequired[dict[str, str]]
+    """Cost-allocation tags on everything that takes tags; `tandem:environment` and `tandem:stack` are set in any
+    case."""
+
+
+class GpuQuota(TypedDict):
+    """GPUs of one instance type."""
+
+    instance_type: NotRequired[str]
+    """EC2 instance type with GPUs. `g6e.2xlarge` by default."""
+    gpus: NotRequired[int]
+    """How many of its GPUs runs may have at once. 1 to 10,000 GPUs; 8 by default."""
+
+
+class ClusterTrainingSettings(TypedDict):
+    """How runs share a cluster."""
+
+    namespace: NotRequired[str]
+    """Kubernetes namespace of the runs, made for them. Each stack of a cluster needs one of its own. `tandem-training`
+    by default."""
+    quotas: NotRequired[list[GpuQuota]]
+    """What all runs together may have at once; what doesn't fit waits. By default what one run takes."""
+    controllers: NotRequired[str]
+    """Whether to `install` Kueue and Kubeflow Trainer (with JobSet), or they are there already: `existing`. `install`
+    by default."""
+    ready_minutes: NotRequired[int]
+    """How long a job's nodes, images and data may take before it gives its quota back and waits anew. 5 to 240 minutes;
+    30 by default."""
+    poll_seconds: NotRequired[int]
+    """How often a run looks after its job; after 400 looks less often. 1 to 300 seconds; 15 by default."""
+    kueue_version: NotRequired[str]
+    """Release of Kueue. `0.19.0` by default."""
+    trainer_version: NotRequired[str]
+    """Release of Kubeflow Trainer, which brings JobSet. `2.3.0` by default."""
+
+
 class RunUsage(TypedDict):
     """What a fine-tuning environment is assumed to hold, and a run to take; for its cost alone."""
 
@@ -120,9 +310,17 @@ class RunUsage(TypedDict):
 class FineTuningEnvironmentArgs(TypedDict):
     """Arguments of `FineTuningEnvironment`; every one has a default."""
 
+    training_backend: NotRequired[TrainingBackend]
+    """Where runs train: `sagemaker`, as its training jobs, or `eks`, on a cluster of GPU nodes. `sagemaker` by default.
+    A cluster bills its control plane, system nodes and network by the hour."""
+    cluster: NotRequired[GpuClusterArgs]
+    """The cluster, for `eks`; its default pool of GPU nodes has what the quotas let go."""
+    cluster_training: NotRequired[ClusterTrainingSettings]
+    """How runs share the cluster, for `eks`."""
     training_instance: NotRequired[str]
-    """SageMaker instance that trains. The default has 48 GB of GPU memory: 24 GB are too few for QLoRA of an 8B model
-    once it saves a checkpoint. `ml.g6e.2xlarge` by default. The default costs $2.80 an hour while it trains."""
+    """Instance that trains: SageMaker's, or for `eks` EC2's name, without `ml.`. The default has 48 GB of GPU memory:
+    24 GB are too few for QLoRA of an 8B model once it saves a checkpoint. `ml.g6e.2xlarge` by default. The default
+    costs $2.80 an hour while it trains."""
     training_instances: NotRequired[int]
     """How many of them share each run, by all their GPUs. 1 to 16 instances; 1 by default."""
     max_training_hours: NotRequired[float]
@@ -135,7 +333,7 @@ class FineTuningEnvironmentArgs(TypedDict):
     volume_gigabytes: NotRequired[int]
     """Disk of each instance. 30 to 16,384 GB; 200 by default. Billed while jobs run."""
     evaluation_instance: NotRequired[str]
-    """SageMaker instance that evaluates, on one GPU; the training instance by default."""
+    """Instance that evaluates, on one GPU; the training instance by default."""
     max_evaluation_hours: NotRequired[float]
     """Longest that the evaluation may take. 0.2 to 120 hours; 1 by default."""
     training_image: NotRequired[str]
@@ -195,3 +393,161 @@ class HybridEnvironmentArgs(TypedDict):
     """SNS topic that the alarms of both parts, approvals and the budget notify; a part's own goes before."""
     tags: NotRequired[dict[str, str]]
     """Cost-allocation tags of both parts; a part's own go before."""
+
+
+class ClusterVersions(TypedDict):
+    """Versions of a cluster's parts; each has a default that fits the others."""
+
+    kubernetes: NotRequired[str]
+    """Minor version of Kubernetes. EKS upgrades one at a time, and never back. `1.36` by default. Beyond standard
+    support the control plane costs $0.60 an hour instead of $0.10."""
+    karpenter: NotRequired[str]
+    """Release of Karpenter and of its CRDs. `1.14.1` by default."""
+    node_image: NotRequired[str]
+    """Release of EKS's AL2023 images that Karpenter starts. A change replaces nodes once they are empty. `v20261023` by
+    default."""
+    nvidia_device_plugin: NotRequired[str]
+    """Release of NVIDIA's device plugin. `0.18.0` by default."""
+    addons: NotRequired[dict[str, str]]
+    """Versions of EKS add-ons by name, e.g. `vpc-cni: v1.21.1-eksbuild.1`; EKS's default for the others."""
+
+
+class NodeTaint(TypedDict):
+    """What keeps Pods away that don't tolerate it."""
+
+    key: NotRequired[str]
+    """Its key."""
+    value: NotRequired[str]
+    """Its value."""
+    effect: NotRequired[str]
+    """What it does. `NoSchedule` by default."""
+
+
+class GpuNodePool(TypedDict):
+    """A pool of Karpenter's: nodes come when Pods wait for them, go when they are empty, and are tainted as groups'."""
+
+    name: NotRequired[str]
+    """Its name, one of its own among groups and pools. `gpu` by default."""
+    instance_types: NotRequired[list[str]]
+    """EC2 instance types with GPUs that Karpenter may start."""
+    gpus: NotRequired[int]
+    """GPUs at most, on all of its nodes together. 1 to 8,192 GPUs; 8 by default. The ceiling of what the pool can cost
+    in an hour."""
+    spot: NotRequired[bool]
+    """Whether to take spot capacity; an interrupted run goes on from its last checkpoint, on a new node. false by
+    default."""
+    efa: NotRequired[bool]
+    """Whether Pods may ask for `vpc.amazonaws.com/efa`: its nodes are in one zone then. false by default."""
+    zones: NotRequired[list[str]]
+    """Availability zones, of those that the cluster has subnets in; all of them by default."""
+    volume_gigabytes: NotRequired[int]
+    """Root volume of a node (gp3, encrypted): images, and where it has no instance store the data set, base model,
+    checkpoints and the merged model. 30 to 16,384 GB; 200 by default. $0.08 a GB and month while the node runs."""
+    instance_store: NotRequired[bool]
+    """Whether images and Pods get the instance's own disks (as RAID 0) in place of the volume. They are faster, and
+    cost nothing besides; some are smaller: g6e.xlarge has 250 GB. true by default."""
+    labels: NotRequired[dict[str, str]]
+    """Labels of its nodes besides; jobs choose nodes by them."""
+    taints: NotRequired[list[NodeTaint]]
+    """Taints besides that of GPUs."""
+
+
+class NodeTaint(TypedDict):
+    """What keeps Pods away that don't tolerate it."""
+
+    key: NotRequired[str]
+    """Its key."""
+    value: NotRequired[str]
+    """Its value."""
+    effect: NotRequired[str]
+    """What it does. `NoSchedule` by default."""
+
+
+class GpuNodeGroup(TypedDict):
+    """An EKS managed node group. Nodes with GPUs are tainted `nvidia.com/gpu`, so that nothing else runs there."""
+
+    name: NotRequired[str]
+    """Its name, one of its own among groups and pools."""
+    instance_types: NotRequired[list[str]]
+    """EC2 instance types, all alike; spot takes what there is."""
+    ami_type: NotRequired[str]
+    """EKS's image; by default AL2023 for the types' architecture, NVIDIA's where they have GPUs."""
+    minimum: NotRequired[int]
+    """Nodes at least. 0 to 450 nodes; 0 by default."""
+    desired: NotRequired[int]
+    """Nodes now. Only an autoscaler of your own changes it: Karpenter starts nodes of pools alone. 0 to 450 nodes; 1 by
+    default. Each bills by the hour, used or not."""
+    maximum: NotRequired[int]
+    """Nodes at most. 1 to 450 nodes; 1 by default."""
+    capacity: NotRequired[str]
+    """How they are bought: `on-demand`, `spot`, or `capacity-block` with the block's `reservation`. `on-demand` by
+    default."""
+    reservation: NotRequired[str]
+    """Capacity reservation or capacity block that the nodes use."""
+    efa: NotRequired[bool]
+    """Whether nodes talk to each other by the Elastic Fabric Adapter, all in one zone and placement group. false by
+    default."""
+    zones: NotRequired[list[str]]
+    """Availability zones, of those that the cluster has subnets in; all of them by default."""
+    volume_gigabytes: NotRequired[int]
+    """Root volume of a node (gp3, encrypted): images, and where it has no instance store the data set, base model,
+    checkpoints and the merged model. 30 to 16,384 GB; 200 by default. $0.08 a GB and month while the node runs."""
+    instance_store: NotRequired[bool]
+    """Whether images and Pods get the instance's own disks (as RAID 0) in place of the volume. They are faster, and
+    cost nothing besides; some are smaller: g6e.xlarge has 250 GB. true by default."""
+    repair: NotRequired[bool]
+    """Whether EKS replaces a node whose health, of GPUs too, the monitoring agent finds bad. true by default."""
+    labels: NotRequired[dict[str, str]]
+    """Labels of its nodes besides; jobs choose nodes by them."""
+    taints: NotRequired[list[NodeTaint]]
+    """Taints besides that of GPUs."""
+
+
+class GpuClusterArgs(TypedDict):
+    """Arguments of `GpuCluster`; every one has a default."""
+
+    existing_cluster: NotRequired[str]
+    """Name of an EKS cluster that is there, instead of a new one. Its network, nodes and add-ons stay as they are;
+    `node_groups`, and with `autoscaler` the pools, are put into it."""
+    existing_kubeconfig: NotRequired[pulumi.Input[str]]
+    """Kubeconfig, as a text, of a cluster that is there and that EKS's API doesn't describe. Nothing is made."""
+    subnet_ids: NotRequired[list[pulumi.Input[str]]]
+    """Private subnets with a way out, in two zones or more, instead of a network of its own."""
+    cidr: NotRequired[str]
+    """Addresses of the network, where one is made. `10.60.0.0/16` by default. The network's NAT gateway costs $36.50 a
+    month with its address, and $0.045 a GB."""
+    zones: NotRequired[list[str]]
+    """Availability zones of the network, two or three; by default the first three in which EKS has control planes."""
+    endpoint_public: NotRequired[bool]
+    """Whether the API is reachable from outside the network too, from `public_cidrs`; inside it always is. true by
+    default."""
+    public_cidrs: NotRequired[list[str]]
+    """Addresses from which the public endpoint answers; who asks needs IAM credentials in any case."""
+    admins: NotRequired[list[pulumi.Input[str]]]
+    """IAM roles and users that administer the cluster, beside the one that creates it."""
+    extended_support: NotRequired[bool]
+    """Whether the cluster keeps its version once standard support ends; else EKS upgrades it then. false by default.
+    $0.60 an hour instead of $0.10, from that day."""
+    versions: NotRequired[ClusterVersions]
+    """Versions of its parts."""
+    system_instance_type: NotRequired[str]
+    """EC2 instance type of the two nodes that the cluster's own Pods run on. `m7i.large` by default. Two of the default
+    cost $147 a month."""
+    autoscaler: NotRequired[str]
+    """What starts nodes of the pools: `karpenter` is installed, `present` finds the one of an existing cluster, `none`
+    makes no pools. `karpenter` by default."""
+    node_pools: NotRequired[list[GpuNodePool]]
+    """Karpenter's pools of GPU nodes."""
+    node_groups: NotRequired[list[GpuNodeGroup]]
+    """Managed groups of GPU nodes."""
+    group_autoscaler: NotRequired[bool]
+    """Whether an autoscaler of your own, e.g. Cluster Autoscaler, changes the size of node groups. false by default."""
+    metrics: NotRequired[str]
+    """Where metrics of nodes, Pods and GPUs go: `cloudwatch` (add-on with the DCGM exporter), or `none`. `cloudwatch`
+    by default. CloudWatch bills each observation and GB of logs."""
+    node_tags: NotRequired[dict[str, str]]
+    """Tags of the nodes that Karpenter starts, beside environment and stack. Apart from `tags`, since these stand in an
+    object of the cluster, which a change of tags elsewhere leaves alone."""
+    tags: NotRequired[dict[str, str]]
+    """Cost-allocation tags on everything that takes tags; `tandem:environment` and `tandem:stack` are set in any
+    case."""

@@ -1,7 +1,7 @@
 """From a stack's configuration to an environment's arguments."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import pulumi.runtime.config
@@ -29,12 +29,17 @@ KIND = Field(
     choices=ENVIRONMENTS,
     remedy=f"Set tandem:environment to {' or '.join(ENVIRONMENTS)}.",
 )
-NAMES = {
-    name
-    for part in ENVIRONMENTS["hybrid"].values()
-    for key, field in part.fields.items()
-    for name in (key, *(field.table.fields if field.table else ()))
-}
+
+
+def _names(table: Table) -> Iterator[str]:
+    """The keys of a table, and of those in it."""
+    for key, field in table.fields.items():
+        yield key
+        if inner := field.table or field.items:
+            yield from _names(inner)
+
+
+NAMES = {name for part in ENVIRONMENTS["hybrid"].values() for name in _names(part)}
 
 
 class Environment(NamedTuple):

@@ -4,7 +4,7 @@ import json
 import math
 import re
 import sys
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from .errors import Mistake, Mistakes
@@ -90,6 +90,13 @@ class Checks:
             return value
         self.add(key, f"{shown(value)} is not a mapping of keys to values", remedy)
         return {}
+
+    def sequence(self, key: object, value: Any, remedy: str) -> Sequence[Any]:
+        """A list; an empty one where it is refused."""
+        if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+            return value
+        self.add(key, f"{shown(value)} is not a list", remedy or "Write it in brackets, also one alone.")
+        return []
 
     def known(self, given: Iterable[object], known: Collection[str], what: str = "a key") -> None:
         """Keys that exist, each with a near one named where it doesn't."""

@@ -49,9 +49,13 @@ ROOT = "/opt/ml"
 CODE = "/opt/ml/input/data/code/tandem.pyz"
 """Where `fetch` puts the code, from which all three containers run."""
 LOGS = "/opt/ml/output/logs"
+TOKEN_SECRET = "huggingface"  # noqa: S105 (its name)
+"""The Secret whose `token`, where there is one, opens gated models."""
 
 GRACE_SECONDS = 120
 """Between SIGTERM and SIGKILL: a checkpoint is saved and mirrored in it."""
+EMPTY_SECONDS = 60
+"""That a node on which nothing runs any more waits, and bills, until Karpenter ends it (`consolidateAfter`)."""
 REFUSED = 2
 """Exit code of a trainer that refuses its input: no attempt more would change that."""
 
@@ -62,13 +66,20 @@ class PodVariable:
     CODE = "TANDEM_CODE"
     """`s3://` address of tandem.pyz."""
     CHANNELS = "TANDEM_CHANNELS"
-    """JSON: name of a channel to `s3://` address."""
+    """JSON: name of a channel to the `s3://` address of its folder."""
     OUTPUT = "TANDEM_OUTPUT"
     """`s3://BUCKET/runs/RUN/jobs/JOB/output/`."""
     CHECKPOINTS = "TANDEM_CHECKPOINTS"
     """`s3://BUCKET/runs/RUN/checkpoints/`."""
     LOGS = "TANDEM_LOGS"
     """Folder of the log files of hosts and ranks."""
+    ROOT = "TANDEM_ML_ROOT"
+    """`ROOT`, or where the local cloud has it."""
+
+
+def flavor_name(namespace: str, instance_type: str) -> str:
+    """The ResourceFlavor of an instance type, by which the queue counts its GPUs."""
+    return f"{namespace}-{instance_type.replace('.', '-')}"
 
 
 def label_value(text: str) -> str:

@@ -11,17 +11,20 @@ ENVELOPE_PARAMETER = "/run-envelope"
 """How the name of the SSM parameter that holds it ends."""
 PENDING_SECONDS = 7200
 """That a job may wait for an instance; waiting isn't billed."""
+QUEUE_SECONDS = 86_400
+"""That a job may wait for quota and a node on a cluster; waiting for quota isn't billed."""
 FINISHING_SECONDS = 1800
 """That a job may take to upload its model once its own time is up."""
 
 MOST_INSTANCES = 16
 
 SUBJECT, REMEDY = "The run envelope", "`pulumi up` writes it."
-INSTANCE = r"ml(\.[^.]+){2}"
+INSTANCE = r"(ml\.)?(?!ml\.)[^.]+\.[^.]+"
+INSTANCE_KINDS = "an instance type: SageMaker's with `ml.`, on a cluster EC2's without"
 SHORTER = "Train in parts that continue from a checkpoint, or on a larger instance."
 FIELDS = {
     "instance_type": Field(
-        "ml.g6e.2xlarge", pattern=INSTANCE, allowed="a SageMaker instance type", remedy="For example ml.g6e.2xlarge."
+        "ml.g6e.2xlarge", pattern=INSTANCE, allowed=INSTANCE_KINDS, remedy="For example ml.g6e.2xlarge."
     ),
     "instance_count": Field(
         1, low=1, high=MOST_INSTANCES, unit="instances", remedy="Take an instance with more GPUs instead."
@@ -42,7 +45,7 @@ FIELDS = {
     ),
     "checkpoint": Field(True),
     "evaluation_instance_type": Field(
-        "ml.g6e.2xlarge", pattern=INSTANCE, allowed="a SageMaker instance type", remedy="For example ml.g6e.2xlarge."
+        "ml.g6e.2xlarge", pattern=INSTANCE, allowed=INSTANCE_KINDS, remedy="For example ml.g6e.2xlarge."
     ),
     "evaluation_max_runtime_seconds": Field(
         3600, low=720, high=432_000, unit="seconds", remedy="Evaluate fewer rows: `evaluation.max_rows`."
@@ -55,10 +58,10 @@ class RunEnvelope:
     """What one run may use at most. A resumed run draws on the same envelope."""
 
     instance_type: str
-    """Instance that trains, e.g. `ml.g6e.2xlarge`."""
+    """Instance that trains, e.g. `ml.g6e.2xlarge`; on a cluster EC2's name, `g6e.2xlarge`."""
     instance_count: int
     max_runtime_seconds: int
-    """After which SageMaker stops one attempt at training."""
+    """After which one attempt at training is stopped."""
     attempts: int
     """How often training may be started: once, and once more after each failure."""
     spot: bool

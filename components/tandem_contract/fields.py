@@ -14,7 +14,7 @@ from .checks import NOT_EMPTY, Checks
 
 
 class Field(NamedTuple):
-    """One key. Its kind follows from the rest: a nested table, a choice, a number, or what its default is."""
+    """One key. Its kind follows from the rest: a nested table, a choice, a number, a list, or what its default is."""
 
     default: Any
     help: str = ""
@@ -36,6 +36,8 @@ class Field(NamedTuple):
     cost: str = ""
     """Sentences: what it does to the bill."""
     table: "Table | None" = None
+    items: "Table | None" = None
+    """Of what the default is a list; without it a list holds texts, each as `pattern` has it."""
     output: bool = False
     """Whether it may be another resource's output, which nobody can look into."""
     config: bool = True
@@ -50,6 +52,8 @@ class Field(NamedTuple):
             remedy = f"For example {{{example!r}: {self.table.fields[example].default!r}}}.".replace("'", '"')
             given = self.default if value is None else checks.mapping(key, value, remedy)
             return self.table.read(checks.under(key), given)
+        if isinstance(self.default, list):
+            return self._list(checks, key, self.default if value is None else value)
         if value is None or (type(value) is type(self.default) and value == self.default):
             return self.default
         if self.output and not isinstance(value, str):
@@ -66,6 +70,20 @@ class Field(NamedTuple):
             return checks.mapping(key, value, self.remedy)
         return checks.text(key, value, self.allowed, self.remedy, self.pattern)
 
+    def _list(self, checks: Checks, key: str, value: Any) -> list[Any] | None:
+        """Each of a list, complete where it is a table; None where one is refused."""
+        mistakes, read = len(checks.mistakes), []
+        for number, each in enumerate(checks.sequence(key, value, self.remedy)):
+            place = f"{key}[{number}]"
+            if self.items:
+                given = checks.mapping(place, each, f"Write the keys of {self.items.name}.")
+                read.append(self.items.read(checks.under(place), given))
+            elif self.output and not isinstance(each, str):
+                read.append(each)
+            else:
+                read.append(checks.text(place, each, self.allowed, self.remedy, self.pattern))
+        return None if not self.items and len(checks.mistakes) > mistakes else read
+
     def parsed(self, text: str) -> Any:
         """The value that a text stands for; the text itself where it can't be read, for the check to name."""
         if isinstance(self.default, bool):
@@ -74,12 +92,23 @@ class Field(NamedTuple):
             if self.low is not None:
                 number = float(text)
                 return int(number) if isinstance(self.low, int) and number.is_integer() else number
-            if isinstance(self.default, dict):
-                content = json.loads(text)
-                return {snake(key): value for key, value in content.items()} if isinstance(content, dict) else content
+            if isinstance(self.default, dict | list):
+                return self._in_snake_case(json.loads(text))
         except (ValueError, RecursionError):
             pass
         return text
+
+    def _in_snake_case(self, content: Any) -> Any:
+        """Content of JSON with the keys of tables in snake_case; those of labels and the like are nobody's fields."""
+        if isinstance(content, list):
+            return [self._in_snake_case(each) for each in content]
+        table = self.table or self.items
+        if not table or not isinstance(content, dict):
+            return content
+        return {
+            name: table.fields[name]._in_snake_case(value) if name in table.fields else value
+            for name, value in ((snake(key), value) for key, value in content.items())
+        }
 
     def written(self, value: Any) -> Any:
         """The text that `parsed` reads; a text, and another resource's output, as it is."""

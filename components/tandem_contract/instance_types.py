@@ -66,3 +66,16 @@ INSTANCE_TYPES = {
     "t3.large": InstanceType(2, 8),
 }
 """By name as EC2 has it; SageMaker writes `ml.` before it."""
+
+
+RDMA = ("p4", "p5", "p6")
+"""How the families begin whose GPUs the adapter reaches (EC2 user guide, "Elastic Fabric Adapter")."""
+
+
+def efa_variables(instance_type: str) -> dict[str, str]:
+    """What libfabric has to be told to use the adapter of an instance.
+
+    AWS's guide "Get started with EFA and NCCL for ML workloads on Amazon EC2".
+    """
+    told = {"FI_PROVIDER": "efa", "FI_EFA_FORK_SAFE": "1"}
+    return told | ({"FI_EFA_USE_DEVICE_RDMA": "1"} if instance_type.startswith(RDMA) else {})

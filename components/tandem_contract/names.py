@@ -22,6 +22,14 @@ class Variable:
     SERVING_ENVIRONMENT = "TANDEM_SERVING_ENVIRONMENT"
     LONGEST_JOB_SECONDS = "TANDEM_LONGEST_JOB_SECONDS"
     RUN = "TANDEM_RUN"
+    # Fine-tuning on a cluster
+    CLUSTER = "TANDEM_CLUSTER"
+    CLUSTER_NAMESPACE = "TANDEM_CLUSTER_NAMESPACE"
+    CLUSTER_RUNTIME = "TANDEM_CLUSTER_RUNTIME"
+    """Name of the ClusterTrainingRuntime, which carries a hash of its content."""
+    CLUSTER_EFA = "TANDEM_CLUSTER_EFA"
+    """Instance types, with spaces, on whose nodes Pods may ask for EFA."""
+    TRAINING_IMAGE = "TANDEM_TRAINING_IMAGE"
 
 
 class Metric:

@@ -12,7 +12,8 @@ from .errors import TandemError
 
 FORMAT = 1
 RUNS = "runs/"  # prefix of all runs in the artifact bucket
-NAME_CHARACTERS = 40  # SageMaker's job names have 63, and a job adds its step and attempt
+NAME_CHARACTERS = 36
+"""A job adds its step and attempt, its Pod on a cluster `-node-0-15-abcde`, and JobSet takes 63 in all."""
 STEPS = ("train", "evaluate")
 
 
@@ -32,6 +33,13 @@ class Run:
     """`expected` and `ceiling` in dollars as shown before the start."""
     started_at: str
     """UTC, ISO 8601."""
+    backend: str = ""
+    """Where it runs; empty where the recipe says so, which, and its digest with it, is the same wherever it runs."""
+
+    @property
+    def runs_at(self) -> str:
+        """Name of the back end that runs it."""
+        return self.backend or self.recipe["backend"]
 
     @property
     def folder(self) -> str:
@@ -40,7 +48,10 @@ class Run:
 
     def to_json(self) -> bytes:
         """The record's bytes."""
-        return json.dumps({"format": FORMAT, **asdict(self)}, indent=2, sort_keys=True).encode()
+        content = asdict(self)
+        if not self.backend:  # functions of the last release don't know it
+            del content["backend"]
+        return json.dumps({"format": FORMAT, **content}, indent=2, sort_keys=True).encode()
 
     @classmethod
     def from_json(cls, text: bytes | str) -> "Run":
@@ -77,7 +88,12 @@ def job_name(run: str, step: str, attempt: int) -> str:
 
 
 def new_name(title: str, now: datetime.datetime) -> str:
-    """A name for a run: the title, the time in UTC, and two random bytes, so that two starts never share one."""
+    """A name for a run: the title, the time in UTC, and two random bytes, so that two starts never share one.
+
+    It begins with a letter, as a TrainJob's has to.
+    """
     ending = f"-{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-    slug = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") or "run"
+    slug = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
+    if not slug[:1].isalpha():
+        slug = f"run-{slug}".rstrip("-")
     return slug[: NAME_CHARACTERS - len(ending)].rstrip("-") + ending

@@ -27,14 +27,11 @@ from localcloud.kubernetes.api import STRATEGIC, Api, Json
 from localcloud.kubernetes.controllers import CONTROLLERS, HEALTH, NAME, SETTINGS, record, settings
 from localcloud.services import supervisor
 
+APPS = f"{NAME} in ({','.join(controller.app for controller in CONTROLLERS.values())})"
 POLL_SECONDS = 0.5
 SILENT_SECONDS = 60.0
 LONGEST_PAUSE = 10.0  # before a controller that ended is started again
 TOKEN_SECONDS = 365 * 24 * 3600
-
-
-class Missing(Exception):
-    """What a controller needs isn't in the cluster yet."""
 
 
 class Runner:
@@ -48,25 +45,26 @@ class Runner:
 
     def run(self) -> None:
         """Do it for ever."""
-        apps = {"labelSelector": f"{NAME} in ({','.join(controller.app for controller in CONTROLLERS.values())})"}
         while True:
             deployments = {
                 each["spec"]["template"]["metadata"]["labels"].get(NAME): each
-                for each in self.api.items("/apis/apps/v1/deployments", **apps)
+                for each in self.api.items("/apis/apps/v1/deployments", labelSelector=APPS)
                 if each["spec"]["replicas"] and "deletionTimestamp" not in each["metadata"]
             }
-            pods = self.api.items("/api/v1/pods", **apps)
+            pods = self.api.items("/api/v1/pods", labelSelector=APPS)
             for name, controller in CONTROLLERS.items():
-                ready = False
+                mine = [pod for pod in pods if pod["metadata"]["labels"][NAME] == controller.app]
                 try:
-                    ready = self._keep(name, deployments.get(controller.app))
-                except Missing as problem:  # a kubelet waits too
-                    logging.warning("%s waits: %s", name, problem)
-                for pod in pods:
-                    if pod["metadata"]["labels"][NAME] == controller.app:
-                        self._tell(pod, ready)
+                    self._round(name, deployments.get(controller.app), mine)
+                except Exception:  # of a chart with other settings, say: the other controllers go on
+                    logging.exception("%s", name)
             self.seen = time.monotonic()
             time.sleep(POLL_SECONDS)
+
+    def _round(self, name: str, deployment: Json | None, pods: list[Json]) -> None:
+        ready = self._keep(name, deployment)
+        for pod in pods:
+            self._tell(pod, ready)
 
     def _keep(self, name: str, deployment: Json | None) -> bool:
         """Let the controller run or not, as it should; return whether it is ready."""
@@ -117,7 +115,9 @@ class Runner:
         wanted = CONTROLLERS[name].ports
         ports = dict(zip([HEALTH, *wanted.values()], _free_ports(len(wanted) + 1), strict=True))
         account = pod["spec"]["serviceAccountName"]
-        files.write(folder / "token", self._token(namespace, account), 0o600)
+        if not (token := self._token(namespace, account)):
+            return {}
+        files.write(folder / "token", token, 0o600)
         files.write(folder / "kubeconfig", control_plane.kubeconfig(folder / "token"), 0o600)
         files.write(folder / "namespace", namespace)
         environment = {"HOME": str(folder), "TMPDIR": str(folder), "KUBECONFIG": str(folder / "kubeconfig")}
@@ -142,13 +142,11 @@ class Runner:
         return supervisor.running(record(name))
 
     def _token(self, namespace: str, account: str) -> str:
-        """A token of the service account, as kubelets ask for one."""
+        """A token of the service account, as kubelets ask for one; empty while it isn't there."""
         path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"
         asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest"}
         status, answer = self.api.call("POST", path, asked | {"spec": {"expirationSeconds": TOKEN_SECONDS}})
-        if status >= 400:
-            raise Missing(f"no token for {account} of {namespace}: {answer.get('message')}")
-        return answer["status"]["token"]
+        return answer["status"]["token"] if status < 400 else ""
 
     def _karpenter(self, folder: Path, container: Json, namespace: str, account: str, health: int) -> dict[str, str]:
         """The environment of Karpenter, which here makes simulated nodes, and needs leave to."""

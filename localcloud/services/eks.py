@@ -80,6 +80,8 @@ def handle(method: str, path: str, headers: Json, body: bytes, query: Json) -> A
                 old = cluster.get(name, {})
                 cluster[name] = old | asked[name] if isinstance(asked[name], dict) else asked[name]
         return _updated(asked)
+    if (method, path) == ("GET", "/cluster-versions"):  # none that it knows anything of
+        return service._json_resp(200, {"clusterVersions": []})
     if method == "GET" and re.fullmatch(rf"{_CLUSTER}/updates/[\w-]+", path):
         return _updated({}, path.rpartition("/")[2])
     return _handle(method, path, headers, body, query)

@@ -169,9 +169,12 @@ def our_names(token: str, given: Iterable[str], types: Types) -> dict[str, str]:
 
 
 def complete(token: str, outputs: Properties) -> None:
-    """Set the outputs that the older provider lacks, and the address at which the emulator serves a stage."""
+    """Set the outputs that the older provider lacks, or has in a list, and the emulator's address of a stage."""
     region = outputs.get("name") if token.endswith(":getRegion") else os.environ.get("AWS_REGION", "us-east-1")
     outputs.setdefault("region", region)
+    if token.endswith("eks/cluster:Cluster"):
+        authorities = outputs.pop("certificateAuthorities", UNKNOWN)
+        outputs["certificateAuthority"] = authorities[0] if isinstance(authorities, list) else authorities
     if token.endswith("/bucket:Bucket"):
         outputs.setdefault("bucketRegion", region)
     endpoint, api = os.environ.get("AWS_ENDPOINT_URL"), outputs.get("restApi")

@@ -29,15 +29,21 @@ SecretOption = Annotated[
 UrlOption = Annotated[
     str | None, typer.Option(envvar="TANDEM_SERVICE_URL", help="Base URL of a compatible service in its place.")
 ]
+BackendOption = Annotated[
+    str | None,
+    typer.Option("--backend", help="Train there (sagemaker, eks), whatever the recipe and the stack say."),
+]
 DataOption = Annotated[str, typer.Option("--data", metavar="NAME[@VERSION]", help="Data set in the stack's bucket.")]
 
 app = typer.Typer(name="finetune", no_args_is_help=True, help="Fine-tune models: prices first, then runs.")
 
 
 @app.command()
-def check(recipe: RecipeArgument, data: DataOption, stack: StackOption = DEFAULT_STACK) -> None:
+def check(
+    recipe: RecipeArgument, data: DataOption, stack: StackOption = DEFAULT_STACK, backend: BackendOption = None
+) -> None:
     """Check a recipe with a data set: memory, quota, and what the run is expected to cost and costs at most."""
-    _, plan = _plan(recipe, data, stack)
+    _, plan = _plan(recipe, data, stack, backend)
     show_plan(plan)
 
 
@@ -46,6 +52,7 @@ def start(
     recipe: RecipeArgument,
     data: DataOption,
     stack: StackOption = DEFAULT_STACK,
+    backend: BackendOption = None,
     ask_above: Annotated[
         float, typer.Option(envvar="TANDEM_ASK_ABOVE", help="Ask before a run whose ceiling is above this, in dollars.")
     ] = 10.0,
@@ -55,17 +62,17 @@ def start(
     service_url: UrlOption = None,
 ) -> None:
     """Start a run, after its ceiling price was shown; asks above a limit, and where there is no price."""
-    backend, plan = _plan(recipe, data, stack, secret=secret, url=service_url)
+    chosen, plan = _plan(recipe, data, stack, backend, secret=secret, url=service_url)
     show_plan(plan)
     if not yes and (plan.price is None or float(plan.price.ceiling_usd) > ask_above):
         most = "an amount that is not known here" if plan.price is None else f"${plan.price.ceiling_usd}"
         typer.confirm(f"The run may cost up to {most}. Start it?", abort=True)
-    run = backend.records.create(plan)
-    backend.start(run)
+    run = chosen.records.create(plan, chosen.name)
+    chosen.start(run)
     typer.echo(run.name)
     typer.echo(f"Follow it: tandem finetune status {run.name} --follow --stack {stack}", err=True)
     if follow:
-        _follow(backend, run)
+        _follow(chosen, run)
 
 
 @app.command()
@@ -97,6 +104,9 @@ def logs(
     host: Annotated[
         str, typer.Option(help="Whose log, where several hosts train (algo-2); without it the first that has one.")
     ] = "",
+    rank: Annotated[
+        int | None, typer.Option(min=0, help="On a cluster: the log of this one of the processes that train.")
+    ] = None,
 ) -> None:
     """Print the log of a run's newest job."""
     backend, record = _run(run, deployed(stack))
@@ -104,11 +114,11 @@ def logs(
     if not jobs:
         raise TandemError(f"Run {run!r} has no job yet: `tandem finetune status {run}` says how it stands.")
     job, token = jobs[-1], None
-    if job.instances > 1 and not host:
+    if job.instances > 1 and not host and rank is None:
         typer.echo(f"{job.name} has {job.instances} hosts, each with a log: --host chooses another", err=True)
     while True:
         ended = not follow or not backend.jobs(record)[-1].running
-        lines, following = backend.logs(job, host, token)
+        lines, following = backend.logs(job, host, token, rank)
         for line in lines:
             typer.echo(line)
         if ended and following == token:
@@ -263,17 +273,25 @@ def _follow(backend: "Backend", run: "Run") -> None:
         )
 
 
-def _plan(recipe: Path, data: str, stack: str, **options: Any) -> "tuple[Backend, Plan]":
-    """The back end that a recipe names, and its plan for a data set."""
+def _plan(recipe: Path, data: str, stack: str, backend: str | None, **options: Any) -> "tuple[Backend, Plan]":
+    """The back end that trains a recipe, and its plan for a data set.
+
+    It is the command's, or the recipe's, or the stack's. The plan's recipe is the one that was written, so that it has
+    the same digest wherever it runs.
+    """
     from tandem import yaml_file
     from tandem.finetuning import recipe as recipes
     from tandem.finetuning.dataset.store import Store
 
-    checked = recipes.check(yaml_file.read(recipe, "a recipe: start with `base_model: Qwen/Qwen3-8B` and a `gate`"))
-    backend = _backend(checked["backend"], deployed(stack), options)
-    store = Store(backend.workspace.client("s3"), backend.workspace.outputs["datasetBucket"])
+    raw = yaml_file.read(recipe, "a recipe: start with `base_model: Qwen/Qwen3-8B` and a `gate`")
+    checked, there = recipes.check(raw), deployed(stack)
+    name = backend or raw.get("backend") or there.outputs.get("trainingBackend") or checked["backend"]
+    if name != checked["backend"]:
+        recipes.check({**raw, "backend": name})
+    chosen = _backend(name, there, options)
+    store = Store(chosen.workspace.client("s3"), chosen.workspace.outputs["datasetBucket"])
     stored = store.resolve(data)
-    return backend, backend.check(checked, stored, store.manifest(stored))
+    return chosen, chosen.check(checked, stored, store.manifest(stored))
 
 
 def _run(name: str, stack: Stack, **options: Any) -> "tuple[Backend, Run]":
@@ -281,7 +299,7 @@ def _run(name: str, stack: Stack, **options: Any) -> "tuple[Backend, Run]":
     from tandem.finetuning.backends.base import RunRecords
 
     run = RunRecords(stack.client("s3"), *stack.pick("artifactBucket")).get(name)
-    return _backend(run.recipe["backend"], stack, options), run
+    return _backend(run.runs_at, stack, options), run
 
 
 def _backend(name: str, stack: Stack, options: Mapping[str, Any]) -> "Backend":

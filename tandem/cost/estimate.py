@@ -7,7 +7,7 @@ from tandem_contract.errors import TandemError
 from .bill import Bill
 from .model import Assessment, Assumption, Change, Estimate, Line, Resource
 from .preview import Read
-from .pricers import pricer_of
+from .pricers import PRICERS, why_free
 from .prices import NoPrice, load
 from .usage import assumed, is_usage
 
@@ -22,23 +22,29 @@ def estimate(read: Read) -> Estimate:
     lines = tuple(
         Line(
             change,
-            assess(change.before, usage["before"]) if change.before else None,
-            assess(change.after, usage["after"]) if change.after else None,
+            assess(change.before, usage["before"], read.region) if change.before else None,
+            assess(change.after, usage["after"], read.region) if change.after else None,
         )
         for change in changes
     )
     return Estimate(read.stack, read.region, lines, tuple(_assumptions(changes)), read.problems, read.parents)
 
 
-def assess(resource: Resource, usage: bool) -> Assessment:
-    """What one resource costs. Whatever can't be told is NOT PRICED, with the reason."""
-    pricer = pricer_of(resource.type)
+def assess(resource: Resource, usage: bool, region: str = "") -> Assessment:
+    """What one resource costs. Whatever can't be told is NOT PRICED, with the reason.
+
+    `region` is the stack's: an object of a cluster has none of its own, and is taken to be there.
+    """
+    if reason := why_free(resource.type):
+        return Assessment(resource, free=reason)
+    pricer = PRICERS.get(resource.type)
     if pricer is None:
         return Assessment(resource, unpriced=(f"type {resource.type} has no pricer",))
-    if not resource.region:
+    region = resource.region or (region if resource.type.startswith("kubernetes:") else "")
+    if not region:
         return Assessment(resource, unpriced=("nothing in the preview says which region it is in",))
     try:
-        bill = Bill(resource, load(resource.region), usage)
+        bill = Bill(resource, load(region), usage)
     except TandemError as error:
         return Assessment(resource, unpriced=(str(error),))
     try:

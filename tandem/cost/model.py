@@ -25,6 +25,8 @@ class Resource:
     region: str
     """Where it is or will be; empty where nothing in the preview says so."""
     inputs: Mapping[str, Any]
+    references: dict[str, tuple["Resource", ...]] = field(default_factory=dict, compare=False, repr=False)
+    """The resources that an input comes from, on the same side, as far as the preview has them."""
 
     def get(self, path: str, default: Any = None) -> Any:
         """The input at a path as `productionVariants.0.instanceType`; `default` where there is none.

@@ -42,7 +42,15 @@ _SIGNATURE, _OF_A_SECRET = "4dabf18193072939515e22adb298388d", "1b47061264138c4a
 _NAMES: dict[type, str] = {dict: "an object", list: "a list", str: "a text"}
 URN = r"(?s)urn:pulumi:.*?::.*?::.*?::.*"
 _SHAPE = {"config": dict, "steps": list, "diagnostics": list, "changeSummary": dict}
-_STATE_SHAPE = {"inputs": dict, "outputs": dict, "type": str, "urn": str, "parent": str, "provider": str}
+_STATE_SHAPE = {
+    "inputs": dict,
+    "outputs": dict,
+    "type": str,
+    "urn": str,
+    "parent": str,
+    "provider": str,
+    "propertyDependencies": dict,
+}
 
 
 class Read(NamedTuple):
@@ -72,7 +80,9 @@ def read_preview(text: str) -> Read:
     (stack, project) = stacks.pop()
     problems = list(_problems(digest, steps))
     config = digest.get("config") or {}
-    changes = tuple(_changes(_merged(steps), _Regions(config, steps), problems))
+    resources = _Resources(config, steps)
+    changes = tuple(_changes(_merged(steps), resources, problems))
+    resources.link()
     regions = Counter(side.region for change in changes for side in (change.after, change.before) if side)
     region = _known(config.get("aws:region")) or next((name for name, _ in regions.most_common() if name), "")
     parents = {
@@ -256,10 +266,10 @@ def _is_left_over(step: _Step) -> bool:
     return step.op in DELETIONS and bool((step.old or {}).get("delete"))
 
 
-def _changes(steps: Iterable[_Step], regions: "_Regions", problems: list[str]) -> Iterator[Change]:
+def _changes(steps: Iterable[_Step], resources: "_Resources", problems: list[str]) -> Iterator[Change]:
     for step in steps:
         op, urn, old, _ = step
-        before, after = _sides(step, regions, problems)
+        before, after = _sides(step, resources, problems)
         if op == "same" and before and not (old or {}).get("id"):
             # The engine shows what --target leaves out as if it were there.
             problems.append(f"{urn} doesn't exist, and --target leaves it out: it is not counted")
@@ -271,7 +281,7 @@ def _changes(steps: Iterable[_Step], regions: "_Regions", problems: list[str]) -
             yield Change(op, urn, before, after, _remark(step, before, after))
 
 
-def _sides(step: _Step, regions: "_Regions", problems: list[str]) -> tuple[Resource | None, Resource | None]:
+def _sides(step: _Step, resources: "_Resources", problems: list[str]) -> tuple[Resource | None, Resource | None]:
     """What bills before a step, and what after it."""
     op, urn, old, new = step
     if op not in SIDES:
@@ -279,8 +289,8 @@ def _sides(step: _Step, regions: "_Regions", problems: list[str]) -> tuple[Resou
     sides = SIDES.get(op, (old is not None, new is not None))
     if (sides[0] and old is None) or (sides[1] and new is None) or not (old or new):
         problems.append(f"operation {op!r} of {urn} lacks a state of it, so that side isn't counted")
-    before = regions.resource(step, old, "old") if sides[0] and old and _bills(step, old) else None
-    after = regions.resource(step, new, "new") if sides[1] and new and _bills(step, new) else None
+    before = resources.resource(step, old, "old") if sides[0] and old and _bills(step, old) else None
+    after = resources.resource(step, new, "new") if sides[1] and new and _bills(step, new) else None
     return before, after
 
 
@@ -310,8 +320,11 @@ def _type(step: _Step, state: Mapping[str, Any]) -> str:
     return state.get("type") or step.urn.split("::")[2].rsplit("$", 1)[-1]
 
 
-class _Regions:
-    """Where resources are: by themselves, by their provider, by configuration, by what Pulumi knows of them."""
+class _Resources:
+    """Makes the resources of both sides.
+
+    Where one is says it itself, its provider, the configuration, or what Pulumi knows of it.
+    """
 
     def __init__(self, config: Mapping[str, Any], steps: list[_Step]):
         self._config = _known(config.get("aws:region"))
@@ -321,10 +334,12 @@ class _Regions:
             for side, state in (("old", step.old), ("new", step.new))
             if state and _is_provider(step, state)
         }
+        self._made: dict[tuple[str, str], Resource] = {}
+        self._sources: dict[tuple[str, str], Mapping[str, list[str]]] = {}
 
     def resource(self, step: _Step, state: Mapping[str, Any], side: str) -> Resource:
         urn = state.get("urn") or step.urn
-        return Resource(
+        made = Resource(
             urn=urn,
             type=_type(step, state),
             name=urn.split("::", 3)[-1],
@@ -332,6 +347,16 @@ class _Regions:
             region=self._region(state, (step.old or {}).get("outputs") or {}, side),
             inputs=state.get("inputs") or {},
         )
+        self._made[side, urn] = made
+        self._sources[side, urn] = state.get("propertyDependencies") or {}
+        return made
+
+    def link(self) -> None:
+        """Tell every resource those that its inputs come from, once all are made."""
+        for (side, urn), sources in self._sources.items():
+            for name, urns in sources.items():
+                found = (self._made.get((side, other)) for other in urns)
+                self._made[side, urn].references[name] = tuple(other for other in found if other)
 
     def _region(self, state: Mapping[str, Any], deployed: Mapping[str, Any], side: str) -> str:
         own = (state.get("inputs") or {}).get("region")

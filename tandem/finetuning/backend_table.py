@@ -36,7 +36,15 @@ BACKENDS = {
         reads_artifact_bucket=True,
         needs_endpoint=True,
         outputs=("trainingPipelineArn", "runEnvelopeParameter"),
-    )
+    ),
+    "eks": BackendFacts(
+        title="EKS",
+        implementation="tandem.finetuning.backends.eks.backend:Eks",
+        methods=("lora", "qlora", "full"),
+        reads_artifact_bucket=True,
+        needs_endpoint=True,
+        outputs=("trainingPipelineArn", "runEnvelopeParameter", "clusterFunction"),
+    ),
 }
 BACKENDS |= {
     name: BackendFacts(

@@ -40,7 +40,7 @@ def register(
         "ModelPackageDescription": f"Tuned by run {run.name}",
         "ModelApprovalStatus": PENDING,
         "CustomerMetadataProperties": properties,
-        # A token has at most 36 characters, a run's name 40.
+        # A token has at most 36 characters; names of older runs have 40.
         "ClientToken": str(uuid.uuid5(uuid.NAMESPACE_URL, run.name)),
     }
     if container:

@@ -26,6 +26,7 @@ RETRIED = {
 LIMITS = {
     "bedrock-runtime": (3, 20, 1),
     "dynamodb": (2, 4, 3),
+    "eks": (3, 10, 4),
     "s3": (3, 30, 4),
     "sagemaker": (3, 20, 5),
     "secretsmanager": (3, 5, 3),

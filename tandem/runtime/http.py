@@ -6,6 +6,7 @@ import json
 import os
 import re
 import socket
+import ssl
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -115,10 +116,13 @@ class Http:
 
     A path in `base` is kept as a prefix. The environment's proxies, `AWS_CA_BUNDLE` and `SSL_CERT_FILE` are heeded. A
     redirect is an answer: followed, it would take a key elsewhere, and a POST becomes a GET. A `key` is sent as
-    `Authorization: Bearer`, and masked in whatever the server says.
+    `Authorization: Bearer`, and masked in whatever the server says. A server with an authority of its own is trusted by
+    that one's certificate alone, `authority` (PEM).
     """
 
-    def __init__(self, base: str, headers: Mapping[str, str] | None = None, key: Key | None = None):
+    def __init__(
+        self, base: str, headers: Mapping[str, str] | None = None, key: Key | None = None, authority: str | None = None
+    ):
         self.base, self._key = base.rstrip("/"), key
         self._headers = dict(headers or {}) | ({"Authorization": f"Bearer {key.value}"} if key else {})
         for name, value in self._headers.items():
@@ -127,7 +131,9 @@ class Http:
                 raise TandemError(f"{problem}: give the key or token without it.")
         url = urlsplit(self.base)
         kept: dict[str, Any] = {"maxsize": CONNECTIONS, "socket_options": SOCKET_OPTIONS}
-        if url.scheme == "https":
+        if authority:
+            kept["ssl_context"] = ssl.create_default_context(cadata=authority)
+        elif url.scheme == "https":
             own = os.environ.get("AWS_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE")
             kept["ca_certs"] = own or get_cert_path(True)
         proxy = urllib.request.getproxies().get(url.scheme)

@@ -13,7 +13,7 @@ from localcloud.kubernetes.api import Api
 from localcloud.kubernetes.nodes import GROUP, NODES, NodeGroups, node_of
 from localcloud.kubernetes.policies import RBAC, AccessPolicies
 from localcloud.kubernetes.pools import CLAIMS, CLASSES, FINALIZER, POOLS, TWIN_CLASSES, Twins
-from tests.support import kubernetes_api
+from tests.support import kubernetes_process_api as kubernetes_api
 
 SYSTEM = {
     "nodegroupName": "system",

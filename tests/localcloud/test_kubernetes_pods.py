@@ -12,7 +12,7 @@ from localcloud import paths
 from localcloud.kubernetes.api import Api
 from localcloud.kubernetes.containers import end_all
 from localcloud.kubernetes.pods import Kubelet
-from tests.support import kubernetes_api
+from tests.support import kubernetes_process_api as kubernetes_api
 
 PODS = "/api/v1/namespaces/training/pods"
 LOOP = "while :; do sleep 0.1; done"

@@ -20,7 +20,7 @@ from localcloud.kubernetes.api import Api
 from localcloud.kubernetes.egress import Proxy
 from localcloud.kubernetes.identity import Clusters, Identities
 from scripts.recorder import ROOT
-from tests.support import kubernetes_api
+from tests.support import kubernetes_process_api as kubernetes_api
 
 SERVICE = "/api/v1/namespaces/kueue-system/services/kueue-webhook-service"
 ROLE = "arn:aws:iam::000000000000:role/training"

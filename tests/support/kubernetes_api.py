@@ -1,170 +1,133 @@
-"""A Kubernetes API of one process: objects by path, merged patches, watches; no defaults, checks or controllers."""
+"""A Kubernetes API server on loopback, over HTTPS: objects by path, lists by labels and fields, in pages."""
 
+import contextlib
 import json
-import threading
-import time
-from collections.abc import Generator
-from contextlib import contextmanager
+import ssl
+import subprocess
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from tests.support.loopback import JsonHandler, serving
 
-Json = dict[str, Any]
+PAGE = 2
 
 
+@dataclass
 class Cluster:
-    """What the server holds: `objects` by path, `asked` as method, path and body in their order."""
+    """What there is, and what was asked."""
 
-    def __init__(self) -> None:
-        self.objects: dict[str, Json] = {}
-        self.asked: list[tuple[str, str, Any]] = []
-        self.changes: list[tuple[str, str, Json]] = []
-        self.away = False
-        self.changed = threading.Condition()
+    url: str = ""
+    authority: str = ""
+    """PEM."""
+    objects: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """By path."""
+    asked: list[tuple[str, str]] = field(default_factory=list)
+    tokens: list[str] = field(default_factory=list)
+    answer: Callable[[str, str], tuple[int, str] | None] = lambda _method, _path: None
+    """A status and a message in place of what is asked for."""
+    lingering: bool = False
+    """Whether a deleted object stays, with a deletion timestamp."""
 
-    def put(self, path: str, content: Json) -> Json:
-        """Make or replace an object."""
-        with self.changed:
-            kind = "MODIFIED" if path in self.objects else "ADDED"
-            content.setdefault("metadata", {}).setdefault("name", path.rpartition("/")[2])
-            content["metadata"].setdefault("uid", f"uid-of-{path}")
-            content["metadata"].setdefault("creationTimestamp", f"{len(self.changes):09}")
-            self.objects[path] = content
-            self._note(kind, path)
-        return content
-
-    def patch(self, path: str, change: Json) -> None:
-        """Merge a change into an object."""
-        with self.changed:
-            _merge(self.objects[path], change)
-            self._note("MODIFIED", path)
-
-    def remove(self, path: str) -> None:
-        with self.changed:
-            if path in self.objects:
-                self._note("DELETED", path)
-                del self.objects[path]
-
-    def below(self, path: str, selector: str = "") -> list[Json]:
-        """Objects of a kind, of all namespaces where the path names none."""
-        group, _, kind = path.rpartition("/")
-        found = []
-        for place, content in self.objects.items():
-            parent = place.rpartition("/")[0]
-            spread = parent.startswith(f"{group}/namespaces/") and parent.count("/") == group.count("/") + 3
-            if (parent == path or (spread and parent.endswith(f"/{kind}"))) and _selected(content, selector):
-                found.append(json.loads(json.dumps(content)))
-        return found
-
-    def sent(self, method: str, end: str = "") -> list[Any]:
-        """Bodies of the requests of a method to paths with that end."""
-        return [body for how, path, body in self.asked if how == method and path.endswith(end)]
-
-    def _note(self, kind: str, path: str) -> None:
-        self.changes.append((kind, path, json.loads(json.dumps(self.objects[path]))))
-        self.changed.notify_all()
+    def put(self, path: str, content: Mapping[str, Any]) -> dict[str, Any]:
+        """Have an object."""
+        name = path.rpartition("/")[2]
+        self.objects[path] = {**content, "metadata": {"name": name, "uid": f"uid-{name}", **content["metadata"]}}
+        return self.objects[path]
 
 
-@contextmanager
-def serve() -> Generator[tuple[str, Cluster]]:
-    """Serve until the block ends; gives the URL and what the server holds."""
-    cluster = Cluster()
+@contextlib.contextmanager
+def serve(folder: Path) -> Generator[Cluster]:
+    """Serve until the block ends; `folder` gets the certificate."""
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    command += ["-subj", "/CN=kubernetes", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"]
+    subprocess.run([*command, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    cluster = Cluster(authority=certificate.read_text())
 
     class Handler(JsonHandler):
-        protocol_version = "HTTP/1.1"
-        wbufsize = -1
-
         def do_GET(self) -> None:
-            self.answer("GET")
+            def found(path: str, query: dict[str, str]) -> tuple[int, Any]:
+                if path in cluster.objects:
+                    return 200, cluster.objects[path]
+                if is_object(path):
+                    return 404, message(f"{path} not found")
+                inside = [each for name, each in sorted(cluster.objects.items()) if name.rpartition("/")[0] == path]
+                chosen = [each for each in inside if selected(each, query)]
+                at = int(query.get("continue", 0))
+                more = {"continue": str(at + PAGE)} if len(chosen) > at + PAGE else {}
+                return 200, {"kind": "List", "metadata": more, "items": chosen[at : at + PAGE]}
+
+            self.answers(found)
 
         def do_POST(self) -> None:
-            self.answer("POST")
+            def created(path: str, _query: dict[str, str]) -> tuple[int, Any]:
+                content = self.content()
+                at = f"{path}/{content['metadata']['name']}"
+                if at in cluster.objects:
+                    return 409, message(f"{at} already exists")
+                return 201, cluster.put(at, content)
 
-        def do_PATCH(self) -> None:
-            self.answer("PATCH")
+            self.answers(created)
 
         def do_DELETE(self) -> None:
-            self.answer("DELETE")
+            def deleted(path: str, _query: dict[str, str]) -> tuple[int, Any]:
+                assert self.content()["propagationPolicy"] == "Foreground"
+                if path not in cluster.objects:
+                    return 404, message(f"{path} not found")
+                if cluster.lingering:
+                    cluster.objects[path]["metadata"]["deletionTimestamp"] = "2026-11-29T09:47:40Z"
+                    return 200, cluster.objects[path]
+                return 200, cluster.objects.pop(path)
 
-        def answer(self, method: str) -> None:
-            parts = urlsplit(self.path)
-            query = {name: values[0] for name, values in parse_qs(parts.query).items()}
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"] or 0)) or "null")
-            if cluster.away:
-                return self.reply(503, {"message": "away"}, {})
-            if "watch" not in query:
-                cluster.asked.append((method, parts.path, body))
-            if "watch" in query:
-                return self.watch(parts.path, query)
-            status, content = _do(cluster, method, parts.path, body, query)
+            self.answers(deleted)
+
+        def content(self) -> Any:
+            return json.loads(self.rfile.read(int(self.headers["content-length"])))
+
+        def answers(self, act: Callable[[str, dict[str, str]], tuple[int, Any]]) -> None:
+            url = urlsplit(self.path)
+            cluster.asked.append((self.command, url.path))
+            cluster.tokens.append(self.headers.get("authorization", ""))
+            if instead := cluster.answer(self.command, url.path):
+                self.rfile.read(int(self.headers.get("content-length", 0)))
+                self.reply(instead[0], message(instead[1]), {})
+                return
+            status, content = act(url.path, {name: values[0] for name, values in parse_qs(url.query).items()})
             self.reply(status, content, {})
 
-        def watch(self, path: str, query: dict[str, str]) -> None:
-            self.send_response(200)
-            self.send_header("Transfer-Encoding", "chunked")
-            self.end_headers()
-            self.wfile.flush()
-            at, until = int(query["resourceVersion"]), time.monotonic() + 10
-            while not cluster.away and time.monotonic() < until:
-                with cluster.changed:
-                    cluster.changed.wait(0.05)
-                    new, at = cluster.changes[at:], len(cluster.changes)
-                for kind, place, content in new:
-                    parent = place.rpartition("/")[0]
-                    of_kind = parent == path or parent.endswith(f"/{path.rpartition('/')[2]}")
-                    if of_kind and _selected(content, query.get("labelSelector", "")):
-                        self.chunk(json.dumps({"type": kind, "object": content}).encode() + b"\n")
-            self.chunk(b"")
-
-        def chunk(self, data: bytes) -> None:
-            self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
-            self.wfile.flush()
-
-    with serving(Handler) as url:
-        yield url, cluster
-        cluster.away = True  # ends the watches
+    with serving(Handler, context) as url:
+        cluster.url = url
+        yield cluster
 
 
-def _do(cluster: Cluster, method: str, path: str, body: Any, query: dict[str, str]) -> tuple[int, Json]:
-    place = path.removesuffix("/status")
-    if method == "GET":
-        if path in cluster.objects:
-            return 200, cluster.objects[path]
-        items = cluster.below(path, query.get("labelSelector", ""))
-        named = path.rpartition("/")[2]
-        if not items and not named.endswith("s"):
-            return 404, {"message": f"{named} not found"}
-        return 200, {"items": items, "metadata": {"resourceVersion": str(len(cluster.changes))}}
-    if method == "POST":
-        name = body["metadata"].get("name") or f"{body['metadata']['generateName']}{len(cluster.objects)}"
-        return 201, cluster.put(f"{path}/{name}", body)
-    if method == "PATCH" and place not in cluster.objects and "force" in query:
-        return 201, cluster.put(place, body)
-    if place not in cluster.objects:
-        return 404, {"message": f"{place} not found"}
-    if method == "PATCH":
-        cluster.patch(place, body)
-        return 200, cluster.objects[place]
-    cluster.remove(place)
-    return 200, {}
+def is_object(path: str) -> bool:
+    """Whether a path is that of one object, and not of a list of them."""
+    kind = path.split("/namespaces/")[-1].split("/")[1:] if "/namespaces/" in path else path.split("/")[4:]
+    return len(kind) == 2
 
 
-def _selected(content: Json, selector: str) -> bool:
+def selected(content: Mapping[str, Any], query: Mapping[str, str]) -> bool:
+    """Whether an object has the labels and the fields that are asked for."""
     labels = content["metadata"].get("labels", {})
-    for part in filter(None, selector.split(",")):
-        key, _, value = part.partition("=")
-        if key not in labels or (value and labels[key] != value):
+    for term in filter(None, query.get("labelSelector", "").split(",")):
+        name, _, value = term.partition("=")
+        if labels.get(name) != value:
+            return False
+    for term in filter(None, query.get("fieldSelector", "").split(",")):
+        path, _, value = term.partition("=")
+        found: Any = content
+        for part in path.split("."):
+            found = found.get(part, {})
+        if found != value:
             return False
     return True
 
 
-def _merge(into: Json, change: Json) -> None:
-    """As a merge patch; lists are replaced, also conditions."""
-    for key, value in change.items():
-        if value is None:
-            into.pop(key, None)
-        elif isinstance(value, dict) and isinstance(into.get(key), dict):
-            _merge(into[key], value)
-        else:
-            into[key] = value
+def message(text: str) -> dict[str, str]:
+    """A Status object."""
+    return {"kind": "Status", "status": "Failure", "message": text}

@@ -5,6 +5,8 @@ from typing import Any
 
 import torch
 from transformers import (
+    BloomConfig,
+    BloomForCausalLM,
     GPT2Config,
     GPT2LMHeadModel,
     LlamaConfig,
@@ -53,6 +55,10 @@ def main() -> None:
         "GPT-2": GPT2LMHeadModel(GPT2Config(n_embd=32, n_layer=2, n_head=4, vocab_size=64, initializer_range=0.5)),
         "Mamba": MambaForCausalLM(MambaConfig(**SIZES)),
     }
+    bloom = BloomForCausalLM(BloomConfig(hidden_size=32, n_layer=2, n_head=4, vocab_size=64))
+    models["BLOOM in 16 bits"] = bloom.to(torch.bfloat16)
+    small = SIZES | {"initializer_range": 0.02}
+    models["Llama in 16 bits"] = LlamaForCausalLM(LlamaConfig(**small, **HEADS)).to(torch.bfloat16)
     found = {name: packing.allows(model, 64, torch.device("cpu")) for name, model in models.items()}
     rows = [{"input_ids": row, "labels": [IGNORED, *row[1:]]} for row in ROWS]
     batch = packing.Packed(0)(rows)
@@ -63,7 +69,7 @@ def main() -> None:
                 "allowed": found,
                 "training": llama.training,
                 "shape": list(batch["input_ids"].shape),
-                "tokens": packing.tokens(batch["position_ids"]).item(),
+                "tokens": packing.seen(batch["position_ids"]).sum().item(),
                 "loss": abs(packed_loss - loss),
                 "gradient": ((packed_gradient - gradient).norm() / gradient.norm()).item(),
                 "sequences": packing.sequences([5, 1, 9, 4, 4, 8]),

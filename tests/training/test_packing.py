@@ -36,5 +36,7 @@ def test_a_model_is_asked_whether_rows_would_mix(found):
         "Mixtral": True,
         "GPT-2": True,
         "Mamba": False,
+        "BLOOM in 16 bits": False,
+        "Llama in 16 bits": True,
     }
     assert found["training"]

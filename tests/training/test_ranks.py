@@ -11,10 +11,11 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from textwrap import indent
 
 import pytest
 
-from .conftest import ENVIRONMENT, PYTHON, ROOT, rows
+from .conftest import ENVIRONMENT, PYTHON, ROOT, Job, rows
 
 pytestmark = pytest.mark.local
 
@@ -25,6 +26,9 @@ CONFIGURATIONS = {
     "full": {"method": "full", "lora": None, "learning_rate": 0.003, "gradient_accumulation": 1},
     "full-accumulated": {"method": "full", "lora": None, "learning_rate": 0.003, "gradient_accumulation": 2},
 }
+
+
+LOGS = ("rank-0", "rank-1", "host-0")
 
 
 def launched(ranks: int, jobs, *options: str) -> subprocess.CompletedProcess:
@@ -79,8 +83,8 @@ def on_hosts(*jobs):
 
 
 def free_ports() -> int:
-    """The first of two free ports, below those that the system gives away."""
-    for port in range(20_000, 30_000, 2):
+    """The first of two free ports, below those that the system gives away, and not those of a test beside this."""
+    for port in range(20_000 + os.getpid() % 1000 * 8, 30_000, 2):
         with contextlib.suppress(OSError), socket.create_server(("", port)), socket.create_server(("", port + 1)):
             return port
     raise AssertionError("no port is free")
@@ -131,6 +135,7 @@ def test_two_ranks_train_as_one_and_hold_half_each(runs, name):
 
 def test_the_record_differs_in_how_it_was_trained_alone(runs):
     one, two = (job.about for job in runs["lora-accumulated"])
+    assert two.pop("validation_loss") == pytest.approx(one.pop("validation_loss"), rel=1e-6)
     assert {key for key in one if one[key] != two[key]} == {"world_size", "gradient_accumulation", "sharding"}
     assert (two["world_size"], two["sharding"], two["hosts"]) == (2, "fsdp2", ["host-0"])
 
@@ -144,13 +149,15 @@ def test_a_run_that_is_not_sharded_is_an_error(make_job):
     assert job.metrics == []
 
 
+TOKENS: dict[str, int] = {}  # as the first number of ranks counted them
 STEPS = {"lora": LORA, "batch_size": 6, "gradient_accumulation": 1, "max_steps": 30, "checkpoint_steps": 1000}
 
 
 @pytest.fixture(scope="module")
 def interrupted(make_job):
-    """Two ranks that were told to end."""
-    job = of_ranks(make_job(**STEPS), 2)
+    """Two ranks that were told to end, with their logs kept as on a cluster; an epoch's last step has a row for one."""
+    job = of_ranks(make_job({"train": rows(0, 59)}, **STEPS), 2)
+    job.environment["TANDEM_LOGS"] = str(job.root / "output" / "logs")
     code, output = job.run_until(lambda job: len(job.metrics) >= 3, signal.SIGTERM)
     assert code == 143, output
     return job
@@ -168,14 +175,22 @@ def test_ranks_that_are_told_to_end_save_the_same_step(interrupted):
 
 
 @pytest.mark.faults
+def test_what_each_rank_and_its_host_say_is_kept_to_the_end(interrupted):
+    first, second, host = ((interrupted.root / "output/logs" / f"{name}.log").read_text() for name in LOGS)
+    assert "Step 3 of 30: loss" in first and "Step 3 of 30: loss" not in second
+    assert first.splitlines()[-1] in host and host.splitlines()[-1].startswith("Interrupted after step")
+
+
+@pytest.mark.faults
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_any_number_of_ranks_goes_on_from_a_checkpoint_of_two(interrupted, make_job, count):
-    job = of_ranks(make_job(**STEPS), count)
+    job = of_ranks(make_job({"train": rows(0, 59)}, **STEPS), count)
     shutil.copytree(interrupted.root / "checkpoints", job.root / "checkpoints")
     assert "Going on from checkpoint-" in job.run()
     assert [line["step"] for line in job.metrics] == list(range(1, 31))
     assert (job.about["steps"], job.about["world_size"]) == (30, count)
     assert job.about["tokens"] == job.metrics[-1]["tokens"]
+    assert TOKENS.setdefault("of 30 steps", job.about["tokens"]) == job.about["tokens"]
 
 
 @pytest.mark.faults
@@ -244,14 +259,85 @@ def test_a_host_that_refuses_ends_the_others_with_its_reason(make_job):
 
 
 @pytest.mark.faults
-def test_a_host_that_is_gone_ends_the_others(make_job):
-    first, second = on_hosts(*(make_job(**STEPS | {"max_steps": 2000}) for _ in range(2)))
-    with first.started() as one, second.started() as two:
-        wait_for(one, lambda: len(first.metrics) >= 2)
-        two.kill()
-        one.communicate(timeout=60)
-    assert one.returncode == 1
-    assert first.failure
+@pytest.mark.parametrize("gone", [0, 1])
+def test_a_host_that_is_gone_ends_the_others_and_is_named(make_job, gone):
+    """That of the hosts' store too."""
+    jobs = on_hosts(*(make_job(**STEPS | {"max_steps": 2000}) for _ in range(2)))
+    with jobs[0].started() as one, jobs[1].started() as two:
+        wait_for(one, lambda: len(jobs[0].metrics) >= 2)
+        (one, two)[gone].kill()
+        left = (two, one)[gone]
+        left.communicate(timeout=60)
+    assert left.returncode == 1
+    assert f"algo-{gone + 1} ended without a word. On algo-{2 - gone}: " in jobs[1 - gone].failure
+
+
+SLOW = """
+import time
+from transformers import AutoModelForCausalLM
+read = AutoModelForCausalLM.from_pretrained
+def slow(*arguments, **options):
+    for _ in range(200):
+        time.sleep(0.1)
+    return read(*arguments, **options)
+AutoModelForCausalLM.from_pretrained = slow
+"""
+
+
+@pytest.mark.faults
+def test_a_rank_that_is_told_to_end_while_it_reads_the_model_refuses_nothing(make_job, tmp_path):
+    """It said that the model doesn't load, which no attempt could help."""
+    job = of_ranks(make_job(**STEPS), 2)
+    (tmp_path / "sitecustomize.py").write_text(f"import os\nif os.environ.get('RANK') == '0':\n{indent(SLOW, '    ')}")
+    job.environment["PYTHONPATH"] = f"{tmp_path}{os.pathsep}{ENVIRONMENT['PYTHONPATH']}"
+    with job.started() as process:
+        for line in process.stdout:
+            if "60 sequences" in line:
+                break
+        time.sleep(1)
+        os.kill(ranks_of(process)[1], signal.SIGKILL)
+        output, _ = process.communicate(timeout=60)
+    assert process.returncode == 1, output
+    assert "Rank 1 was killed by SIGKILL" in job.failure
+
+
+@pytest.mark.faults
+def test_ranks_that_only_start_are_told_to_end(make_job):
+    job = of_ranks(make_job(**STEPS), 2)
+    with job.started() as process:
+        wait_for(process, lambda: ranks_of(process))
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate(timeout=60)
+    assert process.returncode == 143, output
+    assert "Told to end" in job.failure
+    assert job.metrics == []
+
+
+@pytest.mark.faults
+def test_a_host_is_told_to_end_while_it_waits_for_the_others(make_job):
+    first, _ = on_hosts(make_job(**STEPS), make_job(**STEPS))
+    with first.started() as process:
+        for line in process.stdout:
+            if "one of algo-1, algo-2" in line:
+                break
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate(timeout=20)
+    assert process.returncode == 143, output
+    assert first.failure == "Told to end before training began."
+
+
+@pytest.mark.faults
+def test_hosts_that_share_a_folder_save_and_go_on(make_job):
+    job = make_job(**STEPS | {"checkpoint_steps": 1, "max_steps": 5})
+    job.environment |= {"PET_NNODES": "2", "PET_MASTER_ADDR": "127.0.0.1", "PET_MASTER_PORT": str(free_ports())}
+    other = Job(job.root, dict(job.environment))
+    job.environment["PET_NODE_RANK"], other.environment["PET_NODE_RANK"] = "0", "1"
+    with job.started() as one, other.started() as two:
+        outputs = [process.communicate(timeout=120)[0] for process in (one, two)]
+    assert (one.returncode, two.returncode) == (0, 0), outputs
+    kept = sorted(path.name for path in (job.root / "checkpoints").glob("checkpoint-*"))
+    assert kept == ["checkpoint-4", "checkpoint-5"]
+    assert job.about["hosts"] == ["host-0", "host-1"]
 
 
 @pytest.mark.faults

@@ -5,8 +5,8 @@ import subprocess
 
 import pytest
 
-from tandem.finetuning.backends.sagemaker.shapes import ModelShape
-from tandem.finetuning.backends.sagemaker.sizing import estimate
+from tandem.finetuning.backends.shapes import ModelShape
+from tandem.finetuning.backends.sizing import estimate
 
 from .conftest import ENVIRONMENT, PYTHON, ROOT
 

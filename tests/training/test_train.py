@@ -105,6 +105,7 @@ def test_ended_before_the_model_was_written(trained, make_job):
     for name in names:
         assert (job.root / "model" / name).read_bytes() == (trained.root / "model" / name).read_bytes()
     assert job.about["tokens"] == trained.about["tokens"]
+    assert job.about["validation_loss"] == trained.about["validation_loss"]
 
 
 @pytest.mark.faults
@@ -222,3 +223,16 @@ def test_the_loss_on_validation_is_of_the_same_rows_whatever_their_order(make_jo
     assert first["validation_rows"] == second["validation_rows"] == 8
     assert first["validation_sample"] == second["validation_sample"]
     assert first["validation_loss"] == pytest.approx(second["validation_loss"])
+
+
+@pytest.mark.faults
+def test_told_to_end_during_validation_saves_at_once(make_job):
+    """It was done first, to its end, and then one step more."""
+    long = {"max_rows": 1000, "max_new_tokens": 16}
+    job = make_job({"validation": rows(100, 1100)}, evaluation=long, gate={"token_f1": {"gain": 0.01}})
+    code, output = job.run_until(lambda job: len(job.metrics) >= 5, signal.SIGTERM)
+    assert code == 143, output
+    assert "Interrupted after step 5" in job.failure
+    assert len(job.metrics) == 5
+    assert "validation loss" not in output
+    assert (job.root / "checkpoints" / "checkpoint-5" / "complete.json").is_file()

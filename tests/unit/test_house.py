@@ -39,7 +39,8 @@ def test_each_part_of_the_local_cloud_stays_small():
 
 
 def test_no_file_is_two_rooms():
-    assert {str(path): lines(path) for path in tracked() if lines(path) > 400} == {}
+    written = ROOT / "components" / "pulumi_tandem" / "arguments.py"  # by `make schema`, from tables in many rooms
+    assert {str(path): lines(path) for path in tracked() if lines(path) > 400 and path != written} == {}
 
 
 def test_stack_program_is_read_at_a_glance():

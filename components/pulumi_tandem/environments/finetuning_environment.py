@@ -1,4 +1,4 @@
-"""SageMaker fine-tuning environment: data sets, training pipeline, model registry, endpoint."""
+"""Fine-tuning environment: data sets, training on SageMaker or EKS, model registry, endpoint."""
 
 from typing import Any
 
@@ -9,7 +9,9 @@ from tandem_contract.usage import finetuning_usage
 from ..arguments import FineTuningEnvironmentArgs
 from ..finetuning.cost_guard import CostGuard, CostGuardArgs
 from ..finetuning.experiment_tracking import NONE, ExperimentTracking
+from ..finetuning.images import image_uri
 from ..finetuning.inference_endpoint import EndpointMode, InferenceEndpoint, InferenceEndpointArgs
+from ..finetuning.jobs import TrainingBackend
 from ..finetuning.model_registry import ModelRegistry
 from ..finetuning.run_cleanup import RunCleanup
 from ..finetuning.training_images import TrainingImages
@@ -20,17 +22,19 @@ from ..foundation.outputs import register
 from ..foundation.retention import Retention
 from ..foundation.tags import environment_tags
 from ..foundation.usage import register_usage
-from .finetuning_fields import FINETUNING, run_envelope
+from ..kubernetes.cluster_training import ClusterTraining
+from ..kubernetes.gpu_cluster import GpuCluster
+from .finetuning_fields import FINETUNING, cluster_arguments, run_envelope
 
 
 class FineTuningEnvironment(pulumi.ComponentResource):
-    """SageMaker fine-tuning: from a data set to an evaluated, registered model, and an endpoint for a promoted one.
+    """Fine-tuning on SageMaker or EKS: from a data set to a registered model, and an endpoint for a promoted one.
 
     Composes buckets for data sets and artifacts, an image repository, MLflow, a `TrainingPipeline`, a `ModelRegistry`,
-    a `CostGuard`, and an `InferenceEndpoint` where `model` names an approved package. Runs are started by command and
-    never by `pulumi up`.
+    a `CostGuard`, and an `InferenceEndpoint` where `model` names an approved package; with `training_backend` `eks`
+    also a `GpuCluster` with `ClusterTraining`. Runs are started by command and never by `pulumi up`.
 
-    Idle cost: about $0.11 a month (an alarm, the guard) and storage; an endpoint bills by the hour.
+    Idle cost: about $0.11 a month (an alarm, the guard) and storage; an endpoint and a cluster bill by the hour.
 
     Raises `InvalidArguments`, with every mistake, before anything is registered.
     """
@@ -43,6 +47,12 @@ class FineTuningEnvironment(pulumi.ComponentResource):
     """ARN of the state machine that runs are executions of."""
     run_envelope_parameter: pulumi.Output[str]
     """Name of the SSM parameter with the run envelope."""
+    training_backend: pulumi.Output[str]
+    """Where runs train: `sagemaker` or `eks`."""
+    cluster_name: pulumi.Output[str]
+    """Name of the EKS cluster; empty without one."""
+    cluster_function: pulumi.Output[str]
+    """Name of the function that runs jobs on it, by which one is cancelled; empty without one."""
     model_package_group: pulumi.Output[str]
     """Name of the model package group."""
     image_repository_url: pulumi.Output[str]
@@ -67,6 +77,11 @@ class FineTuningEnvironment(pulumi.ComponentResource):
         if settings["alarm_topic_arn"]:
             shared["alarm_topic_arn"] = settings["alarm_topic_arn"]
 
+        cluster = None
+        if settings["training_backend"] == TrainingBackend.EKS:
+            # First, since it asks the account what it can give, and refuses before anything else is made.
+            given: Any = {**cluster_arguments(settings, args.get("cluster") or {}), "tags": tags}
+            cluster = GpuCluster(f"{name}-cluster", given, opts=child)
         datasets = DataBucket(f"{name}-datasets", {"retention": retention, "tags": tags}, opts=child)
         artifacts = DataBucket(f"{name}-artifacts", {"retention": retention, "tags": tags}, opts=child)
         images = TrainingImages(f"{name}-images", {"retention": retention, "tags": tags}, opts=child)
@@ -86,6 +101,23 @@ class FineTuningEnvironment(pulumi.ComponentResource):
             )
             self.tracking_uri = pipeline_args["tracking_uri"] = tracking.tracking_uri
             pipeline_args["tracking_statements"] = tracking.log_statements
+        self.cluster_name = pulumi.Output.from_input("")
+        if cluster:
+            training = ClusterTraining(
+                f"{name}-runs",
+                cluster,
+                {
+                    "envelope": pipeline_args["envelope"],
+                    "training_image": image_uri(settings["training_image"], self),
+                    "dataset_bucket_arn": datasets.bucket_arn,
+                    "artifact_bucket_arn": artifacts.bucket_arn,
+                    "settings": settings["cluster_training"],
+                    "statements": pipeline_args.get("tracking_statements", ()),
+                    "tags": tags,
+                },
+                opts=child,
+            )
+            pipeline_args["cluster"], self.cluster_name = training.for_pipeline, cluster.cluster_name
         pipeline = TrainingPipeline(f"{name}-training", datasets, artifacts, registry, pipeline_args, opts=child)
         before_endpoint = []
         if retention is Retention.ERASE:
@@ -120,7 +152,9 @@ class FineTuningEnvironment(pulumi.ComponentResource):
         register_usage(name, finetuning_usage(envelope, settings["run_usage"]), tags=tags, parent=self)
 
         self.dataset_bucket, self.artifact_bucket = datasets.bucket_name, artifacts.bucket_name
+        self.training_backend = pulumi.Output.from_input(str.__str__(settings["training_backend"]))
         self.training_pipeline_arn, self.run_envelope_parameter = pipeline.pipeline_arn, pipeline.envelope_parameter
+        self.cluster_function = pipeline.cluster_function
         self.model_package_group, self.image_repository_url = registry.group_name, images.repository_url
         self.guard_function = guard.function_name
         self.region = aws.get_region_output(opts=pulumi.InvokeOutputOptions(parent=self)).region

@@ -1,5 +1,6 @@
 """Arguments of the fine-tuning environment: their fields, and the rules between them."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -8,13 +9,31 @@ from tandem_contract import defaults, envelope
 from tandem_contract.checks import Checks
 from tandem_contract.envelope import RunEnvelope
 from tandem_contract.fields import Field, Table
+from tandem_contract.instance_types import INSTANCE_TYPES
 from tandem_contract.usage import RUN_USAGE, SECONDS_AN_HOUR
 
 from ..finetuning.experiment_tracking import APP, NONE, SERVER
 from ..finetuning.images import SERVING, TRAINING, check_images
 from ..finetuning.inference_endpoint import EndpointMode
+from ..finetuning.jobs import TrainingBackend
 from ..foundation.retention import retention_of
 from ..foundation.tags import TAGS
+from ..kubernetes.capacity import capacities
+from ..kubernetes.cluster_fields import CLUSTER, KARPENTER
+from ..kubernetes.training_checks import (
+    check_capacity,
+    check_instance_types,
+    check_quotas,
+    check_releases,
+    needed,
+    quotas_of,
+)
+from ..kubernetes.training_fields import CLUSTER_TRAINING
+
+SAGEMAKERS: dict[str, str] = {"pattern": r"ml(\.[^.]+){2}", "allowed": "a SageMaker instance type"}
+TRAINING_INSTANCE = envelope.FIELDS["instance_type"].default
+IMAGES_GB = 100
+"""Of a node's disk for its images and system, beside what a run may use."""
 
 
 def _limit(name: str, help: str, **changes: Any) -> Field:
@@ -28,19 +47,69 @@ def _hours(name: str, help: str, remedy: str) -> Field:
     return seconds._replace(help=help, unit="hours", remedy=remedy, **amounts)
 
 
-def _rules(checks: Checks, args: dict[str, Any], given: Mapping[str, Any]) -> None:  # noqa: ARG001
+def _rules(checks: Checks, args: dict[str, Any], given: Mapping[str, Any]) -> None:
+    if args["training_backend"] == TrainingBackend.EKS:
+        _check_cluster(checks, args, given.get("cluster") or {})
+    else:
+        _check_sagemaker(checks, args, given)
     if args["serving_image"] is not None and args["host_ami"] is not None:
         check_images(checks, args["serving_image"], args["host_ami"])
+
+
+def _check_sagemaker(checks: Checks, args: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    for key in ("training_instance", "evaluation_instance"):
+        if args[key] and not re.fullmatch(SAGEMAKERS["pattern"], args[key]):
+            known = args[key] in INSTANCE_TYPES
+            remedy = f"With SageMaker it is ml.{args[key]}." if known else f"For example {TRAINING_INSTANCE}."
+            checks.refuse(key, args[key], SAGEMAKERS["allowed"], remedy)
+    for key in ("cluster", "cluster_training"):
+        if given.get(key):
+            checks.add(key, "is for training on EKS alone", "Remove it, or set `training_backend` to eks.")
+
+
+def _check_cluster(checks: Checks, args: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    """Whether a run can ever start there."""
+    if args["cluster"]["existing_kubeconfig"]:
+        remedy = "Set `existing_cluster` to its name: runs find it by EKS's API."
+        checks.add("cluster.existing_kubeconfig", "is not enough for training", remedy)
+    if checks.mistakes:  # what follows is only true of values that are
+        return
+    evaluates = "evaluation_instance" if args["evaluation_instance"] else "training_instance"
+    steps = needed(run_envelope(args), "training_instance", evaluates)
+    sharing = args["cluster_training"]
+    check_releases(checks.under("cluster_training"), sharing, args["cluster"]["versions"]["kubernetes"])
+    check_instance_types(checks, steps)
+    if checks.mistakes:
+        return
+    check_quotas(checks, "cluster_training.quotas", sharing, steps)
+    quotas = quotas_of(sharing, steps)
+    whole = CLUSTER.read(Checks(), cluster_arguments(args, given))
+    there = capacities(whole)
+    # The nodes of a cluster that was there before may be anything.
+    if not checks.mistakes and (there or not whole["existing_cluster"]):
+        check_capacity(checks, "cluster_training.quotas", there, quotas, steps)
 
 
 FINETUNING = Table(
     "FineTuningEnvironmentArgs",
     "Arguments of `FineTuningEnvironment`; every one has a default.",
     {
+        "training_backend": Field(
+            TrainingBackend.SAGEMAKER.value,
+            "Where runs train: `sagemaker`, as its training jobs, or `eks`, on a cluster of GPU nodes.",
+            choices=TrainingBackend,
+            cost="A cluster bills its control plane, system nodes and network by the hour.",
+        ),
+        "cluster": Field(
+            {},
+            "The cluster, for `eks`; its default pool of GPU nodes has what the quotas let go.",
+            table=CLUSTER,
+        ),
+        "cluster_training": Field({}, "How runs share the cluster, for `eks`.", table=CLUSTER_TRAINING),
         "training_instance": _limit(
             "instance_type",
-            "SageMaker instance that trains. The default has 48 GB of GPU memory: 24 GB are too few for QLoRA of an 8B "
-            "model once it saves a checkpoint.",
+            "Instance that trains: SageMaker's, or for `eks` EC2's name, without `ml.`. The default has 48 GB of GPU "
+            "memory: 24 GB are too few for QLoRA of an 8B model once it saves a checkpoint.",
             cost="The default costs $2.80 an hour while it trains.",
         ),
         "training_instances": _limit("instance_count", "How many of them share each run, by all their GPUs."),
@@ -54,7 +123,7 @@ FINETUNING = Table(
         "volume_gigabytes": _limit("volume_gb", "Disk of each instance.", cost="Billed while jobs run."),
         "evaluation_instance": _limit(
             "evaluation_instance_type",
-            "SageMaker instance that evaluates, on one GPU; the training instance by default.",
+            "Instance that evaluates, on one GPU; the training instance by default.",
             default="",
         ),
         "max_evaluation_hours": _hours(
@@ -92,6 +161,7 @@ FINETUNING = Table(
         "endpoint_instance": _limit(
             "instance_type",
             "SageMaker instance that serves.",
+            **SAGEMAKERS,
             default=defaults.ENDPOINT_INSTANCE,
             cost="The default costs $2.61 an hour while the endpoint exists.",
         ),
@@ -150,16 +220,38 @@ FINETUNING = Table(
 
 def run_envelope(settings: Mapping[str, Any]) -> dict[str, Any]:
     """What one run may use at most, in the form that the pipeline's functions read."""
+    training = settings["training_instance"]
+    if settings["training_backend"] == TrainingBackend.EKS and training == TRAINING_INSTANCE:
+        training = training.removeprefix("ml.")  # the default, which is the same machine
     return asdict(
         RunEnvelope(
-            instance_type=settings["training_instance"],
+            instance_type=training,
             instance_count=settings["training_instances"],
             max_runtime_seconds=round(settings["max_training_hours"] * SECONDS_AN_HOUR),
             attempts=settings["attempts"],
             spot=settings["spot"],
             volume_gb=settings["volume_gigabytes"],
             checkpoint=True,
-            evaluation_instance_type=settings["evaluation_instance"] or settings["training_instance"],
+            evaluation_instance_type=settings["evaluation_instance"] or training,
             evaluation_max_runtime_seconds=round(settings["max_evaluation_hours"] * SECONDS_AN_HOUR),
         )
     )
+
+
+def cluster_arguments(settings: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of the environment's `GpuCluster`: as they are given, and without nodes of its own a pool for the runs.
+
+    The pool has the types and the GPUs of the quotas, each of them for as many as may run at once.
+    """
+    if given.get("node_pools") or given.get("node_groups") or given.get("autoscaler", KARPENTER) != KARPENTER:
+        return dict(given)
+    quotas = quotas_of(settings["cluster_training"], needed(run_envelope(settings), "", ""))
+    disk = settings["volume_gigabytes"] + IMAGES_GB
+    pool = {
+        "instance_types": sorted(quotas),
+        "gpus": sum(quotas.values()),
+        "spot": settings["spot"],
+        "volume_gigabytes": disk,
+        "instance_store": all(INSTANCE_TYPES[name].local_gb >= disk for name in quotas),
+    }
+    return {**given, "node_pools": [pool]}

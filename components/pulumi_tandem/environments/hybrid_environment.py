@@ -84,6 +84,12 @@ class HybridEnvironment(pulumi.ComponentResource):
     """ARN of the state machine that runs are executions of."""
     run_envelope_parameter: pulumi.Output[str]
     """Name of the SSM parameter with the run envelope."""
+    training_backend: pulumi.Output[str]
+    """Where runs train: `sagemaker` or `eks`."""
+    cluster_name: pulumi.Output[str]
+    """Name of the EKS cluster; empty without one."""
+    cluster_function: pulumi.Output[str]
+    """Name of the function that runs jobs on it, by which one is cancelled; empty without one."""
     model_package_group: pulumi.Output[str]
     """Name of the model package group."""
     image_repository_url: pulumi.Output[str]

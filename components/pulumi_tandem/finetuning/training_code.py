@@ -8,7 +8,10 @@ import pulumi
 from ..foundation.function_code import archive, runtime_files
 
 # What of tandem/finetuning runs elsewhere: in functions, and on a person's machine.
-OTHERS = tuple(f"finetuning/{name}" for name in ("functions/", "backends/", "gate.py", "promotion.py", "registry.py"))
+OTHERS = tuple(
+    f"finetuning/{name}"
+    for name in ("functions/", "backends/", "gate.py", "job_record.py", "promotion.py", "registry.py")
+)
 MAIN = b"import sys\n\nfrom tandem.finetuning.training.__main__ import main\n\nsys.exit(main())\n"
 
 

@@ -13,6 +13,18 @@ from .policy import allow, policy_document, trust
 from .tags import Tags
 
 LOG_DAYS = 14
+# Lambda looks for all of them on every resource (Lambda guide, "Giving Lambda functions access to resources in a VPC").
+USE_INTERFACES = allow(
+    [
+        "ec2:CreateNetworkInterface",
+        "ec2:DescribeNetworkInterfaces",
+        "ec2:DescribeSubnets",
+        "ec2:DeleteNetworkInterface",
+        "ec2:AssignPrivateIpAddresses",
+        "ec2:UnassignPrivateIpAddresses",
+    ],
+    "*",
+)
 
 
 class FunctionArgs(TypedDict):
@@ -28,6 +40,10 @@ class FunctionArgs(TypedDict):
     """Memory, which also buys processor time: 1,769 MB is one vCPU."""
     timeout_seconds: int
     """Longest run."""
+    subnet_ids: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
+    """Subnets that it runs in, for what only they reach; from them it needs a way to every service that it calls."""
+    security_group_ids: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
+    """Its security groups there."""
     tags: NotRequired[Tags]
     """Cost-allocation tags."""
 
@@ -56,8 +72,13 @@ class Function(pulumi.ComponentResource):
         log = cloudwatch.LogGroup(f"{name}-log", retention_in_days=LOG_DAYS, tags=tags, opts=child)
         role = iam.Role(f"{name}-role", assume_role_policy=trust("lambda.amazonaws.com"), tags=tags, opts=child)
         write_log = allow(["logs:CreateLogStream", "logs:PutLogEvents"], pulumi.Output.concat(log.arn, ":*"))
+        statements, more = [write_log, *args["statements"]], {}
+        if "subnet_ids" in args:
+            statements.append(USE_INTERFACES)
+            groups = args.get("security_group_ids", [])
+            more["vpc_config"] = {"subnet_ids": args["subnet_ids"], "security_group_ids": groups}
         permissions = iam.RolePolicy(
-            f"{name}-permissions", role=role.id, policy=policy_document([write_log, *args["statements"]]), opts=child
+            f"{name}-permissions", role=role.id, policy=policy_document(statements), opts=child
         )
         function = lambda_.Function(
             name,
@@ -71,6 +92,7 @@ class Function(pulumi.ComponentResource):
             environment={"variables": args["environment"]},
             logging_config={"log_format": "Text", "log_group": log.name},
             tags=tags,
+            **more,
             # Without its permissions the first invocations would fail.
             opts=pulumi.ResourceOptions(parent=self, depends_on=[permissions]),
         )

@@ -43,3 +43,14 @@ def only_tls(arns: Sequence[pulumi.Input[str]], action: str) -> Statement:
         "Resource": list(arns),
         "Condition": {"Bool": {"aws:SecureTransport": "false"}},
     }
+
+
+def from_events(arn: pulumi.Output[str]) -> Statement:
+    """Lets EventBridge rules of a queue's own account send to it."""
+    return {
+        "Effect": "Allow",
+        "Principal": {"Service": "events.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": arn,
+        "Condition": {"StringEquals": {"aws:SourceAccount": arn.apply(lambda value: value.split(":")[4])}},
+    }

@@ -6,10 +6,14 @@ import pulumi
 import pulumi_aws as aws
 
 
-def region_of(opts: pulumi.ResourceOptions | None) -> str:
-    """The region that a component with these options is put into; empty where its provider doesn't know it yet."""
+def invoke_options(opts: pulumi.ResourceOptions | None) -> pulumi.InvokeOptions:
+    """How to ask AWS what a component with these options would, before there is one."""
     opts = opts or pulumi.ResourceOptions()
     given = opts.providers.values() if isinstance(opts.providers, Mapping) else opts.providers or []
     own = [each for each in (opts.provider, *given) if each and each.package == "aws"]
-    asked = pulumi.InvokeOptions(parent=opts.parent, provider=own[0] if own else None)
-    return aws.get_region(opts=asked).region or ""
+    return pulumi.InvokeOptions(parent=opts.parent, provider=own[0] if own else None)
+
+
+def region_of(opts: pulumi.ResourceOptions | None) -> str:
+    """The region that a component with these options is put into; empty where its provider doesn't know it yet."""
+    return aws.get_region(opts=invoke_options(opts)).region or ""

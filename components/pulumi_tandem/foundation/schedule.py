@@ -1,5 +1,9 @@
 """EventBridge schedule of a Lambda function."""
 
+import json
+from collections.abc import Mapping
+from typing import Any
+
 import pulumi
 from pulumi_aws import cloudwatch, lambda_
 
@@ -8,9 +12,19 @@ from .tags import Tags
 
 
 def every(
-    name: str, minutes: int, function: Function, *, description: str, tags: Tags, parent: pulumi.Resource
+    name: str,
+    minutes: int,
+    function: Function,
+    *,
+    description: str,
+    tags: Tags,
+    parent: pulumi.Resource,
+    payload: Mapping[str, Any] | None = None,
 ) -> None:
-    """Run a function every so many minutes: a rule, its target and the permission. Bills as the function does."""
+    """Run a function every so many minutes: a rule, its target and the permission. Bills as the function does.
+
+    It gets `payload`, or the event of the schedule.
+    """
     child = pulumi.ResourceOptions(parent=parent)
     rule = cloudwatch.EventRule(
         f"{name}-schedule",
@@ -31,5 +45,6 @@ def every(
         f"{name}-start",
         rule=rule.name,
         arn=function.function_arn,
+        input=json.dumps(payload) if payload else None,
         opts=pulumi.ResourceOptions(parent=parent, depends_on=[permission]),
     )

@@ -7,7 +7,7 @@ from pulumi_aws import sqs
 
 from .alarms import alarm
 from .outputs import register
-from .policy import only_tls, policy_document
+from .policy import from_events, only_tls, policy_document
 from .tags import Tags
 
 RETENTION_SECONDS = 14 * 24 * 3600  # the longest that SQS keeps a message
@@ -78,7 +78,7 @@ class WorkQueue(pulumi.ComponentResource):
             sqs.QueuePolicy(
                 f"{name}-{suffix}",
                 queue_url=target.url,
-                policy=policy_document([_from_events(target.arn), only_tls([target.arn], "sqs:*")]),
+                policy=policy_document([from_events(target.arn), only_tls([target.arn], "sqs:*")]),
                 opts=child,
             )
         alarm(
@@ -108,14 +108,3 @@ class WorkQueue(pulumi.ComponentResource):
         self.queue_arn, self.queue_url = queue.arn, queue.url
         self.dead_letter_arn, self.dead_letter_url = dead_letters.arn, dead_letters.url
         register(self)
-
-
-def _from_events(arn: pulumi.Output[str]) -> dict:
-    """Lets EventBridge rules of the queue's own account send."""
-    return {
-        "Effect": "Allow",
-        "Principal": {"Service": "events.amazonaws.com"},
-        "Action": "sqs:SendMessage",
-        "Resource": arn,
-        "Condition": {"StringEquals": {"aws:SourceAccount": arn.apply(lambda value: value.split(":")[4])}},
-    }

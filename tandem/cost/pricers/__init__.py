@@ -8,7 +8,7 @@ from functools import cache
 
 from ..bill import Bill, Pricer
 from ..model import Resource
-from . import compute, functions, monitoring, network, parameters, sagemaker, search, security, storage
+from . import compute, functions, kubernetes, monitoring, network, parameters, sagemaker, search, security, storage
 
 
 def cloud_control(resource: Resource, bill: Bill) -> None:
@@ -26,6 +26,7 @@ PRICERS: dict[str, Pricer] = {
     **search.PRICERS,
     **sagemaker.PRICERS,
     **compute.PRICERS,
+    **kubernetes.PRICERS,
     **network.PRICERS,
     **monitoring.PRICERS,
     **security.PRICERS,
@@ -35,6 +36,7 @@ PRICERS: dict[str, Pricer] = {
 
 _REQUESTS = "bills for requests only; those are counted with usage"
 _SETTING = "a setting of what bills elsewhere"
+_OBJECT = "an object of a cluster, whose nodes bill"
 
 FREE: dict[str, str] = {
     "aws:iam/*": "IAM costs nothing",
@@ -117,8 +119,25 @@ FREE: dict[str, str] = {
     "aws:ec2/eipAssociation:*": _SETTING,
     "aws:ec2/launchTemplate:*": "what is launched from it bills",
     "aws:ec2/keyPair:*": _SETTING,
+    "aws:ec2/placementGroup:*": _SETTING,
     "aws:lb/listener*": "its load balancer bills",
     "aws:lb/targetGroup*": "its load balancer bills",
+    "kubernetes:admissionregistration.k8s.io/*": _OBJECT,
+    "kubernetes:apiextensions.k8s.io/*": _OBJECT,
+    "kubernetes:apiregistration.k8s.io/*": _OBJECT,
+    "kubernetes:apps/*": _OBJECT,
+    "kubernetes:batch/*": _OBJECT,
+    "kubernetes:core/*": _OBJECT,
+    "kubernetes:flowcontrol.apiserver.k8s.io/*": _OBJECT,
+    "kubernetes:jobset.x-k8s.io/*": _OBJECT,
+    "kubernetes:karpenter.k8s.aws/*": "what is launched by it bills",
+    "kubernetes:kueue.x-k8s.io/*": _OBJECT,
+    "kubernetes:networking.k8s.io/v1:NetworkPolicy*": _OBJECT,
+    "kubernetes:policy/*": _OBJECT,
+    "kubernetes:rbac.authorization.k8s.io/*": _OBJECT,
+    "kubernetes:scheduling.k8s.io/*": _OBJECT,
+    "kubernetes:storage.k8s.io/*": _OBJECT,
+    "kubernetes:trainer.kubeflow.org/*": _OBJECT,
     "random:*": "nothing on AWS",
     "tls:*": "nothing on AWS",
     "pulumi:pulumi:StackReference": "nothing on AWS",
@@ -127,9 +146,8 @@ FREE: dict[str, str] = {
 
 
 @cache
-def pricer_of(type_: str) -> Pricer | None:
-    """The pricer of a type; None: it is NOT PRICED."""
-    if pricer := PRICERS.get(type_):
-        return pricer
-    reason = next((reason for pattern, reason in FREE.items() if fnmatchcase(type_, pattern)), "")
-    return (lambda _, bill: bill.free(reason)) if reason else None
+def why_free(type_: str) -> str:
+    """Why a type costs nothing by itself, wherever it is; empty where it has a pricer, or is NOT PRICED."""
+    if type_ in PRICERS:
+        return ""
+    return next((reason for pattern, reason in FREE.items() if fnmatchcase(type_, pattern)), "")

@@ -1,8 +1,10 @@
 """Reading inputs as numbers."""
 
+import re
 from decimal import Decimal, InvalidOperation
+from typing import Any
 
-from ..model import Resource
+from ..model import SECRET, UNKNOWN, Resource
 from ..prices import NotPriced
 
 
@@ -24,6 +26,21 @@ def text(resource: Resource, path: str, default: str | None = None) -> str:
     if not isinstance(value, str):
         raise NotPriced(f"{path} is missing" if value is None else f"{path} is {value!r}, not a text")
     return value
+
+
+_QUANTITY = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(m|k|[MGTPE]|[KMGTPE]i)?")
+_SUFFIXES = {"": Decimal(1), "m": Decimal("0.001"), "k": Decimal(1000)}
+_SUFFIXES |= {letter: Decimal(1000) ** power for power, letter in enumerate("MGTPE", 2)}
+_SUFFIXES |= {f"{letter}i": Decimal(1024) ** power for power, letter in enumerate("KMGTPE", 1)}
+
+
+def quantity(name: str, value: Any) -> Decimal:
+    """What Kubernetes writes as 8, 500m or 16Gi; raises `NotPriced` where it is something else."""
+    found = _QUANTITY.fullmatch(str(value))
+    if found is None:
+        hidden = {UNKNOWN: "known only once it is deployed", SECRET: "a secret, which a preview doesn't show"}
+        raise NotPriced(f"{name} is {hidden.get(value, f'{value!r}, not a quantity as 8, 500m or 16Gi')}")
+    return Decimal(found[1]) * _SUFFIXES[found[2] or ""]
 
 
 def count(resource: Resource, path: str) -> int:

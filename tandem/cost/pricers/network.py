@@ -7,9 +7,11 @@ from .inputs import count
 SERVICE = "AmazonVPC"
 
 
-def nat_gateway(_: Resource, bill: Bill) -> None:
+def nat_gateway(resource: Resource, bill: Bill) -> None:
     """A NAT gateway bills by the hour, and by the GB, which isn't counted."""
     bill.hours("NAT gateway", "AmazonEC2", "nat:hours")
+    if resource.get("availabilityMode", "zonal") != "zonal":
+        bill.not_priced("a regional NAT gateway bills in each zone that it is in: the second and more")
     data = bill.table.price("AmazonEC2", "nat:data")
     bill.note(f"a NAT gateway for each zone multiplies this; each GB through it bills ${data.usd} more")
 

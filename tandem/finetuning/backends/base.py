@@ -24,6 +24,8 @@ from tandem.runtime.pages import each
 OUTPUTS = ("artifactBucket", "datasetBucket", "modelPackageGroup")
 RUNNING, STOPPING, SUCCEEDED, FAILED, ABORTED = "RUNNING", "STOPPING", "SUCCEEDED", "FAILED", "ABORTED"
 TRAINING = "training"
+Lines = tuple[list[str], str | None]
+"""Of a log, and the token to go on with."""
 
 
 @dataclass(frozen=True)
@@ -97,8 +99,8 @@ class RunRecords:
     def __init__(self, s3: Any, bucket: str) -> None:
         self._s3, self._bucket = s3, bucket
 
-    def create(self, plan: Plan) -> Run:
-        """Write a new run's record and recipe; nothing runs yet."""
+    def create(self, plan: Plan, backend: str = "") -> Run:
+        """Write a new run's record and recipe; nothing runs yet. `backend` runs it, by default the recipe's."""
         now = datetime.datetime.now(datetime.UTC)
         run = Run(
             name=run_record.new_name(plan.data_set.name, now),
@@ -109,6 +111,7 @@ class RunRecords:
             envelope=plan.envelope,
             price=plan.shown_price,
             started_at=now.isoformat(timespec="seconds"),
+            backend="" if backend == plan.recipe["backend"] else backend,
         )
         self.write_json(run_record.recipe_key(run.name), plan.recipe)
         self.write(run_record.record_key(run.name), run.to_json())
@@ -123,11 +126,19 @@ class RunRecords:
 
     def names(self) -> list[str]:
         """The runs that were prepared, newest first."""
-        where = {"Bucket": self._bucket, "Prefix": run_record.RUNS, "Delimiter": "/"}
-        folders = each(self._s3, "list_objects_v2", "CommonPrefixes", **where)
-        found = [entry["Prefix"].split("/")[1] for entry in folders]
         # A name ends in its time and two random bytes.
-        return sorted(found, key=lambda name: name.rsplit("-", 3)[1:], reverse=True)
+        return sorted(self.folders(run_record.RUNS), key=lambda name: name.rsplit("-", 3)[1:], reverse=True)
+
+    def files(self, prefix: str) -> list[str]:
+        """The names of the objects below a prefix."""
+        found = each(self._s3, "list_objects_v2", "Contents", Bucket=self._bucket, Prefix=prefix)
+        return [entry["Key"].removeprefix(prefix) for entry in found]
+
+    def folders(self, prefix: str) -> list[str]:
+        """The names of the folders in a prefix."""
+        where = {"Bucket": self._bucket, "Prefix": prefix, "Delimiter": "/"}
+        found = each(self._s3, "list_objects_v2", "CommonPrefixes", **where)
+        return [entry["Prefix"].removeprefix(prefix).rstrip("/") for entry in found]
 
     def read(self, key: str) -> bytes | None:
         """An object of the artifact bucket; None if it isn't there."""
@@ -204,10 +215,10 @@ class Backend(ABC):
         """The run's jobs in the account, oldest first."""
         raise TandemError(f"Run {run.name!r} has no job here to read: it runs at {self.facts.title}; look there.")
 
-    def logs(self, job: Job, host: str = "", token: str | None = None) -> tuple[list[str], str | None]:  # noqa: ARG002
-        """Lines after `token` of the log that a host of one of `jobs` writes, and the token to go on with.
+    def logs(self, job: Job, host: str = "", token: str | None = None, rank: int | None = None) -> Lines:  # noqa: ARG002
+        """Lines after `token` of the log that a host of one of `jobs` writes, or a rank, and the token to go on with.
 
-        Without `host` it is the first host that has a log. Raises `TandemError` for a host that the job hasn't.
+        Without either it is the first host that has a log. Raises `TandemError` for one that the job hasn't.
         """
         raise TandemError(f"{job.name} has no log here to read: it runs at {self.facts.title}; look there.")
 

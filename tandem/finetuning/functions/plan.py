@@ -9,15 +9,13 @@ from typing import Any
 from tandem_contract.envelope import RunEnvelope
 from tandem_contract.errors import TandemError
 from tandem_contract.names import Tag, Variable
-from tandem_contract.run_record import Run, checkpoints, job_name, recipe_key
+from tandem_contract.run_record import Run, job_name
 
-from tandem.finetuning import recipe as recipes
-from tandem.finetuning.dataset import manifest as manifests
 from tandem.runtime.clients import client
 from tandem.runtime.pages import each
 from tandem.runtime.telemetry import log
 
-from .records import read, run_of
+from . import job_inputs
 
 # How our training code ends when another attempt can't help (docs/training-image.md).
 REFUSED = re.compile(r"exit code: 2\b")
@@ -30,25 +28,15 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:  # noqa: 
     `{"trained": {"model", "status"}}`. Raises `TandemError`, which ends the run.
     """
     step, envelope = event["step"], RunEnvelope.from_json(os.environ[Variable.ENVELOPE])
-    run = run_of(event["run"])
-    _check(run)
+    run = job_inputs.checked(event["run"])
     jobs = _jobs(run.name, step)
     if step == "train" and (trained := _trained(jobs)):
         return {"trained": trained}
     attempt = len(jobs) + 1
     _may_try(attempt, envelope, event.get("failure"))
-    request = _request(run, step, attempt, _model(event["trained"]) if step == "evaluate" else None)
+    request = _request(run, step, attempt, job_inputs.trained_model(event["trained"]) if step == "evaluate" else None)
     log("planned", run=run.name, step=step, attempt=attempt, job=request["TrainingJobName"])
     return request
-
-
-def _check(run: Run) -> None:
-    """Refuses a record that isn't what was checked and priced: another recipe or another data set."""
-    if recipes.digest(run.recipe) != run.recipe_digest:
-        raise TandemError(f"the recipe of {run.name} is not the one whose digest was recorded: start a new run")
-    key = f"{run.dataset}manifest.json"
-    if manifests.digest(json.loads(read(os.environ[Variable.DATASET_BUCKET], key))) != run.manifest_digest:
-        raise TandemError(f"{key} is not the manifest whose digest was recorded: start a new run")
 
 
 def _jobs(run: str, step: str) -> list[dict[str, Any]]:
@@ -90,34 +78,14 @@ def _failed(failure: Mapping[str, Any]) -> tuple[str | None, str]:
         return None, f"{failure.get('Error', '')}: {cause}"
 
 
-def _model(trained: Mapping[str, Any]) -> str:
-    """The prefix of the trained model."""
-    if trained["status"] != "Completed":
-        raise TandemError(f"training ended as {trained['status']}, so its model may be half: resume the run")
-    return trained["model"].rstrip("/") + "/"
-
-
 def _request(run: Run, step: str, attempt: int, model: str | None) -> dict[str, Any]:
     bucket, name = os.environ[Variable.ARTIFACT_BUCKET], job_name(run.name, step, attempt)
-    channels = {
-        "code": os.environ[Variable.CODE],
-        "dataset": f"s3://{os.environ[Variable.DATASET_BUCKET]}/{run.dataset}",
-        "recipe": f"s3://{bucket}/{recipe_key(run.name).rpartition('/')[0]}/",
-    }
-    if run.recipe["base_model"].endswith("/"):  # one of our own
-        channels["base"] = f"s3://{bucket}/{run.recipe['base_model']}"
-    if model:
-        channels["model"] = model
-    tracking = os.environ.get(Variable.TRACKING_URI)
-    environment = {Variable.RUN: run.name} | ({"MLFLOW_TRACKING_URI": tracking} if tracking else {})
-    # Each step has its own place for what it keeps in step with S3, and its attempts share it.
-    kept = checkpoints(run.name) if step == "train" else f"{run.folder}{step}/"
     return {
         "TrainingJobName": name,
-        "InputDataConfig": [_channel(channel, uri) for channel, uri in channels.items()],
+        "InputDataConfig": [_channel(channel, uri) for channel, uri in job_inputs.channels(run, model).items()],
         "OutputDataConfig": {"S3OutputPath": f"s3://{bucket}/{run.folder}jobs/", "CompressionType": "NONE"},
-        "CheckpointConfig": {"S3Uri": f"s3://{bucket}/{kept}", "LocalPath": "/opt/ml/checkpoints"},
-        "Environment": environment,
+        "CheckpointConfig": {"S3Uri": job_inputs.kept(run, step), "LocalPath": "/opt/ml/checkpoints"},
+        "Environment": job_inputs.environment(run),
         "Tags": [
             {"Key": Tag.STACK, "Value": os.environ[Variable.STACK]},
             {"Key": "tandem:run", "Value": run.name},

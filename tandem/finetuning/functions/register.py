@@ -21,11 +21,12 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, str]:  # noqa: 
         "Environment": json.loads(os.environ[Variable.SERVING_ENVIRONMENT]),
         "ModelDataSource": {"S3DataSource": {"S3Uri": model, "S3DataType": "S3Prefix", "CompressionType": "None"}},
     }
+    run = run_of(event["run"])
     arn = register(
         client("sagemaker"),
         os.environ[Variable.MODEL_PACKAGE_GROUP],
-        run_of(event["run"]),
-        backend="sagemaker",
+        run,
+        backend=run.runs_at,
         model_reference=model,
         metrics=event["metrics"],
         container=container,

@@ -1,19 +1,29 @@
-"""Entry point of a container: `train` or `evaluate`, with a failure's reason where SageMaker reads it."""
+"""Entry point of a container: `train` or `evaluate`, with a failure's reason where SageMaker reads it.
+
+On a cluster, where nobody brings files or takes them away, `fetch` comes before these and `mirror` runs beside them.
+"""
 
 import argparse
+import atexit
+import functools
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 from tandem_contract.errors import TandemError
 
-from . import external, launcher, ranks
+from . import external, launcher, logs, ranks
 from .evaluate import evaluate
-from .layout import Interrupted, Layout, Refused
+from .fetch import fetch
+from .layout import Interrupted, Layout, Refused, lacks_room
+from .mirror import mirror
+from .place import add_flags, host
 from .train import train
 
 STEPS = {"train": train, "evaluate": evaluate}
+CARRIES = {"fetch": fetch, "mirror": mirror}
 FAILED, REFUSED, INTERRUPTED = launcher.FAILED, launcher.REFUSED, launcher.INTERRUPTED
 
 
@@ -23,37 +33,59 @@ def main(arguments: Sequence[str] | None = None) -> int:
     `train` starts itself again, in a process for each GPU (`launcher`), unless a program of the image's own trains.
     """
     parser = argparse.ArgumentParser(prog="tandem.finetuning.training", description=__doc__)
-    parser.add_argument("step", choices=STEPS)
-    launcher.arguments(parser)
+    parser.add_argument("step", choices=[*STEPS, *CARRIES])
+    add_flags(parser)
     given = parser.parse_args(arguments)
-    layout, is_rank = Layout.from_environment(), ranks.is_one()
-    if not is_rank:
-        layout.prepare()
+    layout = Layout.from_environment()
+    if carry := CARRIES.get(given.step):
+        return _guarded(given.step, lambda: carry(layout), lambda code, _reason: code)
+    if ranks.is_one():
+        with logs.kept(f"rank-{os.environ['RANK']}"):
+            return _guarded(given.step, lambda: STEPS[given.step](layout), functools.partial(_ended, layout))
+    layout.prepare()
+    with logs.kept(host(layout, given)):
+        return _guarded(given.step, lambda: _host(layout, given), functools.partial(_ended, layout))
+
+
+def _host(layout: Layout, given: argparse.Namespace) -> int | None:
+    """The step, as a host's first process."""
+    if given.step == "train" and not os.environ.get(external.VARIABLE):
+        return launcher.launch(layout, given.step, given)
+    return STEPS[given.step](layout)
+
+
+def _guarded(step: str, do: Callable[[], int | None], ends: Callable[[int, str], int]) -> int:
+    """The exit code of what is done; `ends` is called with that of an error, and its reason."""
     try:
-        if given.step == "train" and not is_rank and not os.environ.get(external.VARIABLE):
-            return launcher.launch(layout, given.step, given)
-        STEPS[given.step](layout)
+        return do() or 0
     except (Refused, Interrupted) as error:
         print(error, file=sys.stderr, flush=True)
-        return _ends(layout, REFUSED if isinstance(error, Refused) else INTERRUPTED, str(error))
+        return ends(REFUSED if isinstance(error, Refused) else INTERRUPTED, str(error))
     except TandemError as error:
         print(error, file=sys.stderr, flush=True)
-        return _ends(layout, FAILED, str(error))
+        return ends(FAILED, str(error))
     except Exception as error:
         traceback.print_exc()
-        text = f"{given.step} failed unexpectedly: {type(error).__name__}: {error}. The log has the details."
-        return _ends(layout, FAILED, text)
-    return 0
+        if lacks_room(error):  # which another attempt would fill again
+            return ends(REFUSED, "There is no room left on the disk: raise tandem:volumeGb.")
+        text = f"{step} failed unexpectedly: {type(error).__name__}: {error}. The log has the details."
+        return ends(FAILED, text)
 
 
-def _ends(layout: Layout, code: int, reason: str) -> int:
-    """Say why, to the launcher where there is one, since another rank may be the reason."""
-    if ranks.is_one():
-        launcher.note(code, reason)
-    else:
+def _ended(layout: Layout, code: int, reason: str) -> int:
+    """Say why to the launcher where there is one, since another rank may be the reason."""
+    if not (ranks.is_one() and launcher.note(code, reason)):
         layout.fail(reason)
     return code
 
 
+def _leave(code: int) -> NoReturn:
+    """End a rank without its interpreter's end, which threads of torch 2.9 may abort."""
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    (_leave if ranks.is_one() else sys.exit)(main())

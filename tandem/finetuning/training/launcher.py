@@ -18,32 +18,27 @@ import threading
 import time
 import zipfile
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from tandem_contract.errors import Unavailable
+from tandem_contract.instance_types import RDMA, efa_variables
 
-from . import models, ranks
-from .layout import Layout, Refused, say
+from . import logs, models, ranks
+from .layout import Interrupted, Layout, Refused, say
+from .place import Place, place, ranks_asked
 
 VERDICTS = "TANDEM_VERDICTS"  # a folder, for a file of each rank that ended with an error
 MODULE = "tandem.finetuning.training"
-PORT = 7777
 MEET_SECONDS = float(os.environ.get("TANDEM_MEET_SECONDS") or 900)
 """How long the hosts wait for each other: instances of one job come minutes apart."""
 GRACE_SECONDS = 10.0
 """Until ranks that are in the way of an end are killed."""
 EVERY_SECONDS = 0.5
+TRY_SECONDS = 5.0
 
 FAILED, REFUSED, INTERRUPTED = 1, 2, 143
 OURS_TO_SUGGEST = ("NCCL_", "GLOO_", "FI_")  # what the image sets of these counts
-
-# By family, where a job has several hosts. FI_*: AWS's guide "Get started with EFA and NCCL for ML workloads on Amazon
-# EC2"; these families have EFA (EC2 user guide, "Elastic Fabric Adapter", supported instance types).
-EFA = {"FI_PROVIDER": "efa", "FI_EFA_FORK_SAFE": "1"}
-RDMA = EFA | {"FI_EFA_USE_DEVICE_RDMA": "1"}
-FABRIC = {"p4d": RDMA, "p4de": RDMA, "p5": RDMA, "p5e": RDMA, "p5en": RDMA, "p6-b200": RDMA}
 
 
 class Verdict(NamedTuple):
@@ -62,95 +57,38 @@ class Verdict(NamedTuple):
         return cause, self.time
 
 
-@dataclass(frozen=True)
-class Place:
-    """This host among those of the job."""
-
-    hosts: tuple[str, ...]
-    number: int
-    """Of this one, from 0."""
-    master: str
-    port: int
-    interface: str = ""
-    instance: str = ""
-
-    @property
-    def name(self) -> str:
-        """Of this host."""
-        return self.hosts[self.number]
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add torchrun's flags for a plain machine, by its names."""
-    group = parser.add_argument_group("ranks, where neither SageMaker nor Kubeflow tells them")
-    group.add_argument("--nnodes", type=int, help="hosts (1)")
-    group.add_argument("--node-rank", type=int, help="which of them this is, from 0")
-    group.add_argument("--nproc-per-node", type=int, help="ranks on each (its GPUs, or 1)")
-    group.add_argument("--master-addr", help="the first host")
-    group.add_argument("--master-port", type=int, help=f"its port ({PORT})")
-
-
-def place(layout: Layout, flags: argparse.Namespace | None = None) -> Place:
-    """Where this host stands; raises `Refused` if what is said of it contradicts itself."""
-    flags = flags or argparse.Namespace(nnodes=None, node_rank=None, master_addr=None, master_port=None)
-    file = layout.root / "input" / "config" / "resourceconfig.json"
-    said = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    port = flags.master_port or int(os.environ.get("MASTER_PORT") or os.environ.get("PET_MASTER_PORT") or PORT)
-    if said and flags.nnodes is None:
-        hosts, own = sorted(said["hosts"], key=_by_number), said["current_host"]
-        if own not in hosts:
-            raise Refused(f"resourceconfig.json names this host {own!r}, which isn't among its hosts {hosts}.")
-        master = os.environ.get("MASTER_ADDR") or hosts[0]
-        kind = said.get("current_instance_type", "")
-        return Place(tuple(hosts), hosts.index(own), master, port, said.get("network_interface_name", ""), kind)
-    count = flags.nnodes or int(os.environ.get("PET_NNODES") or 1)
-    number = os.environ.get("PET_NODE_RANK") if flags.node_rank is None else flags.node_rank
-    master = flags.master_addr or os.environ.get("PET_MASTER_ADDR") or ""
-    if count > 1 and (number is None or not master):
-        raise Refused(f"{count} hosts need --node-rank and --master-addr on each: which of them it is, and the first.")
-    if not 0 <= int(number or 0) < count:
-        raise Refused(f"--node-rank {number} is not one of {count} hosts: they count from 0.")
-    return Place(tuple(f"host-{each}" for each in range(count)), int(number or 0), master or "127.0.0.1", port)
-
-
 def launch(layout: Layout, step: str, flags: argparse.Namespace) -> int:
     """Run a step in all ranks of this host; its exit code. `output/failure` has the reason of another than 0.
 
-    Raises `Refused` where there is nothing to start, and `Unavailable` where the hosts don't meet.
+    Raises `Refused` where there is nothing to start, `Unavailable` where the hosts don't meet, and `Interrupted`.
     """
+    told = _Told()  # before anything else, which takes its time
     models.settle()
     models.need(("torch", "psutil"))
     here = place(layout, flags)
-    there, asked = _gpus(here), flags.nproc_per_node or _number(os.environ.get("PET_NPROC_PER_NODE"))
+    there, asked = _gpus(here), ranks_asked(flags)
     if asked > there > 0:
         raise Refused(f"{asked} ranks are asked for, and {here.name} has {there} GPUs: each needs one of its own.")
     count = asked or there or 1
     say(f"{here.name}, one of {', '.join(here.hosts)}: {count} ranks" if len(here.hosts) > 1 else f"{count} ranks")
-    with tempfile.TemporaryDirectory() as folder, _told(here) as others:
-        ended = _run(here, count, Path(folder), step, others)
+    with tempfile.TemporaryDirectory() as folder, _met(here, told) as others:
+        ended = _run(here, count, Path(folder), step, told, others)
         if ended is None:
             return 0
-        ended = others.agree(ended)
+        ended = others.agree(ended, told.asked)
     layout.fail(ended.reason)
     print(ended.reason, file=sys.stderr, flush=True)
     return ended.code
 
 
-def note(code: int, reason: str) -> None:
-    """Leave a rank's verdict for the launcher."""
-    folder = Path(os.environ[VERDICTS])
-    (folder / os.environ["RANK"]).write_text(json.dumps(Verdict(code, reason, time.time())._asdict()), encoding="utf-8")
-
-
-def _number(text: str | None) -> int:
-    """A number of ranks; 0 where it is left to us, as by Kubeflow's `auto`, `gpu` and `cpu`."""
-    return int(text) if text and text.isdecimal() else 0
-
-
-def _by_number(host: str) -> tuple[int, str]:
-    """SageMaker's algo-10 comes after algo-9."""
-    number = host.rpartition("-")[2]
-    return (int(number) if number.isdecimal() else 0, host)
+def note(code: int, reason: str) -> bool:
+    """Leave a rank's verdict for the launcher; whether there is one, and room for it."""
+    verdict = json.dumps(Verdict(code, reason, time.time())._asdict())
+    try:
+        Path(os.environ[VERDICTS], os.environ["RANK"]).write_text(verdict, encoding="utf-8")
+    except (KeyError, OSError):
+        return False
+    return True
 
 
 def _gpus(here: Place) -> int:
@@ -166,7 +104,7 @@ def _gpus(here: Place) -> int:
 def has_gpu(instance: str) -> bool:
     """Whether an instance type of SageMaker (`ml.g6e.2xlarge`) has NVIDIA GPUs, by its family."""
     family = instance.removeprefix("ml.").partition(".")[0]
-    return family[:1] in ("g", "p") and family[1:2].isdecimal() and not family.startswith("g5g")
+    return family[:1] in ("g", "p") and family[1:2].isdecimal() and not family.startswith(("g5g", "g4ad"))
 
 
 def _environment(here: Place, folder: Path) -> dict[str, str]:
@@ -174,7 +112,8 @@ def _environment(here: Place, folder: Path) -> dict[str, str]:
     if len(here.hosts) > 1:
         if here.interface in (name for _, name in socket.if_nameindex()):
             found |= {"NCCL_SOCKET_IFNAME": here.interface, "GLOO_SOCKET_IFNAME": here.interface}
-        found |= FABRIC.get(here.instance.removeprefix("ml.").partition(".")[0], {})
+        if (instance := here.instance.removeprefix("ml.")).startswith(RDMA):
+            found |= efa_variables(instance)
     return found
 
 
@@ -188,7 +127,7 @@ def _torchrun(here: Place, count: int, step: str) -> list[str]:
     return [*numbers, *options, *program, step]
 
 
-def _run(here: Place, count: int, folder: Path, step: str, others: "_Others") -> Verdict | None:
+def _run(here: Place, count: int, folder: Path, step: str, told: "_Told", others: "_Others") -> Verdict | None:
     """How the ranks ended; None: all well."""
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
@@ -200,68 +139,92 @@ def _run(here: Place, count: int, folder: Path, step: str, others: "_Others") ->
     from torch.distributed import run as torchrun
     from torch.distributed.elastic.multiprocessing import api
 
-    told = _Told(others)
     # Its own ends the ranks within 30 seconds, and can't be left out before torch 2.11.
-    api._terminate_process_handler = told.ask
+    patched: Any = api
+    patched._terminate_process_handler = told.ask
+    told.check()
     try:
-        with told:
+        with told.passing_on(others):
             torchrun.run(torchrun.parse_args(_torchrun(here, count, step)))
     except ChildFailedError as error:
-        return _verdict(folder, error.failures, told.asked)
+        return _verdict(folder, error.failures, told)
     except Exception as error:  # torch's rendezvous raises no common class
-        if told.asked:
+        if told.ends:
             return Verdict(INTERRUPTED, "Told to end before the ranks had met.", time.time())
         return Verdict(FAILED, f"The ranks didn't meet: {type(error).__name__}: {error}", time.time())
     return None
 
 
-def _verdict(folder: Path, failures: Mapping[int, Any], asked: bool) -> Verdict:
+def _verdict(folder: Path, failures: Mapping[int, Any], told: "_Told") -> Verdict:
     """What the ends of the ranks of this host follow from."""
     said = {int(file.name): Verdict(**json.loads(file.read_text(encoding="utf-8"))) for file in folder.iterdir()}
     for rank, failure in failures.items():
-        if failure.exitcode < 0 and rank not in said and not asked:
+        if rank in said or failure.exitcode == FAILED:
+            continue
+        if failure.exitcode > 0:
+            said[rank] = Verdict(failure.exitcode, f"Rank {rank} couldn't say why; see the log.", time.time())
+        elif told.ends:  # before it could hear of it, or too slow for us
+            said[rank] = Verdict(INTERRUPTED, "Told to end before a step was saved.", time.time())
+        else:
             name = signal.Signals(-failure.exitcode).name
             why = ": there was too little main memory, or somebody ended it" if name == "SIGKILL" else ""
             said[rank] = Verdict(FAILED, f"Rank {rank} was killed by {name}{why}.", time.time(), killed=True)
     nothing = Verdict(FAILED, "A rank ended without a word; see the log.", time.time())
-    return min(said.values(), key=lambda each: each.order, default=nothing)
+    # When one fails, torchrun tells the others to end.
+    causes = [each for each in said.values() if told.ends or each.code != INTERRUPTED] or list(said.values())
+    return min(causes, key=lambda each: each.order, default=nothing)
 
 
 class _Told:
-    """While the ranks run: SIGTERM goes to them alone, and the end of another host's ends them."""
+    """SIGTERM, which goes to the ranks alone, once there are any; the end of another host ends them too."""
 
-    def __init__(self, others: "_Others") -> None:
-        self.asked, self._others = False, others
+    def __init__(self) -> None:
+        self.asked = False
+        self.ends = False
+        """Whether the ranks are to end: also as another host has."""
+        self._sent: set[int] = set()
         self._done = threading.Event()
-
-    def __enter__(self) -> None:
         signal.signal(signal.SIGTERM, self.ask)
-        threading.Thread(target=self._watch, daemon=True).start()
-
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
 
     def ask(self, *_: object) -> None:
         """The handler of signals that ask to end."""
-        self.asked = True
-        _send(signal.SIGTERM)
+        self.asked = self.ends = True
 
-    def _watch(self) -> None:
+    def check(self) -> None:
+        """Raise `Interrupted` if it has come."""
+        if self.ends:
+            raise Interrupted("Told to end before training began.")
+
+    @contextlib.contextmanager
+    def passing_on(self, others: "_Others") -> Generator[None]:
+        """Tell each rank, while the block runs."""
+        thread = threading.Thread(target=self._watch, args=(others,), daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._done.set()
+            thread.join()
+
+    def _watch(self, others: "_Others") -> None:
+        late = None
         while not self._done.wait(EVERY_SECONDS):
-            if self._others.failed():
-                _send(signal.SIGTERM)
-                if not self._done.wait(GRACE_SECONDS):
-                    _send(signal.SIGKILL)
-                return
+            if late is None and others.failed():
+                self.ends, late = True, time.monotonic() + GRACE_SECONDS
+            if self.ends:
+                self._send(signal.SIGTERM, self._sent)
+            if late is not None and time.monotonic() > late:
+                self._send(signal.SIGKILL, set())
 
+    def _send(self, number: signal.Signals, sent: set[int]) -> None:
+        """To the ranks of this host, each of which has a session of its own, and which may start any moment."""
+        import psutil
 
-def _send(number: signal.Signals) -> None:
-    """To the ranks of this host, each of which has a session of its own."""
-    import psutil
-
-    for process in psutil.Process().children():
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.send_signal(number)
+        for process in psutil.Process().children():
+            if process.pid not in sent and not logs.is_tee(process.pid):
+                sent.add(process.pid)
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.send_signal(number)
 
 
 class _Others:
@@ -274,20 +237,28 @@ class _Others:
         """Whether a host has ended with an error, or the first one is gone."""
         return self._store is not None and self._has(["ended"], gone=True)
 
-    def agree(self, own: Verdict) -> Verdict:
-        """One verdict of all hosts: what the others' ends follow from. It waits a little for theirs."""
+    def agree(self, own: Verdict, asked: bool) -> Verdict:
+        """One verdict of all hosts: what the others' ends follow from.
+
+        It waits for theirs so long that a host has ended its ranks meanwhile; one that says nothing is gone.
+        """
         if self._store is None:
             return own
         self._set(f"verdict/{self._here.name}", json.dumps(own))
         self._set("ended", "")
-        until, found = time.monotonic() + GRACE_SECONDS, {self._here.name: own}
+        until, found = time.monotonic() + 2 * GRACE_SECONDS, {self._here.name: own}
         while len(found) < len(self._here.hosts) and own.order[0] > 0 and time.monotonic() < until:
             for host in self._here.hosts:
                 if host not in found and self._has([f"verdict/{host}"], gone=False):
                     with self._lock, contextlib.suppress(RuntimeError):
                         found[host] = Verdict(*json.loads(self._store.get(f"verdict/{host}")))
             time.sleep(EVERY_SECONDS)
-        return min(found.values(), key=lambda each: each.order)
+        first = min(found.values(), key=lambda each: each.order)
+        if (gone := [host for host in self._here.hosts if host not in found]) and first.order[0] > 1 and not asked:
+            return Verdict(
+                FAILED, f"{', '.join(gone)} ended without a word. On {self._here.name}: {own.reason}", own.time
+            )
+        return first
 
     def _has(self, names: list[str], *, gone: bool) -> bool:
         with self._lock:
@@ -302,29 +273,23 @@ class _Others:
 
 
 @contextlib.contextmanager
-def _told(here: Place) -> Generator[_Others]:
+def _met(here: Place, told: _Told) -> Generator[_Others]:
     """Meet the other hosts; raises `Unavailable`, with the names of those that didn't come."""
     if len(here.hosts) == 1:
         yield _Others(here)
         return
-    from torch.distributed import DistNetworkError, TCPStore
-
-    first = here.number == 0
-    wait = datetime.timedelta(seconds=MEET_SECONDS)
-    try:
-        store = TCPStore(here.master, here.port + 1, is_master=first, wait_for_workers=False, timeout=wait)
-        store.set(f"here/{here.name}", "")
-        for host in here.hosts:
-            if not _comes(store, host, time.monotonic() + MEET_SECONDS):
+    first, until = here.number == 0, time.monotonic() + MEET_SECONDS
+    store = _store(here, told, until)
+    store.set(f"here/{here.name}", "")
+    for host in here.hosts:
+        while not store.check([f"here/{host}"]):
+            told.check()
+            if time.monotonic() > until:
                 raise Unavailable(
                     f"{host} didn't come to {here.hosts[0]} ({here.master}:{here.port + 1}) within "
                     f"{MEET_SECONDS:.0f} s: did its container start, and may the hosts reach each other?"
                 )
-    except (DistNetworkError, socket.gaierror) as error:
-        raise Unavailable(
-            f"{here.name} didn't reach {here.hosts[0]} ({here.master}:{here.port + 1}) within {MEET_SECONDS:.0f} s: "
-            f"{models.first_line(error)}"
-        ) from error
+            time.sleep(EVERY_SECONDS)
     try:
         yield _Others(here, store)
     finally:
@@ -335,12 +300,29 @@ def _told(here: Place) -> Generator[_Others]:
                 store.set(f"gone/{here.name}", "")
 
 
-def _comes(store: Any, host: str, until: float) -> bool:
-    while not store.check([f"here/{host}"]):
-        if time.monotonic() > until:
-            return False
-        time.sleep(EVERY_SECONDS)
-    return True
+def _store(here: Place, told: _Told, until: float) -> Any:
+    """The launchers' store on the first host; raises `Unavailable` if that can't be reached in time."""
+    from torch.distributed import DistNetworkError, TCPStore
+
+    first = here.number == 0
+    while True:
+        told.check()
+        try:  # for a while only, since no signal is heard meanwhile
+            wait = datetime.timedelta(seconds=min(TRY_SECONDS, MEET_SECONDS))
+            return TCPStore(here.master, here.port + 1, is_master=first, wait_for_workers=False, timeout=wait)
+        except (DistNetworkError, socket.gaierror) as error:
+            if first:
+                reason = models.first_line(error)
+                raise Unavailable(
+                    f"{here.name} can't wait for the others on port {here.port + 1}: {reason} MASTER_PORT is the one "
+                    "before it."
+                ) from error
+            if time.monotonic() > until:
+                raise Unavailable(
+                    f"{here.name} didn't reach {here.hosts[0]} ({here.master}:{here.port + 1}) within "
+                    f"{MEET_SECONDS:.0f} s: {models.first_line(error)}"
+                ) from error
+            time.sleep(EVERY_SECONDS)
 
 
 def _linger(store: Any, here: Place) -> None:

@@ -1,5 +1,7 @@
 """Folders and files of a job: SageMaker's layout below one root."""
 
+import contextlib
+import errno
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -21,8 +23,11 @@ class Refused(TandemError):
     """The job can't do what it was asked; the text says what is wrong and what to do, in a sentence or two."""
 
 
-class Interrupted(Exception):
-    """The job was told to end; the text says what another attempt goes on from."""
+class Interrupted(BaseException):
+    """The job was told to end; the text says what another attempt goes on from.
+
+    No `Exception`, since it comes out of a signal's handler, anywhere: a model that was being read isn't a broken one.
+    """
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,11 @@ class Layout:
     def model(self) -> Path:
         """What the job makes."""
         return self.root / "model"
+
+    @property
+    def logs(self) -> Path:
+        """On a cluster, the logs of this host and its ranks."""
+        return self.root / "output" / "logs"
 
     def base(self, base_model: str) -> str:
         """A folder with the base model, or its Hugging Face id; raises `Refused` if neither is there."""
@@ -97,8 +107,25 @@ class Layout:
         text = " ".join(reason.split())
         if len(text) > FAILURE_CHARACTERS:
             text = f"{text[: FAILURE_CHARACTERS - 3]}..."
-        (self.root / "output").mkdir(parents=True, exist_ok=True)
-        (self.root / "output" / "failure").write_text(text, encoding="utf-8")
+        with contextlib.suppress(OSError):  # a full disk, of which the log tells too
+            (self.root / "output").mkdir(parents=True, exist_ok=True)
+            (self.root / "output" / "failure").write_text(text, encoding="utf-8")
+
+
+NO_ROOM = ("No space left on device", "Disk quota exceeded", "inline_container.cc")
+
+
+def lacks_room(error: BaseException | None) -> bool:
+    """Whether an error, or what it follows from, is a full disk.
+
+    safetensors says so in words; torch's writer only that it wrote less than it wanted, in a check of that file.
+    """
+    while error is not None:
+        full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+        if full or any(words in str(error) for words in NO_ROOM):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

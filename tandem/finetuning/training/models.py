@@ -53,9 +53,10 @@ def use_processors() -> None:
 
 
 def gpus() -> int:
-    """How many GPUs there are; none where there is no torch to use them."""
+    """How many GPUs there are, as torch says, or without it the driver."""
     if importlib.util.find_spec("torch") is None:
-        return 0
+        driver = Path("/proc/driver/nvidia/gpus")
+        return len(list(driver.iterdir())) if driver.is_dir() else 0
     import torch
 
     return torch.cuda.device_count() if torch.cuda.is_available() else 0

@@ -12,8 +12,9 @@ from torch.distributed.fsdp import FSDPModule
 
 from .conversations import IGNORED
 
-ROUNDED = {torch.float32: 1e-4}
-"""By how much experts may round differently, which see other rows' tokens beside a row's; in 16 bits 3e-2."""
+ROUNDED = 0.1
+"""Of what a text changes where it is seen, what it may change where it isn't: experts see other rows' tokens beside a
+row's, and round differently."""
 PIECE = 8  # tokens of a row that `allows` asks about
 
 
@@ -39,7 +40,8 @@ class Packed:
         self._padding = padding
 
     def __call__(self, rows: Sequence[Mapping[str, Sequence[int]]]) -> dict[str, torch.Tensor]:
-        """As few sequences as the rows take; filling has position 0 and no loss."""
+        """As few sequences as the rows take, with filling at position 0; rows without a loss go, but for one."""
+        rows = [row for row in rows if any(label != IGNORED for label in row["labels"])] or rows[:1]
         lengths = [len(row["input_ids"]) for row in rows]
         shared = sequences(lengths)
         shape = (len(shared), max(lengths))
@@ -57,9 +59,13 @@ class Packed:
         return {"input_ids": ids, "labels": labels, "position_ids": positions}
 
 
-def tokens(positions: torch.Tensor) -> torch.Tensor:
-    """How many of a packed batch's tokens are of rows, each of which has one position 1, and not filling."""
-    return (positions > 0).sum() + (positions == 1).sum()
+def seen(positions: torch.Tensor) -> torch.Tensor:
+    """Which tokens of a packed batch are of rows, as an attention mask would say.
+
+    Filling is at 0, and a row's first token, which is too, has a second one behind it.
+    """
+    following = torch.nn.functional.pad(positions[:, 1:], (0, 1))
+    return ((positions > 0) | (following == 1)).long()
 
 
 @torch.no_grad()
@@ -69,14 +75,14 @@ def allows(model: nn.Module, vocabulary: int, device: torch.device) -> bool:
     By all ranks together, where it is sharded.
     """
     row = torch.arange(PIECE) % vocabulary
-    others = (row, row.flip(0).roll(1))
-    positions = torch.arange(PIECE).repeat(2)[None].to(device)
+    texts = torch.stack([torch.cat([other, row]) for other in (row, row.flip(0).roll(1))]).to(device)
+    one, two = torch.arange(2 * PIECE), torch.arange(PIECE).repeat(2)
     training = model.training
     model.eval()
     try:
-        first, second = (
-            model(input_ids=torch.cat([other, row])[None].to(device), position_ids=positions, use_cache=False).logits
-            for other in others
+        whole, apart = (
+            model(input_ids=texts, position_ids=positions.expand(2, -1).to(device), use_cache=False).logits.float()
+            for positions in (one, two)
         )
     except TypeError:  # it takes no positions
         return False
@@ -85,5 +91,5 @@ def allows(model: nn.Module, vocabulary: int, device: torch.device) -> bool:
         for module in model.modules():
             if isinstance(module, FSDPModule):
                 module.reshard()
-    first, second = first[:, PIECE:], second[:, PIECE:]
-    return bool((first - second).abs().max() <= ROUNDED.get(first.dtype, 3e-2) * first.abs().max())
+    changed, mixed = ((logits[0] - logits[1])[PIECE:].abs().max() for logits in (whole, apart))
+    return bool(mixed <= ROUNDED * changed)

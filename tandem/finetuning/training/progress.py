@@ -18,9 +18,12 @@ class Padding(NamedTuple):
     """What an epoch has besides its rows, at its end, so that all ranks have as many."""
 
     rows: int
-    tokens: int
     steps: int
     """Of an epoch."""
+
+
+class Ended(Exception):
+    """Validation, when a rank was told to end."""
 
 
 class Stop:
@@ -45,9 +48,9 @@ class Stop:
 class Progress(TrainerCallback):
     """Writes a line of `metrics.jsonl` a step, on rank 0, and has all ranks save and end when one is told to."""
 
-    def __init__(self, file: Path, stop: Stop, resumed: int, ranks: Ranks, padding: Padding) -> None:
+    def __init__(self, file: Path, stop: Stop, resumed: int, ranks: Ranks) -> None:
         """`resumed` is the step that the job goes on from; what an earlier attempt did after it is forgotten."""
-        self.file, self.stop, self._ranks, self._padding = file, stop, ranks, padding
+        self.file, self.stop, self._ranks = file, stop, ranks
         self.validation_loss: float | None = None
         self._saved = resumed
         self._tokens, self._time = 0, 0.0
@@ -57,13 +60,8 @@ class Progress(TrainerCallback):
         kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= resumed]
         file.write_text("".join(kept), encoding="utf-8")
 
-    def tokens(self, state: Any) -> int:
-        """How many tokens of rows that say something were seen so far, by all ranks and attempts."""
-        epochs = state.global_step // self._padding.steps
-        return int(state.num_input_tokens_seen) - epochs * self._padding.tokens
-
     def on_train_begin(self, _args: Any, state: Any, _control: Any, **_: Any) -> None:
-        self._tokens, self._time = self.tokens(state), time.monotonic()
+        self._tokens, self._time = int(state.num_input_tokens_seen), time.monotonic()
         if self._ranks.is_first:
             say(f"Training: step {state.global_step} of {state.max_steps}")
 
@@ -83,7 +81,7 @@ class Progress(TrainerCallback):
             )
         if not self._ranks.is_first:
             return
-        now, tokens = time.monotonic(), self.tokens(state)
+        now, tokens = time.monotonic(), int(state.num_input_tokens_seen)
         rate = (tokens - self._tokens) / max(now - self._time, 1e-9)
         self._tokens, self._time = tokens, now
         line = {
@@ -106,10 +104,19 @@ class Progress(TrainerCallback):
         self._end_if_asked(args, state, control)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if state.global_step >= state.max_steps:  # as newer versions do by themselves
+            control.should_evaluate = args.eval_strategy != "no"
         self._end_if_asked(args, state, control)
 
-    def on_save(self, _args: Any, state: Any, _control: Any, **_: Any) -> None:
+    def on_prediction_step(self, args: Any, _state: Any, _control: Any, **_: Any) -> None:
+        if self._ranks.any(self.stop.asked, args.device):
+            self.stop.asked = True
+            raise Ended
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self._saved = state.global_step
+        if self._ranks.any(self.stop.asked, args.device):  # rather than after one step more
+            self.stop.asked = control.should_training_stop = True
 
     def _end_if_asked(self, args: Any, state: Any, control: Any) -> None:
         if self._ranks.any(self.stop.asked, args.device):

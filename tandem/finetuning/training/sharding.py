@@ -4,7 +4,6 @@ Not by accelerate: on processors its versions 1.12 and 1.15 shard nothing and co
 without a word, while every loss is as it should be. So here `check` looks at the result.
 """
 
-import contextlib
 from typing import Any
 
 import torch
@@ -19,11 +18,6 @@ from .ranks import Ranks
 NAME = "fsdp2"
 TRAINED = StateDictOptions(ignore_frozen_params=True)
 WHOLE = StateDictOptions(ignore_frozen_params=True, full_state_dict=True, cpu_offload=True)
-
-
-def empty(ranks: Ranks) -> contextlib.AbstractContextManager[Any]:
-    """Where a model is made that `shard` fills: rank 0 reads it, on the others it takes no memory."""
-    return contextlib.nullcontext() if ranks.is_first else torch.device("meta")
 
 
 def shard(model: nn.Module, ranks: Ranks, device: torch.device, compute: torch.dtype | None) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tandem_contract.errors import TandemError
+from tandem_contract.errors import TandemError, Unavailable
 from tandem_contract.names import Variable
 
 from tandem.finetuning import recipe as recipes
@@ -17,9 +17,10 @@ from tandem.finetuning.share import Share
 from tandem.finetuning.share import share as share_of
 from tandem.measures import metrics
 
-from . import checkpoints, external, launcher, models, ranks, trained_model
+from . import checkpoints, external, models, ranks, trained_model
 from .conversations import IGNORED, Tokenized, check_askable, tokenize
 from .layout import TANDEM_JSON, Interrupted, Layout, Refused, Say, say, write_json
+from .place import place
 from .ranks import Ranks
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def train(layout: Layout) -> None:
     identity = {"manifest_digest": manifest["digest"], "recipe_digest": recipes.digest(recipe)}
     check_format(recipe)
     if trainer := os.environ.get(external.VARIABLE):
-        here = launcher.place(layout)
+        here = place(layout)
         external.check(splits, trainer, models.gpus(), len(here.hosts))
         return external.train(layout, recipe, identity, trainer, here.number == 0)
     models.settle()
@@ -86,7 +87,7 @@ def train(layout: Layout) -> None:
     run = _Run(layout, recipe, identity, share, padding, all_ranks, gpu)
     model = trained_model.prepare(base, recipe, config, gpu, all_ranks)
     done = checkpoints.step(resume) if resume else 0
-    progress = Progress(layout.checkpoints / "metrics.jsonl", stop, done, all_ranks, padding)
+    progress = Progress(layout.checkpoints / "metrics.jsonl", stop, done, all_ranks)
     trainer = _trainer(run, model, tokenizer, rows.rows, validation.rows, progress)
     steps, tokens = _run(trainer, resume, progress, recipe)
     peak = max(all_ranks.all(models.peak_gb()))
@@ -122,16 +123,25 @@ def _share(recipe: Mapping[str, Any], world: int) -> Share:
 
 
 def _resume(layout: Layout, identity: Mapping[str, Any], all_ranks: Ranks) -> Path | None:
-    """The newest checkpoint that every host has whole."""
-    found = None
+    """The newest checkpoint that every host has whole; what isn't whole is removed."""
+    mine = None
     if all_ranks.is_first_of_host:
         found = checkpoints.newest(layout.checkpoints, identity, say)
-    names = all_ranks.all(found.name if found else "")
-    of_hosts = [name for name, local in zip(names, all_ranks.all(all_ranks.local), strict=True) if local == 0]
-    if len(set(of_hosts)) > 1:
-        there = ", ".join(f"{host}: {name or 'none'}" for host, name in zip(all_ranks.hosts, of_hosts, strict=True))
-        raise Refused(f"The hosts have different whole checkpoints ({there}): start the run again, which fetches all.")
-    return layout.checkpoints / of_hosts[0] if of_hosts[0] else None
+        mine = (found.name if found else "", *checkpoints.newest_part(layout.checkpoints, all_ranks.host))
+    names, parts, marks = zip(*filter(None, all_ranks.all(mine)), strict=True)
+    there = ", ".join(f"{host}: {name or 'none'}" for host, name in zip(all_ranks.hosts, names, strict=True))
+    if len(set(names)) > 1:
+        raise Unavailable(f"The hosts have different whole checkpoints ({there}): start again, with the same for all.")
+    newer = checkpoints.step(Path(parts[0])) > checkpoints.step(Path(names[0]))
+    if len(parts) > 1 and len(set(parts)) == 1 and any(marks) and newer:
+        raise Refused(
+            f"{parts[0]} lies in parts, each host having its own alone: copy that folder of each host to all of them, "
+            "or give them one folder, and start again. (On SageMaker that comes by itself.)"
+        )
+    if all_ranks.is_first_of_host:
+        checkpoints.clear(layout.checkpoints)
+    all_ranks.wait()
+    return layout.checkpoints / names[0] if names[0] else None
 
 
 def check_format(recipe: Mapping[str, Any]) -> None:
@@ -223,7 +233,7 @@ def _padding(rows: int, share: Share, world: int) -> "Padding":
     from .progress import Padding
 
     count = -rows % (share.rows * world) if world > 1 else 0
-    return Padding(count, count * SHORTEST, -(-rows // (share.rows * share.accumulation * world)))
+    return Padding(count, -(-rows // (share.rows * share.accumulation * world)))
 
 
 def _trackers() -> list[str]:
@@ -247,9 +257,11 @@ def _run(trainer: Any, resume: Path | None, progress: Any, recipe: Mapping[str, 
     if resume:
         say(f"Going on from {resume.name}")
         state = TrainerState.load_from_json(str(resume / "trainer_state.json"))
+        losses = (line["eval_loss"] for line in reversed(state.log_history) if "eval_loss" in line)
+        progress.validation_loss = next(losses, None)
         if state.global_step >= state.max_steps:  # ended before the model was written
             trainer.restore(resume)
-            return state.global_step, progress.tokens(state)
+            return state.global_step, int(state.num_input_tokens_seen)
     stop = progress.stop
     stop.training = True
     try:
@@ -261,12 +273,14 @@ def _run(trainer: Any, resume: Path | None, progress: Any, recipe: Mapping[str, 
     finally:
         stop.training = False
     state = trainer.state
+    if stop.asked and not state.global_step:
+        raise Interrupted("Interrupted before the first step was done.")
     if stop.asked and state.global_step < state.max_steps:
         raise Interrupted(
             f"Interrupted after step {state.global_step} of {state.max_steps}. Its checkpoint is kept: another attempt "
             "goes on from it."
         )
-    return state.global_step, progress.tokens(state)
+    return state.global_step, int(state.num_input_tokens_seen)
 
 
 def _too_little_memory(recipe: Mapping[str, Any]) -> str:

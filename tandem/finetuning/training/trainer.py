@@ -3,7 +3,6 @@
 Imports trl.
 """
 
-import errno
 import functools
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -18,8 +17,9 @@ from torch.utils.data import Sampler
 from trl import SFTTrainer
 
 from . import checkpoints, packing, sharding
-from .layout import Refused, say
-from .progress import Padding
+from .conversations import IGNORED
+from .layout import Refused, lacks_room, say
+from .progress import Ended, Padding
 from .ranks import Ranks
 
 SCHEDULER, STATE = "scheduler.pt", "trainer_state.json"
@@ -51,10 +51,13 @@ class Trainer(SFTTrainer):
 
         Raises `RuntimeError` if there are several ranks and the model isn't sharded.
         """
-        self._ranks, self._order, self._identity = ranks, order, identity
+        self._ranks, self._order, self._identity, self._validates = ranks, order, identity, False
         if ranks.world > 1:
             sharding.check(options["model"])
         super().__init__(**options)
+        # The loss is divided by all tokens of the step; up to transformers 5.3 gradients are divided once more, unless
+        # this says that there is nothing to accumulate.
+        self.accelerator.gradient_accumulation_steps = 1
         if self.args.per_device_train_batch_size > 1:
             self._pack()
         # For evaluation it doesn't wrap the model into copies for each rank, and nothing else is different.
@@ -73,9 +76,29 @@ class Trainer(SFTTrainer):
             say(f"{kept} ({self.args.per_device_train_batch_size} rows at once)")
 
     def _track_num_input_tokens(self, inputs: Mapping[str, Any]) -> None:
-        if "attention_mask" not in inputs:
-            inputs = {**inputs, "attention_mask": packing.tokens(inputs["position_ids"])}
-        super()._track_num_input_tokens(inputs)
+        """Of rows that say something: how many others there are depends on the ranks."""
+        says = (inputs["labels"] != IGNORED).any(-1, keepdim=True)
+        seen = inputs["attention_mask"] if "attention_mask" in inputs else packing.seen(inputs["position_ids"])
+        super()._track_num_input_tokens({**inputs, "attention_mask": seen * says})
+
+    def prediction_step(self, *arguments: Any, **options: Any) -> Any:
+        """One row of validation."""
+        self._validates = True
+        try:
+            return super().prediction_step(*arguments, **options)
+        finally:
+            self._validates = False
+
+    def _get_num_items_in_batch(self, batch_samples: Any, device: Any) -> Any:
+        # In validation each row counts alike; up to transformers 5.3 those that ranks have at once would share a mean.
+        return None if self._validates else super()._get_num_items_in_batch(batch_samples, device)
+
+    def evaluate(self, *arguments: Any, **options: Any) -> dict[str, float]:
+        """The loss on validation; nothing where all ranks have been told to end meanwhile."""
+        try:
+            return super().evaluate(*arguments, **options)
+        except Ended:
+            return {}
 
     def _clip_grad_norm(self, model: Any) -> Any:
         norm = super()._clip_grad_norm(model)
@@ -93,7 +116,7 @@ class Trainer(SFTTrainer):
             if ranks.is_first:
                 torch.save(self.lr_scheduler.state_dict(), folder / SCHEDULER)
                 self.state.save_to_json(str(folder / STATE))
-        except (OSError, CheckpointException) as error:
+        except (OSError, RuntimeError, CheckpointException) as error:
             raise _disk(error, ranks, folder) from error
         ranks.wait()
         if ranks.is_first_of_host:
@@ -139,7 +162,7 @@ def _disk(error: Exception, ranks: Ranks, folder: Path) -> Exception:
     """A full disk as a refusal: another attempt would fill it again."""
     causes = list(error.failures.items()) if isinstance(error, CheckpointException) else [(ranks.rank, (error,))]
     for rank, (cause, *_) in causes:
-        if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
+        if lacks_room(cause):
             return Refused(
                 f"There is no room for {folder.name} on the disk of rank {rank}: raise tandem:volumeGb "
                 "(`tandem finetune check` sizes checkpoints), or shrink what is trained."

@@ -192,7 +192,8 @@ def test_gpus_that_do_not_divide_a_step_are_refused_with_what_would_do(aws, chec
         (
             ("ml.p4de.24xlarge", 1),
             {"method": "full", "base_model": "meta-llama/Llama-3.3-70B"},
-            "GB of GPU memory on each of 8 GPUs and 10% to spare; a A100 of ml.p4de.24xlarge has 80. Set method lora.",
+            "GB of GPU memory on each of 8 GPUs and 10% to spare; a A100 of ml.p4de.24xlarge has 80. Set method lora. "
+            "With method full, the run needs",
         ),
         (
             ("ml.g6e.2xlarge", 1),
@@ -345,7 +346,7 @@ def test_a_bug_keeps_its_traceback(check, aws, tmp_path, monkeypatch):
     def buggy(*arguments, **more):
         raise ValueError("list.remove(x): x not in list")
 
-    monkeypatch.setattr("tandem.finetuning.backends.sagemaker.preflight.estimate", buggy)
+    monkeypatch.setattr("tandem.finetuning.backends.preflight.estimate", buggy)
     check()
     result = run("finetune", "check", tmp_path / "recipe.yaml", "--data", "walls")
     assert isinstance(result.exception, ValueError) and result.output == ""

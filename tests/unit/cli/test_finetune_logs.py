@@ -89,3 +89,10 @@ def test_a_host_that_the_job_has_not_is_refused_with_those_it_has(started):
     result = run("finetune", "logs", name, "--host", "algo-3")
     assert result.exit_code == 1
     assert f"{name}-train-1 has no host 'algo-3': it has algo-1, algo-2." in result.output
+
+
+@pytest.mark.faults
+def test_ranks_share_their_hosts_log(started):
+    name, _, _ = started
+    result = run("finetune", "logs", name, "--rank", "1")
+    assert result.exit_code == 1 and "choose it by --host, not --rank" in result.output

@@ -39,15 +39,20 @@ def test_outputs_are_the_contract(stack, serving):
     names = "datasetBucket artifactBucket trainingPipelineArn runEnvelopeParameter modelPackageGroup"
     assert set(stack.outputs) == {
         *names.split(),
+        "trainingBackend",
+        "clusterFunction",
+        "clusterName",
         "imageRepositoryUrl",
         "trackingUri",
         "endpointName",
         "inferenceComponent",
         "region",
     }
-    assert stack.outputs["endpointName"] == ""
+    assert (stack.outputs["endpointName"], stack.outputs["clusterName"]) == ("", "")
+    assert stack.outputs["trainingBackend"] == "sagemaker"
     assert stack.outputs["trainingPipelineArn"].startswith(f"arn:aws:states:{HERE}:stateMachine:")
-    assert all(value for name, value in stack.outputs.items() if name not in ("endpointName", "inferenceComponent"))
+    absent = ("endpointName", "inferenceComponent", "clusterName", "clusterFunction")
+    assert all(value for name, value in stack.outputs.items() if name not in absent)
     assert serving.outputs["endpointName"] == serving.one("Endpoint").inputs["name"]
 
 

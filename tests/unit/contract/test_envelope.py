@@ -45,10 +45,14 @@ def test_whole_numbers_from_pulumi_are_whole():
     assert '"volume_gb": 200,' in text
 
 
+def test_on_a_cluster_instances_have_the_names_of_ec2():
+    assert read(instance_type="p4d.24xlarge").instance_type == "p4d.24xlarge"
+
+
 @pytest.mark.faults
 def test_every_mistake_is_listed_with_its_remedy():
     bad = {
-        "instance_type": "g6e.2xlarge",
+        "instance_type": "g6e",
         "instance_count": 17,
         "max_runtime_seconds": 719,
         "attempts": 0,
@@ -59,7 +63,7 @@ def test_every_mistake_is_listed_with_its_remedy():
         "evaluation_max_runtime_seconds": 432_001,
     }
     expected = [
-        "instance_type: 'g6e.2xlarge' is not allowed (a SageMaker instance type). For example ml.g6e.2xlarge.",
+        "instance_type: 'g6e' is not allowed (an instance type: SageMaker's with `ml.`, on a cluster EC2's without).",
         "instance_count: 17 is not allowed (a whole number of instances from 1 to 16). Take an instance",
         "max_runtime_seconds: 719 is not allowed (a whole number of seconds from 720 to 432000). Train in parts",
         "attempts: 0 is not allowed (a whole number of attempts from 1 to 5). Each may cost the whole training time",

@@ -7,7 +7,7 @@ import pytest
 from tandem_contract.checks import Checks
 from tandem_contract.fields import Field, Table, camel, from_environment, snake, variables
 
-from scripts.schema import description
+from scripts.schema import annotation, description
 
 
 class Colour(str, Enum):  # noqa: UP042 - as the components have them
@@ -111,3 +111,37 @@ def test_json_of_any_depth_is_left_to_the_check():
 def test_a_key_of_any_signs_is_named_on_one_line_that_can_be_printed():
     _, mistakes = read(**{"\ud800\n\x1b[31m": 1, "inner": {"\udc00": 1}, "größe": 1})
     assert {r"\ud800\n\x1b[31m", r"inner.\udc00", "größe"} == mistakes.keys()
+
+
+LISTS = Table(
+    "Lists",
+    "",
+    {
+        "letters": Field([], "Texts.", pattern="[a-z]", allowed="a letter", remedy="For example a."),
+        "groups": Field([{}], "Tables.", items=Table("Group", "", {"size": Field(1, "Its size.", low=0, high=9)})),
+    },
+)
+
+
+def test_a_list_holds_texts_or_tables_each_read():
+    checks = Checks()
+    assert LISTS.read(checks, {}) == {"letters": [], "groups": [{"size": 1}]}
+    assert LISTS.read(checks, {"letters": ("a", "b"), "groups": [{}, {"size": 2.0}]}) == {
+        "letters": ["a", "b"],
+        "groups": [{"size": 1}, {"size": 2}],
+    }
+    assert not checks.mistakes
+    assert LISTS.fields["groups"].parsed('[{"minSize": 1}]') == [{"min_size": 1}]
+    assert annotation(LISTS.fields["letters"]) == "list[str]" and annotation(LISTS.fields["groups"]) == "list[Group]"
+
+
+@pytest.mark.faults
+def test_a_list_names_the_place_of_each_mistake():
+    checks = Checks()
+    values = LISTS.read(checks, {"letters": ["a", "B", 1], "groups": [{"size": 10}, "x", {"sise": 1}]})
+    assert [each.where for each in checks.mistakes] == [
+        "letters[1]", "letters[2]", "groups[0].size", "groups[1]", "groups[2].sise"
+    ]  # fmt: skip
+    assert values["letters"] is None
+    LISTS.read(alone := Checks(), {"letters": "a"})
+    assert str(alone.mistakes[0]) == "letters: 'a' is not a list. For example a."

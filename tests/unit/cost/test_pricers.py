@@ -1,7 +1,6 @@
 """What each type of resource costs, worked out by hand, and that nothing costs a silent zero."""
 
 import ast
-from datetime import date
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
@@ -11,7 +10,7 @@ import pytest
 from tandem.cost import pricers, usage
 from tandem.cost.estimate import assess
 from tandem.cost.model import SECRET, UNKNOWN, Number, Resource
-from tandem.cost.pricers import FREE, PRICERS, compute
+from tandem.cost.pricers import FREE, PRICERS
 from tandem.cost.prices import load
 
 CONFIGURATION = "aws:sagemaker/endpointConfiguration:EndpointConfiguration"
@@ -20,7 +19,6 @@ GROUP = "aws:opensearch/serverlessCollectionGroup:ServerlessCollectionGroup"
 POLLING = "aws:lambda/eventSourceMapping:EventSourceMapping"
 RULE = "aws:cloudwatch/eventRule:EventRule"
 ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
-CLUSTER, NODES = "aws:eks/cluster:Cluster", "aws:eks/nodeGroup:NodeGroup"
 ENDPOINT = "aws:ec2/vpcEndpoint:VpcEndpoint"
 BALANCER = "aws:lb/loadBalancer:LoadBalancer"
 INSTANCE = "aws:ec2/instance:Instance"
@@ -60,11 +58,6 @@ def query(namespace, **given):
         (ALARM, {"namespace": "Tandem", "metricName": "Age", "period": 300}, "0.40"),  # and the metric, 0.30
         (ALARM, {"metricQueries": [query("AWS/SQS"), query("Mine"), {"id": "e", "expression": "m/2"}]}, "0.50"),
         ("aws:cloudwatch/dashboard:Dashboard", {"dashboardBody": "{}"}, "3.00"),
-        (CLUSTER, {}, "73.00"),
-        (CLUSTER, {"version": "1.33"}, "438.00"),  # 730 x (0.10 + 0.50)
-        (CLUSTER, {"version": "1.33", "upgradePolicy": {"supportType": "STANDARD"}}, "73.00"),
-        (NODES, {"instanceTypes": ["t3.large"], "scalingConfig": {"minSize": 0, "maxSize": 4}}, "0"),
-        (NODES, {"scalingConfig": {"minSize": 2, "desiredSize": 3}}, "60.736"),  # 2 x 730 x 0.0416
         ("aws:ec2/natGateway:NatGateway", {}, "32.85"),
         ("aws:ec2/eip:Eip", {}, "3.65"),
         (ENDPOINT, {"vpcEndpointType": "Interface", "subnetIds": [UNKNOWN, UNKNOWN, "subnet-1"]}, "21.90"),
@@ -127,9 +120,6 @@ def test_idle_floor(type_, inputs, usd):
         (RULE, {"eventPattern": "{}", "eventBusName": "mine"}, "bus of its own"),
         (ALARM, {"namespace": "AWS/SQS", "metricName": "Age", "period": 10}, "high resolution"),
         (ALARM, {"metricQueries": [{"id": "e", "expression": "ANOMALY_DETECTION_BAND(m)"}]}, "anomalies"),
-        (CLUSTER, {"version": "latest"}, "not one as '1.35'"),
-        (NODES, {"capacityType": "SPOT", "scalingConfig": {"minSize": 1}}, "spot"),
-        (NODES, {"launchTemplate": {"id": "lt-1"}, "scalingConfig": {"minSize": 1}}, "launch template"),
         (INSTANCE, {"instanceType": "t3.small"}, "root volume"),
         (ENDPOINT, {"vpcEndpointType": "GatewayLoadBalancer"}, "GatewayLoadBalancer"),
         (BALANCER, {"loadBalancerType": "network"}, "network"),
@@ -204,25 +194,6 @@ def test_inference_component_is_free():
 def test_causes_that_are_not_dollars_yet(type_, inputs, note):
     assert any(note in text for text in bill(type_, inputs).notes)
     assert not bill("aws:cloudwatch/logGroup:LogGroup", {"retentionInDays": 14}).notes
-
-
-@pytest.mark.parametrize(
-    ("today", "usd", "note"),
-    [
-        (date(2026, 12, 2), "73.00", "leaves standard support on 2026-12-02: $0.5 an hour"),
-        (date(2026, 12, 3), "438.00", "out of"),
-    ],
-)
-def test_kubernetes_version_that_leaves_support(today, usd, note, monkeypatch):
-    class Day(date):
-        @classmethod
-        def today(cls):
-            return today
-
-    monkeypatch.setattr(compute, "date", Day)
-    found = bill(CLUSTER, {"version": "1.34"})
-    assert found.usd(Number.IDLE) == Decimal(usd)
-    assert note in found.notes[0]
 
 
 @pytest.mark.faults

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from tandem_contract.envelope import RunEnvelope
 
-from tandem.cost.prices import NotPriced, load, read
+from tandem.cost.prices import NotOffered, NotPriced, load, read
 from tandem.cost.run_price import run_price
 
 # A QLoRA run of an 8B model, a LoRA run of a small one with spot, and full fine-tuning on two large instances.
@@ -136,3 +136,45 @@ def test_what_has_no_row_is_not_priced_at_all(change, key):
 def test_region_without_rows_is_not_priced():
     with pytest.raises(NotPriced, match=r"training:ml.g6e.2xlarge in eu-west-1"):
         run_price(QLORA, load("eu-west-1"), artifact_gb=Decimal(1), checkpoint_gb=Decimal(1))
+
+
+# On a cluster: two nodes of four GPUs, an evaluation on one of a single GPU.
+CLUSTER = RunEnvelope("g6e.12xlarge", 2, 7200, 2, False, 200, True, "g6e.2xlarge", 1800)
+
+
+def test_ceiling_on_a_cluster_is_node_hours():
+    found = price(CLUSTER, "16.4", "1.6")
+    # 2 nodes, 2 starts of 7200 + 120 + 60 s: 8.2 h at 10.49264, and 200 GB of gp3 at 0.08 for as long.
+    # An evaluation after each: 2 x (1800 + 180) s are 1.1 h at 2.24208. 18 GB for a month at 0.023.
+    assert [(line.what, line.rows[0].service, line.rows[0].key, round(line.usd, 4)) for line in found.ceiling] == [
+        ("training on g6e.12xlarge", "AmazonEC2", "ondemand:g6e.12xlarge", Decimal("86.0396")),
+        ("training, volumes", "AmazonEC2", "ebs:gp3:storage", Decimal("0.1797")),
+        ("evaluation on g6e.2xlarge", "AmazonEC2", "ondemand:g6e.2xlarge", Decimal("2.4663")),
+        ("evaluation, volumes", "AmazonEC2", "ebs:gp3:storage", Decimal("0.0241")),
+        ("checkpoints and artifact in S3, a month", "AmazonS3", "storage:standard", Decimal("0.4140")),
+    ]
+    assert found.ceiling_usd == Decimal("89.13")  # 89.1238
+    assert price(replace(CLUSTER, spot=True), "16.4", "1.6").ceiling == found.ceiling
+
+
+def test_expected_price_on_a_cluster_counts_the_node_until_it_goes():
+    found = price(CLUSTER, "0", "0", expected_seconds=3420, expected_evaluation_seconds=720)
+    # 2 x 3600 s at 10.49264, 900 s at 2.24208, 200 GB at 0.08 for 2.25 h of 730.
+    assert found.expected_usd == Decimal("21.60")  # 20.98528 + 0.56052 + 0.04931... = 21.59511...
+    # The same hours at 40 % of the price; the evaluation isn't on spot.
+    spot = replace(CLUSTER, spot=True)
+    assert price(spot, "0", "0", expected_seconds=3420).expected_usd is None
+    share = price(spot, "0", "0", expected_seconds=3420, expected_evaluation_seconds=720, spot_share=Decimal("0.4"))
+    assert share.expected_usd == Decimal("9.01")  # 8.394112 + 0.56052 + 0.04931... = 9.00394...
+
+
+@pytest.mark.faults
+def test_node_that_can_only_be_reserved_has_no_price():
+    with pytest.raises(NotOffered, match=r"ondemand:p5e\.48xlarge"):
+        price(replace(CLUSTER, instance_type="p5e.48xlarge"), "1", "1")
+
+
+@pytest.mark.faults
+def test_node_without_a_row_is_not_priced():
+    with pytest.raises(NotPriced, match=r"AmazonEC2 ondemand:g6e\.12xlarge in eu-west-1"):
+        run_price(CLUSTER, load("eu-west-1"), artifact_gb=Decimal(1), checkpoint_gb=Decimal(1))

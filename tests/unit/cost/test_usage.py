@@ -113,6 +113,14 @@ def test_spot_is_expected_at_the_on_demand_price():
     assert bill(envelope(spot=True)).usd(Number.RUN_CEILING) == bill(envelope()).usd(Number.RUN_CEILING)
 
 
+def test_envelope_of_a_run_on_a_cluster_is_priced_by_its_nodes():
+    found = bill(envelope(instance_type="g6e.12xlarge", evaluation_instance_type="g6e.2xlarge", instance_count=2))
+    assert {row.service for charge in found.charges for row in charge.rows} == {"AmazonEC2", "AmazonS3"}
+    # 2 nodes, 2 starts of 14,400 + 180 s at 10.49264, 2 of 3600 + 180 s at 2.24208, 200 GB of gp3 for as long, and of
+    # S3 for a month: 169.9808... + 4.7084... + 0.4011... + 4.60
+    assert found.usd(Number.RUN_CEILING).quantize(Decimal("0.01")) == Decimal("179.69")
+
+
 def test_run_that_the_envelope_would_stop_is_noted():
     assert any("would stop it" in note for note in bill(parameter(changed(TUNING, training_hours=9))).notes)
     assert not bill(parameter(TUNING)).notes

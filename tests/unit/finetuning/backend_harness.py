@@ -1,6 +1,7 @@
 """What the contract of back ends is tested with: for each back end a stack, and a way to have its runs go on."""
 
 import contextlib
+import io
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,14 +18,19 @@ from tandem.finetuning.dataset.collect import collect
 from tandem.finetuning.dataset.importers import Reader
 from tandem.finetuning.dataset.rows import decoded
 from tandem.finetuning.dataset.store import Store
-from tandem.finetuning.functions import gate, records, register
+from tandem.finetuning.functions import cluster, gate, job_inputs, records, register
 from tandem.finetuning.measure import BASE, TUNED, measure
+from tandem.runtime import kubernetes
+from tests.support import kubernetes_api
 from tests.support.finetuning_api import serve
 from tests.unit.cli.test_finetune import Aws, rows
+from tests.unit.finetuning import cluster_objects as it
 from tests.unit.finetuning import slow_backend
+from tests.unit.finetuning.cluster_setting import cluster_setting
 from tests.unit.finetuning.strict_sagemaker import FakeSageMaker
 
 GROUP, PIPELINE = "tandem-models", "arn:aws:states:us-east-1:123456789012:stateMachine:p"
+FUNCTION = "finetune-cluster"
 GOOD, BAD = "Wall 1 has 1 stone.", "No idea."
 RECIPE = {
     "max_sequence_tokens": 1024,
@@ -56,7 +62,7 @@ class Harness:
     @property
     def backend(self) -> Backend:
         values = {"artifactBucket": "artifacts", "datasetBucket": "data", "modelPackageGroup": GROUP}
-        values |= {"trainingPipelineArn": PIPELINE, "runEnvelopeParameter": "/envelope"}
+        values |= {"trainingPipelineArn": PIPELINE, "runEnvelopeParameter": "/envelope", "clusterFunction": FUNCTION}
         outputs = {name: values[name] for name in (*OUTPUTS, *BACKENDS[self.name].outputs)}
         return open_backend(
             self.name, Workspace(lambda name: self.clients.get(name, self.aws), outputs, **self.options)
@@ -148,8 +154,8 @@ class SageMakerHarness(Harness):
     resumes = has_jobs = True
     learned = True
 
-    def __init__(self, tmp_path: Path, monkeypatch: Any) -> None:
-        super().__init__("sagemaker", tmp_path)
+    def __init__(self, tmp_path: Path, monkeypatch: Any, name: str = "sagemaker") -> None:
+        super().__init__(name, tmp_path)
         self.clients["stepfunctions"] = self.pipeline = Pipeline()
         environment = {
             "TANDEM_ARTIFACT_BUCKET": "artifacts",
@@ -203,7 +209,75 @@ class SageMakerHarness(Harness):
         self.learned = False
 
 
-HARNESSES = ("sagemaker", "openai", "together", "slow")
+class EksHarness(SageMakerHarness):
+    """The pipeline's function for jobs on a cluster, and a cluster that does at once what it is asked to."""
+
+    def __init__(self, api: kubernetes_api.Cluster, tmp_path: Path, monkeypatch: Any) -> None:
+        super().__init__(tmp_path, monkeypatch, "eks")
+        self.aws.envelope |= {"instance_type": "g6e.2xlarge", "evaluation_instance_type": "g6e.2xlarge"}
+        self.api, self.calls = api, 0
+        self.clients["lambda"] = SimpleNamespace(invoke=self._invoke)
+        cluster_setting(api, self.clients, monkeypatch)
+        environment = {
+            "TANDEM_DATASET_BUCKET": "data",
+            "TANDEM_CODE": "s3://artifacts/code/0123/",
+            "TANDEM_STACK": "dev",
+            "TANDEM_ENVELOPE": json.dumps(self.aws.envelope),
+        }
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(job_inputs, "read", lambda _bucket, key: self.aws.objects[key]["data"])
+        for module in (cluster, kubernetes):
+            monkeypatch.setattr(module, "client", lambda name: self.clients.get(name, self.aws))
+
+    def _invoke(self, *, FunctionName: str, Payload: bytes) -> dict[str, Any]:
+        assert FunctionName == FUNCTION
+        self.api.objects = {
+            path: it for path, it in self.api.objects.items() if not it["metadata"].get("deletionTimestamp")
+        }
+        return {"Payload": io.BytesIO(json.dumps(cluster.handler(json.loads(Payload), None)).encode())}
+
+    def _does(self, run: Run, step: str, **more: Any) -> dict[str, Any]:
+        return cluster.handler({"run": run.name, "step": step, **more}, None)
+
+    def advance(self, run: Run) -> None:
+        """What the pipeline does: start, and observe; the first time Pods run, the second time they have ended."""
+        execution = list(self.pipeline.executions.values())[-1]
+        if execution["status"] != "RUNNING":
+            return
+        job = self._does(run, "train", action="start").get("job", "")
+        self.calls += 1
+        if self.calls == 1:
+            line = json.dumps({"step": 1, "steps": 3, "loss": 2.0})
+            self.aws.put_object(
+                Bucket="artifacts", Key=f"{checkpoints(run.name)}metrics.jsonl", Body=f"{line}\n".encode()
+            )
+            self._does(run, "train", action="observe", job=job)
+            return
+        trained = self._ends(run, "train", job, "tandem.json")
+        given = {"action": "start", "trained": {"model": trained["model"], "status": trained["status"]}}
+        evaluation = self._does(run, "evaluate", **given)["job"]
+        prefix = f"s3://artifacts/{run.folder}jobs/{evaluation}/output/model/"
+        self._evaluate(run, prefix)
+        assert self._ends(run, "evaluate", evaluation)["model"] == prefix
+        verdict = gate.handler({"run": run.name, "evaluation": prefix}, None)
+        if not verdict["passed"]:
+            execution |= {"status": "FAILED", "cause": verdict["reasons"]}
+            return
+        register.handler({"run": run.name, "model": trained["model"], "metrics": verdict["metrics"]}, None)
+        execution["status"] = "SUCCEEDED"
+
+    def _ends(self, run: Run, step: str, job: str, result: str = "") -> dict[str, Any]:
+        path = f"{it.TRAINJOBS}/{job}"
+        self.api.objects[path]["status"] = {"conditions": [it.COMPLETE]}
+        self.api.put(f"{it.WORKLOADS}/{job}", it.workload(job, it.RESERVED, it.ADMITTED, it.FINISHED, run=run.name))
+        if result:
+            key = f"{run.folder}jobs/{job}/output/model/{result}"
+            self.aws.put_object(Bucket="artifacts", Key=key, Body=b"{}")
+        return self._does(run, step, action="observe", job=job)
+
+
+HARNESSES = ("sagemaker", "eks", "openai", "together", "slow")
 
 
 @contextlib.contextmanager
@@ -212,6 +286,12 @@ def harness(name: str, tmp_path: Path, monkeypatch: Any) -> Iterator[Harness]:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     if name == "sagemaker":
         yield SageMakerHarness(tmp_path, monkeypatch)
+    elif name == "eks":
+        folder = tmp_path / "api"
+        folder.mkdir()
+        with kubernetes_api.serve(folder) as api:
+            api.lingering = True
+            yield EksHarness(api, tmp_path, monkeypatch)
     elif name == "slow":
         yield SlowHarness(tmp_path, monkeypatch)
     else:

@@ -5,8 +5,8 @@ the tables of docs/sizing.md.
 from dataclasses import replace
 from typing import NamedTuple
 
-from tandem.finetuning.backends.sagemaker.shapes import SHAPES, ModelShape
-from tandem.finetuning.backends.sagemaker.sizing import GB, MemoryEstimate, TrainingFootprint, estimate
+from tandem.finetuning.backends.shapes import SHAPES, ModelShape
+from tandem.finetuning.backends.sizing import GB, MemoryEstimate, TrainingFootprint, estimate
 
 MIB, GIB = 2**20 / GB, 2**30 / GB
 ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")

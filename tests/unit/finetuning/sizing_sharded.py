@@ -9,9 +9,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
-from tandem.finetuning.backends.sagemaker.instances import HEADROOM
-from tandem.finetuning.backends.sagemaker.shapes import SHAPES, ModelShape
-from tandem.finetuning.backends.sagemaker.sizing import MemoryEstimate, TrainingFootprint, estimate
+from tandem.finetuning.backends.instances import HEADROOM
+from tandem.finetuning.backends.shapes import SHAPES, ModelShape
+from tandem.finetuning.backends.sizing import MemoryEstimate, TrainingFootprint, estimate
 from tests.unit.finetuning import sizing_cases
 
 ATTENTION = sizing_cases.ATTENTION

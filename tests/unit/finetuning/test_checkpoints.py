@@ -49,7 +49,8 @@ def test_one_that_lacks_a_hosts_part_does_not_count(tmp_path, gone, why):
     written(tmp_path, 5)
     (written(tmp_path, 10) / gone).unlink()
     assert newest(tmp_path) == ("checkpoint-5", [f"checkpoint-10 is not whole ({why}) and is not used"])
-    assert not (tmp_path / "checkpoint-10").exists()
+    checkpoints.clear(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-5"]
 
 
 @pytest.mark.faults
@@ -59,8 +60,11 @@ def test_one_that_lacks_a_hosts_part_does_not_count(tmp_path, gone, why):
         ("complete.json", "{"),
         ("complete.json", "{}"),
         ("complete.json", '{"identity": {}, "files": {"a": 1}}'),
+        ("complete.json", '{"identity": {}, "hosts": []}'),
         ("host-algo-1.json", '{"files": {}}'),
         ("host-algo-1.json", "[]"),
+        ("host-algo-1.json", '{"files": []}'),
+        ("host-algo-1.json", '{"files": ["a"]}'),
         ("__0_0.distcp", "half a shard"),
     ],
 )
@@ -76,6 +80,19 @@ def test_one_of_another_recipe_is_refused(tmp_path):
     with pytest.raises(Refused, match=r"belong to another run .*recipe_digest c{12}, not .*recipe_digest b{12}"):
         newest(tmp_path)
     assert (tmp_path / "checkpoint-5").is_dir()
+
+
+@pytest.mark.faults
+def test_a_part_is_known_where_each_host_has_its_own_files_alone(tmp_path):
+    """Hosts with a folder each, which nobody brought together: on each it isn't whole, and it isn't worthless."""
+    written(tmp_path, 5)
+    path = written(tmp_path, 10)
+    (path / "__0_0.distcp").unlink()
+    assert checkpoints.newest_part(tmp_path, "algo-2") == ("checkpoint-10", True)
+    assert checkpoints.newest_part(tmp_path, "algo-1") == ("checkpoint-5", True)
+    (path / "complete.json").unlink()
+    assert checkpoints.newest_part(tmp_path, "algo-2") == ("checkpoint-10", False)
+    assert checkpoints.newest_part(tmp_path / "none", "algo-1") == ("", False)
 
 
 def test_two_are_kept(tmp_path):

@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from pulumi_tandem.finetuning.training_state_machine import definition
+from pulumi_tandem.finetuning.sagemaker_steps import sagemaker_steps
 from tandem_contract.errors import TandemError
 from tandem_contract.run_record import NAME_CHARACTERS, Run, new_name
 
@@ -110,10 +110,9 @@ def trained(status: str = "Completed") -> dict:
 
 def filled_in(state: str, job: dict, **envelope) -> dict:
     """The request that Step Functions makes of a state's parameters and a planned job."""
-    functions = dict.fromkeys(("plan", "gate", "register"), "f")
     role, images = "arn:aws:iam::123456789012:role/job", dict.fromkeys(("train", "evaluate"), "763104351884.dkr/i:1")
-    states = definition(functions=functions, role_arn=role, images=images, envelope=ENVELOPE | envelope)["States"]
-    parameters = states[state]["Parameters"]
+    steps = sagemaker_steps(plan="f", role_arn=role, images=images, envelope=ENVELOPE | envelope)
+    parameters = steps.states[state]["Parameters"]
     paths = {key.removesuffix(".$"): path for key, path in parameters.items() if key.endswith(".$")}
     assert all(path.startswith("$.job.value.") for path in paths.values())
     assert set(job) == {path.rpartition(".")[2] for path in paths.values()}  # nothing planned is lost

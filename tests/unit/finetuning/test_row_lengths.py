@@ -9,7 +9,8 @@ from tandem_contract.errors import Mistakes
 
 from tandem.finetuning import recipe as recipes
 from tandem.finetuning.backends.base import Workspace, open_backend
-from tandem.finetuning.backends.sagemaker.preflight import preflight
+from tandem.finetuning.backends.preflight import preflight
+from tandem.finetuning.backends.sagemaker.quotas import quotas
 from tandem.finetuning.dataset import folder, manifest
 from tandem.finetuning.dataset.store import Store
 from tests.unit.cli.test_finetune import CONFIG, Aws
@@ -55,7 +56,9 @@ class Stack:
                 del split["tokens"]["counts"], split["tokens"]["prompts"]
         recipe = {"base_model": base, "gate": {"token_f1": {"gain": 0.1}}, "max_sequence_tokens": 200}
         recipe |= {"evaluation": {"max_new_tokens": 64}} | changes
-        return preflight(lambda _: self.aws, recipes.check(recipe), stored, held, DEFAULT, "artifacts", "data")
+        return preflight(
+            lambda _: self.aws, recipes.check(recipe), stored, held, DEFAULT, "artifacts", "data", quotas(DEFAULT)
+        )
 
     def managed(self, splits, backend: str, **changes):
         """The plan of a managed service's."""

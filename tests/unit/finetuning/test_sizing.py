@@ -10,17 +10,18 @@ import pytest
 from tandem_contract.errors import TandemError
 
 from tandem.cost.prices import load, read
-from tandem.finetuning.backends.sagemaker import sizing
-from tandem.finetuning.backends.sagemaker.instances import (
+from tandem.finetuning.backends import sizing
+from tandem.finetuning.backends.instances import (
     INSTANCES,
+    SAGEMAKER,
     SHARDED_SHARE,
     choose,
     expected_seconds,
     host_gb,
     lacks,
 )
-from tandem.finetuning.backends.sagemaker.shapes import SHAPES, ModelShape
-from tandem.finetuning.backends.sagemaker.sizing import TrainingFootprint, estimate, evaluation_gb, shape_of, stored
+from tandem.finetuning.backends.shapes import SHAPES, ModelShape
+from tandem.finetuning.backends.sizing import TrainingFootprint, estimate, evaluation_gb, shape_of, stored
 from tandem.finetuning.share import share
 from tests.unit.finetuning import sizing_sharded as sharded
 from tests.unit.finetuning.sizing_cases import CASES, table
@@ -362,7 +363,7 @@ def test_region_without_prices_says_so(tmp_path):
 def test_every_priced_gpu_instance_is_known():
     gpu = ("training:ml.g5.", "training:ml.g6.", "training:ml.g6e.", "training:ml.p4", "training:ml.p5")
     priced = {key for start in gpu for key in load("us-east-1").keys("AmazonSageMaker", start)}
-    assert priced == {f"training:{name}" for name in INSTANCES}
+    assert priced == {f"training:{name}" for name in SAGEMAKER}
 
 
 def test_stored_sizes():

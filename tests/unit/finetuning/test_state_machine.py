@@ -1,10 +1,13 @@
 """The training pipeline's definition, read as data: where its states lead, what they read, what a job may cost."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from pulumi_tandem.finetuning.training_state_machine import FINISHING_SECONDS, PENDING_SECONDS, definition
+from pulumi_tandem.finetuning.sagemaker_steps import sagemaker_steps
+from pulumi_tandem.finetuning.training_state_machine import definition
+from tandem_contract.envelope import FINISHING_SECONDS, PENDING_SECONDS
 
 from .strict_sagemaker import MODEL
 
@@ -22,14 +25,16 @@ ENVELOPE = {
 
 
 def pipeline(**changes) -> dict[str, Any]:
-    return definition(
-        functions={
-            step: f"arn:aws:lambda:us-east-1:123456789012:function:{step}" for step in ("plan", "gate", "register")
-        },
+    functions = {
+        step: f"arn:aws:lambda:us-east-1:123456789012:function:{step}" for step in ("plan", "gate", "register")
+    }
+    steps = sagemaker_steps(
+        plan=functions["plan"],
         role_arn="arn:aws:iam::123456789012:role/job",
         images={"train": "training:1", "evaluate": "serving:1"},
         envelope=ENVELOPE | changes,
     )
+    return definition(functions=functions, steps=steps)
 
 
 STATES = pipeline()["States"]
@@ -47,12 +52,12 @@ def exits(state: dict[str, Any]) -> Iterator[tuple[str, str | None]]:
         yield state["Default"], None
 
 
-def known() -> dict[str, set[str]]:
+def known(machine: dict[str, Any]) -> dict[str, set[str]]:
     """State -> paths that are there whichever way it was reached."""
-    found, work = {pipeline()["StartAt"]: {"$.run"}}, [pipeline()["StartAt"]]
+    found, work = {machine["StartAt"]: {"$.run"}}, [machine["StartAt"]]
     while work:
         name = work.pop()
-        for target, path in exits(STATES[name]):
+        for target, path in exits(machine["States"][name]):
             there = found[name] | ({path} if path else set())
             before = found.get(target)
             found[target] = there if before is None else before & there
@@ -70,8 +75,8 @@ def paths(value: Any, key: str = "") -> Iterator[str]:
     elif isinstance(value, list):
         for inner in value:
             yield from paths(inner, key)
-    elif key.endswith(".$") or key in ("Variable", "InputPath", "CausePath", "ErrorPath"):
-        yield value
+    elif key.endswith(".$") or key in ("Variable", "InputPath", "CausePath", "ErrorPath", "SecondsPath"):
+        yield from re.findall(r"\$(?:\.\w+)+", value)
 
 
 def jobs() -> list[dict[str, Any]]:
@@ -80,7 +85,7 @@ def jobs() -> list[dict[str, Any]]:
 
 def test_every_target_exists_and_every_state_is_reached():
     assert {target for state in STATES.values() for target, _ in exits(state)} <= set(STATES)
-    assert set(known()) == set(STATES)
+    assert set(known(pipeline())) == set(STATES)
 
 
 def test_every_state_ends_or_leads_on_and_only_registering_succeeds():
@@ -98,7 +103,7 @@ def test_nothing_is_registered_without_the_gates_word():
 
 
 def test_what_a_state_reads_was_produced_before_on_every_way_to_it():
-    for name, there in known().items():
+    for name, there in known(pipeline()).items():
         for path in paths(STATES[name]):
             assert any(path == each or path.startswith(f"{each}.") for each in there), (name, path, there)
 

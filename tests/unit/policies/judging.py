@@ -1,7 +1,7 @@
 """Asks the policies as the engine does, about resources that are plain data."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from pulumi_policy import (
     PolicyCustomTimeouts,
@@ -42,6 +42,21 @@ class Thing:
         return PolicyResource(self.type, proxy, urn, self.name, options, provider, None, [], {})
 
 
+def things(type_: str, *properties: dict) -> list[Thing]:
+    return [Thing(type_, each) for each in properties]
+
+
+class Case(NamedTuple):
+    """`blocked` is violated by its first thing, with `says` in the report; `unknown` meets `property`."""
+
+    rule: str
+    says: str
+    blocked: list[Thing]
+    passed: list[Thing]
+    property: str
+    unknown: list[Thing]
+
+
 def stack(things: list[Thing]) -> list[PolicyResource]:
     resources = {thing.name: thing.resource() for thing in things}
     for thing in things:
@@ -71,4 +86,4 @@ def judge(rule: str, *things: Thing, kind: str = "dev", config: dict | None = No
     return reported
 
 
-__all__ = ["UNKNOWN", "Thing", "judge", "stack"]
+__all__ = ["UNKNOWN", "Case", "Thing", "judge", "stack", "things"]

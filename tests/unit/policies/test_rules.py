@@ -1,12 +1,16 @@
 """Every rule: what it blocks, what it passes, and what it does when it can't know."""
 
 import json
-from typing import Any, NamedTuple
+from datetime import timedelta
+from typing import Any
 
 import pytest
+from tandem_contract.kubernetes_versions import SUPPORT
 
 from policies.pack import RULES
-from tests.unit.policies.judging import UNKNOWN, Thing, judge
+from tests.unit.policies.cluster_cases import CASES as OF_CLUSTERS
+from tests.unit.policies.cluster_cases import CLUSTER, TODAY, set_day
+from tests.unit.policies.judging import UNKNOWN, Case, Thing, judge, things
 
 ENDPOINT = "aws:sagemaker/endpoint:Endpoint"
 CONFIGURATION = "aws:sagemaker/endpointConfiguration:EndpointConfiguration"
@@ -34,10 +38,6 @@ def policy(effect="Allow", **parts) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": effect, **parts}]})
 
 
-def things(type_: str, *properties: dict) -> list[Thing]:
-    return [Thing(type_, each) for each in properties]
-
-
 def referring(type_: str, name: str, properties: dict, to: str = "it") -> Thing:
     return Thing(type_, properties, "other", {name: [to]})
 
@@ -60,23 +60,10 @@ FOUR = dict.fromkeys(("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls"
 ROLE_POLICY = "aws:iam/rolePolicy:RolePolicy"
 METHOD = "aws:apigateway/method:Method"
 GROUP_RULE = "aws:ec2/securityGroupRule:SecurityGroupRule"
-CLUSTER = "aws:eks/cluster:Cluster"
-NODES = "aws:eks/nodeGroup:NodeGroup"
 TABLE = "aws:dynamodb/table:Table"
 COMPONENT, COMPONENTS = "aws:cloudcontrol/resource:Resource", "AWS::SageMaker::InferenceComponent"
 VERSIONING = "aws:s3/bucketVersioning:BucketVersioning"
 IAM = {"Action": "s3:GetObject", "Resource": "*"}
-
-
-class Case(NamedTuple):
-    """`blocked` is violated by its first thing, with `says` in the report; `unknown` meets `property`."""
-
-    rule: str
-    says: str
-    blocked: list[Thing]
-    passed: list[Thing]
-    property: str
-    unknown: list[Thing]
 
 
 # fmt: off
@@ -112,9 +99,6 @@ CASES = [
          served({"managedInstanceScaling": UNKNOWN})),
     Case("endpoint-ends", "no tag tandem:expires-hours", [Thing(ENDPOINT, {"endpointConfigName": "by-hand"})],
          served({"serverlessConfig": {"memorySizeInMb": 2048}}), "tags", [Thing(ENDPOINT, {"tags": UNKNOWN})]),
-    Case("node-group-to-zero", "scalingConfig.minSize is 1", things(NODES, {"scalingConfig": {"minSize": 1}}),
-         things(NODES, {"scalingConfig": {"minSize": 0}}, {}), "scalingConfig.minSize",
-         things(NODES, {"scalingConfig": {"minSize": UNKNOWN}})),
     Case("search-nextgen", "is Classic",
          things("aws:opensearch/serverlessCollection:ServerlessCollection", {"type": "VECTORSEARCH"}),
          things("aws:opensearch/serverlessCollection:ServerlessCollection", {"collectionGroupName": UNKNOWN}),
@@ -211,13 +195,12 @@ CASES = [
          things(MODEL, {"containers": [{"environment": {"HELPER": "hf_" + "a" * 34}}]}),
          things(MODEL, {"primaryContainer": {"environment": {"MODEL": "hf_small"}}}),
          "primaryContainer.environment", things(MODEL, {"primaryContainer": {"environment": UNKNOWN}})),
-    Case("cluster-endpoint-private", "0.0.0.0/0 may use it", things(CLUSTER, {"vpcConfig": {"subnetIds": []}}),
-         things(CLUSTER, {"vpcConfig": {"endpointPublicAccess": False}},
-                {"vpcConfig": {"publicAccessCidrs": ["203.0.113.0/24"]}}),
-         "vpcConfig.publicAccessCidrs.0", things(CLUSTER, {"vpcConfig": {"publicAccessCidrs": [UNKNOWN]}})),
     Case("queue-dead-letters", "no redrivePolicy", things(QUEUE, {"redriveAllowPolicy": "{}"}),
          [Thing(QUEUE, {}), referring(QUEUE, "redrivePolicy", {"redrivePolicy": UNKNOWN})],
          "", []),  # that it is there decides
+    Case("queue-dead-letters", "no redrivePolicy", things(QUEUE, {"messageRetentionSeconds": 301}),
+         things(QUEUE, {"messageRetentionSeconds": 300}), "messageRetentionSeconds",
+         things(QUEUE, {"messageRetentionSeconds": UNKNOWN})),
     Case("queue-dead-letters", "no redrivePolicy",
          [Thing(QUEUE, {}), referring("aws:cloudwatch/eventTarget:EventTarget", "arn", {"arn": UNKNOWN})],
          [Thing(QUEUE, {}), referring("aws:cloudwatch/eventTarget:EventTarget", "deadLetterConfig", {})], "", []),
@@ -241,11 +224,17 @@ CASES = [
          things(COMPONENT, {"typeName": COMPONENTS, "desiredState": "{}"}),
          [*served({"managedInstanceScaling": {}}), Thing(COMPONENT, {"typeName": "AWS::ECS::Cluster"}, "cluster")],
          "desiredState", things(COMPONENT, {"typeName": COMPONENTS, "desiredState": UNKNOWN})),
+    *OF_CLUSTERS,
 ]
 # fmt: on
 NAMED = [pytest.param(case, id=f"{case.rule}: {case.says}") for case in CASES]
 WAITS = {rule.name for rule in RULES if rule.waits}
-NOTHING_TO_KNOW = {"tracking-serverless", "queue-dead-letters"}
+NOTHING_TO_KNOW = {"tracking-serverless"}
+
+
+@pytest.fixture(autouse=True)
+def _day_of_the_cases(monkeypatch):
+    set_day(monkeypatch, TODAY)
 
 
 def test_every_rule_has_cases():
@@ -271,6 +260,16 @@ def test_what_it_can_not_know_is_never_passed_in_silence(case):
     (report,) = judge(case.rule, *case.unknown)
     assert f"can't decide: {case.property}" in report
     assert report.startswith("waits: ") == (case.rule in WAITS)
+
+
+def test_support_ends_on_its_day(monkeypatch):
+    last, first = SUPPORT["1.36"].standard - timedelta(days=1), SUPPORT["1.36"].standard
+    set_day(monkeypatch, last)
+    assert judge("cluster-version-supported", *things(CLUSTER, {"version": "1.36"}, {"version": "1.99"})) == []
+    set_day(monkeypatch, first)
+    extended, newer = judge("cluster-version-supported", *things(CLUSTER, {"version": "1.36"}, {"version": "1.99"}))
+    assert f"in extended support since {first}" in extended
+    assert "newer than the table" in newer
 
 
 def test_secrets_are_not_shown():

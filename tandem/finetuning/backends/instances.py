@@ -1,6 +1,6 @@
-"""SageMaker's instances with GPUs: what each has, whether a run fits on them, how long it takes, and the cheapest."""
+"""Instances with GPUs, SageMaker's and EC2's: what each has, whether a run fits and how long it takes, the cheapest."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from decimal import Decimal
 from typing import NamedTuple
@@ -44,12 +44,20 @@ class Gpu(NamedTuple):
         return self.host_gib * 2**30 / GB
 
 
-INSTANCES = {
-    f"ml.{name}": Gpu(each.gpu, each.gpus, each.gpu_gb, each.memory_gib)
+EC2 = {
+    name: Gpu(each.gpu, each.gpus, each.gpu_gb, each.memory_gib)
     for name, each in INSTANCE_TYPES.items()
     if each.gpu in TFLOPS
 }
-"""SageMaker's with one of these GPUs, as EC2 has them (host memory the same in the AmazonSageMaker price list)."""
+"""Those with one of these GPUs; nodes of a cluster."""
+SAGEMAKER = {f"ml.{name}": gpu for name, gpu in EC2.items()}
+"""As EC2 has them (host memory the same in the AmazonSageMaker price list)."""
+INSTANCES = SAGEMAKER | EC2
+
+
+def beside(instance: str) -> Mapping[str, Gpu]:
+    """The instances that could take an instance's place: those of the same service."""
+    return SAGEMAKER if instance.startswith("ml.") else EC2
 
 
 def expected_seconds(tokens: int, model: ModelShape, method: str, gpu: Gpu, world: int = 1) -> float:
@@ -86,8 +94,14 @@ def host_gb(need: MemoryEstimate, gpu: Gpu) -> float:
     return need.base + HOST_GB * gpu.count
 
 
-def choose(needed: Callable[[int], MemoryEstimate], table: PriceTable, *, at_least_gb: float | None = None) -> Choice:
-    """The cheapest priced SageMaker training instances on which a run fits with a tenth to spare.
+def choose(
+    needed: Callable[[int], MemoryEstimate],
+    table: PriceTable,
+    *,
+    at_least_gb: float | None = None,
+    instances: Mapping[str, Gpu] = SAGEMAKER,
+) -> Choice:
+    """The cheapest priced instances of `instances` on which a run fits with a tenth to spare.
 
     `needed` gives the need of one GPU of so many, and raises `TandemError` for a number that can't share the run; for
     one it has to give it. One instance is taken before several: what ranks exchange between hosts is slow. Models of 7B
@@ -99,12 +113,12 @@ def choose(needed: Callable[[int], MemoryEstimate], table: PriceTable, *, at_lea
     if floor is None:
         floor = ROOMY_GB if alone.parameters >= ROOMY_PARAMETERS else 0
     needs = {1: alone}
-    for world in {gpu.count * count for gpu in INSTANCES.values() for count in COUNTS}:
+    for world in {gpu.count * count for gpu in instances.values() for count in COUNTS}:
         with suppress(TandemError):
             needs[world] = needed(world)
     fitting = [
         (count, name)
-        for name, gpu in INSTANCES.items()
+        for name, gpu in instances.items()
         for count in COUNTS
         if (need := needs.get(gpu.count * count)) and lacks(need, gpu, floor) is None
     ]
@@ -113,7 +127,7 @@ def choose(needed: Callable[[int], MemoryEstimate], table: PriceTable, *, at_lea
         raise TandemError(
             f"the run needs {alone.total:.0f} GB of one GPU, {needs[most].total:.0f} of each of {most}, the most that "
             f"can share a step, with {HEADROOM:.0%} to spare; the largest GPU has "
-            f"{max(gpu.gb for gpu in INSTANCES.values())}: lower max_sequence_tokens, or batch_size, raise "
+            f"{max(gpu.gb for gpu in instances.values())}: lower max_sequence_tokens, or batch_size, raise "
             "gradient_accumulation, since more GPUs can share more rows, or use method qlora"
         )
     choices = priced(fitting, table)
@@ -128,11 +142,18 @@ def choose(needed: Callable[[int], MemoryEstimate], table: PriceTable, *, at_lea
     return min(choices)
 
 
+def price_of(instance: str) -> tuple[str, str]:
+    """Service and key of an instance's hour in the price table."""
+    if instance.startswith("ml."):
+        return "AmazonSageMaker", f"training:{instance}"
+    return "AmazonEC2", f"ondemand:{instance}"
+
+
 def priced(candidates: Iterable[tuple[int, str]], table: PriceTable) -> list[Choice]:
-    """Those of the instances, each with a count, that have a price for training."""
+    """Those of the instances, each with a count, that have a price: SageMaker's for training, or a node's."""
     choices = []
     for count, name in candidates:
         with suppress(NoPrice):
-            price = table.price("AmazonSageMaker", f"training:{name}").usd * count
+            price = table.price(*price_of(name)).usd * count
             choices.append(Choice(count, price, name, INSTANCES[name]))
     return choices

@@ -1,4 +1,4 @@
-"""Checks before a run on SageMaker: whether it fits, whether it may, and its price. Nothing is billed."""
+"""Checks before a run on instances of the account: whether it fits, whether it may, its price. Nothing is billed."""
 
 import json
 import math
@@ -6,7 +6,7 @@ import struct
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 from tandem_contract.checks import Checks
@@ -22,20 +22,32 @@ from tandem.finetuning.share import share
 from tandem.measures import patterns
 from tandem.runtime.pages import each
 
-from .. import row_lengths
-from ..base import Plan
-from ..row_lengths import Counted
-from .instances import HEADROOM, INSTANCES, Gpu, choose, expected_seconds, host_gb, lacks, priced
+from . import row_lengths
+from .base import Plan
+from .instances import HEADROOM, INSTANCES, Gpu, beside, choose, expected_seconds, host_gb, lacks, priced
+from .row_lengths import Counted
 from .shapes import ModelShape
 from .sizing import ALL_LINEAR, MemoryEstimate, estimate, evaluation_gb, shape_of, stored
 
-# Service Quotas' names; an evaluation is a training job too, and never on spot capacity.
-QUOTA, SPOT_QUOTA = "{instance} for training job usage", "{instance} for spot training job usage"
 LESS_MEMORY = {"full": ("lora", "qlora"), "lora": ("qlora",), "qlora": ()}
 START_SECONDS = 600  # pulling an image of some 10 GB and loading the model
 KEPT_CHECKPOINTS = 2
 FEW_STEPS, HIGH_RATE = 10, 0.005  # beyond them a run learns next to nothing, or diverges
 TABLES = ("embed_tokens", "lm_head")  # which an adapter may be on, besides the layers that the sizing knows
+
+
+class Quotas(NamedTuple):
+    """What a run takes of the account's quotas."""
+
+    service: str
+    """Its code in Service Quotas."""
+    title: str
+    wanted: Mapping[str, int]
+    """By the quota's name there."""
+    ending: str = ""
+    """Of the names, which a sentence can do without."""
+    unit: str = ""
+    """Of the numbers, where they aren't instances."""
 
 
 def preflight(
@@ -46,6 +58,7 @@ def preflight(
     envelope: RunEnvelope,
     artifacts: str,
     datasets: str,
+    quotas: Quotas,
 ) -> Plan:
     """Check a run against the model, the data set, the run envelope, the account's quota and the price table.
 
@@ -71,7 +84,7 @@ def preflight(
             patterns.check("regex", pattern)
         except TandemError as error:
             checks.add("evaluation.format", str(error), "No answer could be held against it.")
-    _check_quotas(client("service-quotas"), envelope, checks, notes)
+    _check_quotas(client("service-quotas"), quotas, checks, notes)
     price = None
     try:
         shape = shape_of(base, config)
@@ -167,11 +180,18 @@ def _check_memory(
         "host": f"needs {host_gb(need, gpu):.1f} GB of the machine's own memory and {HEADROOM:.0%} to spare, since "
         f"the base model is read there; {instance} has {gpu.host_gb:.1f}",
     }
-    remedy = _what_fits(recipe, shape, gpu, world, table)
+    remedy = _what_fits(recipe, shape, gpu, world, table, beside(instance))
     checks.add(f"batch_size {recipe['batch_size']} x {recipe['max_sequence_tokens']} tokens", problem[lacking], remedy)
 
 
-def _what_fits(recipe: Mapping[str, Any], shape: ModelShape, gpu: Gpu, world: int, table: PriceTable) -> str:
+def _what_fits(
+    recipe: Mapping[str, Any],
+    shape: ModelShape,
+    gpu: Gpu,
+    world: int,
+    table: PriceTable,
+    instances: Mapping[str, Gpu],
+) -> str:
     """What fits instead, on these GPUs and on others, as a sentence."""
 
     def fits(changes: Mapping[str, Any]) -> bool:
@@ -187,7 +207,7 @@ def _what_fits(recipe: Mapping[str, Any], shape: ModelShape, gpu: Gpu, world: in
         found.append(f"method {method}")
     for method in (recipe["method"], *(() if found else cheaper)):
         try:
-            chosen = choose(partial(_needed, {**recipe, "method": method}, shape), table)
+            chosen = choose(partial(_needed, {**recipe, "method": method}, shape), table, instances=instances)
         except TandemError as error:
             failed.append(str(error))
             continue
@@ -196,7 +216,9 @@ def _what_fits(recipe: Mapping[str, Any], shape: ModelShape, gpu: Gpu, world: in
             where += f" and tandem:trainingInstances {chosen.count}"
         found.append(where if method == recipe["method"] else f"method {method} with {where}")
         break
-    return f"Set {', or '.join(found)}." if found else f"{failed[0][0].upper()}{failed[0][1:]}."
+    if not found:
+        return f"{failed[0][0].upper()}{failed[0][1:]}."
+    return f"Set {', or '.join(found)}." + (f" With method {recipe['method']}, {failed[0]}." if failed else "")
 
 
 def _check_evaluation(shape: ModelShape, instance: str, table: PriceTable, checks: Checks, notes: list[str]) -> None:
@@ -207,7 +229,7 @@ def _check_evaluation(shape: ModelShape, instance: str, table: PriceTable, check
         notes.append(f"Evaluation: it uses one of the {gpu.count} GPUs of {instance}; set tandem:evaluationInstance.")
     has = f"a {gpu.kind} of {instance} has {gpu.gb}"
     if (needed := evaluation_gb(shape, 0)) > gpu.gb:
-        enough = priced(((1, name) for name, other in INSTANCES.items() if other.gb >= needed), table)
+        enough = priced(((1, name) for name, other in beside(instance).items() if other.gb >= needed), table)
         remedy = f"Set it to {min(enough).instance}." if enough else "No priced instance has such a GPU: tune another."
         problem = f"the evaluation takes {needed:.1f} GB of one GPU, and {has}"
         checks.add("tandem:evaluationInstance", problem, remedy)
@@ -275,21 +297,18 @@ def _check_modules(wanted: list[str], modules: set[str], checks: Checks) -> None
         )
 
 
-def _check_quotas(client: Any, envelope: RunEnvelope, checks: Checks, notes: list[str]) -> None:
-    """Adds why the account may not run as many instances; training, spot training and hosting have quotas each."""
-    training = (SPOT_QUOTA if envelope.spot else QUOTA).format(instance=envelope.instance_type)
-    wanted = {training: envelope.instance_count}
-    wanted.setdefault(QUOTA.format(instance=envelope.evaluation_instance_type), 1)
+def _check_quotas(client: Any, quotas: Quotas, checks: Checks, notes: list[str]) -> None:
+    """Adds why the account may not run as many instances."""
     try:
-        quotas = each(client, "list_service_quotas", "Quotas", ServiceCode="sagemaker")
-        allowed = {quota["QuotaName"]: quota["Value"] for quota in quotas}
+        listed = each(client, "list_service_quotas", "Quotas", ServiceCode=quotas.service)
+        allowed = {quota["QuotaName"]: quota["Value"] for quota in listed}
     except (ClientError, BotoCoreError) as error:
         notes.append(f"Quotas are not checked: {error}")
         return
-    for quota, count in wanted.items():
+    for quota, count in quotas.wanted.items():
         if quota not in allowed:  # Service Quotas lists no value where the account has none of its own
             notes.append(f"The quota {quota!r} is not checked: Service Quotas doesn't list it.")
         elif (most := allowed[quota]) < count:
-            usage = quota.removesuffix(" job usage")
-            problem = f"the account may run {most:.0f} of {usage}, and the run needs {count}"
-            checks.add("quota", problem, f"Ask for more in Service Quotas: SageMaker, {quota!r}.")
+            what = f"{quotas.unit} of {quota.removesuffix(quotas.ending)}".strip()
+            problem = f"the account may run {most:.0f} {what}, and the run needs {count}"
+            checks.add("quota", problem, f"Ask for more in Service Quotas: {quotas.title}, {quota!r}.")

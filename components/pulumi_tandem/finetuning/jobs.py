@@ -1,0 +1,84 @@
+"""What trains and evaluates for a pipeline: SageMaker's jobs, or those of a cluster."""
+
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from typing import Any, NamedTuple
+
+import pulumi
+
+from ..foundation.data_bucket import DataBucket
+from ..foundation.function import Function, FunctionArgs
+from ..foundation.policy import Statement, allow
+from ..foundation.tags import Tags
+from .training_state_machine import Steps
+
+
+class TrainingBackend(str, Enum):
+    """Where runs train."""
+
+    SAGEMAKER = "sagemaker"
+    """As training jobs of SageMaker's."""
+    EKS = "eks"
+    """On a cluster of GPU nodes."""
+
+
+class Jobs(NamedTuple):
+    """What the pipeline makes its state machine of."""
+
+    steps: Steps
+    functions: Sequence[Function]
+    """That the steps call."""
+    statements: Sequence[Statement]
+    """What else the state machine needs for them."""
+    role_arn: pulumi.Output[str]
+    """Of the jobs themselves."""
+    ready: Sequence[pulumi.Resource] = ()
+    """What has to be there before a run may start."""
+
+
+class Given(NamedTuple):
+    """What the pipeline has, whatever runs its jobs."""
+
+    name: str
+    parent: pulumi.Resource
+    datasets: DataBucket
+    artifacts: DataBucket
+    envelope: Mapping[str, Any]
+    environment: Mapping[str, pulumi.Input[str]]
+    """Of the function that gives jobs what they need."""
+    tags: Tags
+
+    def function(
+        self, step: str, statements: Sequence[Any], environment: Mapping[str, pulumi.Input[str]], **more: Any
+    ) -> Function:
+        """The function of a step, named for it."""
+        args: FunctionArgs = {
+            "handler": f"tandem.finetuning.functions.{step}.handler",
+            "statements": statements,
+            "environment": dict(environment),
+            "memory_megabytes": 512,
+            "timeout_seconds": 60,
+            "tags": self.tags,
+            **more,
+        }
+        return Function(f"{self.name}-{step}", args, opts=pulumi.ResourceOptions(parent=self.parent))
+
+    @property
+    def records(self) -> Statement:
+        """Reading what is recorded of runs."""
+        return allow(["s3:GetObject"], pulumi.Output.concat(self.artifacts.bucket_arn, "/runs/*"))
+
+    @property
+    def manifests(self) -> Statement:
+        """Reading data sets, of which a function reads the manifest."""
+        return allow(["s3:GetObject"], pulumi.Output.concat(self.datasets.bucket_arn, "/datasets/*"))
+
+
+def data_of_jobs(dataset_arn: pulumi.Input[str], artifact_arn: pulumi.Input[str]) -> list[Statement]:
+    """What a job does with the two buckets: it writes below runs/ alone, neither data sets nor base models nor code."""
+    arns = [dataset_arn, artifact_arn]
+    return [
+        allow(["s3:ListBucket"], arns),
+        allow(["s3:GetObject"], [pulumi.Output.concat(arn, "/*") for arn in arns]),
+        allow(["s3:PutObject", "s3:DeleteObject"], pulumi.Output.concat(artifact_arn, "/runs/*")),
+    ]

@@ -1,0 +1,1 @@
+"""Kubernetes on EKS: a cluster with GPU nodes, and training on it."""

@@ -1,0 +1,79 @@
+"""How many GPUs the groups and pools of a cluster can have at once."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from tandem_contract.cluster import GPU
+from tandem_contract.instance_types import INSTANCE_TYPES
+
+Taint = Mapping[str, str]
+GPU_TAINT: Taint = {"key": GPU, "value": "true", "effect": "NoSchedule"}
+
+
+class Capacity(NamedTuple):
+    """A managed group, or a pool of Karpenter's, as the jobs see it that run there."""
+
+    name: str
+    instance_types: Sequence[str]
+    nodes: int
+    """At most, and as small ones as there are."""
+    gpus: int
+    """At most."""
+    vcpus: int
+    """At most, with the types that have the fewest for a GPU; what EC2's quotas count."""
+    spot: bool
+    reserved: bool
+    """Whether a reservation or capacity block holds them."""
+    efa: bool
+    taints: Sequence[Taint]
+    """All of them, that of GPUs too."""
+    labels: Mapping[str, str]
+
+
+def capacities(args: Mapping[str, Any]) -> list[Capacity]:
+    """Those of the groups and pools of complete arguments of `GpuCluster`."""
+    return [*map(_of_pool, pools_of(args)), *(_of_group(each, args) for each in args["node_groups"])]
+
+
+def pools_of(args: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """The pools that are made."""
+    return [] if args["autoscaler"] == "none" or args["existing_kubeconfig"] else args["node_pools"]
+
+
+def _of_pool(pool: Mapping[str, Any]) -> Capacity:
+    types = [INSTANCE_TYPES[name] for name in pool["instance_types"]]
+    return Capacity(
+        name=pool["name"],
+        instance_types=pool["instance_types"],
+        nodes=pool["gpus"] // min(each.gpus for each in types),
+        gpus=pool["gpus"],
+        vcpus=min(math.floor(pool["gpus"] / each.gpus) * each.vcpus for each in types if each.gpus <= pool["gpus"]),
+        spot=pool["spot"],
+        reserved=False,
+        efa=pool["efa"],
+        taints=taints(pool),
+        labels=pool["labels"],
+    )
+
+
+def _of_group(group: Mapping[str, Any], args: Mapping[str, Any]) -> Capacity:
+    types = [INSTANCE_TYPES[name] for name in group["instance_types"]]
+    nodes = group["maximum"] if args["group_autoscaler"] else group["desired"]
+    return Capacity(
+        name=group["name"],
+        instance_types=group["instance_types"],
+        nodes=nodes,
+        gpus=nodes * min(each.gpus for each in types),
+        vcpus=nodes * min(each.vcpus for each in types),
+        spot=group["capacity"] == "spot",
+        reserved=group["reservation"] != "",
+        efa=group["efa"],
+        taints=taints(group),
+        labels=group["labels"],
+    )
+
+
+def taints(place: Mapping[str, Any]) -> list[Taint]:
+    """The taints of a group or pool: that of GPUs, and its own."""
+    return [GPU_TAINT, *place["taints"]]

@@ -1,0 +1,101 @@
+"""EKS add-ons of a cluster, and the device plugins that its nodes need."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, NotRequired, TypedDict
+
+import pulumi
+from pulumi_aws import eks, iam
+
+from ..foundation.outputs import register
+from ..foundation.tags import Tags
+from .pod_identity import pod_identity
+from .versions import ADDONS, NODE_AGENTS, OBSERVABILITY
+
+MANAGED = "arn:aws:iam::aws:policy"
+# What a node keeps of its subnet's addresses; without these the VPC plugin takes those of a whole interface more.
+ADDRESSES = {"MINIMUM_IP_TARGET": "10", "WARM_IP_TARGET": "2"}
+CONFIGURATION: dict[str, dict[str, Any]] = {"vpc-cni": {"enableNetworkPolicy": "true", "env": ADDRESSES}}
+
+
+ROLES = {
+    "vpc-cni": ("vpc-cni", "kube-system", "aws-node", "AmazonEKS_CNI_Policy"),
+    OBSERVABILITY: ("metrics", "amazon-cloudwatch", "cloudwatch-agent", "CloudWatchAgentServerPolicy"),
+}
+"""Of add-ons that call AWS: what their role is called (IAM takes 64 characters), namespace, service account, policy."""
+
+
+class NodeAgentsArgs(TypedDict):
+    """Arguments of `NodeAgents`."""
+
+    cluster_name: pulumi.Input[str]
+    """Name of the cluster."""
+    versions: Mapping[str, str]
+    """Versions of some; EKS's default for the others."""
+    tags: NotRequired[Tags]
+    """Cost-allocation tags."""
+
+
+class ClusterAddonsArgs(NodeAgentsArgs):
+    """Arguments of `ClusterAddons`."""
+
+    metrics: bool
+    """Whether CloudWatch's observability is one of them."""
+
+
+class NodeAgents(pulumi.ComponentResource):
+    """EKS add-ons without which no node is ready: the VPC plugin, kube-proxy, the agent of Pod Identity.
+
+    Creates the three, and the VPC plugin's role. It enforces network policies, and keeps twelve addresses a node.
+
+    Idle cost: none.
+    """
+
+    def __init__(self, name: str, args: NodeAgentsArgs, opts: pulumi.ResourceOptions | None = None):
+        super().__init__("tandem:index:NodeAgents", name, {}, opts)
+        for addon in NODE_AGENTS:
+            _addon(name, addon, args, self)
+        register(self)
+
+
+class ClusterAddons(pulumi.ComponentResource):
+    """EKS add-ons that need a node to run on: CoreDNS, the node monitoring agent, CloudWatch's observability.
+
+    Creates the add-ons, and CloudWatch's role. It sends metrics of nodes, Pods and GPUs (by NVIDIA's DCGM exporter) and
+    the logs of all Pods to CloudWatch.
+
+    Idle cost: none but CloudWatch's, which bills observations and GB of logs.
+    """
+
+    def __init__(self, name: str, args: ClusterAddonsArgs, opts: pulumi.ResourceOptions | None = None):
+        super().__init__("tandem:index:ClusterAddons", name, {}, opts)
+        for addon in [*ADDONS, *([OBSERVABILITY] if args["metrics"] else [])]:
+            _addon(name, addon, args, self)
+        register(self)
+
+
+def _addon(name: str, addon: str, args: NodeAgentsArgs, parent: pulumi.Resource) -> None:
+    tags, identity = args.get("tags") or {}, []
+    if addon in ROLES:
+        suffix, namespace, account, policy = ROLES[addon]
+        association, role = pod_identity(
+            f"{name}-{suffix}", args["cluster_name"], namespace, account, tags=tags, parent=parent
+        )
+        attached = iam.RolePolicyAttachment(
+            f"{name}-{suffix}",
+            role=role.name,
+            policy_arn=f"{MANAGED}/{policy}",
+            opts=pulumi.ResourceOptions(parent=parent),
+        )
+        identity = [association, attached]
+    eks.Addon(
+        f"{name}-{addon}",
+        cluster_name=args["cluster_name"],
+        addon_name=addon,
+        addon_version=args["versions"].get(addon),
+        configuration_values=json.dumps(CONFIGURATION[addon]) if addon in CONFIGURATION else None,
+        resolve_conflicts_on_create="OVERWRITE",
+        resolve_conflicts_on_update="PRESERVE",
+        tags=tags,
+        opts=pulumi.ResourceOptions(parent=parent, depends_on=identity),
+    )

@@ -1,0 +1,367 @@
+"""EKS cluster with GPU nodes."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+import pulumi_kubernetes as kubernetes
+from pulumi_aws import cloudwatch, ec2, eks, iam, kms
+
+from ..arguments import GpuClusterArgs
+from ..foundation.arguments import valid
+from ..foundation.names import physical_name
+from ..foundation.outputs import register
+from ..foundation.policy import trust
+from ..foundation.tags import environment_tags
+from .capacity import Capacity, capacities, pools_of
+from .charts import chart
+from .cluster_account import ANYWHERE, Account, Existing, ask, check_account, zones_of
+from .cluster_addons import MANAGED, ClusterAddons, NodeAgents, NodeAgentsArgs
+from .cluster_checks import AMI_TYPES, ami_type
+from .cluster_fields import CLUSTER, KARPENTER, NODE_GROUP
+from .cluster_network import ClusterNetwork
+from .karpenter import Karpenter
+from .kubeconfig import kubeconfig
+from .node_groups import NodeGroups
+
+LOG_TYPES = ["api", "audit", "authenticator"]
+LOG_DAYS = 14
+SYSTEM_NODES, SYSTEM_NODES_WHILE_UPDATING = 2, 3
+NODE_POLICIES = ("AmazonEKSWorkerNodeMinimalPolicy", "AmazonEC2ContainerRegistryPullOnly")
+ADMIN = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
+
+
+class GpuCluster(pulumi.ComponentResource):
+    """EKS cluster whose GPU nodes come when jobs wait for them, and go when they are empty.
+
+    Creates the control plane (access by IAM alone, secrets encrypted by a key of its own, audit log kept 14 days), a
+    `ClusterNetwork` unless subnets are given, two nodes for the cluster's own Pods, `ClusterAddons`, device plugins,
+    and GPU nodes in two ways: pools of `Karpenter`'s, the default, and managed `NodeGroups`. Who creates the cluster
+    administers it, beside `admins`. `existing_cluster` or `existing_kubeconfig` brings a cluster that is there.
+
+    At destroy each goes after what needs it: what runs on the cluster, pools with their nodes, node groups, add-ons,
+    control plane, network.
+
+    Idle cost: $261 a month in us-east-1: the control plane $73, two m7i.large $147 and their volumes $3.20, the NAT
+    gateway and its address $36.50, the key $1, and CloudWatch's metrics besides. No GPU node runs while there is no
+    work.
+
+    Raises `InvalidArguments`, with every mistake, before anything is registered.
+    """
+
+    cluster_name: pulumi.Output[str]
+    """Name of the cluster; empty with `existing_kubeconfig`."""
+    endpoint: pulumi.Output[str]
+    """URL of its API; empty with `existing_kubeconfig`."""
+    version: pulumi.Output[str]
+    """Its minor version of Kubernetes; empty with `existing_kubeconfig`."""
+    kubeconfig: pulumi.Output[str]
+    """How kubectl and programs reach it: a kubeconfig that asks `aws eks get-token`. Secret, as a given one may be."""
+    node_role_arn: pulumi.Output[str]
+    """ARN of the role of its nodes; empty where no node is made."""
+    subnet_ids: pulumi.Output[list[str]]
+    """Ids of the subnets that its nodes are in."""
+    security_group_id: pulumi.Output[str]
+    """Id of the security group that EKS makes for the cluster, which its nodes have."""
+
+    def __init__(self, name: str, args: GpuClusterArgs, opts: pulumi.ResourceOptions | None = None):
+        account: Account | None = None
+
+        def check(checks: Any, complete: dict[str, Any]) -> None:
+            nonlocal account
+            if not checks.mistakes:
+                account = ask(complete, opts)
+                check_account(checks, complete, account)
+
+        settings = valid(f"GpuCluster {name!r}", CLUSTER, args, check)
+        super().__init__("tandem:index:GpuCluster", name, {}, opts)
+        self._name, self._settings, self._child = name, settings, pulumi.ResourceOptions(parent=self)
+        self._tags = environment_tags(name, settings["tags"])
+        assert account is not None  # noqa: S101 - `valid` has raised otherwise
+        self.capacity: list[Capacity] = capacities(settings)
+        """What its groups and pools can have, for what runs on them to check itself against."""
+        self.ready: list[pulumi.Resource] = []
+        """What runs on the cluster depends on these, so that it starts after them and is destroyed before."""
+        anywhere = settings["endpoint_public"] and ANYWHERE in settings["public_cidrs"]
+        self.endpoint_open = account.existing.open if account.existing else anywhere
+        """Whether its API is reachable from anywhere, functions outside its network among it."""
+        self.kubernetes = account.existing.version if account.existing else settings["versions"]["kubernetes"]
+        """Its minor version as far as it is known before it is there: not with `existing_kubeconfig`."""
+        if settings["existing_kubeconfig"]:
+            self.endpoint_open, self.kubernetes = True, ""
+        self.node_role_arn = pulumi.Output.from_input("")
+        if settings["existing_kubeconfig"]:
+            self._given()
+        else:
+            self._cluster(account)
+        register(self)
+
+    def _given(self) -> None:
+        """A cluster of which we have a kubeconfig alone."""
+        self.cluster_name = self.endpoint = self.version = self.security_group_id = pulumi.Output.from_input("")
+        self.subnet_ids = pulumi.Output.from_input([])
+        self.kubeconfig = pulumi.Output.secret(self._settings["existing_kubeconfig"])
+        self.provider = self._kubernetes([])
+        self.ready = [self.provider]
+
+    def _cluster(self, account: Account) -> None:
+        settings = self._settings
+        subnets: list[pulumi.Input[str]]
+        if account.existing:
+            by_zone: dict[str, pulumi.Input[str]] = {}
+            subnets = [*account.existing.subnet_ids]
+            nodes_after: list[pulumi.Resource] = []
+            authority = self._found(account.existing)
+            made: list[pulumi.Resource] = []
+        else:
+            network, by_zone, subnets = self._network(account)
+            cluster, made = self._control_plane(subnets)
+            authority = cluster.certificate_authority.data
+            agents = NodeAgents(
+                f"{self._name}-agents", self._addons, opts=pulumi.ResourceOptions(parent=self, depends_on=made)
+            )
+            nodes_after = [*network, agents]
+        self.subnet_ids = pulumi.Output.all(*subnets)
+        region = aws.get_region_output(opts=pulumi.InvokeOutputOptions(parent=self)).region
+        self.kubeconfig = pulumi.Output.secret(kubeconfig(self.cluster_name, self.endpoint, authority, region))
+        self.provider = self._kubernetes(made)
+
+        groups: list[Mapping[str, Any]] = list(settings["node_groups"])
+        if not account.existing:
+            groups.insert(0, self._system_group())
+        pools = list(pools_of(settings))
+        self.ready = [self.provider]
+        if not (groups or pools):
+            return
+        role, profile = self._node_role(groups)
+        self.node_role_arn = role.arn
+        security_groups = [self.security_group_id]
+        if any(each.efa for each in self.capacity):
+            security_groups.append(self._adapter_group(subnets[0]))
+        nodes = self._node_groups(groups, subnets, by_zone, security_groups, [*nodes_after, profile])
+        self.ready += nodes
+        if not account.existing:
+            after_nodes = pulumi.ResourceOptions(parent=self, depends_on=nodes)
+            measured = settings["metrics"] != "none"
+            self.ready.append(
+                ClusterAddons(f"{self._name}-addons", {**self._addons, "metrics": measured}, opts=after_nodes)
+            )
+        self.ready += self._device_plugins(groups, pools)
+        if pools:
+            self.ready.append(
+                Karpenter(
+                    f"{self._name}-karpenter",
+                    {
+                        "cluster_name": self.cluster_name,
+                        "provider": self.provider,
+                        "install": settings["autoscaler"] == KARPENTER,
+                        "version": settings["versions"]["karpenter"],
+                        "node_image": settings["versions"]["node_image"],
+                        "node_role_arn": role.arn,
+                        "instance_profile": profile.name,
+                        "subnet_ids": subnets,
+                        "security_group_ids": security_groups,
+                        "pools": pools,
+                        "node_tags": environment_tags(self._name, settings["node_tags"]),
+                        "tags": self._tags,
+                    },
+                    opts=pulumi.ResourceOptions(parent=self, depends_on=[*self.ready, *nodes_after]),
+                )
+            )
+
+    def _found(self, existing: Existing) -> pulumi.Input[str]:
+        """Outputs of a cluster that is there; its certificate."""
+        self.cluster_name = pulumi.Output.from_input(self._settings["existing_cluster"])
+        self.endpoint = pulumi.Output.from_input(existing.endpoint)
+        self.version = pulumi.Output.from_input(existing.version)
+        self.security_group_id = pulumi.Output.from_input(existing.security_group_id)
+        return existing.authority
+
+    def _network(
+        self, account: Account
+    ) -> tuple[list[pulumi.Resource], dict[str, pulumi.Input[str]], list[pulumi.Input[str]]]:
+        """A network of its own, if any; the subnets by zone, as far as zones are known; all subnets."""
+        settings = self._settings
+        if settings["subnet_ids"]:
+            by_zone: dict[str, pulumi.Input[str]] = {each.zone: name for name, each in account.subnets.items() if each}
+            return [], by_zone, list(settings["subnet_ids"])
+        network = ClusterNetwork(
+            f"{self._name}-network",
+            {"cidr": settings["cidr"], "zones": zones_of(settings, account), "tags": self._tags},
+            opts=self._child,
+        )
+        return [network], {**network.subnets}, list(network.subnets.values())
+
+    def _control_plane(self, subnets: list[pulumi.Input[str]]) -> tuple[eks.Cluster, list[pulumi.Resource]]:
+        """The control plane, and with it those who may use it."""
+        name, settings, tags, child = self._name, self._settings, self._tags, self._child
+        physical = physical_name(self, name, 100)
+        role = iam.Role(f"{name}-role", assume_role_policy=trust("eks.amazonaws.com"), tags=tags, opts=child)
+        attached = iam.RolePolicyAttachment(
+            f"{name}-role", role=role.name, policy_arn=f"{MANAGED}/AmazonEKSClusterPolicy", opts=child
+        )
+        key = kms.Key(
+            f"{name}-secrets",
+            description=f"Secrets of the cluster {physical}",
+            enable_key_rotation=True,
+            deletion_window_in_days=7,
+            tags=tags,
+            opts=child,
+        )
+        # Made by us under the name that EKS would use, or it would be kept for ever, and after the cluster.
+        log = cloudwatch.LogGroup(
+            f"{name}-log",
+            name=f"/aws/eks/{physical}/cluster",
+            retention_in_days=LOG_DAYS,
+            tags=tags,
+            opts=child,
+        )
+        public = settings["endpoint_public"]
+        cluster = eks.Cluster(
+            name,
+            name=physical,
+            role_arn=role.arn,
+            version=settings["versions"]["kubernetes"],
+            # The add-ons are resources instead; a change of this one would replace the cluster.
+            bootstrap_self_managed_addons=False,
+            access_config={"authentication_mode": "API", "bootstrap_cluster_creator_admin_permissions": True},
+            encryption_config={"provider": {"key_arn": key.arn}, "resources": ["secrets"]},
+            enabled_cluster_log_types=LOG_TYPES,
+            upgrade_policy={"support_type": "EXTENDED" if settings["extended_support"] else "STANDARD"},
+            vpc_config={
+                "subnet_ids": subnets,
+                "endpoint_private_access": True,
+                "endpoint_public_access": public,
+                **({"public_access_cidrs": settings["public_cidrs"]} if public else {}),
+            },
+            tags=tags,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[attached, log]),
+        )
+        self.cluster_name, self.endpoint = cluster.name, cluster.endpoint
+        self.version = cluster.version
+        self.security_group_id = cluster.vpc_config.cluster_security_group_id
+        made: list[pulumi.Resource] = [cluster]
+        for number, admin in enumerate(settings["admins"]):
+            entry = eks.AccessEntry(
+                f"{name}-admin-{number}", cluster_name=cluster.name, principal_arn=admin, tags=tags, opts=child
+            )
+            made.append(
+                eks.AccessPolicyAssociation(
+                    f"{name}-admin-{number}",
+                    cluster_name=cluster.name,
+                    principal_arn=entry.principal_arn,
+                    policy_arn=ADMIN,
+                    access_scope={"type": "cluster"},
+                    opts=child,
+                )
+            )
+        return cluster, made
+
+    def _kubernetes(self, after: list[pulumi.Resource]) -> kubernetes.Provider:
+        return kubernetes.Provider(
+            f"{self._name}-kubernetes",
+            kubeconfig=self.kubeconfig,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=after),
+        )
+
+    @property
+    def _addons(self) -> NodeAgentsArgs:
+        versions = self._settings["versions"]["addons"]
+        return {"cluster_name": self.cluster_name, "versions": versions, "tags": self._tags}
+
+    def _system_group(self) -> dict[str, Any]:
+        return NODE_GROUP.defaults | {
+            "name": "system",
+            "instance_types": [self._settings["system_instance_type"]],
+            "minimum": SYSTEM_NODES,
+            "desired": SYSTEM_NODES,
+            "maximum": SYSTEM_NODES_WHILE_UPDATING,
+            "volume_gigabytes": 20,
+        }
+
+    def _node_role(self, groups: list[Mapping[str, Any]]) -> tuple[iam.Role, iam.InstanceProfile]:
+        """What nodes are: they pull images and join the cluster; Pods have roles of their own."""
+        name, tags, child = self._name, self._tags, self._child
+        role = iam.Role(f"{name}-node-role", assume_role_policy=trust("ec2.amazonaws.com"), tags=tags, opts=child)
+        attached: list[pulumi.Resource] = [
+            iam.RolePolicyAttachment(
+                f"{name}-node-{policy}", role=role.name, policy_arn=f"{MANAGED}/{policy}", opts=child
+            )
+            for policy in NODE_POLICIES
+        ]
+        if not groups:
+            # EKS makes it with the first managed group of a role, and refuses a second one.
+            entry = eks.AccessEntry(
+                f"{name}-nodes",
+                cluster_name=self.cluster_name,
+                principal_arn=role.arn,
+                type="EC2_LINUX",
+                tags=tags,
+                opts=child,
+            )
+            attached.append(entry)
+        profile = iam.InstanceProfile(
+            f"{name}-node",
+            role=role.name,
+            tags=tags,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=attached),
+        )
+        return role, profile
+
+    def _adapter_group(self, subnet: pulumi.Input[str]) -> pulumi.Output[str]:
+        """A security group that lets all through to itself, both ways: the adapter wants it said (EC2 guide, "EFA")."""
+        vpc = ec2.get_subnet_output(id=subnet, opts=pulumi.InvokeOutputOptions(parent=self)).vpc_id
+        every: Any = [{"protocol": "-1", "from_port": 0, "to_port": 0, "self": True}]
+        group = ec2.SecurityGroup(
+            f"{self._name}-efa",
+            vpc_id=vpc,
+            description="Nodes with the Elastic Fabric Adapter, among themselves",
+            ingress=every,
+            egress=every,
+            tags=self._tags,
+            opts=self._child,
+        )
+        return group.id
+
+    def _node_groups(
+        self,
+        groups: list[Mapping[str, Any]],
+        subnets: list[pulumi.Input[str]],
+        by_zone: Mapping[str, pulumi.Input[str]],
+        security_groups: list[pulumi.Output[str]],
+        after: list[pulumi.Resource],
+    ) -> list[pulumi.Resource]:
+        if not groups:
+            return []
+        made = NodeGroups(
+            f"{self._name}-nodes",
+            {
+                "cluster_name": self.cluster_name,
+                "node_role_arn": pulumi.Output.from_input(self.node_role_arn),
+                "subnet_ids": subnets,
+                "subnets_by_zone": by_zone,
+                "security_group_ids": security_groups,
+                "groups": groups,
+                "tags": self._tags,
+            },
+            opts=pulumi.ResourceOptions(parent=self, depends_on=after),
+        )
+        return [made]
+
+    def _device_plugins(self, groups: list[Mapping[str, Any]], pools: list[Mapping[str, Any]]) -> list[pulumi.Resource]:
+        """What offers GPUs and adapters of a node to its Pods; EKS's images have the drivers alone."""
+        made: list[pulumi.Resource] = []
+        images = [AMI_TYPES[each["ami_type"] or ami_type(each["instance_types"])] for each in groups]
+        common: dict[str, Any] = {"provider": self.provider, "parent": self, "depends_on": self.ready}
+        if pools or any(image.gpu and not image.plugin for image in images):
+            version = self._settings["versions"]["nvidia_device_plugin"]
+            plugin = "nvidia-device-plugin"
+            made.append(
+                chart(f"{self._name}-{plugin}", plugin, "kube-system", {}, release=plugin, version=version, **common)
+            )
+        if any(each.efa for each in self.capacity):
+            plugin = "aws-efa-k8s-device-plugin"
+            values = {"tolerations": [{"operator": "Exists"}]}
+            made.append(chart(f"{self._name}-efa-plugin", plugin, "kube-system", values, release=plugin, **common))
+        return made

@@ -1,0 +1,177 @@
+"""Back ends whose runs are executions of the stack's training pipeline, which starts their jobs."""
+
+import json
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from tandem_contract import run_record
+from tandem_contract.envelope import RunEnvelope
+from tandem_contract.errors import TandemError
+from tandem_contract.run_record import Run
+
+from tandem.cost.prices import NoPrice, load
+from tandem.finetuning.dataset.store import DataSetVersion
+
+from .base import RUNNING, SUCCEEDED, TRAINING, Backend, Job, Plan, Status
+from .instances import price_of
+from .preflight import Quotas, preflight
+
+ACTIVITIES = {"train": TRAINING, "evaluate": "evaluating"}
+COMPLETED = "Completed"
+SAGEMAKERS = "ml."
+
+
+class Pipeline(Backend):
+    """Runs of the stack's training pipeline; its jobs are the back end's."""
+
+    spent_on: str
+    """What the money so far is of."""
+    instances: str
+    """How the names of its instances begin."""
+
+    @abstractmethod
+    def quotas(self, envelope: RunEnvelope) -> Quotas:
+        """What a run takes of the account's quotas."""
+
+    @abstractmethod
+    def stop(self, run: Run, jobs: Sequence[Job]) -> None:
+        """Stop jobs that are running; one that has ended meanwhile stays as it is."""
+
+    @abstractmethod
+    def jobs(self, run: Run) -> list[Job]:
+        """The run's jobs, oldest first."""
+
+    def used(self, run: Run, step: str) -> int:
+        """How many of the envelope's attempts a step has used."""
+        return sum(job.step == step for job in self.jobs(run))
+
+    def doing(self, job: Job) -> str:
+        """What a job that hasn't ended is doing."""
+        return ACTIVITIES[job.step]
+
+    def envelope(self) -> RunEnvelope:
+        """The run envelope as deployed."""
+        parameter = self.workspace.outputs["runEnvelopeParameter"]
+        return RunEnvelope.from_json(self._client("ssm").get_parameter(Name=parameter)["Parameter"]["Value"])
+
+    def check(self, recipe: Mapping[str, Any], data_set: DataSetVersion, manifest: Mapping[str, Any]) -> Plan:
+        """By the model, the data set, the run envelope, the account's quota and the price table."""
+        buckets = (self.workspace.outputs[name] for name in ("artifactBucket", "datasetBucket"))
+        envelope = self.envelope()
+        if envelope.instance_type.startswith(SAGEMAKERS) != (self.instances == SAGEMAKERS):
+            there = "SageMaker" if envelope.instance_type.startswith(SAGEMAKERS) else "a cluster"
+            raise TandemError(
+                f"The stack trains on {there} ({envelope.instance_type}), not with back end {self.name!r}: leave "
+                "`backend` out of the recipe and --backend out of the command, or set tandem:trainingBackend."
+            )
+        return preflight(self._client, recipe, data_set, manifest, envelope, *buckets, self.quotas(envelope))
+
+    def start(self, run: Run) -> None:
+        """Start the run's first execution."""
+        self._execute(run, 1)
+
+    def status(self, run: Run) -> Status:
+        """By its newest execution, its jobs and the metrics that training writes."""
+        execution, jobs, metrics = self._execution(run), self.jobs(run), self.metrics(run)
+        state, activity = execution["status"], ""
+        if state == RUNNING:
+            waiting = "between two jobs" if jobs else "waiting for its first job"
+            activity = next((self.doing(job) for job in reversed(jobs) if job.running), waiting)
+        spent, spent_on = self._spent(jobs)
+        progress = metrics[-1] if metrics else None
+        return Status(run.name, state, _cause(execution), activity, progress, jobs, spent, spent_on)
+
+    def _spent(self, jobs: Sequence[Job]) -> tuple[Decimal | None, str]:
+        """Dollars for the instances' time so far, at on-demand rates; None, and why, where they can't be told."""
+        total = Decimal(0)
+        try:
+            for job in jobs:
+                row = load(self._client("sts").meta.region_name).price(*price_of(job.instance_type))
+                total += Decimal(job.seconds * job.instances) * (row.usd or Decimal(0)) / 3600
+        except NoPrice:
+            return None, "an instance is NOT PRICED"
+        except TandemError as error:
+            return None, str(error)
+        return total, self.spent_on
+
+    def metrics(self, run: Run) -> list[dict[str, Any]]:
+        """What training has reported, a line a step."""
+        text = (self.records.read(f"{run_record.checkpoints(run.name)}metrics.jsonl") or b"").decode()
+        return [json.loads(line) for line in text.splitlines() if line.endswith("}")]
+
+    def evaluation(self, run: Run) -> dict[str, Any]:
+        """As the newest complete evaluation job wrote it."""
+        for job in reversed(self.jobs(run)):
+            if job.step == "evaluate" and job.status == COMPLETED:
+                return self.records.read_json(f"{run.folder}jobs/{job.name}/output/model/evaluation.json")
+        return super().evaluation(run)
+
+    def cancel(self, run: Run) -> list[str]:
+        """Stop the execution and its jobs, whose names are returned; checkpoints stay."""
+        execution = self._execution(run)
+        if execution["status"] == RUNNING:
+            self._client("stepfunctions").stop_execution(
+                executionArn=execution["executionArn"], error="Cancelled", cause="tandem finetune cancel"
+            )
+        running = [job for job in self.jobs(run) if job.running]
+        self.stop(run, running)
+        return [job.name for job in running]
+
+    def resume(self, run: Run) -> str:
+        """Go on from the last checkpoint, within the same envelope; returns which attempt of how many it is.
+
+        A completed training isn't repeated. A run that failed at the gate is evaluated again.
+
+        Raises `TandemError` if the run goes on, has succeeded, or has no attempt left.
+        """
+        execution, jobs = self._execution(run), self.jobs(run)
+        if execution["status"] in (RUNNING, SUCCEEDED):
+            raise TandemError(f"Run {run.name!r} is {execution['status'].lower()}: there is nothing to resume.")
+        if any(job.running for job in jobs):
+            raise TandemError(f"A job of run {run.name!r} is still stopping: try again in a minute.")
+        step = "evaluate" if any(job.step == "train" and job.status == COMPLETED for job in jobs) else "train"
+        used = self.used(run, step)
+        if used >= (most := self.envelope().attempts):
+            raise TandemError(
+                f"Run {run.name!r} has used its {used} of {most} attempts to {step}: raise tandem:attempts, "
+                "`pulumi up`, and resume."
+            )
+        self._execute(run, int(execution["name"].rpartition("-")[2]) + 1)
+        return f"attempt {used + 1} of {most}"
+
+    def _client(self, service: str) -> Any:
+        return self.workspace.client(service)
+
+    def _execute(self, run: Run, number: int) -> None:
+        """Start an execution under a name of its own: the same one again is no error and starts nothing."""
+        self._client("stepfunctions").start_execution(
+            stateMachineArn=self.workspace.outputs["trainingPipelineArn"],
+            name=f"{run.name}-{number}",
+            input=json.dumps({"run": run.name}),
+        )
+
+    def _execution(self, run: Run) -> dict[str, Any]:
+        """The newest execution of a run; each resumption is another one, with the next number."""
+        stepfunctions, found, number = self._client("stepfunctions"), None, 1
+        prefix = self.workspace.outputs["trainingPipelineArn"].replace(":stateMachine:", ":execution:")
+        while True:
+            try:
+                found = stepfunctions.describe_execution(executionArn=f"{prefix}:{run.name}-{number}")
+            except stepfunctions.exceptions.ExecutionDoesNotExist:
+                break
+            number += 1
+        if found is None:
+            raise self.never_started(run)
+        return found
+
+
+def _cause(execution: Mapping[str, Any]) -> str:
+    """Why it ended, in the words of whoever said so: a failed job, a function or the gate."""
+    cause = execution.get("cause", "")
+    try:
+        content = json.loads(cause)
+    except ValueError:
+        return cause
+    return content.get("FailureReason") or content.get("errorMessage") or cause

@@ -1,0 +1,107 @@
+"""Which host of a job this is: by SageMaker's file, Kubeflow Trainer's variables, or torchrun's flags."""
+
+import argparse
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .layout import Layout, Refused
+
+PORT = 7777
+
+
+@dataclass(frozen=True)
+class Place:
+    """This host among those of the job."""
+
+    hosts: tuple[str, ...]
+    number: int
+    """Of this one, from 0."""
+    master: str
+    port: int
+    interface: str = ""
+    instance: str = ""
+
+    @property
+    def name(self) -> str:
+        """Of this host."""
+        return self.hosts[self.number]
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add torchrun's flags for a plain machine, by its names."""
+    group = parser.add_argument_group("ranks, where neither SageMaker nor Kubeflow tells them")
+    group.add_argument("--nnodes", type=int, help="hosts (1)")
+    group.add_argument("--node-rank", type=int, help="which of them this is, from 0")
+    group.add_argument("--nproc-per-node", type=int, help="ranks on each (its GPUs, or 1)")
+    group.add_argument("--master-addr", help="the first host")
+    group.add_argument("--master-port", type=int, help=f"its port ({PORT})")
+
+
+def place(layout: Layout, flags: argparse.Namespace | None = None) -> Place:
+    """Where this host stands; raises `Refused` if what is said of it contradicts itself."""
+    flags = flags or argparse.Namespace(nnodes=None, node_rank=None, master_addr=None, master_port=None)
+    named = os.environ.get("MASTER_PORT") or os.environ.get("PET_MASTER_PORT") or PORT
+    port = _whole("the master's port", flags.master_port or named, 1, 65_534)  # the next one is the launchers' own
+    file = layout.root / "input" / "config" / "resourceconfig.json"
+    if file.is_file() and flags.nnodes is None:
+        if flags.node_rank is not None:
+            raise Refused(f"--node-rank {flags.node_rank} needs --nnodes: without it, hosts are those of {file.name}.")
+        hosts, own, said = _resources(file)
+        master = os.environ.get("MASTER_ADDR") or hosts[0]
+        interface, kind = said.get("network_interface_name", ""), said.get("current_instance_type", "")
+        return Place(tuple(hosts), hosts.index(own), master, port, interface, kind)
+    count = _whole("--nnodes", os.environ.get("PET_NNODES") or 1 if flags.nnodes is None else flags.nnodes, 1)
+    number = os.environ.get("PET_NODE_RANK") if flags.node_rank is None else flags.node_rank
+    master = flags.master_addr or os.environ.get("PET_MASTER_ADDR") or ""
+    if count > 1 and (number is None or not master):
+        raise Refused(f"{count} hosts need --node-rank and --master-addr on each: which of them it is, and the first.")
+    number = _whole("--node-rank", number or 0, 0, count - 1)
+    return Place(tuple(f"host-{each}" for each in range(count)), number, master or "127.0.0.1", port)
+
+
+def host(layout: Layout, flags: argparse.Namespace) -> str:
+    """This host's name, for its log; `host` where that can't be told, which `place` refuses."""
+    try:
+        return place(layout, flags).name
+    except Refused:
+        return "host"
+
+
+def _resources(file: Path) -> tuple[list[str], str, Mapping[str, Any]]:
+    """The hosts in their order, this one, and all that SageMaker says."""
+    try:
+        said = json.loads(file.read_text(encoding="utf-8"))
+        hosts, own = sorted(said["hosts"], key=_by_number), said["current_host"]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Refused(
+            f"{file.name} can't be read ({type(error).__name__}: {error}): it is JSON with `hosts`, a list of names, "
+            "and `current_host`, one of them."
+        ) from error
+    if own not in hosts or len(set(hosts)) < len(hosts):
+        raise Refused(f"{file.name} names this host {own!r}, and its hosts {hosts}: it has to be one of them, once.")
+    return hosts, own, said
+
+
+def _whole(what: str, given: Any, low: int, high: int = 4096) -> int:
+    text = str(given)
+    if not text.isdecimal() or not low <= int(text) <= high:
+        raise Refused(f"{what} is {text!r}: give a whole number from {low} to {high}.")
+    return int(text)
+
+
+def _by_number(host: str) -> tuple[int, str]:
+    """SageMaker's algo-10 comes after algo-9."""
+    number = host.rpartition("-")[2]
+    return (int(number) if number.isdecimal() else 0, host)
+
+
+def ranks_asked(flags: argparse.Namespace) -> int:
+    """How many are asked for; 0 where it is left to us, as by Kubeflow's `auto`, `gpu` and `cpu`."""
+    asked = flags.nproc_per_node
+    if asked is None:
+        asked = os.environ.get("PET_NPROC_PER_NODE") or "auto"
+    return 0 if asked in ("auto", "gpu", "cpu") else _whole("--nproc-per-node", asked, 1)

@@ -1,0 +1,268 @@
+"""What `GpuCluster` refuses before anything is made: each mistake names its key, the value and what to do."""
+
+from datetime import date
+
+import botocore.session
+import pytest
+from pulumi_tandem.foundation.arguments import InvalidArguments
+from pulumi_tandem.kubernetes import cluster_account, versions
+from pulumi_tandem.kubernetes.cluster_checks import AMI_TYPES
+from pulumi_tandem.kubernetes.gpu_cluster import GpuCluster
+from tandem_contract.checks import Checks
+from tandem_contract.kubernetes_versions import SUPPORT, support_of
+
+from scripts.recorder import ANSWERS, Refusal, record
+
+GROUP = {"name": "l40s", "instance_types": ["g6e.12xlarge"]}
+POOL = {"name": "gpu", "instance_types": ["g6e.12xlarge"], "gpus": 8}
+OFFERS = "aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings"
+QUOTA = "aws:servicequotas/getServiceQuota:getServiceQuota"
+SUBNET = "aws:ec2/getSubnet:getSubnet"
+VERSIONS = "aws:eks/getClusterVersions:getClusterVersions"
+
+
+def mistakes(args: dict, answers: dict | None = None) -> list[str]:
+    """What is refused, each as one sees it; nothing may have been registered by then."""
+    registered = []
+
+    def program():
+        try:
+            GpuCluster("gpu", args)
+        except InvalidArguments as error:
+            registered.extend(map(str, error.mistakes))
+
+    recording = record(program, answers=answers)
+    assert not (registered and recording.resources)
+    return registered
+
+
+def group(**changes) -> dict:
+    return {"node_groups": [GROUP | changes]}
+
+
+def pool(**changes) -> dict:
+    return {"node_pools": [POOL | changes]}
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (group(desired=5, maximum=2), "node_groups[0].desired: 5 is not allowed (from 0 to 2). Set `desired` between"),
+        (group(minimum=3, maximum=4), "node_groups[0].desired: 1 is not allowed (from 3 to 4)"),
+        (group(desired=0), "node_groups[0].desired: 0 is not allowed (nothing starts nodes of a group: jobs"),
+        (group(ami_type="NOPE"), "node_groups[0].ami_type: 'NOPE' is not allowed (AL2023_x86_64_STANDARD, "),
+        (
+            group(ami_type="AL2023_ARM_64_NVIDIA"),
+            "node_groups[0].ami_type: 'AL2023_ARM_64_NVIDIA' is not allowed (an image for x86_64, which its instances "
+            "have). Leave it out for AL2023_x86_64_NVIDIA, or take BOTTLEROCKET_x86_64_NVIDIA.",
+        ),
+        (group(ami_type="AL2023_x86_64_STANDARD"), "(an image with NVIDIA's driver)"),
+        (group(instance_types=["zz.large"]), "node_groups[0].instance_types: 'zz.large' is not allowed (a type"),
+        (group(instance_types=["g6e.2xlrge"]), "Did you mean `g6e.2xlarge`?"),
+        (group(instance_types=["m7i.large"]), "'m7i.large' is not allowed (a type with GPUs"),
+        (group(instance_types=[]), "node_groups[0].instance_types: is missing"),
+        (group(instance_types=["g5.xlarge", "g5.12xlarge"]), "different numbers of GPUs (g5.xlarge 1, g5.12xlarge 4)"),
+        (group(efa=True), "node_groups[0].zones: [] is not allowed (one zone with `efa`)"),
+        (
+            group(efa=True, zones=["us-east-1a"], instance_types=["g6e.4xlarge"]),
+            "node_groups[0].efa: true is not allowed (g6e.4xlarge has no Elastic Fabric Adapter). Take g6e.8xlarge, ",
+        ),
+        (
+            group(efa=True, zones=["us-east-1a"], instance_types=["g6e.12xlarge", "g6e.24xlarge"]),
+            "is not allowed (one type with `efa`)",
+        ),
+        (group(capacity="capacity-block", zones=["us-east-1a"]), "reservation: is missing. It is the block's"),
+        (group(capacity="capacity-block", reservation="cr-0123456789abcdef0"), "(the block's own zone)"),
+        (group(capacity="spot", reservation="cr-0123456789abcdef0"), "'spot' is not allowed (not with a reservation)"),
+        (group(reservation="r-1"), "reservation: 'r-1' is not allowed (the id of a capacity reservation)"),
+        (group(name=""), "node_groups[0].name: is missing"),
+        (group(name="Big_GPUs"), "node_groups[0].name: 'Big_GPUs' is not allowed (at most 36 small letters, digits"),
+        (group(name="system"), "'system' is not allowed (not a name of the cluster's own)"),
+        (group(name="gpu") | pool(), "node_groups[0].name: 'gpu' is there twice"),
+        (group(labels={"karpenter.sh/nodepool": "a"}), "'karpenter.sh/nodepool' is a label of karpenter.sh"),
+        (group(taints=[{"value": "a"}]), "node_groups[0].taints[0].key: is missing"),
+        (group(taints=[{"key": "a", "effect": "No"}]), "node_groups[0].taints[0].effect: 'No' is not allowed"),
+        (pool(gpus=2), "gpus: 2 is not allowed (the smallest of its types has 4: no node would"),
+        (pool(efa=True), "node_pools[0].zones: [] is not allowed (one zone with `efa`)"),
+        (pool(volume_gigabytes=10), "node_pools[0].volume_gigabytes: 10 is not allowed (a whole number of GB"),
+        (pool() | {"autoscaler": "none"}, "node_pools: are given, and `autoscaler` is none: nothing would"),
+        ({"autoscaler": "present"}, "autoscaler: 'present' is not allowed (only with `existing_cluster`)"),
+        ({"existing_cluster": "a", "existing_kubeconfig": "{}"}, "is given beside `existing_cluster`. Keep one"),
+        ({"existing_cluster": "a", "zones": ["us-east-1a", "us-east-1b"]}, "zones: is given beside `existing_cluster`"),
+        ({"existing_kubeconfig": "{}"} | group(), "node_groups: is given beside `existing_kubeconfig`"),
+        ({"subnet_ids": ["subnet-0a"]}, "subnet_ids: has one subnet. EKS wants two zones or more"),
+        ({"zones": ["us-east-1a"]}, 'zones: ["us-east-1a"] is not allowed (two or three zones)'),
+        ({"cidr": "10.60.0.1/16"}, "cidr: '10.60.0.1/16' is not allowed (an IPv4 block; 10.60.0.1/16 has host"),
+        ({"public_cidrs": ["300.0.0.0/8"]}, "public_cidrs: '300.0.0.0/8' is not allowed (an IPv4 block;"),
+        ({"admins": ["ops"]}, "admins[0]: 'ops' is not allowed (the ARN of a role or user)"),
+        ({"system_instance_type": "g5.xlarge"}, "system_instance_type: 'g5.xlarge' is not allowed (a type for the"),
+        ({"versions": {"kubernetes": "1.37"}}, "versions.karpenter: '1.14.1' is made for Kubernetes 1.26 to 1.36, "),
+        ({"versions": {"addons": {"vpc_cni": "v1"}}}, "versions.addons.vpc_cni: is not an add-on of the cluster."),
+    ],
+)  # fmt: skip
+def test_mistakes_in_arguments(args, said):
+    assert [each for each in mistakes(args) if said in each], mistakes(args)
+
+
+@pytest.mark.faults
+def test_all_mistakes_are_told_at_once():
+    told = mistakes(group(ami_type="NOPE", desired=9) | pool(gpus=1) | {"cidr": "x"})
+    assert [each.partition(":")[0] for each in told] == [
+        "cidr", "node_groups[0].desired", "node_groups[0].ami_type", "node_pools[0].gpus"
+    ]  # fmt: skip
+
+
+def test_what_looks_odd_and_is_right_is_taken():
+    block = {"capacity": "capacity-block", "reservation": "cr-0123456789abcdef0", "zones": ["us-east-1b"], "desired": 0}
+    assert not mistakes(group(**block))
+    assert not mistakes(group(desired=0) | {"group_autoscaler": True})
+    assert not mistakes(group(ami_type="BOTTLEROCKET_x86_64_NVIDIA"))
+    assert not mistakes(pool(instance_types=["g6e.xlarge", "g6e.48xlarge"], gpus=4))
+    assert not mistakes({"versions": {"kubernetes": "1.37", "karpenter": "1.15.2"}})
+    assert not mistakes({"versions": {"karpenter": "9.9.9"}})  # one that nobody here knows
+
+
+# What only the account and the region know
+
+
+@pytest.mark.faults
+def test_a_zone_has_to_offer_the_type():
+    answer = {"instanceTypes": ["g6e.12xlarge"], "locations": ["us-east-1c"]}
+    (told,) = mistakes(pool(), {OFFERS: answer})
+    assert "g6e.12xlarge is offered in none of its zones (us-east-1a, us-east-1b, us-east-1d)" in told
+    assert "It is offered in us-east-1c." in told
+    assert not mistakes(pool(), {OFFERS: answer | {"locations": ["us-east-1d"]}})
+    (told,) = mistakes(pool(zones=["us-east-1b"]), {OFFERS: answer | {"locations": ["us-east-1a"]}})
+    assert "none of its zones (us-east-1b)" in told
+    (told,) = mistakes(pool(zones=["us-east-1c"]))
+    assert "node_pools[0].zones: 'us-east-1c' is not allowed (a zone with a subnet of the cluster)" in told
+    (told,) = mistakes({"zones": ["us-east-1a", "us-east-1c"]})  # us-east-1c is use1-az3 here
+    assert "zones: 'us-east-1c' is not allowed (a zone of this region in which EKS has control planes)" in told
+
+
+@pytest.mark.faults
+def test_quotas_are_those_of_what_is_bought():
+    asked = []
+
+    def quota(given):
+        asked.append(given["quotaCode"])
+        return {"value": 64.0}
+
+    (told,) = mistakes(pool(), {QUOTA: quota})
+    assert told.startswith("gpu: may take 96 vCPUs of on-demand G instances, and the account's quota is 64.")
+    assert "--quota-code L-DB2E81BA --desired-value 96; or have fewer GPUs." in told
+    (told,) = mistakes(pool(spot=True, instance_types=["p5.48xlarge"]), {QUOTA: quota})
+    assert "of spot P instances" in told and "(not even one node fits)" in told
+    assert asked == ["L-DB2E81BA", "L-C4BD4855"]
+    # The cheapest way to the limit counts, reservations don't, and all groups of a quota count together.
+    assert not mistakes(pool(instance_types=["g6e.2xlarge", "g6e.16xlarge"]), {QUOTA: quota})
+    both = pool(gpus=4) | group(name="more")
+    (told,) = mistakes(both, {QUOTA: quota})
+    assert told.startswith("gpu, more: may take 96 vCPUs")
+    assert not mistakes(pool(gpus=4) | group(name="more", reservation="cr-0123456789abcdef0"), {QUOTA: quota})
+
+
+@pytest.mark.faults
+def test_spot_needs_its_role():
+    answer = {"aws:iam/getRoles:getRoles": {"names": []}}
+    (told,) = mistakes(pool(spot=True), answer)
+    assert "aws iam create-service-linked-role --aws-service-name spot.amazonaws.com" in told
+    assert not mistakes(pool(), answer)
+
+
+@pytest.mark.faults
+def test_subnets_need_two_zones_and_room():
+    given = {"subnet_ids": ["subnet-0a", "subnet-0e"]}
+    assert mistakes(given) == [
+        "subnet_ids: are all in one zone. EKS wants two zones or more: name a subnet of another too."
+    ]
+    full = {SUBNET: lambda asked: ANSWERS[SUBNET](asked) | {"availableIpAddressCount": 40}}
+    (told,) = mistakes({"subnet_ids": ["subnet-0a", "subnet-0b"]} | pool(gpus=16), full)
+    assert told.startswith("subnet_ids: have 80 free addresses, and 7 nodes at most take 84.")
+    empty = {SUBNET: lambda asked: ANSWERS[SUBNET](asked) | {"availableIpAddressCount": 5}}
+    assert "subnet_ids: subnet-0a has 5 free addresses. EKS wants 6 in each: take a larger subnet." in mistakes(
+        {"subnet_ids": ["subnet-0a", "subnet-0b"]}, empty
+    )
+
+
+@pytest.mark.faults
+def test_a_version_out_of_support(monkeypatch):
+    class Day(date):
+        @classmethod
+        def today(cls):
+            return date(2027, 4, 1)
+
+    old = {"versions": {"kubernetes": "1.35"}}
+    assert not mistakes(old)
+    monkeypatch.setattr(cluster_account, "date", Day)
+    (told,) = mistakes(old)
+    assert told.startswith("versions.kubernetes: '1.35' is not allowed (a version in standard support;")
+    assert "Take 1.36, or set `extended_support`, which costs $0.60 an hour instead of $0.10." in told
+    assert not mistakes(old | {"extended_support": True})
+    (told,) = mistakes({"versions": {"kubernetes": "1.31"}, "extended_support": True})
+    assert "(a version that EKS supports)" in told
+    # The service's word counts before the table's.
+    service = [{"clusterVersion": "1.35", "versionStatus": "STANDARD_SUPPORT"}]
+    assert not mistakes(old, {VERSIONS: {"clusterVersions": service}})
+
+
+@pytest.mark.faults
+def test_a_cluster_that_isnt_there():
+    def refuse(_given):
+        raise Refusal("ResourceNotFoundException: No cluster found for name: theirs.")
+
+    (told,) = mistakes({"existing_cluster": "theirs"}, {"aws:eks/getCluster:getCluster": refuse})
+    assert "existing_cluster: 'theirs' isn't described by EKS. Look at its name, its region" in told
+
+
+@pytest.mark.faults
+def test_who_may_not_ask_may_still_deploy():
+    def refuse(_given):
+        raise Refusal("AccessDeniedException")
+
+    assert not mistakes(pool(spot=True), dict.fromkeys((OFFERS, QUOTA, VERSIONS, "aws:iam/getRoles:getRoles"), refuse))
+
+
+# The tables
+
+
+def test_images_are_of_the_services_list():
+    model = botocore.session.get_session().get_service_model("eks")
+    assert set(AMI_TYPES) <= set(model.shape_for("AMITypes").enum)
+
+
+def test_the_default_version_is_the_newest_that_all_parts_allow():
+    chosen = {
+        "karpenter": versions.CHARTS["karpenter"].version,
+        "kueue": versions.CHARTS["kueue"].version,
+        "trainer": versions.CHARTS["kubeflow-trainer"].version,
+        "jobset": "0.12.0",
+    }
+    versions.check_together(checks := Checks(), "versions", chosen | {"kubernetes": versions.KUBERNETES})
+    assert not checks.mistakes
+    newer = [each for each in SUPPORT if each > versions.KUBERNETES]
+    for version in newer:
+        versions.check_together(checks := Checks(), "versions", chosen | {"kubernetes": version})
+        assert checks.mistakes
+    assert versions.CHARTS["karpenter-crd"].version == chosen["karpenter"]
+
+
+@pytest.mark.faults
+def test_releases_that_do_not_go_together():
+    chosen = {"kubernetes": "1.35", "kueue": "0.19.0", "trainer": "2.3.0", "jobset": "0.11.1"}
+    versions.check_together(checks := Checks(), "versions", chosen)
+    told = [str(each) for each in checks.mistakes]
+    assert told == [
+        "versions.kueue: '0.19.0' goes with jobset 0.12.0, and 0.11.1 is chosen. Take jobset 0.12.0.",
+        "versions.trainer: '2.3.0' goes with jobset 0.12.0, and 0.11.1 is chosen. Take jobset 0.12.0.",
+    ]
+    versions.check_together(checks := Checks(), "versions", {"kubernetes": "1.36", "kueue": "0.17.0"})
+    assert "Take Kubernetes 1.35, or take kueue 0.19.0." in str(checks.mistakes[0])
+
+
+def test_support_ends_with_its_day():
+    assert support_of("1.35", date(2027, 3, 26)) == "standard"
+    assert support_of("1.35", date(2027, 3, 27)) == "extended"
+    assert support_of("1.35", date(2028, 3, 27)) == "ended"
+    assert support_of("9.99", date(2027, 1, 1)) == "unknown"

@@ -1,0 +1,329 @@
+"""What `GpuCluster` creates, and in which order it would be destroyed."""
+
+import base64
+import json
+
+import pytest
+from pulumi_tandem.kubernetes.cluster_network import blocks
+from pulumi_tandem.kubernetes.gpu_cluster import GpuCluster
+
+from scripts.recorder import Recording, Registered, record
+
+BLOCK = {
+    "name": "block",
+    "instance_types": ["p5.48xlarge"],
+    "capacity": "capacity-block",
+    "reservation": "cr-0123456789abcdef0",
+    "desired": 0,
+    "efa": True,
+    "zones": ["us-east-1a"],
+}
+SPOT = {"name": "spare", "instance_types": ["g6e.12xlarge"], "capacity": "spot", "desired": 1, "maximum": 2}
+BOTTLEROCKET = {"name": "rocket", "instance_types": ["g5.xlarge"], "ami_type": "BOTTLEROCKET_x86_64_NVIDIA"}
+
+
+def cluster(preview: bool = False, **args) -> Recording:
+    return record(lambda: GpuCluster("gpu", args), preview=preview)
+
+
+@pytest.fixture(scope="module")
+def plain() -> Recording:
+    return cluster()
+
+
+@pytest.fixture(scope="module")
+def grouped() -> Recording:
+    return cluster(node_groups=[BLOCK, SPOT, BOTTLEROCKET], admins=["arn:aws:iam::123456789012:role/ops"])
+
+
+def test_the_control_plane_is_closed_to_all_but_iam(plain):
+    inputs = plain.one("aws:eks/cluster:Cluster").inputs
+    assert inputs["version"] == "1.36"
+    assert inputs["accessConfig"]["authenticationMode"] == "API"
+    assert inputs["encryptionConfig"]["resources"] == ["secrets"]
+    assert inputs["enabledClusterLogTypes"] == ["api", "audit", "authenticator"]
+    assert inputs["upgradePolicy"] == {"supportType": "STANDARD"}
+    assert inputs["vpcConfig"]["endpointPrivateAccess"] is True
+    assert plain.one("LogGroup").inputs["name"] == f"/aws/eks/{inputs['name']}/cluster"
+    closed = cluster(endpoint_public=False).one("aws:eks/cluster:Cluster").inputs["vpcConfig"]
+    assert closed["endpointPublicAccess"] is False and "publicAccessCidrs" not in closed
+
+
+def test_admins_are_access_entries(grouped):
+    entry, policy = grouped.one("AccessEntry"), grouped.one("AccessPolicyAssociation")
+    assert entry.inputs["principalArn"] == policy.inputs["principalArn"] == "arn:aws:iam::123456789012:role/ops"
+    assert policy.inputs["policyArn"].endswith("AmazonEKSClusterAdminPolicy")
+
+
+def test_the_network_has_a_private_subnet_in_each_zone_and_s3_without_the_gateway(plain):
+    subnets = [each for each in plain.of("Subnet") if "public" not in each.name]
+    # Not us-east-1c, which is use1-az3 here: EKS has no control planes there.
+    assert [each.inputs["availabilityZone"] for each in subnets] == ["us-east-1a", "us-east-1b", "us-east-1d"]
+    assert plain.one("VpcEndpoint").inputs["vpcEndpointType"] == "Gateway"
+    assert len(plain.of("NatGateway")) == 1
+    given = cluster(subnet_ids=["subnet-0a", "subnet-0b"])
+    assert not given.of("Vpc")
+    assert given.one("aws:eks/cluster:Cluster").inputs["vpcConfig"]["subnetIds"] == ["subnet-0a", "subnet-0b"]
+
+
+def test_blocks_of_a_network():
+    assert blocks("10.60.0.0/16", 3) == ("10.60.192.0/24", ["10.60.0.0/18", "10.60.64.0/18", "10.60.128.0/18"])
+    assert blocks("10.60.0.0/19", 2) == ("10.60.24.0/24", ["10.60.0.0/21", "10.60.8.0/21"])
+
+
+def test_a_pool_comes_from_nothing_and_goes_when_empty(plain):
+    pool, klass = plain.one("NodePool").inputs, plain.one("EC2NodeClass").inputs["spec"]
+    assert pool["spec"]["limits"] == {"nvidia.com/gpu": "8"}  # a text, or the next preview differs
+    disruption = pool["spec"]["disruption"]
+    assert disruption["consolidationPolicy"] == "WhenEmpty"
+    assert {"nodes": "0", "reasons": ["Drifted", "Underutilized"]} in disruption["budgets"]
+    spec = pool["spec"]["template"]["spec"]
+    assert spec["taints"] == [{"key": "nvidia.com/gpu", "value": "true", "effect": "NoSchedule"}]
+    assert (spec["expireAfter"], spec["nodeClassRef"]["name"]) == ("Never", pool["metadata"]["name"])
+    # Without this label the device plugin's chart leaves a node out, and its GPUs are never offered.
+    assert pool["spec"]["template"]["metadata"]["labels"] == {"nvidia.com/gpu.present": "true"}
+    assert klass["metadataOptions"]["httpTokens"] == "required"
+    assert klass["metadataOptions"]["httpPutResponseHopLimit"] == 1
+    assert klass["blockDeviceMappings"][0]["ebs"]["encrypted"] is True
+    assert klass["instanceStorePolicy"] == "RAID0"
+    assert klass["amiSelectorTerms"] == [{"alias": "al2023@v20261023"}]
+
+
+def test_requirements_of_a_pool():
+    pool = {"name": "cheap", "instance_types": ["g5.xlarge"], "gpus": 2, "spot": True, "zones": ["us-east-1b"]}
+    recording = cluster(node_pools=[pool | {"taints": [{"key": "team", "value": "a"}], "labels": {"team": "a"}}])
+    template = recording.one("NodePool").inputs["spec"]["template"]
+    wanted = {each["key"]: each["values"] for each in template["spec"]["requirements"]}
+    assert wanted == {
+        "node.kubernetes.io/instance-type": ["g5.xlarge"],
+        "karpenter.sh/capacity-type": ["spot"],
+        "kubernetes.io/arch": ["amd64"],
+        "topology.kubernetes.io/zone": ["us-east-1b"],
+    }
+    assert {"key": "team", "value": "a", "effect": "NoSchedule"} in template["spec"]["taints"]
+    assert template["metadata"]["labels"]["team"] == "a"
+
+
+def test_karpenter_ends_what_it_started_and_nothing_else(plain):
+    policy = json.loads(plain.one("RolePolicy", "karpenter").inputs["policy"])["Statement"]
+    ending = [each for each in policy if "ec2:TerminateInstances" in each["Action"]]
+    name = plain.one("aws:eks/cluster:Cluster").inputs["name"]
+    assert [each["Condition"]["StringEquals"] for each in ending] == [
+        {f"aws:ResourceTag/kubernetes.io/cluster/{name}": "owned"}
+    ]
+    (passed,) = [each for each in policy if "iam:PassRole" in each["Action"]]
+    assert passed["Resource"].startswith("arn:aws:iam::123456789012:role/gpu-node-role")
+    everywhere = {action for each in policy if each["Resource"] == "*" for action in each["Action"]}
+    assert all(action.split(":")[1].startswith(("Describe", "Get", "List")) for action in everywhere)
+    assert len(json.dumps(policy)) < 10_240  # what IAM takes of a role's own policies
+
+
+def test_system_nodes_are_two_small_ones_without_a_taint(plain):
+    system = plain.one("NodeGroup").inputs
+    assert system["scalingConfig"] == {"minSize": 2, "desiredSize": 2, "maxSize": 3}
+    assert (system["instanceTypes"], system["amiType"]) == (["m7i.large"], "AL2023_x86_64_STANDARD")
+    assert not system.get("taints") and not system.get("labels")
+    arm = cluster(system_instance_type="m7g.large").one("NodeGroup").inputs
+    assert arm["amiType"] == "AL2023_ARM_64_STANDARD"
+
+
+def test_a_capacity_block_with_the_adapter(grouped):
+    group, template = grouped.one("NodeGroup", "block").inputs, grouped.one("LaunchTemplate", "block").inputs
+    assert (group["capacityType"], len(group["subnetIds"])) == ("CAPACITY_BLOCK", 1)
+    assert template["instanceMarketOptions"] == {"marketType": "capacity-block"}
+    target = template["capacityReservationSpecification"]["capacityReservationTarget"]
+    assert target == {"capacityReservationId": "cr-0123456789abcdef0"}
+    interfaces = template["networkInterfaces"]
+    assert [each["interfaceType"] for each in interfaces] == ["efa"] + ["efa-only"] * 31
+    assert [each["networkCardIndex"] for each in interfaces] == list(range(32))
+    group = grouped.one("SecurityGroup")
+    assert [rule["self"] for rule in (*group.inputs["ingress"], *group.inputs["egress"])] == [True, True]
+    assert all(len(each["securityGroups"]) == 2 for each in interfaces)
+    assert grouped.one("PlacementGroup").inputs["strategy"] == "cluster"
+    assert grouped.one("Chart", "efa-plugin").inputs["chart"] == "aws-efa-k8s-device-plugin"
+
+
+def test_a_group_of_gpus_is_tainted_labelled_repaired_and_locked(grouped):
+    group, template = grouped.one("NodeGroup", "spare").inputs, grouped.one("LaunchTemplate", "spare").inputs
+    assert group["capacityType"] == "SPOT" and group["nodeRepairConfig"] == {"enabled": True}
+    assert group["taints"] == [{"key": "nvidia.com/gpu", "value": "true", "effect": "NO_SCHEDULE"}]
+    assert group["labels"] == {"nvidia.com/gpu.present": "true"}
+    assert group["amiType"] == "AL2023_x86_64_NVIDIA"
+    assert template["metadataOptions"] == {
+        "httpEndpoint": "enabled", "httpTokens": "required", "httpPutResponseHopLimit": 1
+    }  # fmt: skip
+    assert template["blockDeviceMappings"][0]["ebs"]["encrypted"] == "true"
+    assert "strategy: RAID0" in base64.b64decode(template["userData"]).decode()
+
+
+def test_bottlerocket_brings_its_device_plugin_and_its_own_disks(grouped):
+    group, template = grouped.one("NodeGroup", "rocket").inputs, grouped.one("LaunchTemplate", "rocket").inputs
+    assert not group.get("labels")
+    assert template["blockDeviceMappings"][0]["deviceName"] == "/dev/xvdb" and "userData" not in template
+
+
+def test_capacity_is_what_groups_and_pools_can_have():
+    made = []
+    record(lambda: made.append(GpuCluster("gpu", {"node_groups": [BLOCK, SPOT], "autoscaler": "none"})))
+    assert {each.name: (each.nodes, each.gpus, each.spot, each.reserved) for each in made[0].capacity} == {
+        "block": (0, 0, False, True),
+        "spare": (1, 4, True, False),
+    }
+    made = []
+    record(lambda: made.append(GpuCluster("gpu", {"node_groups": [SPOT], "group_autoscaler": True})))
+    assert [(each.name, each.gpus, each.nodes) for each in made[0].capacity] == [("gpu", 8, 8), ("spare", 8, 2)]
+
+
+def test_metrics_are_left_out_where_they_are_not_wanted():
+    names = {each.inputs["addonName"] for each in cluster(metrics="none").of("Addon")}
+    assert "amazon-cloudwatch-observability" not in names
+    assert {"vpc-cni", "coredns", "eks-pod-identity-agent", "eks-node-monitoring-agent"} < names
+
+
+def test_network_policies_are_enforced(plain):
+    configuration = json.loads(plain.one("Addon", "vpc-cni").inputs["configurationValues"])
+    assert configuration["enableNetworkPolicy"] == "true"
+
+
+def test_names_have_room_for_what_pulumi_and_aws_add():
+    recording = record(lambda: GpuCluster("finetuning-of-a-stack-of-theirs", {}))
+    limits = {"Role": 64, "InstanceProfile": 128, "EventRule": 64, "Queue": 80}
+    for kind, limit in limits.items():
+        assert all(len(each.name) + 8 <= limit for each in recording.of(kind)), kind
+    assert len(recording.one("aws:eks/cluster:Cluster").inputs["name"]) <= 100
+    assert len(recording.one("NodeGroup").inputs["nodeGroupNamePrefix"]) <= 63 - 26
+
+
+# Whose the cluster is
+
+
+def test_a_cluster_that_is_there_gets_pools_and_groups_alone():
+    recording = cluster(existing_cluster="theirs", node_groups=[SPOT])
+    assert not any(recording.of(kind) for kind in ("aws:eks/cluster:Cluster", "Vpc", "Addon", "Key"))
+    assert [each.name for each in recording.of("NodeGroup")] == ["gpu-nodes-spare"]
+    assert recording.one("NodePool").inputs["metadata"] == {"name": "gpu"}
+    assert not recording.of("AccessEntry")  # EKS makes it with the group
+    alone = cluster(existing_cluster="theirs", autoscaler="present")
+    assert alone.one("AccessEntry").inputs["type"] == "EC2_LINUX"
+    assert not [each for each in alone.of("Chart") if "karpenter" in each.name]
+    assert alone.one("EC2NodeClass").inputs["spec"]["securityGroupSelectorTerms"] == [{"id": "sg-0e1"}]
+
+
+def test_a_kubeconfig_alone_gives_a_provider_alone():
+    made = []
+    recording = record(lambda: made.append(GpuCluster("gpu", {"existing_kubeconfig": "{}"})))
+    assert [each.type for each in recording.resources] == ["tandem:index:GpuCluster", "pulumi:providers:kubernetes"]
+    assert made[0].ready == [made[0].provider]
+
+
+def test_the_kubeconfig_asks_for_a_token_and_holds_none(plain, monkeypatch, tmp_path):
+    def user(recording):
+        text = recording.one("pulumi:providers:kubernetes").inputs["kubeconfig"]
+        return json.loads(text.get("value", "") if isinstance(text, dict) else text)["users"][0]["user"]
+
+    name = plain.one("aws:eks/cluster:Cluster").inputs["name"]
+    assert user(plain)["exec"]["args"][:4] == ["eks", "get-token", "--cluster-name", name]
+    monkeypatch.setenv("TANDEM_KUBECONFIG_TOKEN_FILE", str(tmp_path / "token"))
+    assert user(cluster()) == {"tokenFile": str(tmp_path / "token")}
+
+
+def test_charts_come_from_a_folder_where_one_is_named(plain, monkeypatch):
+    published = plain.one("Chart", "controller").inputs
+    assert (published["chart"], published["version"]) == ("oci://public.ecr.aws/karpenter/karpenter", "1.14.1")
+    assert published["skipCrds"] is True  # they are a chart of their own, which upgrades them
+    monkeypatch.setenv("TANDEM_CHARTS", "/charts")
+    local = cluster().one("Chart", "controller").inputs
+    assert local["chart"] == "/charts/karpenter" and "version" not in local
+
+
+def test_a_change_of_tags_changes_no_object_of_the_cluster(plain):
+    def objects(recording):
+        return {each.name: each.inputs for each in recording.resources if each.type.startswith("kubernetes:")}
+
+    tagged = cluster(tags={"team": "search"})
+    assert tagged.one("aws:eks/cluster:Cluster").inputs["tags"]["team"] == "search"
+    assert objects(tagged) == objects(plain)
+    nodes = cluster(node_tags={"team": "search"}).one("EC2NodeClass").inputs["spec"]["tags"]
+    assert nodes == {"tandem:environment": "gpu", "team": "search", "tandem:stack": "test"}
+
+
+def test_a_preview_before_anything_exists_shows_the_pools():
+    assert cluster(preview=True).one("NodePool").inputs["spec"]["limits"] == {"nvidia.com/gpu": "8"}
+
+
+# Destroy
+
+
+def _needs(recording: Recording) -> dict[tuple[str, str], set[tuple[str, str]]]:
+    """What each resource needs, as the engine orders deletions: what it depends on, its provider's, its parent."""
+    by_name: dict[str, list[Registered]] = {}
+    for each in recording.resources:
+        by_name.setdefault(each.name, []).append(each)
+    needs = {}
+    for each in recording.resources:
+        kubernetes = each.type.startswith("kubernetes:")
+        names = {*each.dependencies, each.parent, *(["gpu-kubernetes"] if kubernetes else [])}
+        needs[(each.type, each.name)] = {
+            (other.type, other.name) for name in names for other in by_name.get(name, []) if other is not each
+        }
+    return needs
+
+
+def _after(recording: Recording, first: str, then: str) -> bool:
+    """Whether everything whose type or name has `then` is deleted after all that has `first`."""
+    needs = _needs(recording)
+
+    def reach(one, seen):
+        for other in needs[one] - seen:
+            seen.add(other)
+            reach(other, seen)
+        return seen
+
+    firsts = [key for key in needs if first in key]
+    thens = [key for key in needs if then in key]
+    assert firsts and thens
+    return all(set(thens) <= reach(one, set()) for one in firsts)
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        ("kubernetes:karpenter.sh/v1:NodePool", "kubernetes:karpenter.k8s.aws/v1:EC2NodeClass"),
+        ("kubernetes:karpenter.k8s.aws/v1:EC2NodeClass", "gpu-karpenter-controller"),
+        ("gpu-karpenter-controller", "gpu-karpenter-permissions"),
+        ("gpu-karpenter-controller", "aws:eks/podIdentityAssociation:PodIdentityAssociation"),
+        ("gpu-karpenter-controller", "aws:eks/nodeGroup:NodeGroup"),
+        ("kubernetes:karpenter.k8s.aws/v1:EC2NodeClass", "aws:iam/instanceProfile:InstanceProfile"),
+        ("aws:eks/nodeGroup:NodeGroup", "gpu-agents-vpc-cni"),
+        ("aws:eks/nodeGroup:NodeGroup", "aws:ec2/natGateway:NatGateway"),
+        ("aws:eks/nodeGroup:NodeGroup", "aws:ec2/vpcEndpoint:VpcEndpoint"),
+        ("aws:eks/addon:Addon", "aws:eks/cluster:Cluster"),
+        ("aws:eks/cluster:Cluster", "aws:cloudwatch/logGroup:LogGroup"),
+        ("aws:eks/cluster:Cluster", "aws:kms/key:Key"),
+    ],
+)
+def test_destroy_takes_what_needs_before_what_is_needed(plain, first, then):
+    assert _after(plain, first, then)
+
+
+def test_what_runs_on_the_cluster_goes_before_all_of_it():
+    import pulumi
+    from pulumi_kubernetes.core.v1 import Namespace
+
+    def program():
+        made = GpuCluster("gpu", {})
+        options = pulumi.ResourceOptions(provider=made.provider, depends_on=made.ready)
+        Namespace("work", opts=options)
+
+    recording = record(program)
+    for then in ("kubernetes:karpenter.sh/v1:NodePool", "aws:eks/nodeGroup:NodeGroup", "gpu-addons-coredns"):
+        assert _after(recording, "work", then)
+
+
+def test_an_edge_less_is_seen(plain):
+    """The proof that the order is looked at: without the pool's edge to its class the first case fails."""
+    missing = Recording(resources=[*plain.resources])
+    pool = missing.one("NodePool")
+    missing.resources.remove(pool)
+    missing.resources.append(Registered(**{**vars(pool), "dependencies": []}))
+    assert not _after(missing, pool.type, plain.one("EC2NodeClass").type)
