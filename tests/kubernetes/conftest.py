@@ -1,11 +1,13 @@
 """The Kubernetes tier: one local cloud with a control plane, for all of its tests."""
 
 import json
+import shutil
 import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from localcloud.services import supervisor
 from tests.local.conftest import ROOT, Cloud, local_cloud
 
 HOME = ROOT / ".tandem" / "test" / "kubernetes"
+PROGRAM = Path(__file__).with_name("charts")
 PARTS = (*supervisor.PARTS, *control_plane.PARTS)
 
 
@@ -61,3 +64,17 @@ def cloud() -> Iterator[Cloud]:
 @pytest.fixture(scope="session")
 def kubernetes(cloud) -> Kubernetes:
     return Kubernetes(cloud)
+
+
+def pulumi(cloud: Cloud, *arguments: str, **variables: str):
+    """The engine on the program; whatever it would change is an error of a preview."""
+    return cloud.pulumi(*arguments, "--stack", "charts", cwd=cloud.home / "charts", env=variables, timeout=600)
+
+
+@pytest.fixture(scope="session")
+def charts(cloud):
+    """The charts of all controllers, installed until the last file's test."""
+    folder = shutil.copytree(PROGRAM, cloud.home / "charts", dirs_exist_ok=True)
+    cloud.pulumi("stack", "init", "charts", "--no-select", cwd=folder, check=False)  # a kept cloud has it
+    pulumi(cloud, "up", "--yes", "--skip-preview")
+    return cloud
