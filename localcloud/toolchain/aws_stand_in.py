@@ -32,12 +32,16 @@ DOMAIN = "aws:opensearch/domain:Domain"
 INPUTS = {"Check": "news", "Create": "properties", "Read": "inputs", "Update": "news"}
 
 
-def start_bridge(bridge: str, terraform_provider: str) -> tuple[subprocess.Popen[bytes], Any]:
+def start_bridge(
+    bridge: str, terraform_provider: str, engine: str = "127.0.0.1:0"
+) -> tuple[subprocess.Popen[bytes], Any]:
     """Start the dynamic bridge on the Terraform AWS provider; the process and a client of it.
+
+    Every five minutes it asks whether the engine at this address is alive, and ends if not.
 
     Raises RpcError, or ValueError where the bridge tells no port.
     """
-    process = plugin.start([bridge, "127.0.0.1:0"], stdout=subprocess.PIPE)
+    process = plugin.start([bridge, engine], stdout=subprocess.PIPE)
     assert process.stdout  # noqa: S101 - it is a pipe
     try:
         channel = grpc.insecure_channel(f"127.0.0.1:{int(process.stdout.readline())}", options=plugin.LARGE)
@@ -86,8 +90,9 @@ RECORDER = {
 class AwsStandIn(provider_pb2_grpc.ResourceProviderServicer):
     """Serves `aws` by the bridge `bridge` on the Terraform provider `terraform_provider`, whose `types` are known."""
 
-    def __init__(self, bridge: str, terraform_provider: str, types: translation.Types) -> None:
-        self.programs, self.types, self.bridge = (bridge, terraform_provider), types, None
+    def __init__(self, programs: tuple[str, str, str], types: translation.Types) -> None:
+        """`programs` are bridge and Terraform provider, and the address of the engine."""
+        self.programs, self.types, self.bridge = programs, types, None
 
     def GetPluginInfo(self, request, context):
         return plugin_pb2.PluginInfo(version=metadata.version("pulumi-aws"))
@@ -186,5 +191,5 @@ def _changed(request) -> set[str]:
 
 if __name__ == "__main__":
     bridge, terraform_provider, types = sys.argv[1:4]
-    stand_in = AwsStandIn(bridge, terraform_provider, json.loads(Path(types).read_text()))
+    stand_in = AwsStandIn((bridge, terraform_provider, sys.argv[-1]), json.loads(Path(types).read_text()))
     plugin.serve(provider_pb2_grpc.add_ResourceProviderServicer_to_server, stand_in)

@@ -89,6 +89,11 @@ def test_no_child_outlives_the_engine(project, signal_):
             assert time.monotonic() < deadline, _descendants(process.pid)
             time.sleep(0.2)
         children = _descendants(process.pid)
+        stand_in, bridge = (
+            next(line.split() for line in children.values() if f"{name} " in line)
+            for name in ("localcloud.toolchain.aws_stand_in", "pulumi-resource-terraform-provider 127.0.0.1")
+        )
+        assert bridge[-1] in stand_in  # the engine, without which the bridge ends after five minutes
         process.send_signal(signal_)
         process.wait(timeout=30)
     deadline = time.monotonic() + 10
