@@ -133,15 +133,23 @@ def extract_iam_action(service: str, method: str, path: str, headers: dict, *req
 
 
 def resources() -> list[tuple[str, str, str]]:
-    """Return service, kind and key of every record that the emulator holds."""
+    """Return service, kind and key of every record that the emulator holds, but of what was deleted."""
     found = []
     for service, state in states().items():
         for kind, records in state.items():
             scoped = isinstance(records, AccountRegionScopedDict | AccountScopedDict)
-            keys = [key[-1] for key in records._data] if scoped else records
-            if isinstance(keys, dict | list | set):
-                found += [(service, kind, str(key)) for key in keys]
+            held = {key[-1]: record for key, record in records._data.items()} if scoped else records
+            if isinstance(held, dict):
+                held = [key for key, record in held.items() if not _is_deleted(record)]
+            if isinstance(held, list | set):
+                found += [(service, kind, str(key)) for key in held]
     return found
+
+
+def _is_deleted(record: Any) -> bool:
+    """Whether it was deleted, and AWS shows it a while longer: NAT gateways an hour, keys the days that they wait."""
+    state = {record.get("State"), record.get("KeyState")} if isinstance(record, dict) else set()
+    return bool(state & {"deleted", "PendingDeletion"})
 
 
 def states() -> dict[str, dict[str, Any]]:
