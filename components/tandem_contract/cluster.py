@@ -42,6 +42,8 @@ class Container:
     """Trains or evaluates. Trainer knows the container of a runtime by this name."""
 
 
+RUNTIME_KIND = "TrainingRuntime"
+"""Trainer's kind of a namespace, which goes with it."""
 REPLICATED_JOB = "node"
 """The JobSet's replicated job, by which Trainer knows the one that trains."""
 ROOT = "/opt/ml"

@@ -26,7 +26,7 @@ class Variable:
     CLUSTER = "TANDEM_CLUSTER"
     CLUSTER_NAMESPACE = "TANDEM_CLUSTER_NAMESPACE"
     CLUSTER_RUNTIME = "TANDEM_CLUSTER_RUNTIME"
-    """Name of the ClusterTrainingRuntime, which carries a hash of its content."""
+    """Name of the TrainingRuntime, which carries a hash of its content."""
     CLUSTER_EFA = "TANDEM_CLUSTER_EFA"
     """Instance types, with spaces, on whose nodes Pods may ask for EFA."""
     TRAINING_IMAGE = "TANDEM_TRAINING_IMAGE"

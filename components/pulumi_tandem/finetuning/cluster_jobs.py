@@ -25,7 +25,7 @@ class TrainingCluster(NamedTuple):
     cluster_name: pulumi.Output[str]
     namespace: str
     runtime: pulumi.Output[str]
-    """Name of the ClusterTrainingRuntime."""
+    """Name of the TrainingRuntime."""
     group: str
     """Kubernetes group that may start, read and stop jobs of the namespace."""
     role_arn: pulumi.Output[str]

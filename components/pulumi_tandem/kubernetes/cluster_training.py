@@ -7,7 +7,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 from pulumi_aws import ec2, iam, vpc
 from tandem_contract.checks import Checks
-from tandem_contract.cluster import QUEUE, SERVICE_ACCOUNT, Label, label_value
+from tandem_contract.cluster import QUEUE, RUNTIME_KIND, SERVICE_ACCOUNT, Label, label_value
 
 from ..finetuning.cluster_jobs import TrainingCluster
 from ..finetuning.jobs import data_of_jobs
@@ -61,9 +61,9 @@ class ClusterTraining(pulumi.ComponentResource):
     """Training on an EKS cluster: Kueue, Kubeflow Trainer, a namespace with a queue, a runtime and a role for its Pods.
 
     Creates `TrainingControllers`, unless they are there, a `JobQueue`, and a namespace that enforces the Pod Security
-    level `restricted`, with a service account, its IAM role by Pod Identity, a network policy, a LocalQueue and
-    `TrainingAccess`; and a ClusterTrainingRuntime. They are deleted in the order in which they can be: the namespace
-    with all that runs in it first, the controllers last.
+    level `restricted`, with a service account, its IAM role by Pod Identity, a network policy, a LocalQueue,
+    a TrainingRuntime and `TrainingAccess`. They are deleted in the order in which they can be: the namespace with all
+    that runs in it first, the controllers last.
 
     Idle cost: none of its own; the controllers run on the cluster's system nodes.
 
@@ -71,7 +71,7 @@ class ClusterTraining(pulumi.ComponentResource):
     """
 
     runtime: pulumi.Output[str]
-    """Name of the ClusterTrainingRuntime."""
+    """Name of the TrainingRuntime."""
     role_arn: pulumi.Output[str]
     """ARN of the Pods' role."""
 
@@ -113,7 +113,7 @@ class ClusterTraining(pulumi.ComponentResource):
         )
         inside = pulumi.ResourceOptions(**self._child, depends_on=[room])
         role, account = self._account(namespace, args, inside)
-        runtime, self.runtime = self._runtime(namespace, envelope, args["training_image"], controllers)
+        runtime, self.runtime = self._runtime(namespace, envelope, args["training_image"], room)
         self.role_arn = role.arn
         group = f"{namespace}:runs"
         access = TrainingAccess(
@@ -215,22 +215,23 @@ class ClusterTraining(pulumi.ComponentResource):
         return role, [identity, permissions, account]
 
     def _runtime(
-        self, namespace: str, envelope: Mapping[str, Any], image: pulumi.Input[str], controllers: list[pulumi.Resource]
+        self, namespace: str, envelope: Mapping[str, Any], image: pulumi.Input[str], room: pulumi.Resource
     ) -> tuple[pulumi.Resource, pulumi.Output[str]]:
         spec = training_runtime.training_runtime(envelope, image, self._labels)
         content = training_runtime.as_json(spec)
-        named = content.apply(lambda text: training_runtime.runtime_name(namespace, text))
+        named = content.apply(training_runtime.runtime_name)
         made = kubernetes.apiextensions.CustomResource(
             f"{self._name}-runtime",
             api_version=training_runtime.API,
-            kind=training_runtime.KIND,
+            kind=RUNTIME_KIND,
             metadata={
                 "name": named,
+                "namespace": namespace,
                 "labels": {"trainer.kubeflow.org/framework": "torch", **self._labels},
             },
             spec=spec,
             # Trainer keeps a runtime while a run refers to it, an ended one too, and deleting it would wait for that:
-            # a superseded one stays, until Trainer itself goes.
-            opts=pulumi.ResourceOptions(**self._child, depends_on=controllers, retain_on_delete=True),
+            # a superseded one stays until the namespace goes, which is when all runs have ended.
+            opts=pulumi.ResourceOptions(**self._child, depends_on=[room], retain_on_delete=True),
         )
         return made, named

@@ -22,7 +22,6 @@ from tandem_contract.cluster import (
 from tandem_contract.instance_types import INSTANCE_TYPES
 
 API = "trainer.kubeflow.org/v1alpha1"
-KIND = "ClusterTrainingRuntime"
 TOLD_TO_END = 143  # 128 and SIGTERM
 USER = 10_000  # none that a host has
 MOST_SHARED_GIB = 64
@@ -80,9 +79,9 @@ def training_runtime(
     }
 
 
-def runtime_name(namespace: str, spec: str) -> str:
+def runtime_name(spec: str) -> str:
     """Name of the runtime with this content, as JSON: its fields can't be changed while a run refers to it."""
-    return f"{namespace}-{hashlib.sha256(spec.encode()).hexdigest()[:10]}"
+    return f"tandem-{hashlib.sha256(spec.encode()).hexdigest()[:10]}"
 
 
 def shared_memory_gib(instance_type: str) -> int:

@@ -13,6 +13,7 @@ from tandem_contract.cluster import (
     QUEUE,
     QUEUE_LABEL,
     REPLICATED_JOB,
+    RUNTIME_KIND,
     Container,
     Label,
     PodVariable,
@@ -81,7 +82,7 @@ def manifest(
             },
         },
         "spec": {
-            "runtimeRef": {"name": runtime},
+            "runtimeRef": {"kind": RUNTIME_KIND, "name": runtime},
             # From the time when the queue lets it go: the waiting for quota isn't in it.
             "activeDeadlineSeconds": seconds,
             "trainer": {

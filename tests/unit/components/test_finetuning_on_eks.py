@@ -47,7 +47,7 @@ def test_it_has_no_job_of_sagemakers_and_a_function_that_knows_the_cluster(stack
     told = stack.one("aws:lambda/function:Function", "training-cluster").inputs["environment"]["variables"]
     assert told[Variable.CLUSTER] == stack.outputs["clusterName"]
     assert told[Variable.CLUSTER_NAMESPACE] == "tandem-training"
-    assert told[Variable.CLUSTER_RUNTIME] == stack.one("ClusterTrainingRuntime").inputs["metadata"]["name"]
+    assert told[Variable.CLUSTER_RUNTIME] == stack.one("TrainingRuntime").inputs["metadata"]["name"]
     assert told[Variable.ENVELOPE] == stack.one("Parameter", "envelope").inputs["insecureValue"]
     assert ("huggingface-pytorch" in told[Variable.TRAINING_IMAGE], "djl" in told[Variable.SERVING_IMAGE]) == (
         True,

@@ -266,7 +266,7 @@ def test_pool_of_a_fixed_size_is_not_free():
         ("kubernetes:apps/v1:StatefulSet", {"spec": {"replicas": 1}}),
         ("kubernetes:rbac.authorization.k8s.io/v1:ClusterRole", {}),
         ("kubernetes:kueue.x-k8s.io/v1beta1:ClusterQueue", {}),
-        ("kubernetes:trainer.kubeflow.org/v1alpha1:ClusterTrainingRuntime", {}),
+        ("kubernetes:trainer.kubeflow.org/v1alpha1:TrainingRuntime", {}),
         (ADDON, {"addonName": "vpc-cni"}),
         (ADDON, {"addonName": "eks-node-monitoring-agent"}),
     ],

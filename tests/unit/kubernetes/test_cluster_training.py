@@ -37,7 +37,7 @@ def stack():
 
 
 def runtime(stack):
-    return stack.one("ClusterTrainingRuntime").inputs
+    return stack.one("TrainingRuntime").inputs
 
 
 def jobset(stack) -> dict:

@@ -42,7 +42,7 @@ def test_a_job_says_what_the_runtime_leaves_open(api):
         "tandem.dev/stack": "dev",
     }
     spec, trainer = made["spec"], made["spec"]["trainer"]
-    assert spec["runtimeRef"] == {"name": "tandem-0123456789"}
+    assert spec["runtimeRef"] == {"kind": "TrainingRuntime", "name": "tandem-0123456789"}
     assert spec["activeDeadlineSeconds"] == 3 * 14400
     assert (trainer["image"], trainer["args"], trainer["numNodes"]) == (
         VARIABLES["TANDEM_TRAINING_IMAGE"],
