@@ -3,102 +3,24 @@
 import json
 import os
 import re
-import shutil
 import signal
-import subprocess
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
-import yaml
 
-from tests.local.conftest import HOME, ROOT, Cloud, until
+from tests.local.conftest import HOME, ROOT, until
 from tests.support.goldens import check_change
+from tests.support.tuning import RECIPE, Tuning, begin_training, deploy
 
 pytestmark = [pytest.mark.local, pytest.mark.timeout(900)]
 
 STACK = "finetune-dev"
-TRAINING = ROOT / ".tandem" / "training" / "bin" / "python"
 CONFIG = HOME / f"Pulumi.{STACK}.yaml"
 STEPS = 100  # enough that training still runs when its first steps are seen
-RECIPE = {
-    "base_model": "models/tiny/",
-    "method": "lora",
-    "max_sequence_tokens": 96,
-    "max_steps": 6,
-    "learning_rate": 0.01,
-    "batch_size": 2,
-    "gradient_accumulation": 1,
-    "checkpoint_steps": 2,
-    "lora": {"rank": 4, "alpha": 8, "dropout": 0.0},
-    "evaluation": {"max_rows": 5, "max_new_tokens": 8, "format": {"regex": "(?s).+"}},
-    "gate": {"format_adherence": {"at_least": 0.1}},
-}
-
-
-@dataclass
-class Tuning:
-    """The deployed `finetune-dev` with a data set and a base model in it."""
-
-    cloud: Cloud
-    outputs: dict[str, str]
-
-    def finetune(self, *arguments: str | Path, **more):
-        return self.cloud.tandem("finetune", *arguments, "--stack", STACK, **more)
-
-    def start(self, **changes) -> str:
-        """Start a run and return its name."""
-        file = HOME / "recipe.yaml"
-        file.write_text(yaml.safe_dump(RECIPE | changes))
-        return self.finetune("start", file, "--data", "walls", "--yes").stdout.split()[-1]
-
-    def follow(self, run: str, **more):
-        return self.finetune("status", run, "--follow", timeout=600, **more)
-
-    def packages(self) -> list[dict]:
-        sagemaker = self.cloud.client("sagemaker")
-        group = self.outputs["modelPackageGroup"]
-        listed = sagemaker.list_model_packages(ModelPackageGroupName=group)["ModelPackageSummaryList"]
-        return [sagemaker.describe_model_package(ModelPackageName=each["ModelPackageArn"]) for each in listed]
-
-    def record(self, run: str) -> dict:
-        """What the trainer says of a run, in its second attempt."""
-        sagemaker, s3 = self.cloud.client("sagemaker"), self.cloud.client("s3")
-        job = sagemaker.describe_training_job(TrainingJobName=f"{run}-train-2")
-        bucket, _, prefix = job["ModelArtifacts"]["S3ModelArtifacts"].removeprefix("s3://").partition("/")
-        return json.loads(s3.get_object(Bucket=bucket, Key=f"{prefix.rstrip('/')}/tandem.json")["Body"].read())
-
-    def metrics(self, run: str) -> list[dict]:
-        s3, key = self.cloud.client("s3"), f"runs/{run}/checkpoints/metrics.jsonl"
-        try:
-            text = s3.get_object(Bucket=self.outputs["artifactBucket"], Key=key)["Body"].read().decode()
-        except s3.exceptions.NoSuchKey:
-            return []
-        return [json.loads(line) for line in text.splitlines()]
-
-    def process(self, part: str, at: int = 0) -> int | None:
-        """The id of the process whose command line has `part`; of several, the one `at` that place."""
-        found = subprocess.run(["pgrep", "-f", part], capture_output=True, text=True, check=False).stdout.split()
-        return int(found[at]) if found else None
 
 
 @pytest.fixture(scope="module")
 def tuning(cloud) -> Tuning:
-    cloud.pulumi("up", "--stack", STACK, "--yes")
-    outputs = json.loads(cloud.pulumi("stack", "output", "--json", "--stack", STACK).stdout)
-    rows = HOME / "walls.jsonl"
-    with rows.open("w") as file:
-        for n in range(80):
-            told = [("user", f"How many stones has wall {n}?"), ("assistant", f"Answer: wall {n} has {n} stones.")]
-            file.write(json.dumps({"messages": [{"role": role, "content": text} for role, text in told]}) + "\n")
-    facts = ["--name", "walls", "--licence", "CC0-1.0", "--source", "invented"]
-    cloud.tandem("dataset", "import", rows, *facts, "--stack", STACK)
-    model = HOME / "tiny"
-    shutil.rmtree(model, ignore_errors=True)
-    cloud.run(TRAINING, "-m", "tests.training.tiny", model)
-    for path in model.iterdir():
-        cloud.client("s3").upload_file(str(path), outputs["artifactBucket"], f"models/tiny/{path.name}")
-    return Tuning(cloud, outputs)
+    return deploy(cloud, STACK)
 
 
 def test_second_preview_of_finetuning_finds_nothing_to_do(tuning):
@@ -144,11 +66,7 @@ def test_a_killed_job_resumes_and_ends_with_the_same_final_step(tuning, tuned):
 def test_the_model_waits_for_approval_with_the_digests_of_what_made_it(tuning, tuned):
     (package,) = tuning.packages()
     assert package["ModelApprovalStatus"] == "PendingManualApproval"
-    record = json.loads(
-        tuning.cloud.client("s3")
-        .get_object(Bucket=tuning.outputs["artifactBucket"], Key=f"runs/{tuned}/run.json")["Body"]
-        .read()
-    )
+    record = json.loads(tuning.read(f"runs/{tuned}/run.json"))
     found = package["CustomerMetadataProperties"]
     assert {key: found[key] for key in ("manifest_digest", "recipe_digest")} == {
         key: record[key] for key in ("manifest_digest", "recipe_digest")
@@ -195,7 +113,7 @@ def test_two_hosts_train_one_model_and_go_on_after_a_killed_rank(tuning, tuned):
     assert "Rank 1 was killed by SIGKILL" in jobs[0]["FailureReason"]
     steps = [line["step"] for line in tuning.metrics(run)]
     assert steps == list(range(1, STEPS + 1))
-    record, of_one = tuning.record(run), tuning.record(tuned)
+    record, of_one = tuning.trained(f"{run}-train-2"), tuning.trained(f"{tuned}-train-2")
     assert (record["hosts"], record["world_size"], record["steps"]) == (["algo-1", "algo-2"], 2, STEPS)
     # The same recipe on one instance: the same, but for where.
     differing = {key for key in record if record[key] != of_one[key]} - {"validation_loss"}
@@ -206,18 +124,10 @@ def test_two_hosts_train_one_model_and_go_on_after_a_killed_rank(tuning, tuned):
 def test_a_plain_machine_trains_what_a_job_does(tuning, tuned, tmp_path):
     """The same files, by hand: the record differs in where it was alone."""
     job = tuning.cloud.client("sagemaker").describe_training_job(TrainingJobName=f"{tuned}-train-2")
-    s3 = tuning.cloud.client("s3")
-    for channel in job["InputDataConfig"]:
-        address = channel["DataSource"]["S3DataSource"]["S3Uri"]
-        bucket, _, prefix = address.removeprefix("s3://").partition("/")
-        folder = tmp_path / "input" / "data" / channel["ChannelName"]
-        folder.mkdir(parents=True)
-        for each in s3.list_objects_v2(Bucket=bucket, Prefix=prefix)["Contents"]:
-            s3.download_file(bucket, each["Key"], str(folder / Path(each["Key"]).name))
-    code = tmp_path / "input" / "data" / "code" / "tandem.pyz"
-    variables = {"TANDEM_ML_ROOT": str(tmp_path), "OMP_NUM_THREADS": "1"}
-    subprocess.run([TRAINING, code, "train"], env=os.environ | variables, check=True, capture_output=True, timeout=300)
-    record, of_job = json.loads((tmp_path / "model" / "tandem.json").read_text()), tuning.record(tuned)
+    channels = {it["ChannelName"]: it["DataSource"]["S3DataSource"]["S3Uri"] for it in job["InputDataConfig"]}
+    tuning.fetch(channels, tmp_path)
+    assert begin_training(tmp_path).wait(300) == 0
+    record, of_job = json.loads((tmp_path / "model" / "tandem.json").read_text()), tuning.trained(f"{tuned}-train-2")
     assert {key for key in record if record[key] != of_job[key]} - {"validation_loss"} == {"hosts"}
     assert record["validation_loss"] == pytest.approx(of_job["validation_loss"], rel=1e-3)
 

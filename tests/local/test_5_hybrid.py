@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.local.conftest import HOME, ROOT, Service, until
-from tests.local.test_4_finetuning import TRAINING
+from tests.support.tuning import TRAINING
 
 pytestmark = [pytest.mark.local, pytest.mark.timeout(900)]
 
