@@ -14,6 +14,8 @@ from tests.support.pulumi_project import STACK, Project
 
 pytestmark = pytest.mark.local
 
+BRIDGE = "pulumi-resource-terraform-provider 127.0.0.1:"  # with its argument, since others are told its name
+
 PROGRAM = """
 import pulumi
 import pulumi_aws as aws
@@ -99,9 +101,6 @@ def test_no_child_outlives_the_engine(project, signal_):
     while (left := [pid for pid in children if _alive(pid)]) and time.monotonic() < deadline:
         time.sleep(0.2)
     assert left == []
-
-
-BRIDGE = "pulumi-resource-terraform-provider 127.0.0.1:"  # with its argument, since others are told its name
 
 
 def _descendants(pid):
