@@ -86,8 +86,8 @@ def down() -> None:
 
 @app.command()
 def audit() -> None:
-    """List every resource that the emulated account still holds; exit code 1 if there is any."""
-    found = audits.leftovers()
+    """List all that the emulated account and the local Kubernetes still hold; exit code 1 if there is any."""
+    found = sorted([*audits.leftovers(), *control_plane.leftovers()])
     table = Table("service", "kind", "name")
     for row in found:
         table.add_row(*row)

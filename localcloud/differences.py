@@ -130,6 +130,9 @@ DIFFERENCES = [Difference(*row) for row in [
      "clusters, there before them and after them, with `tandem local up --kubernetes`; on Linux only",
      "the newest set of Kubernetes, Kueue 0.17.0, Trainer 2.2.0, JobSet 0.11.1 and Karpenter 1.14.1 that was built and "
      "seen to work together from Go modules; the stack's own versions are recorded"),
+    ("EKS's endpoint access, secrets encryption and logs", "emulated", "are as the cluster asks for",
+     "are told as asked; the endpoint is on loopback, etcd's data are plain files of who started it, logs are files",
+     "no key, no network and no CloudWatch stand behind it"),
     ("charts of controllers", "real", "come from the registries that the program names, in the version that it names",
      "come from the Go modules of the controllers that run here, whatever version is asked for",
      "those modules are pinned by hashes, and need no registry"),
@@ -137,13 +140,11 @@ DIFFERENCES = [Difference(*row) for row in [
      "one process of this machine for each Deployment, ready when it is; with the chart's settings, arguments, service "
      "account, webhook certificate; other addresses, no election, no metrics; two paths in JobSet and Trainer changed",
      "no containers needed; the paths are constants there, of folders that only a container has"),
-    ("Karpenter", "emulated", "starts EC2 instances", "makes simulated nodes (its kwok provider), by the same pools, "
-     "limits, taints and disruption; a service account of its chart may make nodes too", "no instances here"),
+    ("Karpenter's rights", "emulated", "are those of its chart's service account, and its role's in AWS",
+     "that account may make and change nodes, and classes of simulated ones, too", "its kwok provider makes the nodes"),
     ("who asks Kubernetes", "emulated", "who deploys shows a token by `aws eks get-token`, which an access entry maps",
      "who deploys has an administrator's token, in a file; IAM tokens of others are checked as on AWS, access entries "
      "and their groups too", "the provider would need the AWS CLI, and the local deployer is root, which has no entry"),
-    ("EKS's versions of Kubernetes", "emulated", "are told with the dates of their support",
-     "none is told: programs go by what they know themselves", "the emulator knows none"),
     ("training Pods", "real", "run in containers of their image, as their user, within their limits",
      "processes of this machine, in their order, with their exit codes, signals and grace; `python3` is the training "
      "environment's, `/opt/ml` a folder of the Pod's own; every other Pod runs without a process, by kwok",
@@ -168,6 +169,8 @@ DIFFERENCES = [Difference(*row) for row in [
      "Karpenter's kwok provider knows its own node class alone"),
     ("access policies of EKS", "emulated", "are judged by an authorizer of their own",
      "roles and bindings in the cluster, a few seconds later", "the API server has RBAC alone"),
+    ("EKS's versions of Kubernetes", "emulated", "are told with the dates of their support",
+     "none is told: programs go by what they know themselves", "the emulator knows none"),
     ("EKS's changes of clusters and node groups", "emulated", "take minutes; AMI types, instance types, sizes, roles "
      "and subnets are checked", "are done at once, and nothing is checked", "the emulator's rules"),
     ("functions", "real", "Amazon Linux, arm64, python3.12, limited memory, a read-only file system, its own network",

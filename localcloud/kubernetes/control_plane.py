@@ -43,6 +43,12 @@ CONTROLLER_RUNNER = Part("controllers", "TANDEM_LOCAL_CONTROLLERS_PORT", 16445, 
 PARTS = (ETCD, API_SERVER, CONTROLLER_MANAGER, SCHEDULER, KWOK, PODS, CONTROLLER_RUNNER)
 PLUGIN = paths.PULUMI / "plugins" / f"resource-kubernetes-v{builds.PLUGIN_VERSION}" / "pulumi-resource-kubernetes"
 
+OWN = {
+    *(("namespaces", name) for name in ("default", "kube-node-lease", "kube-public", "kube-system")),
+    ("customresourcedefinitions", "kwoknodeclasses.karpenter.kwok.sh"),
+    ("services", "kubernetes"),
+}
+"""Kind and name of what is there before any stack."""
 SERVICES = "10.100.0.0/16"  # as EKS has them
 ISSUER = "https://kubernetes.default.svc"
 # The API server's own address in the cluster, where nothing listens: no container is there to ask for it.
@@ -100,6 +106,21 @@ def environment() -> dict[str, str]:
 def api() -> Api:
     """The API, as the deployer."""
     return Api(API_SERVER.url, AUTHORITY, TOKEN)
+
+
+def leftovers() -> list[tuple[str, ...]]:
+    """Return (kubernetes, kind, name) of what stacks made and is still there; empty after a complete destroy."""
+    if not API_SERVER.running():
+        return []
+    asked, core, extensions = api(), "/api/v1", "/apis/apiextensions.k8s.io/v1"
+    found = []
+    for path in (f"{core}/nodes", f"{core}/namespaces", f"{extensions}/customresourcedefinitions"):
+        kind = path.rpartition("/")[2]
+        found += [("kubernetes", kind, each["metadata"]["name"]) for each in asked.items(path)]
+    # In namespaces that are always there.
+    for kind in ("pods", "services"):
+        found += [("kubernetes", kind, each["metadata"]["name"]) for each in asked.items(f"{core}/{kind}")]
+    return [row for row in found if row[1:] not in OWN]
 
 
 def kubeconfig(token: Path) -> str:

@@ -5,11 +5,14 @@ import json
 from localcloud.services.supervisor import EMULATOR, OPENSEARCH, SAGEMAKER
 
 # No resources of ours: data points, history, log lines, a second key of the same queues, and what AWS has in every
-# account: an event bus, a log group, default parameter groups.
+# account: an event bus, a log group, default parameter groups, the default network.
 IGNORED = {
     "cloudwatch metrics", "cloudwatch alarm_history", "sqs queue_name_to_url", "eventbridge buses default",
     "cloudwatch_logs log_records", "cloudwatch_logs log_groups /aws/sagemaker/TrainingJobs",
-    "elasticache param_groups", "elasticache param_group_params",
+    "elasticache param_groups", "elasticache param_group_params", "ec2 default_initialized_scopes",
+    "ec2 vpcs vpc-00000001", "ec2 internet_gateways igw-00000001", "ec2 network_acls acl-00000001",
+    "ec2 route_tables rtb-00000001", "ec2 security_groups sg-00000001",
+    *(f"ec2 subnets subnet-0000000{number}" for number in (1, 2, 3)),
 }  # fmt: skip
 
 

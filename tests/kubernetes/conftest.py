@@ -1,11 +1,13 @@
 """The Kubernetes tier: one local cloud with a control plane, for all of its tests."""
 
 import json
+import shutil
 import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +17,14 @@ from localcloud.services import supervisor
 from tests.local.conftest import ROOT, Cloud, local_cloud
 
 HOME = ROOT / ".tandem" / "test" / "kubernetes"
+PROGRAM = Path(__file__).with_name("charts")
+CONTROLLERS = {
+    "karpenter": "kube-system:karpenter",
+    "kueue": "kueue-system:kueue-controller-manager",
+    "trainer": "kubeflow-system:kubeflow-trainer-controller-manager",
+    "jobset": "kubeflow-system:jobset-controller",
+}
+"""Program -> namespace and name of its service account."""
 PARTS = (*supervisor.PARTS, *control_plane.PARTS)
 
 
@@ -61,3 +71,23 @@ def cloud() -> Iterator[Cloud]:
 @pytest.fixture(scope="session")
 def kubernetes(cloud) -> Kubernetes:
     return Kubernetes(cloud)
+
+
+def pulumi(cloud: Cloud, *arguments: str, **variables: str):
+    """The engine on the charts' program."""
+    return cloud.pulumi(*arguments, "--stack", "charts", cwd=cloud.home / "charts", env=variables, timeout=600)
+
+
+@pytest.fixture(scope="session")
+def charts(cloud) -> Cloud:
+    """The charts of all controllers, installed; the last of these files destroys them."""
+    folder = shutil.copytree(PROGRAM, cloud.home / "charts", dirs_exist_ok=True)
+    cloud.pulumi("stack", "init", "charts", "--no-select", cwd=folder, check=False)  # a kept cloud has it
+    pulumi(cloud, "up", "--yes", "--skip-preview")
+    return cloud
+
+
+def controller(cloud: Cloud, name: str) -> dict:
+    """What is noted of the process of a controller; empty where none is."""
+    record = cloud.home / "run" / f"controllers-{name}.json"
+    return json.loads(record.read_text()) if record.exists() else {}

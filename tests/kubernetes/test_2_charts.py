@@ -3,24 +3,15 @@
 import base64
 import json
 import os
-import shutil
 import signal
-from pathlib import Path
 
 import pytest
 
-from tests.kubernetes.conftest import Kubernetes
-from tests.local.conftest import Cloud, until
+from tests.kubernetes.conftest import CONTROLLERS, Kubernetes, controller, pulumi
+from tests.local.conftest import until
 
 pytestmark = pytest.mark.kubernetes
 
-PROGRAM = Path(__file__).with_name("charts")
-CONTROLLERS = {
-    "karpenter": "kube-system:karpenter",
-    "kueue": "kueue-system:kueue-controller-manager",
-    "trainer": "kubeflow-system:kubeflow-trainer-controller-manager",
-    "jobset": "kubeflow-system:jobset-controller",
-}
 QUEUE = {
     "apiVersion": "kueue.x-k8s.io/v1beta2", "kind": "ClusterQueue", "metadata": {"name": "training"},
     "spec": {"namespaceSelector": {}, "resourceGroups": [{
@@ -28,26 +19,6 @@ QUEUE = {
         "flavors": [{"name": "gpu", "resources": [{"name": "nvidia.com/gpu", "nominalQuota": "-1"}]}],
     }]},
 }  # fmt: skip
-
-
-def pulumi(cloud: Cloud, *arguments: str, **variables: str):
-    """The engine on the program; whatever it would change is an error of a preview."""
-    return cloud.pulumi(*arguments, "--stack", "charts", cwd=cloud.home / "charts", env=variables, timeout=600)
-
-
-@pytest.fixture(scope="module")
-def charts(cloud):
-    """The charts, installed."""
-    folder = shutil.copytree(PROGRAM, cloud.home / "charts", dirs_exist_ok=True)
-    cloud.pulumi("stack", "init", "charts", "--no-select", cwd=folder, check=False)  # a kept cloud has it
-    pulumi(cloud, "up", "--yes", "--skip-preview")
-    return cloud
-
-
-def controller(cloud: Cloud, name: str) -> dict:
-    """What is noted of the process of a controller; empty where none is."""
-    record = cloud.home / "run" / f"controllers-{name}.json"
-    return json.loads(record.read_text()) if record.exists() else {}
 
 
 def ready(kubernetes: Kubernetes, app: str) -> list[str]:
@@ -112,14 +83,3 @@ def test_certificates_are_those_of_the_controllers(charts, kubernetes):
         data = kubernetes.ask(f"/api/v1/namespaces/{secret}")[1]["data"]
         folder = charts.home / "kubernetes" / name / "k8s-webhook-server" / "serving-certs"
         assert (folder / "tls.crt").read_bytes() == base64.b64decode(data["tls.crt"])
-
-
-def test_destroy_ends_the_controllers_and_leaves_nothing(charts, kubernetes):
-    pids = {name: controller(charts, name)["pid"] for name in CONTROLLERS}
-    pulumi(charts, "destroy", "--yes", "--skip-preview")
-    until(lambda: not any(controller(charts, name) for name in CONTROLLERS), 30, "no controller runs")
-    for pid in pids.values():
-        with pytest.raises(ProcessLookupError):
-            os.kill(pid, 0)
-    until(lambda: not kubernetes.items("/api/v1/nodes"), 60, "its nodes are gone")
-    assert charts.tandem("local", "audit").stdout.strip() == "nothing left"

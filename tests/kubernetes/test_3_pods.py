@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from tandem_contract.cluster import GPU, NAMESPACE, QUEUE, QUEUE_LABEL, ROOT, SERVICE_ACCOUNT, Label
 
-from tests.kubernetes import test_2_charts
 from tests.kubernetes.conftest import Kubernetes
 from tests.local.conftest import Cloud, until
 
@@ -169,10 +168,8 @@ class Training(Kubernetes):
 
 
 @pytest.fixture(scope="module")
-def training(cloud: Cloud, kubernetes) -> Training:
-    """Charts, an association of Pod Identity, a pool and a queue."""
-    cloud.pulumi("stack", "init", "charts", "--no-select", cwd=test_2_charts.PROGRAM, check=False)
-    test_2_charts.pulumi(cloud, "up", "--yes")
+def training(cloud: Cloud, charts, kubernetes) -> Training:
+    """An association of Pod Identity, a pool and a queue, beside the charts."""
     trust = {"Effect": "Allow", "Principal": {"Service": "pods.eks.amazonaws.com"}, "Action": "sts:AssumeRole"}
     policy = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
     role = cloud.client("iam").create_role(RoleName="training", AssumeRolePolicyDocument=policy)["Role"]["Arn"]
@@ -182,9 +179,11 @@ def training(cloud: Cloud, kubernetes) -> Training:
     for path, content in objects().items():
         until(lambda path=path, content=content: started.apply(path, content)[0] in (200, 201), 60, f"{path} is taken")
     yield started
+    for path in reversed(objects()):  # before their controllers, which let go of them
+        started.ask(path, method="DELETE")
+        until(lambda path=path: started.ask(path)[0] == 404, 90, f"{path} has gone")
     cloud.client("eks").delete_pod_identity_association(clusterName="charts", associationId=made["associationId"])
     cloud.client("iam").delete_role(RoleName="training")
-    test_2_charts.pulumi(cloud, "destroy", "--yes")
 
 
 def test_node_groups_have_their_nodes(training):
@@ -266,5 +265,3 @@ def test_a_pool_and_its_class_go_with_their_nodes(training):
         assert training.ask(path, method="DELETE")[0] == 200
     until(lambda: training.ask(f"{CLASSES}/gpu")[0] == 404, 90, "the class has gone")
     assert training.nodes() == [] and training.items(POOLS) == []
-    training.ask(f"/api/v1/namespaces/{NAMESPACE}", method="DELETE")
-    until(lambda: training.ask(f"/api/v1/namespaces/{NAMESPACE}")[0] == 404, 60, "the namespace has gone")
