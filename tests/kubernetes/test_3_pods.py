@@ -168,14 +168,14 @@ class Training(Kubernetes):
 
 
 @pytest.fixture(scope="module")
-def training(cloud: Cloud, charts, kubernetes) -> Training:
-    """An association of Pod Identity, a pool and a queue, beside the charts."""
+def training(charts: Cloud) -> Training:
+    """An association of Pod Identity, a pool and a queue."""
+    cloud, started = charts, Training(charts)
     trust = {"Effect": "Allow", "Principal": {"Service": "pods.eks.amazonaws.com"}, "Action": "sts:AssumeRole"}
     policy = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
     role = cloud.client("iam").create_role(RoleName="training", AssumeRolePolicyDocument=policy)["Role"]["Arn"]
     who = {"clusterName": "charts", "namespace": NAMESPACE, "serviceAccount": SERVICE_ACCOUNT}
     made = cloud.client("eks").create_pod_identity_association(**who, roleArn=role)["association"]
-    started = Training(cloud)
     for path, content in objects().items():
         until(lambda path=path, content=content: started.apply(path, content)[0] in (200, 201), 60, f"{path} is taken")
     yield started

@@ -22,7 +22,7 @@ def lines(path) -> int:
 
 
 # Part of the local cloud -> how many lines of Python it may have; blank ones, which nobody should save, are free.
-LOCAL_CLOUD = {"kubernetes/": 2000, "services/sagemaker/": 1200, "services/": 1500, "toolchain/": 920, "": 460}
+LOCAL_CLOUD = {"kubernetes/": 2000, "services/sagemaker/": 1200, "services/": 1500, "toolchain/": 950, "": 500}
 
 
 def test_each_part_of_the_local_cloud_stays_small():

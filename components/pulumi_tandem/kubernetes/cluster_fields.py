@@ -106,7 +106,7 @@ NODE_POOL = Table(
     {
         "name": Field("gpu", "Its name, one of its own among groups and pools.", **NAME, remedy="For example gpu."),
         "instance_types": Field(
-            ["g6e.2xlarge", "g6e.12xlarge"], "EC2 instance types with GPUs that Karpenter may start.", **INSTANCE_TYPES
+            ["g6e.2xlarge"], "EC2 instance types with GPUs that Karpenter may start.", **INSTANCE_TYPES
         ),
         "gpus": Field(
             8,

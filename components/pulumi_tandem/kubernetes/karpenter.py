@@ -8,7 +8,7 @@ import pulumi
 import pulumi_aws as aws
 from pulumi_aws import cloudwatch, iam, sqs
 from pulumi_kubernetes import apiextensions
-from tandem_contract.cluster import GPU, INSTANCE_TYPE_LABEL
+from tandem_contract.cluster import EMPTY_SECONDS, GPU, INSTANCE_TYPE_LABEL
 from tandem_contract.instance_types import INSTANCE_TYPES
 
 from ..foundation.arns import account_arn
@@ -22,8 +22,6 @@ from .node_groups import GPU_PRESENT
 from .pod_identity import pod_identity
 
 NAMESPACE = "kube-system"
-EMPTY_SECONDS = 60
-"""For so long an empty node waits for the next job."""
 NOTICES = {
     "source": ["aws.ec2", "aws.health"],
     "detail-type": [

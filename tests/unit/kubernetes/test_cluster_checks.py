@@ -9,7 +9,7 @@ from pulumi_tandem.kubernetes import cluster_account, versions
 from pulumi_tandem.kubernetes.cluster_checks import AMI_TYPES
 from pulumi_tandem.kubernetes.gpu_cluster import GpuCluster
 from tandem_contract.checks import Checks
-from tandem_contract.kubernetes_versions import SUPPORT, support_of
+from tandem_contract.kubernetes_versions import SUPPORT
 
 from scripts.recorder import ANSWERS, Refusal, record
 
@@ -259,10 +259,3 @@ def test_releases_that_do_not_go_together():
     ]
     versions.check_together(checks := Checks(), "versions", {"kubernetes": "1.36", "kueue": "0.17.0"})
     assert "Take Kubernetes 1.35, or take kueue 0.19.0." in str(checks.mistakes[0])
-
-
-def test_support_ends_with_its_day():
-    assert support_of("1.35", date(2027, 3, 26)) == "standard"
-    assert support_of("1.35", date(2027, 3, 27)) == "extended"
-    assert support_of("1.35", date(2028, 3, 27)) == "ended"
-    assert support_of("9.99", date(2027, 1, 1)) == "unknown"

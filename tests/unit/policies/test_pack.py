@@ -7,11 +7,12 @@ import pulumi_aws
 import pytest
 import yaml
 from pulumi_policy import EnforcementLevel, StackValidationPolicy
+from pulumi_tandem.kubernetes.gpu_cluster import GpuCluster
 
 from policies import reference
 from policies.levels import KINDS, kind_of
 from policies.pack import RULES, policies
-from scripts.recorder import ROOT, record_stack
+from scripts.recorder import ROOT, record, record_stack
 from tests.unit.policies.judging import UNKNOWN, Thing, judge
 
 STACKS = sorted(path.stem.removeprefix("Pulumi.") for path in (ROOT / "stacks").glob("Pulumi.*.yaml"))
@@ -61,6 +62,12 @@ def test_nothing_is_left_open_when_everything_is_known(stack):
 )
 def test_a_promoted_model_and_other_doors_pass_too(stack, changed):
     assert mandatory(things(stack, **changed), kind_of(stack)) == {}
+
+
+def test_a_cluster_of_defaults_takes_instances_that_dev_allows():
+    recorded = record(lambda: GpuCluster("gpu", {})).resources
+    given = [Thing(each.type, each.inputs, each.name, each.references, each.protect) for each in recorded]
+    assert judge("instance-allowed", *given) == []
 
 
 def test_a_production_stack_for_questions_passes():
