@@ -7,7 +7,7 @@ TRAINING := .tandem/training
 IMAGE := .tandem/training-image
 BESIDE := .tandem/beside
 
-.PHONY: rag finetune hybrid training tools cost test test-image unit local kubernetes kubernetes-tools soak check docs schema bench beside lock dist down clean verify-aws
+.PHONY: rag finetune finetune-eks hybrid training tools cost test test-image unit local kubernetes kubernetes-tools soak check docs schema bench beside lock dist down clean verify-aws
 
 # The environment: exactly the lock, verified by hash.
 .venv/.ready: requirements.lock pyproject.toml core/pyproject.toml localcloud/pyproject.toml hatch_build.py
@@ -54,6 +54,10 @@ cost: .venv/.ready
 # From nothing to a tuned model that answers, without an AWS account.
 finetune: .venv/.ready $(TRAINING)/.ready
 	@$(BIN)/python -m scripts.finetune
+
+# The same with training on Kubernetes: two runs, a queue, a killed rank; and destroyed at the end. Linux only.
+finetune-eks: .venv/.ready $(TRAINING)/.ready
+	@$(BIN)/python -m scripts.finetune_eks
 
 # Base, retrieval, tuning and both on the same held-out questions: one report, without an AWS account.
 hybrid: .venv/.ready $(TRAINING)/.ready

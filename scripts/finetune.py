@@ -52,13 +52,13 @@ def data(stack: str) -> list[Phase]:
     ]
 
 
-def tuning(stack: str) -> list[Phase]:
-    """From the data set to the deployed endpoint of a tuned model."""
+def tuning(stack: str, training: Phase | None = None) -> list[Phase]:
+    """From the data set to the deployed endpoint of a tuned model; `training` in place of the one run."""
     ours = [sys.executable, "-m", "scripts.finetune", "--stack", stack]
     return [
         Phase("Make the base model", [TRAINING, "samples/base_model.py", "--to", MODEL]),
         Phase("Upload it", [*ours, "upload"]),
-        Phase("Train, evaluate, gate, register", [*ours, "start"]),
+        training or Phase("Train, evaluate, gate, register", [*ours, "start"]),
         Phase("Compare, approve, promote", [*ours, "promote"]),
         up(stack, "--config-file", config(stack)),
     ]

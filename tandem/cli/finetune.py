@@ -113,11 +113,12 @@ def logs(
     jobs = backend.jobs(record)
     if not jobs:
         raise TandemError(f"Run {run!r} has no job yet: `tandem finetune status {run}` says how it stands.")
-    job, token = jobs[-1], None
+    # An evaluation is one process.
+    job, token = next((job for job in reversed(jobs) if rank is None or job.step == "train"), jobs[-1]), None
     if job.instances > 1 and not host and rank is None:
         typer.echo(f"{job.name} has {job.instances} hosts, each with a log: --host chooses another", err=True)
     while True:
-        ended = not follow or not backend.jobs(record)[-1].running
+        ended = not follow or not job.running
         lines, following = backend.logs(job, host, token, rank)
         for line in lines:
             typer.echo(line)
@@ -126,6 +127,7 @@ def logs(
         token = following
         if not ended:
             time.sleep(POLL_SECONDS)
+            job = next(each for each in backend.jobs(record) if each.name == job.name)
 
 
 @app.command()

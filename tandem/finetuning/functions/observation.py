@@ -120,7 +120,9 @@ def _of_pods(record: JobRecord, seen: Seen) -> tuple[str, str]:
     state, before = STARTING, ""
     if record.restarts:
         state = RESTARTING
-        before = f"restart {record.restarts}, since {_cause(seen) or _last_end(record) or 'its Pods have ended'}: "
+        # Pods of before may have gone unseen.
+        cause = seen.failure or _cause(seen) or _last_end(record) or "its Pods have ended, their logs say why"
+        before = f"restart {record.restarts}, since {cause}: "
     return state, before + _what_keeps(pods, seen)
 
 

@@ -69,9 +69,10 @@ def start(stack, tmp_path):
 
 
 def recorded(stack, record: Run, **changes) -> JobRecord:
-    """The record of the run's training job."""
+    """The record of the run's training job, or of another step's."""
     first = {"run": record.name, "step": "train", "attempt": 1, "instance_type": "g6e.12xlarge", "instances": 2}
-    job = JobRecord(f"{record.name}-train-1", created_at="2026-11-29T09:46:00+00:00", **first | changes)
+    about = {"created_at": "2026-11-29T09:46:00+00:00", **first, **changes}
+    job = JobRecord(f"{record.name}-{about['step']}-1", **about)
     put(stack, job_record.record_key(record.name, job.name), job.to_json())
     return job
 
@@ -168,6 +169,8 @@ def test_logs_are_those_of_a_host_or_a_rank(logged, stack):
     assert run("finetune", "logs", logged.name, "--host", "host-1").stdout == ""  # not written yet
     recorded(stack, logged, state="failed")
     assert run("finetune", "logs", logged.name, "--rank", "7", "--follow").stdout == "of seven\nhalf a li\n"
+    recorded(stack, logged, step="evaluate", instances=1, created_at="2026-11-29T10:46:00+00:00")
+    assert run("finetune", "logs", logged.name, "--rank", "7").stdout == "of seven\nhalf a li\n"
 
 
 @pytest.mark.faults

@@ -135,6 +135,17 @@ def test_a_trainer_that_refuses_ends_the_job_in_its_own_words(api, bucket):
 
 
 @pytest.mark.faults
+def test_a_restart_that_nobody_saw_is_told_in_the_trainers_words_or_by_where_they_are(api, bucket):
+    act("start")
+    queued(api, it.RESERVED, it.ADMITTED)
+    jobset(api, 1)
+    pods(api, it.UNPLACED, it.UNPLACED, attempt=1)
+    assert act("observe", job=JOB)["reason"].startswith("restart 1, since its Pods have ended, their logs say why: ")
+    said(bucket, "Rank 1 was killed by SIGKILL")
+    assert act("observe", job=JOB)["reason"].startswith("restart 1, since Rank 1 was killed by SIGKILL: ")
+
+
+@pytest.mark.faults
 def test_a_gang_that_restarts_says_why_and_keeps_what_its_first_pods_cost(api, bucket, monkeypatch):
     act("start")
     queued(api, it.RESERVED, it.ADMITTED)
