@@ -16,6 +16,9 @@ from .conftest import ENVIRONMENT, PYTHON, rows
 pytestmark = pytest.mark.local
 
 
+LONG = 200  # steps, of which a test that runs late sees some, and not the last
+
+
 def whole_checkpoints(job) -> list[int]:
     return sorted(int(path.parent.name[11:]) for path in job.root.glob("checkpoints/checkpoint-*/complete.json"))
 
@@ -57,43 +60,46 @@ def test_the_tuned_model_differs_from_its_base_and_loads_alone(trained, tiny):
 
 @pytest.mark.faults
 def test_killed_midway_it_goes_on_and_ends_at_the_same_step(make_job):
-    job = make_job(max_steps=40, checkpoint_steps=10)
+    job = make_job(max_steps=LONG, checkpoint_steps=10)
     code, _ = job.run_until(lambda job: len(job.metrics) >= 25, signal.SIGKILL)
     assert code == -signal.SIGKILL
-    assert whole_checkpoints(job) == [10, 20]
+    before, last = whole_checkpoints(job)
+    assert 20 <= last == before + 10 < LONG
     output = job.run()
-    assert "Going on from checkpoint-20" in output
-    assert [line["step"] for line in job.metrics] == list(range(1, 41))
-    assert job.about["steps"] == 40
+    assert f"Going on from checkpoint-{last}" in output
+    assert [line["step"] for line in job.metrics] == list(range(1, LONG + 1))
+    assert job.about["steps"] == LONG
     assert job.about["tokens"] == job.metrics[-1]["tokens"]
 
 
 @pytest.mark.faults
 def test_a_checkpoint_that_is_not_whole_is_not_used(make_job):
-    job = make_job(max_steps=40, checkpoint_steps=10)
+    job = make_job(max_steps=LONG, checkpoint_steps=10)
     job.run_until(lambda job: len(job.metrics) >= 25, signal.SIGKILL)
-    newest = job.root / "checkpoints" / "checkpoint-20"
+    last = whole_checkpoints(job)[-1]
+    newest = job.root / "checkpoints" / f"checkpoint-{last}"
     with (newest / "__0_0.distcp").open("r+b") as file:
         file.truncate(100)
-    shutil.copytree(newest, job.root / "checkpoints" / "checkpoint-30")  # killed before its marker was written
-    (job.root / "checkpoints" / "checkpoint-30" / "complete.json").unlink()
+    later = newest.with_name(f"checkpoint-{last + 10}")  # killed before its marker was written
+    shutil.copytree(newest, later, dirs_exist_ok=True)
+    (later / "complete.json").unlink()
     output = job.run()
-    assert "checkpoint-30 is not whole" in output
-    assert "checkpoint-20 is not whole" in output
-    assert "Going on from checkpoint-10" in output
-    assert job.about["steps"] == 40
+    assert f"checkpoint-{last + 10} is not whole" in output
+    assert f"checkpoint-{last} is not whole" in output
+    assert f"Going on from checkpoint-{last - 10}" in output
+    assert job.about["steps"] == LONG
 
 
 @pytest.mark.faults
 def test_interrupted_it_saves_at_once(make_job):
-    job = make_job(max_steps=40, checkpoint_steps=1000)
+    job = make_job(max_steps=LONG, checkpoint_steps=1000)
     code, output = job.run_until(lambda job: len(job.metrics) >= 3, signal.SIGTERM)
     assert code == 143, output
     (saved,) = whole_checkpoints(job)
-    assert 3 <= saved < 40
-    assert f"Interrupted after step {saved} of 40" in job.failure
+    assert 3 <= saved < LONG
+    assert f"Interrupted after step {saved} of {LONG}" in job.failure
     assert f"Going on from checkpoint-{saved}" in job.run()
-    assert (job.about["steps"], job.failure) == (40, "")
+    assert (job.about["steps"], job.failure) == (LONG, "")
 
 
 def test_ended_before_the_model_was_written(trained, make_job):
