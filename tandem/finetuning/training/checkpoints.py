@@ -108,5 +108,10 @@ def _lacking(path: Path, hosts: Sequence[str] = ()) -> str:
     return ""
 
 
+def is_mark(name: str) -> bool:
+    """Whether a file of a checkpoint is a mark of a host, also one that is just written, or of rank 0."""
+    return name.startswith("host-") or name == MARKER
+
+
 def _brief(identity: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {str(value)[:12]}" for name, value in identity.items())
