@@ -22,6 +22,7 @@ from tandem.finetuning.backends.shapes import ModelShape
 from tandem.finetuning.backends.sizing import estimate
 from tandem.finetuning.dataset import folder
 from tandem.finetuning.dataset.rows import Row
+from tandem.finetuning.dataset.template import CHATML
 
 from .report import Table
 from .trainers import Trainers
@@ -30,20 +31,36 @@ PACKAGES = ("torch", "transformers", "trl", "peft", "accelerate", "bitsandbytes"
 STEPS, BATCH, TOKENS = 8, 4, 2048
 ASKED = 40  # tokens of a row beside its answer, at most
 WORDS = ["stone", "wall", "of", "the", "old", "house", "has", "a", "door", "and", "roof", "under", "which"]
-# Of Llama 3.1 8B and Llama 3.2 3B, from their config.json; and two to try this script with.
+# Of Llama 3.1 8B and Llama 3.2 3B, from their config.json; and one to try this script with.
 SIZES: dict[str, dict[str, Any]] = {
-    "8B": {"hidden_size": 4096, "intermediate_size": 14_336, "num_hidden_layers": 32, "num_attention_heads": 32},
-    "3B": {"hidden_size": 3072, "intermediate_size": 8192, "num_hidden_layers": 28, "num_attention_heads": 24},
-    "dry": {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 8},
+    "8B": {
+        "hidden_size": 4096,
+        "intermediate_size": 14_336,
+        "num_hidden_layers": 32,
+        "num_attention_heads": 32,
+        "num_key_value_heads": 8,
+        "vocab_size": 128_256,
+        "tie_word_embeddings": False,
+    },
+    "3B": {
+        "hidden_size": 3072,
+        "intermediate_size": 8192,
+        "num_hidden_layers": 28,
+        "num_attention_heads": 24,
+        "num_key_value_heads": 8,
+        "vocab_size": 128_256,
+        "tie_word_embeddings": True,
+    },
+    "dry": {
+        "hidden_size": 64,
+        "intermediate_size": 128,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 8,
+        "num_key_value_heads": 8,
+        "vocab_size": 1024,
+        "tie_word_embeddings": True,
+    },
 }
-KEY_HEADS, VOCABULARY = 8, {"8B": 128_256, "3B": 128_256, "dry": 1024}
-TIED = ("3B", "dry")
-CHATML = (
-    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}"
-    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
-)
-
-
 CASES = (("8B", "qlora"), ("8B", "lora"), ("3B", "full"))
 DRY = (("dry", "lora"), ("dry", "full"))
 
@@ -163,9 +180,6 @@ def make(size: str, model: Path) -> None:
     wrapped.chat_template = CHATML
     config = LlamaConfig(
         **SIZES[size],
-        num_key_value_heads=KEY_HEADS,
-        vocab_size=VOCABULARY[size],
-        tie_word_embeddings=size in TIED,
         max_position_embeddings=TOKENS,
         eos_token_id=wrapped.eos_token_id,
         pad_token_id=wrapped.pad_token_id,

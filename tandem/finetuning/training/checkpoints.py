@@ -123,8 +123,11 @@ def _size(folder: Path, name: str) -> int:
 
 
 def is_mark(name: str) -> bool:
-    """Whether a file of a checkpoint is a mark, which is good only behind all that it names."""
-    return name == MARKER or (name.startswith("host-") and name.endswith(".json"))
+    """Whether a file of a checkpoint is a mark of a host, also one that is just written, or of rank 0.
+
+    A mark is good only behind all that it names.
+    """
+    return name.startswith("host-") or name == MARKER
 
 
 def _brief(identity: Mapping[str, Any]) -> str:

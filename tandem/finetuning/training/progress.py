@@ -109,18 +109,21 @@ class Progress(TrainerCallback):
         self._end_if_asked(args, state, control)
 
     def on_prediction_step(self, args: Any, _state: Any, _control: Any, **_: Any) -> None:
-        if self._ranks.any(self.stop.asked, args.device):
-            self.stop.asked = True
+        if self._asked(args):
             raise Ended
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self._saved = state.global_step
-        if self._ranks.any(self.stop.asked, args.device):  # rather than after one step more
-            self.stop.asked = control.should_training_stop = True
+        if self._asked(args):  # rather than after one step more
+            control.should_training_stop = True
 
     def _end_if_asked(self, args: Any, state: Any, control: Any) -> None:
-        if self._ranks.any(self.stop.asked, args.device):
-            self.stop.asked = True
+        if self._asked(args):
             control.should_evaluate = False
             control.should_save = state.global_step > self._saved
             control.should_training_stop = True
+
+    def _asked(self, args: Any) -> bool:
+        """Whether a rank was told to end, which all of them then know; asked at the same place by all."""
+        self.stop.asked = self._ranks.any(self.stop.asked, args.device)
+        return self.stop.asked

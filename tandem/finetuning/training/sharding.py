@@ -15,7 +15,6 @@ from torch.distributed.tensor import DTensor
 
 from .ranks import Ranks
 
-NAME = "fsdp2"
 TRAINED = StateDictOptions(ignore_frozen_params=True)
 WHOLE = StateDictOptions(ignore_frozen_params=True, full_state_dict=True, cpu_offload=True)
 

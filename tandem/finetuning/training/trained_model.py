@@ -135,10 +135,8 @@ def write(
             model = model.to(config.dtype)
         else:
             weights = {name: each.to(config.dtype) for name, each in weights.items()}
-    if weights is not None and getattr(
-        config.get_text_config(), "tie_word_embeddings", False
-    ):  # once: gathered, they are copies
-        tied = set(getattr(model, "_tied_weights_keys", None) or ())
+    if weights is not None and getattr(config.get_text_config(), "tie_word_embeddings", False):
+        tied = set(getattr(model, "_tied_weights_keys", None) or ())  # gathered, they are copies
         weights = {name: each for name, each in weights.items() if name not in tied}
     model.save_pretrained(str(folder), state_dict=weights)
     tokenizer.save_pretrained(str(folder))

@@ -120,7 +120,8 @@ class Trainer(SFTTrainer):
             raise _disk(error, ranks, folder) from error
         ranks.wait()
         if ranks.is_first_of_host:
-            checkpoints.mark_host(folder, ranks.host, (file.name for file in folder.iterdir() if _is_own(file.name)))
+            written = (file.name for file in folder.iterdir() if not checkpoints.is_mark(file.name))
+            checkpoints.mark_host(folder, ranks.host, written)
         ranks.wait()
         if ranks.is_first:
             checkpoints.mark(folder, self._identity, ranks.hosts, ranks.world)
@@ -152,10 +153,6 @@ class Trainer(SFTTrainer):
             optim_state_dict=state["optimizer"],
             options=sharding.StateDictOptions(ignore_frozen_params=True, strict=False),
         )
-
-
-def _is_own(name: str) -> bool:
-    return not name.startswith("host-") and name != checkpoints.MARKER
 
 
 def _disk(error: Exception, ranks: Ranks, folder: Path) -> Exception:
