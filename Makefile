@@ -74,9 +74,9 @@ unit: .venv/.ready
 local: tools
 	@$(BIN)/python -m pytest -v -m "local and not soak" -n 5 --dist loadgroup --no-loadscope-reorder
 
-# On one local cloud with Kubernetes; a skip is a failure here too.
+# On two local clouds with Kubernetes side by side; a skip is a failure here too.
 kubernetes: tools kubernetes-tools
-	@$(BIN)/python -m pytest -v -m "kubernetes and not soak"
+	@$(BIN)/python -m pytest -v -m "kubernetes and not soak" -n 2 --dist loadgroup --no-loadscope-reorder
 
 # Longer cases of tests that the local tier has.
 soak: tools

@@ -8,6 +8,8 @@ from xdist.scheduler import LoadScopeScheduling
 TIERS = ("local", "kubernetes")
 # On `rag-dev`, which the last of them destroys.
 SERVICE = ("tests/local/test_1_service.py", "tests/local/test_2_faults.py", "tests/local/test_9_destroy.py")
+# On a stack of its own; the others of its tier share one.
+ALONE = ("tests/kubernetes/test_5_finetuning_eks.py",)
 
 
 class SideBySide(LoadScopeScheduling):
@@ -17,6 +19,8 @@ class SideBySide(LoadScopeScheduling):
         file = nodeid.split("::")[0]
         if file.startswith("tests/localcloud/"):
             return "localcloud"
+        if file.startswith("tests/kubernetes/") and file not in ALONE:
+            return "controllers"
         return "rag-dev" if file in SERVICE else file
 
 

@@ -1,4 +1,4 @@
-"""The Kubernetes tier: one local cloud with a control plane, for all of its tests."""
+"""The Kubernetes tier: for each worker a local cloud with a control plane."""
 
 import json
 import shutil
@@ -14,9 +14,10 @@ import pytest
 
 from localcloud.kubernetes import control_plane
 from localcloud.services import supervisor
-from tests.local.conftest import ROOT, Cloud, local_cloud
+from tests.local.conftest import ROOT, WORKER, Cloud, local_cloud
+from tests.support.deployer import check_calls
 
-HOME = ROOT / ".tandem" / "test" / "kubernetes"
+HOME = ROOT / ".tandem" / "test" / f"kubernetes-{WORKER}"
 PROGRAM = Path(__file__).with_name("charts")
 CONTROLLERS = {
     "karpenter": "kube-system:karpenter",
@@ -63,9 +64,10 @@ class Kubernetes:
 
 @pytest.fixture(scope="session")
 def cloud() -> Iterator[Cloud]:
-    """A local cloud with Kubernetes, empty at first."""
+    """A local cloud with Kubernetes, empty at first, whose calls are checked at the end."""
     with local_cloud(HOME, PARTS, "--kubernetes") as started:
         yield started
+        check_calls(HOME / "logs" / "calls.log")
 
 
 @pytest.fixture(scope="session")

@@ -118,7 +118,6 @@ def test_records_tell_hosts_ranks_and_a_falling_loss_and_both_ranks_have_logs(ru
         assert record["sharding"] == "fsdp2" and losses[-1] < losses[0]
         assert f"Step {steps} of {steps}" in runs.tuning.finetune("logs", run, "--rank", "0").stdout
         assert runs.tuning.finetune("logs", run, "--rank", "1").stdout
-        assert "one of host-0, host-1" in runs.tuning.finetune("logs", run).stdout
 
 
 def test_the_gate_registers_both_and_they_wait_for_approval(runs, two):

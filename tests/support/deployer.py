@@ -24,6 +24,7 @@ NAMES = [
     (r"budgets:(Create|Update|Delete)\w+ ", "budgets:ModifyBudget *"),
     (r"budgets:Describe\w+ ", "budgets:ViewBudget *"),
     (r"events:(\w+) arn\S+:event-bus/default$", r"events:\1 *"),
+    (r"servicequotas:POST:/ ", "servicequotas:GetServiceQuota *"),
     (r"events:(\w+) (arn\S+):rule/default/(\S+)", r"events:\1 \2:rule/\3"),
 ]
 
