@@ -199,10 +199,6 @@ def test_a_cancelled_run_saves_and_resumes_in_another_job(runs):
     until(lambda: not runs.pods(run), 120, "its Pods have ended")
 
 
-def test_the_pool_is_empty_again(runs, two):
-    until(lambda: not runs.nodes(), 240, "the nodes that Karpenter has made are gone")
-
-
 def test_a_model_that_was_trained_there_is_promoted_to_an_endpoint(runs, two):
     config = runs.tuning.cloud.home / f"Pulumi.{STACK}.yaml"
     config.write_text((ROOT / "stacks" / config.name).read_text())
@@ -215,6 +211,10 @@ def test_a_model_that_was_trained_there_is_promoted_to_an_endpoint(runs, two):
         EndpointName=endpoint, ContentType="application/json", Body=body
     )
     assert json.loads(answer["Body"].read())["choices"][0]["message"]["role"] == "assistant"
+
+
+def test_the_pool_is_empty_again(runs, two):
+    until(lambda: not runs.nodes(), 240, "the nodes that Karpenter has made are gone")
 
 
 def test_destroy_with_a_job_running_leaves_nothing(runs, two):

@@ -164,9 +164,10 @@ class GpuCluster(pulumi.ComponentResource):
                         "security_group_ids": security_groups,
                         "pools": pools,
                         "node_tags": environment_tags(self._name, settings["node_tags"]),
+                        "after": [*self.ready, *nodes_after],
                         "tags": self._tags,
                     },
-                    opts=pulumi.ResourceOptions(parent=self, depends_on=[*self.ready, *nodes_after]),
+                    opts=self._child,
                 )
             )
 

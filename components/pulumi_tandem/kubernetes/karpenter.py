@@ -58,6 +58,8 @@ class KarpenterArgs(TypedDict):
     """Complete `GpuNodePool`s."""
     node_tags: Tags
     """Tags of its nodes."""
+    after: Sequence[pulumi.Resource]
+    """What its Pods need, such as nodes to run on. The queue doesn't, and takes a minute of its own."""
     tags: NotRequired[Tags]
     """Cost-allocation tags."""
 
@@ -78,7 +80,7 @@ class Karpenter(pulumi.ComponentResource):
     def __init__(self, name: str, args: KarpenterArgs, opts: pulumi.ResourceOptions | None = None):
         super().__init__("tandem:index:Karpenter", name, {}, opts)
         self._name, self._args = name, args
-        installed = self._install() if args["install"] else []
+        installed = self._install() if args["install"] else list(args["after"])
         for pool in args["pools"]:
             self._pool(pool, installed)
         register(self)
@@ -122,7 +124,15 @@ class Karpenter(pulumi.ComponentResource):
             f"{name}-permissions", role=role.id, policy=allowed.apply(policy_document), opts=child
         )
         version: dict[str, Any] = {"version": args["version"], "provider": args["provider"], "parent": self}
-        crds = chart(f"{name}-crd", "karpenter-crd", NAMESPACE, {}, release="karpenter-crd", **version)
+        crds = chart(
+            f"{name}-crd",
+            "karpenter-crd",
+            NAMESPACE,
+            {},
+            release="karpenter-crd",
+            depends_on=list(args["after"]),
+            **version,
+        )
         controller = chart(
             f"{name}-controller",
             "karpenter",
