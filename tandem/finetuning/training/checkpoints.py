@@ -7,6 +7,7 @@ comes after all of these and names the hosts. Only a folder with all that its ma
 
 import functools
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path, PurePath
@@ -127,7 +128,7 @@ def is_mark(name: str) -> bool:
 
     A mark is good only behind all that it names.
     """
-    return name.startswith("host-") or name == MARKER
+    return name == MARKER or re.match(r"host-.*\.json", name) is not None
 
 
 def _brief(identity: Mapping[str, Any]) -> str:

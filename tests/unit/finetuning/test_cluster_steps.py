@@ -1,16 +1,21 @@
 """The state machine of a run on a cluster: read as data, and run by the local cloud's interpreter of the language."""
 
+import importlib
 import itertools
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ministack.services import stepfunctions
 from pulumi_tandem.finetuning.cluster_steps import cluster_steps
 from pulumi_tandem.finetuning.training_state_machine import definition
 from tandem_contract.envelope import FINISHING_SECONDS, QUEUE_SECONDS
 
 from .test_state_machine import ENVELOPE, exits, known, paths
+
+LIMIT = sys.getrecursionlimit()
+stepfunctions = importlib.import_module("ministack.services.stepfunctions")
+sys.setrecursionlimit(LIMIT)  # which what it imports has raised, for all tests of this process
 
 EVENTS_A_LOOK, MOST_EVENTS = 11, 25_000  # entered and left: four states; the task's scheduled, started, succeeded
 WORKING = {"state": "running", "reason": "waiting for quota", "model": "", "status": ""}
