@@ -355,14 +355,14 @@ class GpuCluster(pulumi.ComponentResource):
         made: list[pulumi.Resource] = []
         images = [AMI_TYPES[each["ami_type"] or ami_type(each["instance_types"])] for each in groups]
         common: dict[str, Any] = {"provider": self.provider, "parent": self, "depends_on": self.ready}
+        # A node that is tainted for a team has devices too. Without its plugin Karpenter never holds one for ready, and
+        # so never for empty: it would bill for ever.
+        anywhere = {"tolerations": [{"operator": "Exists"}]}
         if pools or any(image.gpu and not image.plugin for image in images):
             version = self._settings["versions"]["nvidia_device_plugin"]
-            plugin = "nvidia-device-plugin"
-            made.append(
-                chart(f"{self._name}-{plugin}", plugin, "kube-system", {}, release=plugin, version=version, **common)
-            )
+            plugin, name = "nvidia-device-plugin", f"{self._name}-nvidia-device-plugin"
+            made.append(chart(name, plugin, "kube-system", anywhere, release=plugin, version=version, **common))
         if any(each.efa for each in self.capacity):
             plugin = "aws-efa-k8s-device-plugin"
-            values = {"tolerations": [{"operator": "Exists"}]}
-            made.append(chart(f"{self._name}-efa-plugin", plugin, "kube-system", values, release=plugin, **common))
+            made.append(chart(f"{self._name}-efa-plugin", plugin, "kube-system", anywhere, release=plugin, **common))
         return made

@@ -129,6 +129,10 @@ def test_the_gang_restarts_together_and_within_the_envelope(stack):
     assert codes == {(Container.NODE, 2), (Container.FETCH, 2), (Container.NODE, 143)}
 
 
+def test_destroy_waits_for_the_pods_of_the_namespace(stack):
+    assert stack.one("Namespace", "namespace").deletion == "30m"
+
+
 def test_pods_are_what_restricted_takes(stack):
     """Kubernetes, "Pod Security Standards"."""
     labels = stack.one("Namespace", "namespace").inputs["metadata"]["labels"]

@@ -6,6 +6,7 @@ import json
 import pytest
 from pulumi_tandem.kubernetes.cluster_network import blocks
 from pulumi_tandem.kubernetes.gpu_cluster import GpuCluster
+from tandem_contract.cluster import GRACE_SECONDS
 
 from scripts.recorder import Recording, Registered, record
 
@@ -87,6 +88,30 @@ def test_a_pool_comes_from_nothing_and_goes_when_empty(plain):
     assert klass["blockDeviceMappings"][0]["ebs"]["encrypted"] is True
     assert klass["instanceStorePolicy"] == "RAID0"
     assert klass["amiSelectorTerms"] == [{"alias": "al2023@v20261023"}]
+
+
+def test_a_spot_notice_reaches_pods_that_are_not_to_be_disrupted():
+    """Karpenter deletes them once no more than their own grace is left of the node's, and AWS takes it in 120 s."""
+    pools = [{"name": "spare", "spot": True}, {"name": "kept"}]
+    given = {
+        each.inputs["metadata"]["name"]: each.inputs["spec"]["template"]["spec"]["terminationGracePeriod"]
+        for each in cluster(node_pools=pools).of("NodePool")
+    }
+    assert given == {"spare": f"{GRACE_SECONDS}s", "kept": "600s"}
+
+
+def test_destroy_waits_longer_than_a_node_may_take(plain):
+    for kind in ("NodePool", "EC2NodeClass"):
+        assert plain.one(kind).deletion == "30m"
+
+
+def test_device_plugins_run_on_every_node_that_has_devices():
+    """A node whose GPUs nobody offers is never ready to Karpenter, so never empty, and bills for ever."""
+    efa = {"name": "a", "instance_types": ["p5.48xlarge"], "efa": True, "zones": ["us-east-1a"]}
+    charts = cluster(node_pools=[efa | {"taints": [{"key": "team"}]}]).of("Chart")
+    plugins = [each.inputs for each in charts if "device-plugin" in each.inputs["name"]]
+    assert len(plugins) == 2
+    assert all(each["values"]["tolerations"] == [{"operator": "Exists"}] for each in plugins)
 
 
 def test_requirements_of_a_pool():
