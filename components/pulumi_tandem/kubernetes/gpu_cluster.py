@@ -10,14 +10,13 @@ from pulumi_aws import cloudwatch, ec2, eks, iam, kms
 
 from ..arguments import GpuClusterArgs
 from ..foundation.arguments import valid
-from ..foundation.names import physical_name
 from ..foundation.outputs import register
 from ..foundation.policy import trust
 from ..foundation.tags import environment_tags
 from .capacity import Capacity, capacities, pools_of
 from .charts import chart
 from .cluster_account import ANYWHERE, Account, Existing, ask, check_account, zones_of
-from .cluster_addons import MANAGED, ClusterAddons, NodeAgents, NodeAgentsArgs
+from .cluster_addons import LOG_DAYS, MANAGED, ClusterAddons, NodeAgents, NodeAgentsArgs
 from .cluster_checks import AMI_TYPES, ami_type
 from .cluster_fields import CLUSTER, KARPENTER, NODE_GROUP
 from .cluster_network import ClusterNetwork
@@ -26,7 +25,6 @@ from .kubeconfig import kubeconfig
 from .node_groups import NodeGroups
 
 LOG_TYPES = ["api", "audit", "authenticator"]
-LOG_DAYS = 14
 SYSTEM_NODES, SYSTEM_NODES_WHILE_UPDATING = 2, 3
 NODE_POLICIES = ("AmazonEKSWorkerNodeMinimalPolicy", "AmazonEC2ContainerRegistryPullOnly")
 ADMIN = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
@@ -197,14 +195,16 @@ class GpuCluster(pulumi.ComponentResource):
     def _control_plane(self, subnets: list[pulumi.Input[str]]) -> tuple[eks.Cluster, list[pulumi.Resource]]:
         """The control plane, and with it those who may use it."""
         name, settings, tags, child = self._name, self._settings, self._tags, self._child
-        physical = physical_name(self, name, 100)
-        role = iam.Role(f"{name}-role", assume_role_policy=trust("eks.amazonaws.com"), tags=tags, opts=child)
+        # The cluster is called as its role is, which gets a name of its own each time that it is made: EKS and
+        # CloudWatch's agent write on for a while after a destroy, and what they make anew then would be in the way of
+        # the next log groups of the same name.
+        role = iam.Role(name, assume_role_policy=trust("eks.amazonaws.com"), tags=tags, opts=child)
         attached = iam.RolePolicyAttachment(
             f"{name}-role", role=role.name, policy_arn=f"{MANAGED}/AmazonEKSClusterPolicy", opts=child
         )
         key = kms.Key(
             f"{name}-secrets",
-            description=f"Secrets of the cluster {physical}",
+            description=pulumi.Output.concat("Secrets of the cluster ", role.name),
             enable_key_rotation=True,
             deletion_window_in_days=7,
             tags=tags,
@@ -213,7 +213,7 @@ class GpuCluster(pulumi.ComponentResource):
         # Made by us under the name that EKS would use, or it would be kept for ever, and after the cluster.
         log = cloudwatch.LogGroup(
             f"{name}-log",
-            name=f"/aws/eks/{physical}/cluster",
+            name=pulumi.Output.concat("/aws/eks/", role.name, "/cluster"),
             retention_in_days=LOG_DAYS,
             tags=tags,
             opts=child,
@@ -221,7 +221,7 @@ class GpuCluster(pulumi.ComponentResource):
         public = settings["endpoint_public"]
         cluster = eks.Cluster(
             name,
-            name=physical,
+            name=role.name,
             role_arn=role.arn,
             version=settings["versions"]["kubernetes"],
             # The add-ons are resources instead; a change of this one would replace the cluster.

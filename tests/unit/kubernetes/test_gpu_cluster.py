@@ -45,9 +45,20 @@ def test_the_control_plane_is_closed_to_all_but_iam(plain):
     assert inputs["enabledClusterLogTypes"] == ["api", "audit", "authenticator"]
     assert inputs["upgradePolicy"] == {"supportType": "STANDARD"}
     assert inputs["vpcConfig"]["endpointPrivateAccess"] is True
-    assert plain.one("LogGroup").inputs["name"] == f"/aws/eks/{inputs['name']}/cluster"
     closed = cluster(endpoint_public=False).one("aws:eks/cluster:Cluster").inputs["vpcConfig"]
     assert closed["endpointPublicAccess"] is False and "publicAccessCidrs" not in closed
+
+
+def test_log_groups_are_ours_and_those_of_before_are_in_nobodys_way(plain):
+    """EKS and the agent write on after a destroy: what they make anew then has the name of a cluster that is gone."""
+    cluster_, (role,) = plain.one("aws:eks/cluster:Cluster"), [each for each in plain.of("Role") if each.name == "gpu"]
+    assert cluster_.references["name"] == [role.name] and "name" not in role.inputs
+    name, groups = cluster_.inputs["name"], {each.inputs["name"]: each for each in plain.of("LogGroup")}
+    agents = {f"/aws/containerinsights/{name}/{kind}" for kind in ("application", "dataplane", "host", "performance")}
+    assert groups.keys() == agents | {f"/aws/eks/{name}/cluster"}
+    assert {each.inputs["retentionInDays"] for each in groups.values()} == {14}
+    assert {groups[each].name for each in agents} < set(plain.one("Addon", "observability").dependencies)
+    assert len(cluster(metrics="none").of("LogGroup")) == 1
 
 
 def test_admins_are_access_entries(grouped):
@@ -323,7 +334,8 @@ def _after(recording: Recording, first: str, then: str) -> bool:
         ("aws:eks/nodeGroup:NodeGroup", "aws:ec2/natGateway:NatGateway"),
         ("aws:eks/nodeGroup:NodeGroup", "aws:ec2/vpcEndpoint:VpcEndpoint"),
         ("aws:eks/addon:Addon", "aws:eks/cluster:Cluster"),
-        ("aws:eks/cluster:Cluster", "aws:cloudwatch/logGroup:LogGroup"),
+        ("aws:eks/cluster:Cluster", "gpu-log"),
+        ("gpu-addons-amazon-cloudwatch-observability", "gpu-addons-performance"),
         ("aws:eks/cluster:Cluster", "aws:kms/key:Key"),
     ],
 )
