@@ -181,8 +181,8 @@ class GpuNodeGroup(TypedDict):
     minimum: NotRequired[int]
     """Nodes at least. 0 to 450 nodes; 0 by default."""
     desired: NotRequired[int]
-    """Nodes now. Only an autoscaler of your own changes it: Karpenter starts nodes of pools alone. 0 to 450 nodes; 1 by
-    default. Each bills by the hour, used or not."""
+    """Nodes now. Only an autoscaler of your own changes it: Karpenter starts nodes of pools alone. A capacity block's
+    group has 0 until the block begins. 0 to 450 nodes; 1 by default. Each bills by the hour, used or not."""
     maximum: NotRequired[int]
     """Nodes at most. 1 to 450 nodes; 1 by default."""
     capacity: NotRequired[str]
@@ -475,8 +475,8 @@ class GpuNodeGroup(TypedDict):
     minimum: NotRequired[int]
     """Nodes at least. 0 to 450 nodes; 0 by default."""
     desired: NotRequired[int]
-    """Nodes now. Only an autoscaler of your own changes it: Karpenter starts nodes of pools alone. 0 to 450 nodes; 1 by
-    default. Each bills by the hour, used or not."""
+    """Nodes now. Only an autoscaler of your own changes it: Karpenter starts nodes of pools alone. A capacity block's
+    group has 0 until the block begins. 0 to 450 nodes; 1 by default. Each bills by the hour, used or not."""
     maximum: NotRequired[int]
     """Nodes at most. 1 to 450 nodes; 1 by default."""
     capacity: NotRequired[str]

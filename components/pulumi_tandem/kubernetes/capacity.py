@@ -8,6 +8,8 @@ from tandem_contract.cluster import GPU
 from tandem_contract.instance_types import INSTANCE_TYPES
 
 Taint = Mapping[str, str]
+BLOCK = "capacity-block"
+"""How a group is bought whose nodes are there in a time that was booked."""
 GPU_TAINT: Taint = {"key": GPU, "value": "true", "effect": "NoSchedule"}
 
 
@@ -59,7 +61,9 @@ def _of_pool(pool: Mapping[str, Any]) -> Capacity:
 
 def _of_group(group: Mapping[str, Any], args: Mapping[str, Any]) -> Capacity:
     types = [INSTANCE_TYPES[name] for name in group["instance_types"]]
-    nodes = group["maximum"] if args["group_autoscaler"] else group["desired"]
+    # A block's nodes are desired once it begins: jobs may wait for that.
+    grows = args["group_autoscaler"] or group["capacity"] == BLOCK
+    nodes = group["maximum"] if grows else group["desired"]
     return Capacity(
         name=group["name"],
         instance_types=group["instance_types"],

@@ -68,7 +68,8 @@ NODE_GROUP = Table(
         "minimum": Field(0, "Nodes at least.", low=0, high=450, unit="nodes", remedy="EKS's limit is 450 a group."),
         "desired": Field(
             1,
-            "Nodes now. Only an autoscaler of your own changes it: Karpenter starts nodes of pools alone.",
+            "Nodes now. Only an autoscaler of your own changes it: Karpenter starts nodes of pools alone. A capacity "
+            "block's group has 0 until the block begins.",
             low=0,
             high=450,
             unit="nodes",

@@ -339,6 +339,7 @@ class GpuCluster(pulumi.ComponentResource):
             f"{self._name}-nodes",
             {
                 "cluster_name": self.cluster_name,
+                "version": self.version,
                 "node_role_arn": pulumi.Output.from_input(self.node_role_arn),
                 "subnet_ids": subnets,
                 "subnets_by_zone": by_zone,

@@ -100,6 +100,16 @@ def test_the_default_pool_has_what_the_quotas_let_go(stack):
     assert pool["limits"]["nvidia.com/gpu"] == "9"
 
 
+def test_a_run_may_wait_for_a_capacity_block_to_begin():
+    block = {"capacity": "capacity-block", "reservation": "cr-0123456789abcdef0", "zones": ["us-east-1a"]}
+    groups = [
+        {"name": "block", "instanceTypes": ["g6e.12xlarge"], "desired": 0, "maximum": 2, **block},
+        {"name": "small", "instanceTypes": ["g6e.2xlarge"]},
+    ]
+    stack = record_stack(CONFIG | {"tandem:cluster": json.dumps({"nodeGroups": groups, "autoscaler": "none"})})
+    assert stack.one("NodeGroup", "block").inputs["scalingConfig"]["desiredSize"] == 0
+
+
 def test_a_job_gives_its_quota_back_where_its_pods_dont_come(stack):
     (chart,) = [each for each in stack.of("Chart") if each.inputs["name"] == "kueue"]
     configuration = yaml.safe_load(chart.inputs["values"]["managerConfig"]["controllerManagerConfigYaml"])

@@ -175,8 +175,33 @@ def test_a_capacity_block_with_the_adapter(grouped):
     group = grouped.one("SecurityGroup")
     assert [rule["self"] for rule in (*group.inputs["ingress"], *group.inputs["egress"])] == [True, True]
     assert all(len(each["securityGroups"]) == 2 for each in interfaces)
-    assert grouped.one("PlacementGroup").inputs["strategy"] == "cluster"
+    # The block is where it is: with a placement group EC2 finds no capacity for it.
+    assert not grouped.of("PlacementGroup") and "placement" not in template
     assert grouped.one("Chart", "efa-plugin").inputs["chart"] == "aws-efa-k8s-device-plugin"
+
+
+def test_the_type_of_a_block_is_in_its_template_and_nowhere_else(grouped):
+    """EKS user guide, "Create a managed node group with Capacity Blocks for ML"; it refuses a type in both places."""
+    assert grouped.one("LaunchTemplate", "block").inputs["instanceType"] == "p5.48xlarge"
+    assert "instanceTypes" not in grouped.one("NodeGroup", "block").inputs
+    assert grouped.one("NodeGroup", "spare").inputs["instanceTypes"] == ["g6e.12xlarge"]
+    assert "instanceType" not in grouped.one("LaunchTemplate", "spare").inputs
+
+
+@pytest.mark.parametrize("reservation", ["", "cr-0123456789abcdef0"])
+def test_nodes_with_the_adapter_are_side_by_side_where_no_reservation_says_where(reservation):
+    group = {"name": "a", "instance_types": ["p5.48xlarge"], "efa": True, "zones": ["us-east-1a"]}
+    recording = cluster(node_groups=[group | {"reservation": reservation}])
+    placed = [each.inputs["strategy"] for each in recording.of("PlacementGroup")]
+    assert placed == ([] if reservation else ["cluster"])
+    assert ("placement" in recording.one("LaunchTemplate", "nodes-a").inputs) is (reservation == "")
+
+
+def test_managed_nodes_follow_the_clusters_version(grouped):
+    assert {each.inputs["version"] for each in grouped.of("NodeGroup")} == {"1.36"}
+    assert grouped.one("NodeGroup", "spare").references["version"] == ["gpu"]  # so that the cluster goes first
+    theirs = cluster(existing_cluster="theirs", node_groups=[SPOT]).one("NodeGroup").inputs
+    assert theirs["version"] == "1.36"
 
 
 def test_a_group_of_gpus_is_tainted_labelled_repaired_and_locked(grouped):
@@ -202,7 +227,7 @@ def test_capacity_is_what_groups_and_pools_can_have():
     made = []
     record(lambda: made.append(GpuCluster("gpu", {"node_groups": [BLOCK, SPOT], "autoscaler": "none"})))
     assert {each.name: (each.nodes, each.gpus, each.spot, each.reserved) for each in made[0].capacity} == {
-        "block": (0, 0, False, True),
+        "block": (1, 8, False, True),  # once it begins
         "spare": (1, 4, True, False),
     }
     made = []
