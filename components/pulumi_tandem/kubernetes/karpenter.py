@@ -15,7 +15,7 @@ from ..foundation.arns import account_arn
 from ..foundation.outputs import register
 from ..foundation.policy import from_events, only_tls, policy_document
 from ..foundation.tags import Tags
-from .capacity import taints
+from .capacity import THROUGHPUT, taints
 from .charts import chart
 from .karpenter_policy import statements
 from .node_groups import GPU_PRESENT
@@ -159,7 +159,8 @@ class Karpenter(pulumi.ComponentResource):
 
     def _pool(self, pool: Mapping[str, Any], after: Sequence[pulumi.Resource]) -> None:
         args = self._args
-        metadata = {"name": pool["name"]}
+        metadata, types = {"name": pool["name"]}, pool["instance_types"]
+        own_disks = pool["instance_store"] and all(INSTANCE_TYPES[name].local_gb for name in types)
         node_class = apiextensions.CustomResource(
             f"{self._name}-{pool['name']}-class",
             api_version="karpenter.k8s.aws/v1",
@@ -183,6 +184,7 @@ class Karpenter(pulumi.ComponentResource):
                         "ebs": {
                             "volumeSize": f"{pool['volume_gigabytes']}Gi",
                             "volumeType": "gp3",
+                            **({} if own_disks else {"throughput": THROUGHPUT}),
                             "encrypted": True,
                             "deleteOnTermination": True,
                         },
@@ -195,7 +197,6 @@ class Karpenter(pulumi.ComponentResource):
                 parent=self, provider=args["provider"], depends_on=list(after), custom_timeouts=DELETION
             ),
         )
-        types = pool["instance_types"]
         arches = {"x86_64": "amd64", "arm64": "arm64"}
         requirements = {
             INSTANCE_TYPE_LABEL: list(types),

@@ -10,7 +10,7 @@ from tandem_contract.instance_types import INSTANCE_TYPES
 
 from ..foundation.outputs import register
 from ..foundation.tags import Tags
-from .capacity import BLOCK, taints
+from .capacity import BLOCK, THROUGHPUT, taints
 from .cluster_checks import AMI_TYPES, ami_type
 
 GPU_PRESENT = "nvidia.com/gpu.present"
@@ -128,7 +128,9 @@ class NodeGroups(pulumi.ComponentResource):
         if group["capacity"] == BLOCK:
             more["instance_market_options"] = {"market_type": "capacity-block"}
             more["instance_type"] = group["instance_types"][0]
-        if group["instance_store"] and INSTANCE_TYPES[group["instance_types"][0]].local_gb and "AL2023" in image:
+        kind = INSTANCE_TYPES[group["instance_types"][0]]
+        own_disks = group["instance_store"] and kind.local_gb and "AL2023" in image
+        if own_disks:
             more["user_data"] = base64.b64encode(RAID.encode()).decode()
         return ec2.LaunchTemplate(
             name,
@@ -138,6 +140,7 @@ class NodeGroups(pulumi.ComponentResource):
                     "ebs": {
                         "volume_size": group["volume_gigabytes"],
                         "volume_type": "gp3",
+                        **({"throughput": THROUGHPUT} if kind.gpus and not own_disks else {}),
                         "encrypted": "true",
                         "delete_on_termination": "true",
                     },

@@ -125,6 +125,24 @@ def test_device_plugins_run_on_every_node_that_has_devices():
     assert all(each["values"]["tolerations"] == [{"operator": "Exists"}] for each in plugins)
 
 
+def test_a_volume_that_pods_write_to_is_faster():
+    """gp3's own 125 MB/s would take minutes for each checkpoint; nobody pays for more where there are disks."""
+
+    def volumes(**place):
+        place |= {"name": "a"}
+        recording = cluster(node_groups=[place], node_pools=[{**place, "name": "b"}])
+        template = recording.one("LaunchTemplate", "nodes-a").inputs["blockDeviceMappings"]
+        system = recording.one("LaunchTemplate", "system").inputs["blockDeviceMappings"]
+        klass = recording.one("EC2NodeClass").inputs["spec"]["blockDeviceMappings"]
+        return [each[0]["ebs"].get("throughput") for each in (template, klass, system)]
+
+    assert volumes(instance_types=["g6e.12xlarge"]) == [None, None, None]
+    assert volumes(instance_types=["g6e.12xlarge"], instance_store=False) == [500, 500, None]
+    bottlerocket = {"name": "a", "ami_type": "BOTTLEROCKET_x86_64_NVIDIA"}
+    ebs = cluster(node_groups=[bottlerocket]).one("LaunchTemplate", "nodes-a").inputs["blockDeviceMappings"][0]["ebs"]
+    assert ebs["throughput"] == 500
+
+
 def test_requirements_of_a_pool():
     pool = {"name": "cheap", "instance_types": ["g5.xlarge"], "gpus": 2, "spot": True, "zones": ["us-east-1b"]}
     recording = cluster(node_pools=[pool | {"taints": [{"key": "team", "value": "a"}], "labels": {"team": "a"}}])
