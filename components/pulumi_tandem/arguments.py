@@ -146,6 +146,9 @@ class GpuNodePool(TypedDict):
     """Whether Pods may ask for `vpc.amazonaws.com/efa`: its nodes are in one zone then. false by default."""
     zones: NotRequired[list[str]]
     """Availability zones, of those that the cluster has subnets in; all of them by default."""
+    one_zone: NotRequired[bool]
+    """Whether all its nodes are in the first of its zones that offers its types: for runs of several instances, which
+    talk all the time. false by default. Between zones EC2 bills $0.01 a GB each way."""
     volume_gigabytes: NotRequired[int]
     """Root volume of a node (gp3, encrypted): images, and where it has no instance store the data set, base model,
     checkpoints and the merged model. 30 to 16,384 GB; 200 by default. $0.08 a GB and month while the node runs; without
@@ -442,6 +445,9 @@ class GpuNodePool(TypedDict):
     """Whether Pods may ask for `vpc.amazonaws.com/efa`: its nodes are in one zone then. false by default."""
     zones: NotRequired[list[str]]
     """Availability zones, of those that the cluster has subnets in; all of them by default."""
+    one_zone: NotRequired[bool]
+    """Whether all its nodes are in the first of its zones that offers its types: for runs of several instances, which
+    talk all the time. false by default. Between zones EC2 bills $0.01 a GB each way."""
     volume_gigabytes: NotRequired[int]
     """Root volume of a node (gp3, encrypted): images, and where it has no instance store the data set, base model,
     checkpoints and the merged model. 30 to 16,384 GB; 200 by default. $0.08 a GB and month while the node runs; without

@@ -34,6 +34,10 @@ class Capacity(NamedTuple):
     taints: Sequence[Taint]
     """All of them, that of GPUs too."""
     labels: Mapping[str, str]
+    zones: Sequence[str]
+    """Those that it names."""
+    one_zone: bool
+    """Whether all its nodes are in one."""
 
 
 def capacities(args: Mapping[str, Any]) -> list[Capacity]:
@@ -59,6 +63,8 @@ def _of_pool(pool: Mapping[str, Any]) -> Capacity:
         efa=pool["efa"],
         taints=taints(pool),
         labels=pool["labels"],
+        zones=pool["zones"],
+        one_zone=pool["one_zone"] or len(pool["zones"]) == 1,
     )
 
 
@@ -78,6 +84,8 @@ def _of_group(group: Mapping[str, Any], args: Mapping[str, Any]) -> Capacity:
         efa=group["efa"],
         taints=taints(group),
         labels=group["labels"],
+        zones=group["zones"],
+        one_zone=len(group["zones"]) == 1,
     )
 
 

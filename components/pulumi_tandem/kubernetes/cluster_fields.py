@@ -123,6 +123,12 @@ NODE_POOL = Table(
         ),
         "efa": Field(False, "Whether Pods may ask for `vpc.amazonaws.com/efa`: its nodes are in one zone then."),
         "zones": ZONES,
+        "one_zone": Field(
+            False,
+            "Whether all its nodes are in the first of its zones that offers its types: for runs of several instances, "
+            "which talk all the time.",
+            cost="Between zones EC2 bills $0.01 a GB each way.",
+        ),
         "volume_gigabytes": VOLUME,
         "instance_store": INSTANCE_STORE,
         "labels": LABELS,

@@ -15,7 +15,7 @@ from ..foundation.policy import trust
 from ..foundation.tags import environment_tags
 from .capacity import Capacity, capacities, pools_of
 from .charts import chart
-from .cluster_account import ANYWHERE, Account, Existing, ask, check_account, zones_of
+from .cluster_account import ANYWHERE, Account, Existing, ask, check_account, in_one_zone, zones_of
 from .cluster_addons import LOG_DAYS, MANAGED, ClusterAddons, NodeAgents, NodeAgentsArgs
 from .cluster_checks import AMI_TYPES, ami_type
 from .cluster_fields import CLUSTER, KARPENTER, NODE_GROUP
@@ -77,6 +77,7 @@ class GpuCluster(pulumi.ComponentResource):
         self._name, self._settings, self._child = name, settings, pulumi.ResourceOptions(parent=self)
         self._tags = environment_tags(name, settings["tags"])
         assert account is not None  # noqa: S101 - `valid` has raised otherwise
+        settings["node_pools"] = [in_one_zone(each, settings, account) for each in settings["node_pools"]]
         self.capacity: list[Capacity] = capacities(settings)
         """What its groups and pools can have, for what runs on them to check itself against."""
         self.ready: list[pulumi.Resource] = []

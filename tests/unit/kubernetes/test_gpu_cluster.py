@@ -10,6 +10,7 @@ from tandem_contract.cluster import GRACE_SECONDS
 
 from scripts.recorder import Recording, Registered, record
 
+OFFERS = "aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings"
 BLOCK = {
     "name": "block",
     "instance_types": ["p5.48xlarge"],
@@ -141,6 +142,21 @@ def test_a_volume_that_pods_write_to_is_faster():
     bottlerocket = {"name": "a", "ami_type": "BOTTLEROCKET_x86_64_NVIDIA"}
     ebs = cluster(node_groups=[bottlerocket]).one("LaunchTemplate", "nodes-a").inputs["blockDeviceMappings"][0]["ebs"]
     assert ebs["throughput"] == 500
+
+
+def test_a_pool_in_one_zone_is_where_all_its_types_are():
+    def zones(offered, **pool):
+        pairs = [(name, zone) for name, where in offered.items() for zone in where]
+        types, locations = zip(*pairs, strict=True)
+        answers = {OFFERS: {"instanceTypes": types, "locations": locations}}
+        pool |= {"one_zone": True, "instance_types": [*offered]}
+        recording = record(lambda: GpuCluster("gpu", {"node_pools": [pool]}), answers=answers)
+        spec = recording.one("NodePool").inputs["spec"]["template"]["spec"]
+        return {each["key"]: each["values"] for each in spec["requirements"]}.get("topology.kubernetes.io/zone")
+
+    offered = {"g5.xlarge": ["us-east-1a", "us-east-1b", "us-east-1d"], "g6e.xlarge": ["us-east-1b", "us-east-1d"]}
+    assert zones(offered) == ["us-east-1b"]
+    assert zones(offered, zones=["us-east-1d", "us-east-1b"]) == ["us-east-1d"]
 
 
 def test_requirements_of_a_pool():
