@@ -80,8 +80,6 @@ class NodeGroups(pulumi.ComponentResource):
         gpus = bool(INSTANCE_TYPES[group["instance_types"][0]].gpus)
         labels = {GPU_PRESENT: "true"} if gpus and not AMI_TYPES[image].plugin else {}
         template = self._template(name, group, image, args)
-        # EKS takes a block's type from the template, and no type in both places.
-        types = {} if group["capacity"] == BLOCK else {"instance_types": list(group["instance_types"])}
         wanted = [args["subnets_by_zone"][zone] for zone in group["zones"]] or args["subnet_ids"]
         eks.NodeGroup(
             name,
@@ -90,6 +88,8 @@ class NodeGroups(pulumi.ComponentResource):
             node_group_name_prefix=f"{group['name']}-",
             node_role_arn=args["node_role_arn"],
             subnet_ids=list(wanted),
+            # EKS takes a block's type from the template, and no type in both places.
+            instance_types=None if group["capacity"] == BLOCK else list(group["instance_types"]),
             version=args["version"],
             ami_type=image,
             capacity_type=CAPACITY[group["capacity"]],
@@ -108,7 +108,6 @@ class NodeGroups(pulumi.ComponentResource):
             ],
             tags=tags,
             opts=child,
-            **types,
         )
 
     def _template(self, name: str, group: Mapping[str, Any], image: str, args: NodeGroupsArgs) -> ec2.LaunchTemplate:
