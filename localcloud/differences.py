@@ -161,8 +161,8 @@ DIFFERENCES = [Difference(*row) for row in [
      "answers on loopback, without tags, with credentials of the role that the association names",
      "no link-local address here; no policy asks for the tags"),
     ("instances of node groups", "emulated", "start in minutes; a group that shrinks drains them first",
-     "simulated nodes, by kwok, there in seconds; what ran on one that goes is killed; Auto Scaling has no group",
-     "no instances here"),
+     "simulated nodes, by kwok, there in seconds; what ran on one that goes is killed; Auto Scaling has no group; a "
+     "capacity block, whose type is in its launch template, has m7i.large", "no instances here"),
     ("NodePools of an EC2NodeClass", "emulated", "buy EC2 instances that fit, by price",
      "have a twin, NAME-twin, that buys simulated nodes, whose label karpenter.sh/nodepool names the twin; asking for "
      "karpenter.k8s.aws/* of an instance is refused; the class is ready whatever it names, and fewer GPUs come first",

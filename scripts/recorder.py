@@ -88,6 +88,8 @@ class Registered:
     custom: bool
     references: dict[str, list[str]]
     """The names of the resources that a property comes from."""
+    deletion: str = ""
+    """How long its deletion may take, where that isn't the provider's default."""
 
 
 @dataclass
@@ -166,6 +168,7 @@ class _Monitor(mocks.MockMonitor):
                     name: [urn.rsplit("::", 1)[-1] for urn in found.urns]
                     for name, found in request.propertyDependencies.items()
                 },
+                request.customTimeouts.delete,
             )
             self.recording.resources.append(registered)
             self.recording.children.setdefault(f"{parent_type.rpartition('$')[2]}::{parent}", []).append(registered)

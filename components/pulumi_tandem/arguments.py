@@ -146,9 +146,13 @@ class GpuNodePool(TypedDict):
     """Whether Pods may ask for `vpc.amazonaws.com/efa`: its nodes are in one zone then. false by default."""
     zones: NotRequired[list[str]]
     """Availability zones, of those that the cluster has subnets in; all of them by default."""
+    one_zone: NotRequired[bool]
+    """Whether all its nodes are in the first of its zones that offers its types: for runs of several instances, which
+    talk all the time. false by default. Between zones EC2 bills $0.01 a GB each way."""
     volume_gigabytes: NotRequired[int]
     """Root volume of a node (gp3, encrypted): images, and where it has no instance store the data set, base model,
-    checkpoints and the merged model. 30 to 16,384 GB; 200 by default. $0.08 a GB and month while the node runs."""
+    checkpoints and the merged model. 30 to 16,384 GB; 200 by default. $0.08 a GB and month while the node runs; without
+    an instance store $15 a month more, for 500 MB/s."""
     instance_store: NotRequired[bool]
     """Whether images and Pods get the instance's own disks (as RAID 0) in place of the volume. They are faster, and
     cost nothing besides; some are smaller: g6e.xlarge has 250 GB. true by default."""
@@ -181,8 +185,8 @@ class GpuNodeGroup(TypedDict):
     minimum: NotRequired[int]
     """Nodes at least. 0 to 450 nodes; 0 by default."""
     desired: NotRequired[int]
-    """Nodes now. Only an autoscaler of your own changes it: Karpenter starts nodes of pools alone. 0 to 450 nodes; 1 by
-    default. Each bills by the hour, used or not."""
+    """Nodes now. Only an autoscaler of your own changes it: Karpenter starts nodes of pools alone. A capacity block's
+    group has 0 until the block begins. 0 to 450 nodes; 1 by default. Each bills by the hour, used or not."""
     maximum: NotRequired[int]
     """Nodes at most. 1 to 450 nodes; 1 by default."""
     capacity: NotRequired[str]
@@ -197,7 +201,8 @@ class GpuNodeGroup(TypedDict):
     """Availability zones, of those that the cluster has subnets in; all of them by default."""
     volume_gigabytes: NotRequired[int]
     """Root volume of a node (gp3, encrypted): images, and where it has no instance store the data set, base model,
-    checkpoints and the merged model. 30 to 16,384 GB; 200 by default. $0.08 a GB and month while the node runs."""
+    checkpoints and the merged model. 30 to 16,384 GB; 200 by default. $0.08 a GB and month while the node runs; without
+    an instance store $15 a month more, for 500 MB/s."""
     instance_store: NotRequired[bool]
     """Whether images and Pods get the instance's own disks (as RAID 0) in place of the volume. They are faster, and
     cost nothing besides; some are smaller: g6e.xlarge has 250 GB. true by default."""
@@ -440,9 +445,13 @@ class GpuNodePool(TypedDict):
     """Whether Pods may ask for `vpc.amazonaws.com/efa`: its nodes are in one zone then. false by default."""
     zones: NotRequired[list[str]]
     """Availability zones, of those that the cluster has subnets in; all of them by default."""
+    one_zone: NotRequired[bool]
+    """Whether all its nodes are in the first of its zones that offers its types: for runs of several instances, which
+    talk all the time. false by default. Between zones EC2 bills $0.01 a GB each way."""
     volume_gigabytes: NotRequired[int]
     """Root volume of a node (gp3, encrypted): images, and where it has no instance store the data set, base model,
-    checkpoints and the merged model. 30 to 16,384 GB; 200 by default. $0.08 a GB and month while the node runs."""
+    checkpoints and the merged model. 30 to 16,384 GB; 200 by default. $0.08 a GB and month while the node runs; without
+    an instance store $15 a month more, for 500 MB/s."""
     instance_store: NotRequired[bool]
     """Whether images and Pods get the instance's own disks (as RAID 0) in place of the volume. They are faster, and
     cost nothing besides; some are smaller: g6e.xlarge has 250 GB. true by default."""
@@ -475,8 +484,8 @@ class GpuNodeGroup(TypedDict):
     minimum: NotRequired[int]
     """Nodes at least. 0 to 450 nodes; 0 by default."""
     desired: NotRequired[int]
-    """Nodes now. Only an autoscaler of your own changes it: Karpenter starts nodes of pools alone. 0 to 450 nodes; 1 by
-    default. Each bills by the hour, used or not."""
+    """Nodes now. Only an autoscaler of your own changes it: Karpenter starts nodes of pools alone. A capacity block's
+    group has 0 until the block begins. 0 to 450 nodes; 1 by default. Each bills by the hour, used or not."""
     maximum: NotRequired[int]
     """Nodes at most. 1 to 450 nodes; 1 by default."""
     capacity: NotRequired[str]
@@ -491,7 +500,8 @@ class GpuNodeGroup(TypedDict):
     """Availability zones, of those that the cluster has subnets in; all of them by default."""
     volume_gigabytes: NotRequired[int]
     """Root volume of a node (gp3, encrypted): images, and where it has no instance store the data set, base model,
-    checkpoints and the merged model. 30 to 16,384 GB; 200 by default. $0.08 a GB and month while the node runs."""
+    checkpoints and the merged model. 30 to 16,384 GB; 200 by default. $0.08 a GB and month while the node runs; without
+    an instance store $15 a month more, for 500 MB/s."""
     instance_store: NotRequired[bool]
     """Whether images and Pods get the instance's own disks (as RAID 0) in place of the volume. They are faster, and
     cost nothing besides; some are smaller: g6e.xlarge has 250 GB. true by default."""

@@ -251,6 +251,7 @@ def cluster_arguments(settings: Mapping[str, Any], given: Mapping[str, Any]) -> 
         "instance_types": sorted(quotas),
         "gpus": sum(quotas.values()),
         "spot": settings["spot"],
+        "one_zone": settings["training_instances"] > 1,
         "volume_gigabytes": disk,
         "instance_store": all(INSTANCE_TYPES[name].local_gb >= disk for name in quotas),
     }

@@ -228,6 +228,23 @@ def zones_of(args: Mapping[str, Any], account: Account) -> list[str]:
     return sorted(args["zones"] or account.zones[:3])
 
 
+def in_one_zone(pool: Mapping[str, Any], args: Mapping[str, Any], account: Account) -> Mapping[str, Any]:
+    """The pool, with `one_zone` in the first of its zones that offers all its types.
+
+    Chosen here, since affinity among a job's Pods would leave it to Karpenter, which may let the first node be in
+    either of two zones and start the second in a third (sigs.k8s.io/karpenter 1.14.1, `nextDomainAffinity`).
+    """
+    if not pool["one_zone"]:
+        return pool
+    offers = {} if account.offers is None else account.offers
+    offered = [offers[name] for name in pool["instance_types"] if name in offers]
+    for zone in pool["zones"] or zones_of(args, account):
+        if all(zone in each for each in offered):
+            return {**pool, "zones": [zone]}
+    pulumi.log.warn(f"Pool {pool['name']}: `one_zone` has no zone that is known to offer its types: name it in `zones`")
+    return pool
+
+
 def _check_offers(checks: Checks, args: Mapping[str, Any], account: Account) -> None:
     here = zones_of(args, account)
     for key, places in (("node_groups", args["node_groups"]), ("node_pools", pools_of(args))):

@@ -1,11 +1,11 @@
 """EKS add-ons of a cluster, and the device plugins that its nodes need."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NotRequired, TypedDict
 
 import pulumi
-from pulumi_aws import eks, iam
+from pulumi_aws import cloudwatch, eks, iam
 
 from ..foundation.outputs import register
 from ..foundation.tags import Tags
@@ -13,6 +13,10 @@ from .pod_identity import pod_identity
 from .versions import ADDONS, NODE_AGENTS, OBSERVABILITY
 
 MANAGED = "arn:aws:iam::aws:policy"
+LOG_DAYS = 14
+"""That a cluster's logs are kept."""
+INSIGHTS = ("application", "dataplane", "host", "performance")
+"""Log groups that CloudWatch's agent writes to (CloudWatch guide, "Container Insights")."""
 # What a node keeps of its subnet's addresses; without these the VPC plugin takes those of a whole interface more.
 ADDRESSES = {"MINIMUM_IP_TARGET": "10", "WARM_IP_TARGET": "2"}
 CONFIGURATION: dict[str, dict[str, Any]] = {"vpc-cni": {"enableNetworkPolicy": "true", "env": ADDRESSES}}
@@ -61,21 +65,36 @@ class NodeAgents(pulumi.ComponentResource):
 class ClusterAddons(pulumi.ComponentResource):
     """EKS add-ons that need a node to run on: CoreDNS, the node monitoring agent, CloudWatch's observability.
 
-    Creates the add-ons, and CloudWatch's role. It sends metrics of nodes, Pods and GPUs (by NVIDIA's DCGM exporter) and
-    the logs of all Pods to CloudWatch.
+    Creates the add-ons, and CloudWatch's role and log groups (kept 14 days). It sends metrics of nodes, Pods and GPUs
+    (by NVIDIA's DCGM exporter) and the logs of all Pods to CloudWatch.
 
     Idle cost: none but CloudWatch's, which bills observations and GB of logs.
     """
 
     def __init__(self, name: str, args: ClusterAddonsArgs, opts: pulumi.ResourceOptions | None = None):
         super().__init__("tandem:index:ClusterAddons", name, {}, opts)
-        for addon in [*ADDONS, *([OBSERVABILITY] if args["metrics"] else [])]:
+        for addon in ADDONS:
             _addon(name, addon, args, self)
+        if args["metrics"]:
+            # Made by us, or the agent would make them, to be kept for ever.
+            groups = [
+                cloudwatch.LogGroup(
+                    f"{name}-{kind}",
+                    name=pulumi.Output.concat("/aws/containerinsights/", args["cluster_name"], "/", kind),
+                    retention_in_days=LOG_DAYS,
+                    tags=args.get("tags") or {},
+                    opts=pulumi.ResourceOptions(parent=self),
+                )
+                for kind in INSIGHTS
+            ]
+            _addon(name, OBSERVABILITY, args, self, groups)
         register(self)
 
 
-def _addon(name: str, addon: str, args: NodeAgentsArgs, parent: pulumi.Resource) -> None:
-    tags, identity = args.get("tags") or {}, []
+def _addon(
+    name: str, addon: str, args: NodeAgentsArgs, parent: pulumi.Resource, after: Sequence[pulumi.Resource] = ()
+) -> None:
+    tags, needed = args.get("tags") or {}, list(after)
     if addon in ROLES:
         suffix, namespace, account, policy = ROLES[addon]
         association, role = pod_identity(
@@ -87,7 +106,7 @@ def _addon(name: str, addon: str, args: NodeAgentsArgs, parent: pulumi.Resource)
             policy_arn=f"{MANAGED}/{policy}",
             opts=pulumi.ResourceOptions(parent=parent),
         )
-        identity = [association, attached]
+        needed += [association, attached]
     eks.Addon(
         f"{name}-{addon}",
         cluster_name=args["cluster_name"],
@@ -97,5 +116,5 @@ def _addon(name: str, addon: str, args: NodeAgentsArgs, parent: pulumi.Resource)
         resolve_conflicts_on_create="OVERWRITE",
         resolve_conflicts_on_update="PRESERVE",
         tags=tags,
-        opts=pulumi.ResourceOptions(parent=parent, depends_on=identity),
+        opts=pulumi.ResourceOptions(parent=parent, depends_on=needed),
     )

@@ -35,7 +35,7 @@ VOLUME = Field(
     high=16_384,
     unit="GB",
     remedy="200 has room for an 8B model, its checkpoints and the merged model.",
-    cost="$0.08 a GB and month while the node runs.",
+    cost="$0.08 a GB and month while the node runs; without an instance store $15 a month more, for 500 MB/s.",
 )
 INSTANCE_STORE = Field(
     True,
@@ -68,7 +68,8 @@ NODE_GROUP = Table(
         "minimum": Field(0, "Nodes at least.", low=0, high=450, unit="nodes", remedy="EKS's limit is 450 a group."),
         "desired": Field(
             1,
-            "Nodes now. Only an autoscaler of your own changes it: Karpenter starts nodes of pools alone.",
+            "Nodes now. Only an autoscaler of your own changes it: Karpenter starts nodes of pools alone. A capacity "
+            "block's group has 0 until the block begins.",
             low=0,
             high=450,
             unit="nodes",
@@ -122,6 +123,12 @@ NODE_POOL = Table(
         ),
         "efa": Field(False, "Whether Pods may ask for `vpc.amazonaws.com/efa`: its nodes are in one zone then."),
         "zones": ZONES,
+        "one_zone": Field(
+            False,
+            "Whether all its nodes are in the first of its zones that offers its types: for runs of several instances, "
+            "which talk all the time.",
+            cost="Between zones EC2 bills $0.01 a GB each way.",
+        ),
         "volume_gigabytes": VOLUME,
         "instance_store": INSTANCE_STORE,
         "labels": LABELS,

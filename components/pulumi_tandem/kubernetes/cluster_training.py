@@ -109,7 +109,12 @@ class ClusterTraining(pulumi.ComponentResource):
         room = kubernetes.core.v1.Namespace(
             f"{name}-namespace",
             metadata={"name": namespace, "labels": {**RESTRICTED, **self._labels}},
-            opts=pulumi.ResourceOptions(**self._child, depends_on=[*controllers, queue]),
+            # It goes once its Pods have, which a node that is ending may hold for longer than the provider waits.
+            opts=pulumi.ResourceOptions(
+                **self._child,
+                depends_on=[*controllers, queue],
+                custom_timeouts=pulumi.CustomTimeouts(delete="30m"),
+            ),
         )
         inside = pulumi.ResourceOptions(**self._child, depends_on=[room])
         role, account = self._account(namespace, args, inside)

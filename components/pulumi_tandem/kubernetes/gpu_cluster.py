@@ -10,14 +10,13 @@ from pulumi_aws import cloudwatch, ec2, eks, iam, kms
 
 from ..arguments import GpuClusterArgs
 from ..foundation.arguments import valid
-from ..foundation.names import physical_name
 from ..foundation.outputs import register
 from ..foundation.policy import trust
 from ..foundation.tags import environment_tags
 from .capacity import Capacity, capacities, pools_of
 from .charts import chart
-from .cluster_account import ANYWHERE, Account, Existing, ask, check_account, zones_of
-from .cluster_addons import MANAGED, ClusterAddons, NodeAgents, NodeAgentsArgs
+from .cluster_account import ANYWHERE, Account, Existing, ask, check_account, in_one_zone, zones_of
+from .cluster_addons import LOG_DAYS, MANAGED, ClusterAddons, NodeAgents, NodeAgentsArgs
 from .cluster_checks import AMI_TYPES, ami_type
 from .cluster_fields import CLUSTER, KARPENTER, NODE_GROUP
 from .cluster_network import ClusterNetwork
@@ -26,7 +25,6 @@ from .kubeconfig import kubeconfig
 from .node_groups import NodeGroups
 
 LOG_TYPES = ["api", "audit", "authenticator"]
-LOG_DAYS = 14
 SYSTEM_NODES, SYSTEM_NODES_WHILE_UPDATING = 2, 3
 NODE_POLICIES = ("AmazonEKSWorkerNodeMinimalPolicy", "AmazonEC2ContainerRegistryPullOnly")
 ADMIN = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
@@ -79,6 +77,7 @@ class GpuCluster(pulumi.ComponentResource):
         self._name, self._settings, self._child = name, settings, pulumi.ResourceOptions(parent=self)
         self._tags = environment_tags(name, settings["tags"])
         assert account is not None  # noqa: S101 - `valid` has raised otherwise
+        settings["node_pools"] = [in_one_zone(each, settings, account) for each in settings["node_pools"]]
         self.capacity: list[Capacity] = capacities(settings)
         """What its groups and pools can have, for what runs on them to check itself against."""
         self.ready: list[pulumi.Resource] = []
@@ -197,14 +196,16 @@ class GpuCluster(pulumi.ComponentResource):
     def _control_plane(self, subnets: list[pulumi.Input[str]]) -> tuple[eks.Cluster, list[pulumi.Resource]]:
         """The control plane, and with it those who may use it."""
         name, settings, tags, child = self._name, self._settings, self._tags, self._child
-        physical = physical_name(self, name, 100)
-        role = iam.Role(f"{name}-role", assume_role_policy=trust("eks.amazonaws.com"), tags=tags, opts=child)
+        # The cluster is called as its role is, which gets a name of its own each time that it is made: EKS and
+        # CloudWatch's agent write on for a while after a destroy, and what they make anew then would be in the way of
+        # the next log groups of the same name.
+        role = iam.Role(name, assume_role_policy=trust("eks.amazonaws.com"), tags=tags, opts=child)
         attached = iam.RolePolicyAttachment(
             f"{name}-role", role=role.name, policy_arn=f"{MANAGED}/AmazonEKSClusterPolicy", opts=child
         )
         key = kms.Key(
             f"{name}-secrets",
-            description=f"Secrets of the cluster {physical}",
+            description=pulumi.Output.concat("Secrets of the cluster ", role.name),
             enable_key_rotation=True,
             deletion_window_in_days=7,
             tags=tags,
@@ -213,7 +214,7 @@ class GpuCluster(pulumi.ComponentResource):
         # Made by us under the name that EKS would use, or it would be kept for ever, and after the cluster.
         log = cloudwatch.LogGroup(
             f"{name}-log",
-            name=f"/aws/eks/{physical}/cluster",
+            name=pulumi.Output.concat("/aws/eks/", role.name, "/cluster"),
             retention_in_days=LOG_DAYS,
             tags=tags,
             opts=child,
@@ -221,7 +222,7 @@ class GpuCluster(pulumi.ComponentResource):
         public = settings["endpoint_public"]
         cluster = eks.Cluster(
             name,
-            name=physical,
+            name=role.name,
             role_arn=role.arn,
             version=settings["versions"]["kubernetes"],
             # The add-ons are resources instead; a change of this one would replace the cluster.
@@ -339,6 +340,7 @@ class GpuCluster(pulumi.ComponentResource):
             f"{self._name}-nodes",
             {
                 "cluster_name": self.cluster_name,
+                "version": self.version,
                 "node_role_arn": pulumi.Output.from_input(self.node_role_arn),
                 "subnet_ids": subnets,
                 "subnets_by_zone": by_zone,
@@ -355,14 +357,14 @@ class GpuCluster(pulumi.ComponentResource):
         made: list[pulumi.Resource] = []
         images = [AMI_TYPES[each["ami_type"] or ami_type(each["instance_types"])] for each in groups]
         common: dict[str, Any] = {"provider": self.provider, "parent": self, "depends_on": self.ready}
+        # A node that is tainted for a team has devices too. Without its plugin Karpenter never holds one for ready, and
+        # so never for empty: it would bill for ever.
+        anywhere = {"tolerations": [{"operator": "Exists"}]}
         if pools or any(image.gpu and not image.plugin for image in images):
             version = self._settings["versions"]["nvidia_device_plugin"]
-            plugin = "nvidia-device-plugin"
-            made.append(
-                chart(f"{self._name}-{plugin}", plugin, "kube-system", {}, release=plugin, version=version, **common)
-            )
+            plugin, name = "nvidia-device-plugin", f"{self._name}-nvidia-device-plugin"
+            made.append(chart(name, plugin, "kube-system", anywhere, release=plugin, version=version, **common))
         if any(each.efa for each in self.capacity):
             plugin = "aws-efa-k8s-device-plugin"
-            values = {"tolerations": [{"operator": "Exists"}]}
-            made.append(chart(f"{self._name}-efa-plugin", plugin, "kube-system", values, release=plugin, **common))
+            made.append(chart(f"{self._name}-efa-plugin", plugin, "kube-system", anywhere, release=plugin, **common))
         return made

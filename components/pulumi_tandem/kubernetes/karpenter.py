@@ -8,14 +8,14 @@ import pulumi
 import pulumi_aws as aws
 from pulumi_aws import cloudwatch, iam, sqs
 from pulumi_kubernetes import apiextensions
-from tandem_contract.cluster import EMPTY_SECONDS, GPU, INSTANCE_TYPE_LABEL
+from tandem_contract.cluster import EMPTY_SECONDS, GPU, GRACE_SECONDS, INSTANCE_TYPE_LABEL
 from tandem_contract.instance_types import INSTANCE_TYPES
 
 from ..foundation.arns import account_arn
 from ..foundation.outputs import register
 from ..foundation.policy import from_events, only_tls, policy_document
 from ..foundation.tags import Tags
-from .capacity import taints
+from .capacity import THROUGHPUT, taints
 from .charts import chart
 from .karpenter_policy import statements
 from .node_groups import GPU_PRESENT
@@ -31,6 +31,8 @@ NOTICES = {
     ],
 }
 """Events by which Karpenter drains a node before AWS takes it."""
+DELETION = pulumi.CustomTimeouts(delete="30m")
+"""A node ends within ten minutes, and its instance some minutes later; the provider would wait for ten."""
 
 
 class KarpenterArgs(TypedDict):
@@ -157,7 +159,8 @@ class Karpenter(pulumi.ComponentResource):
 
     def _pool(self, pool: Mapping[str, Any], after: Sequence[pulumi.Resource]) -> None:
         args = self._args
-        metadata = {"name": pool["name"]}
+        metadata, types = {"name": pool["name"]}, pool["instance_types"]
+        own_disks = pool["instance_store"] and all(INSTANCE_TYPES[name].local_gb for name in types)
         node_class = apiextensions.CustomResource(
             f"{self._name}-{pool['name']}-class",
             api_version="karpenter.k8s.aws/v1",
@@ -181,6 +184,7 @@ class Karpenter(pulumi.ComponentResource):
                         "ebs": {
                             "volumeSize": f"{pool['volume_gigabytes']}Gi",
                             "volumeType": "gp3",
+                            **({} if own_disks else {"throughput": THROUGHPUT}),
                             "encrypted": True,
                             "deleteOnTermination": True,
                         },
@@ -189,9 +193,10 @@ class Karpenter(pulumi.ComponentResource):
                 **({"instanceStorePolicy": "RAID0"} if pool["instance_store"] else {}),
                 "tags": {**args["node_tags"]},
             },
-            opts=pulumi.ResourceOptions(parent=self, provider=args["provider"], depends_on=list(after)),
+            opts=pulumi.ResourceOptions(
+                parent=self, provider=args["provider"], depends_on=list(after), custom_timeouts=DELETION
+            ),
         )
-        types = pool["instance_types"]
         arches = {"x86_64": "amd64", "arm64": "arm64"}
         requirements = {
             INSTANCE_TYPE_LABEL: list(types),
@@ -217,10 +222,9 @@ class Karpenter(pulumi.ComponentResource):
                         "requirements": [
                             {"key": key, "operator": "In", "values": values} for key, values in requirements.items()
                         ],
-                        # A node ends because it is empty, never because it is old. What is deleted ends in ten minutes,
-                        # whatever says do-not-disrupt there: else `pulumi destroy` would wait for ever.
+                        # A node ends because it is empty, never because it is old.
                         "expireAfter": "Never",
-                        "terminationGracePeriod": "10m",
+                        "terminationGracePeriod": f"{_most_seconds_of_an_end(pool)}s",
                     },
                 },
                 "disruption": {
@@ -235,5 +239,16 @@ class Karpenter(pulumi.ComponentResource):
                 # A text: as a number the API server's answer would differ from it for ever.
                 "limits": {GPU: str(pool["gpus"])},
             },
-            opts=pulumi.ResourceOptions(parent=self, provider=args["provider"], depends_on=[node_class]),
+            opts=pulumi.ResourceOptions(
+                parent=self, provider=args["provider"], depends_on=[node_class], custom_timeouts=DELETION
+            ),
         )
+
+
+def _most_seconds_of_an_end(pool: Mapping[str, Any]) -> int:
+    """How long a node that is told to end may last, whatever says do-not-disrupt on it; without, a destroy never ends.
+
+    A Pod that says so gets SIGTERM only once no more than its own grace is left of this (sigs.k8s.io/karpenter,
+    `DeleteExpiringPods`). AWS takes a spot node two minutes after its notice: there it has to be at once.
+    """
+    return GRACE_SECONDS if pool["spot"] else 10 * 60

@@ -10,13 +10,13 @@ from tandem_contract.instance_types import INSTANCE_TYPES
 
 from ..foundation.outputs import register
 from ..foundation.tags import Tags
-from .capacity import taints
+from .capacity import BLOCK, THROUGHPUT, taints
 from .cluster_checks import AMI_TYPES, ami_type
 
 GPU_PRESENT = "nvidia.com/gpu.present"
 """Label by which the chart of NVIDIA's device plugin finds nodes that need it."""
 EFFECTS = {"NoSchedule": "NO_SCHEDULE", "PreferNoSchedule": "PREFER_NO_SCHEDULE", "NoExecute": "NO_EXECUTE"}
-CAPACITY = {"on-demand": "ON_DEMAND", "spot": "SPOT", "capacity-block": "CAPACITY_BLOCK"}
+CAPACITY = {"on-demand": "ON_DEMAND", "spot": "SPOT", BLOCK: "CAPACITY_BLOCK"}
 # AL2023's nodeadm reads this part of a group's user data and leaves the rest to EKS.
 RAID = """\
 MIME-Version: 1.0
@@ -41,6 +41,8 @@ class NodeGroupsArgs(TypedDict):
 
     cluster_name: pulumi.Input[str]
     """Name of the cluster."""
+    version: pulumi.Input[str]
+    """Its minor version of Kubernetes, which its nodes follow."""
     node_role_arn: pulumi.Input[str]
     """ARN of the nodes' role."""
     subnet_ids: Sequence[pulumi.Input[str]]
@@ -59,7 +61,9 @@ class NodeGroups(pulumi.ComponentResource):
     """EKS managed node groups, each with its launch template.
 
     Creates for each group the template (encrypted volume; instance metadata by token alone, and not from Pods;
-    reservation or capacity block; EFA's interfaces), with EFA a placement group, and the group.
+    reservation or capacity block; EFA's interfaces), with EFA a placement group unless a reservation says where, and
+    the group. When the cluster's version changes EKS replaces the nodes, one after the other, each drained first; a
+    capacity block's group needs `desired: 0` meanwhile (EKS user guide, "capacity blocks").
 
     Idle cost: the nodes that are desired, by the hour, used or not.
     """
@@ -84,7 +88,9 @@ class NodeGroups(pulumi.ComponentResource):
             node_group_name_prefix=f"{group['name']}-",
             node_role_arn=args["node_role_arn"],
             subnet_ids=list(wanted),
-            instance_types=list(group["instance_types"]),
+            # EKS takes a block's type from the template, and no type in both places.
+            instance_types=None if group["capacity"] == BLOCK else list(group["instance_types"]),
+            version=args["version"],
             ami_type=image,
             capacity_type=CAPACITY[group["capacity"]],
             scaling_config={
@@ -109,18 +115,21 @@ class NodeGroups(pulumi.ComponentResource):
         disk = "/dev/xvda" if image.startswith("AL2023") else "/dev/xvdb"  # Bottlerocket's second one holds images
         more: dict[str, Any] = {"vpc_security_group_ids": list(args["security_group_ids"])}
         if group["efa"]:
+            more = {"network_interfaces": interfaces(group["instance_types"][0], args["security_group_ids"])}
+        if group["efa"] and not group["reservation"]:
+            # What is reserved was placed before: in a group that it isn't in, EC2 finds no capacity for it.
             placement = ec2.PlacementGroup(f"{name}-placement", strategy="cluster", tags=tags, opts=child)
-            more = {
-                "placement": {"group_name": placement.name},
-                "network_interfaces": interfaces(group["instance_types"][0], args["security_group_ids"]),
-            }
+            more["placement"] = {"group_name": placement.name}
         if group["reservation"]:
             more["capacity_reservation_specification"] = {
                 "capacity_reservation_target": {"capacity_reservation_id": group["reservation"]}
             }
-        if group["capacity"] == "capacity-block":
+        if group["capacity"] == BLOCK:
             more["instance_market_options"] = {"market_type": "capacity-block"}
-        if group["instance_store"] and INSTANCE_TYPES[group["instance_types"][0]].local_gb and "AL2023" in image:
+            more["instance_type"] = group["instance_types"][0]
+        kind = INSTANCE_TYPES[group["instance_types"][0]]
+        own_disks = group["instance_store"] and kind.local_gb and "AL2023" in image
+        if own_disks:
             more["user_data"] = base64.b64encode(RAID.encode()).decode()
         return ec2.LaunchTemplate(
             name,
@@ -130,6 +139,7 @@ class NodeGroups(pulumi.ComponentResource):
                     "ebs": {
                         "volume_size": group["volume_gigabytes"],
                         "volume_type": "gp3",
+                        **({"throughput": THROUGHPUT} if kind.gpus and not own_disks else {}),
                         "encrypted": "true",
                         "delete_on_termination": "true",
                     },

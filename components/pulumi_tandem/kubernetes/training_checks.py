@@ -87,11 +87,23 @@ def check_capacity(
             problem = f"{shown(step.instance_type)} is not allowed: a run takes {need} of its GPUs at once, and the "
             problem += f"groups and pools of `cluster` have {have} at most, so it would wait for ever"
             checks.add(step.key, problem, "Give a pool of `cluster` this type and so many `gpus`.")
+        elif step.instances > 1:
+            _check_zones(checks, step, [each for each in capacities if step.instance_type in each.instance_types])
     for name, quota in quotas.items():
         if quota > there[name] >= gpus(steps).get(name, 0):
             problem = f"{quota} is more than the {there[name]} GPUs that the groups and pools of `cluster` have at most"
             remedy = "Jobs would be let go and wait for nodes: lower it, or raise the pool's `gpus`."
             checks.add(key, f"{name}: {problem}", remedy)
+
+
+def _check_zones(checks: Checks, step: Needed, places: Sequence[Capacity]) -> None:
+    """Whether all instances of a step are in one zone: sharded weights go between them at every step of training."""
+    spread = [each.name for each in places if not each.one_zone]
+    if spread or len({tuple(each.zones) for each in places}) > 1:
+        names = ", ".join(spread or [each.name for each in places])
+        problem = f"{step.instances} of {shown(step.instance_type)} may be in several zones ({names} of `cluster`)"
+        remedy = "Between them training is slow, and EC2 bills $0.01 a GB each way: give a pool `one_zone`, or one of "
+        checks.add(step.key, problem, f"{remedy}`zones`.")
 
 
 def check_releases(checks: Checks, settings: Mapping[str, Any], kubernetes: str) -> None:

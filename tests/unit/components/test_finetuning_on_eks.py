@@ -72,6 +72,7 @@ def test_the_pool_is_what_the_runs_take():
         "instance_types": ["g6e.12xlarge"],
         "gpus": 8,
         "spot": True,
+        "one_zone": True,
         "volume_gigabytes": 400,
         "instance_store": True,
     }

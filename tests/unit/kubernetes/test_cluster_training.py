@@ -24,6 +24,7 @@ CONFIG = {
     "tandem:evaluationInstance": "g6e.2xlarge",
     "tandem:attempts": "3",
 }
+THREE = {"name": "a", "desired": 3, "maximum": 3}
 ENVELOPE = {
     **{name: field.default for name, field in envelope.FIELDS.items()},
     "instance_type": "g6e.12xlarge",
@@ -81,7 +82,7 @@ def test_every_resource_that_pods_ask_for_is_covered_and_in_text(stack):
 
 
 def test_pools_of_the_runs_types_are_made_and_their_taints_tolerated():
-    pool = {"instanceTypes": ["g6e.12xlarge", "g6e.2xlarge"], "gpus": 16}
+    pool = {"instanceTypes": ["g6e.12xlarge", "g6e.2xlarge"], "gpus": 16, "oneZone": True}
     taints = [{"key": "team", "value": "a", "effect": "NoExecute"}]
     stack = record_stack(CONFIG | {"tandem:cluster": json.dumps({"nodePools": [pool | {"taints": taints}]})})
     for flavor in stack.of("ResourceFlavor"):
@@ -98,6 +99,54 @@ def test_the_default_pool_has_what_the_quotas_let_go(stack):
     }
     assert requirements["node.kubernetes.io/instance-type"] == ["g6e.12xlarge", "g6e.2xlarge"]
     assert pool["limits"]["nvidia.com/gpu"] == "9"
+
+
+def test_the_instances_of_a_run_are_in_one_zone(stack):
+    """Between zones sharded training is slow, and EC2 bills each GB both ways."""
+    zones = {
+        each["key"]: each["values"]
+        for each in stack.one("NodePool").inputs["spec"]["template"]["spec"]["requirements"]
+        if each["key"] == "topology.kubernetes.io/zone"
+    }
+    assert zones == {"topology.kubernetes.io/zone": ["us-east-1a"]}
+    alone = record_stack(CONFIG | {"tandem:trainingInstances": "1"}).one("NodePool").inputs["spec"]
+    assert len(alone["template"]["spec"]["requirements"]) == 3  # it takes capacity wherever there is some
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("places", "fits"),
+    [
+        ({"nodePools": [{"zones": ["us-east-1a"]}]}, True),
+        ({"nodePools": [{"oneZone": True}]}, True),
+        ({"nodePools": [{}]}, False),
+        ({"nodePools": [{"zones": ["us-east-1a", "us-east-1b"]}]}, False),
+        ({"nodePools": [{"zones": ["us-east-1a"]}, {"zones": ["us-east-1b"], "name": "other"}]}, False),
+        ({"autoscaler": "none", "nodeGroups": [{**THREE}]}, False),
+        ({"autoscaler": "none", "nodeGroups": [{**THREE, "zones": ["us-east-1b"]}]}, True),
+    ],
+)  # fmt: skip
+def test_instances_that_may_be_in_several_zones_are_refused(places, fits):
+    kinds = {"instanceTypes": ["g6e.12xlarge"]}
+    given = {key: [each | kinds for each in value] if key[:4] == "node" else value for key, value in places.items()}
+    for each in given.get("nodePools", ()):
+        each["gpus"] = 16
+    config = CONFIG | {"tandem:cluster": json.dumps(given), "tandem:evaluationInstance": "g6e.12xlarge"}
+    if fits:
+        record_stack(config)
+    else:
+        with pytest.raises(InvalidArguments, match=r"trainingInstance: 2 of 'g6e\.12xlarge' may be in several zones"):
+            record_stack(config)
+
+
+def test_a_run_may_wait_for_a_capacity_block_to_begin():
+    block = {"capacity": "capacity-block", "reservation": "cr-0123456789abcdef0", "zones": ["us-east-1a"]}
+    groups = [
+        {"name": "block", "instanceTypes": ["g6e.12xlarge"], "desired": 0, "maximum": 2, **block},
+        {"name": "small", "instanceTypes": ["g6e.2xlarge"]},
+    ]
+    stack = record_stack(CONFIG | {"tandem:cluster": json.dumps({"nodeGroups": groups, "autoscaler": "none"})})
+    assert stack.one("NodeGroup", "block").inputs["scalingConfig"]["desiredSize"] == 0
 
 
 def test_a_job_gives_its_quota_back_where_its_pods_dont_come(stack):
@@ -127,6 +176,10 @@ def test_the_gang_restarts_together_and_within_the_envelope(stack):
         for code in rule.get("onExitCodes", {}).get("values", ())
     }
     assert codes == {(Container.NODE, 2), (Container.FETCH, 2), (Container.NODE, 143)}
+
+
+def test_destroy_waits_for_the_pods_of_the_namespace(stack):
+    assert stack.one("Namespace", "namespace").deletion == "30m"
 
 
 def test_pods_are_what_restricted_takes(stack):

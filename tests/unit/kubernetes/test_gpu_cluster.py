@@ -6,9 +6,11 @@ import json
 import pytest
 from pulumi_tandem.kubernetes.cluster_network import blocks
 from pulumi_tandem.kubernetes.gpu_cluster import GpuCluster
+from tandem_contract.cluster import GRACE_SECONDS
 
 from scripts.recorder import Recording, Registered, record
 
+OFFERS = "aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings"
 BLOCK = {
     "name": "block",
     "instance_types": ["p5.48xlarge"],
@@ -44,9 +46,20 @@ def test_the_control_plane_is_closed_to_all_but_iam(plain):
     assert inputs["enabledClusterLogTypes"] == ["api", "audit", "authenticator"]
     assert inputs["upgradePolicy"] == {"supportType": "STANDARD"}
     assert inputs["vpcConfig"]["endpointPrivateAccess"] is True
-    assert plain.one("LogGroup").inputs["name"] == f"/aws/eks/{inputs['name']}/cluster"
     closed = cluster(endpoint_public=False).one("aws:eks/cluster:Cluster").inputs["vpcConfig"]
     assert closed["endpointPublicAccess"] is False and "publicAccessCidrs" not in closed
+
+
+def test_log_groups_are_ours_and_those_of_before_are_in_nobodys_way(plain):
+    """EKS and the agent write on after a destroy: what they make anew then has the name of a cluster that is gone."""
+    cluster_, (role,) = plain.one("aws:eks/cluster:Cluster"), [each for each in plain.of("Role") if each.name == "gpu"]
+    assert cluster_.references["name"] == [role.name] and "name" not in role.inputs
+    name, groups = cluster_.inputs["name"], {each.inputs["name"]: each for each in plain.of("LogGroup")}
+    agents = {f"/aws/containerinsights/{name}/{kind}" for kind in ("application", "dataplane", "host", "performance")}
+    assert groups.keys() == agents | {f"/aws/eks/{name}/cluster"}
+    assert {each.inputs["retentionInDays"] for each in groups.values()} == {14}
+    assert {groups[each].name for each in agents} < set(plain.one("Addon", "observability").dependencies)
+    assert len(cluster(metrics="none").of("LogGroup")) == 1
 
 
 def test_admins_are_access_entries(grouped):
@@ -87,6 +100,63 @@ def test_a_pool_comes_from_nothing_and_goes_when_empty(plain):
     assert klass["blockDeviceMappings"][0]["ebs"]["encrypted"] is True
     assert klass["instanceStorePolicy"] == "RAID0"
     assert klass["amiSelectorTerms"] == [{"alias": "al2023@v20261023"}]
+
+
+def test_a_spot_notice_reaches_pods_that_are_not_to_be_disrupted():
+    """Karpenter deletes them once no more than their own grace is left of the node's, and AWS takes it in 120 s."""
+    pools = [{"name": "spare", "spot": True}, {"name": "kept"}]
+    given = {
+        each.inputs["metadata"]["name"]: each.inputs["spec"]["template"]["spec"]["terminationGracePeriod"]
+        for each in cluster(node_pools=pools).of("NodePool")
+    }
+    assert given == {"spare": f"{GRACE_SECONDS}s", "kept": "600s"}
+
+
+def test_destroy_waits_longer_than_a_node_may_take(plain):
+    for kind in ("NodePool", "EC2NodeClass"):
+        assert plain.one(kind).deletion == "30m"
+
+
+def test_device_plugins_run_on_every_node_that_has_devices():
+    """A node whose GPUs nobody offers is never ready to Karpenter, so never empty, and bills for ever."""
+    efa = {"name": "a", "instance_types": ["p5.48xlarge"], "efa": True, "zones": ["us-east-1a"]}
+    charts = cluster(node_pools=[efa | {"taints": [{"key": "team"}]}]).of("Chart")
+    plugins = [each.inputs for each in charts if "device-plugin" in each.inputs["name"]]
+    assert len(plugins) == 2
+    assert all(each["values"]["tolerations"] == [{"operator": "Exists"}] for each in plugins)
+
+
+def test_a_volume_that_pods_write_to_is_faster():
+    """gp3's own 125 MB/s would take minutes for each checkpoint; nobody pays for more where there are disks."""
+
+    def volumes(**place):
+        place |= {"name": "a"}
+        recording = cluster(node_groups=[place], node_pools=[{**place, "name": "b"}])
+        template = recording.one("LaunchTemplate", "nodes-a").inputs["blockDeviceMappings"]
+        system = recording.one("LaunchTemplate", "system").inputs["blockDeviceMappings"]
+        klass = recording.one("EC2NodeClass").inputs["spec"]["blockDeviceMappings"]
+        return [each[0]["ebs"].get("throughput") for each in (template, klass, system)]
+
+    assert volumes(instance_types=["g6e.12xlarge"]) == [None, None, None]
+    assert volumes(instance_types=["g6e.12xlarge"], instance_store=False) == [500, 500, None]
+    bottlerocket = {"name": "a", "ami_type": "BOTTLEROCKET_x86_64_NVIDIA"}
+    ebs = cluster(node_groups=[bottlerocket]).one("LaunchTemplate", "nodes-a").inputs["blockDeviceMappings"][0]["ebs"]
+    assert ebs["throughput"] == 500
+
+
+def test_a_pool_in_one_zone_is_where_all_its_types_are():
+    def zones(offered, **pool):
+        pairs = [(name, zone) for name, where in offered.items() for zone in where]
+        types, locations = zip(*pairs, strict=True)
+        answers = {OFFERS: {"instanceTypes": types, "locations": locations}}
+        pool |= {"one_zone": True, "instance_types": [*offered]}
+        recording = record(lambda: GpuCluster("gpu", {"node_pools": [pool]}), answers=answers)
+        spec = recording.one("NodePool").inputs["spec"]["template"]["spec"]
+        return {each["key"]: each["values"] for each in spec["requirements"]}.get("topology.kubernetes.io/zone")
+
+    offered = {"g5.xlarge": ["us-east-1a", "us-east-1b", "us-east-1d"], "g6e.xlarge": ["us-east-1b", "us-east-1d"]}
+    assert zones(offered) == ["us-east-1b"]
+    assert zones(offered, zones=["us-east-1d", "us-east-1b"]) == ["us-east-1d"]
 
 
 def test_requirements_of_a_pool():
@@ -139,8 +209,33 @@ def test_a_capacity_block_with_the_adapter(grouped):
     group = grouped.one("SecurityGroup")
     assert [rule["self"] for rule in (*group.inputs["ingress"], *group.inputs["egress"])] == [True, True]
     assert all(len(each["securityGroups"]) == 2 for each in interfaces)
-    assert grouped.one("PlacementGroup").inputs["strategy"] == "cluster"
+    # The block is where it is: with a placement group EC2 finds no capacity for it.
+    assert not grouped.of("PlacementGroup") and "placement" not in template
     assert grouped.one("Chart", "efa-plugin").inputs["chart"] == "aws-efa-k8s-device-plugin"
+
+
+def test_the_type_of_a_block_is_in_its_template_and_nowhere_else(grouped):
+    """EKS user guide, "Create a managed node group with Capacity Blocks for ML"; it refuses a type in both places."""
+    assert grouped.one("LaunchTemplate", "block").inputs["instanceType"] == "p5.48xlarge"
+    assert "instanceTypes" not in grouped.one("NodeGroup", "block").inputs
+    assert grouped.one("NodeGroup", "spare").inputs["instanceTypes"] == ["g6e.12xlarge"]
+    assert "instanceType" not in grouped.one("LaunchTemplate", "spare").inputs
+
+
+@pytest.mark.parametrize("reservation", ["", "cr-0123456789abcdef0"])
+def test_nodes_with_the_adapter_are_side_by_side_where_no_reservation_says_where(reservation):
+    group = {"name": "a", "instance_types": ["p5.48xlarge"], "efa": True, "zones": ["us-east-1a"]}
+    recording = cluster(node_groups=[group | {"reservation": reservation}])
+    placed = [each.inputs["strategy"] for each in recording.of("PlacementGroup")]
+    assert placed == ([] if reservation else ["cluster"])
+    assert ("placement" in recording.one("LaunchTemplate", "nodes-a").inputs) is (reservation == "")
+
+
+def test_managed_nodes_follow_the_clusters_version(grouped):
+    assert {each.inputs["version"] for each in grouped.of("NodeGroup")} == {"1.36"}
+    assert grouped.one("NodeGroup", "spare").references["version"] == ["gpu"]  # so that the cluster goes first
+    theirs = cluster(existing_cluster="theirs", node_groups=[SPOT]).one("NodeGroup").inputs
+    assert theirs["version"] == "1.36"
 
 
 def test_a_group_of_gpus_is_tainted_labelled_repaired_and_locked(grouped):
@@ -166,7 +261,7 @@ def test_capacity_is_what_groups_and_pools_can_have():
     made = []
     record(lambda: made.append(GpuCluster("gpu", {"node_groups": [BLOCK, SPOT], "autoscaler": "none"})))
     assert {each.name: (each.nodes, each.gpus, each.spot, each.reserved) for each in made[0].capacity} == {
-        "block": (0, 0, False, True),
+        "block": (1, 8, False, True),  # once it begins
         "spare": (1, 4, True, False),
     }
     made = []
@@ -298,7 +393,8 @@ def _after(recording: Recording, first: str, then: str) -> bool:
         ("aws:eks/nodeGroup:NodeGroup", "aws:ec2/natGateway:NatGateway"),
         ("aws:eks/nodeGroup:NodeGroup", "aws:ec2/vpcEndpoint:VpcEndpoint"),
         ("aws:eks/addon:Addon", "aws:eks/cluster:Cluster"),
-        ("aws:eks/cluster:Cluster", "aws:cloudwatch/logGroup:LogGroup"),
+        ("aws:eks/cluster:Cluster", "gpu-log"),
+        ("gpu-addons-amazon-cloudwatch-observability", "gpu-addons-performance"),
         ("aws:eks/cluster:Cluster", "aws:kms/key:Key"),
     ],
 )
