@@ -35,7 +35,8 @@ APPENDED_BYTES_A_SECOND = 250_000
 ENDED, COPIED = "ended", "copied"
 """In the job's folder: what the trainer asks, and the answer, which is touched with each file that is copied."""
 SILENT_SECONDS = 1800.0
-"""Without a file copied, after which the trainer waits no longer: its node is paid for. The largest file takes less."""
+"""Without a file copied, after which the trainer waits no longer: its node is paid for. At 100 MB/s a file of 180 GB
+takes as long."""
 RESULTS = (TANDEM_JSON, "evaluation.json")
 """What a step writes last: who finds it takes its model for whole."""
 
