@@ -4,7 +4,7 @@ import base64
 import functools
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -36,11 +36,13 @@ class Kubernetes:
     """One API server. Paths are those of the REST API (`/apis/batch/v1/namespaces/NAMESPACE/jobs`).
 
     Errors of the network, 401, 429 and 5xx are tried again, within 20 seconds, and then are `Unavailable`; what else is
-    no success is `Refused`.
+    no success is `Refused`. `token` is asked for a bearer token at first, and for another after each 401.
     """
 
-    def __init__(self, endpoint: str, authority: str | None, token: str):
-        self._http = Http(endpoint, {"Authorization": f"Bearer {token}"}, authority=authority)
+    def __init__(self, endpoint: str, authority: str | None, token: Callable[[], str]):
+        self._token = token
+        self._connect = functools.partial(Http, endpoint, authority=authority)
+        self._http = self._signed()
 
     def get(self, path: str) -> Object | None:
         """An object; None if it isn't there."""
@@ -64,6 +66,9 @@ class Kubernetes:
     def delete(self, path: str) -> bool:
         """Delete an object, which goes after all that it owns; False if it isn't there."""
         return self._call("DELETE", path, FOREGROUND, absent=True) is not None
+
+    def _signed(self) -> Http:
+        return self._connect({"Authorization": f"Bearer {self._token()}"})
 
     def _call(
         self,
@@ -91,7 +96,10 @@ class Kubernetes:
             if remedy := tls_remedy(error):
                 raise TandemError(f"{where} can't be trusted: {explained(error)}; {remedy}.") from error
             raise Transient(f"The cluster at {where} gives no answer: {explained(error)}") from error
-        # 401: an access entry takes a while to be known (EKS guide, "Create access entries").
+        # An access entry takes a while to be known (EKS guide, "Create access entries"); or the token is too old, for
+        # the clock that times it may stand still while a function sleeps.
+        if answer.status == 401:
+            self._http = self._signed()
         if answer.status in (401, 429) or answer.status >= 500:
             raise Transient(f"The cluster at {where} answers {answer.status}: {_message(answer)}", answer.retry_after)
         return answer
@@ -125,7 +133,7 @@ def _connected(cluster: str, _period: int) -> Kubernetes:
     data = described.get("certificateAuthority", {}).get("data")
     if not described.get("endpoint") or not data:
         raise Unavailable(f"Cluster {cluster!r} is {described.get('status', 'not ready')}: it has no endpoint yet.")
-    return Kubernetes(described["endpoint"], base64.b64decode(data).decode(), token(cluster))
+    return Kubernetes(described["endpoint"], base64.b64decode(data).decode(), functools.partial(token, cluster))
 
 
 def token(cluster: str) -> str:

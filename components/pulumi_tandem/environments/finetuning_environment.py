@@ -83,7 +83,9 @@ class FineTuningEnvironment(pulumi.ComponentResource):
             given: Any = {**cluster_arguments(settings, args.get("cluster") or {}), "tags": tags}
             cluster = GpuCluster(f"{name}-cluster", given, opts=child)
         datasets = DataBucket(f"{name}-datasets", {"retention": retention, "tags": tags}, opts=child)
-        artifacts = DataBucket(f"{name}-artifacts", {"retention": retention, "tags": tags}, opts=child)
+        artifacts = DataBucket(
+            f"{name}-artifacts", {"retention": retention, "rewritten": ["runs/"], "tags": tags}, opts=child
+        )
         images = TrainingImages(f"{name}-images", {"retention": retention, "tags": tags}, opts=child)
         registry = ModelRegistry(f"{name}-models", shared, opts=child)
         pipeline_args: TrainingPipelineArgs = {

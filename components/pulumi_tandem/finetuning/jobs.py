@@ -80,5 +80,8 @@ def data_of_jobs(dataset_arn: pulumi.Input[str], artifact_arn: pulumi.Input[str]
     return [
         allow(["s3:ListBucket"], arns),
         allow(["s3:GetObject"], [pulumi.Output.concat(arn, "/*") for arn in arns]),
-        allow(["s3:PutObject", "s3:DeleteObject"], pulumi.Output.concat(artifact_arn, "/runs/*")),
+        allow(
+            ["s3:PutObject", "s3:AbortMultipartUpload", "s3:DeleteObject"],
+            pulumi.Output.concat(artifact_arn, "/runs/*"),
+        ),
     ]

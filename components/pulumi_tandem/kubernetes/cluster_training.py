@@ -118,7 +118,7 @@ class ClusterTraining(pulumi.ComponentResource):
         )
         inside = pulumi.ResourceOptions(**self._child, depends_on=[room])
         role, account = self._account(namespace, args, inside)
-        runtime, self.runtime = self._runtime(namespace, envelope, args["training_image"], room)
+        runtime, self.runtime = self._runtime(settings, envelope, args["training_image"], room)
         self.role_arn = role.arn
         group = f"{namespace}:runs"
         access = TrainingAccess(
@@ -220,9 +220,13 @@ class ClusterTraining(pulumi.ComponentResource):
         return role, [identity, permissions, account]
 
     def _runtime(
-        self, namespace: str, envelope: Mapping[str, Any], image: pulumi.Input[str], room: pulumi.Resource
+        self,
+        settings: Mapping[str, Any],
+        envelope: Mapping[str, Any],
+        image: pulumi.Input[str],
+        room: pulumi.Resource,
     ) -> tuple[pulumi.Resource, pulumi.Output[str]]:
-        spec = training_runtime.training_runtime(envelope, image, self._labels)
+        spec = training_runtime.training_runtime(envelope, image, self._labels, settings["ready_minutes"])
         content = training_runtime.as_json(spec)
         named = content.apply(training_runtime.runtime_name)
         made = kubernetes.apiextensions.CustomResource(
@@ -231,7 +235,7 @@ class ClusterTraining(pulumi.ComponentResource):
             kind=RUNTIME_KIND,
             metadata={
                 "name": named,
-                "namespace": namespace,
+                "namespace": settings["namespace"],
                 "labels": {"trainer.kubeflow.org/framework": "torch", **self._labels},
             },
             spec=spec,

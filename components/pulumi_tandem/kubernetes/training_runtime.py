@@ -25,6 +25,8 @@ API = "trainer.kubeflow.org/v1alpha1"
 TOLD_TO_END = 143  # 128 and SIGTERM
 USER = 10_000  # none that a host has
 MOST_SHARED_GIB = 64
+START_SECONDS = 300
+"""Between the start of a host's container and its meeting the others, by far: it imports torch."""
 
 # What `restricted` asks for (Kubernetes, "Pod Security Standards"), of the Pod and of each container.
 POD_SECURITY = {
@@ -51,9 +53,9 @@ os.execvp("python3", ["python3", code, "fetch"])
 
 
 def training_runtime(
-    envelope: Mapping[str, Any], image: pulumi.Input[str], labels: Mapping[str, str]
+    envelope: Mapping[str, Any], image: pulumi.Input[str], labels: Mapping[str, str], ready_minutes: int
 ) -> dict[str, Any]:
-    """The runtime's spec.
+    """The runtime's spec. `ready_minutes` is how long the queue waits for all Pods of a job.
 
     A TrainJob can't set any of what matters here (Trainer's `RuntimePatch`): image and command of init containers,
     grace period, what a failure means. It sets image, arguments, environment and resources of `node`, the environment
@@ -73,7 +75,7 @@ def training_runtime(
                         {"name": "late", "action": "FailJobSet", "onJobFailureReasons": ["DeadlineExceeded"]},
                     ],
                 },
-                "replicatedJobs": [{"name": REPLICATED_JOB, "template": _job(envelope, image, labels)}],
+                "replicatedJobs": [{"name": REPLICATED_JOB, "template": _job(envelope, image, labels, ready_minutes)}],
             }
         },
     }
@@ -103,7 +105,9 @@ def _rule(name: str, action: str, *causes: str | int) -> dict[str, Any]:
     }
 
 
-def _job(envelope: Mapping[str, Any], image: pulumi.Input[str], labels: Mapping[str, str]) -> dict[str, Any]:
+def _job(
+    envelope: Mapping[str, Any], image: pulumi.Input[str], labels: Mapping[str, str], ready_minutes: int
+) -> dict[str, Any]:
     longest = max(envelope["max_runtime_seconds"], envelope["evaluation_max_runtime_seconds"])
     fail = {"action": "FailJob"}
     ended = [(Container.NODE, REFUSED), (Container.FETCH, REFUSED), (Container.NODE, TOLD_TO_END)]
@@ -127,13 +131,13 @@ def _job(envelope: Mapping[str, Any], image: pulumi.Input[str], labels: Mapping[
                     # Karpenter would move a Pod to a cheaper node.
                     "annotations": {"karpenter.sh/do-not-disrupt": "true"},
                 },
-                "spec": _pod(envelope, image),
+                "spec": _pod(envelope, image, ready_minutes),
             },
         },
     }
 
 
-def _pod(envelope: Mapping[str, Any], image: pulumi.Input[str]) -> dict[str, Any]:
+def _pod(envelope: Mapping[str, Any], image: pulumi.Input[str], ready_minutes: int) -> dict[str, Any]:
     shared = max(shared_memory_gib(envelope[key]) for key in ("instance_type", "evaluation_instance_type"))
     token = {"name": TOKEN_SECRET, "key": "token", "optional": True}
     return {
@@ -169,6 +173,8 @@ def _pod(envelope: Mapping[str, Any], image: pulumi.Input[str]) -> dict[str, Any
                 USER="tandem",
                 # Libfabric's huge pages run out when data loaders fork (AWS, "EFA cheat sheet").
                 FI_EFA_USE_HUGE_PAGE="0",
+                # The queue gives up first, which uses no attempt, where a host's node doesn't come.
+                TANDEM_MEET_SECONDS=str(ready_minutes * 60 + START_SECONDS),
                 HF_TOKEN={"secretKeyRef": token},
             )
         ],

@@ -18,7 +18,7 @@ from . import external, launcher, logs, ranks
 from .evaluate import evaluate
 from .fetch import fetch
 from .layout import Interrupted, Layout, Refused, lacks_room
-from .mirror import mirror
+from .mirror import mirror, until_copied
 from .place import add_flags, host
 from .train import train
 
@@ -44,7 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _guarded(given.step, lambda: STEPS[given.step](layout), functools.partial(_ended, layout))
     layout.prepare()
     with logs.kept(host(layout, given)):
-        return _guarded(given.step, lambda: _host(layout, given), functools.partial(_ended, layout))
+        code = _guarded(given.step, lambda: _host(layout, given), functools.partial(_ended, layout))
+    return until_copied(layout, code)
 
 
 def _host(layout: Layout, given: argparse.Namespace) -> int | None:

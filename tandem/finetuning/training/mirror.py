@@ -1,8 +1,11 @@
 """Copies what a Pod makes to S3 while it works, and once more when it has been told to end.
 
-A native sidecar: it gets SIGTERM once the trainer has ended, within the Pod's grace, so that the last copy has all.
+A native sidecar. The kubelet gives it no more than the Pod's grace once the trainer's container has ended, after a
+success as well (setTerminationGracePeriod in kuberuntime_container.go), and a model may take longer. So the trainer's
+container stays until all is copied: it leaves a word in `ended`, which `mirror` repeats in `copied` once all is.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -17,12 +20,23 @@ from tandem_contract.errors import TandemError
 from . import checkpoints
 from .bucket import Prefix
 from .fetch import FETCHED, newest_whole, state
+from .launcher import INTERRUPTED
 from .layout import TANDEM_JSON, Layout, say
 
 EVERY_SECONDS = 5.0
+ASK_SECONDS = 1.0
 LAST_TRIES = 5
 LARGE = 64_000_000
 """Bytes from which a file is copied only when it doesn't grow any more: each copy of a part would take long."""
+APPENDED = (".log", ".jsonl")
+"""Files that grow as long as the job runs."""
+APPENDED_BYTES_A_SECOND = 250_000
+"""At most so much of each: S3 can't append, and the bucket keeps for a day what a copy replaces."""
+ENDED, COPIED = "ended", "copied"
+"""In the job's folder: what the trainer asks, and the answer, which is touched with each file that is copied."""
+SILENT_SECONDS = 1800.0
+"""Without a file copied, after which the trainer waits no longer: its node is paid for. At 100 MB/s a file of 180 GB
+takes as long."""
 RESULTS = (TANDEM_JSON, "evaluation.json")
 """What a step writes last: who finds it takes its model for whole."""
 
@@ -44,18 +58,27 @@ class Mirror:
         came = json.loads(known.read_text(encoding="utf-8")) if known.is_file() else {}
         self._sent: dict[Path, list[int]] = {layout.root / name: found for name, found in came.items()}
         self._growing: dict[Path, list[int]] = {}
+        self._due: dict[Path, float] = {}
         self._said = ""
 
-    def once(self) -> bool:
-        """Copy what has changed; whether all of it is there now."""
+    def once(self, *, over: bool = False) -> bool:
+        """Copy what has changed; whether all of it is there now. `over`: nothing is written any more."""
+        asked = self._root / ENDED
+        word = asked.read_text(encoding="utf-8") if asked.is_file() else ""
+        over = over or bool(word)
         # Marks are looked for first, and copied last: what they name was there before them.
         marks = [found for found in self._files() if _is_mark(found[0])]
         others = [found for found in self._files() if not _is_mark(found[0])]
-        whole = all([self._copy(*found) for found in others])
-        if whole:
-            marks.sort(key=lambda found: found[0].name == checkpoints.MARKER)
-            whole = all([self._copy(*found) for found in marks])
-        return whole and self._forget()
+        missing = [found[0] for found in others if not self._copy(*found, over=over)]
+        # A mark says that its folder is whole, and waits for nothing else: a log that can't be copied is no reason.
+        for found in sorted(marks, key=lambda found: found[0].name == checkpoints.MARKER):
+            lacks = any(file.is_relative_to(found[0].parent) for file in missing)
+            if lacks or not self._copy(*found, over=over):
+                missing.append(found[0])
+        if word and not missing:
+            with contextlib.suppress(OSError):  # a full disk
+                (self._root / COPIED).write_text(word, encoding="utf-8")
+        return self._forget() and not missing
 
     def _files(self) -> Iterator[tuple[Path, Prefix, str]]:
         """The files that there are, and where each goes."""
@@ -69,13 +92,12 @@ class Mirror:
                 ):
                     yield file, place, name.as_posix()
 
-    def _copy(self, file: Path, place: Prefix, name: str) -> bool:
+    def _copy(self, file: Path, place: Prefix, name: str, *, over: bool) -> bool:
         try:
             now = state(file)
             if self._sent.get(file) == now:
                 return True
-            if now[0] >= LARGE and self._growing.get(file) != now:
-                self._growing[file] = now
+            if not over and not self._may(file, now):
                 return False
             place.upload(file, name)
         except FileNotFoundError:  # a checkpoint that is rotated out
@@ -84,7 +106,17 @@ class Mirror:
             self._complain(f"{name} can't be copied to {place.address}: {error}")
             return False
         self._sent[file] = now
+        self._due[file] = time.monotonic() + now[0] / APPENDED_BYTES_A_SECOND
+        with contextlib.suppress(OSError):
+            (self._root / COPIED).touch()
         return True
+
+    def _may(self, file: Path, now: list[int]) -> bool:
+        """Whether it is time to copy a file that may grow on."""
+        if file.suffix in APPENDED:
+            return time.monotonic() >= self._due.get(file, 0.0)
+        before, self._growing[file] = self._growing.get(file), now
+        return now[0] < LARGE or before == now
 
     def _forget(self) -> bool:
         """Remove in S3 what was rotated out here, once a newer checkpoint is whole there, with all hosts' files."""
@@ -119,7 +151,7 @@ def mirror(layout: Layout) -> None:
     while not told.wait(EVERY_SECONDS):
         copies.once()
     for left in range(LAST_TRIES, 0, -1):
-        if copies.once():
+        if copies.once(over=True):
             say("Copied all")
             return
         if left > 1:
@@ -127,5 +159,34 @@ def mirror(layout: Layout) -> None:
     raise TandemError("Not all could be copied: the log says what.")
 
 
+def until_copied(layout: Layout, code: int) -> int:
+    """Have all that a Pod's trainer leaves copied before its container ends; the exit code of that, `code` if all is.
+
+    A success that is told to end meanwhile is an interruption: another attempt goes on from the last checkpoint. One
+    that was told before has the grace alone, and doesn't wait. Nor does one for which nothing was fetched: there is no
+    `mirror`.
+    """
+    if code == INTERRUPTED or not (layout.root / FETCHED).is_file():
+        return code
+    told = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: told.set())
+    word, answer, since = str(time.time_ns()), layout.root / COPIED, time.time()
+    try:
+        (layout.root / ENDED).write_text(word, encoding="utf-8")
+    except OSError:  # a full disk
+        return code
+    say("Waiting until all is copied to S3")
+    while not told.wait(ASK_SECONDS):
+        if answer.is_file():
+            if answer.read_text(encoding="utf-8") == word:
+                return code
+            since = max(since, answer.stat().st_mtime)
+        if time.time() - since > SILENT_SECONDS:
+            # Whether the run has what it needs is seen in S3.
+            say(f"Nothing was copied to S3 for {SILENT_SECONDS:.0f} s: the log of container `mirror` says why.")
+            return code
+    return code or INTERRUPTED
+
+
 def _is_mark(file: Path) -> bool:
-    return checkpoints.is_mark(file.name) or file.name in RESULTS
+    return file.name in RESULTS or (file.suffix == ".json" and checkpoints.is_mark(file.name))

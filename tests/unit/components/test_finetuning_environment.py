@@ -188,11 +188,31 @@ def test_everything_is_allowed_only_where_there_is_no_resource_to_name(serving):
                 assert set(statement["Action"]) <= WITHOUT_RESOURCE, resource.name
 
 
+def test_superseded_checkpoints_are_paid_for_a_day_and_data_kept_for_thirty(stack):
+    rules = {
+        each.name: [
+            (
+                rule["filter"]["prefix"],
+                rule["noncurrentVersionExpiration"]["noncurrentDays"],
+                rule["abortIncompleteMultipartUpload"]["daysAfterInitiation"],
+            )
+            for rule in each.inputs["rules"]
+        ]
+        for each in stack.of("BucketLifecycleConfiguration")
+    }
+    assert rules == {
+        "tuning-artifacts-lifecycle": [("", 30, 7), ("runs/", 1, 1)],
+        "tuning-datasets-lifecycle": [("", 30, 7)],
+    }
+
+
 def test_jobs_write_below_runs_alone_and_read_what_they_need(stack):
     artifacts = f"arn:aws:s3:::{stack.outputs['artifactBucket']}"
     allowed = statements(stack, "job-permissions")
     writing = [each["Resource"] for each in allowed if {"s3:PutObject", "s3:DeleteObject"} & set(each["Action"])]
     assert writing == [f"{artifacts}/runs/*"]
+    # An upload that fails in a part leaves the others, which are billed until it is aborted.
+    assert "s3:AbortMultipartUpload" in next(each["Action"] for each in allowed if "s3:PutObject" in each["Action"])
     (pulling,) = [each["Resource"] for each in allowed if "ecr:BatchGetImage" in each["Action"]]
     names = [arn.removeprefix("arn:aws:ecr:us-east-1:") for arn in pulling]
     assert names[0].startswith("123456789012:repository/tuning-images-")

@@ -155,6 +155,9 @@ def test_a_job_gives_its_quota_back_where_its_pods_dont_come(stack):
     waiting = configuration["waitForPodsReady"]
     assert (waiting["timeout"], waiting["blockAdmission"]) == ("30m", False)
     assert waiting["requeuingStrategy"]["backoffLimitCount"] == 3
+    # Before the hosts that are there give up, which would use an attempt.
+    meeting = {each["name"]: each.get("value") for each in containers(stack)["node"]["env"]}["TANDEM_MEET_SECONDS"]
+    assert float(meeting) > 30 * 60
     # With "pod" among them a Kueue that is away would let nobody start a Pod.
     assert "pod" not in configuration["integrations"]["frameworks"]
 
@@ -236,8 +239,8 @@ def test_a_runtime_of_other_content_has_another_name(stack):
     """Its fields can't be changed, and it can't be deleted while a run refers to it."""
     names = {runtime(record_stack(CONFIG | more))["metadata"]["name"] for more in ({}, {"tandem:attempts": "4"})}
     assert runtime(stack)["metadata"]["name"] in names and len(names) == 2
-    same = training_runtime(ENVELOPE, "i:1", {}) == training_runtime(dict(reversed(ENVELOPE.items())), "i:1", {})
-    assert same
+    reverse = dict(reversed(ENVELOPE.items()))
+    assert training_runtime(ENVELOPE, "i:1", {}, 30) == training_runtime(reverse, "i:1", {}, 30)
 
 
 def test_a_change_of_tags_changes_nothing_on_the_cluster():
@@ -310,6 +313,8 @@ def test_pods_have_the_buckets_and_nothing_else(stack):
     allowed = json.loads(stack.one("RolePolicy", "runs-permissions").inputs["policy"])["Statement"]
     writing = [each["Resource"] for each in allowed if {"s3:PutObject", "s3:DeleteObject"} & set(each["Action"])]
     assert writing == [f"{artifacts}/runs/*"]
+    # An upload that fails in a part leaves the others, which are billed until it is aborted.
+    assert "s3:AbortMultipartUpload" in next(each["Action"] for each in allowed if "s3:PutObject" in each["Action"])
     policy = stack.one("NetworkPolicy").inputs["spec"]
     assert policy["ingress"] == [{"from": [{"podSelector": {}}]}]
     assert policy["egress"][0]["to"][0]["ipBlock"]["except"] == ["169.254.169.254/32"]

@@ -255,9 +255,20 @@ def test_what_a_webhook_refuses_ends_the_run_in_its_words(api):
 
 
 @pytest.mark.faults
+def test_a_token_that_is_refused_is_signed_anew(api, monkeypatch):
+    """As of a function that slept longer than its token lives: the same one would be refused for ten minutes."""
+    numbers, before = iter(range(9)), len(api.tokens)
+    monkeypatch.setattr(kubernetes, "token", lambda _cluster: f"token-{next(numbers)}")
+    kubernetes._connected.cache_clear()
+    api.answer = lambda _method, _path: (401, "Unauthorized") if api.tokens[-1] == "Bearer token-0" else None
+    assert act("start") == {"job": JOB}
+    assert api.tokens[before] == "Bearer token-0" and set(api.tokens[before + 1 :]) == {"Bearer token-1"}
+
+
+@pytest.mark.faults
 def test_a_server_that_another_authority_vouches_for_is_not_trusted(api, tmp_path):
     with kubernetes_api.serve(tmp_path) as other:
-        client = kubernetes.Kubernetes(api.url, other.authority, "token")
+        client = kubernetes.Kubernetes(api.url, other.authority, lambda: "token")
         with pytest.raises(TandemError, match="can't be trusted"):
             client.get(f"{it.TRAINJOBS}/x")
     assert not api.asked
