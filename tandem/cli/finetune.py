@@ -4,7 +4,7 @@ import functools
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from tandem_contract.errors import TandemError
@@ -107,14 +107,21 @@ def logs(
     rank: Annotated[
         int | None, typer.Option(min=0, help="On a cluster: the log of this one of the processes that train.")
     ] = None,
+    step: Annotated[
+        Literal["train", "evaluate"] | None, typer.Option(help="Whose newest job, in place of the run's newest.")
+    ] = None,
 ) -> None:
-    """Print the log of a run's newest job."""
+    """Print the log of a run's newest job, or of a step's."""
     backend, record = _run(run, deployed(stack))
     jobs = backend.jobs(record)
     if not jobs:
         raise TandemError(f"Run {run!r} has no job yet: `tandem finetune status {run}` says how it stands.")
-    # An evaluation is one process.
-    job, token = next((job for job in reversed(jobs) if rank is None or job.step == "train"), jobs[-1]), None
+    if rank is not None and step == "evaluate":
+        raise TandemError("An evaluation is one process, without ranks: leave --rank out, or --step.")
+    wanted = step or ("train" if rank is not None else jobs[-1].step)
+    if not (own := [job for job in jobs if job.step == wanted]):
+        raise TandemError(f"Run {run!r} has no job of step {wanted} yet: it has {', '.join(job.name for job in jobs)}.")
+    job, token = own[-1], None
     if job.instances > 1 and not host and rank is None:
         typer.echo(f"{job.name} has {job.instances} hosts, each with a log: --host chooses another", err=True)
     while True:

@@ -171,6 +171,8 @@ def test_logs_are_those_of_a_host_or_a_rank(logged, stack):
     assert run("finetune", "logs", logged.name, "--rank", "7", "--follow").stdout == "of seven\nhalf a li\n"
     recorded(stack, logged, step="evaluate", instances=1, created_at="2026-11-29T10:46:00+00:00")
     assert run("finetune", "logs", logged.name, "--rank", "7").stdout == "of seven\nhalf a li\n"
+    assert run("finetune", "logs", logged.name).stdout == ""
+    assert run("finetune", "logs", logged.name, "--step", "train").stdout == "a\nb\n"
 
 
 @pytest.mark.faults
