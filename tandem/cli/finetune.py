@@ -58,16 +58,21 @@ def start(
     ] = 10.0,
     yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
     follow: Annotated[bool, typer.Option(help="Follow the run until it ends.")] = False,
+    urgent: Annotated[
+        bool, typer.Option("--urgent", help="On a cluster: go first in the queue; running jobs save, and wait for it.")
+    ] = False,
     secret: SecretOption = None,
     service_url: UrlOption = None,
 ) -> None:
     """Start a run, after its ceiling price was shown; asks above a limit, and where there is no price."""
     chosen, plan = _plan(recipe, data, stack, backend, secret=secret, url=service_url)
+    if urgent and not chosen.facts.queues:
+        raise TandemError(f"Runs of {chosen.facts.title} wait in no queue of the stack's: leave --urgent out.")
     show_plan(plan)
     if not yes and (plan.price is None or float(plan.price.ceiling_usd) > ask_above):
         most = "an amount that is not known here" if plan.price is None else f"${plan.price.ceiling_usd}"
         typer.confirm(f"The run may cost up to {most}. Start it?", abort=True)
-    run = chosen.records.create(plan, chosen.name)
+    run = chosen.records.create(plan, chosen.name, urgent=urgent)
     chosen.start(run)
     typer.echo(run.name)
     typer.echo(f"Follow it: tandem finetune status {run.name} --follow --stack {stack}", err=True)
@@ -222,10 +227,11 @@ def show_plan(plan: "Plan") -> None:
     ]
     columns = ("ceiling", "quantity", "unit", "$ a unit", "$", "price read")
     terminal.print(Table(columns, rows, right=(1, 3, 4)).rich())
-    expected = plan.price.expected_usd
-    terminal.print(
-        f"expected: {'unknown' if expected is None else f'about ${expected}'}; at most ${plan.price.ceiling_usd}"
-    )
+    expected = "unknown"
+    if plan.price.expected_usd is not None:
+        hours = [f"{it.quantity:.2f} h of {it.what}" for it in plan.price.expected if it.unit == "hour"]
+        expected = f"about ${plan.price.expected_usd}" + (f" ({', '.join(hours)})" if hours else "")
+    terminal.print(f"expected: {expected}; at most ${plan.price.ceiling_usd}", soft_wrap=True)
 
 
 def show_status(status: "Status") -> None:

@@ -84,6 +84,7 @@ def start(event: Mapping[str, Any]) -> dict[str, Any]:
         step,
         record.name,
         runtime=os.environ[Variable.CLUSTER_RUNTIME],
+        namespace=os.environ[Variable.CLUSTER_NAMESPACE],
         image=os.environ[Variable.TRAINING_IMAGE if step == "train" else Variable.SERVING_IMAGE],
         instance_type=record.instance_type,
         instances=record.instances,

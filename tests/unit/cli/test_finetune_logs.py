@@ -106,7 +106,9 @@ def test_a_step_without_a_job_and_another_steps_host_are_told(started):
     said = run("finetune", "logs", name, "--host", "algo-2").output
     words = "-evaluate-1, a job of step evaluate, has no host 'algo-2': it has algo-1. --step chooses another"
     assert words in " ".join(said.split())
-    assert "without ranks: leave --rank out" in run("finetune", "logs", name, "--step", "evaluate", "--rank", "0").output
+    assert (
+        "without ranks: leave --rank out" in run("finetune", "logs", name, "--step", "evaluate", "--rank", "0").output
+    )
 
 
 @pytest.mark.faults
