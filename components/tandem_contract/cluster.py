@@ -87,7 +87,7 @@ def flavor_name(namespace: str, instance_type: str) -> str:
 
 
 def urgent_class(namespace: str) -> str:
-    """The WorkloadPriorityClass of jobs that go first: a name of the cluster's, so each namespace has one of its own."""
+    """The WorkloadPriorityClass of jobs that go first; one a namespace, since its name is the whole cluster's."""
     return f"{namespace}-urgent"
 
 
