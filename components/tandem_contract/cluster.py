@@ -10,6 +10,8 @@ QUEUE = "tandem"
 """The LocalQueue that every TrainJob names."""
 QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 """Kueue's label by which a job names its queue."""
+PRIORITY_LABEL = "kueue.x-k8s.io/priority-class"
+"""Kueue's label by which a job names its WorkloadPriorityClass."""
 GPU = "nvidia.com/gpu"
 """The resource that the device plugin offers, that Pods ask for and that the queue counts."""
 EFA = "vpc.amazonaws.com/efa"
@@ -82,6 +84,11 @@ class PodVariable:
 def flavor_name(namespace: str, instance_type: str) -> str:
     """The ResourceFlavor of an instance type, by which the queue counts its GPUs."""
     return f"{namespace}-{instance_type.replace('.', '-')}"
+
+
+def urgent_class(namespace: str) -> str:
+    """The WorkloadPriorityClass of jobs that go first; one a namespace, since its name is the whole cluster's."""
+    return f"{namespace}-urgent"
 
 
 def label_value(text: str) -> str:

@@ -35,6 +35,8 @@ class Run:
     """UTC, ISO 8601."""
     backend: str = ""
     """Where it runs; empty where the recipe says so, which, and its digest with it, is the same wherever it runs."""
+    urgent: bool = False
+    """Whether it goes before the other runs of its queue, and takes the place of running ones."""
 
     @property
     def runs_at(self) -> str:
@@ -49,8 +51,9 @@ class Run:
     def to_json(self) -> bytes:
         """The record's bytes."""
         content = asdict(self)
-        if not self.backend:  # functions of the last release don't know it
-            del content["backend"]
+        for name in ("backend", "urgent"):  # functions of the last release don't know them
+            if not content[name]:
+                del content[name]
         return json.dumps({"format": FORMAT, **content}, indent=2, sort_keys=True).encode()
 
     @classmethod

@@ -1,5 +1,6 @@
 """`tandem doctor`: what this machine and these credentials can do, each finding with its remedy."""
 
+import os
 from collections.abc import Mapping
 from typing import Annotated
 
@@ -31,6 +32,7 @@ def doctor(
     from importlib.metadata import entry_points
 
     from tandem.clients import machine
+    from tandem.clients.aws_errors import is_local
 
     sections: dict[str, Mapping[str, Check]] = {"This machine": machine.checks()}
     for found in entry_points(group=GROUP):
@@ -40,6 +42,9 @@ def doctor(
         sections["The stack"] = {stack: lambda: _stack(stack, configuration)}
     everything = {(section, name): check for section, checks in sections.items() for name, check in checks.items()}
     findings = examine(everything, MACHINE_SECONDS, SLOW_MACHINE)
+    on_aws = not is_local(os.environ.get("AWS_ENDPOINT_URL", ""))  # the local cloud's kubeconfig has a token
+    if on_aws and configuration.get("tandem:trainingBackend") == "eks":
+        findings["The stack", "AWS CLI"] = machine.aws_cli()
     known = not stack or findings["The stack", stack].state == OK
     about_account = _credentials(configuration if known else None)
     findings |= {("These credentials", name): found for name, found in about_account.items()}

@@ -4,7 +4,7 @@ import functools
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from tandem_contract.errors import TandemError
@@ -58,16 +58,21 @@ def start(
     ] = 10.0,
     yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
     follow: Annotated[bool, typer.Option(help="Follow the run until it ends.")] = False,
+    urgent: Annotated[
+        bool, typer.Option("--urgent", help="On a cluster: go first in the queue; running jobs save, and wait for it.")
+    ] = False,
     secret: SecretOption = None,
     service_url: UrlOption = None,
 ) -> None:
     """Start a run, after its ceiling price was shown; asks above a limit, and where there is no price."""
     chosen, plan = _plan(recipe, data, stack, backend, secret=secret, url=service_url)
+    if urgent and not chosen.facts.queues:
+        raise TandemError(f"Runs of {chosen.facts.title} wait in no queue of the stack's: leave --urgent out.")
     show_plan(plan)
     if not yes and (plan.price is None or float(plan.price.ceiling_usd) > ask_above):
         most = "an amount that is not known here" if plan.price is None else f"${plan.price.ceiling_usd}"
         typer.confirm(f"The run may cost up to {most}. Start it?", abort=True)
-    run = chosen.records.create(plan, chosen.name)
+    run = chosen.records.create(plan, chosen.name, urgent=urgent)
     chosen.start(run)
     typer.echo(run.name)
     typer.echo(f"Follow it: tandem finetune status {run.name} --follow --stack {stack}", err=True)
@@ -107,14 +112,21 @@ def logs(
     rank: Annotated[
         int | None, typer.Option(min=0, help="On a cluster: the log of this one of the processes that train.")
     ] = None,
+    step: Annotated[
+        Literal["train", "evaluate"] | None, typer.Option(help="Whose newest job, in place of the run's newest.")
+    ] = None,
 ) -> None:
-    """Print the log of a run's newest job."""
+    """Print the log of a run's newest job, or of a step's."""
     backend, record = _run(run, deployed(stack))
     jobs = backend.jobs(record)
     if not jobs:
         raise TandemError(f"Run {run!r} has no job yet: `tandem finetune status {run}` says how it stands.")
-    # An evaluation is one process.
-    job, token = next((job for job in reversed(jobs) if rank is None or job.step == "train"), jobs[-1]), None
+    if rank is not None and step == "evaluate":
+        raise TandemError("An evaluation is one process, without ranks: leave --rank out, or --step.")
+    wanted = step or ("train" if rank is not None else jobs[-1].step)
+    if not (own := [job for job in jobs if job.step == wanted]):
+        raise TandemError(f"Run {run!r} has no job of step {wanted} yet: it has {', '.join(job.name for job in jobs)}.")
+    job, token = own[-1], None
     if job.instances > 1 and not host and rank is None:
         typer.echo(f"{job.name} has {job.instances} hosts, each with a log: --host chooses another", err=True)
     while True:
@@ -215,10 +227,11 @@ def show_plan(plan: "Plan") -> None:
     ]
     columns = ("ceiling", "quantity", "unit", "$ a unit", "$", "price read")
     terminal.print(Table(columns, rows, right=(1, 3, 4)).rich())
-    expected = plan.price.expected_usd
-    terminal.print(
-        f"expected: {'unknown' if expected is None else f'about ${expected}'}; at most ${plan.price.ceiling_usd}"
-    )
+    expected = "unknown"
+    if plan.price.expected_usd is not None:
+        hours = [f"{it.quantity:.2f} h of {it.what}" for it in plan.price.expected if it.unit == "hour"]
+        expected = f"about ${plan.price.expected_usd}" + (f" ({', '.join(hours)})" if hours else "")
+    terminal.print(f"expected: {expected}; at most ${plan.price.ceiling_usd}", soft_wrap=True)
 
 
 def show_status(status: "Status") -> None:

@@ -50,6 +50,14 @@ def pulumi_at(found: str, seconds: float, **environment: str) -> Finding:
     return Finding(PROBLEM, text, "upgrade it (https://www.pulumi.com/docs/install).")
 
 
+def aws_cli() -> Finding:
+    """Whether the `aws` command is there, which the Kubernetes provider asks for tokens of an EKS cluster."""
+    if found := shutil.which("aws"):
+        return Finding(OK, found)
+    text = "the command `aws` is not on PATH: it gives `pulumi` the tokens of the stack's cluster"
+    return Finding(PROBLEM, text, "install AWS CLI v2 (https://docs.aws.amazon.com/cli/latest/userguide/).")
+
+
 def folder(place: Path, remedy: str) -> Finding:
     """Whether something can be written to a folder, or to the one that it would be made in."""
     try:

@@ -82,7 +82,7 @@ def run_price(
     The ceiling: every attempt runs to its limit at the on-demand rate, spot or not, and so does every evaluation, which
     is a job as well and may be started as often; the volumes of both; and checkpoints and artifact in S3 for a month.
     Beyond it lie what SageMaker bills while a stopped job ends (two minutes at most, and its upload), what nodes bill
-    when the queue takes a job back and admits it again, the cluster itself, requests, logs, traffic and taxes.
+    around a job that the queue takes back and admits again, the cluster itself, requests, logs, traffic and taxes.
 
     The expected price needs `expected_seconds` of training, all instances at once; an evaluation of unknown length is
     taken at its limit. On a cluster the start of a new node comes on top. With spot it needs `spot_share` as well, the

@@ -25,6 +25,8 @@ class BackendFacts:
     """Whether a tuned model answers at an endpoint of the stack; else the back end serves it itself."""
     outputs: tuple[str, ...] = ()
     """Outputs of the stack that it needs besides those of `base.OUTPUTS`."""
+    queues: bool = False
+    """Whether its runs wait in a queue, in which urgent ones go first."""
 
 
 DEFAULT = "sagemaker"
@@ -44,6 +46,7 @@ BACKENDS = {
         reads_artifact_bucket=True,
         needs_endpoint=True,
         outputs=("trainingPipelineArn", "runEnvelopeParameter", "clusterFunction"),
+        queues=True,
     ),
 }
 BACKENDS |= {

@@ -5,7 +5,7 @@ from typing import Any, TypedDict
 
 import pulumi
 from pulumi_kubernetes.apiextensions import CustomResource
-from tandem_contract.cluster import EFA, GPU, INSTANCE_TYPE_LABEL, flavor_name
+from tandem_contract.cluster import EFA, GPU, INSTANCE_TYPE_LABEL, flavor_name, urgent_class
 
 from ..foundation.outputs import register
 from .capacity import GPU_TAINT, Capacity
@@ -74,7 +74,7 @@ class JobQueue(pulumi.ComponentResource):
         )
         WorkloadPriorityClass(
             f"{name}-urgent",
-            f"{namespace}-urgent",
+            urgent_class(namespace),
             1000,
             "Goes first, and takes the place of running jobs, which save and wait",
             pulumi.ResourceOptions(**options),

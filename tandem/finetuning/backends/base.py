@@ -99,7 +99,7 @@ class RunRecords:
     def __init__(self, s3: Any, bucket: str) -> None:
         self._s3, self._bucket = s3, bucket
 
-    def create(self, plan: Plan, backend: str = "") -> Run:
+    def create(self, plan: Plan, backend: str = "", *, urgent: bool = False) -> Run:
         """Write a new run's record and recipe; nothing runs yet. `backend` runs it, by default the recipe's."""
         now = datetime.datetime.now(datetime.UTC)
         run = Run(
@@ -112,6 +112,7 @@ class RunRecords:
             price=plan.shown_price,
             started_at=now.isoformat(timespec="seconds"),
             backend="" if backend == plan.recipe["backend"] else backend,
+            urgent=urgent,
         )
         self.write_json(run_record.recipe_key(run.name), plan.recipe)
         self.write(run_record.record_key(run.name), run.to_json())

@@ -167,6 +167,15 @@ class Pipeline(Backend):
         return found
 
 
+def check_host(job: Job, host: str, hosts: Sequence[str]) -> None:
+    """Raise `TandemError` for a host that a job hasn't; none at all is the first."""
+    if host and host not in hosts:
+        raise TandemError(
+            f"{job.name}, a job of step {job.step}, has no host {host!r}: it has {', '.join(hosts)}. --step chooses "
+            "another step's job."
+        )
+
+
 def _cause(execution: Mapping[str, Any]) -> str:
     """Why it ended, in the words of whoever said so: a failed job, a function or the gate."""
     cause = execution.get("cause", "")

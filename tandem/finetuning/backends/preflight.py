@@ -96,7 +96,7 @@ def preflight(
         _check_evaluation(shape, envelope.evaluation_instance_type, table, checks, notes)
         steps = _steps(recipe, manifest)
         if steps < FEW_STEPS:
-            notes.append(f"The run has {steps} steps in all: lower gradient_accumulation, or train for more epochs.")
+            notes.append(f"The run has {steps} steps in all: {_more_steps(recipe)}.")
         seconds = _seconds(recipe, shape, steps, train["mean"], envelope, checks)
         size = stored(shape, recipe["method"], **_adapter(recipe))
         price = run_price(
@@ -243,6 +243,14 @@ def _check_evaluation(shape: ModelShape, instance: str, table: PriceTable, check
 def _steps(recipe: Mapping[str, Any], manifest: Mapping[str, Any]) -> int:
     rows = recipe["batch_size"] * recipe["gradient_accumulation"]
     return recipe["max_steps"] or math.ceil(manifest["splits"]["train"]["rows"] / rows) * recipe["epochs"]
+
+
+def _more_steps(recipe: Mapping[str, Any]) -> str:
+    """What makes more steps of a recipe; no other key does, once `max_steps` is given."""
+    if recipe["max_steps"]:
+        return "raise max_steps, or leave it out"
+    fewer = next((f"lower {key}, or " for key in ("gradient_accumulation", "batch_size") if recipe[key] > 1), "")
+    return f"{fewer}train for more epochs"
 
 
 def _seconds(

@@ -69,23 +69,27 @@ def start(event: Mapping[str, Any]) -> dict[str, Any]:
         raise Unavailable(f"{records[-1].name} is still stopping: try again in a minute")
     if records and not records[-1].ended:
         return {"job": records[-1].name}
+    limit = envelope.max_runtime_seconds if step == "train" else envelope.evaluation_max_runtime_seconds
     used = sum(record.attempts for record in records)
-    if used >= envelope.attempts:
+    # A job that the queue puts back uses time and no attempt.
+    spent = sum(round(record.node_seconds / record.instances) for record in records)
+    left = min((envelope.attempts - used) * limit, envelope.attempts * limit - spent)
+    if left <= 0:
         last = records[-1].sentence
         text = f"all {envelope.attempts} attempts of the run envelope are used"
         raise TandemError(f"{text}. Last failure: {last}" if last else f"{text}: raise it, deploy, resume")
     record = _new(run, step, len(records) + 1, envelope)
-    limit = envelope.max_runtime_seconds if step == "train" else envelope.evaluation_max_runtime_seconds
     content = trainjob.manifest(
         run,
         step,
         record.name,
         runtime=os.environ[Variable.CLUSTER_RUNTIME],
+        namespace=os.environ[Variable.CLUSTER_NAMESPACE],
         image=os.environ[Variable.TRAINING_IMAGE if step == "train" else Variable.SERVING_IMAGE],
         instance_type=record.instance_type,
         instances=record.instances,
         efa=record.instance_type in os.environ[Variable.CLUSTER_EFA].split(),
-        seconds=(envelope.attempts - used) * limit,
+        seconds=left,
         stack=os.environ[Variable.STACK],
         region=region(),
         places=trainjob.Places(

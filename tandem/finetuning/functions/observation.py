@@ -21,6 +21,9 @@ REQUEUED_TOO_OFTEN = "RequeuingLimitExceeded"
 LATE = "DeadlineExceeded"
 INCIDENTAL = ("ContainerCreating", "PodInitializing")
 LONGEST = 400  # characters of what others say
+MOST_EVICTIONS = 10
+"""Restarts that use up no attempt: spot nodes that go are few, and a Pod that is too large for its node is evicted for
+ever."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,8 @@ def _state(record: JobRecord, seen: Seen) -> tuple[str, str]:
         return FAILED, _why(record, seen, trainjob["Failed"])
     if seen.trainjob["metadata"].get("deletionTimestamp"):
         return STOPPING, "its Pods save a checkpoint and end"
+    if over := _over(record, seen):
+        return FAILED, over
     if seen.workload is None:
         return QUEUED, "waiting for the queue to see it: is Kueue running?"
     queue = _true(seen.workload)
@@ -105,6 +110,22 @@ def _state(record: JobRecord, seen: Seen) -> tuple[str, str]:
     if "Admitted" not in queue:
         return QUEUED, "has its quota, and waits for the queue's admission checks"
     return _of_pods(record, seen)
+
+
+def _over(record: JobRecord, seen: Seen) -> str:
+    """Which limit that the controllers don't keep a job has met; empty if none.
+
+    Trainer's deadline begins anew whenever the queue lets a job go, and JobSet restarts an evicted gang without end.
+    """
+    if record.node_seconds > seen.trainjob["spec"]["activeDeadlineSeconds"] * record.instances:
+        return "its time was up, that of all its attempts together, before and after the queue had put it back"
+    if (evictions := record.restarts - record.counted_restarts) > MOST_EVICTIONS:
+        cause = seen.failure or _cause(seen) or _last_end(record) or "what remains of its Pods doesn't say why"
+        return (
+            f"its Pods were evicted {evictions} times, {MOST_EVICTIONS} at most are made up for: {cause}. Where their "
+            "node had no memory or disk left, take another instance type; `tandem finetune resume` goes on"
+        )
+    return ""
 
 
 def _of_pods(record: JobRecord, seen: Seen) -> tuple[str, str]:

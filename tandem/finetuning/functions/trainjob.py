@@ -10,6 +10,7 @@ from tandem_contract.cluster import (
     GPU,
     INSTANCE_TYPE_LABEL,
     LOGS,
+    PRIORITY_LABEL,
     QUEUE,
     QUEUE_LABEL,
     REPLICATED_JOB,
@@ -18,6 +19,7 @@ from tandem_contract.cluster import (
     Label,
     PodVariable,
     label_value,
+    urgent_class,
 )
 from tandem_contract.errors import TandemError
 from tandem_contract.instance_types import INSTANCE_TYPES, efa_variables
@@ -44,6 +46,7 @@ def manifest(
     job: str,
     *,
     runtime: str,
+    namespace: str,
     image: str,
     instance_type: str,
     instances: int,
@@ -70,12 +73,13 @@ def manifest(
     efa = efa and instances > 1
     environment = {**environment, PodVariable.LOGS: LOGS, "AWS_REGION": region}
     labels = {Label.RUN: run.name, Label.STEP: step, Label.STACK: label_value(stack)}
+    queue = {QUEUE_LABEL: QUEUE} | ({PRIORITY_LABEL: urgent_class(namespace)} if run.urgent else {})
     return {
         "apiVersion": API,
         "kind": "TrainJob",
         "metadata": {
             "name": job,
-            "labels": {QUEUE_LABEL: QUEUE, **labels},
+            "labels": {**queue, **labels},
             "annotations": {
                 "tandem.dev/manifest-digest": run.manifest_digest,
                 "tandem.dev/recipe-digest": run.recipe_digest,

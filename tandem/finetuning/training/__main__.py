@@ -19,7 +19,7 @@ from .evaluate import evaluate
 from .fetch import fetch
 from .layout import Interrupted, Layout, Refused, lacks_room
 from .mirror import mirror, until_copied
-from .place import add_flags, host
+from .place import Parser, host
 from .train import train
 
 STEPS = {"train": train, "evaluate": evaluate}
@@ -32,10 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     `train` starts itself again, in a process for each GPU (`launcher`), unless a program of the image's own trains.
     """
-    parser = argparse.ArgumentParser(prog="tandem.finetuning.training", description=__doc__)
-    parser.add_argument("step", choices=[*STEPS, *CARRIES])
-    add_flags(parser)
-    given = parser.parse_args(arguments)
+    given = Parser([*STEPS, *CARRIES], __doc__).read(arguments)
     layout = Layout.from_environment()
     if carry := CARRIES.get(given.step):
         return _guarded(given.step, lambda: carry(layout), lambda code, _reason: code)

@@ -70,7 +70,8 @@ def launch(layout: Layout, step: str, flags: argparse.Namespace) -> int:
     if asked > there > 0:
         raise Refused(f"{asked} ranks are asked for, and {here.name} has {there} GPUs: each needs one of its own.")
     count = asked or there or 1
-    say(f"{here.name}, one of {', '.join(here.hosts)}: {count} ranks" if len(here.hosts) > 1 else f"{count} ranks")
+    ranks_here = f"{count} rank{'s' * (count != 1)}"
+    say(f"{here.name}, one of {', '.join(here.hosts)}: {ranks_here}" if len(here.hosts) > 1 else ranks_here)
     with tempfile.TemporaryDirectory() as folder, _met(here, told) as others:
         ended = _run(here, count, Path(folder), step, told, others)
         if ended is None:

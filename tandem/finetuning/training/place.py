@@ -3,10 +3,10 @@
 import argparse
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from .layout import Layout, Refused
 
@@ -31,14 +31,32 @@ class Place:
         return self.hosts[self.number]
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Add torchrun's flags for a plain machine, by its names."""
-    group = parser.add_argument_group("ranks, where neither SageMaker nor Kubeflow tells them")
-    group.add_argument("--nnodes", type=int, help="hosts (1)")
-    group.add_argument("--node-rank", type=int, help="which of them this is, from 0")
-    group.add_argument("--nproc-per-node", type=int, help="ranks on each (its GPUs, or 1)")
-    group.add_argument("--master-addr", help="the first host")
-    group.add_argument("--master-port", type=int, help=f"its port ({PORT})")
+class Parser(argparse.ArgumentParser):
+    """A step, and torchrun's flags for a plain machine, each by both of its names; mistakes are a job's failure too."""
+
+    def __init__(self, steps: Sequence[str], description: str | None = None) -> None:
+        super().__init__(prog="tandem.finetuning.training", description=description)
+        self.add_argument("step", choices=steps)
+        group = self.add_argument_group("ranks that train, where neither SageMaker nor Kubeflow tells them")
+        group.add_argument("--nnodes", type=int, help="hosts (1)")
+        group.add_argument("--node-rank", "--node_rank", type=int, help="which of them this is, from 0")
+        group.add_argument("--nproc-per-node", "--nproc_per_node", type=int, help="ranks on each (its GPUs, or 1)")
+        group.add_argument("--master-addr", "--master_addr", help="the first host")
+        group.add_argument("--master-port", "--master_port", type=int, help=f"its port ({PORT})")
+
+    def read(self, arguments: Sequence[str] | None = None) -> argparse.Namespace:
+        """The arguments; ends the process with 2, and the reason in `output/failure`, for what isn't one."""
+        given = self.parse_args(arguments)
+        flags = [name for name, value in vars(given).items() if name != "step" and value is not None]
+        if flags and given.step != "train":
+            names = ", ".join(f"--{name.replace('_', '-')}" for name in flags)
+            self.error(f"{given.step} is one process on one host, and takes no {names}: leave it out")
+        return given
+
+    def error(self, message: str) -> NoReturn:
+        """Say it where a job's failure is read, and end."""
+        Layout.from_environment().fail(f"Arguments: {message}.")
+        super().error(message)
 
 
 def place(layout: Layout, flags: argparse.Namespace | None = None) -> Place:

@@ -207,6 +207,24 @@ def test_what_a_stack_can_not_have(account, tmp_path, configuration, finding):
 
 
 @pytest.mark.faults
+def test_a_stack_with_a_cluster_needs_the_aws_cli_where_its_cluster_is_on_aws(account, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    configuration = {"aws_region": "us-east-1", "tandem_environment": "finetuning"}
+    pulumi(tmp_path, **configuration, tandem_trainingBackend="eks")
+    assert "AWS CLI" not in doctor("--stack", "finetune-eks-dev", code=0)  # the local cloud
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", account.url)
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    said = doctor("--stack", "finetune-eks-dev")
+    assert "problem AWS CLI the command `aws` is not on PATH: it gives `pulumi` the tokens of the stack's clu" in said
+    (tmp_path / "aws").write_text("#!/bin/sh\n")
+    (tmp_path / "aws").chmod(0o755)
+    assert f"ok AWS CLI {tmp_path}/aws" in doctor("--stack", "finetune-eks-dev", code=0)
+    (tmp_path / "aws").unlink()
+    pulumi(tmp_path, **configuration)
+    assert "AWS CLI" not in doctor("--stack", "finetune-dev", code=0)
+
+
+@pytest.mark.faults
 def test_a_stack_that_is_not_there(account, tmp_path):
     (tmp_path / "pulumi").write_text("#!/bin/sh\necho \"error: no stack named 'dev' found\" >&2\nexit 255\n")
     assert f"problem dev There is no stack 'dev' in {tmp_path}: name one of `pulumi stack ls`" in doctor(

@@ -137,6 +137,8 @@ def test_check_prints_memory_and_the_ceiling(check):
     assert "of 48 GB" in text
     # 2 attempts x 4 h and 2 x 1 h of evaluation at $2.80, and a cent for S3.
     assert "at most $28.01" in text
+    # Ten minutes until the first step, and an evaluation as long as it may be.
+    assert "0.17 h of training on ml.g6e.2xlarge, 1.00 h of evaluation on ml.g6e.2xlarge)" in text
 
 
 @pytest.mark.faults

@@ -89,6 +89,18 @@ def test_a_recipe_that_names_no_back_end_runs_where_its_stack_trains_with_the_sa
     assert recipes.digest(there) == record.recipe_digest
 
 
+def test_an_urgent_run_says_so_in_its_record_where_there_is_a_queue(start, stack):
+    _, record = start("--urgent")
+    assert record and record.urgent
+    assert "urgent" not in json.loads(start()[1].to_json())
+    stack.aws.envelope |= {"instance_type": "ml.g6e.2xlarge", "evaluation_instance_type": "ml.g6e.2xlarge"}
+    stack.aws.quotas = {"ml.g6e.2xlarge for training job usage": 4.0}
+    runs = len([key for key in stack.aws.objects if key.endswith("run.json")])
+    said, _ = start("--urgent", "--backend", "sagemaker")
+    assert "Runs of SageMaker wait in no queue of the stack's: leave --urgent out." in said
+    assert len([key for key in stack.aws.objects if key.endswith("run.json")]) == runs
+
+
 def test_nodes_are_priced_by_the_hour_of_ec2(start):
     said, _ = start()
     # 2 attempts x 2 nodes x 4.05 h at $10.49264, 2 x 1.05 h at $2.24208, their volumes, a cent for S3: a node bills for
@@ -171,6 +183,8 @@ def test_logs_are_those_of_a_host_or_a_rank(logged, stack):
     assert run("finetune", "logs", logged.name, "--rank", "7", "--follow").stdout == "of seven\nhalf a li\n"
     recorded(stack, logged, step="evaluate", instances=1, created_at="2026-11-29T10:46:00+00:00")
     assert run("finetune", "logs", logged.name, "--rank", "7").stdout == "of seven\nhalf a li\n"
+    assert run("finetune", "logs", logged.name).stdout == ""
+    assert run("finetune", "logs", logged.name, "--step", "train").stdout == "a\nb\n"
 
 
 @pytest.mark.faults

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from tandem.cli import finetune
+from tandem.clients import aws as accounts
 from tests.unit.cli.test_finetune import RECIPE, Aws, aws, run  # noqa: F401 - a fixture
 from tests.unit.finetuning.backend_harness import Pipeline
 from tests.unit.finetuning.strict_sagemaker import FakeSageMaker
@@ -55,6 +56,10 @@ def started(aws: Aws, tmp_path, monkeypatch):  # noqa: F811
     return name, job, clients["logs"]
 
 
+def evaluates(name: str) -> None:
+    accounts.client("sagemaker", "us-east-1").job(f"{name}-evaluate-1", status="Completed")
+
+
 def test_the_first_host_is_shown_and_another_on_request(started):
     name, job, logs = started
     assert run("finetune", "logs", name).stdout == ""  # nothing was written yet
@@ -83,12 +88,35 @@ def test_a_log_that_is_followed_stays_the_same_hosts(started):
     assert run("finetune", "logs", name, "--follow").stdout == "one\ntwo\nthree\n"
 
 
+def test_the_trainings_log_is_there_once_the_evaluation_has_its_own(started):
+    name, _, logs = started
+    evaluates(name)
+    logs.streams = {f"{name}-train-1/algo-{n}-170000000": [f"host {n} trains"] for n in (1, 2)}
+    logs.streams[f"{name}-evaluate-1/algo-1-170000000"] = ["it answers"]
+    assert run("finetune", "logs", name).stdout == "it answers\n"
+    assert run("finetune", "logs", name, "--step", "train", "--host", "algo-2").stdout == "host 2 trains\n"
+
+
+@pytest.mark.faults
+def test_a_step_without_a_job_and_another_steps_host_are_told(started):
+    name, _, _ = started
+    said = run("finetune", "logs", name, "--step", "evaluate").output
+    assert f"has no job of step evaluate yet: it has {name}-train-1." in said
+    evaluates(name)
+    said = run("finetune", "logs", name, "--host", "algo-2").output
+    words = "-evaluate-1, a job of step evaluate, has no host 'algo-2': it has algo-1. --step chooses another"
+    assert words in " ".join(said.split())
+    assert (
+        "without ranks: leave --rank out" in run("finetune", "logs", name, "--step", "evaluate", "--rank", "0").output
+    )
+
+
 @pytest.mark.faults
 def test_a_host_that_the_job_has_not_is_refused_with_those_it_has(started):
     name, _, _ = started
     result = run("finetune", "logs", name, "--host", "algo-3")
     assert result.exit_code == 1
-    assert f"{name}-train-1 has no host 'algo-3': it has algo-1, algo-2." in result.output
+    assert "has no host 'algo-3': it has algo-1, algo-2." in " ".join(result.output.split())
 
 
 @pytest.mark.faults

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from tandem.finetuning.training.layout import Layout, Refused
-from tandem.finetuning.training.place import add_flags, place, ranks_asked
+from tandem.finetuning.training.place import Parser, place, ranks_asked
 
 HOSTS = {"hosts": ["algo-10", "algo-2", "algo-1"], "current_host": "algo-2", "network_interface_name": "eth0"}
 
@@ -22,9 +22,7 @@ def placed(tmp_path, monkeypatch):
             (folder / "resourceconfig.json").write_text(said if isinstance(said, str) else json.dumps(said))
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
-        parser = argparse.ArgumentParser()
-        add_flags(parser)
-        return place(Layout(tmp_path), parser.parse_args(flags))
+        return place(Layout(tmp_path), Parser(["train"]).read(["train", *flags]))
 
     return of
 
@@ -85,6 +83,33 @@ def test_numbers_that_are_none_are_refused_by_name(placed, flags, variables, why
 def test_a_rank_of_hosts_that_a_file_names_is_refused(placed):
     with pytest.raises(Refused, match="--node-rank 1 needs --nnodes"):
         placed("--node-rank=1", said=HOSTS)
+
+
+@pytest.mark.parametrize("flags", [["--nproc-per-node=2", "--node-rank=0"], ["--nproc_per_node=2", "--node_rank=0"]])
+def test_flags_are_taken_by_both_names_that_torchrun_knows(flags):
+    given = Parser(["train"]).read(["train", *flags])
+    assert (given.nproc_per_node, given.node_rank) == (2, 0)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (
+            ["evaluate", "--nnodes=2", "--node_rank", "0"],
+            "evaluate is one process on one host, and takes no --nnodes, --n",
+        ),
+        (["train", "--nproc-per-node=two"], "argument --nproc-per-node/--nproc_per_node: invalid int value: 'two'"),
+        (["train", "--hosts=2"], "unrecognized arguments: --hosts=2"),
+        (["learn"], "argument step: invalid choice: 'learn'"),
+    ],
+)
+def test_arguments_that_are_refused_are_the_jobs_failure(tmp_path, monkeypatch, capsys, arguments, why):
+    monkeypatch.setenv("TANDEM_ML_ROOT", str(tmp_path))
+    with pytest.raises(SystemExit) as ended:
+        Parser(["train", "evaluate"]).read(arguments)
+    assert ended.value.code == 2 and why in capsys.readouterr().err
+    assert f"Arguments: {why}" in (tmp_path / "output" / "failure").read_text()
 
 
 @pytest.mark.parametrize(("told", "count"), [("auto", 0), ("gpu", 0), ("cpu", 0), ("4", 4)])

@@ -172,6 +172,18 @@ def test_without_the_package_the_estimate_stands_in(stack, monkeypatch):
     assert "(as an estimate)" in text
 
 
+@pytest.mark.parametrize(
+    ("changes", "advice"),
+    [
+        ({"gradient_accumulation": 1024}, "lower gradient_accumulation, or train for more epochs."),
+        ({"gradient_accumulation": 1, "batch_size": 1024}, "lower batch_size, or train for more epochs."),
+        ({"gradient_accumulation": 1, "max_steps": 3}, "raise max_steps, or leave it out."),
+    ],
+)
+def test_few_steps_come_with_what_makes_more_of_this_recipe(stack, changes, advice):
+    assert f"The run has 3 steps in all: {advice}" in stack.check(splits(), HUB, **changes).notes
+
+
 def test_what_is_likely_not_meant_is_noted(stack):
     notes = stack.check(splits(), HUB, gradient_accumulation=1024, learning_rate=0.1).notes
     assert any(note.startswith("The run has 3 steps in all") for note in notes)

@@ -15,7 +15,7 @@ from tandem.finetuning import job_record
 from tandem.finetuning.job_record import FAILED, STOPPED, STOPPING, SUCCEEDED, WORKING, JobRecord
 
 from ..base import Job, Lines
-from ..pipeline import COMPLETED, Pipeline
+from ..pipeline import COMPLETED, Pipeline, check_host
 from ..preflight import Quotas
 from .quotas import quotas
 
@@ -52,8 +52,7 @@ class Eks(Pipeline):
     def logs(self, job: Job, host: str = "", token: str | None = None, rank: int | None = None) -> Lines:
         """From S3, where its Pods copy theirs every few seconds: `host-0` and so on, and each rank's."""
         hosts = [f"host-{number}" for number in range(job.instances)]
-        if host and host not in hosts:
-            raise TandemError(f"{job.name} has no host {host!r}: it has {', '.join(hosts)}.")
+        check_host(job, host, hosts)
         name = f"rank-{rank}" if rank is not None else host or hosts[0]
         prefix = job_record.logs(job.name.removesuffix(f"-{job.step}-{job.attempt}"), job.name)
         content = self.records.read(f"{prefix}{name}.log")

@@ -13,7 +13,7 @@ from tandem_contract.run_record import Run
 from tandem.runtime.pages import each
 
 from ..base import Job, Lines
-from ..pipeline import SAGEMAKERS, Pipeline
+from ..pipeline import SAGEMAKERS, Pipeline, check_host
 from ..preflight import Quotas
 from .quotas import quotas
 
@@ -62,8 +62,7 @@ class SageMaker(Pipeline):
         if rank is not None:
             raise TandemError("SageMaker keeps a log a host, which its ranks share: choose it by --host, not --rank.")
         hosts = [f"algo-{number}" for number in range(1, job.instances + 1)]
-        if host and host not in hosts:
-            raise TandemError(f"{job.name} has no host {host!r}: it has {', '.join(hosts)}.")
+        check_host(job, host, hosts)
         logs = self._client("logs")
         # What is returned as token names the stream too: which one is the first may change while hosts start.
         stream, _, after = (token or "").partition(" ")

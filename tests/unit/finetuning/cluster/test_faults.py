@@ -193,6 +193,44 @@ def test_the_deadline_of_a_job_is_told_as_such(api, bucket):
 
 
 @pytest.mark.faults
+def test_a_job_that_the_queue_lets_go_anew_has_no_more_time_in_all(api, bucket, monkeypatch):
+    """Trainer counts its deadline from the last time that the queue let it go."""
+    act("start")
+    queued(api, it.RESERVED, it.ADMITTED)
+    pods(api, it.RUNNING, it.RUNNING)
+    later(monkeypatch, 2 * 14400)
+    act("observe", job=JOB)
+    queued(api, it.PENDING, it.condition("Evicted", 9, "True", "Preempted", "a more urgent job came"))
+    pods(api)
+    assert act("observe", job=JOB)["reason"].startswith("put back into the queue (a more urgent job came); ")
+    queued(api, it.RESERVED, it.ADMITTED)
+    pods(api, it.RUNNING, it.RUNNING, attempt=1)  # since the start of the play too, which doubles their time
+    later(monkeypatch, 14400 - 20)
+    assert act("observe", job=JOB)["state"] == "running"
+    later(monkeypatch, 14400 + 20)
+    found = act("observe", job=JOB)
+    assert found["state"] == "failed" and found["reason"].startswith("its time was up, that of all its attempts tog")
+    assert f"{it.TRAINJOBS}/{JOB}" not in api.objects
+    with pytest.raises(TandemError, match=r"all 3 attempts of the run envelope are used\. Last failure: its time was"):
+        act("start")
+
+
+@pytest.mark.faults
+def test_evictions_without_end_are_ended(api, bucket):
+    """JobSet restarts an evicted gang whatever its number of restarts, and a Pod too large for its node goes again."""
+    act("start")
+    queued(api, it.RESERVED, it.ADMITTED)
+    jobset(api, 12, counted=2)
+    pods(api, it.over(137, 9, reason="Evicted"), it.RUNNING, attempt=12)
+    assert act("observe", job=JOB)["state"] == "running"
+    jobset(api, 13, counted=2)
+    found = act("observe", job=JOB)
+    assert found["state"] == "failed"
+    assert "evicted 11 times, 10 at most are made up for: a Pod on node-0 ended: Evicted 137. Where" in found["reason"]
+    assert f"{it.TRAINJOBS}/{JOB}" not in api.objects
+
+
+@pytest.mark.faults
 def test_the_deadline_of_an_attempt_is_told_with_what_the_trainer_said_of_its_end(api, bucket):
     act("start")
     queued(api, it.RESERVED, it.ADMITTED, it.FINISHED)

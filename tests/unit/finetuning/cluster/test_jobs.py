@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -76,6 +77,15 @@ def test_a_job_says_what_the_runtime_leaves_open(api):
     places = {"TANDEM_OUTPUT": f"s3://artifacts/runs/{RUN.name}/jobs/{JOB}/output/", "AWS_REGION": "us-east-1"}
     places["TANDEM_CHECKPOINTS"] = f"s3://artifacts/runs/{RUN.name}/checkpoints/"
     assert {it["name"]: it["value"] for it in mirror["env"]} == places
+
+
+def test_both_jobs_of_an_urgent_run_go_first(api, bucket):
+    urgent = replace(RUN, urgent=True)
+    bucket.put_object(Bucket="artifacts", Key=f"runs/{RUN.name}/run.json", Body=urgent.to_json())
+    act("start")
+    act("start", step="evaluate", trained={"model": f"s3://artifacts/runs/{RUN.name}/m/", "status": "Completed"})
+    labels = [api.objects[f"{it.TRAINJOBS}/{job}"]["metadata"]["labels"] for job in (JOB, EVALUATION)]
+    assert [each["kueue.x-k8s.io/priority-class"] for each in labels] == [f"{it.NAMESPACE}-urgent"] * 2
 
 
 @pytest.mark.parametrize("title", ["a-data-set-of-a-long-name-about-everything", "2026", "...", "ä"])
