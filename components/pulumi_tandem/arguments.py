@@ -334,7 +334,7 @@ class FineTuningEnvironmentArgs(TypedDict):
     attempts: NotRequired[int]
     """How often a run may start training; each goes on from the last checkpoint. 1 to 5 attempts; 2 by default."""
     spot: NotRequired[bool]
-    """Whether to train on spot capacity; interrupted runs use up attempts. false by default."""
+    """Whether to train on spot capacity; with SageMaker an interruption uses up an attempt. false by default."""
     volume_gigabytes: NotRequired[int]
     """Disk of each instance. 30 to 16,384 GB; 200 by default. Billed while jobs run."""
     evaluation_instance: NotRequired[str]

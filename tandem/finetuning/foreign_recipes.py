@@ -32,7 +32,11 @@ ELSEWHERE = {
         *("assistant_only_loss", "completion_only_loss"),
     ),
     "Leave it out: the base model's own template is used.": ("chat_template", "template", "chat_template_jinja"),
-    "Leave it out: a row is a sequence, and none is cut.": ("sample_packing", "packing", "pad_to_sequence_len"),
+    "Leave it out: short rows share a sequence by themselves, and none is cut.": (
+        "sample_packing",
+        "packing",
+        "pad_to_sequence_len",
+    ),
     "Leave it out: only supervised fine-tuning is done here.": ("stage", "rl", "do_train", "do_eval", "do_predict"),
     "Leave it out: it is chosen by what the hardware has (docs/training-image.md).": (
         *("bf16", "fp16", "tf32", "gradient_checkpointing", "flash_attention", "flash_attn", "attn_implementation"),

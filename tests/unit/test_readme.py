@@ -11,11 +11,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+import yaml
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from scripts.recorder import ROOT, record
+from scripts.recorder import ROOT, record, record_stack
+from tandem.cost.estimate import assess
+from tandem.cost.model import Number, Resource
 from tests.support import query_api
 from tests.support.readme import CURL, QUESTION, README
 
@@ -30,6 +33,20 @@ def test_prices_are_those_of_the_reviewed_comments(stack):
     run = f"{expected}, {most}" if expected else ""
     row = f"| `{stack}` | {idle} | {run} | {questions} |"
     assert re.sub(" +", " ", row) in README
+
+
+def test_prices_of_training_on_eks_are_those_of_what_the_stack_registers():
+    """No comment of it is recorded: its preview asks a cluster that the local tier hasn't."""
+    text = (ROOT / "stacks" / "Pulumi.finetune-eks-dev.yaml").read_text()
+    made = record_stack({key: str(value) for key, value in yaml.safe_load(text)["config"].items()})
+    priced = [each for each in made.resources if each.custom]
+    there = [Resource(each.name, each.type, each.name, "", "us-east-1", each.inputs) for each in priced]
+    for resource, each in zip(there, priced, strict=True):
+        names = {name: tuple(other for other in there if other.name in of) for name, of in each.references.items()}
+        resource.references.update(names)
+    bills = [assess(each, usage=True) for each in there]
+    idle, expected, most = (sum(each.usd(number) for each in bills) for number in [*Number][:3])
+    assert f"| `finetune-eks-dev` | ${idle:.2f} + ? | ${expected:.2f}, ${most:.2f} | |" in README
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/your-program.md"])

@@ -119,7 +119,7 @@ FINETUNING = Table(
             "SageMaker's own limit is five days.",
         ),
         "attempts": _limit("attempts", "How often a run may start training; each goes on from the last checkpoint."),
-        "spot": _limit("spot", "Whether to train on spot capacity; interrupted runs use up attempts."),
+        "spot": _limit("spot", "Whether to train on spot capacity; with SageMaker an interruption uses up an attempt."),
         "volume_gigabytes": _limit("volume_gb", "Disk of each instance.", cost="Billed while jobs run."),
         "evaluation_instance": _limit(
             "evaluation_instance_type",

@@ -3,8 +3,8 @@
 The formula counts what is in memory at the moments that decide: when the loss is computed, and when one layer is
 computed again for its gradients (every layer is: gradient checkpointing is on). With several ranks, one a GPU, FSDP2
 shards weights, gradients and optimizer over all of them, which is divided exactly; what a rank gathers for a while is
-counted from the layers; what it computes is an estimate. `docs/sizing.md` holds both against published measurements;
-the constants marked as fitted come from half of them at most, and a test computes the tables anew.
+counted from the layers; what it computes is an estimate. `docs/sizing-measurements.md` holds both against published
+ones; the constants marked as fitted come from half of them at most, and a test computes the tables anew.
 
 GB are 10^9 bytes. The standard library alone.
 """
@@ -23,7 +23,7 @@ ALL_LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "d
 NF4 = 4 / 8
 NF4_SCALES = {True: (8 / 64 + 32 / 64 / 256) / 8, False: 32 / 64 / 8}
 
-# Fitted on the cases marked so in docs/sizing.md.
+# Fitted on the cases marked so in docs/sizing-measurements.md.
 LAYER = 0.95
 """Factor on the tensors that one layer keeps for its gradients, as counted in `_layer`."""
 CONTEXT_GB = 0.99

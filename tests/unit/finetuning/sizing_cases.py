@@ -1,5 +1,5 @@
 """Published peaks of GPU memory that the sizing is held against; `python -m tests.unit.finetuning.sizing_cases` prints
-the tables of docs/sizing.md.
+the tables of docs/sizing-measurements.md.
 """
 
 from dataclasses import replace

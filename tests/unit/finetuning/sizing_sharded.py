@@ -1,5 +1,6 @@
 """Published memory of training on several GPUs; `python -m tests.unit.finetuning.sizing_sharded` prints the tables of
-docs/sizing.md. `sizing_sharded.csv` has the cases: memory in GB of one GPU, `rows` and `tokens` those of one GPU too.
+docs/sizing-measurements.md. `sizing_sharded.csv` has the cases: memory in GB of one GPU, `rows` and `tokens` those
+of one GPU too.
 """
 
 import csv

@@ -1,12 +1,14 @@
 """Recipes: completed with every default, and refused with every mistake at once."""
 
+import re
 from pathlib import Path
 
 import pytest
 from tandem_contract.errors import Mistakes, TandemError
 
 from tandem import yaml_file
-from tandem.finetuning import foreign_recipes
+from tandem.finetuning import foreign_recipes, recipe
+from tandem.finetuning.backend_table import BACKENDS
 from tandem.finetuning.recipe import KEYS, check, digest
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -247,6 +249,24 @@ def test_no_foreign_key_is_one_of_ours_and_the_page_has_them_all():
     for here in foreign_recipes.CALLED:
         outer, _, inner = here.partition(".")
         assert outer in KEYS and inner in {"": "", **(check(SMALL)[outer] if inner else {})}
+
+
+def test_the_page_of_keys_has_each_with_its_default_and_its_range():
+    page = (ROOT / "docs" / "recipes" / "keys.md").read_text()
+    nested = {"lora": [*recipe.LORA, "modules"], "evaluation": [*recipe.EVALUATION, "format"]}
+    nested["gate"] = [f"METRIC.{key}" for key in recipe.THRESHOLDS]
+    keys = [f"{key}.{inner}" if inner else key for key in KEYS for inner in nested.get(key, [""])]
+    assert re.findall(r"^\| `([\w.]+)` \|", page, re.MULTILINE) == keys
+    groups = {"": recipe.NUMBERS, "lora.": recipe.LORA, "evaluation.": recipe.EVALUATION}
+    groups["gate.METRIC."] = recipe.THRESHOLDS
+    for prefix, fields in groups.items():
+        for key, field in fields.items():
+            default = "none" if field.default is None else field.default
+            assert f"| `{prefix}{key}` | {default} | {field.low}, {field.high} |" in page
+    rate, full = (recipe.LEARNING_RATES[method] for method in ("lora", "full"))
+    row = f"| `learning_rate` | {rate.default}; {full.default} with `full` | {rate.low}, {rate.high} |"
+    assert row in page and rate == recipe.LEARNING_RATES["qlora"]
+    assert all(f"`{each}`" in page for each in (*recipe.METHODS, *recipe.METRICS, *BACKENDS))
 
 
 @pytest.mark.faults

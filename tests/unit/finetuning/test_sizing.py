@@ -58,7 +58,7 @@ def test_errors_on_the_rest_are_within_fifteen_percent():
 
 
 def test_totals_on_large_gpus_are_within_fifteen_percent():
-    """What nvidia-smi shows depends on the allocator as well; docs/sizing.md says what the exception is."""
+    """What nvidia-smi shows depends on the allocator as well; the page says what the exception is."""
     errors = {
         f"{case.model} {case.method} {case.batch}": case.estimate().total / case.total - 1
         for case in CASES
@@ -91,7 +91,7 @@ sizing_constants = {name: getattr(sizing, name) for name in ("LAYER", "CONTEXT_G
 
 
 def test_page_has_the_tables_as_they_are():
-    page = (DOCS / "sizing.md").read_text()
+    page = (DOCS / "sizing-measurements.md").read_text()
     assert table() in page
     assert [made() in page for made in (sharded.measured, sharded.ended, sharded.lacking)] == [True] * 3
 
@@ -105,7 +105,7 @@ def test_every_sharded_case_has_an_error_or_what_it_lacks():
 
 
 def test_errors_on_the_sharded_rest_are_within_fifteen_percent():
-    """The largest is the 70B model's, the one that is counted too low by more than 5 %; docs/sizing.md says it."""
+    """The largest is the 70B model's, the one that is counted too low by more than 5 %; the page says it."""
     errors = {case.case: case.error() for case in sharded.MEASURED if not case.fitted}
     assert max(map(abs, errors.values())) < 0.14
     assert {number for number, error in errors.items() if abs(error) > 0.11} == {"11"}
@@ -114,7 +114,7 @@ def test_errors_on_the_sharded_rest_are_within_fifteen_percent():
 
 
 def test_totals_of_sharded_adapters_are_within_five_percent():
-    """With the loss in tiles, as ours has it; docs/sizing.md says how far off the totals of the others are."""
+    """With the loss in tiles, as ours has it; the page says how far off the totals of the others are."""
     held = [case for case in sharded.MEASURED if case.program == "adapter, tiles" and not case.fitted]
     errors = [case.estimate().total / float(case.total) - 1 for case in held]
     assert len(errors) == 12 and max(map(abs, errors)) < 0.05

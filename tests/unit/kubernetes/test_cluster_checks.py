@@ -1,9 +1,12 @@
 """What `GpuCluster` refuses before anything is made: each mistake names its key, the value and what to do."""
 
+import re
 from datetime import date
 
 import botocore.session
 import pytest
+import yaml
+from pulumi_tandem.environments.finetuning_fields import FINETUNING
 from pulumi_tandem.foundation.arguments import InvalidArguments
 from pulumi_tandem.kubernetes import cluster_account, versions
 from pulumi_tandem.kubernetes.cluster_checks import AMI_TYPES
@@ -11,7 +14,7 @@ from pulumi_tandem.kubernetes.gpu_cluster import GpuCluster
 from tandem_contract.checks import Checks
 from tandem_contract.kubernetes_versions import SUPPORT
 
-from scripts.recorder import ANSWERS, Refusal, record
+from scripts.recorder import ANSWERS, ROOT, Refusal, record
 
 GROUP = {"name": "l40s", "instance_types": ["g6e.12xlarge"]}
 POOL = {"name": "gpu", "instance_types": ["g6e.12xlarge"], "gpus": 8}
@@ -34,6 +37,14 @@ def mistakes(args: dict, answers: dict | None = None) -> list[str]:
     recording = record(program, answers=answers)
     assert not (registered and recording.resources)
     return registered
+
+
+def test_the_page_shows_a_cluster_that_is_taken():
+    page = (ROOT / "docs" / "training-on-eks.md").read_text()
+    (shown,) = [each for each in re.findall(r"```yaml\n(.+?)```", page, re.DOTALL) if "tandem:cluster:" in each]
+    args = FINETUNING.fields["cluster"].parsed(yaml.safe_load(shown)["tandem:cluster"])
+    assert args["node_groups"][0]["capacity"] == "capacity-block"
+    assert mistakes(args) == []
 
 
 def group(**changes) -> dict:
