@@ -45,7 +45,7 @@ class NodeGroupsArgs(TypedDict):
     """ARN of the nodes' role."""
     subnet_ids: Sequence[pulumi.Input[str]]
     """Where nodes may be."""
-    subnets_by_zone: Mapping[str, pulumi.Input[str]]
+    subnets_by_zone: Mapping[str, Sequence[pulumi.Input[str]]]
     """The same by zone, as far as it is known."""
     security_group_ids: Sequence[pulumi.Input[str]]
     """The cluster's group; with the adapter, its group too."""
@@ -76,14 +76,14 @@ class NodeGroups(pulumi.ComponentResource):
         gpus = bool(INSTANCE_TYPES[group["instance_types"][0]].gpus)
         labels = {GPU_PRESENT: "true"} if gpus and not AMI_TYPES[image].plugin else {}
         template = self._template(name, group, image, args)
-        wanted = [args["subnets_by_zone"][zone] for zone in group["zones"]] or args["subnet_ids"]
+        inside = [subnet for zone in group["zones"] for subnet in args["subnets_by_zone"][zone]]
         eks.NodeGroup(
             name,
             cluster_name=args["cluster_name"],
             # The group's own name: a change that replaces it makes the new one first.
             node_group_name_prefix=f"{group['name']}-",
             node_role_arn=args["node_role_arn"],
-            subnet_ids=list(wanted),
+            subnet_ids=inside or list(args["subnet_ids"]),
             instance_types=list(group["instance_types"]),
             ami_type=image,
             capacity_type=CAPACITY[group["capacity"]],
