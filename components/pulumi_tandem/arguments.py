@@ -322,7 +322,7 @@ class FineTuningEnvironmentArgs(TypedDict):
     """Where runs train: `sagemaker`, as its training jobs, or `eks`, on a cluster of GPU nodes. `sagemaker` by default.
     A cluster bills its control plane, system nodes and network by the hour."""
     cluster: NotRequired[GpuClusterArgs]
-    """The cluster, for `eks`; its default pool of GPU nodes has what the quotas let go."""
+    """The cluster, for `eks`; without pools and groups of its own it has a pool with what the quotas let go."""
     cluster_training: NotRequired[ClusterTrainingSettings]
     """How runs share the cluster, for `eks`."""
     training_instance: NotRequired[str]

@@ -10,7 +10,7 @@ from tandem_contract.instance_types import INSTANCE_TYPES
 
 from ..foundation.outputs import register
 from ..foundation.tags import Tags
-from .capacity import taints
+from .capacity import taints, uses_instance_store
 from .cluster_checks import AMI_TYPES, ami_type
 
 GPU_PRESENT = "nvidia.com/gpu.present"
@@ -120,7 +120,7 @@ class NodeGroups(pulumi.ComponentResource):
             }
         if group["capacity"] == "capacity-block":
             more["instance_market_options"] = {"market_type": "capacity-block"}
-        if group["instance_store"] and INSTANCE_TYPES[group["instance_types"][0]].local_gb and "AL2023" in image:
+        if uses_instance_store(group):
             more["user_data"] = base64.b64encode(RAID.encode()).decode()
         return ec2.LaunchTemplate(
             name,

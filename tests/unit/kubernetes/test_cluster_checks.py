@@ -1,5 +1,6 @@
 """What `GpuCluster` refuses before anything is made: each mistake names its key, the value and what to do."""
 
+from collections.abc import Callable
 from datetime import date
 
 import botocore.session
@@ -24,13 +25,13 @@ ENTRY = "aws:eks/getAccessEntry:getAccessEntry"
 VERSIONS = "aws:eks/getClusterVersions:getClusterVersions"
 
 
-def mistakes(args: dict, answers: dict | None = None) -> list[str]:
-    """What is refused, each as one sees it; nothing may have been registered by then."""
+def mistakes(args: dict | Callable[[], dict], answers: dict | None = None) -> list[str]:
+    """What is refused, each as one sees it; nothing may have been registered by then. A program makes its outputs."""
     registered = []
 
     def program():
         try:
-            GpuCluster("gpu", args)
+            GpuCluster("gpu", args() if callable(args) else args)
         except InvalidArguments as error:
             registered.extend(map(str, error.mistakes))
 
@@ -106,6 +107,17 @@ def pool(**changes) -> dict:
 )  # fmt: skip
 def test_mistakes_in_arguments(args, said):
     assert [each for each in mistakes(args) if said in each], mistakes(args)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("key", ["subnet_ids", "admins"])
+def test_an_output_of_a_list(key):
+    """awsx gives subnets so; "not a list" told nobody what to write."""
+    (told,) = mistakes(lambda: {key: pulumi.Output.from_input(["subnet-0a", "subnet-0b"])})
+    assert told == (
+        f"{key}: is an output: how many it has isn't known before it is there. "
+        f"Write a list of outputs, which are its elements: [{key}[0], {key}[1]]."
+    )
 
 
 @pytest.mark.faults
@@ -238,9 +250,13 @@ def test_a_zone_whose_subnet_isnt_known():
         (told,) = mistakes(args | group(zones=["us-east-1a"]) | {"node_pools": []}, unknown)
         assert told.startswith("node_groups[0].zones: us-east-1a is in none of the subnets whose zones are known. Give")
         assert not mistakes(args | pool(zones=["us-east-1a"]), unknown)  # Karpenter finds it by itself
-    half = {"subnet_ids": ["subnet-0a", pulumi.Output.from_input("subnet-0b")]}
-    assert not mistakes(half | pool(zones=["us-east-1d"]))
-    assert not mistakes(half | group(zones=["us-east-1c"]))
+
+    def half() -> dict:
+        return {"subnet_ids": ["subnet-0a", pulumi.Output.from_input("subnet-0b")]}
+
+    assert not mistakes(lambda: half() | pool(zones=["us-east-1d"]))
+    assert not mistakes(lambda: half() | group(zones=["us-east-1c"]))
+    assert "none of the subnets whose zones are known" in str(mistakes(lambda: half() | group(zones=["us-east-1d"])))
 
 
 @pytest.mark.faults
