@@ -38,7 +38,10 @@ ZONES = [f"{REGION}{letter}" for letter in "abcd"]
 ANSWERS: dict[str, Any] = {
     "aws:index/getPartition:getPartition": {"partition": "aws"},
     "aws:index/getRegion:getRegion": {"region": REGION},
-    "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": ACCOUNT},
+    "aws:index/getCallerIdentity:getCallerIdentity": {
+        "accountId": ACCOUNT,
+        "arn": f"arn:aws:sts::{ACCOUNT}:assumed-role/deployer/session",
+    },
     "aws:index/getAvailabilityZones:getAvailabilityZones": {
         "names": ZONES,
         "zoneIds": ["use1-az1", "use1-az2", "use1-az3", "use1-az4"],
@@ -52,6 +55,7 @@ ANSWERS: dict[str, Any] = {
         "availabilityZone": ZONES[int(given["id"][-1], 16) % 4],
         "availableIpAddressCount": 4000,
     },
+    "aws:eks/getAddon:getAddon": {"configurationValues": '{"enableNetworkPolicy": "true"}'},
     "aws:eks/getClusterVersions:getClusterVersions": {"clusterVersions": []},
     "aws:iam/getRoles:getRoles": {"names": ["AWSServiceRoleForEC2Spot"]},
     "aws:servicequotas/getServiceQuota:getServiceQuota": {"value": 768.0},

@@ -219,11 +219,14 @@ class GpuClusterArgs(TypedDict):
 
     existing_cluster: NotRequired[str]
     """Name of an EKS cluster that is there, instead of a new one. Its network, nodes and add-ons stay as they are;
-    `node_groups`, and with `autoscaler` the pools, are put into it."""
+    `node_groups` and `node_pools` are put into it. It takes access entries, has the add-on eks-pod-identity-agent, and
+    should enforce network policies."""
     existing_kubeconfig: NotRequired[pulumi.Input[str]]
-    """Kubeconfig, as a text, of a cluster that is there and that EKS's API doesn't describe. Nothing is made."""
+    """Kubeconfig, as a text, of a cluster that is there and that EKS's API doesn't describe. Nothing is made, and runs
+    can't train there: they find a cluster by EKS's API."""
     subnet_ids: NotRequired[list[pulumi.Input[str]]]
-    """Private subnets with a way out, in two zones or more, instead of a network of its own."""
+    """Private subnets with a way out, in two zones or more, instead of a network of its own. With `existing_cluster`
+    where nodes and functions are put, by default in its control plane's, which are often public."""
     cidr: NotRequired[str]
     """Addresses of the network, where one is made. `10.60.0.0/16` by default. The network's NAT gateway costs $36.50 a
     month with its address, and $0.045 a GB."""
@@ -245,14 +248,19 @@ class GpuClusterArgs(TypedDict):
     """EC2 instance type of the two nodes that the cluster's own Pods run on. `m7i.large` by default. Two of the default
     cost $147 a month."""
     autoscaler: NotRequired[str]
-    """What starts nodes of the pools: `karpenter` is installed, `present` finds the one of an existing cluster, `none`
-    makes no pools. `karpenter` by default."""
+    """What starts nodes of the pools, which are always made by us: `karpenter` is installed, with `present` Karpenter
+    itself is the existing cluster's, `none` makes no pools. `karpenter` by default."""
     node_pools: NotRequired[list[GpuNodePool]]
-    """Karpenter's pools of GPU nodes."""
+    """Karpenter's pools of GPU nodes, by default one pool `gpu`, g6e.2xlarge, 8 GPUs, also beside `node_groups`; `[]`
+    or `autoscaler: none` for none."""
     node_groups: NotRequired[list[GpuNodeGroup]]
     """Managed groups of GPU nodes."""
     group_autoscaler: NotRequired[bool]
     """Whether an autoscaler of your own, e.g. Cluster Autoscaler, changes the size of node groups. false by default."""
+    device_plugins: NotRequired[str]
+    """NVIDIA's device plugin and, with `efa`, the adapter's: `install`, or `present` where the cluster has its own,
+    also by the GPU Operator. By default a new cluster gets them and an existing one has them; without them no Pod gets
+    a GPU, and Karpenter's nodes stay for ever."""
     metrics: NotRequired[str]
     """Where metrics of nodes, Pods and GPUs go: `cloudwatch` (add-on with the DCGM exporter), or `none`. `cloudwatch`
     by default. CloudWatch bills each observation and GB of logs."""
@@ -319,7 +327,7 @@ class FineTuningEnvironmentArgs(TypedDict):
     """Where runs train: `sagemaker`, as its training jobs, or `eks`, on a cluster of GPU nodes. `sagemaker` by default.
     A cluster bills its control plane, system nodes and network by the hour."""
     cluster: NotRequired[GpuClusterArgs]
-    """The cluster, for `eks`; its default pool of GPU nodes has what the quotas let go."""
+    """The cluster, for `eks`; without pools and groups of its own it has a pool with what the quotas let go."""
     cluster_training: NotRequired[ClusterTrainingSettings]
     """How runs share the cluster, for `eks`."""
     training_instance: NotRequired[str]
@@ -518,11 +526,14 @@ class GpuClusterArgs(TypedDict):
 
     existing_cluster: NotRequired[str]
     """Name of an EKS cluster that is there, instead of a new one. Its network, nodes and add-ons stay as they are;
-    `node_groups`, and with `autoscaler` the pools, are put into it."""
+    `node_groups` and `node_pools` are put into it. It takes access entries, has the add-on eks-pod-identity-agent, and
+    should enforce network policies."""
     existing_kubeconfig: NotRequired[pulumi.Input[str]]
-    """Kubeconfig, as a text, of a cluster that is there and that EKS's API doesn't describe. Nothing is made."""
+    """Kubeconfig, as a text, of a cluster that is there and that EKS's API doesn't describe. Nothing is made, and runs
+    can't train there: they find a cluster by EKS's API."""
     subnet_ids: NotRequired[list[pulumi.Input[str]]]
-    """Private subnets with a way out, in two zones or more, instead of a network of its own."""
+    """Private subnets with a way out, in two zones or more, instead of a network of its own. With `existing_cluster`
+    where nodes and functions are put, by default in its control plane's, which are often public."""
     cidr: NotRequired[str]
     """Addresses of the network, where one is made. `10.60.0.0/16` by default. The network's NAT gateway costs $36.50 a
     month with its address, and $0.045 a GB."""
@@ -544,14 +555,19 @@ class GpuClusterArgs(TypedDict):
     """EC2 instance type of the two nodes that the cluster's own Pods run on. `m7i.large` by default. Two of the default
     cost $147 a month."""
     autoscaler: NotRequired[str]
-    """What starts nodes of the pools: `karpenter` is installed, `present` finds the one of an existing cluster, `none`
-    makes no pools. `karpenter` by default."""
+    """What starts nodes of the pools, which are always made by us: `karpenter` is installed, with `present` Karpenter
+    itself is the existing cluster's, `none` makes no pools. `karpenter` by default."""
     node_pools: NotRequired[list[GpuNodePool]]
-    """Karpenter's pools of GPU nodes."""
+    """Karpenter's pools of GPU nodes, by default one pool `gpu`, g6e.2xlarge, 8 GPUs, also beside `node_groups`; `[]`
+    or `autoscaler: none` for none."""
     node_groups: NotRequired[list[GpuNodeGroup]]
     """Managed groups of GPU nodes."""
     group_autoscaler: NotRequired[bool]
     """Whether an autoscaler of your own, e.g. Cluster Autoscaler, changes the size of node groups. false by default."""
+    device_plugins: NotRequired[str]
+    """NVIDIA's device plugin and, with `efa`, the adapter's: `install`, or `present` where the cluster has its own,
+    also by the GPU Operator. By default a new cluster gets them and an existing one has them; without them no Pod gets
+    a GPU, and Karpenter's nodes stay for ever."""
     metrics: NotRequired[str]
     """Where metrics of nodes, Pods and GPUs go: `cloudwatch` (add-on with the DCGM exporter), or `none`. `cloudwatch`
     by default. CloudWatch bills each observation and GB of logs."""

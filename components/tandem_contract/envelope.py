@@ -1,7 +1,9 @@
 """The run envelope: the limits within which every run of a pipeline stays, whoever starts it."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from .checks import Checks
 from .errors import Mistake, Mistakes
@@ -74,27 +76,34 @@ class RunEnvelope:
     @classmethod
     def from_json(cls, text: str) -> "RunEnvelope":
         """Read an envelope; raises `Mistakes` if it isn't one that can be used."""
-        checks, values = Checks(), {}
+        checks, values = Checks(), dict[str, Any]()
         try:
             content = json.loads(text)
         except ValueError as error:
             raise Mistakes(SUBJECT, [Mistake("", f"It is not JSON ({error})", REMEDY)]) from error
         given = checks.mapping("", content, REMEDY)
         if not checks.mistakes:
-            checks.known(given, FIELDS, "a key of it")
-            for name, field in FIELDS.items():
-                if given.get(name) is None:
-                    checks.missing(name, REMEDY)
-                values[name] = field.read(checks, name, given.get(name))
-        if values.get("spot") is True and values.get("checkpoint") is False:
-            remedy = "An interruption would lose all work: turn `checkpoint` on, or `spot` off."
-            checks.refuse("spot", True, "only with checkpoints", remedy)
+            values = read(checks, given, REMEDY)
         checks.finish(SUBJECT)
         return cls(**values)
 
     def to_json(self) -> str:
         """The envelope as one line of JSON."""
         return json.dumps(asdict(self))
+
+
+def read(checks: Checks, given: Mapping[str, Any], remedy: str = "Each key has to be there.") -> dict[str, Any]:
+    """Every key with its value, None where it is refused; `remedy` is for those that lack."""
+    checks.known(given, FIELDS, "a key of it")
+    values = {}
+    for name, field in FIELDS.items():
+        if given.get(name) is None:
+            checks.missing(name, remedy)
+        values[name] = field.read(checks, name, given.get(name))
+    if values["spot"] is True and values["checkpoint"] is False:
+        together = "An interruption would lose all work: turn `checkpoint` on, or `spot` off."
+        checks.refuse("spot", True, "only with checkpoints", together)
+    return values
 
 
 DEFAULT = RunEnvelope(**{name: field.default for name, field in FIELDS.items()})

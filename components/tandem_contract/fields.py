@@ -73,6 +73,10 @@ class Field(NamedTuple):
     def _list(self, checks: Checks, key: str, value: Any) -> list[Any] | None:
         """Each of a list, complete where it is a table; None where one is refused."""
         mistakes, read = len(checks.mistakes), []
+        if self.output and hasattr(value, "apply"):
+            remedy = f"Write a list of outputs, which are its elements: [{key}[0], {key}[1]]."
+            checks.add(key, "is an output: how many it has isn't known before it is there", remedy)
+            return None
         for number, each in enumerate(checks.sequence(key, value, self.remedy)):
             place = f"{key}[{number}]"
             if self.items:

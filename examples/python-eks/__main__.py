@@ -29,7 +29,9 @@ envelope = asdict(
 )
 
 # First, since it asks the account what it can give, and refuses before anything else is made.
-cluster = GpuCluster("gpu", {"node_pools": [{"instance_types": ["g6e.2xlarge"], "gpus": 2, "volume_gigabytes": 300}]})
+cluster = GpuCluster(
+    "gpu", {"node_pools": [{"instance_types": ["g6e.2xlarge"], "gpus": 2, "volume_gigabytes": 300, "one_zone": True}]}
+)
 datasets = DataBucket("datasets", {"retention": Retention.ERASE})
 artifacts = DataBucket("artifacts", {"retention": Retention.ERASE})
 registry = ModelRegistry("models", {})

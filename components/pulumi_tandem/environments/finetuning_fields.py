@@ -19,8 +19,10 @@ from ..finetuning.jobs import TrainingBackend
 from ..foundation.retention import retention_of
 from ..foundation.tags import TAGS
 from ..kubernetes.capacity import capacities
-from ..kubernetes.cluster_fields import CLUSTER, KARPENTER
+from ..kubernetes.cluster_fields import CLUSTER, VOLUME
+from ..kubernetes.cluster_fields import NONE as NO_POOLS
 from ..kubernetes.training_checks import (
+    IMAGES_GB,
     check_capacity,
     check_instance_types,
     check_quotas,
@@ -30,10 +32,9 @@ from ..kubernetes.training_checks import (
 )
 from ..kubernetes.training_fields import CLUSTER_TRAINING
 
+MOST_VOLUME_GB = int(VOLUME.high or 0)
 SAGEMAKERS: dict[str, str] = {"pattern": r"ml(\.[^.]+){2}", "allowed": "a SageMaker instance type"}
 TRAINING_INSTANCE = envelope.FIELDS["instance_type"].default
-IMAGES_GB = 100
-"""Of a node's disk for its images and system, beside what a run may use."""
 
 
 def _limit(name: str, help: str, **changes: Any) -> Field:
@@ -82,12 +83,15 @@ def _check_cluster(checks: Checks, args: Mapping[str, Any], given: Mapping[str, 
     if checks.mistakes:
         return
     check_quotas(checks, "cluster_training.quotas", sharing, steps)
-    quotas = quotas_of(sharing, steps)
-    whole = CLUSTER.read(Checks(), cluster_arguments(args, given))
+    if checks.mistakes:
+        return
+    whole = CLUSTER.read(checks.under("cluster"), cluster_arguments(args, given))
+    if checks.mistakes:
+        return
     there = capacities(whole)
     # The nodes of a cluster that was there before may be anything.
-    if not checks.mistakes and (there or not whole["existing_cluster"]):
-        check_capacity(checks, "cluster_training.quotas", there, quotas, steps)
+    if there or not whole["existing_cluster"]:
+        check_capacity(checks, "cluster_training.quotas", there, quotas_of(sharing, steps), steps)
 
 
 FINETUNING = Table(
@@ -102,7 +106,7 @@ FINETUNING = Table(
         ),
         "cluster": Field(
             {},
-            "The cluster, for `eks`; its default pool of GPU nodes has what the quotas let go.",
+            "The cluster, for `eks`; without pools and groups of its own it has a pool with what the quotas let go.",
             table=CLUSTER,
         ),
         "cluster_training": Field({}, "How runs share the cluster, for `eks`.", table=CLUSTER_TRAINING),
@@ -243,7 +247,7 @@ def cluster_arguments(settings: Mapping[str, Any], given: Mapping[str, Any]) -> 
 
     The pool has the types and the GPUs of the quotas, each of them for as many as may run at once.
     """
-    if given.get("node_pools") or given.get("node_groups") or given.get("autoscaler", KARPENTER) != KARPENTER:
+    if given.get("node_pools") is not None or given.get("node_groups") or given.get("autoscaler") == NO_POOLS:
         return dict(given)
     quotas = quotas_of(settings["cluster_training"], needed(run_envelope(settings), "", ""))
     disk = settings["volume_gigabytes"] + IMAGES_GB
@@ -252,7 +256,7 @@ def cluster_arguments(settings: Mapping[str, Any], given: Mapping[str, Any]) -> 
         "gpus": sum(quotas.values()),
         "spot": settings["spot"],
         "one_zone": settings["training_instances"] > 1,
-        "volume_gigabytes": disk,
+        "volume_gigabytes": min(disk, MOST_VOLUME_GB),
         "instance_store": all(INSTANCE_TYPES[name].local_gb >= disk for name in quotas),
     }
     return {**given, "node_pools": [pool]}

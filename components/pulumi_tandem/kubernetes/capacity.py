@@ -31,6 +31,8 @@ class Capacity(NamedTuple):
     reserved: bool
     """Whether a reservation or capacity block holds them."""
     efa: bool
+    disks: Mapping[str, int]
+    """GB that images and Pods have on a node, by instance type."""
     taints: Sequence[Taint]
     """All of them, that of GPUs too."""
     labels: Mapping[str, str]
@@ -61,6 +63,7 @@ def _of_pool(pool: Mapping[str, Any]) -> Capacity:
         spot=pool["spot"],
         reserved=False,
         efa=pool["efa"],
+        disks={name: _disk(name, pool, raid=pool["instance_store"]) for name in pool["instance_types"]},
         taints=taints(pool),
         labels=pool["labels"],
         zones=pool["zones"],
@@ -82,6 +85,7 @@ def _of_group(group: Mapping[str, Any], args: Mapping[str, Any]) -> Capacity:
         spot=group["capacity"] == "spot",
         reserved=group["reservation"] != "",
         efa=group["efa"],
+        disks={name: _disk(name, group, raid=uses_instance_store(group)) for name in group["instance_types"]},
         taints=taints(group),
         labels=group["labels"],
         zones=group["zones"],
@@ -92,3 +96,13 @@ def _of_group(group: Mapping[str, Any], args: Mapping[str, Any]) -> Capacity:
 def taints(place: Mapping[str, Any]) -> list[Taint]:
     """The taints of a group or pool: that of GPUs, and its own."""
     return [GPU_TAINT, *place["taints"]]
+
+
+def _disk(name: str, place: Mapping[str, Any], *, raid: bool) -> int:
+    return INSTANCE_TYPES[name].local_gb if raid and INSTANCE_TYPES[name].local_gb else place["volume_gigabytes"]
+
+
+def uses_instance_store(group: Mapping[str, Any]) -> bool:
+    """Whether a managed group's nodes join their own disks; of EKS's images AL2023 does."""
+    first = INSTANCE_TYPES[group["instance_types"][0]]
+    return bool(group["instance_store"] and first.local_gb and not group["ami_type"].startswith("BOTTLEROCKET"))

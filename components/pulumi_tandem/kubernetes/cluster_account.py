@@ -1,8 +1,8 @@
 """What the account and region say about a cluster before it is made: zones, offers, quotas, versions, subnets."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import pulumi
 import pulumi_aws as aws
@@ -11,7 +11,9 @@ from tandem_contract.instance_types import INSTANCE_TYPES
 from tandem_contract.kubernetes_versions import ENDED, EXTENDED, SUPPORT, support_of
 
 from ..foundation.region import invoke_options
+from .answers import answer
 from .capacity import Capacity, capacities, pools_of
+from .existing_cluster import Existing, check_existing, existing_cluster
 
 NO_CONTROL_PLANE = {"use1-az3", "usw1-az2", "cac1-az3"}
 """Zone ids in which EKS takes no subnets (EKS user guide, "Subnet requirements for clusters")."""
@@ -24,12 +26,10 @@ QUOTAS = {
     ("p5", True): "L-C4BD4855",
 }
 SPOT_ROLE = "AWSServiceRoleForEC2Spot"
-ANYWHERE = "0.0.0.0/0"
 ADDRESSES_A_NODE = 12
 """What the VPC plugin keeps as `cluster_addons` sets it: ten for Pods and two warm ones, the node's own among them."""
 CONTROL_PLANE_ADDRESSES = 6
 """That EKS wants free in each subnet (EKS user guide, "Subnet requirements for clusters")."""
-Answer = TypeVar("Answer")
 
 
 class Subnet(NamedTuple):
@@ -39,22 +39,10 @@ class Subnet(NamedTuple):
     free: int
 
 
-class Existing(NamedTuple):
-    """A cluster that is there."""
-
-    endpoint: str
-    authority: str
-    subnet_ids: list[str]
-    security_group_id: str
-    version: str
-    open: bool
-    """Whether its endpoint is reachable from anywhere."""
-
-
 class Account(NamedTuple):
     """The answers. What nobody answered is None, and isn't checked."""
 
-    zones: list[str]
+    zones: list[str] | None
     """In which EKS has control planes, by name."""
     offers: Mapping[str, set[str]] | None
     """Zones that offer an instance type."""
@@ -64,7 +52,10 @@ class Account(NamedTuple):
     """Of the version of Kubernetes, as in `kubernetes_versions`."""
     spot_role: bool | None
     subnets: Mapping[str, Subnet | None]
+    """Those that nodes are in, as far as their ids are known."""
     existing: Existing | None
+    conflict: str
+    """The admin who deploys, and has an access entry from EKS; empty where there is none."""
 
 
 def quota_of(capacity: Capacity) -> str:
@@ -75,50 +66,48 @@ def quota_of(capacity: Capacity) -> str:
     return QUOTAS[(families.pop(), capacity.spot)]
 
 
-def ask(args: Mapping[str, Any], opts: pulumi.ResourceOptions | None) -> Account:
-    """Ask AWS what these arguments depend on."""
+def ask(args: Mapping[str, Any], cluster: str, opts: pulumi.ResourceOptions | None) -> Account:
+    """Ask AWS what these arguments depend on; `cluster` is what the name of a new one begins with."""
     options = invoke_options(opts)
     wanted = capacities(args)
     types = sorted({name for each in wanted for name in each.instance_types})
-    zones = aws.get_availability_zones(
-        state="available", filters=[{"name": "opt-in-status", "values": ["opt-in-not-required"]}], opts=options
+    zones = answer(
+        "which zones there are",
+        lambda: aws.get_availability_zones(
+            state="available", filters=[{"name": "opt-in-status", "values": ["opt-in-not-required"]}], opts=options
+        ),
+        "names",
+        "zone_ids",
     )
-    offers = _answer(
+    offers = answer(
         "in which zones instances are offered",
         lambda: aws.ec2.get_instance_type_offerings(
             location_type="availability-zone", filters=[{"name": "instance-type", "values": types}], opts=options
         ),
+        "instance_types",
+        "locations",
         when=bool(types),
     )
     codes = sorted({quota_of(each) for each in wanted} - {""})
-    roles = _answer(
+    roles = answer(
         "the service-linked role for spot",
         lambda: aws.iam.get_roles(name_regex=SPOT_ROLE, path_prefix="/aws-service-role/", opts=options),
+        "names",
         when=any(each.spot for each in wanted),
     )
-    plain = [each for each in args["subnet_ids"] if isinstance(each, str)]
+    existing = existing_cluster(args["existing_cluster"], options)
     return Account(
-        zones=sorted(
-            name for name, id_ in zip(zones.names, zones.zone_ids, strict=True) if id_ not in NO_CONTROL_PLANE
-        ),
+        zones=None
+        if zones is None
+        else sorted(name for name, id_ in zip(zones.names, zones.zone_ids, strict=True) if id_ not in NO_CONTROL_PLANE),
         offers=None if offers is None else _by_type(offers.instance_types, offers.locations),
         quotas={code: _quota(code, options) for code in codes},
         support=_support(args["versions"]["kubernetes"], options),
         spot_role=None if roles is None else bool(roles.names),
-        subnets={each: _subnet(each, options) for each in plain},
-        existing=_existing(args["existing_cluster"], options),
+        subnets={each: _subnet(each, options) for each in subnets_of(args, existing) if isinstance(each, str)},
+        existing=existing,
+        conflict=_conflict(args["admins"], cluster, options),
     )
-
-
-def _answer(what: str, question: Callable[[], Answer], *, when: bool = True) -> Answer | None:
-    """The answer; None, and a warning, where there is none: who may not ask may still deploy."""
-    if not when:
-        return None
-    try:
-        return question()
-    except Exception as error:
-        pulumi.log.warn(f"Not checked, since AWS doesn't say it here: {what} ({str(error).splitlines()[0]})")
-        return None
 
 
 def _by_type(types: Iterable[str], zones: Iterable[str]) -> dict[str, set[str]]:
@@ -129,52 +118,66 @@ def _by_type(types: Iterable[str], zones: Iterable[str]) -> dict[str, set[str]]:
 
 
 def _quota(code: str, options: pulumi.InvokeOptions) -> float | None:
-    answer = _answer(
+    found = answer(
         f"the quota {code} of EC2",
         lambda: aws.servicequotas.get_service_quota(service_code="ec2", quota_code=code, opts=options),
+        "value",
     )
-    return None if answer is None else answer.value
+    return None if found is None else found.value
 
 
 def _support(version: str, options: pulumi.InvokeOptions) -> str:
-    answer = _answer(
-        "until when EKS supports a version", lambda: aws.eks.get_cluster_versions(include_all=True, opts=options)
+    found = answer(
+        "until when EKS supports a version",
+        lambda: aws.eks.get_cluster_versions(include_all=True, opts=options),
+        "cluster_versions",
     )
-    for each in answer.cluster_versions if answer else ():
+    for each in found.cluster_versions if found else ():
         if each.cluster_version == version:
             return each.version_status.lower().partition("_")[0].replace("unsupported", ENDED)
     return support_of(version, date.today())
 
 
 def _subnet(subnet: str, options: pulumi.InvokeOptions) -> Subnet | None:
-    answer = _answer(f"subnet {subnet}", lambda: aws.ec2.get_subnet(id=subnet, opts=options))
-    return None if answer is None else Subnet(answer.availability_zone, answer.available_ip_address_count)
-
-
-def _existing(name: str, options: pulumi.InvokeOptions) -> Existing | None:
-    answer = _answer(f"cluster {name}", lambda: aws.eks.get_cluster(name=name, opts=options), when=bool(name))
-    if answer is None:
-        return None
-    network = answer.vpc_config
-    return Existing(
-        answer.endpoint,
-        answer.certificate_authorities[0].data,
-        list(network.subnet_ids),
-        network.cluster_security_group_id,
-        answer.version,
-        bool(network.endpoint_public_access) and ANYWHERE in network.public_access_cidrs,
+    found = answer(
+        f"subnet {subnet}",
+        lambda: aws.ec2.get_subnet(id=subnet, opts=options),
+        "availability_zone",
+        "available_ip_address_count",
     )
+    return None if found is None else Subnet(found.availability_zone, found.available_ip_address_count)
+
+
+def _conflict(admins: Sequence[Any], cluster: str, options: pulumi.InvokeOptions) -> str:
+    """The admin who deploys and is about to create the cluster: EKS makes an access entry for them, and a second one
+    fails, once the cluster is there after ten minutes."""
+    named = [each for each in admins if isinstance(each, str)]
+    caller = answer("who deploys", lambda: aws.get_caller_identity(opts=options), "arn", when=bool(named))
+    found = [each for each in named if caller and _who(each) == _who(caller.arn)]
+    clusters = answer("which clusters there are", lambda: aws.eks.get_clusters(opts=options), "names", when=bool(found))
+    if clusters is None or any(each.startswith(f"{cluster}-") for each in clusters.names):
+        return ""
+    return found[0]
+
+
+def _who(arn: str) -> tuple[str, str, str]:
+    """Account, kind and name; a session is its role, whose path a session's ARN doesn't have."""
+    account, _, rest = arn.split(":", 4)[4].partition(":")
+    kind, *path = rest.split("/")
+    return account, *(("role", path[0]) if kind == "assumed-role" else (kind, path[-1] if path else ""))
 
 
 def check_account(checks: Checks, args: Mapping[str, Any], account: Account) -> None:
     """Adds what the account or region can't give."""
-    if args["existing_cluster"] and account.existing is None:
-        remedy = "Look at its name, its region and your permission `eks:DescribeCluster`."
-        checks.add("existing_cluster", f"{shown(args['existing_cluster'])} isn't described by EKS", remedy)
-    if not (args["existing_cluster"] or args["existing_kubeconfig"]):
+    if args["existing_cluster"]:
+        check_existing(checks, args, account.existing)
+    elif not args["existing_kubeconfig"]:
         _check_support(checks, args, account)
         _check_zones(checks, args, account)
         _check_subnets(checks, args, account)
+    if account.conflict:
+        remedy = "Remove it: who creates the cluster administers it in any case."
+        checks.add("admins", f"{shown(account.conflict)} deploys, and gets its access entry from EKS", remedy)
     if args["existing_kubeconfig"]:
         return
     _check_offers(checks, args, account)
@@ -196,6 +199,10 @@ def _check_support(checks: Checks, args: Mapping[str, Any], account: Account) ->
 
 
 def _check_zones(checks: Checks, args: Mapping[str, Any], account: Account) -> None:
+    if account.zones is None:
+        if not (args["zones"] or args["subnet_ids"]):
+            checks.missing("zones", "AWS doesn't say which there are: name two or three.")
+        return
     for zone in args["zones"]:
         if zone not in account.zones:
             allowed = "a zone of this region in which EKS has control planes"
@@ -204,7 +211,7 @@ def _check_zones(checks: Checks, args: Mapping[str, Any], account: Account) -> N
 
 def _check_subnets(checks: Checks, args: Mapping[str, Any], account: Account) -> None:
     known = {name: each for name, each in account.subnets.items() if each}
-    if not known or len(known) < len(args["subnet_ids"]):
+    if not known or not _all_known(args, account):
         return
     if len({each.zone for each in known.values()}) < 2:
         checks.add("subnet_ids", "are all in one zone", "EKS wants two zones or more: name a subnet of another too.")
@@ -219,13 +226,21 @@ def _check_subnets(checks: Checks, args: Mapping[str, Any], account: Account) ->
         checks.add("subnet_ids", problem, "Name larger subnets, or lower `gpus` and `maximum`.")
 
 
+def subnets_of(args: Mapping[str, Any], existing: Existing | None) -> list[Any]:
+    """The subnets that nodes are in, where they are there before: as given, or an existing cluster's."""
+    return list(args["subnet_ids"] or (existing.subnet_ids if existing else ()))
+
+
 def zones_of(args: Mapping[str, Any], account: Account) -> list[str]:
-    """The zones that the cluster has subnets in; none where nobody knows."""
-    if args["existing_cluster"]:
-        return []
-    if args["subnet_ids"]:
+    """The zones in which nodes may be, as far as they are known."""
+    if args["subnet_ids"] or args["existing_cluster"]:
         return sorted({each.zone for each in account.subnets.values() if each})
-    return sorted(args["zones"] or account.zones[:3])
+    return sorted(args["zones"] or (account.zones or [])[:3])
+
+
+def _all_known(args: Mapping[str, Any], account: Account) -> bool:
+    """Whether the zone of each subnet is known."""
+    return sum(each is not None for each in account.subnets.values()) == len(subnets_of(args, account.existing))
 
 
 def in_one_zone(pool: Mapping[str, Any], args: Mapping[str, Any], account: Account) -> Mapping[str, Any]:
@@ -246,14 +261,19 @@ def in_one_zone(pool: Mapping[str, Any], args: Mapping[str, Any], account: Accou
 
 
 def _check_offers(checks: Checks, args: Mapping[str, Any], account: Account) -> None:
-    here = zones_of(args, account)
+    if args["existing_cluster"] and account.existing is None:
+        return
+    here, all_known = zones_of(args, account), _all_known(args, account)
     for key, places in (("node_groups", args["node_groups"]), ("node_pools", pools_of(args))):
         for number, place in enumerate(places):
             inside = checks.under(f"{key}[{number}]")
             for zone in place["zones"]:
-                if here and zone not in here:
+                if here and zone not in here and all_known:
                     inside.refuse("zones", zone, "a zone with a subnet of the cluster", f"Take of {', '.join(here)}.")
-            wanted = set(place["zones"] or here)
+                elif not all_known and zone not in here and key == "node_groups":
+                    remedy = "Give `subnet_ids` as texts, and yourself the permission `ec2:DescribeSubnets`."
+                    inside.add("zones", f"{zone} is in none of the subnets whose zones are known", remedy)
+            wanted = set(place["zones"] or (here if all_known else ()))
             if account.offers is None or not wanted:
                 continue
             for name in place["instance_types"]:

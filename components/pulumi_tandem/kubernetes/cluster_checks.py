@@ -62,9 +62,9 @@ def _check_existing(checks: Checks, args: Mapping[str, Any], given: Mapping[str,
     if cluster and config:
         checks.add("existing_kubeconfig", "is given beside `existing_cluster`", "Keep one of the two.")
     there = "existing_cluster" if cluster else "existing_kubeconfig" if config else ""
-    mine = ("subnet_ids", "cidr", "zones", "endpoint_public", "public_cidrs", "admins", "system_instance_type")
+    mine = ("cidr", "zones", "endpoint_public", "public_cidrs", "admins", "system_instance_type")
     if config:
-        mine = (*mine, "autoscaler", "node_pools", "node_groups", "metrics", "versions")
+        mine = (*mine, "subnet_ids", "autoscaler", "node_pools", "node_groups", "device_plugins", "metrics", "versions")
     for key in mine:
         if there and key in given:
             checks.add(key, f"is given beside `{there}`, whose own stays as it is", f"Remove it, or `{there}`.")
@@ -76,7 +76,7 @@ def _check_existing(checks: Checks, args: Mapping[str, Any], given: Mapping[str,
 
 
 def _check_network(checks: Checks, args: Mapping[str, Any]) -> None:
-    if args["subnet_ids"] and len(args["subnet_ids"]) < 2:
+    if args["subnet_ids"] and len(args["subnet_ids"]) < 2 and not args["existing_cluster"]:
         checks.add("subnet_ids", "has one subnet", "EKS wants two zones or more: name a subnet of another too.")
     if args["zones"] and not 2 <= len(set(args["zones"])) <= 3:
         checks.refuse(

@@ -9,6 +9,7 @@ from .cluster_checks import check_cluster
 from .versions import VERSIONS
 
 KARPENTER, PRESENT, NONE = "karpenter", "present", "none"
+INSTALL = "install"
 NAME: dict[str, Any] = {
     # EKS adds 26 characters to what a group's name begins with, and takes 63.
     "pattern": r"[a-z0-9]([-a-z0-9]{0,34}[a-z0-9])?",
@@ -142,19 +143,23 @@ CLUSTER = Table(
         "existing_cluster": Field(
             "",
             "Name of an EKS cluster that is there, instead of a new one. Its network, nodes and add-ons stay as they "
-            "are; `node_groups`, and with `autoscaler` the pools, are put into it.",
+            "are; `node_groups` and `node_pools` are put into it. It takes access entries, has the add-on "
+            "eks-pod-identity-agent, and should enforce network policies.",
             pattern=r"[0-9A-Za-z][A-Za-z0-9_-]{0,99}",
             allowed="the name of an EKS cluster",
             remedy="`aws eks list-clusters` has the names.",
         ),
         "existing_kubeconfig": Field(
             "",
-            "Kubeconfig, as a text, of a cluster that is there and that EKS's API doesn't describe. Nothing is made.",
+            "Kubeconfig, as a text, of a cluster that is there and that EKS's API doesn't describe. Nothing is made, "
+            "and runs can't train there: they find a cluster by EKS's API.",
             output=True,
         ),
         "subnet_ids": Field(
             [],
-            "Private subnets with a way out, in two zones or more, instead of a network of its own.",
+            "Private subnets with a way out, in two zones or more, instead of a network of its own. With "
+            "`existing_cluster` where nodes and functions are put, by default in its control plane's, which are often "
+            "public.",
             output=True,
             pattern=r"subnet-[0-9a-f]+",
             allowed="the id of a subnet",
@@ -204,14 +209,26 @@ CLUSTER = Table(
         ),
         "autoscaler": Field(
             KARPENTER,
-            "What starts nodes of the pools: `karpenter` is installed, `present` finds the one of an existing cluster, "
-            "`none` makes no pools.",
+            "What starts nodes of the pools, which are always made by us: `karpenter` is installed, with `present` "
+            "Karpenter itself is the existing cluster's, `none` makes no pools.",
             choices=(KARPENTER, PRESENT, NONE),
         ),
-        "node_pools": Field([{}], "Karpenter's pools of GPU nodes.", items=NODE_POOL),
+        "node_pools": Field(
+            [{}],
+            "Karpenter's pools of GPU nodes, by default one pool `gpu`, g6e.2xlarge, 8 GPUs, also beside "
+            "`node_groups`; `[]` or `autoscaler: none` for none.",
+            items=NODE_POOL,
+        ),
         "node_groups": Field([], "Managed groups of GPU nodes.", items=NODE_GROUP),
         "group_autoscaler": Field(
             False, "Whether an autoscaler of your own, e.g. Cluster Autoscaler, changes the size of node groups."
+        ),
+        "device_plugins": Field(
+            "",
+            "NVIDIA's device plugin and, with `efa`, the adapter's: `install`, or `present` where the cluster has its "
+            "own, also by the GPU Operator. By default a new cluster gets them and an existing one has them; without "
+            "them no Pod gets a GPU, and Karpenter's nodes stay for ever.",
+            choices=(INSTALL, PRESENT),
         ),
         "metrics": Field(
             "cloudwatch",

@@ -8,7 +8,9 @@ import pulumi_kubernetes as kubernetes
 from pulumi_aws import ec2, iam, vpc
 from tandem_contract.checks import Checks
 from tandem_contract.cluster import QUEUE, RUNTIME_KIND, SERVICE_ACCOUNT, Label, label_value
+from tandem_contract.envelope import read as read_envelope
 
+from ..arguments import ClusterTrainingSettings
 from ..finetuning.cluster_jobs import TrainingCluster
 from ..finetuning.jobs import data_of_jobs
 from ..foundation.arguments import valid
@@ -20,7 +22,15 @@ from .gpu_cluster import GpuCluster
 from .job_queue import JobQueue
 from .pod_identity import pod_identity
 from .training_access import TrainingAccess
-from .training_checks import check_capacity, check_instance_types, check_quotas, check_releases, needed, quotas_of
+from .training_checks import (
+    Needed,
+    check_capacity,
+    check_instance_types,
+    check_quotas,
+    check_releases,
+    needed,
+    quotas_of,
+)
 from .training_controllers import TrainingControllers
 from .training_fields import CLUSTER_TRAINING, INSTALL
 
@@ -41,16 +51,15 @@ class ClusterTrainingArgs(TypedDict):
     """Arguments of `ClusterTraining`."""
 
     envelope: Mapping[str, Any]
-    """The run envelope, with EC2's instance types: see `TrainingPipeline`."""
+    """The run envelope, with EC2's instance types: every key of `tandem_contract.envelope.RunEnvelope`."""
     training_image: pulumi.Input[str]
     """URI of the training image, which also brings data to Pods and back; it has boto3."""
     dataset_bucket_arn: pulumi.Input[str]
     """Bucket whose data sets runs read."""
     artifact_bucket_arn: pulumi.Input[str]
     """Bucket of runs and base models; runs write below `runs/`."""
-    settings: NotRequired[Mapping[str, Any]]
-    """How runs share the cluster: `namespace`, `quotas`, `controllers`, `ready_minutes`, `poll_seconds`,
-    `kueue_version`, `trainer_version`."""
+    settings: NotRequired[ClusterTrainingSettings]
+    """How runs share the cluster, as `cluster_training` of `FineTuningEnvironment`; every key has a default."""
     statements: NotRequired[Sequence[Any]]
     """IAM statements that Pods need beyond the buckets."""
     tags: NotRequired[Tags]
@@ -82,10 +91,18 @@ class ClusterTraining(pulumi.ComponentResource):
         args: ClusterTrainingArgs,
         opts: pulumi.ResourceOptions | None = None,
     ):
-        envelope = args["envelope"]
-        steps = needed(envelope, "envelope.instance_type", "envelope.evaluation_instance_type")
+        envelope: dict[str, Any] = {}
+        steps: list[Needed] = []
 
         def fits(checks: Checks, settings: dict[str, Any]) -> None:
+            if not cluster.kubernetes:
+                remedy = "Give `GpuCluster` `existing_cluster`, its name, instead: runs find it by EKS's API."
+                checks.add("cluster", "has `existing_kubeconfig`, which is not enough for training", remedy)
+            known = len(checks.mistakes)
+            envelope.update(read_envelope(checks.under("envelope"), args["envelope"]))
+            if len(checks.mistakes) > known:
+                return
+            steps.extend(needed(envelope, "envelope.instance_type", "envelope.evaluation_instance_type"))
             check_instance_types(checks, steps)
             check_releases(checks.under("settings"), settings, cluster.kubernetes)
             if not checks.mistakes:

@@ -1,6 +1,6 @@
 """EKS cluster with GPU nodes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pulumi
@@ -15,11 +15,12 @@ from ..foundation.policy import trust
 from ..foundation.tags import environment_tags
 from .capacity import Capacity, capacities, pools_of
 from .charts import chart
-from .cluster_account import ANYWHERE, Account, Existing, ask, check_account, in_one_zone, zones_of
+from .cluster_account import Account, ask, check_account, in_one_zone, subnets_of, zones_of
 from .cluster_addons import LOG_DAYS, MANAGED, ClusterAddons, NodeAgents, NodeAgentsArgs
 from .cluster_checks import AMI_TYPES, ami_type
-from .cluster_fields import CLUSTER, KARPENTER, NODE_GROUP
+from .cluster_fields import CLUSTER, INSTALL, KARPENTER, NODE_GROUP
 from .cluster_network import ClusterNetwork
+from .existing_cluster import ANYWHERE, Existing
 from .karpenter import Karpenter
 from .kubeconfig import kubeconfig
 from .node_groups import NodeGroups
@@ -69,7 +70,7 @@ class GpuCluster(pulumi.ComponentResource):
         def check(checks: Any, complete: dict[str, Any]) -> None:
             nonlocal account
             if not checks.mistakes:
-                account = ask(complete, opts)
+                account = ask(complete, name, opts)
                 check_account(checks, complete, account)
 
         settings = valid(f"GpuCluster {name!r}", CLUSTER, args, check)
@@ -108,8 +109,8 @@ class GpuCluster(pulumi.ComponentResource):
         settings = self._settings
         subnets: list[pulumi.Input[str]]
         if account.existing:
-            by_zone: dict[str, pulumi.Input[str]] = {}
-            subnets = [*account.existing.subnet_ids]
+            subnets = subnets_of(settings, account.existing)
+            by_zone = _by_zone(account)
             nodes_after: list[pulumi.Resource] = []
             authority = self._found(account.existing)
             made: list[pulumi.Resource] = []
@@ -180,18 +181,17 @@ class GpuCluster(pulumi.ComponentResource):
 
     def _network(
         self, account: Account
-    ) -> tuple[list[pulumi.Resource], dict[str, pulumi.Input[str]], list[pulumi.Input[str]]]:
+    ) -> tuple[list[pulumi.Resource], dict[str, list[pulumi.Input[str]]], list[pulumi.Input[str]]]:
         """A network of its own, if any; the subnets by zone, as far as zones are known; all subnets."""
         settings = self._settings
         if settings["subnet_ids"]:
-            by_zone: dict[str, pulumi.Input[str]] = {each.zone: name for name, each in account.subnets.items() if each}
-            return [], by_zone, list(settings["subnet_ids"])
+            return [], _by_zone(account), list(settings["subnet_ids"])
         network = ClusterNetwork(
             f"{self._name}-network",
             {"cidr": settings["cidr"], "zones": zones_of(settings, account), "tags": self._tags},
             opts=self._child,
         )
-        return [network], {**network.subnets}, list(network.subnets.values())
+        return [network], {zone: [each] for zone, each in network.subnets.items()}, list(network.subnets.values())
 
     def _control_plane(self, subnets: list[pulumi.Input[str]]) -> tuple[eks.Cluster, list[pulumi.Resource]]:
         """The control plane, and with it those who may use it."""
@@ -330,7 +330,7 @@ class GpuCluster(pulumi.ComponentResource):
         self,
         groups: list[Mapping[str, Any]],
         subnets: list[pulumi.Input[str]],
-        by_zone: Mapping[str, pulumi.Input[str]],
+        by_zone: Mapping[str, Sequence[pulumi.Input[str]]],
         security_groups: list[pulumi.Output[str]],
         after: list[pulumi.Resource],
     ) -> list[pulumi.Resource]:
@@ -355,6 +355,9 @@ class GpuCluster(pulumi.ComponentResource):
     def _device_plugins(self, groups: list[Mapping[str, Any]], pools: list[Mapping[str, Any]]) -> list[pulumi.Resource]:
         """What offers GPUs and adapters of a node to its Pods; EKS's images have the drivers alone."""
         made: list[pulumi.Resource] = []
+        # Two plugins that register the same resource end each other's Pods.
+        if (self._settings["device_plugins"] or ("" if self._settings["existing_cluster"] else INSTALL)) != INSTALL:
+            return made
         images = [AMI_TYPES[each["ami_type"] or ami_type(each["instance_types"])] for each in groups]
         common: dict[str, Any] = {"provider": self.provider, "parent": self, "depends_on": self.ready}
         # A node that is tainted for a team has devices too. Without its plugin Karpenter never holds one for ready, and
@@ -368,3 +371,12 @@ class GpuCluster(pulumi.ComponentResource):
             plugin = "aws-efa-k8s-device-plugin"
             made.append(chart(f"{self._name}-efa-plugin", plugin, "kube-system", anywhere, release=plugin, **common))
         return made
+
+
+def _by_zone(account: Account) -> dict[str, list[pulumi.Input[str]]]:
+    """Subnets that were there before, by zone, as far as zones are known."""
+    found: dict[str, list[pulumi.Input[str]]] = {}
+    for name, subnet in account.subnets.items():
+        if subnet:
+            found.setdefault(subnet.zone, []).append(name)
+    return found

@@ -10,7 +10,7 @@ from tandem_contract.instance_types import INSTANCE_TYPES
 
 from ..foundation.outputs import register
 from ..foundation.tags import Tags
-from .capacity import BLOCK, THROUGHPUT, taints
+from .capacity import BLOCK, THROUGHPUT, taints, uses_instance_store
 from .cluster_checks import AMI_TYPES, ami_type
 
 GPU_PRESENT = "nvidia.com/gpu.present"
@@ -47,7 +47,7 @@ class NodeGroupsArgs(TypedDict):
     """ARN of the nodes' role."""
     subnet_ids: Sequence[pulumi.Input[str]]
     """Where nodes may be."""
-    subnets_by_zone: Mapping[str, pulumi.Input[str]]
+    subnets_by_zone: Mapping[str, Sequence[pulumi.Input[str]]]
     """The same by zone, as far as it is known."""
     security_group_ids: Sequence[pulumi.Input[str]]
     """The cluster's group; with the adapter, its group too."""
@@ -80,14 +80,14 @@ class NodeGroups(pulumi.ComponentResource):
         gpus = bool(INSTANCE_TYPES[group["instance_types"][0]].gpus)
         labels = {GPU_PRESENT: "true"} if gpus and not AMI_TYPES[image].plugin else {}
         template = self._template(name, group, image, args)
-        wanted = [args["subnets_by_zone"][zone] for zone in group["zones"]] or args["subnet_ids"]
+        inside = [subnet for zone in group["zones"] for subnet in args["subnets_by_zone"][zone]]
         eks.NodeGroup(
             name,
             cluster_name=args["cluster_name"],
             # The group's own name: a change that replaces it makes the new one first.
             node_group_name_prefix=f"{group['name']}-",
             node_role_arn=args["node_role_arn"],
-            subnet_ids=list(wanted),
+            subnet_ids=inside or list(args["subnet_ids"]),
             # EKS takes a block's type from the template, and no type in both places.
             instance_types=None if group["capacity"] == BLOCK else list(group["instance_types"]),
             version=args["version"],
@@ -127,8 +127,7 @@ class NodeGroups(pulumi.ComponentResource):
         if group["capacity"] == BLOCK:
             more["instance_market_options"] = {"market_type": "capacity-block"}
             more["instance_type"] = group["instance_types"][0]
-        kind = INSTANCE_TYPES[group["instance_types"][0]]
-        own_disks = group["instance_store"] and kind.local_gb and "AL2023" in image
+        own_disks, gpus = uses_instance_store(group), INSTANCE_TYPES[group["instance_types"][0]].gpus
         if own_disks:
             more["user_data"] = base64.b64encode(RAID.encode()).decode()
         return ec2.LaunchTemplate(
@@ -139,7 +138,7 @@ class NodeGroups(pulumi.ComponentResource):
                     "ebs": {
                         "volume_size": group["volume_gigabytes"],
                         "volume_type": "gp3",
-                        **({"throughput": THROUGHPUT} if kind.gpus and not own_disks else {}),
+                        **({"throughput": THROUGHPUT} if gpus and not own_disks else {}),
                         "encrypted": "true",
                         "delete_on_termination": "true",
                     },

@@ -1,5 +1,6 @@
 """Whether a run can ever start on a cluster: the services say nothing, and its job would wait for ever."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -10,6 +11,8 @@ from .capacity import Capacity
 from .training_fields import INSTALL
 from .versions import check_together
 
+IMAGES_GB = 100
+"""Of a node's disk for its images and system, beside what a run may use."""
 GPU_TYPES = [name for name, kind in INSTANCE_TYPES.items() if kind.gpus]
 
 
@@ -19,12 +22,14 @@ class Needed(NamedTuple):
     key: str
     instance_type: str
     instances: int
+    volume_gb: int
 
 
 def needed(envelope: Mapping[str, Any], train: str, evaluate: str) -> list[Needed]:
     """What the two steps take; `train` and `evaluate` are the arguments that give their instance types."""
-    training = Needed(train, envelope["instance_type"], envelope["instance_count"])
-    evaluation = Needed(evaluate, envelope["evaluation_instance_type"], 1)
+    volume = envelope["volume_gb"]
+    training = Needed(train, envelope["instance_type"], envelope["instance_count"], volume)
+    evaluation = Needed(evaluate, envelope["evaluation_instance_type"], 1, volume)
     # One that nobody gave is the other once more, and no mistake of its own.
     return [training] if evaluation[:2] == training[:2] else [training, evaluation]
 
@@ -40,7 +45,7 @@ def gpus(steps: list[Needed]) -> dict[str, int]:
 
 def check_instance_types(checks: Checks, steps: list[Needed]) -> None:
     """Whether each step's instance type exists and has GPUs."""
-    for key, name, _ in steps:
+    for key, name, *_ in steps:
         if name not in GPU_TYPES:
             bare = name.removeprefix("ml.")
             remedy = f"On a cluster it is {bare}." if bare in GPU_TYPES else near(name, GPU_TYPES)
@@ -89,6 +94,8 @@ def check_capacity(
             checks.add(step.key, problem, "Give a pool of `cluster` this type and so many `gpus`.")
         elif step.instances > 1:
             _check_zones(checks, step, [each for each in capacities if step.instance_type in each.instance_types])
+        for place in capacities:
+            _check_disk(checks, step, place)
     for name, quota in quotas.items():
         if quota > there[name] >= gpus(steps).get(name, 0):
             problem = f"{quota} is more than the {there[name]} GPUs that the groups and pools of `cluster` have at most"
@@ -104,6 +111,16 @@ def _check_zones(checks: Checks, step: Needed, places: Sequence[Capacity]) -> No
         problem = f"{step.instances} of {shown(step.instance_type)} may be in several zones ({names} of `cluster`)"
         remedy = "Between them training is slow, and EC2 bills $0.01 a GB each way: give a pool `one_zone`, or one of "
         checks.add(step.key, problem, f"{remedy}`zones`.")
+
+
+def _check_disk(checks: Checks, step: Needed, place: Capacity) -> None:
+    """Whether a node has the disk that a run may fill: else the kubelet evicts its Pods, again and again."""
+    needed, disk = step.volume_gb + IMAGES_GB, place.disks.get(step.instance_type, math.inf)
+    if disk < needed:
+        problem = f"{shown(step.instance_type)} has {disk} GB of disk in `{place.name}` of `cluster`, "
+        problem += f"and a run may use {step.volume_gb} beside {IMAGES_GB} for images"
+        remedy = f"Give `{place.name}` `volume_gigabytes` of {needed} and no `instance_store`, or let a run use less."
+        checks.add(step.key, problem, remedy)
 
 
 def check_releases(checks: Checks, settings: Mapping[str, Any], kubernetes: str) -> None:

@@ -80,6 +80,19 @@ def test_the_pool_is_what_the_runs_take():
     assert pool(cluster_training={"quotas": [{"instance_type": "g6e.2xlarge", "gpus": 4}]})["gpus"] == 4
 
 
+@pytest.mark.parametrize("there", [{"autoscaler": "present"}, {}])
+def test_an_existing_cluster_gets_the_pool_of_the_runs(there):
+    """With `present` it got g6e.2xlarge, and the run's own type was refused."""
+    made = pool(training_instance="g6e.12xlarge", training_instances=2, cluster={"existing_cluster": "theirs", **there})
+    assert (made["instance_types"], made["gpus"]) == (["g6e.12xlarge"], 8)
+
+
+def test_no_pools_are_none():
+    settings = FINETUNING.read(Checks(), {"training_backend": "eks"})
+    for given in ({"node_pools": []}, {"autoscaler": "none"}):
+        assert cluster_arguments(settings, given) == given
+
+
 @pytest.mark.faults
 @pytest.mark.parametrize(
     ("arguments", "where", "said"),
@@ -103,6 +116,19 @@ def test_the_pool_is_what_the_runs_take():
             "training_instance",
             "the quota is 1",
         ),
+        (
+            {"volume_gigabytes": 400, "cluster": {"node_pools": [{"instance_types": ["g6e.2xlarge"]}]}},
+            "training_instance",
+            "'g6e.2xlarge' has 450 GB of disk in `gpu` of `cluster`, and a run may use 400 beside 100 for images. Give "
+            "`gpu` `volume_gigabytes` of 500 and no `instance_store`, or let a run use less.",
+        ),
+        ({"volume_gigabytes": 16_300}, "training_instance", "has 16384 GB of disk in `gpu`"),
+        (
+            {"cluster_training": {"quotas": [{"instance_type": "g6e.2xlarge", "gpus": 9000}]}},
+            "cluster.node_pools[0].gpus",
+            "from 1 to 8192",
+        ),
+        ({"cluster": {"node_pools": []}}, "training_instance", "have 0 at most"),
         ({"cluster_training": {"trainer_version": "2.2.0"}}, "cluster_training.trainer_version", "1.33 to 1.35"),
     ],
 )

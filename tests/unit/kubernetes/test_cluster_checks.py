@@ -1,9 +1,11 @@
 """What `GpuCluster` refuses before anything is made: each mistake names its key, the value and what to do."""
 
 import re
+from collections.abc import Callable
 from datetime import date
 
 import botocore.session
+import pulumi
 import pytest
 import yaml
 from pulumi_tandem.environments.finetuning_fields import FINETUNING
@@ -21,16 +23,18 @@ POOL = {"name": "gpu", "instance_types": ["g6e.12xlarge"], "gpus": 8}
 OFFERS = "aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings"
 QUOTA = "aws:servicequotas/getServiceQuota:getServiceQuota"
 SUBNET = "aws:ec2/getSubnet:getSubnet"
+CLUSTER, ADDON = "aws:eks/getCluster:getCluster", "aws:eks/getAddon:getAddon"
+CLUSTERS = "aws:eks/getClusters:getClusters"
 VERSIONS = "aws:eks/getClusterVersions:getClusterVersions"
 
 
-def mistakes(args: dict, answers: dict | None = None) -> list[str]:
-    """What is refused, each as one sees it; nothing may have been registered by then."""
+def mistakes(args: dict | Callable[[], dict], answers: dict | None = None) -> list[str]:
+    """What is refused, each as one sees it; nothing may have been registered by then. A program makes its outputs."""
     registered = []
 
     def program():
         try:
-            GpuCluster("gpu", args)
+            GpuCluster("gpu", args() if callable(args) else args)
         except InvalidArguments as error:
             registered.extend(map(str, error.mistakes))
 
@@ -114,6 +118,17 @@ def pool(**changes) -> dict:
 )  # fmt: skip
 def test_mistakes_in_arguments(args, said):
     assert [each for each in mistakes(args) if said in each], mistakes(args)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("key", ["subnet_ids", "admins"])
+def test_an_output_of_a_list(key):
+    """awsx gives subnets so; "not a list" told nobody what to write."""
+    (told,) = mistakes(lambda: {key: pulumi.Output.from_input(["subnet-0a", "subnet-0b"])})
+    assert told == (
+        f"{key}: is an output: how many it has isn't known before it is there. "
+        f"Write a list of outputs, which are its elements: [{key}[0], {key}[1]]."
+    )
 
 
 @pytest.mark.faults
@@ -227,12 +242,108 @@ def test_a_cluster_that_isnt_there():
     assert "existing_cluster: 'theirs' isn't described by EKS. Look at its name, its region" in told
 
 
+THEIRS = {"existing_cluster": "theirs"}
+
+
+def theirs(**changes) -> dict:
+    return {CLUSTER: ANSWERS[CLUSTER] | changes}
+
+
+@pytest.mark.faults
+def test_a_zone_whose_subnet_isnt_known():
+    (told,) = mistakes(THEIRS | group(zones=["us-east-1b"]))
+    assert told == (
+        "node_groups[0].zones: 'us-east-1b' is not allowed (a zone with a subnet of the cluster). "
+        "Take of us-east-1c, us-east-1d."
+    )
+    unknown = {SUBNET: refuse}
+    for args in (THEIRS, {"subnet_ids": ["subnet-0a", "subnet-0b"]}):
+        (told,) = mistakes(args | group(zones=["us-east-1a"]) | {"node_pools": []}, unknown)
+        assert told.startswith("node_groups[0].zones: us-east-1a is in none of the subnets whose zones are known. Give")
+        assert not mistakes(args | pool(zones=["us-east-1a"]), unknown)  # Karpenter finds it by itself
+
+    def half() -> dict:
+        return {"subnet_ids": ["subnet-0a", pulumi.Output.from_input("subnet-0b")]}
+
+    assert not mistakes(lambda: half() | pool(zones=["us-east-1d"]))
+    assert not mistakes(lambda: half() | group(zones=["us-east-1c"]))
+    assert "none of the subnets whose zones are known" in str(mistakes(lambda: half() | group(zones=["us-east-1d"])))
+
+
+@pytest.mark.faults
+def test_an_existing_cluster_takes_access_entries():
+    (told,) = mistakes(THEIRS, theirs(accessConfigs=[{"authenticationMode": "CONFIG_MAP"}]))
+    assert "existing_cluster: 'theirs' takes no access entries (its mode is CONFIG_MAP)" in told
+    assert "aws eks update-cluster-config --name theirs --access-config authenticationMode=API_AND_CONFIG_MAP" in told
+    assert not mistakes(THEIRS, theirs(accessConfigs=[{"authenticationMode": "API_AND_CONFIG_MAP"}]))
+
+
+@pytest.mark.faults
+def test_an_existing_cluster_has_the_agent_of_pod_identity():
+    def addon(given):
+        if given["addonName"] == "eks-pod-identity-agent":
+            raise Refusal("reading EKS Add-On (theirs:eks-pod-identity-agent): couldn't find resource")
+        return ANSWERS[ADDON]
+
+    (told,) = mistakes(THEIRS, {ADDON: addon})
+    assert "existing_cluster: 'theirs' hasn't the add-on eks-pod-identity-agent: Pods would get no credentials" in told
+    assert "aws eks create-addon --cluster-name theirs --addon-name eks-pod-identity-agent" in told
+    # Nodes of Auto Mode have it built in; those that we make have not.
+    auto = theirs(computeConfigs=[{"enabled": True}])
+    assert mistakes(THEIRS, {ADDON: addon} | auto)
+    assert not mistakes(THEIRS | {"autoscaler": "none"}, {ADDON: addon} | auto)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("configuration", "warned"),
+    [("", 1), ('{"env": {}}', 1), ('{"enableNetworkPolicy": "true"}', 0), ("enableNetworkPolicy: 'true'\n", 0)],
+)
+def test_an_existing_cluster_whose_network_policies_nothing_enforces(configuration, warned, monkeypatch):
+    warnings = []
+    monkeypatch.setattr(pulumi.log, "warn", warnings.append)
+    assert not mistakes(THEIRS, {ADDON: {"configurationValues": configuration}})
+    assert len([each for each in warnings if "network policies" in each]) == warned == len(warnings)
+
+
+@pytest.mark.faults
+def test_who_deploys_is_an_admin_already():
+    """EKS makes an access entry for who makes the cluster; a second one fails after ten minutes."""
+    role = "arn:aws:iam::123456789012:role/teams/deployer"
+    args = {"admins": ["arn:aws:iam::123456789012:user/deployer", role]}
+    others, ours = {CLUSTERS: {"names": ["gpus", "rag-1"]}}, {CLUSTERS: {"names": ["gpu-0a1b2c3"]}}
+    (told,) = mistakes(args, others)
+    assert told == (
+        f"admins: '{role}' deploys, and gets its access entry from EKS. "
+        "Remove it: who creates the cluster administers it in any case."
+    )
+    # The cluster is there: another may have made it.
+    assert not mistakes(args, ours)
+    assert not mistakes(args, {CLUSTERS: refuse})
+    assert not mistakes({"admins": ["arn:aws:iam::123456789012:role/others"]}, others)
+
+
+def refuse(_given):
+    raise Refusal("AccessDeniedException")
+
+
 @pytest.mark.faults
 def test_who_may_not_ask_may_still_deploy():
-    def refuse(_given):
-        raise Refusal("AccessDeniedException")
+    questions = (OFFERS, QUOTA, VERSIONS, "aws:iam/getRoles:getRoles")
+    assert not mistakes(pool(spot=True), dict.fromkeys(questions, refuse))
+    assert not mistakes(THEIRS, {ADDON: refuse, SUBNET: refuse})
 
-    assert not mistakes(pool(spot=True), dict.fromkeys((OFFERS, QUOTA, VERSIONS, "aws:iam/getRoles:getRoles"), refuse))
+
+@pytest.mark.faults
+def test_an_answer_without_its_fields_is_none():
+    """Of a mock that knows nothing; reading it raised TypeError: 'NoneType' object is not iterable."""
+    nothing = {question: {} for question in ANSWERS}
+    (told,) = mistakes(pool(spot=True), nothing)
+    assert told == "zones: is missing. AWS doesn't say which there are: name two or three."
+    assert not mistakes(pool(spot=True) | {"zones": ["us-east-1a", "us-east-1b"]}, nothing)
+    assert not mistakes({"subnet_ids": ["subnet-0a", "subnet-0b"]}, nothing)
+    (told,) = mistakes(THEIRS | group(zones=["us-east-1a"]), nothing)
+    assert "isn't described by EKS" in told
 
 
 # The tables

@@ -31,6 +31,13 @@ ENVELOPE = {
     "evaluation_instance_type": "g6e.2xlarge",
 }
 
+ARGUMENTS = {
+    "envelope": ENVELOPE,
+    "training_image": "i:1",
+    "dataset_bucket_arn": "arn:aws:s3:::data",
+    "artifact_bucket_arn": "arn:aws:s3:::artifacts",
+}
+
 
 @pytest.fixture(scope="module")
 def stack():
@@ -252,13 +259,7 @@ def test_a_change_of_tags_changes_nothing_on_the_cluster():
 
 
 def _alone(more: dict, settings: dict | None = None, cluster: dict | None = None, **changed) -> ClusterTraining:
-    arguments = {
-        "envelope": ENVELOPE | changed,
-        "training_image": "i:1",
-        "dataset_bucket_arn": "arn:aws:s3:::data",
-        "artifact_bucket_arn": "arn:aws:s3:::artifacts",
-        "settings": settings or {},
-    }
+    arguments = {**ARGUMENTS, "envelope": ENVELOPE | changed, "settings": settings or {}}
     pool = {"instance_types": ["g6e.12xlarge", "g6e.2xlarge"], "gpus": 8}
     return ClusterTraining("runs", GpuCluster("gpus", {"node_pools": [pool], **(cluster or {})}), arguments | more)
 
@@ -345,6 +346,52 @@ def test_controllers_that_are_there_are_left_alone():
     stack = record(lambda: _alone({}, {"controllers": "existing"}))
     assert not [each for each in stack.of("Chart") if each.inputs["name"] in ("kueue", "kubeflow-trainer")]
     assert len(stack.of("ClusterQueue")) == 1
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("envelope", "said"),
+    [
+        ({"instance_type": "g6e.12xlarge"}, "envelope.instance_count: is missing. Each key has to be there."),
+        (ENVELOPE | {"instances": 2}, "envelope.instances: is not a key of it"),
+        (ENVELOPE | {"volume_gb": "200"}, "envelope.volume_gb: '200' is not allowed (a whole number of GB"),
+    ],
+)
+def test_an_envelope_that_is_none(envelope, said):
+    """It ended with KeyError: 'instance_count'."""
+    with pytest.raises(InvalidArguments) as caught:
+        record(lambda: _alone({"envelope": envelope}))
+    assert said in str(caught.value)
+
+
+@pytest.mark.faults
+def test_a_kubeconfig_is_not_enough_for_training():
+    """Pod Identity and the runs' function were made for a cluster without a name."""
+    with pytest.raises(InvalidArguments) as caught:
+        given = {key: value for key, value in ARGUMENTS.items() if key != "settings"}
+        record(lambda: ClusterTraining("runs", GpuCluster("gpus", {"existing_kubeconfig": "{}"}), given))
+    assert [each.where for each in caught.value.mistakes] == ["cluster"]
+    assert "Give `GpuCluster` `existing_cluster`, its name, instead" in str(caught.value)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("instance_store", "volume", "fits"),
+    [(True, 100, True), (False, 299, False), (False, 300, True)],
+)
+def test_a_node_has_room_for_what_a_run_may_use(instance_store, volume, fits):
+    """The kubelet evicted its Pods, and their restarts aren't counted."""
+    pool = {"instance_types": ["g6e.12xlarge", "g6e.2xlarge"], "gpus": 8, "name": "small"}
+    cluster = {"node_pools": [pool | {"instance_store": instance_store, "volume_gigabytes": volume}]}
+    if fits:
+        record(lambda: _alone({}, cluster=cluster))
+        return
+    with pytest.raises(InvalidArguments) as caught:
+        record(lambda: _alone({}, cluster=cluster))
+    assert [each.where for each in caught.value.mistakes] == [
+        "envelope.instance_type", "envelope.evaluation_instance_type"
+    ]  # fmt: skip
+    assert "has 299 GB of disk in `small` of `cluster`, and a run may use 200 beside" in str(caught.value)
 
 
 @pytest.mark.faults

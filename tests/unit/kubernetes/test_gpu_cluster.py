@@ -304,6 +304,33 @@ def test_a_cluster_that_is_there_gets_pools_and_groups_alone():
     assert alone.one("EC2NodeClass").inputs["spec"]["securityGroupSelectorTerms"] == [{"id": "sg-0e1"}]
 
 
+@pytest.mark.parametrize("given", [{}, {"subnet_ids": ["subnet-0b", "subnet-1b", "subnet-0c"]}])
+def test_a_zone_of_an_existing_cluster_is_found_by_its_subnets(given):
+    """`zones` of a group raised KeyError: 'us-east-1d'."""
+    zoned = {**SPOT, "zones": ["us-east-1d"]}
+    made = cluster(existing_cluster="theirs", node_groups=[zoned], **given)
+    wanted = ["subnet-0b", "subnet-1b"] if given else ["subnet-0b"]
+    assert made.one("NodeGroup").inputs["subnetIds"] == wanted
+
+
+def test_nodes_are_put_where_one_says_in_an_existing_cluster():
+    made = cluster(existing_cluster="theirs", subnet_ids=["subnet-0d"], node_groups=[SPOT])
+    assert made.one("NodeGroup").inputs["subnetIds"] == ["subnet-0d"]
+    assert made.one("EC2NodeClass").inputs["spec"]["subnetSelectorTerms"] == [{"id": "subnet-0d"}]
+
+
+def test_device_plugins_of_an_existing_cluster_are_its_own():
+    """Two that register one resource, as the GPU Operator's and ours, end each other's Pods."""
+
+    def plugins(**args) -> list[str]:
+        return [each.name for each in cluster(**args).of("Chart") if "plugin" in each.name]
+
+    assert plugins(existing_cluster="theirs") == []
+    assert plugins(existing_cluster="theirs", device_plugins="install") == ["gpu-nvidia-device-plugin"]
+    assert plugins() == ["gpu-nvidia-device-plugin"]
+    assert plugins(device_plugins="present", node_groups=[BLOCK]) == []
+
+
 def test_a_kubeconfig_alone_gives_a_provider_alone():
     made = []
     recording = record(lambda: made.append(GpuCluster("gpu", {"existing_kubeconfig": "{}"})))
