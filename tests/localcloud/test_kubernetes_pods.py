@@ -209,6 +209,7 @@ def test_who_ignores_the_grace_is_killed(cluster):
 def test_a_node_that_vanishes_takes_its_processes_and_says_nothing(cluster):
     start(cluster, {"containers": [sh("trap '' TERM; sleep 27183")]})
     until(lambda: living("sleep 27183"))
+    until(lambda: any(sent["status"]["phase"] == "Running" for sent in cluster.sent("PATCH", "/status")))
     told = len(cluster.asked)
     cluster.kubelet.lose_node("another")
     assert living("sleep 27183")
