@@ -3,6 +3,7 @@
 import base64
 import json
 
+import parliament
 import pytest
 from pulumi_tandem.kubernetes.cluster_network import blocks
 from pulumi_tandem.kubernetes.gpu_cluster import GpuCluster
@@ -179,6 +180,14 @@ def test_karpenter_ends_what_it_started_and_nothing_else(plain):
     everywhere = {action for each in policy if each["Resource"] == "*" for action in each["Action"]}
     assert all(action.split(":")[1].startswith(("Describe", "Get", "List")) for action in everywhere)
     assert len(json.dumps(policy)) < 10_240  # what IAM takes of a role's own policies
+
+
+def test_karpenters_policy_passes_the_linter(plain):
+    """But for what starts instances, which is allowed in parts, and parameters of AWS's own, which have no account."""
+    findings = parliament.analyze_policy_string(plain.one("RolePolicy", "gpu-karpenter-permissions").inputs["policy"])
+    parts = {"ec2:RunInstances", "ec2:CreateFleet", "ec2:CreateTags", "ssm:GetParameter"}
+    assert {each.issue for each in findings.findings} == {"RESOURCE_MISMATCH"}
+    assert {part["action"] for each in findings.findings for part in each.detail} <= parts
 
 
 def test_system_nodes_are_two_small_ones_without_a_taint(plain):
