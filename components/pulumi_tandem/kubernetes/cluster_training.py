@@ -192,7 +192,17 @@ class ClusterTraining(pulumi.ComponentResource):
             f"{self._name}-function",
             vpc_id=ec2.get_subnet_output(id=first, opts=invoke).vpc_id,
             description="The function that runs jobs",
-            egress=[{"protocol": "tcp", "from_port": 443, "to_port": 443, "cidr_blocks": ["0.0.0.0/0"]}],
+            tags=self._tags,
+            opts=child,
+        )
+        vpc.SecurityGroupEgressRule(
+            f"{self._name}-function",
+            security_group_id=group.id,
+            cidr_ipv4="0.0.0.0/0",
+            ip_protocol="tcp",
+            from_port=443,
+            to_port=443,
+            description="S3, STS, EKS and the cluster",
             tags=self._tags,
             opts=child,
         )
