@@ -11,7 +11,7 @@ import pytest
 
 from tandem.finetuning.dataset.sample import digest
 
-from .conftest import ENVIRONMENT, PYTHON, rows
+from .conftest import ENVIRONMENT, PYTHON, ROOT, rows
 
 pytestmark = pytest.mark.local
 
@@ -229,6 +229,35 @@ def test_the_loss_on_validation_is_of_the_same_rows_whatever_their_order(make_jo
     assert first["validation_rows"] == second["validation_rows"] == 8
     assert first["validation_sample"] == second["validation_sample"]
     assert first["validation_loss"] == pytest.approx(second["validation_loss"])
+
+
+AGREEING = """
+import os, signal, sys
+from pathlib import Path
+from types import SimpleNamespace
+from tandem.finetuning.training.progress import Progress, Stop
+
+class Ranks:
+    is_first = False
+    def any(self, asked, device):
+        os.kill(os.getpid(), signal.SIGTERM)  # once it has said that nobody told it
+        return asked
+
+stop, control, state = Stop(), SimpleNamespace(should_training_stop=False), SimpleNamespace(global_step=1)
+stop.training = True
+progress = Progress(Path("metrics.jsonl"), stop, 0, Ranks())
+for agreed in (False, True):
+    progress.on_save(SimpleNamespace(device=None), state, control)
+    assert (control.should_training_stop, stop.asked) == (agreed, True), agreed
+"""
+
+
+@pytest.mark.faults
+def test_told_to_end_while_the_ranks_agree_is_not_forgotten():
+    """All of them act on what they agreed, and on the rest when they ask again."""
+    command = [PYTHON, "-c", AGREEING]
+    done = subprocess.run(command, env=ENVIRONMENT, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.faults

@@ -125,5 +125,7 @@ class Progress(TrainerCallback):
 
     def _asked(self, args: Any) -> bool:
         """Whether a rank was told to end, which all of them then know; asked at the same place by all."""
-        self.stop.asked = self._ranks.any(self.stop.asked, args.device)
-        return self.stop.asked
+        agreed = self._ranks.any(self.stop.asked, args.device)
+        if agreed:  # and never back: SIGTERM may have come while they agreed that nobody was told
+            self.stop.asked = True
+        return agreed
