@@ -6,7 +6,7 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
-from pulumi_aws import cloudwatch, ec2, eks, iam, kms
+from pulumi_aws import cloudwatch, ec2, eks, iam, kms, vpc
 
 from ..arguments import GpuClusterArgs
 from ..foundation.arguments import valid
@@ -138,7 +138,9 @@ class GpuCluster(pulumi.ComponentResource):
         self.node_role_arn = role.arn
         security_groups = [self.security_group_id]
         if any(each.efa for each in self.capacity):
-            security_groups.append(self._adapter_group(subnets[0]))
+            group, rules = self._adapter_group(subnets[0])
+            security_groups.append(group.id)
+            nodes_after += rules
         nodes = self._node_groups(groups, subnets, by_zone, security_groups, [*nodes_after, profile])
         self.ready += nodes
         if not account.existing:
@@ -311,20 +313,31 @@ class GpuCluster(pulumi.ComponentResource):
         )
         return role, profile
 
-    def _adapter_group(self, subnet: pulumi.Input[str]) -> pulumi.Output[str]:
-        """A security group that lets all through to itself, both ways: the adapter wants it said (EC2 guide, "EFA")."""
-        vpc = ec2.get_subnet_output(id=subnet, opts=pulumi.InvokeOutputOptions(parent=self)).vpc_id
-        every: Any = [{"protocol": "-1", "from_port": 0, "to_port": 0, "self": True}]
+    def _adapter_group(self, subnet: pulumi.Input[str]) -> tuple[ec2.SecurityGroup, list[pulumi.Resource]]:
+        """A security group that lets all through to itself, and its rules.
+
+        Both ways are said, since the adapter's traffic has no other way (EC2 User Guide, "Get started with EFA").
+        """
+        name, invoke = f"{self._name}-efa", pulumi.InvokeOutputOptions(parent=self)
         group = ec2.SecurityGroup(
-            f"{self._name}-efa",
-            vpc_id=vpc,
+            name,
+            vpc_id=ec2.get_subnet_output(id=subnet, opts=invoke).vpc_id,
             description="Nodes with the Elastic Fabric Adapter, among themselves",
-            ingress=every,
-            egress=every,
             tags=self._tags,
             opts=self._child,
         )
-        return group.id
+        rules: list[pulumi.Resource] = [
+            rule(
+                name,
+                security_group_id=group.id,
+                referenced_security_group_id=group.id,
+                ip_protocol="-1",
+                tags=self._tags,
+                opts=self._child,
+            )
+            for rule in (vpc.SecurityGroupIngressRule, vpc.SecurityGroupEgressRule)
+        ]
+        return group, rules
 
     def _node_groups(
         self,

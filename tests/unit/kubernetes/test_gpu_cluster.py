@@ -208,9 +208,10 @@ def test_a_capacity_block_with_the_adapter(grouped):
     interfaces = template["networkInterfaces"]
     assert [each["interfaceType"] for each in interfaces] == ["efa"] + ["efa-only"] * 31
     assert [each["networkCardIndex"] for each in interfaces] == list(range(32))
-    group = grouped.one("SecurityGroup")
-    assert [rule["self"] for rule in (*group.inputs["ingress"], *group.inputs["egress"])] == [True, True]
     assert all(len(each["securityGroups"]) == 2 for each in interfaces)
+    for rule in (grouped.one("SecurityGroupIngressRule"), grouped.one("SecurityGroupEgressRule")):
+        assert rule.inputs["ipProtocol"] == "-1" and not {"fromPort", "toPort", "cidrIpv4"} & rule.inputs.keys()
+        assert rule.references["securityGroupId"] == rule.references["referencedSecurityGroupId"] == ["gpu-efa"]
     # The block is where it is: with a placement group EC2 finds no capacity for it.
     assert not grouped.of("PlacementGroup") and "placement" not in template
     assert grouped.one("Chart", "efa-plugin").inputs["chart"] == "aws-efa-k8s-device-plugin"
