@@ -12,7 +12,7 @@ OTHERS = tuple(
     f"finetuning/{name}"
     for name in ("functions/", "backends/", "gate.py", "job_record.py", "promotion.py", "registry.py")
 )
-MAIN = b"import sys\n\nfrom tandem.finetuning.training.__main__ import main\n\nsys.exit(main())\n"
+MAIN = b"from tandem.finetuning.training.__main__ import run\n\nrun()\n"
 
 
 class TrainingCode(NamedTuple):

@@ -77,8 +77,11 @@ def _ended(layout: Layout, code: int, reason: str) -> int:
     return code
 
 
-def _leave(code: int) -> NoReturn:
-    """End a rank without its interpreter's end, which threads of torch 2.9 may abort."""
+def run() -> NoReturn:
+    """`main`, as a process of its own; a rank ends without its interpreter's end, which torch's threads may abort."""
+    code = main()
+    if not ranks.is_one():
+        sys.exit(code)
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
@@ -86,4 +89,4 @@ def _leave(code: int) -> NoReturn:
 
 
 if __name__ == "__main__":
-    (_leave if ranks.is_one() else sys.exit)(main())
+    run()

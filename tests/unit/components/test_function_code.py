@@ -89,6 +89,16 @@ def test_fine_tunings_archives_carry_what_they_import_and_nothing_that_runs_else
     assert not [name for name in carried if name.startswith("tandem.finetuning.backends")]
 
 
+@pytest.mark.parametrize(("rank", "ends"), [({}, True), ({"TORCHELASTIC_RUN_ID": "1", "RANK": "1"}, False)])
+def test_a_rank_ends_without_its_interpreters_end(tmp_path, rank, ends):
+    """Which threads of torch abort now and then: a training of two hosts was recorded as failed after its last step."""
+    (tmp_path / "sitecustomize.py").write_text("import threading\nthreading._register_atexit(print, 'its end')\n")
+    command = [sys.executable, training_code().asset.path, "train"]
+    environment = {"PYTHONPATH": str(tmp_path), "TANDEM_ML_ROOT": str(tmp_path / "ml"), **rank}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, "its end" in done.stdout) == (2, ends), done.stderr
+
+
 def test_the_same_content_is_the_same_file(tmp_path, monkeypatch):
     content = {"b.py": b"2", "a.py": b"1"}
     files = []
