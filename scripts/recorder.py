@@ -115,7 +115,7 @@ class Recording:
         return found
 
 
-class _Answers(mocks.Mocks):
+class Answers(mocks.Mocks):
     """Ids, ARNs and URLs of AWS's shape."""
 
     def __init__(self, answers: Mapping[str, Any] | None = None):
@@ -152,7 +152,7 @@ class _Answers(mocks.Mocks):
 
 
 class _Monitor(mocks.MockMonitor):
-    def __init__(self, recording: Recording, answers: _Answers):
+    def __init__(self, recording: Recording, answers: Answers):
         super().__init__(answers)
         self.recording = recording
 
@@ -192,7 +192,7 @@ def record(
     recording = Recording()
     asyncio.set_event_loop(asyncio.new_event_loop())
     settings.ROOT.set(None)  # or a stack would have the outputs of those before it
-    said = _Answers(answers)
+    said = Answers(answers)
     mocks.set_mocks(said, project="tandem", stack="test", preview=preview, monitor=_Monitor(recording, said))
     pulumi.runtime.set_all_config({"aws:region": REGION, **(config or {})})
 

@@ -72,7 +72,7 @@ def test_the_region_of_a_reranker_is_that_of_the_provider_that_makes_it(own, mon
         options = {"provider": elsewhere, "providers": {"aws": elsewhere}, "parent": parent}
         RagEnvironment("rag", {"reranker": AMAZON}, pulumi.ResourceOptions(**{own: options[own]}))
 
-    answer = recorder._Answers.call
-    monkeypatch.setattr(recorder._Answers, "call", call)
+    answer = recorder.Answers.call
+    monkeypatch.setattr(recorder.Answers, "call", call)
     function = record(program).one("aws:lambda/function:Function", "query")
     assert function.inputs["environment"]["variables"]["TANDEM_RERANKER"] == AMAZON
