@@ -19,7 +19,12 @@ INSIGHTS = ("application", "dataplane", "host", "performance")
 """Log groups that CloudWatch's agent writes to (CloudWatch guide, "Container Insights")."""
 # What a node keeps of its subnet's addresses; without these the VPC plugin takes those of a whole interface more.
 ADDRESSES = {"MINIMUM_IP_TARGET": "10", "WARM_IP_TARGET": "2"}
-CONFIGURATION: dict[str, dict[str, Any]] = {"vpc-cni": {"enableNetworkPolicy": "true", "env": ADDRESSES}}
+CONFIGURATION: dict[str, dict[str, Any]] = {
+    "vpc-cni": {"enableNetworkPolicy": "true", "env": ADDRESSES},
+    # Its host engine tolerates no taint by itself: every GPU node would count as broken, and be repaired
+    # (aws/containers-roadmap#2567).
+    "eks-node-monitoring-agent": {"dcgmAgent": {"tolerations": [{"operator": "Exists"}]}},
+}
 
 
 ROLES = {

@@ -27,7 +27,9 @@ from .node_groups import NodeGroups
 
 LOG_TYPES = ["api", "audit", "authenticator"]
 SYSTEM_NODES, SYSTEM_NODES_WHILE_UPDATING = 2, 3
-NODE_POLICIES = ("AmazonEKSWorkerNodeMinimalPolicy", "AmazonEC2ContainerRegistryPullOnly")
+# EKS's minimal policy is for its Auto Mode: AL2023's nodeadm asks EC2 for its instance (`getPrivateDNSName`), and ends
+# where it may not (awslabs/amazon-eks-ami#2632).
+NODE_POLICIES = ("AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryPullOnly")
 ADMIN = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
 
 

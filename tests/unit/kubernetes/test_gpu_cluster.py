@@ -377,3 +377,14 @@ def test_a_preview_before_anything_exists_shows_the_pools():
 
 
 # Destroy
+
+
+def test_nodes_may_ask_for_their_own_instance(plain):
+    """Else none joins: nodeadm asks EC2 for the instance's name before it starts the kubelet."""
+    policies = {each.inputs["policyArn"].rpartition("/")[2] for each in plain.of("RolePolicyAttachment")}
+    assert "AmazonEKSWorkerNodePolicy" in policies and "AmazonEKSWorkerNodeMinimalPolicy" not in policies
+
+
+def test_the_monitoring_agents_host_engine_runs_on_tainted_nodes(plain):
+    values = json.loads(plain.one("Addon", "eks-node-monitoring-agent").inputs["configurationValues"])
+    assert values == {"dcgmAgent": {"tolerations": [{"operator": "Exists"}]}}
