@@ -49,7 +49,7 @@ def cluster(tmp_path, monkeypatch):
 
 
 def sh(script: str, name: str = "main", **more) -> dict:
-    mount = [{"name": "work", "mountPath": "/work"}]
+    mount = [{"name": "work", "mountPath": "/data"}]
     return {"name": name, "image": "x", "command": ["sh", "-c", script], "volumeMounts": mount, **more}
 
 
@@ -106,11 +106,11 @@ def living(words: str) -> list[str]:
 
 
 def test_containers_run_in_order_and_sidecars_end_last_in_reverse(cluster):
-    waits = f"trap 'echo %s ends >> /work/log; exit 7' TERM; echo %s >> /work/log; {LOOP}"
+    waits = f"trap 'echo %s ends >> /data/log; exit 7' TERM; echo %s >> /data/log; {LOOP}"
     sidecars = [sh(waits.replace("%s", name), name, restartPolicy="Always") for name in ("one", "two")]
     spec = {
-        "initContainers": [sh("echo fetch > /work/log", "fetch"), *sidecars],
-        "containers": [sh("sleep 0.5; echo main >> /work/log; (trap '' HUP; sleep 3) & cat /work/log")],
+        "initContainers": [sh("echo fetch > /data/log", "fetch"), *sidecars],
+        "containers": [sh("sleep 0.5; echo main >> /data/log; (trap '' HUP; sleep 3) & cat /data/log")],
     }
     start(cluster, spec)
     until(lambda: status(cluster).get("phase") == "Running")
@@ -134,15 +134,15 @@ def test_exit_codes_are_the_processes(cluster, script, exit_code):
 
 
 def test_a_container_is_started_again_as_its_policy_says(cluster):
-    start(cluster, {"restartPolicy": "OnFailure", "containers": [sh("echo x >> /work/n; [ $(wc -l < /work/n) = 2 ]")]})
+    start(cluster, {"restartPolicy": "OnFailure", "containers": [sh("echo x >> /data/n; [ $(wc -l < /data/n) = 2 ]")]})
     found = ended(cluster)["containerStatuses"][0]
     assert status(cluster)["phase"] == "Succeeded"
     assert (found["restartCount"], found["lastState"]["terminated"]["exitCode"]) == (1, 1)
 
 
 def test_a_sidecar_that_ends_is_started_again(cluster):
-    sidecar = sh("echo x >> /work/n; [ $(wc -l < /work/n) = 2 ] && sleep 60; exit 1", "side", restartPolicy="Always")
-    main = sh("until [ $(wc -l < /work/n) = 2 ]; do sleep 0.1; done")
+    sidecar = sh("echo x >> /data/n; [ $(wc -l < /data/n) = 2 ] && sleep 60; exit 1", "side", restartPolicy="Always")
+    main = sh("until [ $(wc -l < /data/n) = 2 ]; do sleep 0.1; done")
     start(cluster, {"initContainers": [sidecar], "containers": [main]})
     assert ended(cluster)["phase"] == "Succeeded"
     assert status(cluster)["initContainerStatuses"][0]["restartCount"] == 1
@@ -150,7 +150,7 @@ def test_a_sidecar_that_ends_is_started_again(cluster):
 
 @pytest.mark.faults
 def test_a_failed_init_container_ends_the_pod(cluster):
-    start(cluster, {"initContainers": [sh("exit 3", "fetch")], "containers": [sh("echo never > /work/log")]})
+    start(cluster, {"initContainers": [sh("exit 3", "fetch")], "containers": [sh("echo never > /data/log")]})
     found = ended(cluster)
     assert (found["phase"], code(found, "fetch")) == ("Failed", 3)
     assert found["containerStatuses"][0]["state"]["waiting"]["reason"] == "PodInitializing"
@@ -180,8 +180,8 @@ def test_a_deadline_ends_the_pod(cluster):
 
 @pytest.mark.faults
 def test_a_deleted_pod_is_asked_first_and_its_sidecar_after_it(cluster):
-    main = f"trap 'echo saved >> /work/log; exit 143' TERM; touch /work/up; {LOOP}"
-    side = f"trap 'cat /work/log; exit 0' TERM; {LOOP}"
+    main = f"trap 'echo saved >> /data/log; exit 143' TERM; touch /data/up; {LOOP}"
+    side = f"trap 'cat /data/log; exit 0' TERM; {LOOP}"
     start(cluster, {"initContainers": [sh(side, "mirror", restartPolicy="Always")], "containers": [sh(main)]})
     until(lambda: list((paths.HOME / "pods").glob("*/volumes/work/up")))
     delete(cluster, 10)
@@ -198,7 +198,7 @@ def test_a_deleted_pod_is_asked_first_and_its_sidecar_after_it(cluster):
 
 @pytest.mark.faults
 def test_who_ignores_the_grace_is_killed(cluster):
-    start(cluster, {"containers": [sh(f"trap '' TERM; touch /work/up; {LOOP}")]})
+    start(cluster, {"containers": [sh(f"trap '' TERM; touch /data/up; {LOOP}")]})
     until(lambda: list((paths.HOME / "pods").glob("*/volumes/work/up")))
     delete(cluster, 1)
     until(lambda: f"{PODS}/pod" not in cluster.objects)
@@ -265,7 +265,7 @@ def test_an_image_that_cannot_be_pulled_is_told(cluster):
 
 @pytest.mark.faults
 def test_a_status_waits_for_an_api_server_that_is_away(cluster):
-    start(cluster, {"containers": [sh("touch /work/up; until [ -f /work/go ]; do sleep 0.1; done; exit 5")]})
+    start(cluster, {"containers": [sh("touch /data/up; until [ -f /data/go ]; do sleep 0.1; done; exit 5")]})
     until(lambda: list((paths.HOME / "pods").glob("*/volumes/work/up")))
     cluster.away = True
     (next((paths.HOME / "pods").glob("*/volumes/work")) / "go").touch()
@@ -276,7 +276,7 @@ def test_a_status_waits_for_an_api_server_that_is_away(cluster):
 
 @pytest.mark.faults
 def test_a_new_kubelet_ends_what_the_one_before_it_ran(cluster):
-    start(cluster, {"containers": [sh("trap '' TERM; touch /work/up; sleep 16180")]})
+    start(cluster, {"containers": [sh("trap '' TERM; touch /data/up; sleep 16180")]})
     until(lambda: status(cluster).get("phase") == "Running" and living("sleep 16180"))
     pod = cluster.objects[f"{PODS}/pod"]
     old, cluster.kubelet = cluster.kubelet, Kubelet(cluster.kubelet.api, NoIdentities())

@@ -72,9 +72,6 @@ class SlowProvider(provider_pb2_grpc.ResourceProviderServicer):
         )
         return provider_pb2.CreateResponse(id=id_, properties=_struct(state))
 
-    def Read(self, request, _context):
-        return provider_pb2.ReadResponse(id=request.id, properties=request.properties, inputs=request.inputs)
-
     def Delete(self, request, _context):
         self._last = time.monotonic()
         self.events.append(("begin", request.urn))
