@@ -18,7 +18,7 @@ class Usage(NamedTuple):
     output_tokens: int
 
 
-CUT, FILTERED = "cut", "filtered"
+CUT, FILTERED, MALFORMED = "cut", "filtered", "malformed"
 # How services say so, in any case: OpenAI's API, Bedrock's Converse, and Anthropic's and Google's own words.
 ENDS = {
     CUT: {"length", "max_tokens", "model_context_window_exceeded", "max_output_tokens", "incomplete"},
@@ -26,6 +26,7 @@ ENDS = {
         *("content_filter", "content_filtered", "guardrail_intervened", "refusal", "safety"),
         *("recitation", "blocklist", "prohibited_content", "spii", "image_safety"),
     },
+    MALFORMED: {"malformed_model_output", "malformed_tool_use", "tool_use"},
 }
 FAILED = {"error", "abort"}  # vLLM's and SGLang's, and OpenRouter's: the text, if there is any, is a part
 INVISIBLE = {"Zs", "Zl", "Zp", "Cc", "Cf"}  # categories of Unicode: white space, and what has no width
@@ -58,7 +59,7 @@ class Completion(NamedTuple):
 
     @property
     def ended(self) -> str:
-        """`cut` at the limit of tokens, `filtered` by the service, or empty."""
+        """`cut` at the limit of tokens, `filtered` by the service, `malformed` (or a tool's call), or empty."""
         reason = self.finish_reason.lower()
         return next((end for end, words in ENDS.items() if reason in words), "")
 
@@ -110,7 +111,11 @@ def is_another(asked: str, named: str) -> bool:
 
 def no_text(ended: str, thought: bool, finish_reason: str = "") -> str:
     """Why an answer has no text, in words."""
-    why = {CUT: "it was cut at the limit of tokens", FILTERED: "it was filtered"}.get(ended, "")
+    why = {
+        CUT: "it was cut at the limit of tokens",
+        FILTERED: "it was filtered",
+        MALFORMED: f"the service says {finish_reason}",
+    }.get(ended, "")
     return ", ".join(filter(None, ("it only thought" if thought else "", why))) or (
         f"finish_reason: {finish_reason}" if finish_reason else "the service doesn't say why"
     )

@@ -34,7 +34,7 @@ def openai_request(
         **(found.extensions if extensions else {}),
     }
     kept = {name: value for name, value in fields.items() if name in LENGTHS or name not in without}
-    return {"messages": conversation(messages, model), **({"tools": list(tools)} if tools else {}), **kept}
+    return {"messages": conversation(messages, found.system), **({"tools": list(tools)} if tools else {}), **kept}
 
 
 def completion(answer: Any, subject: str, model: str) -> Completion:

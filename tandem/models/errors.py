@@ -28,6 +28,24 @@ NO_CREDIT = "insufficient_quota"  # a 429 that waiting doesn't mend
 LASTING = ("invalid", "not_found", "authentication", "permission", "context_length", "content", "unsupported", "quota")
 
 
+# What Bedrock's errors have in them -> what mends it. Those of `tests/unit/models/recorded/bedrock-errors.json`, and of
+# the model cards (user guide) "reached the end of its life".
+_HOW = "(docs/first-stack.md, Models)"
+REMEDIES = {
+    "aws-marketplace": "The model has to be subscribed to, which the functions' roles may not: call it once as someone "
+    f"who may {_HOW}.",
+    "use case details": f"The model's provider wants a form about the use case, once an account {_HOW}.",
+    "on-demand throughput": "In this region the model is served by an inference profile alone: take its id.",
+    "model identifier is invalid": "The region has no model of this id: correct it, or take an inference profile's.",
+    "marked by provider as Legacy": "The model is a legacy one, which new users can't have: choose another.",
+    "reached the end of its life": "The model is no longer served: choose another.",
+    "access to the model with the specified": "The account has no access to this model: call it once as an "
+    f"administrator, and look into organization policies {_HOW}.",
+    "not allowed for this account": "AWS doesn't let this account use Bedrock's models: ask AWS Support.",
+    "currently being verified": "AWS is verifying this account: try again in some hours, or ask AWS Support.",
+}
+
+
 class NobodyThere(Unavailable):
     """There is nothing that could answer, for some minutes at least."""
 
@@ -36,12 +54,12 @@ class Refused(TandemError):
     """The service refused the request, or answered nonsense.
 
     `status` is that of its HTTP answer (0: none), `code` its own word for what is wrong and `param` the field of the
-    request that it names ("": none).
+    request that it names ("": none). `told` is what who asked may hear of it: it names no role, account or key.
     """
 
-    def __init__(self, text: str, status: int = 0, code: str = "", param: str = ""):
-        super().__init__(text)
-        self.status, self.code, self.param = status, code, param
+    def __init__(self, text: str, status: int = 0, code: str = "", param: str = "", told: str = ""):
+        super().__init__(f"{text}. {told}" if told and told not in text else text)
+        self.status, self.code, self.param, self.told = status, code, param, told
 
 
 class Problem(NamedTuple):
@@ -101,4 +119,5 @@ def invoke(call: Callable[[], Result], subject: str, absent: Collection[str] = (
             raise Transient(text, becomes=becomes, busy=busy) from error
         if code in absent:
             raise NobodyThere(text) from error
-        raise Refused(text, response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0), code) from error
+        told = next((remedy for words, remedy in REMEDIES.items() if words in text), "")
+        raise Refused(text, response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0), code, told=told) from error

@@ -1,4 +1,7 @@
-"""Model quirks: where a model differs from the rest of its service; one row each, by id, with the source."""
+"""Model quirks: where a model differs from the rest of its service; one row each, by id, with the source.
+
+Where Bedrock serves a model, and to whom, is in `tandem_contract.bedrock_models`.
+"""
 
 import re
 from collections.abc import Mapping
@@ -35,9 +38,16 @@ QUIRKS = (
     # OpenAI's reasoning models. openai/openai-python#2046 (max_tokens), tmc/langchaingo#1355 and johny-b/llmcomp#69
     # (temperature).
     Quirk(
-        r"(^|[:/])(o\d|gpt-([5-9]|\d\d))",
+        r"(^|[.:/])(o\d|gpt-([5-9]|\d\d))",
         temperature=False,
         length="max_completion_tokens",
+        thinking_tokens=THINKING_TOKENS,
+    ),
+    # They think first, and none can be told not to: the model cards of gpt-oss, DeepSeek-R1, Kimi K2 Thinking, MiniMax
+    # M2 and Magistral; on Bedrock the limit is on thoughts as well (user guide, "Enhance model responses with model
+    # reasoning"). Nova 2 thinks when it is told to alone (Nova 2 user guide, "Reasoning capabilities").
+    Quirk(
+        r"(^|[.:/])(gpt-oss|(deepseek-)?r1(-|$)|kimi-k2-thinking|minimax-m2|magistral)",
         thinking_tokens=THINKING_TOKENS,
     ),
     # OpenAI's others, tuned ones too: max_tokens is deprecated (API reference; openai/openai-agents-python#679).
@@ -61,14 +71,14 @@ def quirk(model: str) -> Quirk:
     return next((row for row in QUIRKS if re.search(row.models, model, re.IGNORECASE)), NONE)
 
 
-def conversation(messages: Messages, model: str) -> list[dict[str, str]]:
-    """The messages as this model takes them."""
+def conversation(messages: Messages, system: bool) -> list[dict[str, str]]:
+    """The messages as a model takes them, by whether it takes system messages."""
     found = [dict(message) for message in messages]
-    if quirk(model).system:
+    if system:
         return found
-    system = [message["content"] for message in found if message["role"] == "system"]
+    before = [message["content"] for message in found if message["role"] == "system"]
     rest = [message for message in found if message["role"] != "system"]
     first = next((message for message in rest if message["role"] == "user"), None)
     if first:
-        first["content"] = "\n\n".join([*system, first["content"]])
+        first["content"] = "\n\n".join([*before, first["content"]])
     return rest

@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from tandem.models.chat import ChatModel, Completion
+from tandem.models.errors import Refused
 from tandem.runtime.retry import Deadline, Transient, retry
 
 MAX_TOKENS = 300
@@ -30,7 +31,10 @@ class ModelWriter:
         def ask() -> Completion:
             answer = self._model.chat(messages, MAX_TOKENS, deadline)
             if not (text := answer.text.strip()):
-                raise Transient(f"{answer.model} returned no text (finish reason {answer.finish_reason!r})")
+                problem = f"{answer.model} gave no text: {answer.missing}"
+                if answer.ended:  # for a reason that the next try would end for too
+                    raise Refused(problem, told="The model that writes gave no text: " + answer.missing)
+                raise Transient(problem)
             return answer._replace(text=text)
 
         # A refusal comes at once and is worth another try; a model that was silent for long would only be asked again

@@ -67,7 +67,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
             status, content = 503, {"error": message, **waited}
         else:
             message = f"Internal error; the function's log tells more about request {entry['request']!r}."
-            status, content = 500, {"error": message}
+            status, content = 500, {"error": getattr(error, "told", "") or message}
     log("query", status=status, milliseconds=round((time.monotonic() - start) * 1000), **entry)
     return _response(status, content)
 

@@ -22,7 +22,8 @@ PLAIN = {"messages": MESSAGES, "max_tokens": 300, "temperature": 0}
     ("model", "request_"),
     [
         ("llama-3.3-70b", PLAIN),
-        ("gpt-oss-20b", PLAIN),
+        ("gpt-oss-20b", PLAIN | {"max_tokens": 4396}),
+        ("deepseek-ai/DeepSeek-R1-Distill-Qwen-7B", PLAIN | {"max_tokens": 4396}),
         ("o4-mini", {"messages": MESSAGES, "max_completion_tokens": 4396}),
         ("openai/gpt-5-mini", {"messages": MESSAGES, "max_completion_tokens": 4396}),
         ("ft:gpt-4.1-mini-2025-04-14:acme", {"messages": MESSAGES, "max_completion_tokens": 300, "temperature": 0}),
@@ -71,6 +72,19 @@ def test_bedrock_takes_system_texts_and_a_temperature(model):
 @pytest.mark.parametrize("model", ["amazon.titan-text-express-v1", "mistral.mistral-7b-instruct-v0:2"])
 def test_where_bedrock_takes_no_system_text_it_goes_into_the_first_message(model):
     assert sent(model)[:2] == (None, ["Be brief.\n\nWhy?", "So.", "Really?"])
+
+
+@pytest.mark.parametrize(
+    "model",
+    ["openai.gpt-oss-120b-1:0", "us.deepseek.r1-v1:0", "moonshot.kimi-k2-thinking", "mistral.magistral-small-2509"],
+)
+def test_what_cannot_be_told_not_to_think_gets_tokens_for_it(model):
+    assert sent(model)[2] == {"maxTokens": 4396, "temperature": 0}
+
+
+@pytest.mark.parametrize("model", ["us.amazon.nova-2-lite-v1:0", "deepseek.v3.2", "us.meta.llama3-3-70b-instruct-v1:0"])
+def test_what_does_not_think_gets_none(model):
+    assert sent(model)[2]["maxTokens"] == 300
 
 
 @pytest.mark.parametrize("model", ["eu.anthropic.claude-opus-4-7", "global.anthropic.claude-sonnet-5-20260101-v1:0"])
