@@ -102,7 +102,7 @@ class VectorStore(pulumi.ComponentResource, ABC):
                 "handler": "tandem.rag.functions.ensure_index.handler",
                 "statements": [
                     *grant.statements,
-                    allow(["dynamodb:GetItem", "dynamodb:PutItem"], ledger.table_arn),
+                    allow(["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem"], ledger.table_arn),
                     *read_secret(args.get("embedder_secret_arn")),
                 ],
                 "environment": {Variable.LEDGER_TABLE: ledger.table_name},
