@@ -16,8 +16,15 @@ class Embedder(NamedTuple):
     max_tokens: int
     """What it reads of a text."""
     texts_per_call: int
+    min_score: float | None = None
+    """Cosine below which a question's best passage doesn't answer it. It holds for this model alone: another one's
+    cosines lie elsewhere. None where nobody has measured it (`tandem eval calibrate`)."""
+    measured: str = ""
+    """With which documents and questions, and when."""
 
 
+UNMEASURED_MIN_SCORE = 0.4
+"""A guess, for models whose own isn't measured."""
 EMBEDDERS = {
     "amazon.titan-embed-text-v2:0": Embedder((256, 512, 1024), 8192, 1),
     "cohere.embed-english-v3": Embedder((1024,), 512, 96),
@@ -25,6 +32,19 @@ EMBEDDERS = {
 }
 """Those of Bedrock, by model id. Any other is behind an OpenAI-compatible URL."""
 MOST_DIMENSIONS = 4096
+
+
+def min_score(embedder: str) -> float:
+    """The cosine below which a question is refused, by the embedder of the index: its own, or a guess."""
+    known = EMBEDDERS.get(embedder)
+    return UNMEASURED_MIN_SCORE if known is None or known.min_score is None else known.min_score
+
+
+def min_scores() -> str:
+    """What `min_score` gives, in words."""
+    measured = [f"{it.min_score} with {model} ({it.measured})" for model, it in EMBEDDERS.items() if it.min_score]
+    unmeasured = [model for model, it in EMBEDDERS.items() if it.min_score is None]
+    return "; ".join([*measured, f"{UNMEASURED_MIN_SCORE}, not measured, with {', '.join(unmeasured)} or a URL"])
 
 
 def check_embedder(checks: "Checks", embedder: str, dimensions: int | None, chunk_tokens: int | None) -> None:

@@ -17,6 +17,7 @@ class Field(NamedTuple):
     """One key. Its kind follows from the rest: a nested table, a choice, a number, a list, or what its default is."""
 
     default: Any
+    """Empty for a number that, where it isn't given, follows from something else."""
     help: str = ""
     """Sentences: what it is for. Default and limits are said without it."""
     low: float | None = None
@@ -116,7 +117,8 @@ class Field(NamedTuple):
 
     def written(self, value: Any) -> Any:
         """The text that `parsed` reads; a text, and another resource's output, as it is."""
-        return value if isinstance(self.default, str) else json.dumps(type(self.default)(value))
+        kind = type(self.default if self.low is None else self.low)
+        return value if kind is str else json.dumps(kind(value))
 
 
 class Table(NamedTuple):

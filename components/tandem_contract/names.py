@@ -9,6 +9,8 @@ class Variable:
     DOCUMENTS_BUCKET = "TANDEM_DOCUMENTS_BUCKET"
     QUEUE_URL = "TANDEM_QUEUE_URL"
     DEAD_LETTER_QUEUE_URL = "TANDEM_DEAD_LETTER_QUEUE_URL"
+    MAX_RECEIVES = "TANDEM_MAX_RECEIVES"
+    """Attempts of a message before it is given up."""
     TOP_K = "TANDEM_TOP_K"
     # Fine-tuning
     STACK = "TANDEM_STACK"

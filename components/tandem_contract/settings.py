@@ -1,6 +1,7 @@
 """Configuration keys that functions read: each is told to its function by an environment variable."""
 
 from . import defaults
+from .embedders import min_scores
 from .fields import Field
 
 QUERY_SETTINGS = {
@@ -32,11 +33,12 @@ QUERY_SETTINGS = {
         variable="TANDEM_RERANKER",
     ),
     "min_score": Field(
-        0.4,
-        "Cosine similarity below which a question is refused as not in the documents.",
+        "",
+        "Cosine similarity below which a question is refused as not in the documents. Without it, that of the embedder "
+        f"of the index that answers: {min_scores()}.",
         low=0.0,
         high=1.0,
-        remedy="0.4 is a good start.",
+        remedy="Leave it out, or take what `tandem eval calibrate` proposes for this embedder and your documents.",
         variable="TANDEM_MIN_SCORE",
     ),
 }

@@ -3,7 +3,7 @@
 import pulumi
 from pulumi_tandem import RagEnvironment, Retention
 
-handbook = RagEnvironment("handbook", {"chunk_tokens": 150, "min_score": 0.35, "retention": Retention.ERASE})
+handbook = RagEnvironment("handbook", {"chunk_tokens": 150, "retention": Retention.ERASE})
 
 pulumi.export("queryUrl", handbook.query_url)
 pulumi.export("documentsBucket", handbook.documents_bucket)

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from localcloud import paths
+from localcloud import differences, paths
 
 SAVE_SECONDS = 2.0
 # A line of the log for each request. DynamoDB's and SQS's say in a header what they ask for.
@@ -174,7 +174,7 @@ def keep_state() -> None:
 
 def isolate_functions() -> None:
     """Run Python functions on the standard library, boto3 and their own zip, as Lambda does, not on our packages, and
-    within their memory."""
+    within their memory, and with the least score that belongs to the model which embeds here."""
     runtime, python, packages = paths.EMULATOR / "runtime", paths.EMULATOR / "python", Path(boto3.__file__).parents[1]
     runtime.mkdir(parents=True, exist_ok=True)
     for name in RUNTIME_PACKAGES:
@@ -183,6 +183,7 @@ def isolate_functions() -> None:
     # -d: memory that a process may write to, in KiB; threads reserve more addresses than they use, so not -v.
     # -S: no site-packages and no editable installs; -s: nothing from the user's home.
     command = "ulimit -d $((AWS_LAMBDA_FUNCTION_MEMORY_SIZE * 1024))\n"
+    command += f"export TANDEM_MIN_SCORE={differences.MIN_SCORE}\n"  # a function's own variables are set after it
     command += f'PYTHONPATH={shlex.quote(str(runtime))} exec {shlex.quote(sys.executable)} -S -s "$@"'
     python.write_text(f"#!/bin/sh\npackages={shlex.quote(str(packages))}{OWN_BUILDS}{command}\n")
     python.chmod(0o755)

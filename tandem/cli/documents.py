@@ -1,4 +1,5 @@
-"""`tandem documents`: what became of each document. `tandem reread`: has what an older release read read again."""
+"""`tandem documents`: what became of each document. `tandem reread`: has what an older release read read again.
+`tandem redrive`: has what was given up tried again."""
 
 import json
 from collections import Counter
@@ -73,3 +74,28 @@ def reread(
     for entry in older:
         bucket.touch(entry.document)
     typer.echo("They are being read; `tandem documents` shows how far it is.")
+
+
+def redrive(
+    stack: StackOption = DEFAULT_STACK,
+    limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Only N messages.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show them, with the reason of each, and do nothing.")
+    ] = False,
+) -> None:
+    """Have documents that were given up tried again, once the cause is mended: puts the messages of the dead-letter
+    queue back into the queue that they came from. Interrupted, the same command goes on."""
+    from tandem.clients.dead_letters import DeadLetters
+
+    found = deployed(stack)
+    (url,) = found.pick("deadLetterQueueUrl")
+    letters = DeadLetters(found.client("sqs"), url)
+    done = letters.redrive(lambda it: typer.echo(f"{it.document or 'no document'}: {it.reason}"), limit, dry_run)
+    count = len({letter.document for letter in done.put_back if letter.document})
+    about = f"{len(done.put_back)} messages about {count} documents"
+    if dry_run:
+        typer.echo(f"{about} would be put back.")
+        return
+    typer.echo(f"{about} were put back" + ("; `tandem documents` shows what becomes of them." if count else "."))
+    if done.refused:
+        raise TandemError(f"{done.refused} messages were not taken by the queue, and stay: run the command again.")

@@ -13,6 +13,7 @@ import typer
 from tandem_contract import __version__
 from tandem_contract.errors import TandemError, Unavailable
 
+from tandem.cli.calibrate import calibrate
 from tandem.cli.options import TokenOption
 from tandem.clients.targets import FORMS, Options, Subject, check_embedder, embedder, open_target
 from tandem.evaluation.runs import FOLDER
@@ -31,6 +32,7 @@ INTERRUPTED = 130
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help=f"Name of a run in {FOLDER}, or its folder.")]
 
 app = typer.Typer(name="eval", no_args_is_help=True, help="Evaluate targets on the same questions, and compare them.")
+app.command()(calibrate)
 
 
 class Wanted(NamedTuple):

@@ -14,7 +14,10 @@ DEFAULT_STACK = "rag-dev"
 StackOption = Annotated[str, typer.Option(envvar="TANDEM_STACK", help="Name of the Pulumi stack.")]
 TokenOption = Annotated[
     str | None,
-    typer.Option(envvar="TANDEM_TOKEN", help="JWT for a stack with auth: jwt; without one, requests are signed."),
+    typer.Option(
+        envvar="TANDEM_TOKEN",
+        help="With auth: jwt the ID token, with userPoolScopes an access token; else requests are signed.",
+    ),
 ]
 TIMEOUT_SECONDS = 600
 TimeoutOption = Annotated[

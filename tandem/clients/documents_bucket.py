@@ -87,9 +87,11 @@ class DocumentsBucket:
     @cached_property
     def version(self) -> "IndexVersion":
         """The index version that queries search at present."""
+        from tandem.rag.index_version import NO_ACTIVE
+
         version = self.ledger.active()
         if version is None:
-            raise TandemError("The ledger names no active index yet: run `pulumi up` on the stack again.")
+            raise TandemError(f"{NO_ACTIVE}.")
         return version
 
     def ledger_rows(self, keys: Iterable[str]) -> dict[str, dict[str, Any]]:

@@ -121,7 +121,10 @@ class QueryService:
 
     def _explain(self, status: int, reason: str) -> str:
         if status in (401, 403) and self.token:
-            return f"The API refused the token ({status} {reason}): get a new one (--token or TANDEM_TOKEN)."
+            return (
+                f"The API refused the token ({status} {reason}): give a new one (--token or TANDEM_TOKEN), "
+                "the ID token, or if the stack has userPoolScopes an access token with one of them."
+            )
         if status == 403 and "expired" in reason:  # "The security token included in the request is expired"
             return str(aws_errors.EXPIRED)
         if status in (401, 403):

@@ -7,6 +7,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
+from .consequences import consequences
 from .model import Assessment, Assumption, Charge, Estimate, Line, Number, Resource
 from .prices import Row
 from .units import HOURS_A_MONTH
@@ -135,6 +136,8 @@ class Summary:
     basis: tuple[Basis, ...]
     """The biggest first."""
     notes: tuple[Group, ...]
+    consequences: tuple[str, ...]
+    """What the change does beside the bill."""
     problems: tuple[str, ...]
     verdict: Verdict
 
@@ -174,6 +177,7 @@ def summarize(estimate: Estimate, today: date | None = None) -> Summary:
         forgotten=_forgotten(after),
         basis=tuple(sorted(basis, key=lambda part: (_ORDER[part.charge.number], -part.charge.usd, part.resource.urn))),
         notes=_groups((note, a) for a in after for note in a.notes),
+        consequences=consequences(line.change for line in lines),
         problems=tuple(sorted(set(estimate.problems))),
         verdict=_verdict(figures, gaps, len(estimate.problems)),
     )

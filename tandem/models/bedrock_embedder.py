@@ -8,7 +8,7 @@ from tandem_contract.embedders import EMBEDDERS
 
 from tandem.runtime.retry import Deadline, retry
 
-from .embed import BatchEmbedder, normalised
+from .embed import BUSY_TRIES, BatchEmbedder, normalised
 from .errors import Refused, invoke
 
 
@@ -52,7 +52,7 @@ class BedrockEmbedder(BatchEmbedder):
             return json.loads(self._client.invoke_model(modelId=self._id, body=body)["body"].read())
 
         try:
-            answer = retry(lambda: invoke(call, "Bedrock"), deadline)
+            answer = retry(lambda: invoke(call, "Bedrock"), deadline, busy_tries=BUSY_TRIES)
         except Refused as error:
             # A token has at least one byte, so shorter texts were refused for another reason.
             may_be_too_long = any(len(text.encode()) > self._known.max_tokens for text in texts)

@@ -10,6 +10,8 @@ from typing import Protocol
 from tandem.runtime.retry import Deadline
 
 PARALLEL_CALLS = 8
+BUSY_TRIES = 100
+"""Of a call to a service that throttles; what ends them is the time."""
 
 
 class Embedder(Protocol):

@@ -4,6 +4,11 @@ import hashlib
 import json
 from typing import Any, NamedTuple
 
+MADE_AGAIN = "make it again by `pulumi up --replace '**-ensure-index'`, and the next sweep has it filled"
+"""An index, or the record of the active one: the function that ensures both runs at a deployment that replaces its call
+(`pulumi up --help`, `--replace`), and at no other."""
+NO_ACTIVE = f"no index is active: the deployment hasn't finished, or the ledger's record of it is gone: {MADE_AGAIN}"
+
 
 class IndexVersion(NamedTuple):
     """The `active` record: what ingestion writes to and queries read from."""

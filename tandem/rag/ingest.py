@@ -32,7 +32,7 @@ from .chunk import Chunk
 from .documents import check_size
 from .documents.section import Rejected
 from .garbage import delete_attempt, delete_garbage
-from .index_version import IndexVersion
+from .index_version import NO_ACTIVE, IndexVersion
 from .lease import Indexed, Lease, LeaseLost, StoredObject
 from .ledger import INDEXED, Ledger, Part, Row
 from .reading import Reading
@@ -91,7 +91,7 @@ class Ingester:
             raise TimeoutError("no time left in this invocation")
         version = self.ledger.active()
         if version is None:
-            raise Unavailable("no index is active yet: the deployment hasn't finished")
+            raise Unavailable(NO_ACTIVE)
         leases = Lease.acquire_all(self.ledger, version.index, documents)
         held = {document: lease for document, lease in leases.items() if isinstance(lease, Lease)}
         yield from ((document, error) for document, error in leases.items() if isinstance(error, Exception))
@@ -156,7 +156,7 @@ class _Batch:
         return document, outcome
 
     def _end(self, document: str) -> None:
-        self.held.pop(document).release()
+        self.held.pop(document).release(worked=True)
 
     def _keep(self, document: str) -> None:
         """Extend all leases; of those that are lost only this document's is an error now, the others' when it is

@@ -148,17 +148,18 @@ class Lease:
     def forget(self) -> None:
         """Delete the row, because the object is gone. Raises `LeaseLost`."""
         # Chunks of an interrupted attempt leave no other trace than the row: make the next sweep look at the index.
-        self._ledger.table.delete("sweep", self._index)
+        self._ledger.forget_swept(self._index)
         values = {"owner": self.owner, "now": self._ledger.clock()}
         try:
             self._ledger.table.delete(*self._place, condition=HELD, values=values)
         except botocore.exceptions.ClientError as error:
             raise self._translated(error) from error
 
-    def release(self) -> None:
-        """Give the lease back and change nothing else; no error if it is lost."""
+    def release(self, worked: bool = False) -> None:
+        """Give the lease back; no error if it is lost. The row is then as it was, and the sweep leaves search asleep,
+        unless one `worked`: then there may be chunks in the index that nothing names."""
         try:
-            self._write(self._update({}, values={}, remove=OVER))
+            self._write(self._update({}, values={}, remove=OVER, touch=worked))
         except LeaseLost:
             return
 
@@ -167,6 +168,7 @@ class Lease:
             {"status": "if_not_exists(#status, :working)", "lease_owner": ":owner", "lease_until": ":until"},
             values={"working": WORKING, "until": self._until},
             condition="attribute_not_exists(#lease_until) OR #lease_until <= :now",
+            touch=False,
         )
 
     def _committed(self, indexed: Indexed) -> Update:
@@ -193,10 +195,17 @@ class Lease:
         return self._update(assign, values=facts | {"none": [], "given_up": given_up}, remove=[*remove, *OVER])
 
     def _update(
-        self, assign: Mapping[str, str], *, values: Item, remove: Sequence[str] = (), condition: str = HELD
+        self,
+        assign: Mapping[str, str],
+        *,
+        values: Item,
+        remove: Sequence[str] = (),
+        condition: str = HELD,
+        touch: bool = True,
     ) -> Update:
         known = {"owner": self.owner, "now": self._ledger.clock()}
-        return Update(*self._place, values | known, {**assign, "updated_at": ":now"}, remove, condition)
+        touched = {"updated_at": ":now"} if touch else {}
+        return Update(*self._place, values | known, {**assign, **touched}, remove, condition)
 
     def _write(self, update: Update) -> None:
         try:

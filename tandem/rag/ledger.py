@@ -63,7 +63,7 @@ class Row(NamedTuple):
     lease_until: float = 0.0
     """Unix seconds until which `lease_owner` alone works on the document."""
     updated_at: float = 0.0
-    """Unix seconds of the last write."""
+    """Unix seconds of the last write, but for leases that were taken and given back with nothing done."""
 
     @property
     def attempts_in_parts(self) -> list[str]:
@@ -123,8 +123,12 @@ class Ledger:
         return Row.from_item(item) if item else None
 
     def rows(self, index: str) -> Iterator[Row]:
-        """All documents of an index version, sorted by key (as UTF-8), a page at a time."""
-        usual, long = (map(Row.from_item, self.table.query(pk)) for pk in (partition(index), long_partition(index)))
+        """All documents of an index version, sorted by key (as UTF-8), a page at a time.
+
+        As they are or were a moment ago, at half the price: ask for one again by `row` before it is acted on.
+        """
+        partitions = partition(index), long_partition(index)
+        usual, long = (map(Row.from_item, self.table.query(pk, consistent=False)) for pk in partitions)
         return heapq.merge(usual, long, key=lambda row: row.document.encode())
 
     def attributes(self, index: str, documents: Collection[str], names: Sequence[str]) -> dict[str, Item]:
@@ -194,6 +198,10 @@ class Ledger:
         """Record the digest of an index version's rows when index and ledger agreed."""
         values = {"digest": digest, "at": self.clock()}
         self.table.update(Update("sweep", index, values, assign={"digest": ":digest", "at": ":at"}))
+
+    def forget_swept(self, index: str) -> None:
+        """Have the next sweep look at the index, whatever the rows say."""
+        self.table.delete("sweep", index)
 
     def _update_if(
         self, index: str, row: Row, *, condition: str, values: Item, assign: Item, remove: list[str]

@@ -13,7 +13,7 @@ from tandem.models.embed import Embedder
 from tandem.runtime.retry import Deadline
 from tandem.runtime.telemetry import log
 
-from .index_version import IndexVersion
+from .index_version import NO_ACTIVE, IndexVersion
 from .ledger import Ledger
 from .ranking import LIST, Ranked, fuse, rerank, unlike
 from .stores.base import Filters, Hit, Partial, VectorIndex, WordSearch
@@ -152,7 +152,7 @@ class Retriever:
         if self._opened is None or now > self._opened_until:
             version = self._ledger.active()
             if version is None:
-                raise Unavailable("no index is active yet: the deployment hasn't finished")
+                raise Unavailable(NO_ACTIVE)
             self._opened = version, self._open_index(version), self._open_embedder(version)
             self._opened_until = now + ACTIVE_SECONDS
         return self._opened

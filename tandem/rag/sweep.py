@@ -159,7 +159,8 @@ class Sweep:
         return row.lease_until > self._clock() - CLOCK_SKEW_SECONDS
 
     def _is_recent(self, row: Row) -> bool:
-        return self._clock() - row.updated_at < self._index.settle_seconds
+        # A worker that died leaves its lease, and may have written until that was over.
+        return self._clock() - max(row.updated_at, row.lease_until) < self._index.settle_seconds
 
     def _check_time(self) -> None:
         if not self._deadline.remaining():

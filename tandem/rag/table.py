@@ -34,9 +34,9 @@ class Update(NamedTuple):
 
     def request(self, table: str) -> dict[str, Any]:
         """As DynamoDB takes it."""
-        expression = "SET " + ", ".join(f"#{name} = {value}" for name, value in self.assign.items())
-        if self.remove:
-            expression += " REMOVE " + ", ".join(f"#{name}" for name in self.remove)
+        clauses = {"SET": [f"#{name} = {value}" for name, value in self.assign.items()]}
+        clauses["REMOVE"] = [f"#{name}" for name in self.remove]
+        expression = " ".join(f"{verb} {', '.join(entries)}" for verb, entries in clauses.items() if entries)
         request = {"TableName": table, "Key": _key(self.pk, self.sk), "UpdateExpression": expression}
         if self.condition:
             request["ConditionExpression"] = self.condition
@@ -44,7 +44,7 @@ class Update(NamedTuple):
 
 
 class Table:
-    """A table with the keys `pk` and `sk`. Reads are strongly consistent."""
+    """A table with the keys `pk` and `sk`. Reads are strongly consistent unless one is told otherwise."""
 
     def __init__(self, client: Any, name: str):
         self._client, self._name = client, name
@@ -91,13 +91,13 @@ class Table:
             request = {"ConditionExpression": condition, **_placeholders(condition, values or {})}
         self._client.delete_item(TableName=self._name, Key=_key(pk, sk), **request)
 
-    def query(self, pk: str) -> Iterator[Item]:
+    def query(self, pk: str, consistent: bool = True) -> Iterator[Item]:
         """All items of a partition, in the order of `sk` (as UTF-8), a page at a time."""
         request = {
             "TableName": self._name,
             "KeyConditionExpression": "pk = :pk",
             "ExpressionAttributeValues": {":pk": {"S": pk}},
-            "ConsistentRead": True,
+            "ConsistentRead": consistent,
         }
         while True:
             answer = self._client.query(**request)

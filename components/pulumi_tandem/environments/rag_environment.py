@@ -88,6 +88,7 @@ class RagEnvironment(pulumi.ComponentResource):
         store = kind.component(name, ledger, {**stored, **{key: settings[key] for key in kind.fields}}, child)
         ingestion_args: IngestionPipelineArgs = {
             "settings": settings,
+            "concurrency": settings["ingest_concurrency"],
             "sweep_minutes": settings["sweep_minutes"],
             **keyed,
             **shared,
@@ -96,6 +97,7 @@ class RagEnvironment(pulumi.ComponentResource):
         query_args: QueryApiArgs = {"settings": settings, "auth": Auth(settings["auth"]), **keyed, **shared}
         if settings["user_pool_arn"] != "":
             query_args["user_pool_arn"] = settings["user_pool_arn"]
+            query_args["user_pool_scopes"] = settings["user_pool_scopes"]
         query = QueryApi(f"{name}-query", ledger, store, query_args, opts=child)
 
         reranked = {"reranker": settings["reranker"]} if settings["reranker"] else {}

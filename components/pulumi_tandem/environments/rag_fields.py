@@ -57,6 +57,10 @@ def _rules(checks: Checks, args: dict[str, Any], given: Mapping[str, Any]) -> No
         checks.refuse(
             "user_pool_arn", args["user_pool_arn"], "nothing when auth is iam", "Remove it, or set auth to jwt."
         )
+    if args["auth"] == Auth.IAM and args["user_pool_scopes"]:
+        checks.refuse(
+            "user_pool_scopes", args["user_pool_scopes"], "nothing when auth is iam", "Remove it, or set auth to jwt."
+        )
 
 
 def check_place(checks: Checks, args: Mapping[str, Any], opts: pulumi.ResourceOptions | None) -> None:
@@ -83,7 +87,8 @@ RAG = Table(
         "embedder": Field(
             defaults.EMBEDDER,
             "Bedrock embedding model, or `https://host/v1#MODEL` for a model of your own behind an OpenAI-compatible "
-            "API. A change makes a new index version; the active one answers until the new one is promoted.",
+            "API. A change of this, `dimensions` or a chunk's length makes a new index, which stays empty: the active "
+            "one goes on answering, since nothing moves a stack to another one yet.",
             cost="Titan v2 costs $0.02 per million tokens; what a URL costs isn't known here.",
         ),
         "embedder_secret_arn": Field(
@@ -122,13 +127,22 @@ RAG = Table(
             help=f"{QUERY_SETTINGS['reranker'].help} Without one the search's stands. {PLACES}.", choices=RERANKERS
         ),
         **INGEST_SETTINGS,
+        "ingest_concurrency": Field(
+            5,
+            "How many functions index documents at once, each with up to eight calls to the embedder.",
+            low=2,
+            high=50,
+            unit="functions",
+            remedy="5 suits the published quotas; 2, the least that AWS takes, a new account with far lower ones.",
+        ),
         "sweep_minutes": Field(
             15,
-            "How often bucket, ledger and index are compared.",
+            "How often bucket, ledger and index are compared. Under 10, a comparison has no longer than this.",
             low=5,
             high=1440,
             unit="minutes",
             remedy="15 repairs soon enough for most.",
+            cost="The ledger is read each time: of 100,000 documents of 2 KB about 25,000 read units.",
         ),
         "store": Field(
             "serverless",
@@ -141,11 +155,19 @@ RAG = Table(
         "auth": Field("iam", "Who may ask: `iam` (SigV4) or `jwt` (tokens of a Cognito user pool).", choices=Auth),
         "user_pool_arn": Field(
             "",
-            "The Cognito user pool whose tokens are accepted; needed with `jwt`.",
+            "The Cognito user pool whose ID tokens are accepted, of any app client; needed with `jwt`.",
             pattern=".*:userpool/.*",
             allowed="the ARN of a Cognito user pool",
             remedy="Give the ARN of the pool whose tokens are accepted, or set auth to iam.",
             output=True,
+        ),
+        "user_pool_scopes": Field(
+            [],
+            "With `jwt`: an access token that has one of these scopes is accepted, in place of an ID token. Machine "
+            "clients (client credentials) have access tokens alone.",
+            pattern=r"\S+",
+            allowed="a scope without spaces",
+            remedy="For example [\"handbook/ask\"]: the resource server's identifier, a slash, the scope's name.",
         ),
         "retention": retention_of("documents, ledger and index"),
         "query_usage": Field({}, "Assumptions that `tandem cost` counts with.", table=QUERY_USAGE),

@@ -30,7 +30,7 @@ class DataBucket(pulumi.ComponentResource):
     """S3 bucket: versioned, encrypted (SSE-S3), private, TLS only, its changes sent to EventBridge.
 
     Creates a bucket and its six configurations. Superseded versions expire after 30 days, abandoned uploads after 7,
-    below `rewritten` both after one.
+    below `rewritten` both after one; a deletion's marker goes with the last version that it hides.
 
     Idle cost: storage only ($0.023 per GB and month in us-east-1).
     """
@@ -98,5 +98,7 @@ def _expiring(name: str, prefix: str, superseded_days: int, abandoned_days: int)
         "status": "Enabled",
         "filter": {"prefix": prefix},
         "noncurrent_version_expiration": {"noncurrent_days": superseded_days},
+        # Of what was deleted, once its versions are gone: a marker without any is listed for ever else.
+        "expiration": {"expired_object_delete_marker": True},
         "abort_incomplete_multipart_upload": {"days_after_initiation": abandoned_days},
     }

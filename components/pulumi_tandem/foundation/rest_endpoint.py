@@ -1,5 +1,6 @@
 """API Gateway REST API with one POST route to a Lambda function."""
 
+from collections.abc import Sequence
 from enum import Enum
 from typing import NotRequired, TypedDict
 
@@ -20,7 +21,8 @@ class Auth(str, Enum):
     IAM = "iam"
     """Callers of the account with `execute-api:Invoke`, by SigV4 signature."""
     JWT = "jwt"
-    """Holders of a token of a Cognito user pool, which API Gateway checks itself."""
+    """Holders of a token of a Cognito user pool, which API Gateway checks itself: an ID token, or with scopes an access
+    token (API Gateway's API reference, Method, `authorizationScopes`)."""
 
 
 class RestEndpointArgs(TypedDict):
@@ -32,6 +34,8 @@ class RestEndpointArgs(TypedDict):
     """Who may call."""
     user_pool_arn: NotRequired[pulumi.Input[str]]
     """The Cognito user pool; needed for `jwt`."""
+    scopes: NotRequired[Sequence[str]]
+    """With `jwt`: access tokens that have one of them are let in, in place of ID tokens."""
     requests_per_second: int
     """Sustained rate above which callers get 429; bursts may be twice that."""
     tags: NotRequired[Tags]
@@ -82,6 +86,7 @@ class RestEndpoint(pulumi.ComponentResource):
             http_method="POST",
             authorization="COGNITO_USER_POOLS" if by_token else "AWS_IAM",
             authorizer_id=authorizer.id if authorizer else None,
+            authorization_scopes=args.get("scopes") or None,
             opts=child,
         )
         integration = apigateway.Integration(
@@ -107,7 +112,12 @@ class RestEndpoint(pulumi.ComponentResource):
             f"{name}-deployment",
             rest_api=api.id,
             # A deployment is a snapshot: it must be made anew when what it shows has changed.
-            triggers={"route": args["route"], "auth": args["auth"].value, "integration": integration.id},
+            triggers={
+                "route": args["route"],
+                "auth": args["auth"].value,
+                "scopes": " ".join(args.get("scopes", ())),
+                "integration": integration.id,
+            },
             opts=pulumi.ResourceOptions(parent=self, depends_on=[method, integration]),
         )
         stage = apigateway.Stage(

@@ -30,7 +30,8 @@ class WorkQueue(pulumi.ComponentResource):
     """SQS queue that EventBridge rules of this account may fill, with a dead-letter queue and two alarms.
 
     Creates two queues (SSE-SQS, TLS only), their policies, and alarms on dead letters and on the oldest message.
-    Dead letters are kept 14 days; redrive them with `aws sqs start-message-move-task --source-arn DEAD_LETTER_ARN`.
+    Dead letters are kept 14 days. `tandem redrive` puts them back: SQS's own redrive can't, of those that a function or
+    EventBridge has sent there.
 
     Idle cost: two alarms, $0.20 a month beyond the account's ten free ones.
     """

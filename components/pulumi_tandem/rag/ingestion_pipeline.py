@@ -43,6 +43,8 @@ class IngestionPipelineArgs(TypedDict):
 
     settings: Mapping[str, Any]
     """Values of `INGEST_SETTINGS`."""
+    concurrency: int
+    """How many functions index at once; Lambda takes 2 to 1,000."""
     sweep_minutes: int
     """How often bucket, ledger and index are compared."""
     embedder_secret_arn: NotRequired[pulumi.Input[str]]
@@ -57,7 +59,7 @@ class IngestionPipeline(pulumi.ComponentResource):
     """SQS queue and Lambda function that index documents as they change, and a scheduled sweep that repairs.
 
     Creates a rule for the bucket's changes, a queue with dead letters, the ingest function with its access to the
-    store, and the sweep. At most five documents are worked on at a time, which bounds the load on the embedder.
+    store, and the sweep. So many functions work at a time as `concurrency` says, which bounds the load on the embedder.
 
     Idle cost: about $0.90 a month: three alarms ($0.30), the metric of one of them ($0.30), polling of the queue
     ($0.26), and the sweep's runs, which wake no search while nothing has changed.
@@ -130,6 +132,7 @@ class IngestionPipeline(pulumi.ComponentResource):
                     Variable.DOCUMENTS_BUCKET: bucket.bucket_name,
                     Variable.QUEUE_URL: queue.queue_url,
                     Variable.DEAD_LETTER_QUEUE_URL: queue.dead_letter_url,
+                    Variable.MAX_RECEIVES: str(MAX_RECEIVES),
                     **variables(INGEST_SETTINGS, args["settings"]),
                 },
                 "memory_megabytes": 1024,
@@ -150,7 +153,7 @@ class IngestionPipeline(pulumi.ComponentResource):
             function_name=ingest.function_name,
             batch_size=10,
             function_response_types=["ReportBatchItemFailures"],
-            scaling_config={"maximum_concurrency": 5},
+            scaling_config={"maximum_concurrency": args["concurrency"]},
             tags=tags,
             # Before there is an index to write to, every message would be a failed attempt.
             opts=pulumi.ResourceOptions(parent=self, depends_on=[ingest, *access, store]),

@@ -1,6 +1,6 @@
 """API Gateway endpoint and Lambda function that answer questions."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NotRequired, TypedDict
 
 import pulumi
@@ -33,6 +33,8 @@ class QueryApiArgs(TypedDict):
     """Who may ask."""
     user_pool_arn: NotRequired[pulumi.Input[str]]
     """The Cognito user pool; needed for `jwt`."""
+    user_pool_scopes: NotRequired[Sequence[str]]
+    """With `jwt`: access tokens that have one of them are let in, in place of ID tokens."""
     alarm_topic_arn: NotRequired[pulumi.Input[str]]
     """SNS topic that the alarm notifies."""
     tags: NotRequired[Tags]
@@ -105,6 +107,7 @@ class QueryApi(pulumi.ComponentResource):
         rest: RestEndpointArgs = {"route": "query", "auth": args["auth"], "requests_per_second": 20, "tags": tags}
         if pool := args.get("user_pool_arn"):
             rest["user_pool_arn"] = pool
+            rest["scopes"] = args.get("user_pool_scopes", [])
         endpoint = RestEndpoint(f"{name}-endpoint", function, rest, opts=child)
         alarm(
             f"{name}-errors",

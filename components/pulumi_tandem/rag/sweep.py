@@ -16,12 +16,14 @@ from ..foundation.work_queue import WorkQueue
 from .ledger import Ledger
 from .stores.base import Permission, VectorStore
 
+MOST_SECONDS = 600
+
 
 class SweepArgs(TypedDict):
     """Arguments of `Sweep`."""
 
     minutes: int
-    """How often it runs."""
+    """How often it runs, and if that is less than ten minutes, how long it has."""
     alarm_topic_arn: NotRequired[pulumi.Input[str]]
     """SNS topic that the alarm notifies."""
     tags: NotRequired[Tags]
@@ -73,7 +75,8 @@ class Sweep(pulumi.ComponentResource):
                     Variable.QUEUE_URL: queue.queue_url,
                 },
                 "memory_megabytes": 512,
-                "timeout_seconds": 600,
+                # Until the next one at most, so that no two go over the same rows.
+                "timeout_seconds": min(MOST_SECONDS, 60 * args["minutes"]),
                 "tags": tags,
             },
             opts=child,

@@ -59,6 +59,7 @@ def as_json(summary: Summary, gates: Sequence[Gate] = ()) -> str:
         "oldest_price": summary.oldest
         and {**_row(summary.oldest.row), "age_days": summary.oldest.days, "state": summary.oldest.state},
         "notes": _groups(summary.notes),
+        "consequences": list(summary.consequences),
         "problems": list(summary.problems),
         "gates": [gate._asdict() for gate in gates],
     }

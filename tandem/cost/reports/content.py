@@ -63,7 +63,7 @@ def sections(summary: Summary, gates: Sequence[Gate], folded: int | None, listed
 
 def facts(summary: Summary) -> list[str]:
     """The sentences under the numbers."""
-    said = []
+    said = [f"BEWARE: {text}" for text in summary.consequences]
     if summary.forgotten:
         said.append(f"Forgetting it costs {money(summary.forgotten_usd)} a day.")
     cover = summary.coverage

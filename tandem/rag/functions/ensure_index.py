@@ -18,7 +18,8 @@ SECONDS, EMBEDDER_SECONDS = 150.0, 20.0
 
 
 def handler(event: EnsureIndex, context: object) -> dict[str, Any]:  # noqa: ARG001
-    """Create the index if there is none, and make it the active one if none is in this store. Safe to call again.
+    """Create the index if there is none, and make it the active one if none is in this store. Safe to call again: that
+    is how an index, or the record of the active one, comes back after it was deleted; the sweep then fills it.
 
     Returns `index`, `created` and `activated`. Raises for an embedder or a store that isn't supported, for an embedder
     that doesn't answer, can't be used or gives another length, and if the store doesn't let us in within 150 seconds.
@@ -34,10 +35,10 @@ def handler(event: EnsureIndex, context: object) -> dict[str, Any]:  # noqa: ARG
     # the model isn't to be had, in place of whoever gives the first document.
     _embed_a_word(version, Deadline(EMBEDDER_SECONDS))
     deadline = Deadline(SECONDS)
-    created = open_index(version).ensure(version.dimensions, deadline)
+    created = _ensure(version, deadline)
     active = ledger().active()
     if active and active.endpoint == version.endpoint and active.index != version.index:
-        open_index(active).ensure(active.dimensions, deadline)  # so that it takes what this release writes
+        _ensure(active, deadline)  # so that it takes what this release writes
     result = {"index": version.index, "created": created, "activated": ledger().activate(version)}
     log("index ensured", **result)
     return result
@@ -54,3 +55,11 @@ def _embed_a_word(version: IndexVersion, deadline: Deadline) -> None:
             raise
 
     retry(ask, deadline, tries=20)
+
+
+def _ensure(version: IndexVersion, deadline: Deadline) -> bool:
+    created = open_index(version).ensure(version.dimensions, deadline)
+    if created:
+        # Of one that was deleted the ledger has every document as indexed: the next sweep finds out and fills it.
+        ledger().forget_swept(version.index)
+    return created

@@ -29,20 +29,29 @@ class Undeliverable(Exception):
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Make index and ledger equal to each document that the batch names; report the messages to be tried again.
 
-    A message that no retry can help goes to the dead-letter queue with its `reason`, and is done.
+    A message that no retry can help, and one at its last attempt, goes to the dead-letter queue with its `reason`, and
+    is done: of what SQS itself moves there nobody learns why.
     """
     deadline = Deadline(context.get_remaining_time_in_millis() / 1000 - MARGIN_SECONDS)
     documents = _by_document(event["Records"])
+    reasons: dict[str, str] = {}
     try:
         for document, outcome in _ingester().converge_all(list(documents), deadline) if documents else ():
             try:
                 _report(document, documents[document][0], outcome)
                 del documents[document]
             except Exception as error:  # whatever it is, the queue tries again, and gives up after its maximum
-                log("document failed", document=document, error=f"{type(error).__name__}: {error}")
+                reasons[document] = f"{type(error).__name__}: {error}"
+                log("document failed", document=document, error=reasons[document])
     except Exception as error:
+        reasons = dict.fromkeys(documents, f"{type(error).__name__}: {error}") | reasons
         log("documents failed", documents=list(documents), error=f"{type(error).__name__}: {error}")
-    failed = [record for records in documents.values() for record in records]
+    failed = [
+        record
+        for document, records in documents.items()
+        for record in records
+        if not _given_up(record, document, reasons.get(document, ""))
+    ]
     for record in failed:
         _postpone(record)
     return {"batchItemFailures": [{"itemIdentifier": record["messageId"]} for record in failed]}
@@ -94,6 +103,18 @@ def _report(document: str, record: dict[str, Any], outcome: Outcome | Exception)
         metric(
             Metric.INDEX_LAG, round(outcome.lag_seconds * 1000), "Milliseconds", os.environ[Variable.DOCUMENTS_BUCKET]
         )
+
+
+def _given_up(record: dict[str, Any], document: str, reason: str) -> bool:
+    """Whether that was the last attempt, and the message is in the dead-letter queue."""
+    if int(record["attributes"]["ApproximateReceiveCount"]) < int(os.environ[Variable.MAX_RECEIVES]):
+        return False
+    try:
+        _dead_letter(record, reason, document)
+    except Exception as error:  # SQS moves it, without a reason
+        log("message not dead-lettered", document=document, error=f"{type(error).__name__}: {error}")
+        return False
+    return True
 
 
 def _dead_letter(record: dict[str, Any], reason: str, document: str = "") -> None:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from tandem_contract.embedders import min_score
 from tandem_contract.errors import Unavailable
 from tandem_contract.fields import from_environment
 from tandem_contract.names import Metric, Variable
@@ -109,9 +110,11 @@ def _writer() -> Writer:
 def _answer(question: Question, timings: Timings, deadline: Deadline) -> dict[str, Any]:
     found = _retriever().retrieve(question.text, question.top_k, parse_filters(question.filters), deadline, timings)
     passages, settings = found.passages, _settings()
-    reason = gate(passages, settings["min_score"])
+    # Of the index that was searched: after a change of the embedder the former one may still answer.
+    least = min_score(found.version.embedder) if settings["min_score"] == "" else settings["min_score"]
+    reason = gate(passages, least)
     content: dict[str, Any] = {"answer": None, "passages": [], "citations": [], "model": None, "usage": None}
-    content["retrieved"] = [_place(passage) for passage in passages]
+    content["retrieved"] = [_place(passage) | {"exact": passage.exact} for passage in passages]
     notes = list(found.notes)
     if question.generate and not reason:
         with timings.phase("generate"):
@@ -130,6 +133,7 @@ def _answer(question: Question, timings: Timings, deadline: Deadline) -> dict[st
     content |= {"refused": reason is not None, "reason": reason, "notes": notes}
     return content | {
         "embedder": found.version.embedder,
+        "min_score": least,
         "index": found.version.index,
         "timings_ms": dict.fromkeys(SILENT, 0) | timings.values(),
     }

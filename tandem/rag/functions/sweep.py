@@ -5,6 +5,7 @@ from typing import Any
 
 from tandem_contract.names import Metric, Variable
 
+from tandem.rag.index_version import NO_ACTIVE
 from tandem.rag.sweep import Sweep
 from tandem.runtime.clients import client
 from tandem.runtime.retry import Deadline
@@ -23,7 +24,7 @@ def handler(event: dict[str, Any] | None, context: Any) -> dict[str, Any]:
     bucket = os.environ[Variable.DOCUMENTS_BUCKET]
     version = ledger().active()
     if version is None:
-        return {"stopped": "no index is active yet: the deployment hasn't finished"}
+        return {"stopped": NO_ACTIVE}
     sweep = Sweep(
         s3=client("s3"),
         bucket=bucket,

@@ -11,9 +11,9 @@ from ..index_version import IndexVersion
 
 Filters = Sequence[tuple[str, Sequence[str]]]
 """Pairs of a field (`document` or `metadata`) and the values of which one must match; all pairs must."""
-ID_BYTES = 24
-"""The longest id: an item of the ledger, 400 KB at most, names the 400 chunks of a part, or in rows of earlier releases
-up to 5,000, three times at worst."""
+ID_BYTES = 40
+"""The longest id; a collection's have 28 bytes (`1%3A0%3A` and 20 more). An item of the ledger, 400 KB at most, names
+the 400 chunks of a part three times at worst: 49 KB."""
 
 
 class StoredChunk(TypedDict):

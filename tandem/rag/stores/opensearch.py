@@ -15,7 +15,7 @@ from tandem.runtime.clients import credentials, region
 from tandem.runtime.http import NETWORK_ERRORS, SignedHttp
 from tandem.runtime.retry import Deadline, Transient, retry
 
-from ..index_version import IndexVersion
+from ..index_version import MADE_AGAIN, IndexVersion
 from .base import Filters, Head, Hit, Partial, StoredChunk
 
 SERVERLESS, DOMAIN = "aoss", "es"
@@ -239,7 +239,7 @@ class OpenSearchIndex:
             raise Unavailable(f"{reason} (if this stays so, the role has no permission for {self._index!r})")
         if response.status == 404:
             # Also for a while after the index was created.
-            raise Unavailable(f"{reason} (if this stays so, the index {self._index!r} is gone: run `pulumi up`)")
+            raise Unavailable(f"{reason} (if this stays so, the index {self._index!r} is gone: {MADE_AGAIN})")
         raise TandemError(reason)
 
 

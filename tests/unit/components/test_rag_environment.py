@@ -2,6 +2,7 @@
 
 import json
 import re
+from fnmatch import fnmatchcase
 
 import parliament
 import pytest
@@ -104,6 +105,7 @@ def test_the_index_is_ensured_where_the_store_is(given, service):
     stack = record_stack(given)
     payload = json.loads(stack.one("Invocation").inputs["input"])
     assert payload["service"] == service
+    assert fnmatchcase(stack.one("Invocation").name, "*-ensure-index")  # as the remedy for one that is gone calls it
     assert payload["endpoint"] == stack.outputs["storeEndpoint"]
     assert payload["endpoint"].startswith("https://") and f".{service}." in payload["endpoint"]
 

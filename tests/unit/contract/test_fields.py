@@ -145,3 +145,21 @@ def test_a_list_names_the_place_of_each_mistake():
     assert values["letters"] is None
     LISTS.read(alone := Checks(), {"letters": "a"})
     assert str(alone.mistakes[0]) == "letters: 'a' is not a list. For example a."
+
+
+def test_a_number_may_follow_from_something_else_where_it_is_not_given(monkeypatch):
+    """Its default is empty: nothing is told to the function, and nothing said of a default."""
+    share = Field("", "How much of each.", low=0.0, high=1.0, remedy="Leave it out.", variable="SHARE")
+    table, checks = Table("Things", "All things.", {"share": share}), Checks()
+    assert [table.read(checks, given)["share"] for given in ({}, {"share": ""}, {"share": 1})] == ["", "", 1.0]
+    assert table.read(checks, {"share": 2})["share"] is None
+    assert str(checks.mistakes[0]) == "share: 2 is not allowed (a number from 0.0 to 1.0). Leave it out."
+    assert [variables({"share": share}, {"share": value}) for value in ("", 0.5, 1)] == [
+        {},
+        {"SHARE": "0.5"},
+        {"SHARE": "1.0"},
+    ]
+    assert from_environment({"share": share}) == {"share": ""}
+    monkeypatch.setenv("SHARE", "0.5")
+    assert from_environment({"share": share}) == {"share": 0.5}
+    assert (annotation(share), description(share)) == ("float", "How much of each. 0 to 1.")

@@ -69,8 +69,8 @@ class FakeDynamoDB:
         key = _key(write["Key"])
         new = dict(self.items.get(key, write["Key"]))
         evaluate = _evaluator(dict(new), write)
-        assign, _, remove = write["UpdateExpression"].removeprefix("SET ").partition(" REMOVE ")
-        for assignment in re.split(r", (?=#\w+ = )", assign):
+        assign, _, remove = write["UpdateExpression"].partition("REMOVE ")
+        for assignment in re.split(r", (?=#\w+ = )", assign.strip().removeprefix("SET ")) if assign else ():
             name, _, value = assignment.partition(" = ")
             new[name.removeprefix("#")] = _encode(evaluate(value))
         for name in re.findall(r"#(\w+)", remove):

@@ -239,7 +239,7 @@ def test_large_documents_are_written_in_parts(stack: Stack, monkeypatch):
 
 def test_before_the_first_deployment_has_finished(stack: Stack):
     stack.dynamodb.items.clear()
-    with pytest.raises(Unavailable, match="no index is active yet"):
+    with pytest.raises(Unavailable, match="no index is active"):
         stack.converge("a.txt")
 
 

@@ -255,7 +255,7 @@ class Kill:
         for client in names:
             for name in names[client]:
                 monkeypatch.setattr(client, name, self.call(getattr(client, name)))
-        monkeypatch.setattr(Lease, "release", lambda lease: None)  # a killed process gives no lease back
+        monkeypatch.setattr(Lease, "release", lambda lease, worked: None)  # a killed process gives no lease back
 
     def call(self, of):
         def counted(*arguments, **named):

@@ -7,6 +7,7 @@ import pytest
 from tandem.rag import sweep
 from tandem.rag.lease import Lease
 from tandem.rag.sweep import outer_join
+from tandem.runtime.retry import Deadline
 
 from .conftest import VERSION, Stack
 from .fakes import QUEUE, silence
@@ -47,6 +48,59 @@ def test_nothing_to_do_lets_search_sleep(filled: Stack):
     assert filled.sweep(full=True).compared_index
     filled.clock.now += sweep.FULL_AFTER_SECONDS + 1
     assert filled.sweep().compared_index
+
+
+def test_an_event_that_changes_nothing_lets_search_sleep(filled: Stack):
+    """Such as S3's own of a superseded version that expires, a month after each update."""
+    filled.sweep()
+    for name in NAMES[:2]:
+        assert filled.converge(name).status == "unchanged"
+    outcomes = filled.ingester.converge_all(NAMES, Deadline(100))
+    assert {outcome.status for _, outcome in outcomes} == {"unchanged"}
+    calls = len(filled.opensearch.requests)
+    assert not filled.sweep().compared_index
+    assert len(filled.opensearch.requests) == calls
+
+
+def test_work_that_failed_has_the_index_looked_at(filled: Stack):
+    """Its chunks may be in the index, and nothing of the document's row names them."""
+    filled.sweep()
+    filled.s3.put("z.txt", "changed")
+    filled.dynamodb.before_update = fails_to_commit
+    with pytest.raises(RuntimeError):
+        filled.converge("z.txt")
+    filled.dynamodb.before_update = lambda request: None
+    del filled.s3.objects["z.txt"]
+    filled.s3.put("z.txt", "Content of z.txt")  # as it was, so that no later commit tells of it
+    filled.clock.now += 1000
+    summary = filled.sweep()
+    assert (summary.compared_index, summary.orphans_deleted) == (True, 1)
+
+
+def fails_to_commit(request):
+    if "#chunk_count" in request["UpdateExpression"]:
+        raise RuntimeError
+
+
+def test_chunks_of_a_worker_that_died_are_not_lost_sight_of(filled: Stack):
+    """It had the lease, wrote chunks that aren't visible yet, and was gone."""
+    filled.sweep()
+    Lease.acquire(filled.ledger, VERSION.index, "z.txt")
+    filled.clock.now += 75  # the lease is over, and what was written at its end may not be seen yet
+    assert filled.sweep().compared_index
+    chunk = next(iter(filled.opensearch.written.values()))
+    filled.opensearch.written["left behind"] = chunk | {"document": "z.txt", "attempt": "of the dead"}
+    filled.opensearch.refresh()
+    filled.clock.now += 1000
+    assert filled.sweep().orphans_deleted == 1
+
+
+def test_the_ledger_is_listed_at_half_the_price(filled: Stack):
+    """Reads that needn't be strongly consistent: a stale row has a document looked at once more, and no harm done."""
+    listed, query = [], filled.dynamodb.query
+    filled.dynamodb.query = lambda **request: listed.append(request["ConsistentRead"]) or query(**request)
+    filled.sweep(full=True)
+    assert set(listed) == {False}
 
 
 def test_an_index_of_the_same_name_in_another_store_is_filled(filled: Stack):

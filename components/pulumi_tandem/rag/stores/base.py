@@ -104,7 +104,7 @@ class VectorStore(pulumi.ComponentResource, ABC):
                 "handler": "tandem.rag.functions.ensure_index.handler",
                 "statements": [
                     *grant.statements,
-                    allow(["dynamodb:GetItem", "dynamodb:PutItem"], ledger.table_arn),
+                    allow(["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem"], ledger.table_arn),
                     *([] if is_model_url(args["embedder"]) else invoke_models([args["embedder"]], self)),
                     *read_secret(args.get("embedder_secret_arn")),
                 ],

@@ -1,0 +1,73 @@
+"""Calibration: from which score on a passage answers a question, with an embedder and some documents."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from tandem_contract.errors import TandemError
+
+from .questions import Question
+
+
+class Found(NamedTuple):
+    """What a question finds, without an answer."""
+
+    answerable: bool
+    score: float | None
+    """Cosine of the best passage; None where nothing was found, which is refused whatever the threshold."""
+    exact: bool
+    """Whether a passage holds an identifier of the question, which lets it through whatever the threshold."""
+
+    def passes(self, threshold: float) -> bool:
+        """Whether a model would be asked, as `tandem.rag.answer.gate` has it."""
+        return self.score is not None and (self.exact or self.score >= threshold)
+
+
+class Threshold(NamedTuple):
+    """A threshold, and what it does to the questions."""
+
+    value: float
+    refused: Sequence[bool]
+    """Whether each of the questions that the documents answer is refused."""
+    let_through: Sequence[bool]
+    """Whether each of the others isn't."""
+
+    @property
+    def error(self) -> float:
+        """The two shares of mistakes, added."""
+        return sum(self.refused) / len(self.refused) + sum(self.let_through) / len(self.let_through)
+
+
+def found(question: Question, response: Mapping[str, Any]) -> Found:
+    """What a response of the query API says of a question; raises `TandemError` for one of another shape."""
+    try:
+        places = response["retrieved"]
+        score = max((float(place["score"]) for place in places), default=None)
+        exact = any(place.get("exact", False) for place in places)
+        return Found(bool(question.answerable), score, exact)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise TandemError(f"the response has another shape ({type(error).__name__}: {error})") from error
+
+
+def at(questions: Sequence[Found], value: float) -> Threshold:
+    """What a threshold does to the questions; raises `TandemError` unless there are some of both kinds."""
+    good, bad = ([each for each in questions if each.answerable is kind] for kind in (True, False))
+    if not good or not bad:
+        missing = "that the documents answer" if not good else "that no document answers (`document: null`)"
+        raise TandemError(
+            f"The question set has no question {missing}: a threshold is between both kinds, so add some."
+        )
+    return Threshold(value, [not it.passes(value) for it in good], [it.passes(value) for it in bad])
+
+
+def proposed(questions: Sequence[Found]) -> Threshold:
+    """The threshold with the fewest mistakes, both shares counting the same; of several, in the widest gap of scores.
+
+    Raises as `at`.
+    """
+    scores = sorted({each.score for each in questions if each.score is not None})
+    gaps = [(low, high) for low, high in zip([0.0, *scores], scores, strict=False) if low < high] or [(0.0, 1.0)]
+    best = min(((at(questions, (low + high) / 2).error, low - high, low, high) for low, high in gaps))
+    low, high = best[2:]
+    middle = (low + high) / 2
+    short = round(middle, 2)
+    return at(questions, short if low < short <= high else round(middle, 4))
