@@ -1,7 +1,7 @@
 """Base models by their ids on the Hugging Face hub: what is known of each, one row a model.
 
-A model that isn't here can be tuned as well; what isn't known of it is said. What a chat template wants settled stands
-in the template itself, and so in no row: `dataset/settled.py`.
+A model that isn't here can be tuned as well; what isn't known of it is said. Chat templates are settled whatever is
+known of their model (`dataset/settled.py`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,6 +9,8 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from .shapes import ModelShape
+
+SWITCHED_OFF, ALWAYS = "switched off", "always"
 
 
 class BaseModel(NamedTuple):
@@ -24,6 +26,11 @@ class BaseModel(NamedTuple):
     """Where licence and gate were read."""
     read: str
     """On which day."""
+    thinking: str = ""
+    """What its chat template does before an answer: nothing, or thinking that is `SWITCHED_OFF`, or `ALWAYS`.
+
+    As the templates in `tests/unit/finetuning/chat_templates` do, or its model card says.
+    """
 
 
 _QWEN, _LLAMA = 151_936, 128_256  # vocabularies
@@ -41,11 +48,12 @@ def _rows(
     *,
     licence: str = _APACHE,
     gated: bool = False,
+    thinking: str = "",
 ) -> Iterator[tuple[str, BaseModel]]:
     """A row for each size and variant of a family; `name` has {0} for the one and {1} for the other."""
     for size, shape in sizes.items():
         for variant in variants:
-            yield name.format(size, variant), BaseModel(shape, licence, gated, source, _READ)
+            yield name.format(size, variant), BaseModel(shape, licence, gated, source, _READ, thinking)
 
 
 _QWEN3 = {
@@ -73,6 +81,7 @@ MODELS: Mapping[str, BaseModel] = dict(
             ("",),
             {"3B": ModelShape.of(36, 2048, 11_008, 16, 4, _LLAMA, _64K, tied=True)},
             f"{_HUB}/HuggingFaceTB/SmolLM3-3B/blob/main/notebook.ipynb; the shape: 21-grams/notso-smollm3-bot, README",
+            thinking=SWITCHED_OFF,
         ),
         *_rows(
             "Qwen/Qwen2.5-{}{}",
@@ -93,7 +102,13 @@ MODELS: Mapping[str, BaseModel] = dict(
             f"{_HUB}/Qwen/Qwen2.5-3B/commits/3aab1f1954e9cc14eb9509a215f9e5ca08227a9b/LICENSE",
             licence="qwen-research",  # not for commercial use
         ),
-        *_rows("Qwen/Qwen3-{}{}", ("",), _QWEN3, f"{_HUB}/lmstudio-community/Qwen3-8B-MLX-8bit/commits/main"),
+        *_rows(
+            "Qwen/Qwen3-{}{}",
+            ("",),
+            _QWEN3,
+            f"{_HUB}/lmstudio-community/Qwen3-8B-MLX-8bit/commits/main",
+            thinking=SWITCHED_OFF,
+        ),
         *_rows(
             "Qwen/Qwen3-{}{}",
             ("-Base",),
@@ -102,9 +117,16 @@ MODELS: Mapping[str, BaseModel] = dict(
         ),
         *_rows(
             "Qwen/Qwen3-{}{}-2507",
-            ("-Instruct", "-Thinking"),
+            ("-Instruct",),
             {"4B": replace(_QWEN3["4B"], context_tokens=_256K)},
             "its model card and config.json, as nam2350/consultai and akougkas/warpio-cli have them",
+        ),
+        *_rows(
+            "Qwen/Qwen3-{}{}-2507",
+            ("-Thinking",),
+            {"4B": replace(_QWEN3["4B"], context_tokens=_256K)},
+            "its model card, as EduardoNicacio/LLMBenchmark has it; the shape is that of -Instruct-2507",
+            thinking=ALWAYS,
         ),
         *_rows(
             "TinyLlama/TinyLlama-{}{}",

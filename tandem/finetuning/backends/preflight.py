@@ -16,15 +16,17 @@ from tandem_contract.errors import TandemError
 from tandem.cost.prices import NoPrice, PriceTable, load
 from tandem.cost.run_price import run_price
 from tandem.finetuning.dataset.rows import Row
+from tandem.finetuning.dataset.sample import gradable
 from tandem.finetuning.dataset.splits import SPLITS
 from tandem.finetuning.dataset.store import DataSetVersion
+from tandem.finetuning.dataset.template import THINK, THOUGHT
 from tandem.finetuning.share import share
 from tandem.measures import patterns
 from tandem.runtime.pages import each
 
 from . import row_lengths
 from .base import Plan
-from .base_models import MODELS
+from .base_models import ALWAYS, MODELS, SWITCHED_OFF
 from .instances import HEADROOM, INSTANCES, Gpu, beside, choose, expected_seconds, host_gb, lacks, priced
 from .row_lengths import Counted
 from .shapes import ModelShape, Unsized
@@ -77,6 +79,7 @@ def preflight(
         notes.append(f"learning_rate {recipe['learning_rate']} is high: the loss may diverge, which ends the run.")
     test = row_lengths.read_split(client("s3"), datasets, data_set, "test")
     row_lengths.check_questions(test, checks, notes)
+    _check_thoughts(base, test, checks)
     table = load(client("sts").meta.region_name)
     if modules is not None and recipe["lora"] and isinstance(recipe["lora"]["modules"], list):
         _check_modules(recipe["lora"]["modules"], modules, checks)
@@ -114,6 +117,17 @@ def preflight(
         checks.add("memory", "can't be estimated", f"{error}.")
     checks.finish("Nothing is started or billed: the run")
     return Plan(recipe, data_set, manifest, price, tuple(notes), json.loads(envelope.to_json()))
+
+
+def _check_thoughts(base: str, test: list[Row], checks: Checks) -> None:
+    """Adds that answers of test have thoughts, or none, where the job would refuse rows for it, once it is billed."""
+    thinking = MODELS[base].thinking if base in MODELS else ""
+    thoughtful = sum(THOUGHT in row.messages[-1][1] for row in gradable(test))
+    problem = f"{thoughtful} of {len(gradable(test))} answers of test have thoughts ({THINK}...{THOUGHT})"
+    if thinking == SWITCHED_OFF and thoughtful:
+        checks.add("base_model", f"{problem}, and thinking is switched off in the template of {base}", "Take them out.")
+    elif thinking == ALWAYS and thoughtful < len(gradable(test)):
+        checks.add("base_model", f"{problem}, and {base} can't but think", "Tune its variant that doesn't.")
 
 
 def _shape(base: str, config: Mapping[str, Any] | None, notes: list[str]) -> ModelShape | None:

@@ -251,3 +251,27 @@ def test_what_is_known_of_a_model_is_said(stack, base, said):
     notes = stack.check(splits(), base).notes
     assert any(note.startswith(f"Base model: {said}") for note in notes)
     assert any(note.startswith("Memory: about") for note in notes)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("base", "thoughtful", "problem"),
+    [
+        (
+            "Qwen/Qwen3-0.6B",
+            1,
+            "1 of 5 answers of test have thoughts (<think>...</think>), and thinking is switched off",
+        ),
+        ("Qwen/Qwen3-4B-Thinking-2507", 4, "4 of 5 answers of test have thoughts (<think>...</think>), and Qwen/"),
+    ],
+)
+def test_thoughts_that_the_job_would_refuse_are_refused_before_it(stack, base, thoughtful, problem):
+    rows = [of(at, answer="<think>\nHm.\n</think>\n\nYes." if at < thoughtful else "Yes.") for at in range(5)]
+    assert problem in refused(stack, splits() | {"test": rows}, base)
+
+
+@pytest.mark.parametrize(
+    ("base", "answer"), [("Qwen/Qwen3-4B-Thinking-2507", "<think>\nHm.\n</think>\n\nYes."), (HUB, "Yes.")]
+)
+def test_thoughts_where_a_model_thinks_and_none_where_it_does_not(stack, base, answer):
+    assert stack.check(splits() | {"test": [of(at, answer=answer) for at in range(5)]}, base).price
