@@ -59,6 +59,7 @@ TOGETHER_JOB = {
     },
 }
 CHAT = {"!model": str, "!messages": list, "temperature": NUMBER}
+THINKING = {"chat_template_kwargs": {"enable_thinking": bool}}
 STEPS, LOSSES = 30, (2.5, 1.25, 0.5)
 
 
@@ -141,6 +142,8 @@ class Api:
     requests: list[tuple[str, str]] = field(default_factory=list)
     files: dict[str, bytes] = field(default_factory=dict)
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    chats: list[dict[str, Any]] = field(default_factory=list)
+    """Bodies of chat requests that were taken."""
 
     def __post_init__(self) -> None:
         self.speech, self.lock = SPEECHES[self.dialect], threading.Lock()
@@ -259,13 +262,14 @@ class Api:
         return shown | {"model_output_name": f"acme/{tuned}", "token_count": 12_000 if done else None}
 
     def _chat(self, body: dict[str, Any]) -> dict[str, Any]:
-        _strict(body, CHAT | {self.speech.length: int})
+        _strict(body, CHAT | {self.speech.length: int} | ({} if self.dialect == "openai" else THINKING))
         models = {job["asked"]["model"] for job in self.jobs.values()} | self.served
         if self.dialect == "openai":
             models |= {self._shown(job)["fine_tuned_model"] for job in self.jobs.values()}
         if body["model"] not in models:
             code, status = ("model_not_found", 404) if self.dialect == "openai" else ("model_not_available", 400)
             raise Refused(status, f"Unable to access non-serverless model {body['model']}.", code)
+        self.chats.append(body)
         message = {"role": "assistant", "content": self.speak(body["model"], body["messages"])}
         choice = {"index": 0, "message": message, "finish_reason": "stop"}
         return {"id": "c-1", "object": "chat.completion", "created": 1, "model": body["model"], "choices": [choice]}

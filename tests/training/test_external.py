@@ -23,8 +23,11 @@ def bring(job: Job, *lines: str) -> Job:
 
 
 def test_its_model_is_stamped_and_can_be_evaluated(make_job):
-    job = bring(make_job(), "cp $TANDEM_BASE/* $ml/model/", f"echo '{METRICS}' > $ml/checkpoints/metrics.jsonl")
+    thinks = "echo '{{ enable_thinking }}' >> $ml/model/chat_template.jinja"
+    writes = f"echo '{METRICS}' > $ml/checkpoints/metrics.jsonl"
+    job = bring(make_job(), "cp $TANDEM_BASE/* $ml/model/", thinks, writes)
     job.run()
+    assert (job.root / "model" / "chat_template.jinja").read_text().startswith("{% set enable_thinking = false %}")
     manifest = json.loads((job.root / "input/data/dataset/manifest.json").read_text())
     assert (job.about["steps"], job.about["tokens"]) == (7, 700)
     assert job.about["manifest_digest"] == manifest["digest"]

@@ -16,18 +16,21 @@ from tandem_contract.errors import TandemError
 from tandem.cost.prices import NoPrice, PriceTable, load
 from tandem.cost.run_price import run_price
 from tandem.finetuning.dataset.rows import Row
+from tandem.finetuning.dataset.sample import gradable
 from tandem.finetuning.dataset.splits import SPLITS
 from tandem.finetuning.dataset.store import DataSetVersion
+from tandem.finetuning.dataset.template import THINK, THOUGHT
 from tandem.finetuning.share import share
 from tandem.measures import patterns
 from tandem.runtime.pages import each
 
 from . import row_lengths
 from .base import Plan
+from .base_models import ALWAYS, MODELS, SWITCHED_OFF
 from .instances import HEADROOM, INSTANCES, Gpu, beside, choose, expected_seconds, host_gb, lacks, priced
 from .row_lengths import Counted
-from .shapes import ModelShape
-from .sizing import ALL_LINEAR, MemoryEstimate, estimate, evaluation_gb, shape_of, stored
+from .shapes import ModelShape, Unsized
+from .sizing import ALL_LINEAR, MemoryEstimate, StoredSize, estimate, evaluation_gb, shape_of, stored
 
 LESS_MEMORY = {"full": ("lora", "qlora"), "lora": ("qlora",), "qlora": ()}
 START_SECONDS = 600  # pulling an image of some 10 GB and loading the model
@@ -76,6 +79,7 @@ def preflight(
         notes.append(f"learning_rate {recipe['learning_rate']} is high: the loss may diverge, which ends the run.")
     test = row_lengths.read_split(client("s3"), datasets, data_set, "test")
     row_lengths.check_questions(test, checks, notes)
+    _check_thoughts(base, test, checks)
     table = load(client("sts").meta.region_name)
     if modules is not None and recipe["lora"] and isinstance(recipe["lora"]["modules"], list):
         _check_modules(recipe["lora"]["modules"], modules, checks)
@@ -87,18 +91,19 @@ def preflight(
     _check_quotas(client("service-quotas"), quotas, checks, notes)
     price = None
     try:
-        shape = shape_of(base, config)
+        shape = _shape(base, config, notes)
         train = manifest["splits"]["train"]["tokens"]
         if counted := _count(client("s3"), datasets, data_set, manifest, recipe, shape, files, checks):
-            row_lengths.check(counted, recipe, shape.context_tokens, checks, notes)
+            row_lengths.check(counted, recipe, shape.context_tokens if shape else None, checks, notes)
             train = counted.splits["train"]
-        _check_memory(recipe, shape, envelope, table, checks, notes)
-        _check_evaluation(shape, envelope.evaluation_instance_type, table, checks, notes)
+        if shape:
+            _check_memory(recipe, shape, envelope, table, checks, notes)
+            _check_evaluation(shape, envelope.evaluation_instance_type, table, checks, notes)
         steps = _steps(recipe, manifest)
         if steps < FEW_STEPS:
             notes.append(f"The run has {steps} steps in all: {_more_steps(recipe)}.")
         seconds = _seconds(recipe, shape, steps, train["mean"], envelope, checks)
-        size = stored(shape, recipe["method"], **_adapter(recipe))
+        size = stored(shape, recipe["method"], **_adapter(recipe)) if shape else StoredSize(0.0, 0.0)
         price = run_price(
             envelope,
             table,
@@ -114,13 +119,37 @@ def preflight(
     return Plan(recipe, data_set, manifest, price, tuple(notes), json.loads(envelope.to_json()))
 
 
+def _check_thoughts(base: str, test: list[Row], checks: Checks) -> None:
+    """Adds that answers of test have thoughts, or none, where the job would refuse rows for it, once it is billed."""
+    thinking = MODELS[base].thinking if base in MODELS else ""
+    thoughtful = sum(THOUGHT in row.messages[-1][1] for row in gradable(test))
+    problem = f"{thoughtful} of {len(gradable(test))} answers of test have thoughts ({THINK}...{THOUGHT})"
+    if thinking == SWITCHED_OFF and thoughtful:
+        checks.add("base_model", f"{problem}, and thinking is switched off in the template of {base}", "Take them out.")
+    elif thinking == ALWAYS and thoughtful < len(gradable(test)):
+        checks.add("base_model", f"{problem}, and {base} can't but think", "Tune its variant that doesn't.")
+
+
+def _shape(base: str, config: Mapping[str, Any] | None, notes: list[str]) -> ModelShape | None:
+    """The base model's shape, with a note of what is known of it; None where it can't be sized, which is noted."""
+    if row := MODELS.get(base):
+        gate = ", gated on the Hugging Face hub" if row.gated else ""
+        notes.append(f"Base model: licence {row.licence}{gate} (read {row.read}).")
+    try:
+        return shape_of(base, config)
+    except Unsized as error:
+        what = "whether it fits and how long it takes is not checked, and storage is not in the price"
+        notes.append(f"Base model: {error}. Without a size {what}.")
+        return None
+
+
 def _count(
     s3: Any,
     bucket: str,
     data_set: DataSetVersion,
     manifest: Mapping[str, Any],
     recipe: Mapping[str, Any],
-    shape: ModelShape,
+    shape: ModelShape | None,
     files: Mapping[str, bytes],
     checks: Checks,
 ) -> Counted | None:
@@ -129,9 +158,11 @@ def _count(
     def read() -> dict[str, list[Row]]:
         return {split: row_lengths.read_split(s3, bucket, data_set, split) for split in SPLITS}
 
-    limit = min(recipe["max_sequence_tokens"], shape.context_tokens - recipe["evaluation"]["max_new_tokens"])
+    limit = recipe["max_sequence_tokens"]
+    if shape:
+        limit = min(limit, shape.context_tokens - recipe["evaluation"]["max_new_tokens"])
     try:
-        return row_lengths.count(manifest, read, shape.vocabulary, files, limit)
+        return row_lengths.count(manifest, read, shape.vocabulary if shape else None, files, limit)
     except TandemError as error:
         checks.add("rows", str(error), "Mend the rows, or take another base model.")
         return None
@@ -254,13 +285,13 @@ def _more_steps(recipe: Mapping[str, Any]) -> str:
 
 
 def _seconds(
-    recipe: Mapping[str, Any], shape: ModelShape, steps: int, mean: float, envelope: RunEnvelope, checks: Checks
+    recipe: Mapping[str, Any], shape: ModelShape | None, steps: int, mean: float, envelope: RunEnvelope, checks: Checks
 ) -> int | None:
     """Roughly how long training takes, None where nobody knows; adds why an attempt would end without a checkpoint."""
-    gpu = INSTANCES.get(envelope.instance_type)
+    gpu = INSTANCES.get(envelope.instance_type) if shape else None
     tokens = round(recipe["batch_size"] * recipe["gradient_accumulation"] * mean)
     world = envelope.instance_count * gpu.count if gpu else 0
-    step = expected_seconds(tokens, shape, recipe["method"], gpu, world) if gpu else 0.0
+    step = expected_seconds(tokens, shape, recipe["method"], gpu, world) if shape and gpu else 0.0
     first = START_SECONDS + step * min(recipe["checkpoint_steps"], steps)
     if first >= envelope.max_runtime_seconds:
         checks.add(

@@ -9,13 +9,15 @@ ones; the constants marked as fitted come from half of them at most, and a test 
 GB are 10^9 bytes. The standard library alone.
 """
 
+import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from tandem_contract.errors import TandemError
 
-from .shapes import SHAPES, ModelShape
+from .base_models import MODELS
+from .shapes import ModelShape, Unsized
 
 GB = 1e9
 ALL_LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
@@ -105,16 +107,16 @@ class MemoryEstimate:
 def shape_of(base_model: str, config: Mapping[str, Any] | None = None) -> ModelShape:
     """The shape of a base model: from its `config.json`, else from the table of well-known ids.
 
-    Raises `TandemError` for a model that is neither.
+    Raises `Unsized` for a model that is in neither.
     """
     if config is not None:
         return ModelShape.from_config(config)
-    name = base_model.replace("-Instruct", "")
-    if name in SHAPES:
-        return SHAPES[name]
-    raise TandemError(
-        f"the size of {base_model} is not known: upload the model under models/ in the artifact bucket and name that "
-        f"prefix as base_model (its config.json says the size), or take one of {', '.join(sorted(SHAPES))}"
+    if row := MODELS.get(base_model):
+        return row.shape
+    like = ", ".join(difflib.get_close_matches(base_model, MODELS, 3))
+    raise Unsized(
+        f"{base_model} is not among the models that are known{f' ({like} are)' if like else ''}; uploaded under "
+        "models/ in the artifact bucket, its config.json says the size"
     )
 
 

@@ -24,6 +24,7 @@ CHATML = (
 # Noncharacters of Unicode, which no text should have: around the number of a control token, and in place of an answer.
 OPEN, CLOSE, MARK = "\ufdd0", "\ufdd1", "\ufdd2"
 KEPT = re.compile(f"{OPEN}(\\d+){CLOSE}")
+THINK, THOUGHT = "<think>", "</think>"  # begin and end of a thought: Qwen3, SmolLM3, GLM, DeepSeek
 UNTAUGHT = "weight"  # of a message: 0 if it is context alone
 
 
@@ -90,6 +91,7 @@ class _Rendering:
     def __init__(self, template: Template, conversation: Sequence[Mapping[str, Any]], offered: Sequence[Any]) -> None:
         self._tokenizer, self._control = template.tokenizer, template.control
         self._weights = [turn.get(UNTAUGHT, 1) for turn in conversation]
+        self._thoughtful = [THOUGHT in (turn.get("content") or "") for turn in conversation]
         self._turns = [template.plain(_for_templates(turn)) for turn in conversation]
         self._tools = template.plain(list(offered)) or None
 
@@ -128,6 +130,17 @@ class _Rendering:
 
     def _answer(self, at: int, given: str) -> str:
         """What the assistant says in the message `at`, with what ends its turn."""
+        asked = given.rstrip()
+        if asked.endswith(THINK) and not self._thoughtful[at]:
+            raise Refused(
+                "the template begins each answer with a thought, which can't be switched off, and this answer has "
+                "none: tune the model's variant that doesn't think"
+            )
+        if asked.endswith(THOUGHT) and self._thoughtful[at]:
+            raise Refused(
+                "the answer has thoughts, and thinking is switched off in the template: take them out, or tune a model "
+                "whose template leaves them in the text"
+            )
         said = self._render(self._turns[: at + 1])
         if said.startswith(given):
             return said[len(given) :]

@@ -8,6 +8,7 @@ from typing import Any
 
 from tandem_contract.errors import TandemError
 
+from .settled import by_name
 from .template import CHATML
 
 TOKENIZER = "tokenizer.json"
@@ -21,8 +22,8 @@ class Tokenizer:
     def __init__(self, files: Mapping[str, bytes], place: str = TOKENIZER) -> None:
         """Read `FILES` by name; all but the first, which mistakes call `place`, may be absent.
 
-        A model without a template has ChatML, as in training. Raises ImportError without the package `tokenizers`,
-        `TandemError` for what is no tokenizer.
+        A model without a template has ChatML, and another's is settled, as in training. Raises ImportError without the
+        package `tokenizers`, `TandemError` for what is no tokenizer and for a template that can't be settled.
         """
         from tokenizers import Tokenizer as Fast
 
@@ -38,7 +39,7 @@ class Tokenizer:
             config |= json.loads(files.get(name) or b"{}")
         self._special = {"eos_token": "<|im_end|>"} | {name: _text(config[name]) for name in NAMED if config.get(name)}
         own = (files.get("chat_template.jinja") or b"").decode()
-        self._sources = _templates(own or config.get("chat_template") or CHATML)
+        self._sources = by_name(own or config.get("chat_template") or CHATML)
 
     def apply_chat_template(self, conversation: Any, *, tools: Any = None, **options: Any) -> str:
         """The conversation as the model's template writes it."""
@@ -63,11 +64,6 @@ def beside(file: Path) -> Tokenizer:
 
 def _text(token: Any) -> str:
     return token["content"] if isinstance(token, Mapping) else token
-
-
-def _templates(given: Any) -> dict[str, str]:
-    """By name: a file has one, or a list of named ones."""
-    return {each["name"]: each["template"] for each in given} if isinstance(given, list) else {"default": given}
 
 
 _cache: dict[str, Any] = {}

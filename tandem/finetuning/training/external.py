@@ -8,7 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 from typing import Any
 
+from tandem_contract.errors import TandemError
+
 from tandem.finetuning.dataset.rows import Row
+from tandem.finetuning.dataset.settled import settle
 
 from . import models
 from .layout import TANDEM_JSON, Interrupted, Layout, Refused, say, write_json
@@ -43,7 +46,7 @@ def check(splits: Mapping[str, Sequence[Row]], trainer: str, gpus: int, hosts: i
 
 
 def train(layout: Layout, recipe: Mapping[str, Any], identity: Mapping[str, Any], trainer: str, is_first: bool) -> None:
-    """Run the program, and stamp the model that it wrote to `model`, which it does on the first host alone.
+    """Run the program, settle the chat template that it saved, and stamp its model: `model`, from the first host alone.
 
     It finds `TANDEM_ML_ROOT` and `TANDEM_BASE`, the base model's folder or hub id, in its environment. If it exits 2,
     `output/failure` says why in its own words. Raises `Refused` if it wrote no model that can be served.
@@ -75,6 +78,10 @@ def train(layout: Layout, recipe: Mapping[str, Any], identity: Mapping[str, Any]
         return
     if not (layout.model / "config.json").is_file() or models.parameter_count(str(layout.model)) is None:
         raise Refused(f"{trainer} wrote no model: {layout.model} needs config.json, *.safetensors and the tokenizer.")
+    try:
+        settle(layout.model)
+    except TandemError as error:
+        raise Refused(f"The model that {trainer} wrote can't be served: {error}.") from error
     about = {**identity, "base_model": recipe["base_model"], "method": recipe["method"]}
     write_json(layout.model / TANDEM_JSON, about | _progress(layout) | {"trainer": trainer})
 

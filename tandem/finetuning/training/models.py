@@ -10,6 +10,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from tandem_contract.errors import TandemError
+
+from tandem.finetuning.dataset.settled import settled
 from tandem.finetuning.dataset.template import CHATML
 
 from .layout import Refused, Say
@@ -107,7 +110,7 @@ def context_tokens(config: Any) -> int | None:
 
 
 def load_tokenizer(model: str, say: Say) -> Any:
-    """The model's tokenizer, with a chat template and a padding token; says so if it lacked the template."""
+    """The model's tokenizer, with a settled chat template and a padding token; says so if it lacked the template."""
     from transformers import AutoTokenizer
 
     try:
@@ -121,6 +124,13 @@ def load_tokenizer(model: str, say: Say) -> Any:
     if not tokenizer.chat_template:
         say("The base model's tokenizer has no chat template: a plain ChatML one is used, and saved with the model")
         tokenizer.chat_template = CHATML
+    try:
+        own = tokenizer.chat_template
+        tokenizer.chat_template = (
+            {name: settled(each) for name, each in own.items()} if isinstance(own, dict) else settled(own)
+        )
+    except TandemError as error:
+        raise Refused(f"The tokenizer of {model} can't be used: {error}.") from error
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer

@@ -193,7 +193,7 @@ def test_gpus_that_do_not_divide_a_step_are_refused_with_what_would_do(aws, chec
         # Sharded as far as 16 rows go it doesn't fit either: what does is another method.
         (
             ("ml.p4de.24xlarge", 1),
-            {"method": "full", "base_model": "meta-llama/Llama-3.3-70B"},
+            {"method": "full", "base_model": "meta-llama/Llama-3.3-70B-Instruct"},
             "GB of GPU memory on each of 8 GPUs and 10% to spare; a A100 of ml.p4de.24xlarge has 80. Set method lora. "
             "With method full, the run needs",
         ),

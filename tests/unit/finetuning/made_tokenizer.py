@@ -1,6 +1,7 @@
 """A tokenizer for tests: a token a byte, two control tokens, and templates that do what those of model families do."""
 
 import json
+from collections.abc import Sequence
 
 from tandem.finetuning.dataset.rows import Row, decoded
 from tandem.finetuning.dataset.template import Template
@@ -47,8 +48,8 @@ CALL_ALONE = (
 FAMILIES = {"chatml": CHATML, "thinking": THINKING, "last turn": LAST_TURN}
 
 
-def files(template: str = CHATML) -> dict[str, bytes]:
-    """A model's tokenizer files."""
+def files(template: str = CHATML, control: Sequence[str] = ("<|im_start|>", END), **config: str) -> dict[str, bytes]:
+    """A model's tokenizer files; `config` is more of its configuration."""
     from tokenizers import AddedToken, decoders, models, pre_tokenizers
     from tokenizers import Tokenizer as Fast
 
@@ -56,13 +57,13 @@ def files(template: str = CHATML) -> dict[str, bytes]:
     made = Fast(models.BPE(vocab={letter: at for at, letter in enumerate(letters)}, merges=[]))
     made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     made.decoder = decoders.ByteLevel()
-    made.add_special_tokens([AddedToken("<|im_start|>", special=True), AddedToken(END, special=True)])
-    config = {"eos_token": END, "chat_template": template}
+    made.add_special_tokens([AddedToken(token, special=True) for token in control])
+    config = {"eos_token": END, "chat_template": template} | config
     return {"tokenizer.json": made.to_str().encode(), "tokenizer_config.json": json.dumps(config).encode()}
 
 
-def template(source: str = CHATML) -> Template:
-    return Template(Tokenizer(files(source)))
+def template(source: str = CHATML, *control: str, **config: str) -> Template:
+    return Template(Tokenizer(files(source, *([control] if control else []), **config)))
 
 
 def row(*turns: dict, tools: list | None = None) -> Row:

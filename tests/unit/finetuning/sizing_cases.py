@@ -5,7 +5,8 @@ the tables of docs/sizing-measurements.md.
 from dataclasses import replace
 from typing import NamedTuple
 
-from tandem.finetuning.backends.shapes import SHAPES, ModelShape
+from tandem.finetuning.backends.base_models import MODELS
+from tandem.finetuning.backends.shapes import ModelShape
 from tandem.finetuning.backends.sizing import GB, MemoryEstimate, TrainingFootprint, estimate
 
 MIB, GIB = 2**20 / GB, 2**30 / GB
@@ -15,19 +16,19 @@ ALL = "all-linear"
 MODELS = {
     "Llama-2-7B": ModelShape.of(32, 4096, 11_008, 32, 32, 32_000, 4096),
     "Llama-2-70B": ModelShape.of(80, 8192, 28_672, 64, 8, 32_000, 4096),
-    "Llama-3-8B": SHAPES["meta-llama/Llama-3.1-8B"],
-    "Llama-3.2-1B-Instruct": SHAPES["meta-llama/Llama-3.2-1B"],
-    "Llama-3.2-3B-Instruct": SHAPES["meta-llama/Llama-3.2-3B"],
+    "Llama-3-8B": MODELS["meta-llama/Llama-3.1-8B"].shape,
+    "Llama-3.2-1B-Instruct": MODELS["meta-llama/Llama-3.2-1B"].shape,
+    "Llama-3.2-3B-Instruct": MODELS["meta-llama/Llama-3.2-3B"].shape,
     "Mistral-7B-v0.1": ModelShape.of(32, 4096, 14_336, 32, 8, 32_000, 32_768),
-    "Mistral-7B-Instruct-v0.3": SHAPES["mistralai/Mistral-7B-v0.3"],
+    "Mistral-7B-Instruct-v0.3": MODELS["mistralai/Mistral-7B-v0.3"].shape,
     "PowerLM-3B": ModelShape.of(40, 2304, 9216, 36, 36, 49_152, 4096, tied=True),
-    "Qwen2.5-1.5B-Instruct": SHAPES["Qwen/Qwen2.5-1.5B"],
-    "Qwen2.5-7B-Instruct": SHAPES["Qwen/Qwen2.5-7B"],
-    "Qwen2.5-Coder-1.5B-Instruct": SHAPES["Qwen/Qwen2.5-1.5B"],
-    "SmolLM2-135M": SHAPES["HuggingFaceTB/SmolLM2-135M"],
-    "SmolLM2-360M": SHAPES["HuggingFaceTB/SmolLM2-360M"],
-    "SmolLM2-1.7B": SHAPES["HuggingFaceTB/SmolLM2-1.7B"],
-    "TinyLlama-1.1B-Chat-v1.0": SHAPES["TinyLlama/TinyLlama-1.1B-Chat-v1.0"],
+    "Qwen2.5-1.5B-Instruct": MODELS["Qwen/Qwen2.5-1.5B"].shape,
+    "Qwen2.5-7B-Instruct": MODELS["Qwen/Qwen2.5-7B"].shape,
+    "Qwen2.5-Coder-1.5B-Instruct": MODELS["Qwen/Qwen2.5-1.5B"].shape,
+    "SmolLM2-135M": MODELS["HuggingFaceTB/SmolLM2-135M"].shape,
+    "SmolLM2-360M": MODELS["HuggingFaceTB/SmolLM2-360M"].shape,
+    "SmolLM2-1.7B": MODELS["HuggingFaceTB/SmolLM2-1.7B"].shape,
+    "TinyLlama-1.1B-Chat-v1.0": MODELS["TinyLlama/TinyLlama-1.1B-Chat-v1.0"].shape,
     "deepseek-coder-1.3b-instruct": ModelShape.of(24, 2048, 5504, 16, 16, 32_256, 16_384),
 }
 

@@ -10,15 +10,16 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
+from tandem.finetuning.backends.base_models import MODELS
 from tandem.finetuning.backends.instances import HEADROOM
-from tandem.finetuning.backends.shapes import SHAPES, ModelShape
+from tandem.finetuning.backends.shapes import ModelShape
 from tandem.finetuning.backends.sizing import MemoryEstimate, TrainingFootprint, estimate
 from tests.unit.finetuning import sizing_cases
 
 ATTENTION = sizing_cases.ATTENTION
 MODELS = sizing_cases.MODELS | {
-    "Llama-3.1-70B": SHAPES["meta-llama/Llama-3.3-70B"],
-    "Qwen2.5-32B": SHAPES["Qwen/Qwen2.5-32B"],
+    "Llama-3.1-70B": MODELS["meta-llama/Llama-3.1-70B"].shape,
+    "Qwen2.5-32B": MODELS["Qwen/Qwen2.5-32B"].shape,
 }
 
 # What each program keeps. FSDP1 adds gradients up in 16 bits and gathers no layer ahead; with adapters two layers'

@@ -223,3 +223,55 @@ def test_a_gate_that_would_have_nothing_to_ask_is_refused(stack, backend):
         check(splits() | {"test": calls}, **more)
     notes = check(splits(test=calls[:2]), **more).notes
     assert "test: 2 of 10 rows end with a call of a tool or an answer of weight 0: not asked." in notes
+
+
+def test_a_model_that_nobody_knows_is_let_through_and_said_to_be_unknown(stack):
+    plan = stack.check(splits(), "acme/unheard-of-8B")
+    (note,) = (note for note in plan.notes if note.startswith("Base model:"))
+    assert "acme/unheard-of-8B is not among the models that are known" in note and "is not checked" in note
+    assert plan.price.ceiling_usd > 0 and plan.price.expected_usd is None
+    assert not [note for note in plan.notes if note.startswith("Memory:")]
+
+
+def test_a_model_of_ones_own_that_cannot_be_sized_is_let_through_and_said_to_be_unknown(stack):
+    stack.put("config.json", json.dumps(CONFIG | {"num_local_experts": 8}).encode())
+    plan = stack.check(splits())
+    assert any("config.json has num_local_experts: mixtures of experts can't be sized" in note for note in plan.notes)
+    assert plan.price.expected_usd is None
+
+
+@pytest.mark.parametrize(
+    ("base", "said"),
+    [
+        ("Qwen/Qwen3-4B-Instruct-2507", "licence apache-2.0 (read"),
+        ("meta-llama/Llama-3.2-1B-Instruct", "licence llama3.2, gated on the Hugging Face hub (read"),
+    ],
+)
+def test_what_is_known_of_a_model_is_said(stack, base, said):
+    notes = stack.check(splits(), base).notes
+    assert any(note.startswith(f"Base model: {said}") for note in notes)
+    assert any(note.startswith("Memory: about") for note in notes)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("base", "thoughtful", "problem"),
+    [
+        (
+            "Qwen/Qwen3-0.6B",
+            1,
+            "1 of 5 answers of test have thoughts (<think>...</think>), and thinking is switched off",
+        ),
+        ("Qwen/Qwen3-4B-Thinking-2507", 4, "4 of 5 answers of test have thoughts (<think>...</think>), and Qwen/"),
+    ],
+)
+def test_thoughts_that_the_job_would_refuse_are_refused_before_it(stack, base, thoughtful, problem):
+    rows = [of(at, answer="<think>\nHm.\n</think>\n\nYes." if at < thoughtful else "Yes.") for at in range(5)]
+    assert problem in refused(stack, splits() | {"test": rows}, base)
+
+
+@pytest.mark.parametrize(
+    ("base", "answer"), [("Qwen/Qwen3-4B-Thinking-2507", "<think>\nHm.\n</think>\n\nYes."), (HUB, "Yes.")]
+)
+def test_thoughts_where_a_model_thinks_and_none_where_it_does_not(stack, base, answer):
+    assert stack.check(splits() | {"test": [of(at, answer=answer) for at in range(5)]}, base).price

@@ -76,6 +76,8 @@ class Dialect:
     """Recipe keys that it can't honour, with the remedy; their default values stand for the service's own choice."""
     tools: bool
     """Whether it learns calls of tools; weights of messages both know."""
+    extensions: bool
+    """Whether its chat takes `chat_template_kwargs`, by its typed client: models that think are told not to."""
     job: Callable[[Recipe], dict[str, Any]]
     """The job that a recipe asks for, without its files."""
     mark: Callable[[str], dict[str, Any]]
@@ -294,6 +296,7 @@ OPENAI = Dialect(
         "lora.modules": ITS_OWN,
     },
     tools=True,
+    extensions=False,
     job=_openai_job,
     mark=lambda run: {"suffix": run, "metadata": {MARK: run}},
     find=_openai_find,
@@ -312,6 +315,7 @@ TOGETHER = Dialect(
         "checkpoint_steps": "It counts checkpoints, not steps, and keeps the last: leave it out.",
     },
     tools=False,
+    extensions=True,
     job=_together_job,
     mark=lambda run: {"suffix": run},
     find=_together_find,

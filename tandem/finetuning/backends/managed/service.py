@@ -79,7 +79,7 @@ class Service:
         tools: Sequence[Mapping[str, Any]] = (),
     ) -> Completion:
         """What a model says to a conversation; no text is `Refused`."""
-        chat = self._chats.setdefault(model, OpenAiChat(self._api, model, extensions=False))
+        chat = self._chats.setdefault(model, OpenAiChat(self._api, model, extensions=self.dialect.extensions))
         said = self._retried(lambda: chat.chat(messages, max_tokens, Deadline(REQUEST_SECONDS), tools))
         if why := said.missing:
             raise Refused(f"{model} gave no text ({why})")

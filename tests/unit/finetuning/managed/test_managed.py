@@ -80,6 +80,14 @@ def test_from_rows_to_a_record(api):
     assert len(registry.described) == 1
 
 
+def test_no_model_thinks_before_it_answers(api):
+    """Else the base model is cut in its thoughts, and whatever was tuned beats it."""
+    tune(api, make_run(api.dialect), Registry())
+    wanted = {"enable_thinking": False} if api.dialect == "together" else None
+    assert len({body["model"] for body in api.chats}) == 2
+    assert all(body.get("chat_template_kwargs") == wanted for body in api.chats)
+
+
 def test_records_have_the_shape_of_a_sagemaker_run(api, monkeypatch):
     registry, run = Registry(), make_run(api.dialect)
     managed = tune(api, run, registry).model_package
