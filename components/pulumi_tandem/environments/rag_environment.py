@@ -55,9 +55,7 @@ class RagEnvironment(pulumi.ComponentResource):
     """AWS region that it is in."""
 
     def __init__(self, name: str, args: RagEnvironmentArgs, opts: pulumi.ResourceOptions | None = None):
-        settings = valid(
-            f"RagEnvironment {name!r}", RAG, args, lambda checks, values: check_place(checks, values, opts)
-        )
+        settings = valid("RagEnvironment", name, RAG, args, lambda checks, values: check_place(checks, values, opts))
         super().__init__("tandem:index:RagEnvironment", name, {}, opts)
         retention, child = Retention(settings["retention"]), pulumi.ResourceOptions(parent=self)
         tags = environment_tags(name, settings["tags"])
