@@ -94,6 +94,8 @@ class Registered:
     """The names of the resources that a property comes from."""
     deletion: str = ""
     """How long its deletion may take, where that isn't the provider's default."""
+    kept: list[str] = field(default_factory=list)
+    """Properties that stay what they were, whatever the program says."""
 
 
 @dataclass
@@ -152,11 +154,16 @@ class Answers(mocks.Mocks):
 
 
 class _Monitor(mocks.MockMonitor):
-    def __init__(self, recording: Recording, answers: Answers):
+    def __init__(self, recording: Recording, answers: Answers, before: Recording | None):
         super().__init__(answers)
         self.recording = recording
+        self.before = {(each.type, each.name): each.inputs for each in before.resources} if before else {}
 
     def RegisterResource(self, request):
+        was = self.before.get((request.type, request.name), {})
+        for name in request.ignoreChanges:
+            if name in was:
+                request.object[name] = was[name]
         inputs = MessageToDict(request.object)
         if request.type != "pulumi:pulumi:Stack":
             parent_type, parent = request.parent.split("::")[2:]
@@ -173,6 +180,7 @@ class _Monitor(mocks.MockMonitor):
                     for name, found in request.propertyDependencies.items()
                 },
                 request.customTimeouts.delete,
+                list(request.ignoreChanges),
             )
             self.recording.resources.append(registered)
             self.recording.children.setdefault(f"{parent_type.rpartition('$')[2]}::{parent}", []).append(registered)
@@ -184,16 +192,18 @@ def record(
     config: dict[str, str] | None = None,
     preview: bool = False,
     answers: Mapping[str, Any] | None = None,
+    before: Recording | None = None,
 ) -> Recording:
     """Runs `program` as a stack under mocks. With `preview`, ids are unknown, as before a first deployment.
 
-    `answers` replaces some of `ANSWERS`; a function may raise a `Refusal`.
+    `answers` replaces some of `ANSWERS`; a function may raise a `Refusal`. `before` is what the stack had: what its
+    resources keep they have again, as with the engine.
     """
     recording = Recording()
     asyncio.set_event_loop(asyncio.new_event_loop())
     settings.ROOT.set(None)  # or a stack would have the outputs of those before it
     said = Answers(answers)
-    mocks.set_mocks(said, project="tandem", stack="test", preview=preview, monitor=_Monitor(recording, said))
+    mocks.set_mocks(said, project="tandem", stack="test", preview=preview, monitor=_Monitor(recording, said, before))
     pulumi.runtime.set_all_config({"aws:region": REGION, **(config or {})})
 
     async def run():

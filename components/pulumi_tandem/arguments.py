@@ -81,8 +81,8 @@ class RagEnvironmentArgs(TypedDict):
     seconds; `domain` (OpenSearch instances) bills all month, and is never asleep. A change makes the other store,
     empty, and lets the sweep fill it: until then questions are refused. `serverless` by default."""
     max_search_ocu: NotRequired[int]
-    """Ceiling of store `serverless` for search and for indexing each. 1 to 96 OpenSearch compute units; 2 by default.
-    One costs about $0.24 an hour while it runs; idle, none runs."""
+    """Ceiling of store `serverless` for search and for indexing each: 1, 2, 4, 8, 16 or a multiple of 16. 1 to 96
+    OpenSearch compute units; 2 by default. One costs about $0.24 an hour while it runs; idle, none runs."""
     store_instance: NotRequired[str]
     """OpenSearch instance type of store `domain`. The default has room for some 900,000 chunks of 512 dimensions in its
     memory. `r7g.medium.search` by default. The default costs $65 a month."""
@@ -90,7 +90,8 @@ class RagEnvironmentArgs(TypedDict):
     """How many instances store `domain` has, spread over zones; from three on it stays up when a zone fails. 1 to 9
     instances; 1 by default."""
     store_gigabytes: NotRequired[int]
-    """Disk of each instance of store `domain`. 10 to 1,024 GB; 20 by default. The default costs $2.44 a month."""
+    """Disk of each instance of store `domain`; small instances take less than the most. 10 to 1,024 GB; 20 by default.
+    The default costs $2.44 a month."""
     auth: NotRequired[Auth]
     """Who may ask: `iam` (SigV4) or `jwt` (tokens of a Cognito user pool). `iam` by default."""
     user_pool_arn: NotRequired[pulumi.Input[str]]

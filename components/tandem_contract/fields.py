@@ -39,6 +39,8 @@ class Field(NamedTuple):
     table: "Table | None" = None
     items: "Table | None" = None
     """Of what the default is a list; without it a list holds texts, each as `pattern` has it."""
+    check: "Callable[[Checks, str, Any], None] | None" = None
+    """What else has to hold of a mapping; takes checks, the key and the mapping."""
     output: bool = False
     """Whether it may be another resource's output, which nobody can look into."""
     config: bool = True
@@ -68,7 +70,10 @@ class Field(NamedTuple):
         if isinstance(self.default, bool):
             return checks.flag(key, value, **({"remedy": self.remedy} if self.remedy else {}))
         if isinstance(self.default, Mapping):
-            return checks.mapping(key, value, self.remedy)
+            mapping = checks.mapping(key, value, self.remedy)
+            if self.check:
+                self.check(checks, key, mapping)
+            return mapping
         return checks.text(key, value, self.allowed, self.remedy, self.pattern)
 
     def _list(self, checks: Checks, key: str, value: Any) -> list[Any] | None:

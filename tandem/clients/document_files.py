@@ -6,6 +6,8 @@ from pathlib import Path
 
 from tandem_contract.errors import TandemError
 
+LONGEST_KEY = 1024  # bytes of UTF-8 (S3 user guide, "Naming Amazon S3 objects")
+
 
 @dataclass(frozen=True)
 class Document:
@@ -17,7 +19,7 @@ class Document:
 
 @dataclass(frozen=True)
 class Skipped:
-    """A file of a folder that is not uploaded, and why."""
+    """A file that is not uploaded, and why."""
 
     path: Path
     reason: str
@@ -27,8 +29,9 @@ def find_documents(paths: list[Path], prefix: str = "") -> tuple[list[Document],
     """Walk files and folders and return what to upload and what not.
 
     A key is the prefix and the path relative to the given folder; of a file that is named itself, the prefix and its
-    name. Hidden files and folders are passed over. A named file is always uploaded: the service reports what is wrong
-    with it. Raises `TandemError` for a path that can't be read and for two files with the same key.
+    name. Hidden files and folders are passed over, and what S3 takes no such key for. A named file is uploaded whatever
+    is in it: the service reports what is wrong with it. Raises `TandemError` for a path that can't be read and for two
+    files with the same key.
     """
     start = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
     found: dict[str, Document] = {}
@@ -45,6 +48,9 @@ def find_documents(paths: list[Path], prefix: str = "") -> tuple[list[Document],
                 skipped.append(Skipped(path, reason))
                 continue
             key = start + name
+            if reason := _no_key(key):
+                skipped.append(Skipped(Path(str(path).encode("utf-8", "backslashreplace").decode()), reason))
+                continue
             if key in found and not found[key].path.samefile(path):
                 raise TandemError(
                     f"{found[key].path} and {path} would both become {key!r}: give one of them another --prefix."
@@ -59,6 +65,15 @@ def _visible_files(folder: Path) -> list[Path]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         files += [Path(root, name) for name in sorted(names) if not name.startswith(".")]
     return files
+
+
+def _no_key(key: str) -> str | None:
+    """Why S3 would take no object of this key."""
+    try:
+        size = len(key.encode())
+    except UnicodeEncodeError:
+        return "its name isn't UTF-8"
+    return f"its key would have {size:,} bytes, and S3 takes {LONGEST_KEY:,}" if size > LONGEST_KEY else None
 
 
 def _unfit(path: Path) -> str | None:

@@ -71,7 +71,7 @@ ROW = Store(
     MemoryVectorStore,
     "(the tests' own) keeps vectors on shelves",
     FIELDS,
-    {"index": {"service": "AmazonS3", "storage": "storage:standard", "search": "searches of the shelves"}},
+    usage={"index": {"service": "AmazonS3", "storage": "storage:standard", "search": "searches of the shelves"}},
 )
 
 

@@ -69,7 +69,7 @@ class FineTuningEnvironment(pulumi.ComponentResource):
     """AWS region that it is in."""
 
     def __init__(self, name: str, args: FineTuningEnvironmentArgs, opts: pulumi.ResourceOptions | None = None):
-        settings = valid(f"FineTuningEnvironment {name!r}", FINETUNING, args)
+        settings = valid("FineTuningEnvironment", name, FINETUNING, args)
         super().__init__("tandem:index:FineTuningEnvironment", name, {}, opts)
         child, retention = pulumi.ResourceOptions(parent=self), Retention(settings["retention"])
         tags = environment_tags(name, settings["tags"])

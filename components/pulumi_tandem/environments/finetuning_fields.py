@@ -16,6 +16,7 @@ from ..finetuning.experiment_tracking import APP, NONE, SERVER
 from ..finetuning.images import SERVING, TRAINING, check_images
 from ..finetuning.inference_endpoint import EndpointMode
 from ..finetuning.jobs import TrainingBackend
+from ..foundation.arns import TOPIC
 from ..foundation.retention import retention_of
 from ..foundation.tags import TAGS
 from ..kubernetes.capacity import capacities
@@ -208,13 +209,19 @@ FINETUNING = Table(
             unit="dollars",
             remedy="0 makes no budget.",
         ),
-        "alert_email": Field("", "Who gets the budget's alerts; without it only the alarm topic does."),
+        "alert_email": Field(
+            "",
+            "Who gets the budget's alerts; without it only the alarm topic does.",
+            pattern=r"[^@\s]+@[^@\s]+\.[^@\s]+",
+            allowed="an e-mail address",
+            remedy="For example team@example.com.",
+        ),
         "retention": retention_of("data sets, models and images"),
         "run_usage": Field({}, "Assumptions of fine-tuning that `tandem cost` counts with.", table=RUN_USAGE),
         "alarm_topic_arn": Field(
             "",
             "SNS topic that alarms, approvals and the budget notify; without it alarms are only visible in CloudWatch.",
-            output=True,
+            **TOPIC,
         ),
         "tags": TAGS,
     },

@@ -9,7 +9,7 @@ from pulumi_aws import cloudwatch
 from tandem_contract.names import Metric
 
 from ..finetuning.inference_endpoint import VARIANT
-from ..foundation.names import physical_name
+from ..foundation.names import named, physical_name
 from ..foundation.rest_endpoint import STAGE
 from .finetuning_environment import FineTuningEnvironment
 from .rag_environment import RagEnvironment
@@ -46,9 +46,9 @@ def hybrid_dashboard(
     ]
     return cloudwatch.Dashboard(
         name,
-        dashboard_name=physical_name(parent, name, 255),
+        dashboard_name=physical_name(name, 255),
         dashboard_body=pulumi.Output.json_dumps({"widgets": widgets}),
-        opts=pulumi.ResourceOptions(parent=parent),
+        opts=named(parent, "dashboard_name"),
     )
 
 

@@ -9,7 +9,9 @@ from tandem_contract.names import Tag
 from ..arguments import HybridEnvironmentArgs
 from ..finetuning.inference_endpoint import EndpointMode
 from ..foundation.arguments import valid
+from ..foundation.arns import TOPIC
 from ..foundation.outputs import declared, register
+from ..foundation.tags import TAGS
 from .finetuning_environment import FineTuningEnvironment
 from .finetuning_fields import FINETUNING
 from .hybrid_dashboard import hybrid_dashboard
@@ -40,10 +42,10 @@ HYBRID = Table(
         "alarm_topic_arn": Field(
             "",
             "SNS topic that the alarms of both parts, approvals and the budget notify; a part's own goes before.",
-            output=True,
             config=False,
+            **TOPIC,
         ),
-        "tags": Field({}, "Cost-allocation tags of both parts; a part's own go before.", config=False),
+        "tags": TAGS._replace(help="Cost-allocation tags of both parts; a part's own go before."),
     },
 )
 
@@ -105,7 +107,8 @@ class HybridEnvironment(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: HybridEnvironmentArgs, opts: pulumi.ResourceOptions | None = None):
         valid(
-            f"HybridEnvironment {name!r}",
+            "HybridEnvironment",
+            name,
             HYBRID,
             args,
             lambda checks, values: check_place(checks.under("rag"), values["rag"], opts),

@@ -57,9 +57,7 @@ class RagEnvironment(pulumi.ComponentResource):
     """AWS region that it is in."""
 
     def __init__(self, name: str, args: RagEnvironmentArgs, opts: pulumi.ResourceOptions | None = None):
-        settings = valid(
-            f"RagEnvironment {name!r}", RAG, args, lambda checks, values: check_place(checks, values, opts)
-        )
+        settings = valid("RagEnvironment", name, RAG, args, lambda checks, values: check_place(checks, values, opts))
         generator = settings["generator"] = settings["generator"] or default_generator(region_of(opts))
         super().__init__("tandem:index:RagEnvironment", name, {}, opts)
         for remark in (*remarks(generator), *remarks(settings["embedder"]), *remarks(settings["reranker"])):

@@ -14,6 +14,7 @@ from tandem_contract.rerankers import RERANKERS, check_reranker
 from tandem_contract.settings import INGEST_SETTINGS, QUERY_SETTINGS
 from tandem_contract.usage import QUERY_USAGE
 
+from ..foundation.arns import TOPIC
 from ..foundation.region import account_of, region_of
 from ..foundation.rest_endpoint import Auth
 from ..foundation.retention import retention_of
@@ -51,6 +52,8 @@ def _rules(checks: Checks, args: dict[str, Any], given: Mapping[str, Any]) -> No
             if given.get(name) not in (None, field.default):
                 allowed = f"its default, {field.default}, unless store is {kind}"
                 checks.refuse(name, given[name], allowed, f"Remove it, or set store to {kind}.")
+    if args["store"] in STORES:
+        STORES[args["store"]].check(checks, args)
     if args["auth"] == Auth.JWT and args["user_pool_arn"] == "":
         checks.missing("user_pool_arn", RAG.fields["user_pool_arn"].remedy)
     if args["auth"] == Auth.IAM and args["user_pool_arn"] not in (None, ""):
@@ -172,7 +175,7 @@ RAG = Table(
         "retention": retention_of("documents, ledger and index"),
         "query_usage": Field({}, "Assumptions that `tandem cost` counts with.", table=QUERY_USAGE),
         "alarm_topic_arn": Field(
-            "", "SNS topic that alarms notify; without it they are only visible in CloudWatch.", output=True
+            "", "SNS topic that alarms notify; without it they are only visible in CloudWatch.", **TOPIC
         ),
         "tags": TAGS,
     },

@@ -6,7 +6,7 @@ import pulumi
 from pulumi_aws import iam, sagemaker
 
 from ..foundation.data_bucket import DataBucket
-from ..foundation.names import physical_name
+from ..foundation.names import named, physical_name
 from ..foundation.outputs import register
 from ..foundation.policy import Statement, allow, policy_document, trust
 from ..foundation.tags import Tags
@@ -78,11 +78,15 @@ class ExperimentTracking(pulumi.ComponentResource):
                 opts=child,
             )
             store = pulumi.Output.format("s3://{0}/mlflow", artifacts.bucket_name)
-            settled = pulumi.ResourceOptions(parent=self, depends_on=[permissions])
-            physical = physical_name(self, name, 63)
+            settled, physical = pulumi.ResourceOptions(depends_on=[permissions]), physical_name(name, 63)
             if args["tracking"] == APP:
                 self.tracking_uri = sagemaker.MlflowApp(
-                    name, name=physical, artifact_store_uri=store, role_arn=role.arn, tags=tags, opts=settled
+                    name,
+                    name=physical,
+                    artifact_store_uri=store,
+                    role_arn=role.arn,
+                    tags=tags,
+                    opts=pulumi.ResourceOptions.merge(named(self), settled),
                 ).arn
             else:
                 self.tracking_uri = sagemaker.MlflowTrackingServer(
@@ -92,7 +96,7 @@ class ExperimentTracking(pulumi.ComponentResource):
                     role_arn=role.arn,
                     tracking_server_size="Small",
                     tags=tags,
-                    opts=settled,
+                    opts=pulumi.ResourceOptions.merge(named(self, "tracking_server_name"), settled),
                 ).arn
             self.log_statements = [allow(LOG_TO_APP if args["tracking"] == APP else LOG_TO_SERVER, self.tracking_uri)]
         else:

@@ -9,7 +9,6 @@ from tandem_contract.names import Tag
 
 from ..foundation.alarms import alarm
 from ..foundation.data_bucket import DataBucket
-from ..foundation.names import physical_name
 from ..foundation.outputs import register
 from ..foundation.policy import allow, policy_document, trust
 from ..foundation.tags import Tags
@@ -127,8 +126,8 @@ class InferenceEndpoint(pulumi.ComponentResource):
             tags=tags,
             opts=child,
         )
-        # The alarms watch the endpoint, and the endpoint rolls back on the alarms: so its name is ours.
-        endpoint_name = physical_name(self, name, 63)
+        # The alarms watch the endpoint, and the endpoint rolls back on the alarms: its name has to be there before it.
+        endpoint_name = role.name.apply(lambda drawn: drawn.replace(f"{name}-role", name))
         alarms = [
             alarm(
                 f"{name}-{suffix}",

@@ -7,7 +7,7 @@ import pulumi
 from pulumi_aws import cloudwatch, sagemaker
 
 from ..foundation.arns import account_arn
-from ..foundation.names import physical_name
+from ..foundation.names import named, physical_name
 from ..foundation.outputs import register
 from ..foundation.tags import Tags
 
@@ -42,10 +42,10 @@ class ModelRegistry(pulumi.ComponentResource):
         child, tags = pulumi.ResourceOptions(parent=self), args.get("tags") or {}
         group = sagemaker.ModelPackageGroup(
             name,
-            model_package_group_name=physical_name(self, name, 63),
+            model_package_group_name=physical_name(name, 63),
             model_package_group_description=f"Models tuned by {name}",
             tags=tags,
-            opts=child,
+            opts=named(self, "model_package_group_name"),
         )
         if topic := args.get("alarm_topic_arn"):
             rule = cloudwatch.EventRule(

@@ -29,7 +29,7 @@ class Copies(NamedTuple):
 def scale_to_zero(
     name: str,
     *,
-    component_name: str,
+    component_name: pulumi.Output[str],
     endpoint: sagemaker.Endpoint,
     variant: str,
     model: sagemaker.Model,
@@ -84,7 +84,7 @@ def scale_to_zero(
         f"{name}-copies",
         service_namespace=SERVICE,
         scalable_dimension=DIMENSION,
-        resource_id=f"inference-component/{component_name}",
+        resource_id=pulumi.Output.concat("inference-component/", component_name),
         min_capacity=0,
         max_capacity=copies.at_most,
         tags=tags,
@@ -134,4 +134,4 @@ def scale_to_zero(
         tags=tags,
         opts=child,
     )
-    return component.id.apply(lambda _: component_name)
+    return pulumi.Output.all(component.id, component_name).apply(lambda made: made[1])

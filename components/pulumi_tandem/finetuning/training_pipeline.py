@@ -12,6 +12,7 @@ from tandem_contract.names import Variable
 from ..foundation.alarms import alarm
 from ..foundation.data_bucket import DataBucket
 from ..foundation.function import Function
+from ..foundation.names import named, physical_name
 from ..foundation.outputs import register
 from ..foundation.policy import allow, policy_document, trust
 from ..foundation.tags import Tags
@@ -119,12 +120,12 @@ class TrainingPipeline(pulumi.ComponentResource):
         parameter = ssm.Parameter(
             f"{name}-envelope",
             type="String",
-            name=f"/tandem/{pulumi.get_project()}/{pulumi.get_stack()}/{name}{ENVELOPE_PARAMETER}",
+            name=f"/tandem/{pulumi.get_project()}/{pulumi.get_stack()}/{physical_name(name, 63)}{ENVELOPE_PARAMETER}",
             description="What one fine-tuning run may use at most",
             # Plain, so that a preview shows it before and after (cost, policies); `value` would be a secret there.
             insecure_value=envelope,
             tags=self._tags,
-            opts=self._child,
+            opts=named(self),
         )
         log = cloudwatch.LogGroup(
             f"{name}-runs",

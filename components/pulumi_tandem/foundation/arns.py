@@ -1,7 +1,17 @@
 """ARNs of things that aren't resources of the program."""
 
+from typing import Any
+
 import pulumi
 import pulumi_aws as aws
+
+TOPIC: dict[str, Any] = {
+    "pattern": r"arn:[^:]+:sns:[^:]+:\d{12}:[\w-]+(\.fifo)?",
+    "allowed": "the ARN of an SNS topic",
+    "remedy": "For example arn:aws:sns:us-east-1:123456789012:alarms.",
+    "output": True,
+}
+"""Of a field with a topic."""
 
 
 def account_arn(service: str, resource: pulumi.Input[str], parent: pulumi.Resource) -> pulumi.Output[str]:

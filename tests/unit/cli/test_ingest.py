@@ -93,6 +93,25 @@ def test_a_named_file_is_uploaded_whatever_it_is(documents):
     assert skipped == []
 
 
+@pytest.mark.faults
+@pytest.mark.parametrize(("letters", "taken"), [(1024 - len("/a.md"), True), (1025 - len("/a.md"), False)])
+@pytest.mark.parametrize("named", [True, False])
+def test_a_key_that_s3_does_not_take_is_told_before_anything_is_uploaded(documents, letters, taken, named):
+    found, skipped = find_documents([documents / "a.md" if named else documents], "f" * letters)
+    assert ("a.md" in [document.path.name for document in found]) is taken
+    reasons = [item.reason for item in skipped if item.path.name == "a.md"]
+    assert reasons == ([] if taken else ["its key would have 1,025 bytes, and S3 takes 1,024"])
+
+
+@pytest.mark.faults
+def test_a_name_that_is_no_text_is_told(documents):
+    (documents / "caf\udce9.md").touch()
+    found, skipped = find_documents([documents])
+    assert "a.md" in [document.key for document in found]
+    (item,) = [item for item in skipped if "UTF-8" in item.reason]
+    assert item.path.name == r"caf\udce9.md" and str(item.path).encode()
+
+
 def test_same_key_twice_is_refused(documents):
     (documents / "sub" / "a.md").touch()
     with pytest.raises(TandemError, match=r"both become 'a\.md'"):

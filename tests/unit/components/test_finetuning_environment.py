@@ -1,6 +1,7 @@
 """What `FineTuningEnvironment` registers, and what it refuses."""
 
 import json
+import re
 import zipfile
 
 import parliament
@@ -109,7 +110,7 @@ def test_the_run_envelope_is_plain_and_known_before_anything_exists():
     options = {"tandem:attempts": "3", "tandem:spot": "true", "tandem:evaluationInstance": "ml.g5.2xlarge"}
     parameter = record_stack(CONFIG | options, preview=True).one("Parameter", "envelope").inputs
     assert parameter["type"] == "String"
-    assert parameter["name"] == "/tandem/tandem/test/tuning-training/run-envelope"
+    assert re.fullmatch("/tandem/tandem/test/tuning-training-[0-9a-f]{8}/run-envelope", parameter["name"])
     # `value` is a secret to the SDK whatever the type, and so hidden in previews.
     assert json.loads(parameter["insecureValue"]) == {
         "instance_type": "ml.g6e.2xlarge",

@@ -5,6 +5,7 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 import pulumi
+from tandem_contract.checks import Checks
 from tandem_contract.fields import Field
 
 from ..ledger import Ledger
@@ -30,6 +31,8 @@ class Store(NamedTuple):
     """What it is and does, behind its name."""
     fields: Mapping[str, Field]
     """What an environment with this store is given besides, and no other."""
+    check: Callable[[Checks, Mapping[str, Any]], None] = lambda _checks, _args: None
+    """What has to hold of them beside what each field says; takes the environment's arguments, None where refused."""
     usage: Mapping[str, Any] = {}
     """What it adds to the usage assumptions: as `index` the price row of an index's storage (`service`, `storage`),
     where its resources don't bill it, and what a `search` takes. `tandem cost` knows it of the first two stores."""
@@ -40,9 +43,13 @@ STORES: dict[str, Store] = {
         serverless.ServerlessVectorStore,
         "(OpenSearch Serverless) scales to zero, and wakes in 10 to 30 seconds",
         serverless.FIELDS,
+        serverless.check,
     ),
     StoreKind.DOMAIN.value: Store(
-        domain.DomainVectorStore, "(OpenSearch instances) bills all month, and is never asleep", domain.FIELDS
+        domain.DomainVectorStore,
+        "(OpenSearch instances) bills all month, and is never asleep",
+        domain.FIELDS,
+        domain.check,
     ),
 }
 """By the value of their `StoreKind`, which is what a RAG environment has as `store`."""

@@ -1,10 +1,14 @@
 """OpenSearch domain as the vector store: instances that are always running."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import pulumi
 from pulumi_aws import opensearch
+from tandem_contract.checks import Checks
 from tandem_contract.fields import Field
 
-from ...foundation.names import physical_name
+from ...foundation.names import named, physical_name
 from ...foundation.policy import allow
 from ...foundation.retention import holding_data
 from ..ledger import Ledger
@@ -30,7 +34,7 @@ FIELDS = {
     ),
     "store_gigabytes": Field(
         20,
-        "Disk of each instance of store `domain`.",
+        "Disk of each instance of store `domain`; small instances take less than the most.",
         low=10,
         high=1024,
         unit="GB",
@@ -39,6 +43,23 @@ FIELDS = {
     ),
 }
 """What an environment with this store is given besides."""
+# OpenSearch Service developer guide, "EBS volume size quotas", read 2026-11-30. What isn't here is AWS's to refuse.
+WITHOUT_GP3 = frozenset(
+    ("t2", "m3", "m4", "c4", "r3", "r4", "i2", "i3", "i4g", "i4i", "i7i", "i8g", "im4gn", "oi2", "r6gd", "r7gd", "r8gd")
+)
+"""Families of instances that take no gp3 volume: they have disks of their own, or are older."""
+LEAST_GIGABYTES = dict.fromkeys(("or1", "or2", "om2"), 20)
+"""Least disk by family, where it isn't ten."""
+MOST_GIGABYTES = {
+    "t3.small": 100,
+    "t3.medium": 200,
+    **{f"{family}.large": 256 for family in ("c5", "c6g", "c7g", "c7i", "c8g")},
+    **{f"{family}.xlarge": 512 for family in ("c5", "c6g", "c7g", "c7i", "c8g")},
+    **{f"{family}.medium": 512 for family in ("m7g", "m8g")},
+    **{f"{family}.large": 768 for family in ("m7g", "m7i", "m8g", "om2")},
+    **{f"{family}.medium": 768 for family in ("r7g", "r8g", "or1", "or2")},
+}
+"""Most disk by type, where it is less than the field's."""
 ENGINE = "OpenSearch_3.5"
 # Action and path of the requests that `tandem.rag.stores.opensearch` makes, by what they are for.
 REQUESTS = {
@@ -46,6 +67,22 @@ REQUESTS = {
     Permission.WRITE: ("es:ESHttpPost", "*/_bulk"),
     Permission.CREATE_INDEX: ("es:ESHttpPut", "*"),
 }
+
+
+def check(checks: Checks, args: Mapping[str, Any]) -> None:
+    """Whether the instances take the disk."""
+    if args["store_instance"] is None:
+        return
+    instance = args["store_instance"].removesuffix(".search")
+    family, gigabytes = instance.partition(".")[0], args["store_gigabytes"]
+    if family in WITHOUT_GP3:
+        remedy = f"For example {FIELDS['store_instance'].default}."
+        checks.refuse("store_instance", args["store_instance"], "an instance type that takes gp3 volumes", remedy)
+    elif gigabytes is not None:
+        low, high = LEAST_GIGABYTES.get(family, 0), MOST_GIGABYTES.get(instance, FIELDS["store_gigabytes"].high)
+        if not low <= gigabytes <= (high or gigabytes):
+            allowed = f"{low or 10} to {high} GB with {args['store_instance']}"
+            checks.refuse("store_gigabytes", gigabytes, allowed, "Choose one of these, or another `store_instance`.")
 
 
 class DomainVectorStoreArgs(VectorStoreArgs):
@@ -91,7 +128,7 @@ class DomainVectorStore(VectorStore):
             cluster["zone_awareness_config"] = {"availability_zone_count": min(args["store_instances"], 3)}
         domain = opensearch.Domain(
             f"{name}-domain",
-            domain_name=physical_name(self, name, 28),
+            domain_name=physical_name(name, 28),
             engine_version=ENGINE,
             cluster_config=cluster,
             ebs_options={"ebs_enabled": True, "volume_type": "gp3", "volume_size": args["store_gigabytes"]},
@@ -101,7 +138,7 @@ class DomainVectorStore(VectorStore):
             off_peak_window_options={"enabled": True},
             software_update_options={"auto_software_update_enabled": True},
             tags=args.get("tags"),
-            opts=holding_data(self, args["retention"]),
+            opts=pulumi.ResourceOptions.merge(named(self, "domain_name"), holding_data(self, args["retention"])),
         )
         self.domain_arn = domain.arn
         # AWS names the host alone, a stand-in of AWS the URL.

@@ -1,10 +1,14 @@
 """OpenSearch Serverless collection as the vector store: costs nothing while it isn't used."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import pulumi
 from pulumi_aws import opensearch
+from tandem_contract.checks import Checks
 from tandem_contract.fields import Field
 
-from ...foundation.names import physical_name
+from ...foundation.names import named, physical_name
 from ...foundation.policy import allow
 from ...foundation.retention import holding_data
 from ..ledger import Ledger
@@ -13,7 +17,7 @@ from .base import Grant, Permission, VectorStore, VectorStoreArgs
 FIELDS = {
     "max_search_ocu": Field(
         2,
-        "Ceiling of store `serverless` for search and for indexing each.",
+        "Ceiling of store `serverless` for search and for indexing each: 1, 2, 4, 8, 16 or a multiple of 16.",
         low=1,
         high=96,
         unit="OpenSearch compute units",
@@ -22,11 +26,23 @@ FIELDS = {
     )
 }
 """What an environment with this store is given besides."""
+STEPS = (1, 2, 4, 8, *range(16, 97, 16))
+"""Ceilings that a collection group takes (AWS document `collection-groups-capacity-limits`, read 2026-11-30), up to the
+API's default of 96."""
 RULES = {
     Permission.READ: {"aoss:ReadDocument", "aoss:DescribeIndex"},
     Permission.WRITE: {"aoss:WriteDocument", "aoss:DescribeIndex"},
     Permission.CREATE_INDEX: {"aoss:CreateIndex", "aoss:DescribeIndex", "aoss:UpdateIndex"},
 }
+
+
+def check(checks: Checks, args: Mapping[str, Any]) -> None:
+    """Whether a collection group can have this capacity."""
+    if args["max_search_ocu"] not in (None, *STEPS):
+        given = args["max_search_ocu"]
+        below, above = max(step for step in STEPS if step < given), min(step for step in STEPS if step > given)
+        remedy = f"Choose {below} or {above}."
+        checks.refuse("max_search_ocu", given, "1, 2, 4, 8, 16 or a multiple of 16", remedy)
 
 
 class ServerlessVectorStoreArgs(VectorStoreArgs):
@@ -63,28 +79,9 @@ class ServerlessVectorStore(VectorStore):
         super().__init__("tandem:index:ServerlessVectorStore", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
         tags, ceiling = args.get("tags"), float(args["max_search_ocu"])
-        collection_name = physical_name(self, name, 32)
-        resources = [f"collection/{collection_name}"]
-        collection_rule = {"ResourceType": "collection", "Resource": resources}
-        encryption = opensearch.ServerlessSecurityPolicy(
-            f"{name}-encryption",
-            name=collection_name,
-            type="encryption",
-            description=f"Encryption of {name}",
-            policy=pulumi.Output.json_dumps({"Rules": [collection_rule], "AWSOwnedKey": True}),
-            opts=child,
-        )
-        network = opensearch.ServerlessSecurityPolicy(
-            f"{name}-network",
-            name=collection_name,
-            type="network",
-            description=f"Network access to {name}",
-            policy=pulumi.Output.json_dumps([{"Rules": [collection_rule], "AllowFromPublic": True}]),
-            opts=child,
-        )
         group = opensearch.ServerlessCollectionGroup(
             f"{name}-group",
-            name=collection_name,
+            name=physical_name(name, 32),
             description=f"Capacity of {name}",
             generation="NEXTGEN",
             standby_replicas="ENABLED",  # NextGen demands it; it does not bill for it
@@ -97,11 +94,30 @@ class ServerlessVectorStore(VectorStore):
                 }
             ],
             tags=tags,
+            opts=named(self),
+        )
+        # The policies have to name the collection before it is there: all are called as the group is.
+        resources = [pulumi.Output.concat("collection/", group.name)]
+        collection_rule = {"ResourceType": "collection", "Resource": resources}
+        encryption = opensearch.ServerlessSecurityPolicy(
+            f"{name}-encryption",
+            name=group.name,
+            type="encryption",
+            description=f"Encryption of {name}",
+            policy=pulumi.Output.json_dumps({"Rules": [collection_rule], "AWSOwnedKey": True}),
+            opts=child,
+        )
+        network = opensearch.ServerlessSecurityPolicy(
+            f"{name}-network",
+            name=group.name,
+            type="network",
+            description=f"Network access to {name}",
+            policy=pulumi.Output.json_dumps([{"Rules": [collection_rule], "AllowFromPublic": True}]),
             opts=child,
         )
         collection = opensearch.ServerlessCollection(
             f"{name}-collection",
-            name=collection_name,
+            name=group.name,
             description=f"Chunks and embeddings of {name}",
             type="VECTORSEARCH",
             collection_group_name=group.name,
@@ -141,11 +157,11 @@ class ServerlessVectorStore(VectorStore):
             return [
                 opensearch.ServerlessAccessPolicy(
                     f"{name}-access",
-                    name=physical_name(component, name, 32),
+                    name=physical_name(name, 32),
                     type="data",
                     description=f"What {name} does in the indices",
                     policy=pulumi.Output.json_dumps([{"Rules": [rule], "Principal": [role_arn]}]),
-                    opts=pulumi.ResourceOptions(parent=component),
+                    opts=named(component),
                 )
             ]
 
