@@ -111,3 +111,11 @@ SHAPES = {
     "mistralai/Mistral-7B-v0.3": ModelShape.of(32, 4096, 14_336, 32, 8, 32_768, 32_768),
 }
 """By Hugging Face id, without the suffix `-Instruct`; from each model's `config.json`."""
+
+GATED = ("meta-llama/", "mistralai/Mistral-7B-v0.3", "google/gemma-")
+"""How ids begin of models that the Hugging Face hub gives only to who accepted their licence, as far as we know."""
+
+
+def is_gated(base_model: str) -> bool:
+    """Whether a token is needed to fetch a base model; a folder of the bucket needs none."""
+    return base_model.startswith(GATED)
