@@ -165,6 +165,8 @@ DIFFERENCES = [Difference(*row) for row in [
     ("Pod Identity", "emulated", "its agent answers at a link-local address, with session tags",
      "answers on loopback, without tags, with credentials of the role that the association names",
      "no link-local address here; no policy asks for the tags"),
+    ("type of a training Pod's node", "emulated", "its containers are told, and refuse a processor at a GPU's price",
+     "they aren't told: it is this machine", "no GPU needed here"),
     ("instances of node groups", "emulated", "start in minutes; a group that shrinks drains them first",
      "simulated nodes, by kwok, there in seconds; what ran on one that goes is killed; Auto Scaling has no group; a "
      "capacity block, whose type is in its launch template, has m7i.large", "no instances here"),

@@ -367,6 +367,8 @@ class FineTuningEnvironmentArgs(TypedDict):
     `djl-inference:0.36.0-lmi28.0.0-cu130` by default."""
     host_ami: NotRequired[str]
     """SageMaker host image of the endpoint; by default the one that has the serving image's CUDA."""
+    hub_token_secret: NotRequired[str]
+    """ARN of the secret (Secrets Manager) with the Hugging Face token that gated base models need."""
     tracking: NotRequired[str]
     """Experiment tracking: `app` (serverless MLflow), `server`, `none`, or the URL of an MLflow of your own. `app` by
     default. An app has no hourly charge, a server costs about $470 a month."""

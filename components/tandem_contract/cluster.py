@@ -53,8 +53,6 @@ ROOT = "/opt/ml"
 CODE = "/opt/ml/input/data/code/tandem.pyz"
 """Where `fetch` puts the code, from which all three containers run."""
 LOGS = "/opt/ml/output/logs"
-TOKEN_SECRET = "huggingface"  # noqa: S105 (its name)
-"""The Secret whose `token`, where there is one, opens gated models."""
 
 GRACE_SECONDS = 120
 """Between SIGTERM and SIGKILL: a checkpoint is saved and mirrored in it."""

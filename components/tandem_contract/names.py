@@ -24,6 +24,10 @@ class Variable:
     SERVING_ENVIRONMENT = "TANDEM_SERVING_ENVIRONMENT"
     LONGEST_JOB_SECONDS = "TANDEM_LONGEST_JOB_SECONDS"
     RUN = "TANDEM_RUN"
+    INSTANCE_TYPE = "TANDEM_INSTANCE_TYPE"
+    """Of a job's hosts, where SageMaker's `resourceconfig.json` doesn't say it."""
+    HUB_TOKEN_ARN = "TANDEM_HUB_TOKEN_ARN"  # noqa: S105 (its name)
+    """ARN of the secret with the Hugging Face token, which the job reads itself."""
     # Fine-tuning on a cluster
     CLUSTER = "TANDEM_CLUSTER"
     CLUSTER_NAMESPACE = "TANDEM_CLUSTER_NAMESPACE"

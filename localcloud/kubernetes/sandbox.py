@@ -191,7 +191,7 @@ class Sandbox:
                     found |= {source.get("prefix", "") + key: value for key, value in data.items()}
         for variable in container.get("env", []):
             value = self._value(variable, found)
-            if value is not None:
+            if value is not None and variable["name"] != "TANDEM_INSTANCE_TYPE":  # it is this machine
                 found[variable["name"]] = value
         return found
 

@@ -10,7 +10,7 @@ import typer
 from tandem_contract.errors import TandemError
 
 from tandem.cli.options import StackOption, deployed
-from tandem.clients.pulumi_stack import Stack, project_folder
+from tandem.clients.pulumi_stack import SECONDS, Stack, configuration, project_folder
 
 if TYPE_CHECKING:
     from tandem_contract.run_record import Run
@@ -207,9 +207,36 @@ def promote(
     if approve:
         promotion.approve(sagemaker, arn, f"tandem finetune promote {run} --approve")
     promotion.promotable(sagemaker, arn)
+    _check_room(found)
     difference = promotion.write(file, arn)
     typer.echo(difference or f"{file} already has it.")
     typer.echo(f"Next: pulumi preview --stack {stack}" + (f" --config-file {file}" if config else ""), err=True)
+
+
+def _check_room(stack: Stack) -> None:
+    """Raise `Mistakes` if the account may not have the instances of the endpoint that the stack asks for.
+
+    What nobody knows is said, and left to `pulumi up`.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+    from tandem_contract.checks import Checks
+
+    from tandem.finetuning.backends.serving import Serving, serving_quotas
+    from tandem.runtime.quotas import short_of
+
+    if (serving := Serving.of(configuration(stack.name, SECONDS))) is None:
+        return
+    wanted, checks = serving_quotas(serving, again=bool(stack.outputs.get("endpointName"))), Checks()
+    try:
+        short, unknown = short_of(stack.client("service-quotas"), wanted, "the endpoint with a new model")
+    except (ClientError, BotoCoreError) as error:
+        typer.echo(f"Quotas are not checked: {error}", err=True)
+        return
+    for name in unknown:
+        typer.echo(f"The quota {name!r} is not checked: Service Quotas doesn't list it.", err=True)
+    for problem, remedy in short:
+        checks.add("quota", problem, remedy)
+    checks.finish(f"Nothing is promoted: stack {stack.name!r}")
 
 
 def show_plan(plan: "Plan") -> None:
@@ -250,6 +277,8 @@ def show_status(status: "Status") -> None:
         terminal.print(Table(("job", "state", "billed", "instances", "reason"), rows, right=(2,)).rich())
     if status.progress and not status.activity:
         terminal.print(_line(status.progress))
+    if status.failed_at:
+        terminal.print(f"it ended in step {status.failed_at}; {status.kept}", soft_wrap=True)
     terminal.print(f"so far: {_money(status)}")
 
 
@@ -303,7 +332,7 @@ def _plan(recipe: Path, data: str, stack: str, backend: str | None, **options: A
     name = backend or raw.get("backend") or there.outputs.get("trainingBackend") or checked["backend"]
     if name != checked["backend"]:
         recipes.check({**raw, "backend": name})
-    chosen = _backend(name, there, options)
+    chosen = _backend(name, there, {**options, "configuration": configuration(stack, SECONDS)})
     store = Store(chosen.workspace.client("s3"), chosen.workspace.outputs["datasetBucket"])
     stored = store.resolve(data)
     return chosen, chosen.check(checked, stored, store.manifest(stored))

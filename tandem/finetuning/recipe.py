@@ -66,6 +66,8 @@ THRESHOLDS = {
         None, low=1e-6, high=1.0, remedy="A gain of 0 can't fail; say by how much the base model has to be exceeded."
     ),
 }
+SERVED_TOKENS = 8192
+"""Room for a question with what was retrieved for it: a hybrid stack asks that of a model tuned on short rows too."""
 KEYS = ("base_model", "backend", "method", "learning_rate", *NUMBERS, "lora", "evaluation", "gate")
 
 
@@ -101,6 +103,16 @@ def digest(recipe: Raw) -> str:
     """SHA-256 (hex) of the recipe's canonical JSON: the order of its keys doesn't matter."""
     text = json.dumps(recipe, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def served_tokens(recipe: Raw, context: int | None) -> int:
+    """How many tokens a conversation and its answer may have together where the tuned model is evaluated and served.
+
+    What the recipe's rows need, and `SERVED_TOKENS` at least, within the model's own `context`, where that is known.
+    vLLM plans its memory for one conversation of that length, and by default for the model's whole context.
+    """
+    most = max(recipe["max_sequence_tokens"] + recipe["evaluation"]["max_new_tokens"], SERVED_TOKENS)
+    return min(most, context) if context else most
 
 
 def _known(checks: Checks, raw: Raw, known: Collection[str]) -> None:

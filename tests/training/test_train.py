@@ -1,6 +1,7 @@
 """Training from outside: what it leaves behind, what it survives, and what it refuses."""
 
 import json
+import os
 import shutil
 import signal
 import struct
@@ -159,6 +160,27 @@ def test_weights_that_do_not_fit_into_memory(make_job):
     job.run(expect=2)
     assert "Not enough memory" in job.failure
     assert "larger instance" in job.failure
+
+
+@pytest.mark.faults
+def test_a_broken_mlflow_is_a_line_in_the_log(make_job, tmp_path):
+    """A package of that name whose every call fails, as where the server is away or a permission lacks."""
+    package = tmp_path / "mlflow"
+    package.mkdir()
+    content = """
+from types import SimpleNamespace
+__version__ = "3.0.0"
+utils = SimpleNamespace(validation=SimpleNamespace(MAX_PARAM_VAL_LENGTH=500, MAX_PARAMS_TAGS_PER_BATCH=100))
+def is_tracking_uri_set():
+    raise ConnectionError("the server is away")
+"""
+    (package / "__init__.py").write_text(content)
+    job = make_job(max_steps=2)
+    job.environment["PYTHONPATH"] = f"{tmp_path}{os.pathsep}{ENVIRONMENT['PYTHONPATH']}"
+    job.environment["MLFLOW_TRACKING_URI"] = "https://mlflow.example.com"
+    output = job.run()
+    assert output.count("MLflow failed, and isn't told more: the server is away.") == 1
+    assert [line["step"] for line in job.metrics] == [1, 2] and (job.root / "model" / "tandem.json").is_file()
 
 
 @pytest.mark.faults

@@ -19,6 +19,7 @@ from ..finetuning.training_pipeline import TrainingPipeline, TrainingPipelineArg
 from ..foundation.arguments import valid
 from ..foundation.data_bucket import DataBucket
 from ..foundation.outputs import register
+from ..foundation.policy import Statement, allow
 from ..foundation.retention import Retention
 from ..foundation.tags import environment_tags
 from ..foundation.usage import register_usage
@@ -96,13 +97,18 @@ class FineTuningEnvironment(pulumi.ComponentResource):
             "repository_arn": images.repository_arn,
             **shared,
         }
+        statements: list[Statement] = []
+        if secret := settings["hub_token_secret"]:
+            pipeline_args["hub_token_secret"] = secret
+            statements.append(allow(["secretsmanager:GetSecretValue"], secret))
         self.tracking_uri = pulumi.Output.from_input("")
         if settings["tracking"] != NONE:
             tracking = ExperimentTracking(
                 f"{name}-tracking", artifacts, {"tracking": settings["tracking"], "tags": tags}, opts=child
             )
             self.tracking_uri = pipeline_args["tracking_uri"] = tracking.tracking_uri
-            pipeline_args["tracking_statements"] = tracking.log_statements
+            statements += tracking.log_statements
+        pipeline_args["job_statements"] = statements
         self.cluster_name = pulumi.Output.from_input("")
         if cluster:
             training = ClusterTraining(
@@ -114,7 +120,7 @@ class FineTuningEnvironment(pulumi.ComponentResource):
                     "dataset_bucket_arn": datasets.bucket_arn,
                     "artifact_bucket_arn": artifacts.bucket_arn,
                     "settings": settings["cluster_training"],
-                    "statements": pipeline_args.get("tracking_statements", ()),
+                    "statements": statements,
                     "tags": tags,
                 },
                 opts=child,

@@ -147,6 +147,13 @@ FINETUNING = Table(
         "host_ami": Field(
             "", "SageMaker host image of the endpoint; by default the one that has the serving image's CUDA."
         ),
+        "hub_token_secret": Field(
+            "",
+            "ARN of the secret (Secrets Manager) with the Hugging Face token that gated base models need.",
+            pattern=r"arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:.+-[A-Za-z0-9]{6}",
+            allowed="the whole ARN of a secret, which ends in a hyphen and six characters",
+            remedy="`aws secretsmanager create-secret --name tandem/hub --secret-string file://token.txt` prints it.",
+        ),
         "tracking": Field(
             APP,
             "Experiment tracking: `app` (serverless MLflow), `server`, `none`, or the URL of an MLflow of your own.",

@@ -38,7 +38,7 @@ def cluster_steps(*, cluster: Any, envelope: Mapping[str, Any], poll_seconds: in
         seconds=2 * sum(limits.values()),
         states={
             "StartTraining": _start(cluster, {**started, "step": "train"}, "Trained?"),
-            # A resumed run may have failed after its training.
+            # A resumed run may have failed after its training, or after its evaluation.
             "Trained?": {
                 "Type": "Choice",
                 "Choices": [{"Variable": "$.job.value.trained", "IsPresent": True, "Next": "TakeTrained"}],
@@ -57,9 +57,18 @@ def cluster_steps(*, cluster: Any, envelope: Mapping[str, Any], poll_seconds: in
                 "ResultPath": "$.trained",
                 "Next": "StartEvaluation",
             },
-            "StartEvaluation": _start(
-                cluster, {**started, "step": "evaluate", "trained.$": "$.trained"}, "CountEvaluation"
-            ),
+            "StartEvaluation": _start(cluster, {**started, "step": "evaluate", "trained.$": "$.trained"}, "Evaluated?"),
+            "Evaluated?": {
+                "Type": "Choice",
+                "Choices": [{"Variable": "$.job.value.evaluated", "IsPresent": True, "Next": "TakeEvaluated"}],
+                "Default": "CountEvaluation",
+            },
+            "TakeEvaluated": {
+                "Type": "Pass",
+                "Parameters": {"evaluation.$": "$.job.value.evaluated.model"},
+                "ResultPath": "$.evaluated",
+                "Next": "Gate",
+            },
             **_look(cluster, "Evaluation", "evaluate", poll_seconds, later, looks["Evaluation"]),
             "EvaluationDone": {
                 "Type": "Pass",

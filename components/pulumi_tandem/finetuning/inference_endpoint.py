@@ -4,7 +4,7 @@ from enum import Enum
 from typing import NotRequired, TypedDict
 
 import pulumi
-from pulumi_aws import iam, sagemaker
+from pulumi_aws import cloudwatch, iam, sagemaker
 from tandem_contract.names import Tag
 
 from ..foundation.alarms import alarm
@@ -16,7 +16,6 @@ from .images import host_ami, may_pull
 from .scale_to_zero import Copies, scale_to_zero
 
 VARIANT = "main"
-ENDPOINT_LOGS = "arn:*:logs:*:*:log-group:/aws/sagemaker/Endpoints/*"
 START_SECONDS = 1800  # a container of 18 GB and a model of 16 GB take five to ten minutes
 BAKE_SECONDS = 300
 SLOW_MICROSECONDS = 30_000_000
@@ -29,6 +28,12 @@ class EndpointMode(str, Enum):
     """Always there."""
     ZERO = "zero"
     """None while nobody asks; the first request fails and wakes one within minutes."""
+
+
+# Below /aws/sagemaker/: a group of the endpoint's or the component's name, which are the same here. The second is as
+# public programs read it; AWS's guide doesn't say it.
+LOGS = {EndpointMode.STEADY: "Endpoints", EndpointMode.ZERO: "InferenceComponents"}
+LOG_DAYS = 14
 
 
 class InferenceEndpointArgs(TypedDict):
@@ -61,7 +66,7 @@ class InferenceEndpointArgs(TypedDict):
 class InferenceEndpoint(pulumi.ComponentResource):
     """SageMaker endpoint for one approved model package, which rolls back a new one on alarms.
 
-    Creates a role with its policy, a model, a configuration, the endpoint, and alarms on errors and latency.
+    Creates a role with its policy, a model, a configuration, the endpoint, its log, and alarms on errors and latency.
 
     `steady`: replaced blue/green. With two instances or more a new model takes the traffic of one of them first, with
     one it takes all at once; either way it is watched for five minutes before the old one ends.
@@ -91,8 +96,18 @@ class InferenceEndpoint(pulumi.ComponentResource):
         if args["expires_hours"]:
             tags = tags | {Tag.EXPIRES_HOURS: str(args["expires_hours"])}
         role = iam.Role(f"{name}-role", assume_role_policy=trust("sagemaker.amazonaws.com"), tags=tags, opts=child)
+        # The alarms watch the endpoint, and the endpoint rolls back on the alarms: its name has to be there before it.
+        endpoint_name = role.name.apply(lambda drawn: drawn.replace(f"{name}-role", name))
+        log = cloudwatch.LogGroup(
+            f"{name}-log",
+            # SageMaker would make it without an end to its retention, and leave it.
+            name=pulumi.Output.concat(f"/aws/sagemaker/{LOGS[args['mode']]}/", endpoint_name),
+            retention_in_days=LOG_DAYS,
+            tags=tags,
+            opts=child,
+        )
         permissions = iam.RolePolicy(
-            f"{name}-permissions", role=role.id, policy=self._permissions(artifacts, args), opts=child
+            f"{name}-permissions", role=role.id, policy=self._permissions(artifacts, args, log), opts=child
         )
         model = sagemaker.Model(
             name,
@@ -126,8 +141,6 @@ class InferenceEndpoint(pulumi.ComponentResource):
             tags=tags,
             opts=child,
         )
-        # The alarms watch the endpoint, and the endpoint rolls back on the alarms: its name has to be there before it.
-        endpoint_name = role.name.apply(lambda drawn: drawn.replace(f"{name}-role", name))
         alarms = [
             alarm(
                 f"{name}-{suffix}",
@@ -171,12 +184,17 @@ class InferenceEndpoint(pulumi.ComponentResource):
         self.endpoint_name, self.endpoint_arn = endpoint.name, endpoint.arn
         register(self)
 
-    def _permissions(self, artifacts: DataBucket, args: InferenceEndpointArgs) -> pulumi.Output[str]:
+    def _permissions(
+        self, artifacts: DataBucket, args: InferenceEndpointArgs, log: cloudwatch.LogGroup
+    ) -> pulumi.Output[str]:
         return policy_document(
             [
                 allow(["s3:ListBucket"], artifacts.bucket_arn, StringLike={"s3:prefix": "runs/*"}),
                 allow(["s3:GetObject"], pulumi.Output.concat(artifacts.bucket_arn, "/runs/*")),
-                allow(["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"], ENDPOINT_LOGS),
+                allow(
+                    ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"],
+                    [log.arn, pulumi.Output.concat(log.arn, ":*")],
+                ),
                 # These two have no resource to name; the first is limited by its namespace.
                 allow(["cloudwatch:PutMetricData"], "*", StringLike={"cloudwatch:namespace": "/aws/sagemaker/*"}),
                 allow(["ecr:GetAuthorizationToken"], "*"),

@@ -20,12 +20,11 @@ def sagemaker_jobs(
     images: Mapping[str, pulumi.Input[str]],
     pulled: Sequence[str],
     repository_arn: pulumi.Input[str] | None,
-    tracking: Sequence[Any],
+    more: Sequence[Any],
 ) -> Jobs:
     """The jobs' role, the function that plans them, and the states that start them.
 
-    `images` are by `train`, `evaluate`; `pulled` are the same as they were given. `tracking` is what logging to MLflow
-    takes.
+    `images` are by `train`, `evaluate`; `pulled` are the same as they were given. `more` is what jobs may besides.
     """
     # sagemaker:ListTrainingJobs has no resource to name (service authorization reference).
     attempts = [
@@ -47,7 +46,7 @@ def sagemaker_jobs(
         allow(["cloudwatch:PutMetricData"], "*", StringLike={"cloudwatch:namespace": "/aws/sagemaker/*"}),
         allow(["ecr:GetAuthorizationToken"], "*"),
         may_pull(pulled, repository_arn, given.parent),
-        *tracking,
+        *more,
     ]
     iam.RolePolicy(
         f"{given.name}-job-permissions",

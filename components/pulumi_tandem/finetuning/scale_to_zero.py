@@ -42,9 +42,9 @@ def scale_to_zero(
 
     Creates the component, a scalable target with two policies, and the alarm that wakes it: a request that finds no
     copy fails, is counted in `NoCapacityInvocationFailures`, and brings one within minutes; the last one goes after
-    about 15 minutes without requests (SageMaker developer guide, "Scale an endpoint to zero instances"). The component
-    starts with one copy, so that a deployment proves that the model serves. Returns its name. The alarm costs $0.10 a
-    month.
+    15 to 25 minutes without requests (SageMaker developer guide, "Scale an endpoint to zero instances"; others measured
+    25, stdapi-ai/stdapi.ai#43). The component starts with one copy, so that a deployment proves that the model serves.
+    Returns its name. The alarm costs $0.10 a month.
     """
     child = pulumi.ResourceOptions(parent=parent)
     # pulumi-aws has no inference component (hashicorp/terraform-provider-aws#35226): the Cloud Control API does.

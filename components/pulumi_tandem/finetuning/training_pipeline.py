@@ -45,8 +45,10 @@ class TrainingPipelineArgs(TypedDict):
     """Repository of own images that the jobs may pull."""
     tracking_uri: NotRequired[pulumi.Input[str]]
     """MLflow to log to."""
-    tracking_statements: NotRequired[Sequence[Any]]
-    """IAM statements that logging to it takes."""
+    hub_token_secret: NotRequired[str]
+    """ARN of the secret with the Hugging Face token that gated base models need."""
+    job_statements: NotRequired[Sequence[Any]]
+    """IAM statements that jobs need beyond the buckets: to log to MLflow, to read that secret."""
     alarm_topic_arn: NotRequired[pulumi.Input[str]]
     """SNS topic that the alarm notifies."""
     tags: NotRequired[Tags]
@@ -105,6 +107,7 @@ class TrainingPipeline(pulumi.ComponentResource):
                 Variable.CODE: pulumi.Output.format("s3://{0}/{1}", artifacts.bucket_name, code.key.apply(_folder)),
                 Variable.STACK: pulumi.get_stack(),
                 **({Variable.TRACKING_URI: args["tracking_uri"]} if "tracking_uri" in args else {}),
+                **({Variable.HUB_TOKEN_ARN: args["hub_token_secret"]} if "hub_token_secret" in args else {}),
             },
             self._tags,
         )
@@ -114,8 +117,8 @@ class TrainingPipeline(pulumi.ComponentResource):
             self.cluster_function = jobs.functions[0].function_name
         else:
             pulled = [args["training_image"], args["serving_image"]]
-            tracking = args.get("tracking_statements", ())
-            jobs = sagemaker_jobs(given, images, pulled, args.get("repository_arn"), tracking)
+            more = args.get("job_statements", ())
+            jobs = sagemaker_jobs(given, images, pulled, args.get("repository_arn"), more)
         functions = self._functions(given, registry, images["evaluate"], args["serving_environment"])
         parameter = ssm.Parameter(
             f"{name}-envelope",

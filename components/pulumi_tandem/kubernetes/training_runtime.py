@@ -14,7 +14,6 @@ from tandem_contract.cluster import (
     REPLICATED_JOB,
     ROOT,
     SERVICE_ACCOUNT,
-    TOKEN_SECRET,
     Container,
     Label,
     PodVariable,
@@ -139,7 +138,6 @@ def _job(
 
 def _pod(envelope: Mapping[str, Any], image: pulumi.Input[str], ready_minutes: int) -> dict[str, Any]:
     shared = max(shared_memory_gib(envelope[key]) for key in ("instance_type", "evaluation_instance_type"))
-    token = {"name": TOKEN_SECRET, "key": "token", "optional": True}
     return {
         "restartPolicy": "Never",
         "serviceAccountName": SERVICE_ACCOUNT,
@@ -175,7 +173,6 @@ def _pod(envelope: Mapping[str, Any], image: pulumi.Input[str], ready_minutes: i
                 FI_EFA_USE_HUGE_PAGE="0",
                 # The queue gives up first, which uses no attempt, where a host's node doesn't come.
                 TANDEM_MEET_SECONDS=str(ready_minutes * 60 + START_SECONDS),
-                HF_TOKEN={"secretKeyRef": token},
             )
         ],
     }
@@ -189,17 +186,14 @@ def _needs(cpu: str, memory: str) -> dict[str, Any]:
 
 
 def _container(
-    name: str, image: pulumi.Input[str], command: list[str], more: Mapping[str, Any], **variables: str | dict[str, Any]
+    name: str, image: pulumi.Input[str], command: list[str], more: Mapping[str, Any], **variables: str
 ) -> dict[str, Any]:
     variables = {PodVariable.ROOT: ROOT, PodVariable.LOGS: LOGS, **variables}
     return {
         "name": name,
         "image": image,
         "command": command,
-        "env": [
-            {"name": key, "valueFrom" if isinstance(value, dict) else "value": value}
-            for key, value in variables.items()
-        ],
+        "env": [{"name": key, "value": value} for key, value in variables.items()],
         "volumeMounts": WORK,
         "securityContext": CONTAINER_SECURITY,
         **more,

@@ -86,6 +86,10 @@ class Status:
     """US dollars so far; None: not known, or not yet."""
     spent_on: str = ""
     """What `spent` counts, or why it isn't known."""
+    failed_at: str = ""
+    """The step that a run ended in which didn't succeed: `train`, `evaluate`, `gate` or `register`."""
+    kept: str = ""
+    """What there is of such a run, and what goes on from it."""
 
     @property
     def running(self) -> bool:
@@ -178,6 +182,8 @@ class Workspace:
     """Base URL of a compatible service, in place of a managed service's own."""
     served: Mapping[str, str] = field(default_factory=dict)
     """Model -> the endpoint that a managed service serves it at, where it needs one."""
+    configuration: Mapping[str, str] = field(default_factory=dict)
+    """Of the stack, deployed or not, as `tandem:endpointInstance`: what comes after a run depends on it."""
     progress: Callable[[int, int], None] = lambda *_: None
     """Called with how many of how many answers of an evaluation are there."""
 

@@ -1,8 +1,9 @@
 """Back ends whose runs are executions of the stack's training pipeline, which starts their jobs."""
 
 import json
+import re
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -13,13 +14,17 @@ from tandem_contract.run_record import Run
 
 from tandem.cost.prices import NoPrice, load
 from tandem.finetuning.dataset.store import DataSetVersion
+from tandem.runtime.quotas import Quotas
 
 from .base import RUNNING, SUCCEEDED, TRAINING, Backend, Job, Plan, Status
 from .instances import price_of
-from .preflight import Quotas, preflight
+from .preflight import preflight
 
 ACTIVITIES = {"train": TRAINING, "evaluate": "evaluating"}
 COMPLETED = "Completed"
+GATE_FAILED = "GateFailed"  # as the state machine ends
+CHECKPOINT = re.compile(r"checkpoint-(\d+)/complete\.json")
+"""What training writes last of a checkpoint."""
 SAGEMAKERS = "ml."
 
 
@@ -66,7 +71,8 @@ class Pipeline(Backend):
                 f"The stack trains on {there} ({envelope.instance_type}), not with back end {self.name!r}: leave "
                 "`backend` out of the recipe and --backend out of the command, or set tandem:trainingBackend."
             )
-        return preflight(self._client, recipe, data_set, manifest, envelope, *buckets, self.quotas(envelope))
+        about = (self.quotas(envelope), self.workspace.configuration)
+        return preflight(self._client, recipe, data_set, manifest, envelope, *buckets, *about)
 
     def start(self, run: Run) -> None:
         """Start the run's first execution."""
@@ -81,7 +87,25 @@ class Pipeline(Backend):
             activity = next((self.doing(job) for job in reversed(jobs) if job.running), waiting)
         spent, spent_on = self._spent(jobs)
         progress = metrics[-1] if metrics else None
-        return Status(run.name, state, _cause(execution), activity, progress, jobs, spent, spent_on)
+        about = (run.name, state, _cause(execution), activity, progress, jobs, spent, spent_on)
+        if state in (RUNNING, SUCCEEDED):
+            return Status(*about)
+        complete = {job.step for job in jobs if job.status == COMPLETED}
+        left = [step for step in ACTIVITIES if step not in complete]
+        at = left[0] if left else "gate" if execution.get("error") == GATE_FAILED else "register"
+        return Status(*about, failed_at=at, kept=self._kept(run, complete))
+
+    def _kept(self, run: Run, complete: Collection[str]) -> str:
+        """What a run that ended early leaves to go on from."""
+        if "evaluate" in complete:
+            return "model and evaluation are kept: `tandem finetune resume` repeats neither"
+        if "train" in complete:
+            return "the model is kept: `tandem finetune resume` evaluates it, and trains nothing"
+        files = set(self.records.files(run_record.checkpoints(run.name)))
+        steps = [int(found[1]) for file in files if (found := CHECKPOINT.fullmatch(file))]
+        if not steps:
+            return "no checkpoint yet: `tandem finetune resume` begins anew"
+        return f"the checkpoint of step {max(steps)} is kept: `tandem finetune resume` goes on from it"
 
     def _spent(self, jobs: Sequence[Job]) -> tuple[Decimal | None, str]:
         """Dollars for the instances' time so far, at on-demand rates; None, and why, where they can't be told."""
@@ -122,7 +146,7 @@ class Pipeline(Backend):
     def resume(self, run: Run) -> str:
         """Go on from the last checkpoint, within the same envelope; returns which attempt of how many it is.
 
-        A completed training isn't repeated. A run that failed at the gate is evaluated again.
+        What is complete isn't repeated, neither training nor evaluation: then only the gate and registering are.
 
         Raises `TandemError` if the run goes on, has succeeded, or has no attempt left.
         """
@@ -131,7 +155,11 @@ class Pipeline(Backend):
             raise TandemError(f"Run {run.name!r} is {execution['status'].lower()}: there is nothing to resume.")
         if any(job.running for job in jobs):
             raise TandemError(f"A job of run {run.name!r} is still stopping: try again in a minute.")
-        step = "evaluate" if any(job.step == "train" and job.status == COMPLETED for job in jobs) else "train"
+        complete = {job.step for job in jobs if job.status == COMPLETED}
+        if complete == set(ACTIVITIES):
+            self._execute(run, int(execution["name"].rpartition("-")[2]) + 1)
+            return "gate and registration, with the evaluation that there is"
+        step = "evaluate" if "train" in complete else "train"
         used = self.used(run, step)
         if used >= (most := self.envelope().attempts):
             raise TandemError(

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from tandem_contract.checks import Checks
@@ -20,15 +20,17 @@ from tandem.finetuning.dataset.sample import gradable
 from tandem.finetuning.dataset.splits import SPLITS
 from tandem.finetuning.dataset.store import DataSetVersion
 from tandem.finetuning.dataset.template import THINK, THOUGHT
+from tandem.finetuning.recipe import served_tokens
 from tandem.finetuning.share import share
 from tandem.measures import patterns
-from tandem.runtime.pages import each
+from tandem.runtime.quotas import Quotas, short_of
 
 from . import row_lengths
 from .base import Plan
-from .base_models import ALWAYS, MODELS, SWITCHED_OFF
+from .base_models import ALWAYS, MODELS, SWITCHED_OFF, is_gated
 from .instances import HEADROOM, INSTANCES, Gpu, beside, choose, expected_seconds, host_gb, lacks, priced
 from .row_lengths import Counted
+from .serving import Serving, serving_quotas
 from .shapes import ModelShape, Unsized
 from .sizing import ALL_LINEAR, MemoryEstimate, StoredSize, estimate, evaluation_gb, shape_of, stored
 
@@ -36,21 +38,8 @@ LESS_MEMORY = {"full": ("lora", "qlora"), "lora": ("qlora",), "qlora": ()}
 START_SECONDS = 600  # pulling an image of some 10 GB and loading the model
 KEPT_CHECKPOINTS = 2
 FEW_STEPS, HIGH_RATE = 10, 0.005  # beyond them a run learns next to nothing, or diverges
+TOKEN_KEY = "tandem:hubTokenSecret"  # noqa: S105 (its name)
 TABLES = ("embed_tokens", "lm_head")  # which an adapter may be on, besides the layers that the sizing knows
-
-
-class Quotas(NamedTuple):
-    """What a run takes of the account's quotas."""
-
-    service: str
-    """Its code in Service Quotas."""
-    title: str
-    wanted: Mapping[str, int]
-    """By the quota's name there."""
-    ending: str = ""
-    """Of the names, which a sentence can do without."""
-    unit: str = ""
-    """Of the numbers, where they aren't instances."""
 
 
 def preflight(
@@ -62,15 +51,19 @@ def preflight(
     artifacts: str,
     datasets: str,
     quotas: Quotas,
+    configuration: Mapping[str, str] | None = None,
 ) -> Plan:
     """Check a run against the model, the data set, the run envelope, the account's quota and the price table.
 
     `client` gives a boto3 client by its service's name; `artifacts` is the bucket that base models of one's own are in,
-    `datasets` that of the data sets.
+    `datasets` that of the data sets; `configuration` is the stack's, by which the tuned model is to be served.
     Raises `Mistakes` with every reason that the run should not be started.
     """
     checks, notes = Checks(), []
     base = recipe["base_model"]
+    configuration = configuration or {}
+    serving = Serving.of(configuration)
+    _check_token(base, configuration, serving, checks, notes)
     config, modules, files = None, {*ALL_LINEAR, *TABLES}, {}
     if base.endswith("/"):
         config, modules = _own_model(client("s3"), artifacts, base, checks)
@@ -88,17 +81,18 @@ def preflight(
             patterns.check("regex", pattern)
         except TandemError as error:
             checks.add("evaluation.format", str(error), "No answer could be held against it.")
-    _check_quotas(client("service-quotas"), quotas, checks, notes)
+    _check_quotas(client("service-quotas"), quotas, serving, checks, notes)
     price = None
     try:
         shape = _shape(base, config, notes)
         train = manifest["splits"]["train"]["tokens"]
         if counted := _count(client("s3"), datasets, data_set, manifest, recipe, shape, files, checks):
-            row_lengths.check(counted, recipe, shape.context_tokens if shape else None, checks, notes)
+            room = served_tokens(recipe, shape.context_tokens) if shape else None
+            row_lengths.check(counted, recipe, room, checks, notes)
             train = counted.splits["train"]
         if shape:
             _check_memory(recipe, shape, envelope, table, checks, notes)
-            _check_evaluation(shape, envelope.evaluation_instance_type, table, checks, notes)
+            _check_room(recipe, shape, envelope.evaluation_instance_type, serving, table, checks, notes)
         steps = _steps(recipe, manifest)
         if steps < FEW_STEPS:
             notes.append(f"The run has {steps} steps in all: {_more_steps(recipe)}.")
@@ -252,23 +246,52 @@ def _what_fits(
     return f"Set {', or '.join(found)}." + (f" With method {recipe['method']}, {failed[0]}." if failed else "")
 
 
-def _check_evaluation(shape: ModelShape, instance: str, table: PriceTable, checks: Checks, notes: list[str]) -> None:
-    """Adds why the models can't be asked where they are evaluated, on one GPU, which else shows after the training."""
-    if (gpu := INSTANCES.get(instance)) is None:
+def _check_room(
+    recipe: Mapping[str, Any],
+    shape: ModelShape,
+    evaluation: str,
+    serving: Serving | None,
+    table: PriceTable,
+    checks: Checks,
+    notes: list[str],
+) -> None:
+    """Adds why the tuned model can't be asked where it is evaluated and served."""
+    tokens = served_tokens(recipe, shape.context_tokens)
+    if (gpu := INSTANCES.get(evaluation)) and gpu.count > 1:
+        one = f"it uses one of the {gpu.count} GPUs of {evaluation}; set tandem:evaluationInstance."
+        notes.append(f"Evaluation: {one}")
+    _check_asked("tandem:evaluationInstance", "the evaluation", shape, tokens, evaluation, table, checks)
+    # Several GPUs share a served model, which isn't sized.
+    if serving and (gpu := INSTANCES.get(serving.instance)) and gpu.count == 1:
+        _check_asked("tandem:endpointInstance", "serving", shape, tokens, serving.instance, table, checks)
+
+
+def _check_asked(
+    key: str, what: str, shape: ModelShape, tokens: int, instance: str, table: PriceTable, checks: Checks
+) -> None:
+    """Adds why a model can't be asked on one GPU of an instance, which else shows after the training was paid."""
+    if (gpu := INSTANCES.get(instance)) is None or (needed := evaluation_gb(shape, tokens)) <= gpu.gb:
         return
-    if gpu.count > 1:
-        notes.append(f"Evaluation: it uses one of the {gpu.count} GPUs of {instance}; set tandem:evaluationInstance.")
-    has = f"a {gpu.kind} of {instance} has {gpu.gb}"
-    if (needed := evaluation_gb(shape, 0)) > gpu.gb:
-        enough = priced(((1, name) for name, other in beside(instance).items() if other.gb >= needed), table)
-        remedy = f"Set it to {min(enough).instance}." if enough else "No priced instance has such a GPU: tune another."
-        problem = f"the evaluation takes {needed:.1f} GB of one GPU, and {has}"
-        checks.add("tandem:evaluationInstance", problem, remedy)
-    elif (needed := evaluation_gb(shape, shape.context_tokens)) > gpu.gb:
-        notes.append(
-            f"Evaluation: vLLM may refuse the model, whose whole context of {shape.context_tokens} tokens takes "
-            f"{needed:.1f} GB of one GPU; {has}."
-        )
+    enough = priced(((1, name) for name, other in beside(instance).items() if other.gb >= needed), table)
+    remedy = f"Set it to {min(enough).instance}." if enough else "No priced instance has such a GPU: tune another."
+    if evaluation_gb(shape, tokens // 2) <= gpu.gb:
+        remedy += f" Or lower max_sequence_tokens: both sides of a conversation together have {tokens} tokens."
+    problem = f"{what} takes {needed:.1f} GB of one GPU with {tokens} tokens, and a {gpu.kind} of {instance} has"
+    checks.add(key, f"{problem} {gpu.gb}", remedy)
+
+
+def _check_token(
+    base: str, configuration: Mapping[str, str], serving: Serving | None, checks: Checks, notes: list[str]
+) -> None:
+    """Adds that a gated model has no token to be fetched with."""
+    if not is_gated(base) or configuration.get(TOKEN_KEY):
+        return
+    problem = f"{base} is gated on the Hugging Face hub: jobs need a token of an account that accepted its licence"
+    remedy = f"Set {TOKEN_KEY} to the ARN of a secret with it, `pulumi up`; or upload the model under models/."
+    if serving:
+        checks.add("base_model", problem, remedy)
+    else:  # another program, whose own setting isn't known here
+        notes.append(f"{problem} (`hub_token_secret`).")
 
 
 def _steps(recipe: Mapping[str, Any], manifest: Mapping[str, Any]) -> int:
@@ -336,18 +359,17 @@ def _check_modules(wanted: list[str], modules: set[str], checks: Checks) -> None
         )
 
 
-def _check_quotas(client: Any, quotas: Quotas, checks: Checks, notes: list[str]) -> None:
-    """Adds why the account may not run as many instances."""
+def _check_quotas(client: Any, quotas: Quotas, serving: Serving | None, checks: Checks, notes: list[str]) -> None:
+    """Adds why the account may not run as many instances; notes what will be too little for the endpoint."""
     try:
-        listed = each(client, "list_service_quotas", "Quotas", ServiceCode=quotas.service)
-        allowed = {quota["QuotaName"]: quota["Value"] for quota in listed}
+        short, unknown = short_of(client, quotas, "the run")
+        later, more = short_of(client, serving_quotas(serving, again=True), "a new model") if serving else ([], [])
     except (ClientError, BotoCoreError) as error:
         notes.append(f"Quotas are not checked: {error}")
         return
-    for quota, count in quotas.wanted.items():
-        if quota not in allowed:  # Service Quotas lists no value where the account has none of its own
-            notes.append(f"The quota {quota!r} is not checked: Service Quotas doesn't list it.")
-        elif (most := allowed[quota]) < count:
-            what = f"{quotas.unit} of {quota.removesuffix(quotas.ending)}".strip()
-            problem = f"the account may run {most:.0f} {what}, and the run needs {count}"
-            checks.add("quota", problem, f"Ask for more in Service Quotas: {quotas.title}, {quota!r}.")
+    for problem, remedy in short:
+        checks.add("quota", problem, remedy)
+    notes += [f"Endpoint: {problem}. {remedy}" for problem, remedy in later]
+    if unknown := [*unknown, *more]:
+        names = ", ".join(map(repr, unknown))
+        notes.append(f"Quotas are not checked that Service Quotas doesn't list: {names}.")

@@ -60,8 +60,8 @@ def start(event: Mapping[str, Any]) -> dict[str, Any]:
     step, envelope = event["step"], RunEnvelope.from_json(os.environ[Variable.ENVELOPE])
     run = job_inputs.checked(event["run"])
     records = _records(run.name, step)
-    if step == "train" and (done := next((it for it in records if it.state == SUCCEEDED), None)):
-        return {"trained": {"model": _model(done), "status": "Completed"}}
+    if done := next((it for it in records if it.state == SUCCEEDED), None):
+        return {job_inputs.COMPLETE[step]: {"model": _model(done), "status": "Completed"}}
     model = job_inputs.trained_model(event["trained"]) if step == "evaluate" else None
     if records and not records[-1].ended:  # of an execution that was stopped, or of this very call's first try
         records[-1] = _seen(records[-1])

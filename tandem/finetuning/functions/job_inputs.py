@@ -14,6 +14,9 @@ from tandem.finetuning.dataset import manifest as manifests
 
 from .records import read, run_of
 
+COMPLETE = {"train": "trained", "evaluate": "evaluated"}
+"""What the state machine is told of a step that is complete, which isn't paid for again."""
+
 
 def checked(name: str) -> Run:
     """The record of a run; refuses one that isn't what was checked and priced: another recipe or another data set."""
@@ -54,5 +57,9 @@ def kept(run: Run, step: str) -> str:
 
 def environment(run: Run) -> dict[str, str]:
     """Environment variables of its jobs."""
-    tracking = os.environ.get(Variable.TRACKING_URI)
-    return {Variable.RUN: run.name} | ({"MLFLOW_TRACKING_URI": tracking} if tracking else {})
+    given = {
+        "MLFLOW_TRACKING_URI": os.environ.get(Variable.TRACKING_URI),
+        # Its ARN: the job reads it, so that no listing of a job's environment has the token.
+        Variable.HUB_TOKEN_ARN: os.environ.get(Variable.HUB_TOKEN_ARN),
+    }
+    return {Variable.RUN: run.name} | {name: value for name, value in given.items() if value}

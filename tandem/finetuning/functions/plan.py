@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from botocore.exceptions import ClientError
 from tandem_contract.envelope import RunEnvelope
 from tandem_contract.errors import TandemError
 from tandem_contract.names import Tag, Variable
@@ -17,23 +18,33 @@ from tandem.runtime.telemetry import log
 
 from . import job_inputs
 
-# How our training code ends when another attempt can't help (docs/training-image.md).
+# How our code ends when another attempt can't help (docs/training-image.md), and what was killed, nobody knows by whom.
 REFUSED = re.compile(r"exit code: 2\b")
+KILLED = re.compile(r"exit code: 137\b")
+IN_PROGRESS = ("InProgress", "Stopping")
+ABSENT = ("ValidationException", "ResourceNotFound")
+"""What SageMaker says of a job that there isn't."""
 
 
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:  # noqa: ARG001
-    """`{"run", "step": "train"}`, after a failed attempt with `failure`; or `{"run", "step": "evaluate", "trained"}`.
+    """`{"run", "step": "train"}`, or `{"run", "step": "evaluate", "trained"}`; after a failure with `failure`, `job`.
 
-    Returns the parts of CreateTrainingJob that differ from run to run, or for a resumed run whose training is complete
-    `{"trained": {"model", "status"}}`. Raises `TandemError`, which ends the run.
+    Returns the parts of CreateTrainingJob that differ from run to run; where the step is complete,
+    `{"trained": {"model", "status"}}` or `{"evaluated": ...}`; where a job of it goes on,
+    `{"running": true, "TrainingJobName"}`. Raises `TandemError`, which ends the run.
     """
     step, envelope = event["step"], RunEnvelope.from_json(os.environ[Variable.ENVELOPE])
     run = job_inputs.checked(event["run"])
     jobs = _jobs(run.name, step)
-    if step == "train" and (trained := _trained(jobs)):
-        return {"trained": trained}
+    if done := next((job["TrainingJobName"] for job in jobs if job["TrainingJobStatus"] == "Completed"), None):
+        return {job_inputs.COMPLETE[step]: _made(done)}
+    failed = _failed(event) if "failure" in event else None
+    going = [job for job in (*jobs, *([failed] if failed else [])) if job["TrainingJobStatus"] in IN_PROGRESS]
+    if going:
+        log("found running", run=run.name, step=step, job=going[0]["TrainingJobName"])
+        return {"running": True, "TrainingJobName": going[0]["TrainingJobName"]}
     attempt = len(jobs) + 1
-    _may_try(attempt, envelope, event.get("failure"))
+    _may_try(attempt, envelope, failed)
     request = _request(run, step, attempt, job_inputs.trained_model(event["trained"]) if step == "evaluate" else None)
     log("planned", run=run.name, step=step, attempt=attempt, job=request["TrainingJobName"])
     return request
@@ -46,36 +57,40 @@ def _jobs(run: str, step: str) -> list[dict[str, Any]]:
     return [job for job in found if job["TrainingJobName"].startswith(prefix)]
 
 
-def _trained(jobs: list[dict[str, Any]]) -> dict[str, str] | None:
-    """Where a completed training left its model; what came after it may have failed."""
-    done = next((job["TrainingJobName"] for job in jobs if job["TrainingJobStatus"] == "Completed"), None)
-    if done is None:
-        return None
-    described = client("sagemaker").describe_training_job(TrainingJobName=done)
+def _made(job: str) -> dict[str, str]:
+    """Where a completed job left what it made; what came after it may have failed."""
+    described = client("sagemaker").describe_training_job(TrainingJobName=job)
     return {"model": described["ModelArtifacts"]["S3ModelArtifacts"], "status": "Completed"}
 
 
-def _may_try(attempt: int, envelope: RunEnvelope, failure: Mapping[str, Any] | None) -> None:
-    job, reason = _failed(failure) if failure else (None, "")
-    # Without a job (a quota of 0, say) there is nothing to count, and this would go round for ever.
-    if REFUSED.search(reason) or (failure and job is None):
+def _failed(event: Mapping[str, Any]) -> dict[str, Any]:
+    """The job that a task has failed with, as SageMaker has it now: it may go on, if only an answer was lost.
+
+    Raises `TandemError` if none was started. Then there is nothing to count (a quota of 0, say), and trying again would
+    go round for ever.
+    """
+    failure = event["failure"]
+    try:
+        # The last release's machine, which may still run, names the job in the cause alone.
+        name = event.get("job") or json.loads(failure["Cause"])["TrainingJobName"]
+        return client("sagemaker").describe_training_job(TrainingJobName=name)
+    except (ValueError, TypeError, KeyError, ClientError) as error:
+        if isinstance(error, ClientError) and error.response["Error"]["Code"] not in ABSENT:
+            raise
+        raise TandemError(f"{failure.get('Error', '')}: {failure.get('Cause', '')}") from error
+
+
+def _may_try(attempt: int, envelope: RunEnvelope, failed: Mapping[str, Any] | None) -> None:
+    reason = ""
+    if failed:
+        reason = failed.get("FailureReason") or f"it ended as {failed['TrainingJobStatus']}"
+    if REFUSED.search(reason):
         raise TandemError(reason)
     if attempt > envelope.attempts:
+        if KILLED.search(reason):
+            reason += " (killed, as the kernel does for want of memory: a larger instance has more)"
         used = f"all {envelope.attempts} attempts of the run envelope are used"
         raise TandemError(f"{used}. Last failure: {reason}" if reason else f"{used}: raise it, deploy, resume")
-
-
-def _failed(failure: Mapping[str, Any]) -> tuple[str | None, str]:
-    """What Step Functions tells of a failed task: the job's name and why it failed; no name if none was started.
-
-    The cause is the job's description as JSON, or the words in which SageMaker refused to start it.
-    """
-    cause = failure.get("Cause", "")
-    try:
-        job = json.loads(cause)
-        return job["TrainingJobName"], job.get("FailureReason") or f"it ended as {job['TrainingJobStatus']}"
-    except (ValueError, TypeError, KeyError):
-        return None, f"{failure.get('Error', '')}: {cause}"
 
 
 def _request(run: Run, step: str, attempt: int, model: str | None) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from tandem_contract.cluster import (
 )
 from tandem_contract.errors import TandemError
 from tandem_contract.instance_types import INSTANCE_TYPES, efa_variables
+from tandem_contract.names import Variable
 from tandem_contract.run_record import Run
 
 API = "trainer.kubeflow.org/v1alpha1"
@@ -71,7 +72,7 @@ def manifest(
         **outputs,
     }
     efa = efa and instances > 1
-    environment = {**environment, PodVariable.LOGS: LOGS, "AWS_REGION": region}
+    environment = {**environment, PodVariable.LOGS: LOGS, "AWS_REGION": region, Variable.INSTANCE_TYPE: instance_type}
     labels = {Label.RUN: run.name, Label.STEP: step, Label.STACK: label_value(stack)}
     queue = {QUEUE_LABEL: QUEUE} | ({PRIORITY_LABEL: urgent_class(namespace)} if run.urgent else {})
     return {

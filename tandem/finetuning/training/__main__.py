@@ -14,21 +14,23 @@ from typing import NoReturn
 
 from tandem_contract.errors import TandemError
 
-from . import external, launcher, logs, ranks
+from . import external, hub, launcher, logs, models, ranks
 from .evaluate import evaluate
 from .fetch import fetch
 from .layout import Interrupted, Layout, Refused, lacks_room
 from .mirror import mirror, until_copied
-from .place import Parser, host
+from .place import Parser, gpus, host, place, prefer_image_driver
 from .train import train
 
 STEPS = {"train": train, "evaluate": evaluate}
 CARRIES = {"fetch": fetch, "mirror": mirror}
+# What programs raise for what they were given: another attempt would be given the same.
+SAME_AGAIN = (TypeError, ValueError, LookupError, AttributeError, ImportError, AssertionError, NotImplementedError)
 FAILED, REFUSED, INTERRUPTED = launcher.FAILED, launcher.REFUSED, launcher.INTERRUPTED
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do one step of a run. Exits 2 when it is refused, 143 after SIGTERM, 1 when it fails otherwise.
+    """Do one step of a run. Exits 2 when another attempt would end the same, 143 after SIGTERM, 1 when one may help.
 
     `train` starts itself again, in a process for each GPU (`launcher`), unless a program of the image's own trains.
     """
@@ -40,6 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with logs.kept(f"rank-{os.environ['RANK']}"):
             return _guarded(given.step, lambda: STEPS[given.step](layout), functools.partial(_ended, layout))
     layout.prepare()
+    models.settle()
+    prefer_image_driver(layout, given)
     with logs.kept(host(layout, given)):
         code = _guarded(given.step, lambda: _host(layout, given), functools.partial(_ended, layout))
     return until_copied(layout, code)
@@ -47,8 +51,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _host(layout: Layout, given: argparse.Namespace) -> int | None:
     """The step, as a host's first process."""
+    hub.sign_in()
     if given.step == "train" and not os.environ.get(external.VARIABLE):
         return launcher.launch(layout, given.step, given)
+    gpus(place(layout, given))
     return STEPS[given.step](layout)
 
 
@@ -67,7 +73,7 @@ def _guarded(step: str, do: Callable[[], int | None], ends: Callable[[int, str],
         if lacks_room(error):  # which another attempt would fill again
             return ends(REFUSED, "There is no room left on the disk: raise tandem:volumeGb.")
         text = f"{step} failed unexpectedly: {type(error).__name__}: {error}. The log has the details."
-        return ends(FAILED, text)
+        return ends(REFUSED if isinstance(error, SAME_AGAIN) else FAILED, text)
 
 
 def _ended(layout: Layout, code: int, reason: str) -> int:

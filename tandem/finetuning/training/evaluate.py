@@ -31,9 +31,10 @@ def evaluate(layout: Layout) -> None:
     models.settle()
     limits = recipe["evaluation"]
     rows = gradable(splits["test"])
+    tokens = {}
     for model in (str(layout.tuned), base):  # the tuned one's template may be another
-        context = models.context_tokens(models.load_config(model))
-        rows, others = askable(rows, models.load_tokenizer(model, say), context, limits["max_new_tokens"])
+        tokens[model] = recipes.served_tokens(recipe, models.context_tokens(models.load_config(model)))
+        rows, others = askable(rows, models.load_tokenizer(model, say), tokens[model], limits["max_new_tokens"])
         if others:
             say(f"{len(others)} rows of test are not asked, {others[0][0].place} first: {others[0][1]}")
     if not rows:
@@ -45,7 +46,7 @@ def evaluate(layout: Layout) -> None:
     answers: dict[str, list[str]] = {}
     engine = ""
     for which, model in ((TUNED, str(layout.tuned)), (BASE, base)):
-        engine = _answer(which, model, rows, limits["max_new_tokens"], kept)
+        engine = _answer(which, model, tokens[model], rows, limits["max_new_tokens"], kept)
         answers[which] = [kept.answers[which, at] for at in range(len(rows))]
     metrics = measure(rows, answers, limits["format"])
     (layout.model / "answers.jsonl").write_text(answer_lines(rows, answers), encoding="utf-8")
@@ -77,7 +78,7 @@ class _Kept:
                 file.write(json_line({"model": model, "row": row, "answer": answer}))
 
 
-def _answer(which: str, model: str, rows: Sequence[Row], max_new_tokens: int, kept: _Kept) -> str:
+def _answer(which: str, model: str, tokens: int, rows: Sequence[Row], max_new_tokens: int, kept: _Kept) -> str:
     """Have a model answer what it hasn't yet; returns the engine. It is loaded in any case: that is the smoke test."""
     prompts = [Conversation(prompt(row), row.tools) for row in rows]
     # Prompts of about the same length share a batch.
@@ -85,7 +86,7 @@ def _answer(which: str, model: str, rows: Sequence[Row], max_new_tokens: int, ke
         (at for at in range(len(rows)) if (which, at) not in kept.answers), key=lambda at: -len(str(prompts[at]))
     )
     say(f"Evaluating the {which} model: {len(left)} of {len(rows)} rows to answer")
-    with closing(open_generator(model)) as generator:
+    with closing(open_generator(model, tokens)) as generator:
         begun = time.monotonic()
         for start in range(0, len(left), generator.at_once):
             batch = left[start : start + generator.at_once]

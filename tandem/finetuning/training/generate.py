@@ -54,24 +54,27 @@ class Generator(Protocol):
         ...
 
 
-def open_generator(model: str) -> Generator:
-    """Load a model from a folder or the hub; raises `Refused` with a sentence when it doesn't load."""
+def open_generator(model: str, tokens: int | None = None) -> Generator:
+    """Load a model from a folder or the hub; raises `Refused` with a sentence when it doesn't load.
+
+    It takes conversations that have `tokens` with their answers, by default as many as the model can.
+    """
     models.settle()
     models.need(("torch", "transformers"))
     try:
         import vllm  # noqa: F401 - only whether it is there
     except ImportError:
-        return Transformers(model)
-    return Vllm(model)
+        return Transformers(model, tokens)
+    return Vllm(model, tokens)
 
 
 class _Prompts:
     """Conversations as tokens, by the model's chat template."""
 
-    def __init__(self, model: str) -> None:
+    def __init__(self, model: str, tokens: int | None) -> None:
         self.tokenizer = models.load_tokenizer(model, say)
         self._template = template.Template(self.tokenizer)
-        self.context = models.context_tokens(models.load_config(model))
+        self.context = tokens or models.context_tokens(models.load_config(model))
 
     def tokens(self, conversation: Conversation, max_new_tokens: int) -> list[int]:
         try:
@@ -91,11 +94,11 @@ class Transformers:
 
     engine = "transformers"
 
-    def __init__(self, model: str) -> None:
+    def __init__(self, model: str, tokens: int | None = None) -> None:
         import torch
 
         models.use_processors()
-        self._prompts = _Prompts(model)
+        self._prompts = _Prompts(model, tokens)
         self._model = models.load_model(model).eval()
         if torch.cuda.is_available():
             self._model = self._model.to("cuda")
@@ -147,10 +150,10 @@ class Vllm:
     engine = "vllm"
     at_once = 256
 
-    def __init__(self, model: str) -> None:
+    def __init__(self, model: str, tokens: int | None = None) -> None:
         import vllm
 
-        self._prompts = _Prompts(model)
+        self._prompts = _Prompts(model, tokens)
         try:
             self._model = vllm.LLM(model=model, max_model_len=self._prompts.context)
         except Exception as error:  # what vLLM raises depends on where it fails

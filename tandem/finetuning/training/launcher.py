@@ -26,7 +26,7 @@ from tandem_contract.instance_types import RDMA, efa_variables
 
 from . import logs, models, ranks
 from .layout import Interrupted, Layout, Refused, say
-from .place import Place, place, ranks_asked
+from .place import Place, gpus, place, ranks_asked
 
 VERDICTS = "TANDEM_VERDICTS"  # a folder, for a file of each rank that ended with an error
 MODULE = "tandem.finetuning.training"
@@ -38,6 +38,7 @@ EVERY_SECONDS = 0.5
 TRY_SECONDS = 5.0
 
 FAILED, REFUSED, INTERRUPTED = 1, 2, 143
+MEMORY_EVENTS = Path("/sys/fs/cgroup/memory.events")
 OURS_TO_SUGGEST = ("NCCL_", "GLOO_", "FI_")  # what the image sets of these counts
 
 
@@ -66,7 +67,7 @@ def launch(layout: Layout, step: str, flags: argparse.Namespace) -> int:
     models.settle()
     models.need(("torch", "psutil"))
     here = place(layout, flags)
-    there, asked = _gpus(here), ranks_asked(flags)
+    there, asked = gpus(here), ranks_asked(flags)
     if asked > there > 0:
         raise Refused(f"{asked} ranks are asked for, and {here.name} has {there} GPUs: each needs one of its own.")
     count = asked or there or 1
@@ -90,22 +91,6 @@ def note(code: int, reason: str) -> bool:
     except (KeyError, OSError):
         return False
     return True
-
-
-def _gpus(here: Place) -> int:
-    count = models.gpus()
-    if not count and here.instance and has_gpu(here.instance):
-        raise Refused(
-            f"{here.name} is an {here.instance}, and no GPU can be used there: is the image's CUDA newer than the "
-            "host's driver? It would train on the processor, at the GPU's price."
-        )
-    return count
-
-
-def has_gpu(instance: str) -> bool:
-    """Whether an instance type of SageMaker (`ml.g6e.2xlarge`) has NVIDIA GPUs, by its family."""
-    family = instance.removeprefix("ml.").partition(".")[0]
-    return family[:1] in ("g", "p") and family[1:2].isdecimal() and not family.startswith(("g5g", "g4ad"))
 
 
 def _environment(here: Place, folder: Path) -> dict[str, str]:
@@ -144,11 +129,12 @@ def _run(here: Place, count: int, folder: Path, step: str, told: "_Told", others
     patched: Any = api
     patched._terminate_process_handler = told.ask
     told.check()
+    before = memory_kills()
     try:
         with told.passing_on(others):
             torchrun.run(torchrun.parse_args(_torchrun(here, count, step)))
     except ChildFailedError as error:
-        return _verdict(folder, error.failures, told)
+        return _verdict(folder, error.failures, told, memory_kills() - before)
     except Exception as error:  # torch's rendezvous raises no common class
         if told.ends:
             return Verdict(INTERRUPTED, "Told to end before the ranks had met.", time.time())
@@ -156,7 +142,16 @@ def _run(here: Place, count: int, folder: Path, step: str, told: "_Told", others
     return None
 
 
-def _verdict(folder: Path, failures: Mapping[int, Any], told: "_Told") -> Verdict:
+def memory_kills() -> int:
+    """How many processes of this container the kernel has killed for want of memory (kernel, "Control Group v2")."""
+    try:
+        lines = MEMORY_EVENTS.read_text(encoding="utf-8").splitlines()
+    except OSError:  # no such control groups: then nobody tells
+        return 0
+    return sum(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))
+
+
+def _verdict(folder: Path, failures: Mapping[int, Any], told: "_Told", killed_for_memory: int = 0) -> Verdict:
     """What the ends of the ranks of this host follow from."""
     said = {int(file.name): Verdict(**json.loads(file.read_text(encoding="utf-8"))) for file in folder.iterdir()}
     for rank, failure in failures.items():
@@ -168,6 +163,10 @@ def _verdict(folder: Path, failures: Mapping[int, Any], told: "_Told") -> Verdic
             said[rank] = Verdict(INTERRUPTED, "Told to end before a step was saved.", time.time())
         else:
             name = signal.Signals(-failure.exitcode).name
+            if name == "SIGKILL" and killed_for_memory:
+                text = f"The host has too little memory: its kernel killed rank {rank}. Take a larger instance"
+                said[rank] = Verdict(REFUSED, f"{text} (`tandem finetune check` sizes it).", time.time())
+                continue
             why = ": there was too little main memory, or somebody ended it" if name == "SIGKILL" else ""
             said[rank] = Verdict(FAILED, f"Rank {rank} was killed by {name}{why}.", time.time(), killed=True)
     nothing = Verdict(FAILED, "A rank ended without a word; see the log.", time.time())

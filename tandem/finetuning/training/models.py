@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from tandem_contract.errors import TandemError
+from tandem_contract.errors import TandemError, Unavailable
 
 from tandem.finetuning.dataset.settled import settled
 from tandem.finetuning.dataset.template import CHATML
@@ -18,6 +18,7 @@ from tandem.finetuning.dataset.template import CHATML
 from .layout import Refused, Say
 
 GIB = 2**30
+TOO_MANY, SERVER_ERROR = 429, 500  # HTTP
 
 
 def need(packages: Iterable[str]) -> None:
@@ -92,14 +93,23 @@ def load_config(model: str) -> Any:
     try:
         return AutoConfig.from_pretrained(model)
     except (OSError, ValueError) as error:
-        raise Refused(
-            f"The model {model} has no configuration that can be read: {first_line(error)} {_WHERE}"
-        ) from error
+        text = f"The model {model} has no configuration that can be read: {first_line(error)} {_WHERE}"
+        raise _unless_away(error, text) from error
+
+
+def _unless_away(error: BaseException | None, text: str) -> TandemError:
+    """A refusal; where the hub itself failed or throttled, what another attempt may mend."""
+    while error is not None:
+        status = getattr(getattr(error, "response", None), "status_code", 0)
+        if status == TOO_MANY or status >= SERVER_ERROR:
+            return Unavailable(text)
+        error = error.__cause__ or error.__context__
+    return Refused(text)
 
 
 _WHERE = (
     "Without a way to the Hugging Face hub, upload the model under models/ in the artifact bucket and name that "
-    "prefix; a gated model needs HF_TOKEN."
+    "prefix; a gated model needs tandem:hubTokenSecret, a secret with a token of who accepted its licence."
 )
 
 
@@ -116,9 +126,8 @@ def load_tokenizer(model: str, say: Say) -> Any:
     try:
         tokenizer = AutoTokenizer.from_pretrained(model)
     except Exception as error:  # the libraries raise no common class here
-        raise Refused(
-            f"The tokenizer of {model} doesn't load: {first_line(error)} Its files lie beside config.json."
-        ) from error
+        text = f"The tokenizer of {model} doesn't load: {first_line(error)} Its files lie beside config.json."
+        raise _unless_away(error, text) from error
     if tokenizer.eos_token is None:
         raise Refused(f"The tokenizer of {model} has no end-of-sequence token: set eos_token in tokenizer_config.json.")
     if not tokenizer.chat_template:
@@ -154,7 +163,7 @@ def load_model(model: str, *, stays: bool = False, **options: Any) -> Any:
             f"The model {model} doesn't fit into memory: {first_line(error)} Take a larger instance."
         ) from error
     except Exception as error:  # safetensors, JSON, missing tensors, unknown architectures: no common class
-        raise Refused(f"The model {model} doesn't load: {first_line(error)}") from error
+        raise _unless_away(error, f"The model {model} doesn't load: {first_line(error)}") from error
 
 
 def empty_model(config: Any, dtype: Any) -> Any:

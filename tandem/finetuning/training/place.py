@@ -3,14 +3,19 @@
 import argparse
 import json
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from tandem_contract.names import Variable
+
+from . import models
 from .layout import Layout, Refused
 
 PORT = 7777
+IMAGE_DRIVER = Path("/usr/local/cuda/compat")
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,7 @@ class Place:
     port: int
     interface: str = ""
     instance: str = ""
+    """Its type, where SageMaker or the cluster's function says so."""
 
     @property
     def name(self) -> str:
@@ -78,7 +84,44 @@ def place(layout: Layout, flags: argparse.Namespace | None = None) -> Place:
     if count > 1 and (number is None or not master):
         raise Refused(f"{count} hosts need --node-rank and --master-addr on each: which of them it is, and the first.")
     number = _whole("--node-rank", number or 0, 0, count - 1)
-    return Place(tuple(f"host-{each}" for each in range(count)), number, master or "127.0.0.1", port)
+    hosts, kind = tuple(f"host-{each}" for each in range(count)), os.environ.get(Variable.INSTANCE_TYPE, "")
+    return Place(hosts, number, master or "127.0.0.1", port, instance=kind)
+
+
+def gpus(here: Place) -> int:
+    """How many GPUs can be used here; raises `Refused` if none can on an instance that has some, and is paid for."""
+    count = models.gpus()
+    if not count and has_gpu(here.instance):
+        raise Refused(
+            f"{here.name} is an {here.instance}, and no GPU can be used there: is the image's CUDA newer than the "
+            "host's driver? It would run on the processor, at the GPU's price."
+        )
+    return count
+
+
+def has_gpu(instance: str) -> bool:
+    """Whether an instance type (`ml.g6e.2xlarge`, `g6e.2xlarge`) has NVIDIA GPUs, by its family."""
+    family = instance.removeprefix("ml.").partition(".")[0]
+    return family[:1] in ("g", "p") and family[1:2].isdecimal() and not family.startswith(("g5g", "g4ad"))
+
+
+def prefer_image_driver(layout: Layout, flags: argparse.Namespace) -> None:
+    """Start this program anew with the image's own driver library, where no GPU can be used without it.
+
+    A host's driver may be older than the image's CUDA. The entry point of AWS's serving image mends that (djl-serving,
+    serving/docker/dockerd-entrypoint-with-cuda-compat.sh), and in a training job ours takes its place. Whether hosts of
+    training jobs need it is not known.
+    """
+    try:
+        instance = place(layout, flags).instance
+    except Refused:
+        return  # as the step will say
+    paths = os.environ.get("LD_LIBRARY_PATH", "").split(":")
+    there = (IMAGE_DRIVER / "libcuda.so.1").exists() and str(IMAGE_DRIVER) not in paths
+    if has_gpu(instance) and there and not models.gpus():
+        print("No GPU can be used by the host's driver library: the image's own is tried", flush=True)
+        os.environ["LD_LIBRARY_PATH"] = ":".join([str(IMAGE_DRIVER), *filter(None, paths)])
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - this program, as it was started
 
 
 def host(layout: Layout, flags: argparse.Namespace) -> str:

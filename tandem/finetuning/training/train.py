@@ -1,7 +1,6 @@
 """Supervised fine-tuning with LoRA, QLoRA or on all weights: TRL's trainer, inside the training image's contract."""
 
 import functools
-import importlib.util
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -79,7 +78,8 @@ def train(layout: Layout) -> None:
     asked = recipe["evaluation"]
     validation = tokenize("validation", by_digest(splits["validation"]), tokenizer, limit, asked["max_rows"])
     # The evaluation leaves rows out; here nothing has been paid for yet.
-    check_askable(gradable(splits["test"]), tokenizer, models.context_tokens(config), asked["max_new_tokens"])
+    served = recipes.served_tokens(recipe, models.context_tokens(config))
+    check_askable(gradable(splits["test"]), tokenizer, served, asked["max_new_tokens"])
     if all_ranks.is_first:
         _report(rows, validation, limit)
     resume = _resume(layout, identity, all_ranks)
@@ -179,6 +179,7 @@ def _trainer(
     from transformers import PrinterCallback
     from trl import SFTConfig
 
+    from .tracking import tracker
     from .trainer import Order, Trainer
 
     recipe, padding = run.recipe, run.padding
@@ -208,7 +209,7 @@ def _trainer(
         logging_nan_inf_filter=False,
         include_num_input_tokens_seen="non_padding",
         disable_tqdm=True,
-        report_to=_trackers() if run.ranks.is_first else [],
+        report_to=[],  # by callbacks of our own
         max_length=None,  # rows that are too long are gone already
         dataset_kwargs={"skip_prepare_dataset": True},
         dataloader_pin_memory=run.gpu,
@@ -222,7 +223,7 @@ def _trainer(
         train_dataset=datasets.Dataset.from_list([*train, *[nothing] * padding.rows]),
         eval_dataset=datasets.Dataset.from_list(list(validation)) if validation else None,
         processing_class=tokenizer,
-        callbacks=[progress],
+        callbacks=[progress, *(tracker(say) if run.ranks.is_first else [])],
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
@@ -234,19 +235,6 @@ def _padding(rows: int, share: Share, world: int) -> "Padding":
 
     count = -rows % (share.rows * world) if world > 1 else 0
     return Padding(count, -(-rows // (share.rows * share.accumulation * world)))
-
-
-def _trackers() -> list[str]:
-    tracking = os.environ.get("MLFLOW_TRACKING_URI", "")
-    if not tracking:
-        return []
-    # An ARN is SageMaker's MLflow, which mlflow reaches through that plugin.
-    needed = ["mlflow", "sagemaker_mlflow"] if tracking.startswith("arn:") else ["mlflow"]
-    if missing := [name for name in needed if importlib.util.find_spec(name) is None]:
-        say(f"MLflow is set up and this image lacks {' and '.join(missing)}: metrics go to metrics.jsonl only")
-        return []
-    os.environ.setdefault("MLFLOW_EXPERIMENT_NAME", "tandem")
-    return ["mlflow"]
 
 
 def _run(trainer: Any, resume: Path | None, progress: Any, recipe: Mapping[str, Any]) -> tuple[int, int]:

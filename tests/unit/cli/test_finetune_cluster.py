@@ -139,9 +139,9 @@ def test_too_few_processors_are_told_with_the_quota_that_counts_them(start, stac
     stack.aws.quotas = {GPUS: 64.0}
     said, record = start()
     assert record is None
-    assert f"the account may run 64 vCPUs of {GPUS}, and the run needs 96" in said
+    assert f"the account's {GPUS!r} is 64, and the run needs 96 vCPUs" in said
     stack.aws.envelope["spot"] = True
-    assert "The quota 'All G and VT Spot Instance Requests' is not checked" in start()[0]
+    assert "doesn't list: 'All G and VT Spot Instance Requests'" in start()[0]
 
 
 @pytest.mark.faults

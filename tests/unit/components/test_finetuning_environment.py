@@ -9,6 +9,7 @@ import pytest
 from pulumi_tandem import FineTuningEnvironment
 from pulumi_tandem.foundation.arguments import InvalidArguments
 
+from policies.security import SECRET_NAME
 from scripts.recorder import record, record_stack
 
 CONFIG = {"tandem:environment": "finetuning", "tandem:retention": "erase"}
@@ -247,6 +248,27 @@ def test_jobs_may_log_to_the_mlflow_that_they_are_told_of(tracking, kind, action
     assert [each["Resource"] for each in statements(stack, "job-permissions") if action in each["Action"]] == [uri]
 
 
+SECRET = f"arn:aws:secretsmanager:{HERE}:secret:hub-AbCdEf"
+
+
+def test_jobs_alone_read_the_hubs_token_and_no_other_secret(stack):
+    found = record_stack(CONFIG | {"tandem:hubTokenSecret": SECRET})
+    assert environment_of(found, "plan")["TANDEM_HUB_TOKEN_ARN"] == SECRET
+    readers = {
+        role.name: [each["Resource"] for each in json.loads(role.inputs["policy"])["Statement"] if reads(each)]
+        for role in found.of("RolePolicy")
+        if "secretsmanager" in role.inputs["policy"]
+    }
+    assert readers == {"tuning-training-job-permissions": [SECRET]}
+    assert "TANDEM_HUB_TOKEN_ARN" not in environment_of(stack, "plan")
+    assert not SECRET_NAME.search("TANDEM_HUB_TOKEN_ARN")  # which our own policies would refuse
+    assert not [role for role in stack.of("RolePolicy") if "secretsmanager" in role.inputs["policy"]]
+
+
+def reads(statement: dict) -> bool:
+    return statement["Action"] == ["secretsmanager:GetSecretValue"]
+
+
 @pytest.mark.parametrize("tracking", ["none", "https://mlflow.example.com"])
 def test_without_an_mlflow_of_aws_none_is_made(tracking):
     stack = record_stack(CONFIG | {"tandem:tracking": tracking})
@@ -315,6 +337,7 @@ def test_every_mistake_is_reported_at_once():
         "evaluation_instance": "g5.xlarge",
         "max_evaluation_hours": 0.1,
         "serving_image": "text-generation-inference:3",
+        "hub_token_secret": "arn:aws:secretsmanager:us-east-1:123456789012:secret:hub",
         "tracking": "http://mlflow",
         "model": "models/3",
         "endpoint_instance": "ml.g5",

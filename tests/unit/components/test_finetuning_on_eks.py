@@ -56,6 +56,19 @@ def test_it_has_no_job_of_sagemakers_and_a_function_that_knows_the_cluster(stack
     assert {Variable.ARTIFACT_BUCKET, Variable.DATASET_BUCKET, Variable.CODE, Variable.STACK} <= set(told)
 
 
+def test_pods_alone_read_the_hubs_token_and_no_other_secret():
+    secret = "arn:aws:secretsmanager:us-east-1:123456789012:secret:hub-AbCdEf"
+    stack = record_stack(CONFIG | {"tandem:hubTokenSecret": secret})
+    told = stack.one("aws:lambda/function:Function", "training-cluster").inputs["environment"]["variables"]
+    assert told[Variable.HUB_TOKEN_ARN] == secret
+    policies = [role.inputs["policy"] for role in stack.of("RolePolicy") if "secretsmanager" in role.inputs["policy"]]
+    (statements,) = [json.loads(each)["Statement"] for each in policies]
+    assert [each["Resource"] for each in statements if "secretsmanager:GetSecretValue" in each["Action"]] == [secret]
+    # Nothing of the cluster's own: neither the Pods nor whoever may list its Secrets have it.
+    (runtime,) = [each for each in stack.resources if each.inputs.get("kind") == "TrainingRuntime"]
+    assert "secretKeyRef" not in json.dumps(runtime.inputs)
+
+
 def test_the_guard_looks_at_the_cluster_too(stack):
     (target,) = [each for each in stack.of("EventTarget") if "input" in each.inputs]
     assert json.loads(target.inputs["input"]) == {"action": "guard"}

@@ -157,3 +157,17 @@ def test_text_generation_inference_is_refused_with_the_reason():
 def test_an_image_and_a_host_that_dont_fit_are_refused(given, key, part):
     (mistake,) = mistakes(given)
     assert mistake.where == key and part in str(mistake)
+
+
+@pytest.mark.parametrize(("mode", "kind"), [("steady", "Endpoints"), ("zero", "InferenceComponents")])
+def test_containers_may_write_their_log_which_is_the_stacks_and_ends(mode, kind):
+    """A component logs elsewhere than an endpoint; without the right one, a model that fails says nothing."""
+    stack = record_stack(SERVING | {"tandem:endpointMode": mode})
+    log = stack.one("LogGroup", "endpoint-log")
+    assert log.inputs["name"] == f"/aws/sagemaker/{kind}/{stack.outputs['endpointName']}"
+    assert log.inputs["retentionInDays"] == 14
+    policy = json.loads(stack.one("RolePolicy", "endpoint-permissions").inputs["policy"])
+    (writing,) = [each for each in policy["Statement"] if "logs:PutLogEvents" in each["Action"]]
+    assert set(writing["Action"]) == {"logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"}
+    arn = writing["Resource"][0]
+    assert writing["Resource"] == [arn, f"{arn}:*"] and "*" not in arn and arn.startswith("arn:aws:logs:")

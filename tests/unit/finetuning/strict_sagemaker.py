@@ -118,7 +118,10 @@ class FakeSageMaker:
         return _page("Tags", tags, request)
 
     def _describe_training_job(self, request):
-        job = next(job for job in self.jobs if job["TrainingJobName"] == request["TrainingJobName"])
+        job = next((job for job in self.jobs if job["TrainingJobName"] == request["TrainingJobName"]), None)
+        if job is None:
+            error = {"Code": "ValidationException", "Message": "Requested resource not found."}
+            raise ClientError({"Error": error}, "DescribeTrainingJob")
         if job["TrainingJobName"] in self.stopped:
             job["TrainingJobStatus"] = "Stopped"
         return job | {"ModelArtifacts": {"S3ModelArtifacts": f"s3://artifacts/jobs/{job['TrainingJobName']}/model"}}

@@ -58,14 +58,16 @@ def run(monkeypatch, cluster: Callable[[dict], Any], whole: dict[str, Any] = MAC
     return asked, ""
 
 
-def answering(*seen: dict[str, Any], trained: dict[str, str] | None = None) -> Callable[[dict], Any]:
+def answering(
+    *seen: dict[str, Any], trained: dict[str, str] | None = None, evaluated: dict[str, str] | None = None
+) -> Callable[[dict], Any]:
     """A cluster function that shows these states, the last one again and again."""
     looks = itertools.chain(seen, itertools.repeat(seen[-1]))
 
     def answer(payload: dict) -> Any:
         if payload["action"] == "start":
-            there = payload["step"] == "train" and trained
-            return {"trained": trained} if there else {"job": f"r-{payload['step']}-1"}
+            there = {"train": {"trained": trained}, "evaluate": {"evaluated": evaluated}}[payload["step"]]
+            return there if any(there.values()) else {"job": f"r-{payload['step']}-1"}
         return next(looks) if payload["action"] == "observe" else {}
 
     return answer
@@ -114,6 +116,15 @@ def test_a_resumed_run_whose_training_is_there_only_evaluates(monkeypatch):
         ("observe", "evaluate"),
     ]
     assert asked[1]["trained"] == trained
+
+
+@pytest.mark.faults
+def test_a_resumed_run_whose_evaluation_is_there_pays_for_neither(monkeypatch):
+    """Registering was refused, by a policy say."""
+    before = {"model": "s3://artifacts/before/", "status": "Completed"}
+    asked, error = run(monkeypatch, answering(DONE, trained=before, evaluated=before))
+    assert error == ""
+    assert [(each["action"], each["step"]) for each in asked] == [("start", "train"), ("start", "evaluate")]
 
 
 @pytest.mark.faults

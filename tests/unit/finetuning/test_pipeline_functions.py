@@ -52,7 +52,7 @@ ENVIRONMENT = {
     "TANDEM_TRACKING_URI": "arn:aws:sagemaker:us-east-1:123456789012:mlflow-app/app-1",
     "TANDEM_MODEL_PACKAGE_GROUP": "tuning-models-cbfccb8e",
     "TANDEM_SERVING_IMAGE": "763104351884.dkr.ecr.us-east-1.amazonaws.com/djl-inference:0.36.0-lmi28.0.0-cu130",
-    "TANDEM_SERVING_ENVIRONMENT": json.dumps({"OPTION_MAX_MODEL_LEN": "4096"}),
+    "TANDEM_SERVING_ENVIRONMENT": json.dumps({"OPTION_ENABLE_PREFIX_CACHING": "true"}),
     "TANDEM_LONGEST_JOB_SECONDS": "14400",
 }
 
@@ -79,6 +79,7 @@ def sagemaker(s3, monkeypatch):
         monkeypatch.setattr(module, "client", {"s3": s3, "sagemaker": fake}.get)
     recorded(s3, RUN)
     s3.objects[f"datasets/{RUN.dataset}manifest.json"] = manifests.encoded(MANIFEST)
+    s3.objects[f"{MODEL.removeprefix('s3://')}/config.json"] = b'{"max_position_embeddings": 40960}'
     return fake
 
 
@@ -98,10 +99,12 @@ def planned(step: str = "train", **event) -> dict:
     return plan.handler({"run": RUN.name, "step": step, **event}, None)
 
 
-def failed(reason: str = "AlgorithmError: it broke, exit code: 1", status: str = "Failed") -> dict:
-    """What Step Functions hands on of a job that failed."""
-    job = {"TrainingJobName": f"{RUN.name}-train-1", "TrainingJobStatus": status, "FailureReason": reason}
-    return {"Error": "States.TaskFailed", "Cause": json.dumps({key: value for key, value in job.items() if value})}
+def failed(sagemaker, reason="AlgorithmError: it broke, exit code: 1", status="Failed", step="train") -> dict:
+    """What Step Functions hands on of a job that failed, its newest."""
+    job = next(job for job in reversed(sagemaker.jobs) if f"-{step}-" in job["TrainingJobName"])
+    job |= {"TrainingJobStatus": status} | ({"FailureReason": reason} if reason else {})
+    cause = json.dumps({key: job[key] for key in ("TrainingJobName", "TrainingJobStatus")})
+    return {"failure": {"Error": "States.TaskFailed", "Cause": cause}, "job": job["TrainingJobName"]}
 
 
 def trained(status: str = "Completed") -> dict:
@@ -156,9 +159,10 @@ def test_jobs_find_what_they_need_and_leave_what_they_make_in_the_runs_folder():
         }
 
 
-def test_attempts_share_their_checkpoints_and_no_job_has_anothers():
+def test_attempts_share_their_checkpoints_and_no_job_has_anothers(sagemaker):
     train, evaluate = planned(), planned("evaluate", trained=trained())
-    again = planned(failure=failed())
+    sagemaker.job(train["TrainingJobName"])
+    again = planned(**failed(sagemaker))
     assert train["CheckpointConfig"] == again["CheckpointConfig"]
     assert train["CheckpointConfig"]["S3Uri"] == f"s3://artifacts/runs/{RUN.name}/checkpoints/"
     assert evaluate["CheckpointConfig"]["S3Uri"] == f"s3://artifacts/runs/{RUN.name}/evaluate/"
@@ -170,71 +174,6 @@ def test_a_base_model_in_the_artifact_bucket_is_a_channel(s3):
     for job in (planned(), planned("evaluate", trained=trained())):
         (base,) = [each for each in job["InputDataConfig"] if each["ChannelName"] == "base"]
         assert base["DataSource"]["S3DataSource"]["S3Uri"] == "s3://artifacts/models/qwen/"
-
-
-def test_attempts_are_what_sagemaker_lists_over_all_its_pages(sagemaker):
-    for other in (f"{RUN.name}0-train-1", f"x-{RUN.name}-train-1", f"{RUN.name}-evaluate-1"):
-        sagemaker.job(other)
-    assert planned()["TrainingJobName"] == f"{RUN.name}-train-1"
-    sagemaker.job(f"{RUN.name}-train-1", status="Failed")
-    sagemaker.job(f"{RUN.name}-train-2", status="Stopped")
-    assert planned(failure=failed())["TrainingJobName"] == f"{RUN.name}-train-3"
-    assert planned("evaluate", trained=trained())["TrainingJobName"] == f"{RUN.name}-evaluate-2"
-
-
-@pytest.mark.faults
-@pytest.mark.parametrize(
-    ("failure", "words"),
-    [
-        (failed(), "Last failure: AlgorithmError: it broke"),
-        (failed("", "Stopped"), "Last failure: it ended as Stopped"),
-        (None, "raise it, deploy, resume"),
-    ],
-)
-def test_used_up_attempts_end_the_run(sagemaker, failure, words):
-    for number in (1, 2, 3):
-        sagemaker.job(f"{RUN.name}-train-{number}", status="Failed")
-    with pytest.raises(TandemError, match="all 3 attempts of the run envelope are used") as caught:
-        planned(failure=failure)
-    assert words in str(caught.value)
-
-
-@pytest.mark.faults
-def test_a_resumed_run_does_not_repeat_a_completed_training(sagemaker):
-    sagemaker.job(f"{RUN.name}-train-1", status="Failed")
-    sagemaker.job(f"{RUN.name}-train-2", status="Completed")
-    sagemaker.job(f"{RUN.name}-evaluate-1", status="Failed")
-    resumed = planned()
-    assert resumed == {
-        "trained": {"model": f"s3://artifacts/jobs/{RUN.name}-train-2/model", "status": "Completed"},
-    }
-    assert planned("evaluate", **resumed)["TrainingJobName"] == f"{RUN.name}-evaluate-2"
-
-
-@pytest.mark.faults
-def test_evaluations_too_are_no_more_than_the_attempts_that_were_priced(sagemaker):
-    for number in (1, 2, 3):
-        sagemaker.job(f"{RUN.name}-evaluate-{number}", status="Failed")
-    with pytest.raises(TandemError, match="all 3 attempts of the run envelope are used"):
-        planned("evaluate", trained=trained())
-
-
-@pytest.mark.faults
-def test_what_the_job_itself_refused_is_not_tried_again(sagemaker):
-    sagemaker.job(f"{RUN.name}-train-1", status="Failed")
-    reason = "AlgorithmError: the longest row has 5000 tokens, 2048 are allowed, exit code: "
-    with pytest.raises(TandemError, match="the longest row has 5000 tokens"):
-        planned(failure=failed(f"{reason}2"))
-    assert planned(failure=failed(f"{reason}255"))["TrainingJobName"] == f"{RUN.name}-train-2"
-
-
-@pytest.mark.faults
-def test_a_job_that_could_not_be_started_ends_the_run_instead_of_going_round_for_ever():
-    """There is no job to count: a new account's quota for GPU instances is 0."""
-    cause = "The account-level service limit 'ml.g6e.2xlarge for training job usage' is 0 Instances"
-    failure = {"Error": "SageMaker.ResourceLimitExceededException", "Cause": cause}
-    with pytest.raises(TandemError, match=r"ResourceLimitExceededException: The account-level service limit .* is 0"):
-        planned(failure=failure)
 
 
 @pytest.mark.faults
@@ -323,6 +262,37 @@ def test_a_model_is_registered_once_and_waits_for_approval(sagemaker):
         "metrics": "exact_match=0.100:0.600 format_adherence=0.010:0.980 token_f1=0.333:0.667",
         "status": "PendingManualApproval",
     }
+
+
+@pytest.mark.parametrize(
+    ("rows", "config", "tokens"),
+    [
+        (1024, {"max_position_embeddings": 40_960}, 8192),  # room for what a hybrid stack asks
+        (16_000, {"max_position_embeddings": 40_960}, 16_256),
+        (1024, {"text_config": {"max_position_embeddings": 2048}}, 2048),
+        (1024, {}, 8192),
+    ],
+)
+def test_a_model_is_served_with_the_length_that_was_evaluated_and_not_with_all_that_it_could(
+    s3, sagemaker, rows, config, tokens
+):
+    """vLLM doesn't start where one conversation of its `max_model_len` doesn't fit beside the weights."""
+    recipe = recipes.check(RECIPE | {"max_sequence_tokens": rows})
+    recorded(s3, replace(RUN, recipe=recipe, recipe_digest=recipes.digest(recipe)))
+    s3.objects[f"{MODEL.removeprefix('s3://')}/config.json"] = json.dumps(config).encode()
+    register.handler({"run": RUN.name, "model": MODEL, "metrics": METRICS}, None)
+    (container,) = sagemaker.packages[0]["InferenceSpecification"]["Containers"]
+    told = {"OPTION_MAX_MODEL_LEN": str(tokens), "OPTION_ENABLE_PREFIX_CACHING": "true"}
+    assert container["Environment"] == told
+
+
+def test_jobs_are_told_where_the_hubs_token_is_and_never_what_it_is(monkeypatch):
+    assert "TANDEM_HUB_TOKEN_ARN" not in planned()["Environment"]
+    secret = "arn:aws:secretsmanager:us-east-1:123456789012:secret:hub-AbCdEf"
+    monkeypatch.setenv("TANDEM_HUB_TOKEN_ARN", secret)
+    for job in (planned(), planned("evaluate", trained=trained())):
+        assert job["Environment"]["TANDEM_HUB_TOKEN_ARN"] == secret
+        check("CreateTrainingJob", filled_in("Train", job))
 
 
 def test_every_run_has_a_package_of_its_own_whatever_else_is_in_the_group(s3, sagemaker):

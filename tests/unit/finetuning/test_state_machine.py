@@ -38,6 +38,7 @@ def pipeline(**changes) -> dict[str, Any]:
 
 
 STATES = pipeline()["States"]
+STEPS = [("Training", "Train", "PlanEvaluation"), ("Evaluation", "Evaluate", "Gate")]
 
 
 def exits(state: dict[str, Any]) -> Iterator[tuple[str, str | None]]:
@@ -118,16 +119,39 @@ def test_what_is_taken_from_a_job_is_in_its_description():
             assert shape.type_name == "string"
 
 
-def test_a_failed_attempt_is_planned_anew_and_one_that_waited_too_long_is_stopped():
-    caught = {each["ErrorEquals"][0]: each["Next"] for each in STATES["Train"]["Catch"]}
+@pytest.mark.parametrize(("what", "task", "after"), STEPS)
+def test_a_failed_attempt_is_planned_anew_and_one_that_waited_too_long_is_stopped(what, task, after):
+    caught = {each["ErrorEquals"][0]: each["Next"] for each in STATES[task]["Catch"]}
     # `States.TaskFailed` is every error but `States.Timeout`.
-    assert caught == {"States.TaskFailed": "PlanAnother", "States.Timeout": "StopJob"}
-    assert STATES["PlanAnother"]["Next"] == "Train"
-    assert STATES["PlanAnother"]["Parameters"]["Payload"]["failure.$"] == "$.failure"
-    assert {each["ErrorEquals"][0]: each["Next"] for each in STATES["Evaluate"]["Catch"]} == {
-        "States.Timeout": "StopJob"
-    }
+    assert caught == {"States.TaskFailed": f"Plan{what}Again", "States.Timeout": "StopJob"}
+    assert STATES[task]["Next"] == STATES[f"Take{what}"]["Next"] == after
+    again = STATES[f"Plan{what}Again"]
+    assert again["Next"] == STATES[f"Plan{what}"]["Next"] == f"{what}Planned?"
+    assert again["Parameters"]["Payload"]["failure.$"] == "$.failure"
+    assert again["Parameters"]["Payload"]["job.$"] == "$.job.value.TrainingJobName"
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(("what", "task", "after"), STEPS)
+def test_a_job_that_goes_on_is_followed_to_its_end(what, task, after):
+    planned = STATES[f"{what}Planned?"]
+    ways = {choice["Variable"].rpartition(".")[2]: choice["Next"] for choice in planned["Choices"]}
+    assert ways == {STATES[task]["ResultPath"].removeprefix("$."): f"Take{what}", "running": f"Follow{what}"}
+    assert planned["Default"] == task
+    ended = STATES[f"{what}Ended?"]
+    goes_on = {choice["StringEquals"] for choice in ended["Choices"]}
+    assert goes_on == {"InProgress", "Stopping"} and {each["Next"] for each in ended["Choices"]} == {f"Follow{what}"}
+    assert ended["Default"] == f"Plan{what}Again"
+    # For the longest job there can be, and each attempt of it, an execution's 25,000 events are enough.
+    longest = pipeline(max_runtime_seconds=432_000)["States"]
+    assert 9 * 5 * longest["Train"]["TimeoutSeconds"] / longest["FollowTraining"]["Seconds"] < 20_000
+
+
+@pytest.mark.faults
+def test_a_job_that_cannot_be_stopped_leaves_the_reason_of_the_run_as_it_is():
     assert STATES["StopJob"]["Next"] == "TimedOut"
+    assert [each["ErrorEquals"] for each in STATES["StopJob"]["Catch"]] == [["States.ALL"]]
+    assert {each["Next"] for each in STATES["StopJob"]["Catch"]} == {"TimedOut"}
 
 
 @pytest.mark.parametrize("spot", [False, True])
@@ -162,7 +186,7 @@ def test_waiting_ends_after_the_job_had_all_its_time_and_before_the_execution_do
     train, evaluate = jobs()
     assert train["TimeoutSeconds"] == 14400 + PENDING_SECONDS + FINISHING_SECONDS
     assert evaluate["TimeoutSeconds"] == 3600 + PENDING_SECONDS + FINISHING_SECONDS
-    assert whole["TimeoutSeconds"] > 3 * train["TimeoutSeconds"] + evaluate["TimeoutSeconds"]
+    assert whole["TimeoutSeconds"] > 3 * (train["TimeoutSeconds"] + evaluate["TimeoutSeconds"])
     limits = pipeline(spot=True)["States"]["Train"]
     assert limits["Parameters"]["StoppingCondition"]["MaxWaitTimeInSeconds"] < limits["TimeoutSeconds"]
 
@@ -180,7 +204,7 @@ def test_jobs_run_our_code_in_the_image_of_their_step():
 
 def test_functions_are_tried_again_only_where_lambda_failed():
     calls = [state for state in STATES.values() if state.get("Resource") == "arn:aws:states:::lambda:invoke"]
-    assert len(calls) == 5
+    assert len(calls) == 6
     for call in calls:
         (retry,) = call["Retry"]
         assert all(error.startswith("Lambda.") for error in retry["ErrorEquals"])

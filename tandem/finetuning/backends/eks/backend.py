@@ -13,10 +13,10 @@ from tandem_contract.run_record import Run
 
 from tandem.finetuning import job_record
 from tandem.finetuning.job_record import FAILED, STOPPED, STOPPING, SUCCEEDED, WORKING, JobRecord
+from tandem.runtime.quotas import Quotas
 
 from ..base import Job, Lines
 from ..pipeline import COMPLETED, Pipeline, check_host
-from ..preflight import Quotas
 from .quotas import quotas
 
 STATUSES = {SUCCEEDED: COMPLETED, FAILED: "Failed", STOPPED: "Stopped"}

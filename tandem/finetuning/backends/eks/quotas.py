@@ -3,7 +3,7 @@
 from tandem_contract.envelope import RunEnvelope
 from tandem_contract.instance_types import INSTANCE_TYPES
 
-from ..preflight import Quotas
+from tandem.runtime.quotas import Quotas
 
 STANDARD = "Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances"
 ON_DEMAND = {"g": "Running On-Demand G and VT instances", "p": "Running On-Demand P instances"}

@@ -11,10 +11,10 @@ from tandem_contract.errors import TandemError
 from tandem_contract.run_record import Run
 
 from tandem.runtime.pages import each
+from tandem.runtime.quotas import Quotas
 
 from ..base import Job, Lines
 from ..pipeline import SAGEMAKERS, Pipeline, check_host
-from ..preflight import Quotas
 from .quotas import quotas
 
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"

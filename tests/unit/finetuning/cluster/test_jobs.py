@@ -59,6 +59,7 @@ def test_a_job_says_what_the_runtime_leaves_open(api):
         "MLFLOW_TRACKING_URI": ENVIRONMENT["TANDEM_TRACKING_URI"],
         "TANDEM_LOGS": "/opt/ml/output/logs",
         "AWS_REGION": "us-east-1",
+        "TANDEM_INSTANCE_TYPE": "g6e.12xlarge",
     }
     (patch,) = spec["runtimePatches"]
     (pods,) = patch["trainingRuntimeSpec"]["template"]["spec"]["replicatedJobs"]

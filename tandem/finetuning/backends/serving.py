@@ -1,0 +1,42 @@
+"""The endpoint that a stack's configuration asks for, which a tuned model is to be served by."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tandem_contract import defaults
+
+from tandem.runtime.quotas import Quotas
+
+ENVIRONMENTS = ("finetuning", "hybrid")
+
+
+@dataclass(frozen=True)
+class Serving:
+    """An endpoint as configured, deployed or not."""
+
+    instance: str = defaults.ENDPOINT_INSTANCE
+    instances: int = 1
+    scales_to_zero: bool = False
+
+    @classmethod
+    def of(cls, configuration: Mapping[str, str]) -> "Serving | None":
+        """By a stack's configuration; None for a program of another kind, which has its endpoints elsewhere."""
+        if configuration.get("tandem:environment") not in ENVIRONMENTS:
+            return None
+        return cls(
+            configuration.get("tandem:endpointInstance") or cls.instance,
+            int(configuration.get("tandem:endpointInstances") or cls.instances),
+            configuration.get("tandem:endpointMode") == "zero",
+        )
+
+
+def serving_quotas(serving: Serving, *, again: bool) -> Quotas:
+    """What an endpoint takes; `again` if it may be updated, with the new model's instances beside the old one's.
+
+    Blue/green has twice the instances for a while ("Blue/Green Deployments" of the SageMaker developer guide); one that
+    scales to zero updates copy by copy, with an instance more.
+    """
+    count = serving.instances
+    if again:
+        count = count + 1 if serving.scales_to_zero else 2 * count
+    return Quotas("sagemaker", "SageMaker", {f"{serving.instance} for endpoint usage": count})
