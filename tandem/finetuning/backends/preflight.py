@@ -13,7 +13,7 @@ from tandem_contract.checks import Checks
 from tandem_contract.envelope import RunEnvelope
 from tandem_contract.errors import TandemError
 
-from tandem.cost.prices import NoPrice, PriceTable, load
+from tandem.cost.prices import NotOffered, NotPriced, PriceTable, load
 from tandem.cost.run_price import run_price
 from tandem.finetuning.dataset.rows import Row
 from tandem.finetuning.dataset.splits import SPLITS
@@ -24,7 +24,7 @@ from tandem.runtime.pages import each
 
 from . import row_lengths
 from .base import Plan
-from .instances import HEADROOM, INSTANCES, Gpu, beside, choose, expected_seconds, host_gb, lacks, priced
+from .instances import HEADROOM, INSTANCES, Gpu, beside, cheapest, choose, expected_seconds, host_gb, lacks
 from .row_lengths import Counted
 from .shapes import ModelShape
 from .sizing import ALL_LINEAR, MemoryEstimate, estimate, evaluation_gb, shape_of, stored
@@ -64,7 +64,8 @@ def preflight(
 
     `client` gives a boto3 client by its service's name; `artifacts` is the bucket that base models of one's own are in,
     `datasets` that of the data sets.
-    Raises `Mistakes` with every reason that the run should not be started.
+    The plan has no price where the region, or what the run takes there, has no row: that is said, and asked about
+    before a start. Raises `Mistakes` with every reason that the run should not be started.
     """
     checks, notes = Checks(), []
     base = recipe["base_model"]
@@ -76,7 +77,7 @@ def preflight(
         notes.append(f"learning_rate {recipe['learning_rate']} is high: the loss may diverge, which ends the run.")
     test = row_lengths.read_split(client("s3"), datasets, data_set, "test")
     row_lengths.check_questions(test, checks, notes)
-    table = load(client("sts").meta.region_name)
+    table = _prices(client("sts").meta.region_name)
     if modules is not None and recipe["lora"] and isinstance(recipe["lora"]["modules"], list):
         _check_modules(recipe["lora"]["modules"], modules, checks)
     if pattern := (recipe["evaluation"]["format"] or {}).get("regex"):
@@ -106,12 +107,22 @@ def preflight(
             checkpoint_gb=KEPT_CHECKPOINTS * Decimal(str(size.checkpoint)),
             expected_seconds=seconds,
         )
-    except NoPrice as error:
+    except NotOffered as error:
         checks.add("tandem:trainingInstance", str(error), "Choose another one, or another region.")
+    except NotPriced as error:
+        notes.append(f"What the run costs is not known, and it costs something all the same. {error}.")
     except TandemError as error:  # it can't be sized
         checks.add("memory", "can't be estimated", f"{error}.")
     checks.finish("Nothing is started or billed: the run")
     return Plan(recipe, data_set, manifest, price, tuple(notes), json.loads(envelope.to_json()))
+
+
+def _prices(region: str) -> PriceTable:
+    """The prices of a region; none where nobody has looked them up, which keeps nobody from training there."""
+    try:
+        return load(region)
+    except NotPriced:
+        return PriceTable(region, (), {})
 
 
 def _count(
@@ -229,8 +240,8 @@ def _check_evaluation(shape: ModelShape, instance: str, table: PriceTable, check
         notes.append(f"Evaluation: it uses one of the {gpu.count} GPUs of {instance}; set tandem:evaluationInstance.")
     has = f"a {gpu.kind} of {instance} has {gpu.gb}"
     if (needed := evaluation_gb(shape, 0)) > gpu.gb:
-        enough = priced(((1, name) for name, other in beside(instance).items() if other.gb >= needed), table)
-        remedy = f"Set it to {min(enough).instance}." if enough else "No priced instance has such a GPU: tune another."
+        enough = [(1, name) for name, other in beside(instance).items() if other.gb >= needed]
+        remedy = f"Set it to {cheapest(enough, table).instance}." if enough else "No GPU has as much: tune another."
         problem = f"the evaluation takes {needed:.1f} GB of one GPU, and {has}"
         checks.add("tandem:evaluationInstance", problem, remedy)
     elif (needed := evaluation_gb(shape, shape.context_tokens)) > gpu.gb:
