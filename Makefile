@@ -7,7 +7,7 @@ TRAINING := .tandem/training
 IMAGE := .tandem/training-image
 BESIDE := .tandem/beside
 
-.PHONY: rag finetune finetune-eks hybrid training tools cost test test-image unit local kubernetes kubernetes-tools soak check docs schema bench beside lock dist down clean verify-aws
+.PHONY: rag finetune finetune-eks hybrid training tools cost test test-image unit local kubernetes kubernetes-tools soak check docs schema image-accounts bench beside lock dist down clean verify-aws
 
 # The environment: exactly the lock, verified by hash.
 .venv/.ready: requirements.lock pyproject.toml core/pyproject.toml localcloud/pyproject.toml hatch_build.py
@@ -106,6 +106,10 @@ docs: .venv/.ready
 # What is made from the declarations of configuration keys: typed arguments, Pulumi.yaml's keys, the schema.
 schema: .venv/.ready
 	@$(BIN)/python -m scripts.schema
+
+# Whose registries AWS's images are in, by region: rows from the newest `sagemaker-core` wheel.
+image-accounts: .venv/.ready
+	@$(BIN)/python -m scripts.image_accounts
 
 # DOCUMENTS: folders of unpacked Debian packages, for the comparison with LangChain and LlamaIndex too.
 bench: .venv/.ready $(if $(DOCUMENTS),$(BESIDE)/.ready)

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import json
 import runpy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -36,7 +37,7 @@ ARNS = {  # where it isn't arn:aws:<module>:<region>:<account>:<id>
 }
 ZONES = [f"{REGION}{letter}" for letter in "abcd"]
 ANSWERS: dict[str, Any] = {
-    "aws:index/getPartition:getPartition": {"partition": "aws"},
+    "aws:index/getPartition:getPartition": {"partition": "aws", "dnsSuffix": "amazonaws.com"},
     "aws:index/getRegion:getRegion": {"region": REGION},
     "aws:index/getCallerIdentity:getCallerIdentity": {
         "accountId": ACCOUNT,
@@ -129,8 +130,10 @@ class Answers(mocks.Mocks):
         id_ = f"{args.name}-{hashlib.sha256(args.name.encode()).hexdigest()[:7]}"
         service = args.typ.split(":")[1].split("/")[0]
         state.setdefault("name", id_)
-        state["arn"] = ARNS.get(short, f"arn:aws:{service}:{REGION}:{ACCOUNT}:{{id}}").format(id=id_)
-        state["url"] = f"https://{service}.{REGION}.amazonaws.com/{ACCOUNT}/{id_}"
+        own = {
+            "arn": ARNS.get(short, f"arn:aws:{service}:{REGION}:{ACCOUNT}:{{id}}").format(id=id_),
+            "url": f"https://{service}.{REGION}.amazonaws.com/{ACCOUNT}/{id_}",
+        }
         extra = {
             "Cluster": {
                 "endpoint": f"https://ABC.gr7.{REGION}.eks.amazonaws.com",
@@ -146,7 +149,16 @@ class Answers(mocks.Mocks):
             "RestApi": {"rootResourceId": "root", "executionArn": f"arn:aws:execute-api:{REGION}:{ACCOUNT}:api"},
             "Stage": {"invokeUrl": f"https://api.execute-api.{REGION}.amazonaws.com/v1"},
         }
-        return id_, state | extra.get(short, {})
+        return id_, state | self._placed(own | extra.get(short, {}))
+
+    def _placed(self, own: dict[str, Any]) -> dict[str, Any]:
+        """ARNs and hosts in the region and partition that the answers tell."""
+        there = self.answers["aws:index/getPartition:getPartition"]
+        region = self.answers["aws:index/getRegion:getRegion"]["region"]
+        if region == REGION:
+            return own
+        text = json.dumps(own).replace("arn:aws:", f"arn:{there['partition']}:").replace(REGION, region)
+        return json.loads(text.replace("amazonaws.com", there["dnsSuffix"]))
 
     def call(self, args: mocks.MockCallArgs):
         answer = self.answers[args.token]
@@ -215,6 +227,6 @@ def record(
     return recording
 
 
-def record_stack(config: dict[str, str], preview: bool = False) -> Recording:
-    """Runs the repository's own program with a stack's configuration."""
-    return record(lambda: runpy.run_path(str(ROOT / "__main__.py")), config, preview)
+def record_stack(config: dict[str, str], preview: bool = False, answers: Mapping[str, Any] | None = None) -> Recording:
+    """Runs the repository's own program with a stack's configuration; the rest as `record`."""
+    return record(lambda: runpy.run_path(str(ROOT / "__main__.py")), config, preview, answers)

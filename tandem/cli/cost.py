@@ -1,6 +1,5 @@
 """`tandem cost`: what a preview costs, and whether it keeps the limits; and prices, read again."""
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -9,7 +8,7 @@ from tandem_contract.checks import near
 from tandem_contract.errors import TandemError
 from typer.core import TyperGroup
 
-from tandem.cli.options import bad_input
+from tandem.cli.options import FileArgument, bad_input, text_of
 from tandem.clients.pulumi_stack import preview
 
 
@@ -23,26 +22,12 @@ class OrShow(TyperGroup):
         return super().parse_args(ctx, args if named else ["show", *args])
 
 
-def _that_is_there(file: str | None) -> str | None:
-    """Refuses a file as `exists=True` does, which knows no dash."""
-    if file not in (None, "-") and not Path(file).exists():
-        raise typer.BadParameter(f"file {file!r} does not exist.")
-    return file
-
-
 app = typer.Typer(name="cost", cls=OrShow, help="What a change costs, before it is made: `tandem cost` is `show`.")
 
 
 @app.command()
 def show(
-    file: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="FILE|-",
-            help="What `pulumi preview --json --show-sames` printed; - reads it here.",
-            callback=_that_is_there,
-        ),
-    ] = None,
+    file: FileArgument = None,
     stack: Annotated[
         str | None, typer.Option(envvar="TANDEM_STACK", help="Stack to preview, where there is no FILE.")
     ] = None,
@@ -67,7 +52,7 @@ def show(
 
     with bad_input():
         wanted = limits.read(gates) if gates else None
-        given = _read(file) if file else None
+        given = text_of(file) if file else None
     content = preview(stack) if given is None else given
     with bad_input():
         summary = summarize(estimate(read_preview(content)))
@@ -98,13 +83,6 @@ def refresh(
         run(region, client=client("pricing", "us-east-1"), write=write, say=typer.echo, today=datetime.now(UTC).date())
     except OSError as error:
         raise TandemError(f"The prices can't be written ({error}): --write needs a folder that may be.") from error
-
-
-def _read(file: str) -> str:
-    try:
-        return sys.stdin.buffer.read().decode("utf-8") if file == "-" else Path(file).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise TandemError(f"{file}: can't be read ({error}). Give what `pulumi preview --json` printed.") from error
 
 
 def _put(report: str, output: Path | None) -> None:

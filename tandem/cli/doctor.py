@@ -1,24 +1,8 @@
 """`tandem doctor`: what this machine and these credentials can do, each finding with its remedy."""
 
-import os
-from collections.abc import Mapping
 from typing import Annotated
 
 import typer
-from tandem_contract import defaults
-from tandem_contract.bedrock_models import default_generator
-
-from tandem.clients.doctor import OK, PROBLEM, SKIPPED, Check, Finding, examine
-
-GROUP = "tandem.checks"
-"""Entry points of other distributions: each a function that gives checks by name, for a section of its own."""
-MACHINE_SECONDS, NETWORK_SECONDS = 8.0, 8.0  # for what is asked here, and then of AWS
-ANY_REGION = "us-east-1"  # knows credentials of any
-MODELS = ("embedder", "generator")
-NOT_LOOKED_AT = Finding(SKIPPED, "it takes a region and credentials")
-NOT_KNOWN = Finding(SKIPPED, "it takes the stack's configuration")
-SLOW_MACHINE = "see what holds this machine up, and look again."
-SLOW_NETWORK = "check the network, and the credential_process of the AWS profile if it has one, and look again."
 
 
 def doctor(
@@ -30,71 +14,8 @@ def doctor(
 
     Looks only: creates nothing, bills nothing, and needs no stack. Exits with 1 if there is a problem.
     """
-    from importlib.metadata import entry_points
+    from tandem.clients import examination
 
-    from tandem.clients import machine
-    from tandem.clients.aws_errors import is_local
-
-    sections: dict[str, Mapping[str, Check]] = {"This machine": machine.checks()}
-    for found in entry_points(group=GROUP):
-        sections[f"This machine, for the {found.name} cloud"] = found.load()()
-    configuration: dict[str, str] = {}
-    if stack:
-        sections["The stack"] = {stack: lambda: _stack(stack, configuration)}
-    everything = {(section, name): check for section, checks in sections.items() for name, check in checks.items()}
-    findings = examine(everything, MACHINE_SECONDS, SLOW_MACHINE)
-    on_aws = not is_local(os.environ.get("AWS_ENDPOINT_URL", ""))  # the local cloud's kubeconfig has a token
-    if on_aws and configuration.get("tandem:trainingBackend") == "eks":
-        findings["The stack", "AWS CLI"] = machine.aws_cli()
-    known = not stack or findings["The stack", stack].state == OK
-    about_account = _credentials(configuration if known else None)
-    findings |= {("These credentials", name): found for name, found in about_account.items()}
-    _show(findings)
-    problems = sum(found.state == PROBLEM for found in findings.values())
-    typer.echo(f"{problems or 'no'} problem{'s' * (problems != 1)}")
-    raise typer.Exit(problems > 0)
-
-
-def _stack(name: str, into: dict[str, str]) -> Finding:
-    from tandem.clients import machine
-    from tandem.clients.pulumi_stack import configuration
-
-    into.update(configuration(name, machine.SECONDS))
-    kind = into.get("tandem:environment")
-    return Finding(OK, f"tandem:environment is {kind}" if kind else "its configuration has no tandem:environment")
-
-
-def _credentials(configuration: Mapping[str, str] | None) -> dict[str, Finding]:
-    """Findings about the account, for the region and the models of a configuration, or else the usual ones.
-
-    Where the configuration isn't known (None) they are about nothing but the credentials.
-    """
-    from tandem.clients import account, aws
-
-    if configuration is None:
-        anywhere = aws.shell_region() or ANY_REGION
-        found = examine({"credentials": lambda: account.credentials(anywhere)}, NETWORK_SECONDS, SLOW_NETWORK)
-        return {"region": NOT_KNOWN, **found, **dict.fromkeys(MODELS, NOT_KNOWN)}
-    own = configuration.get("aws:region")
-    region = own or aws.shell_region()
-    usual = (defaults.EMBEDDER, default_generator(region or ""))
-    models = {part: configuration.get(f"tandem:{part}") or each for part, each in zip(MODELS, usual, strict=True)}
-    if configuration.get("tandem:environment") == "finetuning":
-        models = {}
-    findings = examine({"region": lambda: account.region(own)}, MACHINE_SECONDS, SLOW_MACHINE)
-    if region is None or findings["region"].state == PROBLEM:
-        region = ANY_REGION
-    checks: dict[str, Check] = {"credentials": lambda: account.credentials(region)}
-    checks |= {part: lambda model=model: account.model(model, region) for part, model in models.items()}
-    findings |= examine(checks, NETWORK_SECONDS, SLOW_NETWORK)
-    if PROBLEM in (findings["region"].state, findings["credentials"].state):
-        findings |= dict.fromkeys(models, NOT_LOOKED_AT)
-    return findings
-
-
-def _show(findings: Mapping[tuple[str, str], Finding]) -> None:
-    from tandem.reporting.tables import Table
-
-    for section in dict.fromkeys(section for section, _ in findings):
-        rows = [(found.state, name, str(found)) for (place, name), found in findings.items() if place == section]
-        typer.echo(f"{section}\n{Table(('', '', ''), rows).text()}\n")
+    findings, _ = examination.look(stack)
+    typer.echo(examination.report(findings))
+    raise typer.Exit(examination.problems(findings) > 0)

@@ -56,7 +56,7 @@ def start(
     ask_above: Annotated[
         float, typer.Option(envvar="TANDEM_ASK_ABOVE", help="Ask before a run whose ceiling is above this, in dollars.")
     ] = 10.0,
-    yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Don't ask, whatever it costs, priced or not.")] = False,
     follow: Annotated[bool, typer.Option(help="Follow the run until it ends.")] = False,
     urgent: Annotated[
         bool, typer.Option("--urgent", help="On a cluster: go first in the queue; running jobs save, and wait for it.")

@@ -1,7 +1,9 @@
 """Options that several commands have."""
 
+import sys
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -27,6 +29,31 @@ TimeoutOption = Annotated[
         help="Give up after so many seconds without any progress, or up to thrice as many where steps are slow.",
     ),
 ]
+
+
+def _that_is_there(file: str | None) -> str | None:
+    """Refuses a file as `exists=True` does, which knows no dash."""
+    if file not in (None, "-") and not Path(file).exists():
+        raise typer.BadParameter(f"file {file!r} does not exist.")
+    return file
+
+
+FileArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="FILE|-",
+        help="What `pulumi preview --json --show-sames` printed; - reads it here.",
+        callback=_that_is_there,
+    ),
+]
+
+
+def text_of(file: str) -> str:
+    """The preview in a file, or for `-` on stdin; raises `TandemError` where it can't be read."""
+    try:
+        return sys.stdin.buffer.read().decode("utf-8") if file == "-" else Path(file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise TandemError(f"{file}: can't be read ({error}). Give what `pulumi preview --json` printed.") from error
 
 
 def deployed(name: str) -> Stack:

@@ -11,7 +11,7 @@ from tandem_contract.bedrock_models import APPLICATION, PROFILE, ModelId, parse
 from tandem_contract.model_url import is_model_url
 
 from tandem.clients import aws, aws_errors
-from tandem.clients.doctor import OK, PROBLEM, WARNING, Finding
+from tandem.clients.doctor import OK, PROBLEM, UNKNOWN, WARNING, Finding
 
 PROMPT = {"connect_timeout": 2, "read_timeout": 3, "retries": {"total_max_attempts": 1}}
 ABSENT = ("ResourceNotFoundException", "ValidationException")
@@ -20,7 +20,7 @@ ACCESS = "https://docs.aws.amazon.com/bedrock/latest/userguide/model-access.html
 
 def region(of_stack: str | None) -> Finding:
     """Whether the stack's region, or else the shell's, is one, and has Bedrock; whether the shell's is another."""
-    return _asked(lambda: _region(of_stack))
+    return asked(lambda: _region(of_stack))
 
 
 def _region(of_stack: str | None) -> Finding:
@@ -41,7 +41,7 @@ def _region(of_stack: str | None) -> Finding:
 
 def credentials(used: str) -> Finding:
     """Who AWS says that we are: this also tells whether it can be reached."""
-    return _asked(lambda: _identity(aws.client("sts", used, **PROMPT)))
+    return asked(lambda: _identity(aws.client("sts", used, **PROMPT)))
 
 
 def model(name: str, used: str) -> Finding:
@@ -53,8 +53,8 @@ def model(name: str, used: str) -> Finding:
     if instead := os.environ.get("AWS_ENDPOINT_URL_BEDROCK_RUNTIME"):
         return Finding(OK, f"{name}: {instead} answers in Bedrock's place")
     if not found.model and found.kind != APPLICATION:
-        return Finding(OK, f"{name}: a model of the account's own, not looked at")
-    return _asked(lambda: _access(aws.client("bedrock", used, **PROMPT), found, used))
+        return Finding(UNKNOWN, f"{name}: a model of the account's own, not looked at")
+    return asked(lambda: _access(aws.client("bedrock", used, **PROMPT), found, used))
 
 
 def _identity(sts: Any) -> Finding:
@@ -94,13 +94,13 @@ def _access(bedrock: Any, asked: ModelId, used: str) -> Finding:
     return Finding(OK, f"{name}: access, as Bedrock says")
 
 
-def _asked(call: Callable[[], Finding]) -> Finding:
-    """What a call finds, or what its error means: a refusal to look is no problem."""
+def asked(call: Callable[[], Finding]) -> Finding:
+    """What a call finds, or what its error means: a refusal to look is no problem, and no answer either."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
         return call()
     except (BotoCoreError, ClientError) as error:
         found = aws_errors.explain(error)
-        state = WARNING if found.remedy == aws_errors.NOT_ALLOWED else PROBLEM
+        state = UNKNOWN if found.remedy == aws_errors.NOT_ALLOWED else PROBLEM
         return Finding(state, found.problem, found.remedy)

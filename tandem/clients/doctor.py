@@ -7,11 +7,11 @@ from typing import NamedTuple, TypeVar
 
 from tandem_contract.errors import TandemError
 
-OK, WARNING, PROBLEM, SKIPPED = "ok", "warning", "problem", "skipped"
+OK, WARNING, PROBLEM, SKIPPED, UNKNOWN = "ok", "warning", "problem", "skipped", "unknown"
 
 
 class Finding(NamedTuple):
-    """What a check has found; a warning is what may be wanted as it is."""
+    """What a check has found. A warning is what may be wanted as it is; unknown is what nobody answered: never ok."""
 
     state: str
     text: str

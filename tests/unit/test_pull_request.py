@@ -10,6 +10,7 @@ import yaml
 
 from localcloud.toolchain import go_programs
 from scripts.recorder import ROOT
+from tandem.clients import preflight
 from tests.support import github_api
 from tests.support.github_api import Fault
 from tests.support.workflow import run_job
@@ -38,6 +39,10 @@ case "$BREAKS $*" in
 esac
 """
 TANDEM = """#!/bin/bash
+if [[ $1 == preflight ]]; then
+  [[ "$*" == "preflight $RUNNER_TEMP/preview.json --stack rag-dev" && $PULUMI_CONFIG_PASSPHRASE ]] || exit 99
+  test "$BREAKS" != account; exit
+fi
 [[ "$*" == "cost $RUNNER_TEMP/preview.json --format markdown --gates cost-gates.yaml --output "* ]] || exit 99
 jq -e .steps "$2" > /dev/null && test -f cost-gates.yaml || exit 98
 test "$BREAKS" = report && exit 2
@@ -124,6 +129,7 @@ def test_comment_is_created_then_updated(run, github):
     [
         ("gate", {"Cost and gates"}, True),
         ("policy", {"Policies"}, True),
+        ("account", {"Preflight"}, True),
         ("program", {"Policies", "Preview"}, False),
         ("report", {"Cost and gates", "Comment"}, False),
     ],
@@ -228,12 +234,13 @@ def test_document_lists_what_the_workflow_reads():
 
 
 def test_policies_of_the_document():
-    trust, rights = (json.loads(block) for block in re.findall(r"```json\n(.+?)```", DOCUMENT, re.DOTALL))
+    trust, rights, asking = (json.loads(block) for block in re.findall(r"```json\n(.+?)```", DOCUMENT, re.DOTALL))
     condition = trust["Statement"][0]["Condition"]["StringEquals"]
     assert condition["token.actions.githubusercontent.com:sub"].endswith(":pull_request")
     assert parliament.analyze_policy_string(json.dumps(rights)).findings == []
-    verbs = {action.split(":")[1] for statement in rights["Statement"] for action in statement["Action"]}
-    assert {verb for verb in verbs if not verb.startswith(("Get", "List", "Decrypt"))} == set()
+    verbs = {action.split(":")[1] for statement in (*rights["Statement"], asking) for action in statement["Action"]}
+    assert {verb for verb in verbs if not verb.startswith(("Get", "List", "Describe", "Decrypt"))} == set()
+    assert {feature.action for feature in preflight.FEATURES.values()} <= {*asking["Action"]}
 
 
 def test_gates_are_ones_that_the_command_knows():

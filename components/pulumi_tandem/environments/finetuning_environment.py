@@ -9,7 +9,7 @@ from tandem_contract.usage import finetuning_usage
 from ..arguments import FineTuningEnvironmentArgs
 from ..finetuning.cost_guard import CostGuard, CostGuardArgs
 from ..finetuning.experiment_tracking import NONE, ExperimentTracking
-from ..finetuning.images import image_uri
+from ..finetuning.images import check_place, image_uri
 from ..finetuning.inference_endpoint import EndpointMode, InferenceEndpoint, InferenceEndpointArgs
 from ..finetuning.jobs import TrainingBackend
 from ..finetuning.model_registry import ModelRegistry
@@ -70,7 +70,9 @@ class FineTuningEnvironment(pulumi.ComponentResource):
     """AWS region that it is in."""
 
     def __init__(self, name: str, args: FineTuningEnvironmentArgs, opts: pulumi.ResourceOptions | None = None):
-        settings = valid("FineTuningEnvironment", name, FINETUNING, args)
+        settings = valid(
+            "FineTuningEnvironment", name, FINETUNING, args, lambda checks, values: check_place(checks, values, opts)
+        )
         super().__init__("tandem:index:FineTuningEnvironment", name, {}, opts)
         child, retention = pulumi.ResourceOptions(parent=self), Retention(settings["retention"])
         tags = environment_tags(name, settings["tags"])

@@ -1,12 +1,15 @@
 """RAG environment and fine-tuning environment in one: the tuned model writes the answers."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pulumi
+from tandem_contract.checks import Checks
 from tandem_contract.fields import Field, Table
 from tandem_contract.names import Tag
 
 from ..arguments import HybridEnvironmentArgs
+from ..finetuning import images
 from ..finetuning.inference_endpoint import EndpointMode
 from ..foundation.arguments import valid
 from ..foundation.arns import TOPIC
@@ -111,7 +114,7 @@ class HybridEnvironment(pulumi.ComponentResource):
             name,
             HYBRID,
             args,
-            lambda checks, values: check_place(checks.under("rag"), values["rag"], opts),
+            lambda checks, values: _check_places(checks, values, opts),
         )
         super().__init__("tandem:index:HybridEnvironment", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
@@ -127,6 +130,11 @@ class HybridEnvironment(pulumi.ComponentResource):
         for output in declared(HybridEnvironment):
             setattr(self, output, getattr(answers if output in declared(RagEnvironment) else tuned, output))
         register(self)
+
+
+def _check_places(checks: Checks, values: Mapping[str, Any], opts: pulumi.ResourceOptions | None) -> None:
+    check_place(checks.under("rag"), values["rag"], opts)
+    images.check_place(checks.under("finetuning"), values["finetuning"], opts)
 
 
 def _part(name: str, args: HybridEnvironmentArgs, key: str) -> Any:

@@ -1,16 +1,18 @@
 """Container images for training and serving, and whether they can run where they are put."""
 
 import re
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 import pulumi
 import pulumi_aws as aws
 from tandem_contract.checks import Checks
+from tandem_contract.errors import TandemError
 
 from ..foundation.policy import Statement, allow
+from ..foundation.region import region_of
+from .image_accounts import ACCOUNTS, SOURCE
 
-DLC_ACCOUNT = "763104351884"  # AWS Deep Learning Containers, most commercial regions
 TRAINING = "huggingface-pytorch-training:2.9.0-transformers5.3.0-gpu-py312-cu130-ubuntu22.04"
 SERVING = "djl-inference:0.36.0-lmi28.0.0-cu130"
 """Both as listed in aws/deep-learning-containers, docs/src/data, 2026-11."""
@@ -64,13 +66,30 @@ def check_images(checks: Checks, image: str, ami: str) -> None:
         checks.refuse("host_ami", ami, f"a host image with CUDA {cuda[0]}, which the image needs", remedy)
 
 
+def check_place(checks: Checks, args: Mapping[str, Any], opts: pulumi.ResourceOptions | None) -> None:
+    """Whether AWS's own images are to be had in the region of an environment with these options."""
+    own = [key for key in ("training_image", "serving_image") if "/" not in args[key]]
+    if own and (region := region_of(opts)) and region not in ACCOUNTS:
+        for key in own:
+            remedy = f"Give the image's full URI ({SOURCE})."
+            checks.refuse(key, args[key], f"a full URI: no registry of AWS's images in {region} is known", remedy)
+
+
+def _account(region: str) -> str:
+    if account := ACCOUNTS.get(region):
+        return account
+    # Where the region is an output of the program's, and so wasn't known before.
+    raise TandemError(f"No registry of AWS's images in {region} is known ({SOURCE}): give full URIs of images.")
+
+
 def image_uri(image: str, parent: pulumi.Resource) -> pulumi.Input[str]:
     """An image as given when it names a registry, else that Deep Learning Container in the stack's region."""
     if "/" in image:
         return image
     options = pulumi.InvokeOutputOptions(parent=parent)
     region = aws.get_region_output(opts=options).region
-    return pulumi.Output.format("{0}.dkr.ecr.{1}.amazonaws.com/{2}", DLC_ACCOUNT, region, image)
+    domain = aws.get_partition_output(opts=options).dns_suffix
+    return pulumi.Output.format("{0}.dkr.ecr.{1}.{2}/{3}", region.apply(_account), region, domain, image)
 
 
 def may_pull(images: Iterable[str], repository: pulumi.Input[str] | None, parent: pulumi.Resource) -> Statement:
@@ -81,11 +100,12 @@ def may_pull(images: Iterable[str], repository: pulumi.Input[str] | None, parent
     options = pulumi.InvokeOutputOptions(parent=parent)
     partition = aws.get_partition_output(opts=options).partition
     here = aws.get_region_output(opts=options).region
+    place: tuple[pulumi.Input[str], ...]
     arns: list[pulumi.Input[str]] = [repository] if repository else []
     for image in sorted(set(images)):
         found = PRIVATE.match(image)
         if "/" not in image:
-            place = (here, DLC_ACCOUNT, image.partition(":")[0])
+            place = (here, here.apply(_account), image.partition(":")[0])
         elif found:
             place = (found["region"], found["account"], found["name"])
         else:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, NotRequired, TypedDict
 
 import pulumi
+import pulumi_aws as aws
 from pulumi_aws import cloudwatch, iam, s3, sfn, ssm
 from tandem_contract.envelope import ENVELOPE_PARAMETER
 from tandem_contract.names import Variable
@@ -22,7 +23,7 @@ from .jobs import Given, Jobs
 from .model_registry import ModelRegistry
 from .sagemaker_jobs import sagemaker_jobs
 from .training_code import training_code
-from .training_state_machine import definition
+from .training_state_machine import definition, in_partition
 
 LOG_DAYS = 14
 
@@ -141,10 +142,12 @@ class TrainingPipeline(pulumi.ComponentResource):
         )
         role, permissions = self._machine_role(functions, jobs)
         arns = {key: function.function_arn for key, function in functions.items()}
+        machine_text = pulumi.Output.json_dumps(definition(functions=arns, steps=jobs.steps))
+        partition = aws.get_partition_output(opts=pulumi.InvokeOutputOptions(parent=self)).partition
         machine = sfn.StateMachine(
             name,
             role_arn=role.arn,
-            definition=pulumi.Output.json_dumps(definition(functions=arns, steps=jobs.steps)),
+            definition=pulumi.Output.all(machine_text, partition).apply(lambda both: in_partition(*both)),
             logging_configuration={
                 "level": "ERROR",
                 "include_execution_data": True,

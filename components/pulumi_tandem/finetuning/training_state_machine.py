@@ -21,6 +21,14 @@ class Steps(NamedTuple):
     """Longest that all of them may take."""
 
 
+def in_partition(text: str, partition: str) -> str:
+    """A definition's JSON with the service integrations of a partition: written is that of the commercial regions.
+
+    Step Functions guide, "Integrating services": `arn:PARTITION:states:REGION:ACCOUNT:SERVICE:API`, both empty.
+    """
+    return text.replace('"arn:aws:states:::', f'"arn:{partition}:states:::')
+
+
 def definition(*, functions: Mapping[str, Any], steps: Steps) -> dict[str, Any]:
     """Train, evaluate, gate, register; `functions` are ARNs by `gate`, `register`; outputs are welcome."""
     return {

@@ -14,6 +14,23 @@ TOPIC: dict[str, Any] = {
 """Of a field with a topic."""
 
 
+def aws_arn(service: str, resource: str, parent: pulumi.Resource) -> pulumi.Output[str]:
+    """`arn:<partition>:<service>::aws:<resource>`, which is AWS's own, in the partition that `parent` is put into."""
+    return pulumi.Output.format("arn:{0}:{1}::aws:{2}", _partition(parent).partition, service, resource)
+
+
+def ec2_principal(parent: pulumi.Resource) -> pulumi.Output[str]:
+    """EC2 as a principal: alone of those that we name it is another one in China.
+
+    AWS CDK, region-info, `Default.servicePrincipal`: EC2's is by partition, the others are the same in all.
+    """
+    return pulumi.Output.concat("ec2.", _partition(parent).dns_suffix)
+
+
+def _partition(parent: pulumi.Resource) -> pulumi.Output[aws.GetPartitionResult]:
+    return aws.get_partition_output(opts=pulumi.InvokeOutputOptions(parent=parent))
+
+
 def account_arn(service: str, resource: pulumi.Input[str], parent: pulumi.Resource) -> pulumi.Output[str]:
     """`arn:<partition>:<service>:<region>:<account>:<resource>` of the account and region that `parent` is put into."""
     options = pulumi.InvokeOutputOptions(parent=parent)

@@ -7,12 +7,12 @@ from typing import Any, NotRequired, TypedDict
 import pulumi
 from pulumi_aws import cloudwatch, eks, iam
 
+from ..foundation.arns import aws_arn
 from ..foundation.outputs import register
 from ..foundation.tags import Tags
 from .pod_identity import pod_identity
 from .versions import ADDONS, NODE_AGENTS, OBSERVABILITY
 
-MANAGED = "arn:aws:iam::aws:policy"
 LOG_DAYS = 14
 """That a cluster's logs are kept."""
 INSIGHTS = ("application", "dataplane", "host", "performance")
@@ -108,7 +108,7 @@ def _addon(
         attached = iam.RolePolicyAttachment(
             f"{name}-{suffix}",
             role=role.name,
-            policy_arn=f"{MANAGED}/{policy}",
+            policy_arn=aws_arn("iam", f"policy/{policy}", parent),
             opts=pulumi.ResourceOptions(parent=parent),
         )
         needed += [association, attached]

@@ -10,13 +10,14 @@ from pulumi_aws import cloudwatch, ec2, eks, iam, kms, vpc
 
 from ..arguments import GpuClusterArgs
 from ..foundation.arguments import valid
+from ..foundation.arns import aws_arn, ec2_principal
 from ..foundation.outputs import register
 from ..foundation.policy import trust
 from ..foundation.tags import environment_tags
 from .capacity import Capacity, capacities, pools_of
 from .charts import chart
 from .cluster_account import Account, ask, check_account, in_one_zone, subnets_of, zones_of
-from .cluster_addons import LOG_DAYS, MANAGED, ClusterAddons, NodeAgents, NodeAgentsArgs
+from .cluster_addons import LOG_DAYS, ClusterAddons, NodeAgents, NodeAgentsArgs
 from .cluster_checks import AMI_TYPES, ami_type
 from .cluster_fields import CLUSTER, INSTALL, KARPENTER, NODE_GROUP
 from .cluster_network import ClusterNetwork
@@ -30,7 +31,7 @@ SYSTEM_NODES, SYSTEM_NODES_WHILE_UPDATING = 2, 3
 # EKS's minimal policy is for its Auto Mode: AL2023's nodeadm asks EC2 for its instance (`getPrivateDNSName`), and ends
 # where it may not (awslabs/amazon-eks-ami#2632).
 NODE_POLICIES = ("AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryPullOnly")
-ADMIN = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
+ADMIN = "cluster-access-policy/AmazonEKSClusterAdminPolicy"
 
 
 class GpuCluster(pulumi.ComponentResource):
@@ -205,7 +206,7 @@ class GpuCluster(pulumi.ComponentResource):
         # the next log groups of the same name.
         role = iam.Role(name, assume_role_policy=trust("eks.amazonaws.com"), tags=tags, opts=child)
         attached = iam.RolePolicyAttachment(
-            f"{name}-role", role=role.name, policy_arn=f"{MANAGED}/AmazonEKSClusterPolicy", opts=child
+            f"{name}-role", role=role.name, policy_arn=aws_arn("iam", "policy/AmazonEKSClusterPolicy", self), opts=child
         )
         key = kms.Key(
             f"{name}-secrets",
@@ -257,7 +258,7 @@ class GpuCluster(pulumi.ComponentResource):
                     f"{name}-admin-{number}",
                     cluster_name=cluster.name,
                     principal_arn=entry.principal_arn,
-                    policy_arn=ADMIN,
+                    policy_arn=aws_arn("eks", ADMIN, self),
                     access_scope={"type": "cluster"},
                     opts=child,
                 )
@@ -289,10 +290,11 @@ class GpuCluster(pulumi.ComponentResource):
     def _node_role(self, groups: list[Mapping[str, Any]]) -> tuple[iam.Role, iam.InstanceProfile]:
         """What nodes are: they pull images and join the cluster; Pods have roles of their own."""
         name, tags, child = self._name, self._tags, self._child
-        role = iam.Role(f"{name}-node-role", assume_role_policy=trust("ec2.amazonaws.com"), tags=tags, opts=child)
+        trusted = ec2_principal(self).apply(trust)
+        role = iam.Role(f"{name}-node-role", assume_role_policy=trusted, tags=tags, opts=child)
         attached: list[pulumi.Resource] = [
             iam.RolePolicyAttachment(
-                f"{name}-node-{policy}", role=role.name, policy_arn=f"{MANAGED}/{policy}", opts=child
+                f"{name}-node-{policy}", role=role.name, policy_arn=aws_arn("iam", f"policy/{policy}", self), opts=child
             )
             for policy in NODE_POLICIES
         ]

@@ -11,7 +11,7 @@ from pulumi_kubernetes import apiextensions
 from tandem_contract.cluster import EMPTY_SECONDS, GPU, GRACE_SECONDS, INSTANCE_TYPE_LABEL
 from tandem_contract.instance_types import INSTANCE_TYPES
 
-from ..foundation.arns import account_arn
+from ..foundation.arns import account_arn, ec2_principal
 from ..foundation.outputs import register
 from ..foundation.policy import from_events, only_tls, policy_document
 from ..foundation.tags import Tags
@@ -116,6 +116,7 @@ class Karpenter(pulumi.ComponentResource):
         here = pulumi.InvokeOutputOptions(parent=self)
         allowed = statements(
             partition=aws.get_partition_output(opts=here).partition,
+            service=ec2_principal(self),
             region=aws.get_region_output(opts=here).region,
             cluster_name=args["cluster_name"],
             cluster_arn=account_arn("eks", pulumi.Output.concat("cluster/", args["cluster_name"]), self),

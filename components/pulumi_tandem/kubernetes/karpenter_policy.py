@@ -27,6 +27,7 @@ READ = (
 def statements(
     *,
     partition: pulumi.Output[str],
+    service: pulumi.Output[str],
     region: pulumi.Output[str],
     cluster_name: pulumi.Input[str],
     cluster_arn: pulumi.Input[str],
@@ -37,12 +38,14 @@ def statements(
 
     It starts instances that carry the tag of this cluster, and ends no others.
     """
-    return pulumi.Output.all(partition, region, cluster_name, cluster_arn, queue_arn, node_role_arn).apply(
+    return pulumi.Output.all(partition, service, region, cluster_name, cluster_arn, queue_arn, node_role_arn).apply(
         lambda each: _statements(*each)
     )
 
 
-def _statements(partition: str, region: str, cluster: str, cluster_arn: str, queue: str, role: str) -> list[Statement]:
+def _statements(
+    partition: str, service: str, region: str, cluster: str, cluster_arn: str, queue: str, role: str
+) -> list[Statement]:
     owner = f"kubernetes.io/cluster/{cluster}"
 
     def owned(by: str) -> Mapping[str, Any]:
@@ -88,7 +91,7 @@ def _statements(partition: str, region: str, cluster: str, cluster_arn: str, que
         allow(["pricing:GetProducts"], "*"),
         allow(["ssm:GetParameter"], f"arn:{partition}:ssm:{region}::parameter/aws/service/*"),
         allow(["sqs:DeleteMessage", "sqs:GetQueueUrl", "sqs:ReceiveMessage"], queue),
-        allow(["iam:PassRole"], role, StringEquals={"iam:PassedToService": "ec2.amazonaws.com"}),
+        allow(["iam:PassRole"], role, StringEquals={"iam:PassedToService": service}),
         allow(["iam:GetInstanceProfile"], f"arn:{partition}:iam::{queue.split(':')[4]}:instance-profile/*"),
         # Its clean-up lists what it made itself, which is nothing here.
         allow(["iam:ListInstanceProfiles"], "*"),

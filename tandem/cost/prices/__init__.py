@@ -124,10 +124,10 @@ class PriceTable:
 
 @functools.cache
 def load(region: str) -> PriceTable:
-    """The price table of a region; raises `TandemError` if there is none or it has mistakes."""
+    """The price table of a region; raises `NotPriced` if there is none, and `TandemError` if it has mistakes."""
     path = FOLDER / f"{region}.json"
     if path.parent != FOLDER or not path.is_file():
-        raise TandemError(f"there are no prices for region {region!r}; regions with prices: {', '.join(regions())}")
+        raise NotPriced(f"there are no prices for region {region!r}; regions with prices: {', '.join(regions())}")
     return read(path)
 
 

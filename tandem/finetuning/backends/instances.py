@@ -71,10 +71,11 @@ def expected_seconds(tokens: int, model: ModelShape, method: str, gpu: Gpu, worl
 
 
 class Choice(NamedTuple):
-    """Instances of a type, the price per hour of all, and what each has. The least is one to take."""
+    """Instances of a type, the price per hour of all, and what each has."""
 
     count: int
-    usd_per_hour: Decimal
+    usd_per_hour: Decimal | None
+    """None: no instance that would do has a price."""
     instance: str
     gpu: Gpu
 
@@ -101,12 +102,12 @@ def choose(
     at_least_gb: float | None = None,
     instances: Mapping[str, Gpu] = SAGEMAKER,
 ) -> Choice:
-    """The cheapest priced instances of `instances` on which a run fits with a tenth to spare.
+    """The cheapest instances of `instances` on which a run fits with a tenth to spare, as `cheapest` takes them.
 
     `needed` gives the need of one GPU of so many, and raises `TandemError` for a number that can't share the run; for
     one it has to give it. One instance is taken before several: what ranks exchange between hosts is slow. Models of 7B
     and more get GPUs of 48 GB or more, unless `at_least_gb` says otherwise. Raises `TandemError`, with what to change,
-    when none fits, and when none that fits has a price in the region.
+    when none fits.
     """
     alone = needed(1)
     floor = at_least_gb
@@ -130,16 +131,7 @@ def choose(
             f"{max(gpu.gb for gpu in instances.values())}: lower max_sequence_tokens, or batch_size, raise "
             "gradient_accumulation, since more GPUs can share more rows, or use method qlora"
         )
-    choices = priced(fitting, table)
-    if not choices:
-        least = min(count for count, _ in fitting)
-        names = sorted(name for count, name in fitting if count == least)
-        raise TandemError(
-            f"no instance on which the run fits, with {alone.total * (1 + HEADROOM):.0f} GB on one GPU, has a price in "
-            f"{table.region}: add the row of one of {', '.join(names)} to "
-            f"tandem/cost/prices/{table.region}.json (docs/prices.md says how), or train in another region"
-        )
-    return min(choices)
+    return cheapest(fitting, table)
 
 
 def price_of(instance: str) -> tuple[str, str]:
@@ -149,11 +141,23 @@ def price_of(instance: str) -> tuple[str, str]:
     return "AmazonEC2", f"ondemand:{instance}"
 
 
-def priced(candidates: Iterable[tuple[int, str]], table: PriceTable) -> list[Choice]:
-    """Those of the instances, each with a count, that have a price: SageMaker's for training, or a node's."""
-    choices = []
+def cheapest(candidates: Iterable[tuple[int, str]], table: PriceTable) -> Choice:
+    """The cheapest of some instances, each with a count: by SageMaker's prices for training, or a node's.
+
+    One without a price is passed over, not taken for free. Where none has one it is the one with the least GPU memory,
+    and of the machine's own: what a region's prices aren't known of can be trained on all the same.
+    """
+    candidates, choices = list(candidates), []
     for count, name in candidates:
         with suppress(NoPrice):
-            price = table.price(*price_of(name)).usd * count
-            choices.append(Choice(count, price, name, INSTANCES[name]))
-    return choices
+            choices.append((count, table.price(*price_of(name)).usd * count, name))
+    if choices:
+        count, usd, name = min(choices)
+        return Choice(count, usd, name, INSTANCES[name])
+    _, count, name = min((_size(count, name), count, name) for count, name in candidates)
+    return Choice(count, None, name, INSTANCES[name])
+
+
+def _size(count: int, name: str) -> tuple[int, int, int]:
+    gpu = INSTANCES[name]
+    return count, gpu.count * gpu.gb, gpu.host_gib

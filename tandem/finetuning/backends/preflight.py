@@ -13,7 +13,7 @@ from tandem_contract.checks import Checks
 from tandem_contract.envelope import RunEnvelope
 from tandem_contract.errors import TandemError
 
-from tandem.cost.prices import NoPrice, PriceTable, load
+from tandem.cost.prices import NotOffered, NotPriced, PriceTable, load
 from tandem.cost.run_price import run_price
 from tandem.finetuning.dataset.rows import Row
 from tandem.finetuning.dataset.sample import gradable
@@ -28,7 +28,7 @@ from tandem.runtime.quotas import Quotas, short_of
 from . import row_lengths
 from .base import Plan
 from .base_models import ALWAYS, MODELS, SWITCHED_OFF, is_gated
-from .instances import HEADROOM, INSTANCES, Gpu, beside, choose, expected_seconds, host_gb, lacks, priced
+from .instances import HEADROOM, INSTANCES, Gpu, beside, cheapest, choose, expected_seconds, host_gb, lacks
 from .row_lengths import Counted
 from .serving import Serving, serving_quotas
 from .shapes import ModelShape, Unsized
@@ -57,7 +57,8 @@ def preflight(
 
     `client` gives a boto3 client by its service's name; `artifacts` is the bucket that base models of one's own are in,
     `datasets` that of the data sets; `configuration` is the stack's, by which the tuned model is to be served.
-    Raises `Mistakes` with every reason that the run should not be started.
+    The plan has no price where the region, or what the run takes there, has no row: that is said, and asked about
+    before a start. Raises `Mistakes` with every reason that the run should not be started.
     """
     checks, notes = Checks(), []
     base = recipe["base_model"]
@@ -73,7 +74,7 @@ def preflight(
     test = row_lengths.read_split(client("s3"), datasets, data_set, "test")
     row_lengths.check_questions(test, checks, notes)
     _check_thoughts(base, test, checks)
-    table = load(client("sts").meta.region_name)
+    table = _prices(client("sts").meta.region_name)
     if modules is not None and recipe["lora"] and isinstance(recipe["lora"]["modules"], list):
         _check_modules(recipe["lora"]["modules"], modules, checks)
     if pattern := (recipe["evaluation"]["format"] or {}).get("regex"):
@@ -105,8 +106,10 @@ def preflight(
             checkpoint_gb=KEPT_CHECKPOINTS * Decimal(str(size.checkpoint)),
             expected_seconds=seconds,
         )
-    except NoPrice as error:
+    except NotOffered as error:
         checks.add("tandem:trainingInstance", str(error), "Choose another one, or another region.")
+    except NotPriced as error:
+        notes.append(f"What the run costs is not known, and it costs something all the same. {error}.")
     except TandemError as error:  # it can't be sized
         checks.add("memory", "can't be estimated", f"{error}.")
     checks.finish("Nothing is started or billed: the run")
@@ -135,6 +138,14 @@ def _shape(base: str, config: Mapping[str, Any] | None, notes: list[str]) -> Mod
         what = "whether it fits and how long it takes is not checked, and storage is not in the price"
         notes.append(f"Base model: {error}. Without a size {what}.")
         return None
+
+
+def _prices(region: str) -> PriceTable:
+    """The prices of a region; none where nobody has looked them up, which keeps nobody from training there."""
+    try:
+        return load(region)
+    except NotPriced:
+        return PriceTable(region, (), {})
 
 
 def _count(
@@ -272,8 +283,8 @@ def _check_asked(
     """Adds why a model can't be asked on one GPU of an instance, which else shows after the training was paid."""
     if (gpu := INSTANCES.get(instance)) is None or (needed := evaluation_gb(shape, tokens)) <= gpu.gb:
         return
-    enough = priced(((1, name) for name, other in beside(instance).items() if other.gb >= needed), table)
-    remedy = f"Set it to {min(enough).instance}." if enough else "No priced instance has such a GPU: tune another."
+    enough = [(1, name) for name, other in beside(instance).items() if other.gb >= needed]
+    remedy = f"Set it to {cheapest(enough, table).instance}." if enough else "No GPU has as much: tune another."
     if evaluation_gb(shape, tokens // 2) <= gpu.gb:
         remedy += f" Or lower max_sequence_tokens: both sides of a conversation together have {tokens} tokens."
     problem = f"{what} takes {needed:.1f} GB of one GPU with {tokens} tokens, and a {gpu.kind} of {instance} has"

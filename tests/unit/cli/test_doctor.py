@@ -1,4 +1,4 @@
-"""`tandem doctor`: each finding is provoked from outside: the environment, a `pulumi` on PATH, an AWS on loopback."""
+"""`tandem doctor` and `preflight`, findings provoked from outside: environment, a `pulumi`, an AWS on loopback."""
 
 import json
 import os
@@ -14,10 +14,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from samples.previews import digest, state, step
 from scripts.recorder import ROOT
-from tandem.cli.doctor import MACHINE_SECONDS
 from tandem.cli.main import app
+from tandem.clients.examination import MACHINE_SECONDS
 from tandem.clients.machine import SECONDS
+from tandem.cost.prices import PriceTable
 from tests.support import account_api
 from tests.support.account_api import AUTHORIZED, Account
 
@@ -25,6 +27,7 @@ FAKE_PULUMI = """#!/bin/sh
 case "$1" in
   version) echo v{version} ;;
   config) printf '%s\\n' '{configuration}' ;;
+  preview) cat preview.json || {{ echo "error: training_image is not allowed" >&2; exit 255; }} ;;
 esac
 """
 NOVA = "amazon.nova-lite-v1:0"
@@ -37,9 +40,9 @@ def account(tmp_path, monkeypatch) -> Iterator[Account]:
         monkeypatch.delenv(name)
     (tmp_path / "Pulumi.yaml").write_text("name: shop\n")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("tandem.cli.doctor.GROUP", "tandem.none")
+    monkeypatch.setattr("tandem.clients.examination.GROUP", "tandem.none")
     for name in ("MACHINE_SECONDS", "NETWORK_SECONDS"):
-        monkeypatch.setattr(f"tandem.cli.doctor.{name}", 60.0)  # a busy machine is no finding
+        monkeypatch.setattr(f"tandem.clients.examination.{name}", 60.0)  # a busy machine is no finding
     monkeypatch.setattr("tandem.clients.machine.SECONDS", 50)
     with account_api.serve() as state:
         for name, value in {
@@ -65,9 +68,9 @@ def pulumi(folder: Path, version: str = "3.259.0", **configuration: str) -> None
     (folder / "pulumi").chmod(0o755)
 
 
-def doctor(*arguments: str, code: int = 1) -> str:
+def doctor(*arguments: str, code: int = 1, command: str = "doctor") -> str:
     """What it says, on one line for each finding."""
-    result = CliRunner().invoke(app, ["doctor", *arguments])
+    result = CliRunner().invoke(app, [command, *arguments])
     assert result.exit_code == code, f"{result.output}{result.exception!r}"
     return "\n".join(" ".join(line.split()) for line in result.output.splitlines())
 
@@ -171,7 +174,7 @@ def test_models_that_can_not_be_used(account, answer, finding):
 def test_credentials_that_may_not_look_are_no_problem(account):
     account.models[NOVA] = (403, {"message": "User: ada is not authorized to perform it"})
     said = doctor(code=0)
-    assert "warning generator AWS: An error occurred (AccessDeniedException)" in said
+    assert "unknown generator AWS: An error occurred (AccessDeniedException)" in said
     assert "is not authorized to perform it: allow it to these credentials" in said
 
 
@@ -261,7 +264,7 @@ def test_a_stack_that_is_not_there(account, tmp_path):
 def test_a_network_that_swallows_everything_holds_nobody_up(account, monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
-        monkeypatch.setattr("tandem.cli.doctor.NETWORK_SECONDS", 1.0)
+        monkeypatch.setattr("tandem.clients.examination.NETWORK_SECONDS", 1.0)
         began = time.monotonic()
         assert "problem credentials no answer within 1 s: check the network, and the credential_process of" in doctor()
     assert time.monotonic() - began < 10
@@ -288,7 +291,7 @@ def test_what_hangs_while_it_gives_credentials_is_named(account, tmp_path, monke
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
-    monkeypatch.setattr("tandem.cli.doctor.NETWORK_SECONDS", 1.0)
+    monkeypatch.setattr("tandem.clients.examination.NETWORK_SECONDS", 1.0)
     said = doctor()
     assert "problem credentials no answer within 1 s: check the network, and the credential_process of the AWS" in said
 
@@ -312,3 +315,47 @@ def test_a_python_that_is_too_old_is_told_in_one_sentence(command, tmp_path, mon
     assert done.returncode != 0
     assert re.match(r"Python 3\.11\.5 or newer is needed; this is 3\.10\.\d+\.", done.stderr)
     assert len(done.stderr.splitlines()) <= 2  # make says that it stops
+
+
+MLFLOW = step("create", None, state("aws:sagemaker/mlflowApp:MlflowApp", "app"))
+VARIANTS = {"productionVariants": [{"instanceType": "ml.g6e.xlarge", "initialInstanceCount": 1}]}
+SERVING = step("create", None, state("aws:sagemaker/endpointConfiguration:EndpointConfiguration", "serving", VARIANTS))
+
+
+def test_preflight_has_what_doctor_says_and_what_nobody_answers_is_never_ok(account, tmp_path):
+    pulumi(tmp_path, aws_region="us-east-1", tandem_environment="finetuning")
+    (tmp_path / "preview.json").write_text(digest(MLFLOW, SERVING))
+    for given in ([], ["preview.json"]):
+        said = doctor(*given, "--stack", "finetune-dev", code=0, command="preflight")
+        assert "ok credentials account 123456789012" in said and "What finetune-dev needs" in said
+        assert "unknown SageMaker's MLflow apps not answerable here: the local cloud stands in for AWS: ask AWS" in said
+        assert "unknown quota ml.g6e.xlarge for endpoint usage not answerable here" in said
+        assert "ok ml.g6e.xlarge for hosting sold in us-east-1 (" in said
+        assert said.rstrip().endswith("no problems, 2 unknown")
+
+
+@pytest.mark.faults
+def test_preflight_fails_for_what_would_fail(account, tmp_path, monkeypatch):
+    pulumi(tmp_path, aws_region="us-east-1", tandem_environment="finetuning")
+    refused = doctor("--stack", "finetune-dev", command="preflight")
+    assert "problem preview `pulumi preview" in refused and "training_image is not allowed" in refused
+    (tmp_path / "preview.json").write_text(digest(SERVING))
+    sold = {("AmazonSageMaker", "hosting:ml.g6e.xlarge"): "AWS's page, 2026-11-30"}
+    monkeypatch.setattr("tandem.clients.preflight.load", lambda region: PriceTable(region, (), sold))
+    said = doctor("--stack", "finetune-dev", command="preflight")
+    assert (
+        "problem ml.g6e.xlarge for hosting AWS doesn't offer AmazonSageMaker hosting:ml.g6e.xlarge in us-east" in said
+    )
+    assert "1 problem, 1 unknown" in said
+
+
+@pytest.mark.faults
+def test_preflight_without_credentials_or_a_stack_asks_nothing_more(account, tmp_path, monkeypatch):
+    pulumi(tmp_path, aws_region="us-east-1", tandem_environment="finetuning")
+    account.refusal = ("ExpiredToken", "The security token included in the request is expired")
+    said = doctor("--stack", "finetune-dev", command="preflight")
+    assert "skipped preview it takes credentials" in said and "1 problem\n" in f"{said}\n"
+    (tmp_path / "pulumi").write_text("#!/bin/sh\necho \"error: no stack named 'dev' found\" >&2\nexit 255\n")
+    assert "skipped preview it takes the stack's configuration" in doctor("--stack", "dev", command="preflight")
+    (tmp_path / "broken.json").write_text("{}")
+    assert "This JSON is neither a preview" in doctor("broken.json", "--stack", "dev", code=2, command="preflight")

@@ -349,9 +349,10 @@ def test_what_fits_nowhere_says_what_to_change():
 
 
 @pytest.mark.faults
-def test_region_without_prices_says_so(tmp_path):
-    with pytest.raises(TandemError, match=r"no instance on which the run fits.* has a price in eu-west-1: add the row"):
-        choose(run("qlora"), load("eu-west-1"))
+def test_region_without_prices_has_instances_all_the_same(tmp_path):
+    assert choose(run("qlora"), load("eu-west-1")).instance == "ml.g6e.xlarge"  # the smallest that has enough
+    four = choose(run("full", 2048, model="meta-llama/Llama-3.1-8B"), load("eu-west-1"))
+    assert (four.count, four.usd_per_hour, four.instance) == (1, None, "ml.g6e.12xlarge")
     # An unpriced instance is passed over, not taken for free.
     rows = [
         json.loads(line.rstrip(",\n"))

@@ -1,0 +1,47 @@
+"""`tandem preflight`: what would fail of a stack in its account, before `pulumi up` does."""
+
+from typing import Annotated
+
+import typer
+
+from tandem.cli.options import FileArgument, bad_input, text_of
+
+
+def preflight(
+    file: FileArgument = None,
+    stack: Annotated[str, typer.Option(envvar="TANDEM_STACK", help="Name of the Pulumi stack.")] = "rag-dev",
+) -> None:
+    """Say what would fail of a stack in its account and region, and the remedy: run it before `pulumi up`.
+
+    Looks at what `tandem doctor` does, and by a preview at what the stack needs: features of the region, instances,
+    quotas, roles, principals. Creates nothing, bills nothing. Exits with 1 if there is a problem; what nobody answers
+    is unknown, counted, and no problem: on the local cloud most is. Exits with 2 for a FILE that can't be used.
+    """
+    import functools
+
+    from tandem_contract.errors import TandemError
+
+    from tandem.clients import aws, examination, preflight
+    from tandem.clients.doctor import PROBLEM, SKIPPED, Finding, examine
+    from tandem.clients.pulumi_stack import preview
+    from tandem.cost.preview import read_preview
+
+    with bad_input():
+        given = text_of(file) if file else None
+        read = None if given is None else read_preview(given)
+    findings, configuration = examination.look(stack)
+    section = f"What {stack} needs"
+    if configuration is None and read is None:
+        findings[section, "preview"] = examination.NOT_KNOWN
+    elif findings["These credentials", "credentials"].state == PROBLEM:
+        findings[section, "preview"] = Finding(SKIPPED, "it takes credentials")
+    else:
+        try:
+            read = read or read_preview(preview(stack))
+            client = functools.lru_cache(lambda service: aws.client(service, read.region, **preflight.PATIENT))
+            found = examine(preflight.checks(read, client), preflight.SECONDS, examination.SLOW_NETWORK)
+            findings |= {(section, name): each for name, each in found.items()}
+        except TandemError as error:  # what the program itself refuses: a region without its images, a quota
+            findings[section, "preview"] = Finding(PROBLEM, str(error))
+    typer.echo(examination.report(findings))
+    raise typer.Exit(examination.problems(findings) > 0)
