@@ -32,6 +32,7 @@ def calibrate(
     from tandem.threads import as_they_come
 
     asked = list({question.question: question for question in load(file)}.values())
+    calibration.check_kinds(asked)
     stacked = deployed(stack)
     (url,) = stacked.pick("queryUrl")
     service = QueryService(url, token, lambda line: typer.echo(line, err=True), timeout, region=stacked.region)
@@ -49,7 +50,11 @@ def calibrate(
     if (now := replies[0][1].get("min_score")) is not None:  # which an API of an earlier release doesn't tell
         rows["in force"] = calibration.at(found, now)
     if as_json:
-        content = {"embedder": embedder, "index": index, **{name: _as_json(row) for name, row in rows.items()}}
+        content = {
+            "embedder": embedder,
+            "index": index,
+            **{name.replace(" ", "_"): _as_json(row) for name, row in rows.items()},
+        }
         typer.echo(json.dumps(content, indent=2))
         return
     _show(rows)

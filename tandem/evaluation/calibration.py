@@ -1,6 +1,6 @@
 """Calibration: from which score on a passage answers a question, with an embedder and some documents."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tandem_contract.errors import TandemError
@@ -48,22 +48,24 @@ def found(question: Question, response: Mapping[str, Any]) -> Found:
         raise TandemError(f"the response has another shape ({type(error).__name__}: {error})") from error
 
 
-def at(questions: Sequence[Found], value: float) -> Threshold:
-    """What a threshold does to the questions; raises `TandemError` unless there are some of both kinds."""
-    good, bad = ([each for each in questions if each.answerable is kind] for kind in (True, False))
-    if not good or not bad:
-        missing = "that the documents answer" if not good else "that no document answers (`document: null`)"
+def check_kinds(questions: Iterable[Question]) -> None:
+    """Raises `TandemError` unless there are questions of both kinds: the other functions need some."""
+    kinds = {bool(question.answerable) for question in questions}
+    if len(kinds) < 2:
+        missing = "that no document answers (`document: null`)" if True in kinds else "that the documents answer"
         raise TandemError(
             f"The question set has no question {missing}: a threshold is between both kinds, so add some."
         )
+
+
+def at(questions: Sequence[Found], value: float) -> Threshold:
+    """What a threshold does to the questions."""
+    good, bad = ([each for each in questions if each.answerable is kind] for kind in (True, False))
     return Threshold(value, [not it.passes(value) for it in good], [it.passes(value) for it in bad])
 
 
 def proposed(questions: Sequence[Found]) -> Threshold:
-    """The threshold with the fewest mistakes, both shares counting the same; of several, in the widest gap of scores.
-
-    Raises as `at`.
-    """
+    """The threshold with the fewest mistakes, both shares counting the same; of several, that in the widest gap."""
     scores = sorted({each.score for each in questions if each.score is not None})
     gaps = [(low, high) for low, high in zip([0.0, *scores], scores, strict=False) if low < high] or [(0.0, 1.0)]
     best = min(((at(questions, (low + high) / 2).error, low - high, low, high) for low, high in gaps))

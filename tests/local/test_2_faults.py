@@ -87,6 +87,12 @@ def dead_letters(service) -> dict[str, str]:
     return {a["document"]["StringValue"]: a["reason"]["StringValue"] for a in found.values() if "document" in a}
 
 
+def redriven(service, *options: str) -> set[str]:
+    """The documents that `tandem redrive` names."""
+    printed = service.cloud.tandem("redrive", "--stack", "rag-dev", *options).stdout
+    return {line.partition(": ")[0] for line in printed.splitlines()}
+
+
 @contextlib.contextmanager
 def environment_of(service, **variables: str):
     """Changes the ingest function's environment, as an operator could."""
@@ -119,7 +125,11 @@ def test_bad_documents_are_reported_and_the_others_go_through(service, tmp_path)
         assert service.status(f"bad/{name}") == "rejected"
     assert "bad/good.md: indexed" in result.stdout
     assert service.passages("How many steps does the lighthouse keeper climb?", "bad/good.md")
-    until(lambda: {f"bad/{name}" for name in bad} <= set(dead_letters(service)), 30, "all bad documents dead-lettered")
+    given_up = {f"bad/{name}" for name in bad}
+    until(lambda: given_up <= set(dead_letters(service)), 30, "all bad documents dead-lettered")
+    until(lambda: given_up <= redriven(service, "--dry-run"), 30, "the letters are shown again")
+    assert given_up <= redriven(service)
+    until(lambda: given_up <= set(dead_letters(service)), 60, "they are tried again, and given up again")
     for name in bad:
         service.delete(f"bad/{name}")
     until(lambda: all(service.row(f"bad/{name}") == {} for name in bad), 60, "deleted documents are forgotten")

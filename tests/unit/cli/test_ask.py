@@ -139,7 +139,12 @@ def test_a_gateway_that_says_nothing_is_asked_again(monkeypatch):
     [
         (403, {"message": "Forbidden"}, [], "execute-api:Invoke"),
         (403, {"message": "The security token included in the request is expired"}, [], "have expired: sign in again"),
-        (401, {"message": "Unauthorized"}, ["--token", "old"], "get a new one"),
+        (
+            401,
+            {"message": "Unauthorized"},
+            ["--token", "old"],
+            "the ID token, or if the stack has userPoolScopes an access token",
+        ),
         (400, {"error": "top_k is 30: 1 to 20 are allowed"}, [], "top_k is 30: 1 to 20 are allowed"),
         (500, {"message": "Internal server error"}, [], "(500): Internal server error"),
     ],

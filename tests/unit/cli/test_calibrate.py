@@ -61,8 +61,14 @@ def test_as_json(questions):
         "embedder": TITAN,
         "index": "docs-1",
         "proposed": {"min_score": 0.44, "refused": 0, **both},
-        "in force": {"min_score": 0.6, "refused": 1, **both},
+        "in_force": {"min_score": 0.6, "refused": 1, **both},
     }
+
+
+def test_questions_of_one_kind_are_refused_before_any_is_asked(questions, api):
+    questions.write_text('{"id": "1", "question": "Warm?", "document": "a.md"}')
+    assert "no question that no document answers" in run(questions, code=1)
+    assert api.requests == []
 
 
 def test_an_index_that_changes_meanwhile(questions, api):

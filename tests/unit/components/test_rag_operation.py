@@ -24,7 +24,7 @@ def test_machine_clients_are_let_in_by_scope():
     assert by_id_token.one("Method").inputs.get("authorizationScopes") is None
     assert by_scope.one("Method").inputs["authorizationScopes"] == ["handbook/ask", "handbook/admin"]
     # A deployment is a snapshot: without a new one the former tokens would go on being let in.
-    triggers = [each.one("apigateway/deployment:Deployment").inputs["triggers"] for each in (by_id_token, by_scope)]
+    triggers = [each.one("Deployment").inputs["triggers"] for each in (by_id_token, by_scope)]
     assert triggers[0] != triggers[1]
 
 

@@ -3,7 +3,7 @@
 import pytest
 from tandem_contract.errors import TandemError
 
-from tandem.evaluation.calibration import Found, at, found, proposed
+from tandem.evaluation.calibration import Found, at, check_kinds, found, proposed
 from tandem.evaluation.questions import Question
 
 
@@ -46,12 +46,10 @@ def test_where_scores_tell_nothing():
     assert counts(proposed([*good(0.5), *bad(0.5)]))[1:] in ((0, 1), (1, 0))
 
 
-@pytest.mark.parametrize(
-    ("questions", "missing"), [(good(0.5), "that no document answers"), (bad(0.5), "documents ans")]
-)
-def test_one_kind_alone_proposes_nothing(questions, missing):
+@pytest.mark.parametrize(("document", "missing"), [("a.md", "that no document answers"), (None, "documents ans")])
+def test_one_kind_alone_proposes_nothing(document, missing):
     with pytest.raises(TandemError, match=missing):
-        proposed(questions)
+        check_kinds([Question("1", "?", document)])
 
 
 def test_what_a_response_says():
