@@ -1,6 +1,6 @@
 """AWS budget, and a scheduled function that stops jobs and endpoints past their limits."""
 
-from typing import NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import pulumi
 from pulumi_aws import budgets
@@ -54,8 +54,9 @@ class CostGuard(pulumi.ComponentResource):
         jobs, endpoints, components = (
             account_arn("sagemaker", f"{kind}/*", self) for kind in ("training-job", "endpoint", "inference-component")
         )
-        topic, watched, telling = args.get("alarm_topic_arn"), {"tags": tags}, {}
-        if topic:
+        watched: Any = {"tags": tags}
+        telling: dict[str, pulumi.Input[str]] = {}
+        if topic := args.get("alarm_topic_arn"):
             watched["alarm_topic_arn"] = telling[Variable.ALARM_TOPIC] = topic
         ours = {f"aws:ResourceTag/{Tag.STACK}": stack}
         function = Function(
