@@ -70,6 +70,11 @@ ANSWERS: dict[str, Any] = {
 """What AWS says when a program asks: by function, a value or what makes one of the arguments."""
 
 
+def made(name: str) -> str:
+    """The id, and where none was given the name, of what is registered under a name."""
+    return f"{name}-{hashlib.sha256(name.encode()).hexdigest()[:7]}"
+
+
 class Refusal(grpc.RpcError):
     """What an answer raises where AWS refuses, as the engine hands it on."""
 
@@ -127,7 +132,7 @@ class Answers(mocks.Mocks):
     def new_resource(self, args: mocks.MockResourceArgs):
         state = dict(args.inputs)
         short = args.typ.rsplit(":", 1)[-1]
-        id_ = f"{args.name}-{hashlib.sha256(args.name.encode()).hexdigest()[:7]}"
+        id_ = made(args.name)
         service = args.typ.split(":")[1].split("/")[0]
         state.setdefault("name", id_)
         own = {

@@ -387,9 +387,12 @@ class FineTuningEnvironmentArgs(TypedDict):
     endpoint_gpus: NotRequired[int]
     """What a copy of the model takes when the endpoint scales to zero. 0 to 8 GPUs; 1 by default."""
     endpoint_hours: NotRequired[int]
-    """When the cost guard deletes the endpoint; 0 for never. 0 to 8,760 hours; 8 by default."""
+    """When the cost guard deletes the endpoint; 0 for never. With `zero` it is never, since its instances end by
+    themselves. 0 to 8,760 hours; 8 by default."""
     monthly_budget: NotRequired[int]
-    """What a month may cost before alerts go out; 0 for no budget. 0 to 10,000,000 dollars; 100 by default."""
+    """What a month may cost before alerts go out; 0 for no budget. It counts nothing until the tag `tandem:stack` is
+    activated for cost allocation, in the billing console of the account that pays. 0 to 10,000,000 dollars; 100 by
+    default."""
     alert_email: NotRequired[str]
     """Who gets the budget's alerts; without it only the alarm topic does."""
     retention: NotRequired[Retention]

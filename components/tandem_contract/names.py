@@ -23,6 +23,7 @@ class Variable:
     SERVING_IMAGE = "TANDEM_SERVING_IMAGE"
     SERVING_ENVIRONMENT = "TANDEM_SERVING_ENVIRONMENT"
     LONGEST_JOB_SECONDS = "TANDEM_LONGEST_JOB_SECONDS"
+    ALARM_TOPIC = "TANDEM_ALARM_TOPIC"
     RUN = "TANDEM_RUN"
     INSTANCE_TYPE = "TANDEM_INSTANCE_TYPE"
     """Of a job's hosts, where SageMaker's `resourceconfig.json` doesn't say it."""

@@ -94,7 +94,9 @@ def status(
 ) -> None:
     """Show how a run stands: step, progress, loss, tokens a second, money so far."""
     endpoints = dict(entry.partition("=")[::2] for entry in served or [])
-    backend, record = _run(run, deployed(stack), secret=secret, url=service_url, served=endpoints)
+    found = deployed(stack)
+    backend, record = _run(run, found, secret=secret, url=service_url, served=endpoints)
+    _say_if_gone(found)
     if follow:
         _follow(backend, record)
     else:
@@ -210,6 +212,7 @@ def promote(
     _check_room(found)
     difference = promotion.write(file, arn)
     typer.echo(difference or f"{file} already has it.")
+    _say_if_gone(found)
     typer.echo(f"Next: pulumi preview --stack {stack}" + (f" --config-file {file}" if config else ""), err=True)
 
 
@@ -237,6 +240,19 @@ def _check_room(stack: Stack) -> None:
     for problem, remedy in short:
         checks.add("quota", problem, remedy)
     checks.finish(f"Nothing is promoted: stack {stack.name!r}")
+
+
+def _say_if_gone(stack: Stack) -> None:
+    """Say on stderr that the stack's endpoint is gone, if it is, and how to have it again."""
+    from tandem.finetuning import promotion
+
+    name = stack.outputs.get("endpointName")
+    if name and promotion.is_gone(stack.client("sagemaker"), name):
+        typer.echo(
+            f"The stack's endpoint {name} is gone: the cost guard deletes it after endpointHours, and Pulumi doesn't "
+            f"know. `pulumi up --refresh --stack {stack.name}` makes it again.",
+            err=True,
+        )
 
 
 def show_plan(plan: "Plan") -> None:

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from botocore.exceptions import ClientError
 from tandem_contract.errors import TandemError
 
 from . import registry
@@ -37,6 +38,19 @@ def promotable(client: Any, arn: str) -> dict[str, str]:
         model = found["model_reference"]
         raise TandemError(f"{model} is served by {backend.title} itself: call it there; no endpoint is needed.")
     return found
+
+
+def is_gone(client: Any, endpoint: str) -> bool:
+    """Whether an endpoint that a stack names isn't there; False where that can't be told.
+
+    For one that it doesn't know, SageMaker answers `ValidationException`, "Could not find endpoint ...", as for other
+    mistakes (hashicorp/terraform-provider-aws, internal/service/sagemaker/endpoint.go).
+    """
+    try:
+        client.describe_endpoint(EndpointName=endpoint)
+    except ClientError as error:
+        return "Could not find" in str(error)
+    return False
 
 
 def write(file: Path, model: str) -> str:

@@ -202,7 +202,8 @@ FINETUNING = Table(
         ),
         "endpoint_hours": Field(
             8,
-            "When the cost guard deletes the endpoint; 0 for never.",
+            "When the cost guard deletes the endpoint; 0 for never. With `zero` it is never, since its instances end "
+            "by themselves.",
             low=0,
             high=8760,
             unit="hours",
@@ -210,7 +211,8 @@ FINETUNING = Table(
         ),
         "monthly_budget": Field(
             100,
-            "What a month may cost before alerts go out; 0 for no budget.",
+            "What a month may cost before alerts go out; 0 for no budget. It counts nothing until the tag "
+            "`tandem:stack` is activated for cost allocation, in the billing console of the account that pays.",
             low=0,
             high=10_000_000,
             unit="dollars",

@@ -28,9 +28,9 @@ class RagEnvironment(pulumi.ComponentResource):
     Composes a documents bucket, a ledger, the vector store that `store` names, an `IngestionPipeline` and a
     `QueryApi`.
 
-    Idle cost: about $1 a month (four alarms $0.40, the sweep's metric $0.30, polling of the queue $0.26, the sweep's
+    Idle cost: about $1.50 a month (nine alarms $0.90, the sweep's metric $0.30, polling of the queue $0.26, the sweep's
     runs $0.04), free tier not counted, and storage of documents, index, ledger and logs. With `store: domain` also its
-    instances and disks: $67.41 for one r7g.medium.search (730 hours of $0.089) with 20 GB (of $0.122).
+    instances and disks, $67.41 for one r7g.medium.search (730 hours of $0.089) with 20 GB (of $0.122), and nine alarms.
 
     Raises `InvalidArguments`, with every mistake, before anything is registered.
     """
@@ -80,8 +80,8 @@ class RagEnvironment(pulumi.ComponentResource):
             "chunk_tokens": settings["chunk_tokens"],
             "chunk_overlap": settings["chunk_overlap"],
             "retention": retention,
-            "tags": tags,
             **keyed,
+            **shared,
         }
         store = kind.component(name, ledger, {**stored, **{key: settings[key] for key in kind.fields}}, child)
         ingestion_args: IngestionPipelineArgs = {

@@ -9,6 +9,7 @@ from pulumi_aws import eks, lambda_
 from tandem_contract.names import Variable
 
 from ..foundation.arns import account_arn
+from ..foundation.function import WatchedBy
 from ..foundation.policy import allow
 from ..foundation.schedule import every
 from .cluster_steps import cluster_steps
@@ -70,6 +71,8 @@ def cluster_jobs(given: Given, images: Mapping[str, pulumi.Input[str]], cluster:
             Variable.SERVING_IMAGE: images["evaluate"],
         },
         timeout_seconds=CLEAN_SECONDS,
+        # A run has patience with it, and on its schedule nobody waits for it.
+        watched_by=WatchedBy.ALARMS,
         **({"subnet_ids": cluster.subnet_ids} if cluster.subnet_ids is not None else {}),
         **({"security_group_ids": cluster.security_group_ids} if cluster.security_group_ids is not None else {}),
     )

@@ -1,13 +1,13 @@
 """AWS budget, and a scheduled function that stops jobs and endpoints past their limits."""
 
-from typing import NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import pulumi
 from pulumi_aws import budgets
 from tandem_contract.names import Tag, Variable
 
 from ..foundation.arns import account_arn
-from ..foundation.function import Function
+from ..foundation.function import Function, WatchedBy
 from ..foundation.outputs import register
 from ..foundation.policy import allow
 from ..foundation.schedule import every
@@ -23,11 +23,11 @@ class CostGuardArgs(TypedDict):
     """The longest that the run envelope lets a job bill; one that runs longer is stopped."""
     monthly_budget: int
     """Dollars a month of what carries the stack's tag; an alert goes out at 80 % and when the forecast exceeds it. 0
-    for no budget."""
+    for no budget. It counts nothing before the tag is activated in billing."""
     alert_email: NotRequired[str]
     """Who gets the alerts; without it and without a topic the budget only shows in the console."""
     alarm_topic_arn: NotRequired[pulumi.Input[str]]
-    """SNS topic that gets the alerts."""
+    """SNS topic that is told what the guard ended, and gets the budget's alerts and the guard's own alarms."""
     tags: NotRequired[Tags]
     """Cost-allocation tags; `tandem:stack` decides what the guard looks at."""
 
@@ -35,10 +35,13 @@ class CostGuardArgs(TypedDict):
 class CostGuard(pulumi.ComponentResource):
     """AWS budget, and a scheduled function that stops jobs past the run envelope and endpoints past their expiry.
 
-    Creates the function on a schedule of 15 minutes, and the budget if `monthly_budget` isn't 0. Only what carries the
-    stack's `tandem:stack` tag is touched.
+    Creates the function on a schedule of 15 minutes, with two alarms, and the budget if `monthly_budget` isn't 0. Only
+    what carries the stack's `tandem:stack` tag is touched. The topic is told what was ended, and how to have it again.
 
-    Idle cost: 2,880 short runs a month, about a cent; a budget that only alerts is free.
+    **The budget counts nothing until `tandem:stack` is activated** as a cost-allocation tag, once, in the billing
+    console of the account that pays (Billing guide, "Activating user-defined cost allocation tags").
+
+    Idle cost: two alarms, $0.20 a month, and 2,880 short runs, about a cent; a budget that only alerts is free.
     """
 
     function_name: pulumi.Output[str]
@@ -51,6 +54,10 @@ class CostGuard(pulumi.ComponentResource):
         jobs, endpoints, components = (
             account_arn("sagemaker", f"{kind}/*", self) for kind in ("training-job", "endpoint", "inference-component")
         )
+        watched: Any = {"tags": tags}
+        telling: dict[str, pulumi.Input[str]] = {}
+        if topic := args.get("alarm_topic_arn"):
+            watched["alarm_topic_arn"] = telling[Variable.ALARM_TOPIC] = topic
         ours = {f"aws:ResourceTag/{Tag.STACK}": stack}
         function = Function(
             name,
@@ -66,14 +73,17 @@ class CostGuard(pulumi.ComponentResource):
                     allow(["sagemaker:StopTrainingJob"], jobs, StringEquals=ours),
                     allow(["sagemaker:DeleteEndpoint"], endpoints, StringEquals=ours),
                     allow(["sagemaker:DeleteInferenceComponent"], components, StringEquals=ours),
+                    *([allow(["sns:Publish"], topic)] if topic else ()),
                 ],
                 "environment": {
                     Variable.STACK: stack,
                     Variable.LONGEST_JOB_SECONDS: str(int(args["longest_job_seconds"])),
+                    **telling,
                 },
                 "memory_megabytes": 256,
                 "timeout_seconds": 120,
-                "tags": tags,
+                "watched_by": WatchedBy.ALARMS,
+                **watched,
             },
             opts=child,
         )
@@ -87,7 +97,7 @@ class CostGuard(pulumi.ComponentResource):
         )
         if args["monthly_budget"]:
             who: dict = {"subscriber_email_addresses": [args["alert_email"]]} if args.get("alert_email") else {}
-            if topic := args.get("alarm_topic_arn"):
+            if topic:
                 who["subscriber_sns_topic_arns"] = [topic]
             levels = (("ACTUAL", 80), ("FORECASTED", 100)) if who else ()
             budgets.Budget(
@@ -96,7 +106,6 @@ class CostGuard(pulumi.ComponentResource):
                 time_unit="MONTHLY",
                 limit_amount=str(args["monthly_budget"]),
                 limit_unit="USD",
-                # Tags count only once they are activated as cost-allocation tags in the billing console.
                 cost_filters=[{"name": "TagKeyValue", "values": [f"user:{Tag.STACK}${stack}"]}],
                 notifications=[
                     {

@@ -19,6 +19,7 @@ VARIANT = "main"
 START_SECONDS = 1800  # a container of 18 GB and a model of 16 GB take five to ten minutes
 BAKE_SECONDS = 300
 SLOW_MICROSECONDS = 30_000_000
+ERRORS = "Invocation5XXErrors"
 
 
 class EndpointMode(str, Enum):
@@ -54,7 +55,8 @@ class InferenceEndpointArgs(TypedDict):
     host_ami: NotRequired[str]
     """SageMaker host image; by default the oldest that has the image's CUDA."""
     expires_hours: int
-    """After so many hours the cost guard deletes it; 0 for never."""
+    """After so many hours the cost guard deletes it; 0 for never. With `zero` it is never: its instances end by
+    themselves."""
     repository_arn: NotRequired[pulumi.Input[str]]
     """Repository of own images that the endpoint may pull."""
     alarm_topic_arn: NotRequired[pulumi.Input[str]]
@@ -66,7 +68,8 @@ class InferenceEndpointArgs(TypedDict):
 class InferenceEndpoint(pulumi.ComponentResource):
     """SageMaker endpoint for one approved model package, which rolls back a new one on alarms.
 
-    Creates a role with its policy, a model, a configuration, the endpoint, its log, and alarms on errors and latency.
+    Creates a role with its policy, a model, a configuration, the endpoint, its log, and alarms on errors, latency and
+    hours without answers.
 
     `steady`: replaced blue/green. With two instances or more a new model takes the traffic of one of them first, with
     one it takes all at once; either way it is watched for five minutes before the old one ends.
@@ -78,7 +81,7 @@ class InferenceEndpoint(pulumi.ComponentResource):
 
     Idle cost: with `steady` it **bills by the hour while it exists**, used or not: `instances` x the instance's hosting
     price (ml.g5.2xlarge $1.515 an hour, $1,106 a month, us-east-1, 2026-09-27). With `zero` instances bill while they
-    run; the alarm that wakes one costs $0.10 a month. The other two alarms cost $0.10 a month each.
+    run; the alarm that wakes one costs $0.10 a month. The other three alarms cost $0.10 a month each.
     """
 
     endpoint_name: pulumi.Output[str]
@@ -93,7 +96,8 @@ class InferenceEndpoint(pulumi.ComponentResource):
     ):
         super().__init__("tandem:index:InferenceEndpoint", name, {}, opts)
         child, tags = pulumi.ResourceOptions(parent=self), args.get("tags") or {}
-        if args["expires_hours"]:
+        zero = args["mode"] == EndpointMode.ZERO
+        if args["expires_hours"] and not zero:
             tags = tags | {Tag.EXPIRES_HOURS: str(args["expires_hours"])}
         role = iam.Role(f"{name}-role", assume_role_policy=trust("sagemaker.amazonaws.com"), tags=tags, opts=child)
         # The alarms watch the endpoint, and the endpoint rolls back on the alarms: its name has to be there before it.
@@ -116,7 +120,6 @@ class InferenceEndpoint(pulumi.ComponentResource):
             tags=tags,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[permissions]),
         )
-        zero = args["mode"] == EndpointMode.ZERO
         variant: sagemaker.EndpointConfigurationProductionVariantArgsDict = {
             "variant_name": VARIANT,
             "instance_type": args["instance_type"],
@@ -141,7 +144,7 @@ class InferenceEndpoint(pulumi.ComponentResource):
             tags=tags,
             opts=child,
         )
-        alarms = [
+        errors, slow, _ = (
             alarm(
                 f"{name}-{suffix}",
                 namespace="AWS/SageMaker",
@@ -149,16 +152,27 @@ class InferenceEndpoint(pulumi.ComponentResource):
                 dimensions={"EndpointName": endpoint_name, "VariantName": VARIANT},
                 statistic=statistic,
                 threshold=threshold,
+                period_seconds=seconds,
                 description=description,
                 topic_arn=args.get("alarm_topic_arn"),
                 tags=tags,
                 parent=self,
             )
-            for suffix, metric, statistic, threshold, description in (
-                ("errors", "Invocation5XXErrors", "Sum", 5, "More than five answers in five minutes failed."),
-                ("slow", "ModelLatency", "Average", SLOW_MICROSECONDS, "Answers take over 30 s on average."),
+            for suffix, metric, statistic, threshold, seconds, description in (
+                ("errors", ERRORS, "Sum", 5, 300, "More than five requests in five minutes failed."),
+                ("slow", "ModelLatency", "Average", SLOW_MICROSECONDS, 300, "Answers take over 30 s on average."),
+                # Too late for a rollback; it sees an endpoint that is seldom asked. The average is the share of all.
+                (
+                    "unanswered",
+                    ERRORS,
+                    "Average",
+                    0.9,
+                    3600,
+                    "Of an hour's requests nine in ten failed, or the only one.",
+                ),
             )
-        ]
+        )
+        alarms = [errors, slow]
         endpoint = sagemaker.Endpoint(
             name,
             name=endpoint_name,

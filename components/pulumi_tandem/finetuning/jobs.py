@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import pulumi
 
 from ..foundation.data_bucket import DataBucket
-from ..foundation.function import Function, FunctionArgs
+from ..foundation.function import Function, FunctionArgs, WatchedBy
 from ..foundation.policy import Statement, allow
 from ..foundation.tags import Tags
 from .training_state_machine import Steps
@@ -47,18 +47,22 @@ class Given(NamedTuple):
     environment: Mapping[str, pulumi.Input[str]]
     """Of the function that gives jobs what they need."""
     tags: Tags
+    alarm_topic_arn: pulumi.Input[str] | None = None
+    """SNS topic that alarms notify."""
 
     def function(
         self, step: str, statements: Sequence[Any], environment: Mapping[str, pulumi.Input[str]], **more: Any
     ) -> Function:
-        """The function of a step, named for it."""
+        """The function of a step, named for it. A run fails with it, unless `watched_by` says otherwise."""
         args: FunctionArgs = {
             "handler": f"tandem.finetuning.functions.{step}.handler",
             "statements": statements,
             "environment": dict(environment),
             "memory_megabytes": 512,
             "timeout_seconds": 60,
+            "watched_by": WatchedBy.RUN,
             "tags": self.tags,
+            **({"alarm_topic_arn": self.alarm_topic_arn} if self.alarm_topic_arn else {}),
             **more,
         }
         return Function(f"{self.name}-{step}", args, opts=pulumi.ResourceOptions(parent=self.parent))

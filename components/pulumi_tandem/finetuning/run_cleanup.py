@@ -7,7 +7,7 @@ from pulumi_aws import lambda_
 from tandem_contract.payloads import CleanUp
 
 from ..foundation.arns import account_arn
-from ..foundation.function import Function
+from ..foundation.function import Function, WatchedBy
 from ..foundation.outputs import register
 from ..foundation.policy import allow
 from ..foundation.tags import Tags
@@ -57,6 +57,7 @@ class RunCleanup(pulumi.ComponentResource):
                 "environment": {},
                 "memory_megabytes": 256,
                 "timeout_seconds": 600,
+                "watched_by": WatchedBy.DEPLOYMENT,
                 "tags": args.get("tags") or {},
             },
             opts=child,

@@ -1,9 +1,15 @@
 """CloudWatch alarms in the one form that Tandem uses."""
 
+from typing import Literal
+
 import pulumi
 from pulumi_aws import cloudwatch
 
 from .tags import Tags
+
+Comparison = Literal[
+    "GreaterThanThreshold", "GreaterThanOrEqualToThreshold", "LessThanThreshold", "LessThanOrEqualToThreshold"
+]
 
 
 def alarm(
@@ -19,9 +25,15 @@ def alarm(
     parent: pulumi.Resource,
     period_seconds: int = 300,
     periods: int = 1,
+    comparison: Comparison = "GreaterThanThreshold",
+    missing: Literal["notBreaching", "breaching"] = "notBreaching",
     tags: Tags | None = None,
 ) -> cloudwatch.MetricAlarm:
-    """An alarm above `threshold`; silence is healthy. Costs $0.10 a month; the first ten of an account are free."""
+    """An alarm on each of `periods` in a row; `missing` says what a period without data is, by default healthy.
+
+    It watches one metric, and costs $0.10 a month; the first ten of an account are free. docs/alarms.md shows which
+    fault rings which.
+    """
     return cloudwatch.MetricAlarm(
         name,
         namespace=namespace,
@@ -30,9 +42,9 @@ def alarm(
         statistic=statistic,
         period=period_seconds,
         evaluation_periods=periods,
-        comparison_operator="GreaterThanThreshold",
+        comparison_operator=comparison,
         threshold=threshold,
-        treat_missing_data="notBreaching",
+        treat_missing_data=missing,
         alarm_description=description,
         alarm_actions=[topic_arn] if topic_arn else [],
         ok_actions=[topic_arn] if topic_arn else [],

@@ -1,11 +1,13 @@
 """Lambda function that runs `tandem`'s code, with its role and log."""
 
 from collections.abc import Sequence
+from enum import Enum
 from typing import Any, NotRequired, TypedDict
 
 import pulumi
 from pulumi_aws import cloudwatch, iam, lambda_
 
+from .alarms import alarm
 from .function_code import function_code
 from .function_platform import ARCHITECTURE, PYTHON
 from .outputs import register
@@ -13,6 +15,17 @@ from .policy import allow, policy_document, trust
 from .tags import Tags
 
 LOG_DAYS = 14
+# What counts as which (Lambda guide, "Types of metrics for Lambda functions"): a call that runs out of time or memory
+# is an error; one that is throttled is neither an invocation nor an error.
+FAILURES = (
+    ("errors", "Errors", "a call raised, or ran out of time or memory. The function's log says why."),
+    (
+        "throttled",
+        "Throttles",
+        "calls found no room to run: other functions of the account take its concurrency (Lambda's quota of concurrent "
+        "executions), or the account's is small.",
+    ),
+)
 # Lambda looks for all of them on every resource (Lambda guide, "Giving Lambda functions access to resources in a VPC").
 USE_INTERFACES = allow(
     [
@@ -25,6 +38,19 @@ USE_INTERFACES = allow(
     ],
     "*",
 )
+
+
+class WatchedBy(str, Enum):
+    """Who notices that a function fails: somebody has to."""
+
+    ALARMS = "alarms"
+    """Nobody waits for it, so it has two alarms of its own."""
+    API = "api"
+    """An API answers 5xx in its place, on which an alarm is."""
+    RUN = "run"
+    """The run of the training pipeline that called it fails, on which an alarm is."""
+    DEPLOYMENT = "deployment"
+    """The engine calls it, and `pulumi up` or `destroy` fails."""
 
 
 class FunctionArgs(TypedDict):
@@ -40,6 +66,10 @@ class FunctionArgs(TypedDict):
     """Memory, which also buys processor time: 1,769 MB is one vCPU."""
     timeout_seconds: int
     """Longest run."""
+    watched_by: WatchedBy
+    """Who notices that it fails."""
+    alarm_topic_arn: NotRequired[pulumi.Input[str]]
+    """SNS topic that its alarms notify."""
     subnet_ids: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
     """Subnets that it runs in, for what only they reach; from them it needs a way to every service that it calls."""
     security_group_ids: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
@@ -51,9 +81,10 @@ class FunctionArgs(TypedDict):
 class Function(pulumi.ComponentResource):
     """Lambda function on arm64 with a role that allows what its statements say, and a log group kept 14 days.
 
-    Creates a role, its policy, a log group and the function.
+    Creates a role, its policy, a log group and the function; where nobody waits for it also two alarms, on calls that
+    raised or timed out, and on calls that Lambda refused to start.
 
-    Idle cost: none.
+    Idle cost: none, or two alarms, $0.20 a month.
     """
 
     function_name: pulumi.Output[str]
@@ -96,6 +127,20 @@ class Function(pulumi.ComponentResource):
             # Without its permissions the first invocations would fail.
             opts=pulumi.ResourceOptions(parent=self, depends_on=[permissions]),
         )
+        if args["watched_by"] == WatchedBy.ALARMS:
+            for suffix, metric, happened in FAILURES:
+                alarm(
+                    f"{name}-{suffix}",
+                    namespace="AWS/Lambda",
+                    metric=metric,
+                    dimensions={"FunctionName": function.name},
+                    statistic="Sum",
+                    threshold=0,
+                    description=f"{name}: {happened}",
+                    topic_arn=args.get("alarm_topic_arn"),
+                    tags=tags,
+                    parent=self,
+                )
         self.function_name, self.function_arn = function.name, function.arn
         self.invoke_arn, self.role_arn = function.invoke_arn, role.arn
         register(self)

@@ -1,8 +1,9 @@
 """API Gateway REST API with one POST route to a Lambda function."""
 
+import hashlib
 from collections.abc import Sequence
 from enum import Enum
-from typing import NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import pulumi
 from pulumi_aws import apigateway, lambda_
@@ -65,41 +66,36 @@ class RestEndpoint(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         tags, by_token = args.get("tags"), args["auth"] is Auth.JWT
         api = apigateway.RestApi(name, endpoint_configuration={"types": "REGIONAL"}, tags=tags, opts=child)
-        resource = apigateway.Resource(
-            f"{name}-route", rest_api=api.id, parent_id=api.root_resource_id, path_part=args["route"], opts=child
-        )
-        authorizer = (
-            apigateway.Authorizer(
-                f"{name}-tokens",
-                rest_api=api.id,
-                type="COGNITO_USER_POOLS",
-                provider_arns=[args["user_pool_arn"]],
-                opts=child,
-            )
-            if by_token
-            else None
-        )
-        method = apigateway.Method(
-            f"{name}-post",
-            rest_api=api.id,
-            resource_id=resource.id,
-            http_method="POST",
-            authorization="COGNITO_USER_POOLS" if by_token else "AWS_IAM",
-            authorizer_id=authorizer.id if authorizer else None,
-            authorization_scopes=args.get("scopes") or None,
-            opts=child,
-        )
-        integration = apigateway.Integration(
-            f"{name}-integration",
-            rest_api=api.id,
-            resource_id=resource.id,
-            http_method=method.http_method,
-            type="AWS_PROXY",
-            integration_http_method="POST",
-            uri=function.invoke_arn,
-            timeout_milliseconds=TIMEOUT_MILLISECONDS,
-            opts=child,
-        )
+        # A deployment is a snapshot of these. What each is made of is kept, so that below nothing of it is forgotten.
+        shown: dict[str, dict[str, Any]] = {
+            "resource": {"rest_api": api.id, "parent_id": api.root_resource_id, "path_part": args["route"]}
+        }
+        resource = apigateway.Resource(f"{name}-route", **shown["resource"], opts=child)
+        shown["method"] = {
+            "rest_api": api.id,
+            "resource_id": resource.id,
+            "http_method": "POST",
+            "authorization": "COGNITO_USER_POOLS" if by_token else "AWS_IAM",
+        }
+        if by_token:
+            shown["authorizer"] = {
+                "rest_api": api.id,
+                "type": "COGNITO_USER_POOLS",
+                "provider_arns": [args["user_pool_arn"]],
+            }
+            authorizer = apigateway.Authorizer(f"{name}-tokens", **shown["authorizer"], opts=child)
+            shown["method"] |= {"authorizer_id": authorizer.id, "authorization_scopes": args.get("scopes") or None}
+        method = apigateway.Method(f"{name}-post", **shown["method"], opts=child)
+        shown["integration"] = {
+            "rest_api": api.id,
+            "resource_id": resource.id,
+            "http_method": method.http_method,
+            "type": "AWS_PROXY",
+            "integration_http_method": "POST",
+            "uri": function.invoke_arn,
+            "timeout_milliseconds": TIMEOUT_MILLISECONDS,
+        }
+        integration = apigateway.Integration(f"{name}-integration", **shown["integration"], opts=child)
         lambda_.Permission(
             f"{name}-permission",
             action="lambda:InvokeFunction",
@@ -111,13 +107,9 @@ class RestEndpoint(pulumi.ComponentResource):
         deployment = apigateway.Deployment(
             f"{name}-deployment",
             rest_api=api.id,
-            # A deployment is a snapshot: it must be made anew when what it shows has changed.
-            triggers={
-                "route": args["route"],
-                "auth": args["auth"].value,
-                "scopes": " ".join(args.get("scopes", ())),
-                "integration": integration.id,
-            },
+            # It is made anew when anything of it has changed: until then the stage would show what it was, an old user
+            # pool's tokens included (API Gateway guide, "Redeploy a REST API to a stage").
+            triggers={"shown": pulumi.Output.json_dumps(shown, sort_keys=True).apply(_digest)},
             opts=pulumi.ResourceOptions(parent=self, depends_on=[method, integration]),
         )
         stage = apigateway.Stage(
@@ -131,7 +123,8 @@ class RestEndpoint(pulumi.ComponentResource):
             settings={
                 "throttling_rate_limit": args["requests_per_second"],
                 "throttling_burst_limit": 2 * args["requests_per_second"],
-                "metrics_enabled": True,
+                # The alarms and the dashboard use those by API and stage, which are free; those by method bill.
+                "metrics_enabled": False,
             },
             opts=child,
         )
@@ -139,3 +132,7 @@ class RestEndpoint(pulumi.ComponentResource):
         self.invoke_arn = pulumi.Output.concat(api.execution_arn, f"/{STAGE}/POST/{args['route']}")
         self.api_name = api.name
         register(self)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

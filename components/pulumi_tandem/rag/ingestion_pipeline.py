@@ -12,7 +12,7 @@ from tandem_contract.settings import INGEST_SETTINGS
 
 from ..foundation.bedrock import invoke_models
 from ..foundation.data_bucket import DataBucket
-from ..foundation.function import Function
+from ..foundation.function import Function, WatchedBy
 from ..foundation.outputs import register
 from ..foundation.policy import allow, read_secret
 from ..foundation.tags import Tags
@@ -61,7 +61,7 @@ class IngestionPipeline(pulumi.ComponentResource):
     Creates a rule for the bucket's changes, a queue with dead letters, the ingest function with its access to the
     store, and the sweep. So many functions work at a time as `concurrency` says, which bounds the load on the embedder.
 
-    Idle cost: about $0.90 a month: three alarms ($0.30), the metric of one of them ($0.30), polling of the queue
+    Idle cost: about $1.30 a month: seven alarms ($0.70), the metric of one of them ($0.30), polling of the queue
     ($0.26), and the sweep's runs, which wake no search while nothing has changed.
     """
 
@@ -137,7 +137,8 @@ class IngestionPipeline(pulumi.ComponentResource):
                 },
                 "memory_megabytes": 1024,
                 "timeout_seconds": INGEST_SECONDS,
-                "tags": tags,
+                "watched_by": WatchedBy.ALARMS,
+                **shared,
             },
             opts=child,
         )

@@ -13,7 +13,7 @@ from tandem_contract.usage import QUERY_MEMORY_MEGABYTES
 from ..foundation.alarms import alarm
 from ..foundation.arns import account_arn
 from ..foundation.bedrock import invoke_models
-from ..foundation.function import Function
+from ..foundation.function import Function, WatchedBy
 from ..foundation.outputs import register
 from ..foundation.policy import allow, read_secret
 from ..foundation.rest_endpoint import STAGE, Auth, RestEndpoint, RestEndpointArgs
@@ -44,10 +44,10 @@ class QueryApiArgs(TypedDict):
 class QueryApi(pulumi.ComponentResource):
     """API Gateway endpoint `POST /query` and the Lambda function behind it, which retrieves, generates and cites.
 
-    Creates the function with read access to the store, the REST endpoint in front of it, and an alarm on errors; with
-    a tuned model's endpoint, also one on its silence.
+    Creates the function with read access to the store, the REST endpoint in front of it, and two alarms, on errors and
+    on hours without answers; with a tuned model's endpoint, also one on its silence.
 
-    Idle cost: the alarms, $0.10 each; the second one's metric costs up to $0.30 a
+    Idle cost: the alarms, $0.10 each a month; the third one's metric costs up to $0.30 a
     month, by the hours in which questions are answered.
     """
 
@@ -99,6 +99,7 @@ class QueryApi(pulumi.ComponentResource):
                 },
                 "memory_megabytes": QUERY_MEMORY_MEGABYTES,
                 "timeout_seconds": 28,
+                "watched_by": WatchedBy.API,
                 "tags": tags,
             },
             opts=child,
@@ -109,18 +110,27 @@ class QueryApi(pulumi.ComponentResource):
             rest["user_pool_arn"] = pool
             rest["scopes"] = args.get("user_pool_scopes", [])
         endpoint = RestEndpoint(f"{name}-endpoint", function, rest, opts=child)
-        alarm(
-            f"{name}-errors",
-            namespace="AWS/ApiGateway",
-            metric="5XXError",
-            dimensions={"ApiName": endpoint.api_name, "Stage": STAGE},
-            statistic="Sum",
-            threshold=5,
-            description="More than five questions in five minutes failed.",
-            topic_arn=args.get("alarm_topic_arn"),
-            tags=tags,
-            parent=self,
-        )
+        # A function that raises, is out of time or throttled is a 5xx of the API's (API Gateway guide, "Handle Lambda
+        # errors"; re:Post "api-gateway-5xx-error"). So is each question while search wakes, which nobody has to look
+        # at: five are let through, and that after them comes none that is answered is for the second alarm, which also
+        # sees a service that is seldom asked. The average of the metric is the share of all questions.
+        for suffix, statistic, threshold, seconds, description in (
+            ("errors", "Sum", 5, 300, "More than five questions in five minutes failed."),
+            ("unanswered", "Average", 0.9, 3600, "Of an hour's questions nine in ten failed, or the only one."),
+        ):
+            alarm(
+                f"{name}-{suffix}",
+                namespace="AWS/ApiGateway",
+                metric="5XXError",
+                dimensions={"ApiName": endpoint.api_name, "Stage": STAGE},
+                statistic=statistic,
+                threshold=threshold,
+                period_seconds=seconds,
+                description=f"{description} The query function's log has the reasons.",
+                topic_arn=args.get("alarm_topic_arn"),
+                tags=tags,
+                parent=self,
+            )
         if endpoint_name:
             # Over two periods: a model that comes back from zero takes up to one, which nobody has to look at.
             alarm(

@@ -7,7 +7,7 @@ from tandem_contract.names import Metric, Variable
 
 from ..foundation.alarms import alarm
 from ..foundation.data_bucket import DataBucket
-from ..foundation.function import Function
+from ..foundation.function import Function, WatchedBy
 from ..foundation.outputs import register
 from ..foundation.policy import allow
 from ..foundation.schedule import every
@@ -33,10 +33,10 @@ class SweepArgs(TypedDict):
 class Sweep(pulumi.ComponentResource):
     """Lambda function on a schedule: compares bucket, ledger and index, queues what differs, deletes orphaned chunks.
 
-    Creates the function with its access, the schedule, and an alarm on the age of the oldest document that isn't
-    indexed.
+    Creates the function with its access, the schedule, and alarms: on the age of the oldest document that isn't
+    indexed, which rings too when sweeps don't come to their end, and on the function's errors and throttles.
 
-    Idle cost: the alarm, $0.10 a month, and its metric, $0.30; runs that find nothing wake no search.
+    Idle cost: three alarms, $0.30 a month, and the metric of one, $0.30; runs that find nothing wake no search.
     """
 
     function_name: pulumi.Output[str]
@@ -55,6 +55,9 @@ class Sweep(pulumi.ComponentResource):
         super().__init__("tandem:index:Sweep", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
         tags = args.get("tags") or {}
+        shared: dict = {"tags": tags}
+        if topic := args.get("alarm_topic_arn"):
+            shared["alarm_topic_arn"] = topic
         repairing = store.grant(Permission.READ, Permission.WRITE)
         function = Function(
             name,
@@ -77,7 +80,8 @@ class Sweep(pulumi.ComponentResource):
                 "memory_megabytes": 512,
                 # Until the next one at most, so that no two go over the same rows.
                 "timeout_seconds": min(MOST_SECONDS, 60 * args["minutes"]),
-                "tags": tags,
+                "watched_by": WatchedBy.ALARMS,
+                **shared,
             },
             opts=child,
         )
@@ -97,8 +101,15 @@ class Sweep(pulumi.ComponentResource):
             dimensions={Metric.BUCKET: bucket.bucket_name},
             statistic="Maximum",
             threshold=3600,
-            description="A document has waited an hour to be indexed: look at the queue and its dead letters.",
-            topic_arn=args.get("alarm_topic_arn"),
+            # Only a sweep that came to its end says how old the oldest is: silence is a fault. Two in a row, since one
+            # may be late, or meet a store that is away for a moment; no alarm period is longer than a day.
+            period_seconds=60 * args["minutes"],
+            periods=2,
+            missing="breaching",
+            description="Two sweeps in a row have found a document that waited over an hour to be indexed, or haven't "
+            "come to their end: look at the queue, its dead letters, and the sweep's log. A new stack's may ring "
+            "until its second sweep.",
+            topic_arn=topic,
             tags=tags,
             parent=self,
         )

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from types import SimpleNamespace
 
 import pytest
-from botocore.exceptions import EndpointConnectionError
+from botocore.exceptions import ClientError, EndpointConnectionError
 from tandem_contract.envelope import DEFAULT
 from typer.testing import CliRunner
 
@@ -31,6 +31,15 @@ RECIPE = {
     "gate": {"token_f1": {"at_least": 0.1}},
     "lora": {"modules": ["q_proj"]},
     "evaluation": {"max_new_tokens": 16},
+}
+
+
+OUTPUTS = {
+    "datasetBucket": "data",
+    "artifactBucket": ARTIFACTS,
+    "trainingPipelineArn": "arn:aws:states:us-east-1:1:stateMachine:p",
+    "runEnvelopeParameter": "/envelope",
+    "modelPackageGroup": "tandem-models",
 }
 
 
@@ -89,14 +98,7 @@ def rows(count: int) -> str:
 def aws(project, tmp_path, monkeypatch) -> Aws:
     """A stack with a data set and a base model, in the shell's region."""
     monkeypatch.setenv("AWS_REGION", "us-east-1")
-    outputs = {
-        "datasetBucket": "data",
-        "artifactBucket": ARTIFACTS,
-        "trainingPipelineArn": "arn:aws:states:us-east-1:1:stateMachine:p",
-        "runEnvelopeParameter": "/envelope",
-        "modelPackageGroup": "tandem-models",
-    }
-    project.pulumi_says(json.dumps(outputs))
+    project.pulumi_says(json.dumps(OUTPUTS))
     aws = Aws()
     monkeypatch.setattr("tandem.clients.aws.client", lambda service, region: aws)
     source, folder = tmp_path / "rows.jsonl", tmp_path / "set"
@@ -339,6 +341,24 @@ def test_promote_writes_the_approved_model_and_prints_the_difference(aws, stack_
     assert f"+{line}" in result.output
     assert run("finetune", "promote", "walls-1", "--config", stack_file).exit_code == 0
     assert stack_file.read_text() == STACK + line
+
+
+@pytest.mark.parametrize("message", ['Could not find endpoint "tuned".', "no"])
+def test_promote_says_that_the_endpoint_is_gone_and_how_to_have_it_again(aws, project, stack_file, message):
+    """Pulumi, which doesn't know, would update an endpoint that isn't there."""
+
+    def describe_endpoint(EndpointName):
+        asked.append(EndpointName)
+        if len(asked) > 1:
+            raise ClientError({"Error": {"Code": "ValidationException", "Message": message}}, "DescribeEndpoint")
+
+    asked: list[str] = []
+    aws.record, aws.describe_endpoint = json.loads(json.dumps(RECORD)), describe_endpoint
+    project.pulumi_says(json.dumps(OUTPUTS | {"endpointName": "tuned"}))
+    there, gone = (run("finetune", "promote", "walls-1", "--approve", "--config", stack_file) for _ in range(2))
+    assert (there.exit_code, gone.exit_code, asked) == (0, 0, ["tuned"] * 2)
+    assert "is gone" not in there.output
+    assert ("`pulumi up --refresh --stack finetune-dev`" in gone.output) == message.startswith("Could not find")
 
 
 @pytest.mark.faults

@@ -308,11 +308,21 @@ def test_approvals_are_announced_where_there_is_a_topic(stack, serving):
     assert serving.one("EventTarget", "announce").inputs["arn"] == TOPIC
 
 
-def test_a_failed_run_raises_an_alarm(serving):
-    alarm = serving.one("MetricAlarm", "failed").inputs
+@pytest.mark.parametrize(("name", "metric"), [("failed", "ExecutionsFailed"), ("late", "ExecutionsTimedOut")])
+def test_a_failed_run_raises_an_alarm(serving, name, metric):
+    alarm = serving.one("MetricAlarm", f"training-{name}").inputs
     assert alarm["dimensions"] == {"StateMachineArn": serving.outputs["trainingPipelineArn"]}
-    assert (alarm["namespace"], alarm["metricName"]) == ("AWS/States", "ExecutionsFailed")
+    assert (alarm["namespace"], alarm["metricName"]) == ("AWS/States", metric)
     assert alarm["alarmActions"] == [TOPIC]
+
+
+def test_the_guard_may_tell_the_topic_and_nothing_else(stack, serving):
+    def telling(stack):
+        statements = json.loads(stack.one("RolePolicy", "guard-permissions").inputs["policy"])["Statement"]
+        return [each["Resource"] for each in statements if "sns:Publish" in each["Action"]]
+
+    assert (environment_of(serving, "guard")["TANDEM_ALARM_TOPIC"], telling(serving)) == (TOPIC, [TOPIC])
+    assert ("TANDEM_ALARM_TOPIC" in environment_of(stack, "guard"), telling(stack)) == (False, [])
 
 
 def test_training_code_lies_where_jobs_look_for_it(stack):

@@ -68,9 +68,11 @@ def test_a_new_model_is_watched_and_rolled_back(instances):
         assert routing["canarySize"]["value"] <= instances / 2  # SageMaker allows no more
     assert policy["terminationWaitInSeconds"] == routing["waitIntervalInSeconds"] == 300
     rollback = {each["alarmName"] for each in endpoint["deploymentConfig"]["autoRollbackConfiguration"]["alarms"]}
-    watching = [alarm for alarm in stack.of("MetricAlarm") if alarm.inputs["namespace"] == "AWS/SageMaker"]
+    watching = {alarm.name: alarm for alarm in stack.of("MetricAlarm") if alarm.inputs["namespace"] == "AWS/SageMaker"}
+    late = watching.pop("tuning-endpoint-unanswered")
+    assert late.inputs["period"] == 3600 and late.name not in str(rollback)
     assert len(watching) == len(rollback) == 2
-    for alarm in watching:
+    for alarm in watching.values():
         assert alarm.inputs["dimensions"] == {"EndpointName": endpoint["name"], "VariantName": "main"}
         assert alarm.inputs["period"] * alarm.inputs["evaluationPeriods"] <= 300  # else it comes too late
         assert alarm.inputs["alarmActions"] == [TOPIC]
@@ -90,6 +92,11 @@ def test_an_endpoint_pulls_the_image_that_its_model_names(serving):
 @pytest.fixture(scope="module")
 def sleeping():
     return record_stack(SERVING | {"tandem:endpointMode": "zero", "tandem:endpointInstances": "3"})
+
+
+def test_an_endpoint_that_scales_to_zero_never_expires(sleeping):
+    """Its instances end by themselves; the guard would take the endpoint away for having rested."""
+    assert "tandem:expires-hours" not in json.dumps([each.inputs for each in sleeping.resources if each.custom])
 
 
 def test_an_endpoint_that_scales_to_zero_has_no_instance_that_stays(sleeping):

@@ -102,6 +102,13 @@ class FakeSageMaker:
     def _list_endpoints(self, request):
         return _page("Endpoints", self.endpoints, request)
 
+    def _describe_endpoint(self, request):
+        name = request["EndpointName"]
+        if found := next((each for each in self.endpoints if each["EndpointName"] == name), None):
+            return found
+        message = f'Could not find endpoint "arn:aws:sagemaker:us-east-1:123456789012:endpoint/{name}".'
+        raise ClientError({"Error": {"Code": "ValidationException", "Message": message}}, "DescribeEndpoint")
+
     def component(self, name: str, endpoint: str, status: str = "InService") -> None:
         found = {"InferenceComponentName": name, "EndpointName": endpoint, "InferenceComponentStatus": status}
         self.components.append(found)

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 
 import pytest
+from botocore.exceptions import ClientError
 from pulumi_tandem.finetuning.sagemaker_steps import sagemaker_steps
 from tandem_contract.errors import TandemError
 from tandem_contract.run_record import NAME_CHARACTERS, Run, new_name
@@ -37,6 +38,7 @@ RUN = Run(
     started_at=NOW.isoformat(),
 )
 MODEL = f"s3://artifacts/runs/{RUN.name}/jobs/{RUN.name}-train-1/output/model"
+TOPIC = "arn:aws:sns:us-east-1:123456789012:alarms"
 EVALUATION = f"s3://artifacts/runs/{RUN.name}/jobs/{RUN.name}-evaluate-1/output/model/"
 METRICS = {
     "format_adherence": {"base": 0.01, "tuned": 0.98, "difference": 0.97, "interval": [0.9, 1.0]},
@@ -345,6 +347,46 @@ def test_an_expired_endpoint_goes_after_its_inference_components(sagemaker):
     assert sagemaker.stopped == ["a", "b", "c"]
     sagemaker.components = sagemaker.components[:1]
     assert guard.handler({}, None)["endpoints"] == ["expired"]
+
+
+class FakeSns:
+    def __init__(self, refusing: bool = False):
+        self.told, self.refusing = [], refusing
+
+    def publish(self, **request):
+        if self.refusing:
+            raise ClientError({"Error": {"Code": "AuthorizationError", "Message": "no"}}, "Publish")
+        self.told.append(request)
+
+
+def listening(monkeypatch, sagemaker, sns: FakeSns) -> None:
+    monkeypatch.setenv("TANDEM_ALARM_TOPIC", TOPIC)
+    monkeypatch.setattr(guard, "client", {"sagemaker": sagemaker, "sns": sns}.get)
+
+
+def test_the_guard_tells_the_topic_what_it_ended_and_how_to_have_it_again(sagemaker, monkeypatch):
+    sns = FakeSns()
+    listening(monkeypatch, sagemaker, sns)
+    guard.handler({}, None)
+    assert sns.told == []  # of nothing it says nothing
+    sagemaker.job("past", hours=6.6, stack="dev")
+    sagemaker.endpoint("expired", 8.1, {"tandem:stack": "dev", "tandem:expires-hours": "8"})
+    guard.handler({}, None)
+    (told,) = sns.told
+    assert (told["TopicArn"], len(told["Subject"]) <= 100) == (TOPIC, True)
+    assert "stack dev" in told["Subject"]
+    job, endpoint = told["Message"].split("\n\n")
+    assert "past was stopped" in job and "6.6 hours" in job and "`tandem finetune resume RUN --stack dev`" in job
+    assert "expired was deleted" in endpoint and "`pulumi up --refresh --stack dev`" in endpoint
+
+
+@pytest.mark.faults
+def test_a_topic_that_takes_nothing_is_an_error_of_the_guards_after_its_work(sagemaker, monkeypatch):
+    listening(monkeypatch, sagemaker, FakeSns(refusing=True))
+    sagemaker.endpoint("expired", 9, {"tandem:stack": "dev", "tandem:expires-hours": "8"})
+    with pytest.raises(RuntimeError, match=r"alarms: .*AuthorizationError"):
+        guard.handler({}, None)
+    assert sagemaker.stopped == ["expired"]
 
 
 @pytest.mark.faults

@@ -118,6 +118,16 @@ def test_sweep_reports_and_measures(stack: Stack, capsys):
     assert metrics(capsys.readouterr().out) == {"OldestUnindexedDocumentAge": 60}
 
 
+@pytest.mark.parametrize("where", ["index", "bucket"])
+def test_a_sweep_that_does_not_come_to_its_end_measures_nothing(stack: Stack, capsys, monkeypatch, where):
+    """It would call a bucket fresh that it hasn't read whole: silence is what the alarm takes for a fault."""
+    stack.s3.put("a.txt", "x")
+    stack.opensearch.faults = [silence] * 1000
+    summary = sweep.handler({"full": True}, context(300 if where == "index" else 1))
+    assert summary["stopped"]
+    assert metrics(capsys.readouterr().out) == {}
+
+
 def test_ensure_index_creates_and_activates_once(stack: Stack):
     stack.dynamodb.items.clear()
     stack.opensearch.faults = [lambda: respond(403, {}), lambda: respond(503, {}), silence]

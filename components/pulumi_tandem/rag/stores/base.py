@@ -12,7 +12,7 @@ from tandem_contract.names import Variable
 from tandem_contract.payloads import EnsureIndex
 
 from ...foundation.bedrock import invoke_models
-from ...foundation.function import Function
+from ...foundation.function import Function, WatchedBy
 from ...foundation.policy import Statement, allow, read_secret
 from ...foundation.retention import Retention
 from ...foundation.tags import Tags
@@ -42,6 +42,8 @@ class VectorStoreArgs(TypedDict):
     """Tokens that a chunk repeats of the one before. A change makes a new index version."""
     retention: Retention
     """`keep` protects the store; `erase` deletes it with its indices at destroy."""
+    alarm_topic_arn: NotRequired[pulumi.Input[str]]
+    """SNS topic that its alarms notify, where it has any."""
     tags: NotRequired[Tags]
     """Cost-allocation tags."""
 
@@ -111,6 +113,7 @@ class VectorStore(pulumi.ComponentResource, ABC):
                 "environment": {Variable.LEDGER_TABLE: ledger.table_name},
                 "memory_megabytes": 512,
                 "timeout_seconds": 180,
+                "watched_by": WatchedBy.DEPLOYMENT,
                 "tags": args.get("tags") or {},
             },
             opts=pulumi.ResourceOptions(parent=self),

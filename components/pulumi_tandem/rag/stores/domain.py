@@ -1,13 +1,15 @@
 """OpenSearch domain as the vector store: instances that are always running."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 import pulumi
+import pulumi_aws as aws
 from pulumi_aws import opensearch
 from tandem_contract.checks import Checks
 from tandem_contract.fields import Field
 
+from ...foundation.alarms import Comparison, alarm
 from ...foundation.names import named, physical_name
 from ...foundation.policy import allow
 from ...foundation.retention import holding_data
@@ -85,6 +87,74 @@ def check(checks: Checks, args: Mapping[str, Any]) -> None:
             checks.refuse("store_gigabytes", gigabytes, allowed, "Choose one of these, or another `store_instance`.")
 
 
+class Watch(NamedTuple):
+    """One alarm of a domain."""
+
+    suffix: str
+    metric: str
+    statistic: str
+    comparison: Comparison
+    threshold: float
+    period_seconds: int
+    periods: int
+    what: str
+
+
+AT_LEAST, AT_MOST, BELOW = "GreaterThanOrEqualToThreshold", "LessThanOrEqualToThreshold", "LessThanThreshold"
+
+
+def watches(instances: int, gigabytes: int) -> Iterator[Watch]:
+    """The alarms of a domain of so many instances with disks of so many GB.
+
+    They are those of AWS's list that can ring here (OpenSearch Service guide, "Recommended CloudWatch alarms", read
+    2026-11-30): there are no dedicated masters, no warm nodes and no key of one's own, and a handful of shards; that
+    requests fail or queue up is what the query API's alarms tell. The k-NN circuit breaker is ours to add: vectors
+    beyond its memory are read from disk (same guide, "k-NN metrics").
+    """
+    full = gigabytes * 1024 / 4
+    yield Watch(
+        "red", "ClusterStatus.red", "Maximum", AT_LEAST, 1, 60, 1, "chunks can't be read: a primary shard is lost."
+    )
+    if instances > 1:
+        # One instance has no place for a replica, and is yellow all its life.
+        yield Watch(
+            "yellow",
+            "ClusterStatus.yellow",
+            "Maximum",
+            AT_LEAST,
+            1,
+            60,
+            5,
+            "a replica shard has had no place for 5 min.",
+        )
+    yield Watch(
+        "disk", "FreeStorageSpace", "Minimum", AT_MOST, full, 60, 1, "a disk has a quarter left: raise storeGigabytes."
+    )
+    yield Watch(
+        "blocked",
+        "ClusterIndexWritesBlocked",
+        "Maximum",
+        AT_LEAST,
+        1,
+        300,
+        1,
+        "writes are refused: disk or memory is full.",
+    )
+    yield Watch("nodes", "Nodes", "Minimum", BELOW, instances, 86400, 1, "an instance was missing within the last day.")
+    yield Watch(
+        "snapshot", "AutomatedSnapshotFailure", "Maximum", AT_LEAST, 1, 60, 1, "no snapshot was taken for 36 hours."
+    )
+    yield Watch("processor", "CPUUtilization", "Maximum", AT_LEAST, 80, 900, 3, "processors have been busy for 45 min.")
+    yield Watch("heap", "JVMMemoryPressure", "Maximum", AT_LEAST, 95, 60, 3, "the Java heap is nearly full.")
+    yield Watch(
+        "old-heap", "OldGenJVMMemoryPressure", "Maximum", AT_LEAST, 80, 60, 3, "the Java heap fills up for good."
+    )
+    yield Watch(
+        "vectors", "KNNCircuitBreakerTriggered", "Maximum", AT_LEAST, 1, 60, 1,
+        "vectors have outgrown the memory: take a larger storeInstance.",
+    )  # fmt: skip
+
+
 class DomainVectorStoreArgs(VectorStoreArgs):
     """Arguments of `DomainVectorStore`."""
 
@@ -99,8 +169,9 @@ class DomainVectorStoreArgs(VectorStoreArgs):
 class DomainVectorStore(VectorStore):
     """OpenSearch domain and its first index.
 
-    Creates the domain, which takes AWS 15 to 30 minutes, and a function that runs once a deployment and ensures that
-    the index of this embedder, dimension and chunking exists, as for `ServerlessVectorStore`.
+    Creates the domain, which takes AWS 15 to 30 minutes, the alarms that AWS recommends for it, and a function that
+    runs once a deployment and ensures that the index of this embedder, dimension and chunking exists, as for
+    `ServerlessVectorStore`.
 
     The endpoint is reachable from the internet, by TLS 1.2 with forward secrecy or better, and every request must be
     signed by a role whose own policy allows it: there is no resource policy, and none is needed in the same account
@@ -109,7 +180,8 @@ class DomainVectorStore(VectorStore):
 
     Idle cost: instances and disks, all month. One r7g.medium.search with 20 GB is 730 hours of $0.089 and 20 GB of
     $0.122, $67.41; in its memory are about 900,000 chunks of 512 dimensions (OpenSearch documentation, "Memory
-    estimation": 1.1 x (4 x dimensions + 8 x 16) bytes a vector, in a quarter of 8 GB).
+    estimation": 1.1 x (4 x dimensions + 8 x 16) bytes a vector, in a quarter of 8 GB). Nine alarms cost $0.90, and from
+    two instances on there is a tenth.
     """
 
     domain_arn: pulumi.Output[str]
@@ -144,6 +216,23 @@ class DomainVectorStore(VectorStore):
         # AWS names the host alone, a stand-in of AWS the URL.
         self.endpoint = domain.endpoint.apply(lambda host: host if "://" in host else f"https://{host}")
         self.index_name = self._ensured_index(name, ledger, args, "es")
+        account = aws.get_caller_identity_output(opts=pulumi.InvokeOutputOptions(parent=self)).account_id
+        for watch in watches(args["store_instances"], args["store_gigabytes"]):
+            alarm(
+                f"{name}-domain-{watch.suffix}",
+                namespace="AWS/ES",
+                metric=watch.metric,
+                dimensions={"DomainName": domain.domain_name, "ClientId": account},
+                statistic=watch.statistic,
+                threshold=watch.threshold,
+                comparison=watch.comparison,
+                period_seconds=watch.period_seconds,
+                periods=watch.periods,
+                description=f"The OpenSearch domain of {name}: {watch.what}",
+                topic_arn=args.get("alarm_topic_arn"),
+                tags=args.get("tags"),
+                parent=self,
+            )
         self.register_outputs({"domainArn": self.domain_arn, "endpoint": self.endpoint, "indexName": self.index_name})
 
     def grant(self, *permissions: Permission) -> Grant:
