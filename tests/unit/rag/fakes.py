@@ -159,10 +159,8 @@ def _evaluator(item: dict, request: dict):
     return evaluate
 
 
-def refused(code: str = "ConditionalCheckFailedException", status: int = 400, message: str = "") -> ClientError:
-    return ClientError(
-        {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}, "Operation"
-    )
+def refused(code: str = "ConditionalCheckFailedException", status: int = 400) -> ClientError:
+    return ClientError({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}, "Operation")
 
 
 class FakeS3:

@@ -24,11 +24,6 @@ from .fakes import BUCKET, DEAD_LETTERS, QUEUE, refused, respond, silence
 
 pytestmark = pytest.mark.usefixtures("environment")
 
-MARKETPLACE = (  # as recorded, see tests/unit/models/recorded/bedrock-errors.json
-    "Model access is denied due to IAM user or service role is not authorized to perform the required AWS Marketplace "
-    "actions (aws-marketplace:ViewSubscriptions, aws-marketplace:Subscribe) to enable access to this model."
-)
-
 
 def message(key: str, number: int = 1, receives: int = 1, **changes) -> dict:
     body = {
@@ -149,23 +144,6 @@ def test_ensure_index_creates_and_activates_once(stack: Stack):
     assert stack.opensearch.extended == {name: properties[name] for name in ("text", "heading", "cited")}
     assert stack.ledger.active().index == first["index"]
     assert stack.ledger.active().dimensions == 256
-
-
-@pytest.mark.faults
-def test_an_embedder_that_the_account_may_not_use_fails_the_deployment_and_makes_no_index(stack: Stack):
-    """Else the first document would find it, after ten tries and without a word. A new role is waited for."""
-    stack.dynamodb.items.clear()
-    payload = {"endpoint": "https://search", "service": "aoss", "base": "docs", "dimensions": 256}
-    payload |= {"embedder": "amazon.titan-embed-text-v2:0", "chunk_tokens": 200, "chunk_overlap": 40}
-    unknown = "User: role/index is not authorized to perform: bedrock:InvokeModel on resource: titan"
-    stack.bedrock.faults = [refused("AccessDeniedException", 403, message=unknown)] * 2
-    assert ensure_index.handler(payload, context())["created"]
-    assert stack.bedrock.embedded == ["length"]
-    stack.opensearch.__init__()
-    stack.bedrock.faults = [refused("AccessDeniedException", 403, message=MARKETPLACE)]
-    with pytest.raises(TandemError, match="call it once as someone who may"):
-        ensure_index.handler(payload, context())
-    assert stack.opensearch.requests == [] and stack.bedrock.faults == []
 
 
 def test_the_active_index_moves_with_the_store_and_with_nothing_else(stack: Stack):
@@ -404,19 +382,6 @@ def test_query_tells_callers_nothing_of_its_inside(answering: Stack, code, statu
     found, _, content = ask({"question": "tea"})
     assert found == status
     assert code not in json.dumps(content) and "Traceback" not in json.dumps(content)
-
-
-@pytest.mark.faults
-def test_callers_are_told_why_the_model_cannot_write_and_the_log_the_rest(answering: Stack, capsys):
-    answering.bedrock.faults = [refused("AccessDeniedException", 403, message=MARKETPLACE)]
-    status, _, content = ask({"question": "green tea"})
-    assert (status, answering.bedrock.faults) == (500, [])
-    assert content["error"].startswith("The model has to be subscribed to")
-    assert "aws-marketplace:Subscribe" in capsys.readouterr().out
-    ended = {"output": {"message": {"content": []}}, "stopReason": "guardrail_intervened"}
-    answering.bedrock.converse = lambda **request: ended
-    status, _, content = ask({"question": "green tea"})
-    assert (status, content["error"]) == (500, "The model that writes gave no text: it was filtered")
 
 
 def test_clients_are_made_once_and_need_no_boto3(monkeypatch):
