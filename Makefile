@@ -100,6 +100,7 @@ check: .venv/.ready
 docs: .venv/.ready
 	@$(BIN)/python -m scripts.commands_page
 	@$(BIN)/python -m scripts.components_page
+	@$(BIN)/python -m scripts.generators_page
 	@$(BIN)/python -m policies.reference
 
 # What is made from the declarations of configuration keys: typed arguments, Pulumi.yaml's keys, the schema.

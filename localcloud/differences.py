@@ -92,8 +92,9 @@ DIFFERENCES = [Difference(*row) for row in [
     ("calls of a model whose caller gives up", "real", "are of no account to others",
      "end, so that others don't wait for them; the same request, sent again, goes on where it was, in its prompt "
      "or its answer", "a caller has 20 seconds, as on AWS: on a slow or busy machine it asks several times"),
-    ("Bedrock permissions", "emulated", "need bedrock:InvokeModel on the model",
-     "a request must be signed; signature and role are not checked", "the model server knows no IAM"),
+    ("Bedrock permissions", "emulated", "need bedrock:InvokeModel on the model, of a profile on its models too; "
+     "the model is served in the region, and open to the account", "a request must be signed; signature and role are "
+     "not checked, and every id of a generator is the small LLM", "the model server knows no IAM nor regions"),
     ("SageMaker training jobs", "real", "run the image on the instances that the request names, several at once",
      "the request's entry point as a process of this machine for each instance, in the environment .tandem/training, "
      "`python3` and paths below /opt/ml replaced, one job at a time; image, instance type, disk, spot and network are "

@@ -54,7 +54,7 @@ class RagEnvironmentArgs(TypedDict):
     """What a chunk repeats of the one before, under half of `chunk_tokens`. 0 to 999 tokens; 40 by default."""
     generator: NotRequired[str]
     """Bedrock model id, inference profile id or ARN that writes the answers; in a hybrid, while the tuned model can't.
-    `amazon.nova-lite-v1:0` by default."""
+    By default amazon.nova-lite-v1:0, or where that isn't served on demand its profile of the region's geography."""
     endpoint_name: NotRequired[pulumi.Input[str]]
     """SageMaker endpoint of a tuned model that writes the answers; while it can't, `generator` does."""
     inference_component: NotRequired[pulumi.Input[str]]

@@ -9,11 +9,10 @@ import pulumi_aws as aws
 from tandem_contract.checks import Checks, near, shown
 from tandem_contract.errors import Mistake
 from tandem_contract.fields import Field, Table, camel, snake
-from tandem_contract.rerankers import check_reranker
 
 from .environments.finetuning_fields import FINETUNING
 from .environments.hybrid_environment import HYBRID
-from .environments.rag_fields import RAG
+from .environments.rag_fields import RAG, check_models
 from .foundation.arguments import InvalidArguments
 
 ENVIRONMENTS: dict[str, dict[str, Table]] = {
@@ -83,8 +82,8 @@ def environment(configuration: Mapping[str, str], provider: Mapping[str, str] | 
     _check_keys(checks, configuration, kind)
     for name, part in parts.items():
         values = part.read(found, given[name])
-        if values.get("reranker"):
-            check_reranker(found, values["reranker"], (provider or {}).get("region", ""))
+        if part is RAG:
+            check_models(found, values, (provider or {}).get("region", ""))
     checks.mistakes += dict.fromkeys(map(_in_camel_case, found.mistakes))
     if checks.mistakes:
         raise InvalidArguments("The stack's configuration (namespace tandem)", checks.mistakes)

@@ -5,12 +5,10 @@ from .fields import Field
 
 QUERY_SETTINGS = {
     "generator": Field(
-        defaults.GENERATOR,
+        "",
         "Bedrock model id, inference profile id or ARN that writes the answers; in a hybrid, while the tuned model "
-        "can't.",
-        pattern=r".*\..*",
-        allowed="a Bedrock model id, inference profile id or ARN",
-        remedy="For example amazon.nova-lite-v1:0.",
+        f"can't. By default {defaults.GENERATOR}, or where that isn't served on demand its profile of the region's "
+        "geography.",
         variable="TANDEM_GENERATOR",
     ),
     "endpoint_name": Field(

@@ -71,7 +71,7 @@ FIELDS = {
     "questions_a_month": Field("a whole number of questions", "some 450 a working day"),
     "labelled_rows": Field("a whole number of rows", "none that anybody mentioned"),
     "privacy": Field(PRIVACY, "nothing leaves the AWS account"),
-    "hosted_model": Field("the name of a model in the price rows", "the stack files' generator"),
+    "hosted_model": Field("the name of a model in the price rows", "the default generator"),
     "endpoint_instance": Field("an instance type in the price rows", "the environments' default"),
 }
 """In the order of the documentation; `measured` comes on top."""

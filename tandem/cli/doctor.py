@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 from tandem_contract import defaults
+from tandem_contract.bedrock_models import default_generator
 
 from tandem.clients.doctor import OK, PROBLEM, SKIPPED, Check, Finding, examine
 
@@ -13,7 +14,7 @@ GROUP = "tandem.checks"
 """Entry points of other distributions: each a function that gives checks by name, for a section of its own."""
 MACHINE_SECONDS, NETWORK_SECONDS = 8.0, 8.0  # for what is asked here, and then of AWS
 ANY_REGION = "us-east-1"  # knows credentials of any
-MODELS = {"embedder": defaults.EMBEDDER, "generator": defaults.GENERATOR}
+MODELS = ("embedder", "generator")
 NOT_LOOKED_AT = Finding(SKIPPED, "it takes a region and credentials")
 NOT_KNOWN = Finding(SKIPPED, "it takes the stack's configuration")
 SLOW_MACHINE = "see what holds this machine up, and look again."
@@ -76,7 +77,8 @@ def _credentials(configuration: Mapping[str, str] | None) -> dict[str, Finding]:
         return {"region": NOT_KNOWN, **found, **dict.fromkeys(MODELS, NOT_KNOWN)}
     own = configuration.get("aws:region")
     region = own or aws.shell_region()
-    models = {part: configuration.get(f"tandem:{part}") or usual for part, usual in MODELS.items()}
+    usual = (defaults.EMBEDDER, default_generator(region or ""))
+    models = {part: configuration.get(f"tandem:{part}") or each for part, each in zip(MODELS, usual, strict=True)}
     if configuration.get("tandem:environment") == "finetuning":
         models = {}
     findings = examine({"region": lambda: account.region(own)}, MACHINE_SECONDS, SLOW_MACHINE)

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from tandem_contract.inference_profile import profiled_model
+from tandem_contract.bedrock_models import APPLICATION, PROFILE, ModelId, parse
 from tandem_contract.model_url import is_model_url
 
 from tandem.clients import aws, aws_errors
@@ -46,11 +46,15 @@ def credentials(used: str) -> Finding:
 
 def model(name: str, used: str) -> Finding:
     """Whether the account may use a model of Bedrock, as far as can be told without a call that is billed."""
-    if is_model_url(name) or name.startswith("arn:"):
-        return Finding(OK, f"{name}: no id of Bedrock's, not looked at")
+    if is_model_url(name):
+        return Finding(OK, f"{name}: no model of Bedrock's, not looked at")
+    if not (found := parse(name)):
+        return Finding(PROBLEM, f"{name} names no model of Bedrock's", "give a model's id, a profile's, or an ARN.")
     if instead := os.environ.get("AWS_ENDPOINT_URL_BEDROCK_RUNTIME"):
         return Finding(OK, f"{name}: {instead} answers in Bedrock's place")
-    return _asked(lambda: _access(aws.client("bedrock", used, **PROMPT), name, used))
+    if not found.model and found.kind != APPLICATION:
+        return Finding(OK, f"{name}: a model of the account's own, not looked at")
+    return _asked(lambda: _access(aws.client("bedrock", used, **PROMPT), found, used))
 
 
 def _identity(sts: Any) -> Finding:
@@ -59,20 +63,23 @@ def _identity(sts: Any) -> Finding:
     return Finding(OK, f"account {found['Account']}{where}, {found['Arn']}")
 
 
-def _access(bedrock: Any, name: str, used: str) -> Finding:
+def _access(bedrock: Any, asked: ModelId, used: str) -> Finding:
     from botocore.exceptions import ClientError
 
-    profiled = profiled_model(name)
+    name, model, profiled = asked.id, asked.model, asked.kind in (PROFILE, APPLICATION)
     if profiled:
         try:
-            bedrock.get_inference_profile(inferenceProfileIdentifier=name)
+            profile = bedrock.get_inference_profile(inferenceProfileIdentifier=name)
+            model = model or profile["models"][0]["modelArn"].rpartition("/")[2]
         except ClientError as error:
             if error.response["Error"]["Code"] not in ABSENT:
                 raise
             remedy = "take the model's profile of this geography (us., eu., apac., ...), or a region of that one."
+            if asked.kind == APPLICATION:
+                remedy = "give the ARN of one of this account and region (`aws bedrock list-inference-profiles`)."
             return Finding(PROBLEM, f"{name} is no inference profile in {used}", remedy)
     try:
-        found = bedrock.get_foundation_model_availability(modelId=profiled or name)
+        found = bedrock.get_foundation_model_availability(modelId=model)
     except ClientError as error:
         if error.response["Error"]["Code"] not in ABSENT:
             raise
@@ -80,7 +87,7 @@ def _access(bedrock: Any, name: str, used: str) -> Finding:
     if found["regionAvailability"] != "AVAILABLE" and not profiled:
         return Finding(PROBLEM, f"{name} isn't in {used}", "take an inference profile's id, or another region.")
     if found["agreementAvailability"]["status"] != "AVAILABLE":
-        remedy = f"accept it in the Bedrock console, where some ask for a form ({ACCESS})."
+        remedy = f"call it once as someone who may subscribe at AWS Marketplace; Anthropic's want a form ({ACCESS})."
         return Finding(PROBLEM, f"{name}: the account has no agreement for it", remedy)
     if found["authorizationStatus"] != "AUTHORIZED" or found["entitlementAvailability"] != "AVAILABLE":
         return Finding(PROBLEM, f"{name}: the account isn't allowed to use it", f"ask AWS Support ({ACCESS}).")

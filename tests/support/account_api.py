@@ -30,6 +30,8 @@ class Account:
     refusal: tuple[str, str] | None = None
     models: dict[str, dict[str, Any] | tuple[int, dict[str, str]]] = field(default_factory=dict)
     profiles: set[str] = field(default_factory=set)
+    behind: str = "amazon.nova-pro-v1:0"
+    """The model of its profiles."""
     requests: list[str] = field(default_factory=list)
 
 
@@ -53,7 +55,9 @@ def serve() -> Generator[Account]:
             kind, _, name = unquote(self.path).strip("/").partition("/")
             found: Any = state.models.get(name, AUTHORIZED)
             if kind == "inference-profiles":
-                found = {"inferenceProfileId": name} if name in state.profiles else (404, {"message": "no such"})
+                models = [{"modelArn": f"arn:aws:bedrock:us-east-1::foundation-model/{state.behind}"}]
+                found = {"inferenceProfileId": name, "models": models}
+                found = found if name in state.profiles else (404, {"message": "no such"})
             status, content = found if isinstance(found, tuple) else (200, {"modelId": name, **found})
             code = {403: "AccessDeniedException", 404: "ResourceNotFoundException"}.get(status)
             self.reply(status, content, {"x-amzn-errortype": code} if code else {})

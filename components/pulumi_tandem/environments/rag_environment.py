@@ -2,12 +2,14 @@
 
 import pulumi
 import pulumi_aws as aws
+from tandem_contract.bedrock_models import default_generator, parse, remarks
 from tandem_contract.usage import rag_usage
 
 from ..arguments import RagEnvironmentArgs
 from ..foundation.arguments import valid
 from ..foundation.data_bucket import DataBucket
 from ..foundation.outputs import register
+from ..foundation.region import region_of
 from ..foundation.rest_endpoint import Auth
 from ..foundation.retention import Retention
 from ..foundation.tags import environment_tags
@@ -58,7 +60,10 @@ class RagEnvironment(pulumi.ComponentResource):
         settings = valid(
             f"RagEnvironment {name!r}", RAG, args, lambda checks, values: check_place(checks, values, opts)
         )
+        generator = settings["generator"] = settings["generator"] or default_generator(region_of(opts))
         super().__init__("tandem:index:RagEnvironment", name, {}, opts)
+        for remark in (*remarks(generator), *remarks(settings["embedder"]), *remarks(settings["reranker"])):
+            pulumi.log.info(remark, self)
         retention, child = Retention(settings["retention"]), pulumi.ResourceOptions(parent=self)
         tags = environment_tags(name, settings["tags"])
         shared: dict = {"tags": tags}
@@ -95,7 +100,7 @@ class RagEnvironment(pulumi.ComponentResource):
 
         reranked = {"reranker": settings["reranker"]} if settings["reranker"] else {}
         usage = rag_usage(
-            settings["generator"],
+            parsed.id if (parsed := parse(generator)) else generator,
             settings["embedder"],
             settings["query_usage"],
             store=settings["store"],

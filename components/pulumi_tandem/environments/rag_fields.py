@@ -6,6 +6,7 @@ from typing import Any
 
 import pulumi
 from tandem_contract import defaults
+from tandem_contract.bedrock_models import check_model, check_model_place, default_generator
 from tandem_contract.checks import Checks
 from tandem_contract.embedders import EMBEDDERS, MOST_DIMENSIONS, check_embedder
 from tandem_contract.fields import Field, Table
@@ -13,7 +14,7 @@ from tandem_contract.rerankers import RERANKERS, check_reranker
 from tandem_contract.settings import INGEST_SETTINGS, QUERY_SETTINGS
 from tandem_contract.usage import QUERY_USAGE
 
-from ..foundation.region import region_of
+from ..foundation.region import account_of, region_of
 from ..foundation.rest_endpoint import Auth
 from ..foundation.retention import retention_of
 from ..foundation.tags import TAGS
@@ -30,6 +31,8 @@ SECRET_ARN = re.compile(r"arn:[^:]+:secretsmanager:[^:]+:\d+:secret:\S+")
 
 
 def _rules(checks: Checks, args: dict[str, Any], given: Mapping[str, Any]) -> None:
+    if args["generator"]:
+        check_model(checks, "generator", args["generator"])
     if args["embedder"]:
         check_embedder(checks, args["embedder"], args["dimensions"], args["chunk_tokens"])
     secret = args["embedder_secret_arn"]
@@ -57,9 +60,20 @@ def _rules(checks: Checks, args: dict[str, Any], given: Mapping[str, Any]) -> No
 
 
 def check_place(checks: Checks, args: Mapping[str, Any], opts: pulumi.ResourceOptions | None) -> None:
-    """Whether what is asked for is to be had in the region of a RAG environment with these options."""
+    """Whether what is asked for is to be had in the region and account of a RAG environment with these options."""
+    # Only an ARN names an account, and only then the provider is asked for its own.
+    account = account_of(opts) if str(args["generator"]).startswith("arn:") else ""
+    check_models(checks, args, region_of(opts), account)
+
+
+def check_models(checks: Checks, args: Mapping[str, Any], region: str, account: str = "") -> None:
+    """Whether Bedrock has the models that `args` name in a region; an empty region or account isn't known."""
+    if args["generator"] is not None:
+        check_model_place(checks, "generator", args["generator"] or default_generator(region), region, account)
+    if args["embedder"] in EMBEDDERS:
+        check_model_place(checks, "embedder", args["embedder"], region)
     if args["reranker"]:
-        check_reranker(checks, args["reranker"], region_of(opts))
+        check_reranker(checks, args["reranker"], region)
 
 
 RAG = Table(

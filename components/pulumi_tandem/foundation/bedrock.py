@@ -1,32 +1,47 @@
-"""Bedrock model ARNs, for the permission to invoke them."""
+"""Permission to invoke models of Bedrock."""
+
+from collections.abc import Iterable
 
 import pulumi
 import pulumi_aws as aws
-from tandem_contract.embedders import EMBEDDERS
-from tandem_contract.inference_profile import profiled_model
+from tandem_contract.bedrock_models import APPLICATION, MODEL, PROFILE, ModelId, parse
+
+from .arns import account_arn
+from .policy import Statement, allow
+
+INVOKE = ["bedrock:InvokeModel"]  # of Converse too (API reference, Converse)
 
 
-def invoke_resources(model: str, parent: pulumi.Resource) -> list[pulumi.Input[str]]:
-    """The ARNs that `bedrock:InvokeModel` needs for a model id, an inference profile id or an ARN.
+def invoke_models(models: Iterable[str], parent: pulumi.Resource) -> list[Statement]:
+    """What lets a role invoke models, each a model id, an inference profile id or an ARN, and those alone.
 
-    A cross-region profile sends the request to any region of its geography, and both the profile and the model there
-    must be allowed (Bedrock user guide, "Prerequisites for inference profiles"): hence the region wildcard.
+    The embedders are always all of them: the active index may have been built with another than the configured one.
+
+    A profile needs its foundation models too, in each region that it sends to, the global one's without a region (user
+    guide, "Prerequisites for inference profiles"). Which regions is AWS's to change, and which model is behind an
+    application's profile AWS's to know: so they are allowed through that profile alone, by the condition of that guide,
+    and nobody has to be asked in a preview.
     """
-    if model.startswith("arn:"):
-        return [model]
-    options = pulumi.InvokeOutputOptions(parent=parent)
-    partition = aws.get_partition_output(opts=options).partition
-    region = aws.get_region_output(opts=options).region
-    profiled = profiled_model(model)
-    if profiled is None:
-        return [pulumi.Output.format("arn:{0}:bedrock:{1}::foundation-model/{2}", partition, region, model)]
-    account = aws.get_caller_identity_output(opts=options).account_id
-    return [
-        pulumi.Output.format("arn:{0}:bedrock:{1}:{2}:inference-profile/{3}", partition, region, account, model),
-        pulumi.Output.format("arn:{0}:bedrock:*::foundation-model/{1}", partition, profiled),
-    ]
+    named, through = [], []
+    for model in filter(None, map(parse, models)):
+        arn = _arn(model, parent)
+        named.append(arn)
+        if model.kind in (PROFILE, APPLICATION):
+            every = pulumi.Output.format(
+                "arn:{0}:bedrock:*::foundation-model/{1}", _partition(parent), model.model or "*"
+            )
+            through.append(allow(INVOKE, every, StringEquals={"bedrock:InferenceProfileArn": arn}))
+    return [allow(INVOKE, named), *through]
 
 
-def embedder_resources(parent: pulumi.Resource) -> list[pulumi.Input[str]]:
-    """The ARNs of every embedder: the active index may have been built with another than the one configured now."""
-    return [arn for model in EMBEDDERS for arn in invoke_resources(model, parent)]
+def _arn(model: ModelId, parent: pulumi.Resource) -> pulumi.Input[str]:
+    if model.arn:
+        return model.arn
+    if model.kind == PROFILE:
+        return account_arn("bedrock", f"{PROFILE}/{model.id}", parent)
+    region = aws.get_region_output(opts=pulumi.InvokeOutputOptions(parent=parent)).region
+    return pulumi.Output.format("arn:{0}:bedrock:{1}::{2}/{3}", _partition(parent), region, MODEL, model.id)
+
+
+def _partition(parent: pulumi.Resource) -> pulumi.Output[str]:
+    return aws.get_partition_output(opts=pulumi.InvokeOutputOptions(parent=parent)).partition

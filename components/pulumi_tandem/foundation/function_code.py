@@ -47,7 +47,7 @@ OTHERS = (
     "contract/envelope.py",
     "contract/run_record.py",
     "contract/usage.py",
-    "contract/inference_profile.py",
+    "contract/bedrock_models.py",
     "contract/rerankers.py",
 )
 TRAINING = ("finetuning/training/", "finetuning/backends/", "finetuning/measure.py", "finetuning/promotion.py")

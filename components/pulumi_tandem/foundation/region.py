@@ -1,4 +1,4 @@
-"""Region of a component, asked for before it is registered."""
+"""Region and account of a component, asked for before it is registered."""
 
 from collections.abc import Mapping
 
@@ -17,3 +17,8 @@ def invoke_options(opts: pulumi.ResourceOptions | None) -> pulumi.InvokeOptions:
 def region_of(opts: pulumi.ResourceOptions | None) -> str:
     """The region that a component with these options is put into; empty where its provider doesn't know it yet."""
     return aws.get_region(opts=invoke_options(opts)).region or ""
+
+
+def account_of(opts: pulumi.ResourceOptions | None) -> str:
+    """The account that a component with these options is put into; empty where its provider doesn't know it yet."""
+    return aws.get_caller_identity(opts=invoke_options(opts)).account_id or ""

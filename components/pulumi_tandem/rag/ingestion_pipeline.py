@@ -5,11 +5,12 @@ from typing import Any, NotRequired, TypedDict
 
 import pulumi
 from pulumi_aws import cloudwatch, lambda_
+from tandem_contract.embedders import EMBEDDERS
 from tandem_contract.fields import variables
 from tandem_contract.names import Variable
 from tandem_contract.settings import INGEST_SETTINGS
 
-from ..foundation.bedrock import embedder_resources
+from ..foundation.bedrock import invoke_models
 from ..foundation.data_bucket import DataBucket
 from ..foundation.function import Function
 from ..foundation.outputs import register
@@ -120,7 +121,7 @@ class IngestionPipeline(pulumi.ComponentResource):
                     allow([*QUEUE_CONSUMER, "sqs:SendMessage"], queue.queue_arn),
                     allow(["sqs:SendMessage"], queue.dead_letter_arn),
                     allow(LEDGER_WRITER, ledger.table_arn),
-                    allow(["bedrock:InvokeModel"], embedder_resources(self)),
+                    *invoke_models(EMBEDDERS, self),
                     *read_secret(args.get("embedder_secret_arn")),
                     *writing.statements,
                 ],

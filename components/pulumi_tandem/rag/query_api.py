@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, NotRequired, TypedDict
 
 import pulumi
+from tandem_contract.embedders import EMBEDDERS
 from tandem_contract.fields import variables
 from tandem_contract.names import Metric, Variable
 from tandem_contract.settings import QUERY_SETTINGS
@@ -11,7 +12,7 @@ from tandem_contract.usage import QUERY_MEMORY_MEGABYTES
 
 from ..foundation.alarms import alarm
 from ..foundation.arns import account_arn
-from ..foundation.bedrock import embedder_resources, invoke_resources
+from ..foundation.bedrock import invoke_models
 from ..foundation.function import Function
 from ..foundation.outputs import register
 from ..foundation.policy import allow, read_secret
@@ -75,7 +76,7 @@ class QueryApi(pulumi.ComponentResource):
             tuned = [allow(["sagemaker:InvokeEndpoint"], invoked)]
         reranking = []
         if reranker := settings["reranker"]:
-            reranking = [allow(["bedrock:InvokeModel"], invoke_resources(reranker, self))]
+            reranking = invoke_models([reranker], self)
         reading = store.grant(Permission.READ)
         function = Function(
             name,
@@ -83,10 +84,7 @@ class QueryApi(pulumi.ComponentResource):
                 "handler": "tandem.rag.functions.query.handler",
                 "statements": [
                     allow(["dynamodb:GetItem", "dynamodb:BatchGetItem"], ledger.table_arn),
-                    allow(
-                        ["bedrock:InvokeModel"],
-                        [*embedder_resources(self), *invoke_resources(settings["generator"], self)],
-                    ),
+                    *invoke_models([*EMBEDDERS, settings["generator"]], self),
                     *reranking,
                     *read_secret(args.get("embedder_secret_arn")),
                     *reading.statements,

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 from tandem_contract import defaults, envelope
+from tandem_contract.bedrock_models import default_generator
 
 from scripts.recorder import ROOT
 from tandem.advisor import costs as module
@@ -23,7 +24,9 @@ def of(facts: Facts, way: Way, region: str = "us-east-1"):
 
 def test_the_stacks_that_are_advised_have_what_was_priced():
     stack = (ROOT / STACKS[Way.RAG]).read_text()
-    assert f"generator: {Facts().hosted_model}\n" in stack and f"embedder: {defaults.EMBEDDER}\n" in stack
+    [region] = re.findall(r"aws:region: (.+)", stack)
+    assert "generator" not in stack and default_generator(region) == Facts().hosted_model
+    assert f"embedder: {defaults.EMBEDDER}\n" in stack
     assert f"trainingInstance: {envelope.DEFAULT.instance_type}\n" in (ROOT / STACKS[Way.FINETUNING]).read_text()
 
 

@@ -190,10 +190,35 @@ def test_a_stack_has_its_own_region_and_models(account, tmp_path, monkeypatch):
     assert "ok region eu-central-1, the stack's" in doctor("--stack", "rag-dev", code=0)
 
 
+ARN = "arn:aws:bedrock:eu-central-1:123456789012"
+
+
+def test_of_an_application_profile_the_model_behind_it_is_looked_at(account, tmp_path):
+    profile = f"{ARN}:application-inference-profile/abcd1234efgh"
+    pulumi(tmp_path, aws_region="eu-central-1", tandem_environment="rag", tandem_generator=profile)
+    account.profiles, account.behind = {profile}, "anthropic.claude-opus-5"
+    account.models[account.behind] = AUTHORIZED | {"agreementAvailability": {"status": "NOT_AVAILABLE"}}
+    said = doctor("--stack", "rag-dev")
+    assert f"problem generator {profile}: the account has no agreement for it: call it once as someone who may" in said
+    account.models.clear()
+    assert f"ok generator {profile}: access" in doctor("--stack", "rag-dev", code=0)
+
+
+def test_where_no_generator_is_named_the_regions_own_is_looked_at(account, tmp_path):
+    pulumi(tmp_path, aws_region="eu-central-1", tandem_environment="rag")
+    account.profiles = {f"eu.{NOVA}"}
+    assert f"ok generator eu.{NOVA}: access" in doctor("--stack", "rag-dev", code=0)
+
+
 @pytest.mark.faults
 @pytest.mark.parametrize(
     ("configuration", "finding"),
     [
+        ({"tandem_generator": "nova"}, "nova names no model of Bedrock's: give a model's id, a profile's, or an ARN."),
+        (
+            {"tandem_generator": f"{ARN}:application-inference-profile/gone"},
+            "is no inference profile in eu-central-1: give the ARN of one of this account and region",
+        ),
         (
             {"tandem_generator": "us." + NOVA},
             f"us.{NOVA} is no inference profile in eu-central-1: take the model's pro",

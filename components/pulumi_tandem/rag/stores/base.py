@@ -7,9 +7,11 @@ from typing import NamedTuple, NotRequired, TypedDict
 
 import pulumi
 from pulumi_aws import lambda_
+from tandem_contract.model_url import is_model_url
 from tandem_contract.names import Variable
 from tandem_contract.payloads import EnsureIndex
 
+from ...foundation.bedrock import invoke_models
 from ...foundation.function import Function
 from ...foundation.policy import Statement, allow, read_secret
 from ...foundation.retention import Retention
@@ -103,6 +105,7 @@ class VectorStore(pulumi.ComponentResource, ABC):
                 "statements": [
                     *grant.statements,
                     allow(["dynamodb:GetItem", "dynamodb:PutItem"], ledger.table_arn),
+                    *([] if is_model_url(args["embedder"]) else invoke_models([args["embedder"]], self)),
                     *read_secret(args.get("embedder_secret_arn")),
                 ],
                 "environment": {Variable.LEDGER_TABLE: ledger.table_name},
