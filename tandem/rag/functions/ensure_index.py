@@ -4,12 +4,12 @@ from typing import Any
 
 from tandem_contract.checks import Checks
 from tandem_contract.embedders import check_embedder
-from tandem_contract.model_url import is_model_url
 from tandem_contract.payloads import EnsureIndex
 
+from tandem.models.errors import Refused
 from tandem.rag.index_version import IndexVersion, index_name
 from tandem.rag.stores import store_of
-from tandem.runtime.retry import Deadline
+from tandem.runtime.retry import Deadline, Transient, retry
 from tandem.runtime.telemetry import log
 
 from .shared import ledger, open_embedder, open_index
@@ -21,7 +21,7 @@ def handler(event: EnsureIndex, context: object) -> dict[str, Any]:  # noqa: ARG
     """Create the index if there is none, and make it the active one if none is in this store. Safe to call again.
 
     Returns `index`, `created` and `activated`. Raises for an embedder or a store that isn't supported, for an embedder
-    behind a URL that doesn't answer or gives another length, and if the store doesn't let us in within 150 seconds.
+    that doesn't answer, can't be used or gives another length, and if the store doesn't let us in within 150 seconds.
     """
     identity = (event["embedder"], int(event["dimensions"]), int(event["chunk_tokens"]), int(event["chunk_overlap"]))
     service, secret = event["service"], event.get("embedder_secret_arn", "")
@@ -30,9 +30,9 @@ def handler(event: EnsureIndex, context: object) -> dict[str, Any]:  # noqa: ARG
     checks = Checks()
     check_embedder(checks, version.embedder, version.dimensions, version.chunk_tokens)
     checks.finish("The index version")
-    if is_model_url(version.embedder):
-        # An index of the wrong length would become the active one, and take no document.
-        open_embedder(version).query("length", Deadline(EMBEDDER_SECONDS))
+    # An index of the wrong length would become the active one, and take no document; and who deploys hears at once that
+    # the model isn't to be had, in place of whoever gives the first document.
+    _embed_a_word(version, Deadline(EMBEDDER_SECONDS))
     deadline = Deadline(SECONDS)
     created = open_index(version).ensure(version.dimensions, deadline)
     active = ledger().active()
@@ -41,3 +41,16 @@ def handler(event: EnsureIndex, context: object) -> dict[str, Any]:  # noqa: ARG
     result = {"index": version.index, "created": created, "activated": ledger().activate(version)}
     log("index ensured", **result)
     return result
+
+
+def _embed_a_word(version: IndexVersion, deadline: Deadline) -> None:
+    def ask() -> None:
+        try:
+            open_embedder(version).query("length", deadline)
+        except Refused as error:
+            # A role that was made a moment ago may not be known everywhere yet.
+            if error.code == "AccessDeniedException" and "not authorized to perform: bedrock" in str(error):
+                raise Transient(str(error)) from error
+            raise
+
+    retry(ask, deadline, tries=20)
