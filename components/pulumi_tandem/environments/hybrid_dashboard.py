@@ -143,5 +143,5 @@ def _training(tuning: FineTuningEnvironment) -> dict[str, Any]:
 
 def _guard(tuning: FineTuningEnvironment) -> dict[str, Any]:
     function = {"FunctionName": tuning.guard_function}
-    lines = [_line("AWS/Lambda", metric, function, metric.lower()) for metric in ("Invocations", "Errors")]
+    lines = [_line("AWS/Lambda", metric, function, metric.lower()) for metric in ("Invocations", "Errors", "Throttles")]
     return {"title": "Cost guard", "metrics": lines}
