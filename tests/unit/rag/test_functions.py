@@ -17,6 +17,7 @@ from tandem.rag.question import MAX_CHARACTERS
 from tandem.rag.stores import store_of
 from tandem.rag.stores.opensearch import index_body
 from tandem.runtime import clients
+from tests.support.aws_requests import stand_in
 from tests.support.embeddings_api import serve
 
 from .conftest import VERSION, Stack, ask, context
@@ -181,8 +182,10 @@ def tuned_embedder(stack: Stack, monkeypatch):
         secrets.read.append(SecretId)
         return {"SecretString": secrets.key}
 
-    secrets.get_secret_value = get_secret_value
-    clients = {"secretsmanager": secrets, "bedrock-runtime": stack.bedrock}
+    clients = {
+        "secretsmanager": stand_in("secretsmanager", get_secret_value=get_secret_value),
+        "bedrock-runtime": stack.bedrock,
+    }
     monkeypatch.setattr(shared, "client", clients.get)
     shared._embedder.cache_clear()
     for module in (ensure_index, ingest, query):
