@@ -131,6 +131,15 @@ ROWS = [
         probe="a question after an hour without any",
     ),
     Fact(
+        key="domain-r7g",
+        fact="A domain may have r7g.medium.search, which botocore's list of types lacks, as it does all of r7g",
+        sure="seen by others",
+        source="public programs and price tables that have it; botocore 1.43.106",
+        read="2026-11-30",
+        tested="unit/test_enumerations.py::test_each_choice_is_one_of_awss",
+        probe="deployment of a domain",
+    ),
+    Fact(
         key="domain-zones",
         fact="Two instances of a domain need two zones, three or more three; an even number is wanted with two",
         sure="documented",

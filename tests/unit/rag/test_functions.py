@@ -202,7 +202,9 @@ def test_documents_are_indexed_and_found_by_an_embedder_behind_a_url(stack: Stac
     made = ensure_index.handler(tuned_embedder.payload, context())
     assert (made["created"], made["activated"]) == (True, True)
     stack.s3.put("tea.md", "# Tea\nGreen tea is warm.")
+    shared._embedder.cache_clear()  # each function is a process of its own, and reads the key itself
     assert ingest.handler({"Records": [message("tea.md")]}, context()) == {"batchItemFailures": []}
+    shared._embedder.cache_clear()
     status, _, content = ask({"question": "Is green tea warm?"})
     assert (status, content["refused"], content["embedder"]) == (200, False, tuned_embedder.api.url)
     assert content["citations"][0]["document"] == "tea.md"
