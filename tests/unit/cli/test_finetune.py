@@ -64,7 +64,11 @@ class Aws(FakeBucket):
         return {"Quotas": [{"QuotaName": name, "Value": value} for name, value in self.quotas.items()]}
 
     def list_model_packages(self, **request):
-        return {"ModelPackageSummaryList": [{"ModelPackageArn": "arn:aws:sagemaker:us-east-1:1:model-package/g/1"}]}
+        return {
+            "ModelPackageSummaryList": [
+                {"ModelPackageArn": "arn:aws:sagemaker:us-east-1:123456789012:model-package/g/1"}
+            ]
+        }
 
     def describe_model_package(self, ModelPackageName):
         return self.record
@@ -377,7 +381,7 @@ def test_promote_writes_the_approved_model_and_prints_the_difference(aws, stack_
     aws.record = json.loads(json.dumps(RECORD))
     result = run("finetune", "promote", "walls-1", "--approve", "--config", stack_file)
     assert result.exit_code == 0, result.output
-    line = "  tandem:model: arn:aws:sagemaker:x:1:model-package/g/1\n"
+    line = "  tandem:model: arn:aws:sagemaker:us-east-1:123456789012:model-package/g/1\n"
     assert stack_file.read_text() == STACK + line
     assert f"+{line}" in result.output
     assert run("finetune", "promote", "walls-1", "--config", stack_file).exit_code == 0
