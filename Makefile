@@ -102,6 +102,7 @@ docs: .venv/.ready
 	@$(BIN)/python -m scripts.components_page
 	@$(BIN)/python -m scripts.generators_page
 	@$(BIN)/python -m policies.reference
+	@$(BIN)/python -m scripts.aws_facts
 
 # What is made from the declarations of configuration keys: typed arguments, Pulumi.yaml's keys, the schema.
 schema: .venv/.ready

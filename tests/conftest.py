@@ -5,6 +5,8 @@ from collections import Counter
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
+from tests.support.asked import pytest_sessionfinish, pytest_testnodedown  # noqa: F401 - hooks
+
 TIERS = ("local", "kubernetes")
 # On `rag-dev`, which the last of them destroys.
 SERVICE = ("tests/local/test_1_service.py", "tests/local/test_2_faults.py", "tests/local/test_9_destroy.py")

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from scripts import finetune, verify_aws
+from tandem.clients import aws
+from tests.support.aws_requests import stand_in
 
 COMMAND = """#!/bin/bash
 echo "$(basename "$0") $*" >> "$CALLS"
@@ -114,6 +116,16 @@ def test_without_a_price_or_consent_nothing_is_deployed(calls, monkeypatch):
         verify_aws.main([])
     assert called(calls) == [*BEFORE, *BEFORE]
     assert not verify_aws.LOG.exists()
+
+
+def test_what_is_left_over_is_whatever_still_has_the_stacks_tag(monkeypatch):
+    def get_resources(TagFilters, PaginationToken=""):
+        assert TagFilters == [{"Key": "tandem:stack", "Values": ["rag-dev"]}]
+        found = [{"ResourceARN": f"arn:aws:s3:::forgotten{PaginationToken}"}]
+        return {"ResourceTagMappingList": found, "PaginationToken": "" if PaginationToken else "-too"}
+
+    monkeypatch.setattr(aws, "client", lambda service: stand_in(service, get_resources=get_resources))
+    assert verify_aws.left_over("rag-dev") == ["arn:aws:s3:::forgotten", "arn:aws:s3:::forgotten-too"]
 
 
 def test_what_is_left_over_is_a_failure(calls, monkeypatch, capsys):

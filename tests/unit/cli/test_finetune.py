@@ -46,6 +46,8 @@ OUTPUTS = {
 class Aws(FakeBucket):
     """What the commands read of AWS: an S3 bucket, the envelope, the quotas, a registry of one package."""
 
+    services = ("s3", "ssm", "service-quotas", "sagemaker")
+
     def __init__(self) -> None:
         super().__init__()
         self.meta = SimpleNamespace(region_name="us-east-1")
@@ -60,23 +62,22 @@ class Aws(FakeBucket):
             return {"Body": SimpleNamespace(read=lambda: body.getvalue()[int(first) : int(last) + 1])}
         return {"Body": body}
 
-    def list_objects_v2(self, *, Bucket, Prefix):
-        return {"Contents": [{"Key": key} for key in self.objects if key.startswith(Prefix)]}
-
     def get_parameter(self, Name):
         return {"Parameter": {"Value": json.dumps(self.envelope)}}
 
-    def get_paginator(self, operation):
-        return self if operation == "list_objects_v2" else SimpleNamespace(paginate=getattr(self, operation))
-
-    def list_service_quotas(self, ServiceCode):
+    def list_service_quotas(self, ServiceCode, NextToken=None):
         if self.quotas is None:
             raise EndpointConnectionError(endpoint_url="https://servicequotas")
-        yield {"Quotas": [{"QuotaName": "ml.g6e.2xlarge for endpoint usage", "Value": 9.0}]}
-        yield {"Quotas": [{"QuotaName": name, "Value": value} for name, value in self.quotas.items()]}
+        if NextToken is None:
+            return {"Quotas": [{"QuotaName": "ml.g6e.2xlarge for endpoint usage", "Value": 9.0}], "NextToken": "2"}
+        return {"Quotas": [{"QuotaName": name, "Value": value} for name, value in self.quotas.items()]}
 
     def list_model_packages(self, **request):
-        yield {"ModelPackageSummaryList": [{"ModelPackageArn": "arn:aws:sagemaker:x:1:model-package/g/1"}]}
+        return {
+            "ModelPackageSummaryList": [
+                {"ModelPackageArn": "arn:aws:sagemaker:us-east-1:123456789012:model-package/g/1"}
+            ]
+        }
 
     def describe_model_package(self, ModelPackageName):
         return self.record
@@ -336,7 +337,7 @@ def test_promote_writes_the_approved_model_and_prints_the_difference(aws, stack_
     aws.record = json.loads(json.dumps(RECORD))
     result = run("finetune", "promote", "walls-1", "--approve", "--config", stack_file)
     assert result.exit_code == 0, result.output
-    line = "  tandem:model: arn:aws:sagemaker:x:1:model-package/g/1\n"
+    line = "  tandem:model: arn:aws:sagemaker:us-east-1:123456789012:model-package/g/1\n"
     assert stack_file.read_text() == STACK + line
     assert f"+{line}" in result.output
     assert run("finetune", "promote", "walls-1", "--config", stack_file).exit_code == 0

@@ -12,6 +12,7 @@ from tandem.cli import finetune
 from tandem.finetuning import job_record
 from tandem.finetuning import recipe as recipes
 from tandem.finetuning.job_record import JobRecord
+from tests.support.aws_requests import stand_in
 from tests.unit.cli.test_finetune import RECIPE, Aws, aws, run  # noqa: F401 - a fixture
 from tests.unit.finetuning.backend_harness import Pipeline
 
@@ -47,7 +48,7 @@ def stack(aws: Aws, project, monkeypatch):  # noqa: F811
             answer = {"FunctionError": "Unhandled", "Payload": io.BytesIO(json.dumps(failed).encode())}
         return answer
 
-    clients = {"stepfunctions": Pipeline(), "lambda": SimpleNamespace(invoke=invoke)}
+    clients = {"stepfunctions": Pipeline(), "lambda": stand_in("lambda", invoke=invoke)}
     monkeypatch.setattr("tandem.clients.aws.client", lambda service, region: clients.get(service, aws))
     monkeypatch.setattr(finetune, "POLL_SECONDS", 0)
     return stack

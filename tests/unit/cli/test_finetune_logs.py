@@ -7,6 +7,7 @@ import pytest
 
 from tandem.cli import finetune
 from tandem.clients import aws as accounts
+from tests.support.aws_requests import AwsService
 from tests.unit.cli.test_finetune import RECIPE, Aws, aws, run  # noqa: F401 - a fixture
 from tests.unit.finetuning.backend_harness import Pipeline
 from tests.unit.finetuning.strict_sagemaker import FakeSageMaker
@@ -14,8 +15,10 @@ from tests.unit.finetuning.strict_sagemaker import FakeSageMaker
 GROUP = "/aws/sagemaker/TrainingJobs"
 
 
-class Logs:
+class Logs(AwsService):
     """CloudWatch Logs: a line a page, and tokens that are good for their own stream alone."""
+
+    services = ("logs",)
 
     exceptions = SimpleNamespace(ResourceNotFoundException=LookupError)
 

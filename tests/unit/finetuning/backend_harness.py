@@ -5,7 +5,6 @@ import io
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 from tandem_contract.run_record import Run, checkpoints
@@ -22,6 +21,7 @@ from tandem.finetuning.functions import cluster, gate, job_inputs, records, regi
 from tandem.finetuning.measure import BASE, TUNED, measure
 from tandem.runtime import kubernetes
 from tests.support import kubernetes_api
+from tests.support.aws_requests import AwsService, stand_in
 from tests.support.finetuning_api import serve
 from tests.unit.cli.test_finetune import Aws, rows
 from tests.unit.finetuning import cluster_objects as it
@@ -111,7 +111,9 @@ class ManagedHarness(Harness):
         super().__init__(api.dialect, tmp_path)
         self.api = api
         self.base_model = "gpt-4.1-mini-2025-04-14" if api.dialect == "openai" else "Qwen/Qwen3-8B"
-        self.clients["secretsmanager"] = SimpleNamespace(get_secret_value=lambda SecretId: {"SecretString": api.key})
+        self.clients["secretsmanager"] = stand_in(
+            "secretsmanager", get_secret_value=lambda SecretId: {"SecretString": api.key}
+        )
         self.options = {"url": api.url}
         api.speak = lambda model, messages: GOOD if ":walls-" in model else BAD
 
@@ -126,8 +128,10 @@ class ManagedHarness(Harness):
         self.api.speak = lambda model, messages: BAD
 
 
-class Pipeline:
+class Pipeline(AwsService):
     """Step Functions with the executions of the training pipeline."""
+
+    services = ("stepfunctions",)
 
     class exceptions:
         class ExecutionDoesNotExist(Exception):
@@ -218,7 +222,7 @@ class EksHarness(SageMakerHarness):
         super().__init__(tmp_path, monkeypatch, "eks")
         self.aws.envelope |= {"instance_type": "g6e.2xlarge", "evaluation_instance_type": "g6e.2xlarge"}
         self.api, self.calls = api, 0
-        self.clients["lambda"] = SimpleNamespace(invoke=self._invoke)
+        self.clients["lambda"] = stand_in("lambda", invoke=self._invoke)
         cluster_setting(api, self.clients, monkeypatch)
         environment = {
             "TANDEM_DATASET_BUCKET": "data",

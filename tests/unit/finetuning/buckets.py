@@ -3,13 +3,18 @@
 import hashlib
 import io
 from pathlib import Path
+from typing import ClassVar
 
 from boto3.exceptions import S3UploadFailedError
 from botocore.exceptions import ClientError
 
+from tests.support.aws_requests import AwsService
 
-class FakeBucket:
-    """Keeps objects; `room` is how many more it takes before uploads fail."""
+
+class FakeBucket(AwsService):
+    """Keeps objects; `room` is how many more it takes before uploads fail. Lists come in pages of two."""
+
+    services: ClassVar[tuple[str, ...]] = ("s3",)
 
     def __init__(self) -> None:
         self.objects: dict[str, dict] = {}
@@ -47,16 +52,16 @@ class FakeBucket:
         Path(filename).write_bytes(self.objects[key]["data"])
         Callback(self.objects[key]["ContentLength"])
 
-    def get_paginator(self, operation):
-        assert operation == "list_objects_v2"
-        return self
-
-    def paginate(self, *, Bucket, Prefix, Delimiter=None):
+    def list_objects_v2(self, *, Bucket, Prefix="", Delimiter=None, ContinuationToken="0"):
+        inside = [key for key in sorted(self.objects) if key.startswith(Prefix)]
         if Delimiter:
-            inside = (key.removeprefix(Prefix) for key in self.objects if key.startswith(Prefix))
-            folders = sorted({key.partition(Delimiter)[0] for key in inside})
-            yield {"CommonPrefixes": [{"Prefix": f"{Prefix}{folder}{Delimiter}"} for folder in folders]}
-            return
-        keys = [{"Key": key} for key in sorted(self.objects) if key.startswith(Prefix)]
-        yield from ({"Contents": keys[at : at + 2]} for at in range(0, len(keys), 2))
-        yield {}
+            folders = sorted({key.removeprefix(Prefix).partition(Delimiter)[0] for key in inside})
+            return {"CommonPrefixes": [{"Prefix": f"{Prefix}{folder}{Delimiter}"} for folder in folders]}
+        return listed([{"Key": key} for key in inside], ContinuationToken)
+
+
+def listed(found: list[dict], token: str, size: int = 2) -> dict:
+    """The page of a listing that begins at a token."""
+    start, more = int(token), len(found) > int(token) + size
+    page = {"Contents": found[start : start + size]} if found else {}  # S3 leaves out what is empty
+    return page | {"IsTruncated": more} | ({"NextContinuationToken": str(start + size)} if more else {})

@@ -1,12 +1,12 @@
 """What the function for jobs on a cluster has around it: a cluster's endpoint, its queue, and credentials."""
 
 import base64
-from types import SimpleNamespace
 from typing import Any
 
 from botocore.credentials import Credentials
 
 from tandem.runtime import kubernetes
+from tests.support.aws_requests import stand_in
 from tests.support.kubernetes_api import Cluster
 
 from . import cluster_objects as it
@@ -28,7 +28,7 @@ def cluster_setting(api: Cluster, clients: dict[str, Any], monkeypatch: Any) -> 
         monkeypatch.setenv(name, value)
     authority = {"data": base64.b64encode(api.authority.encode()).decode()}
     described = {"cluster": {"endpoint": api.url, "certificateAuthority": authority, "status": "ACTIVE"}}
-    clients["eks"] = SimpleNamespace(describe_cluster=lambda name: described)
+    clients["eks"] = stand_in("eks", describe_cluster=lambda name: described)
     monkeypatch.setattr(kubernetes, "credentials", lambda: Credentials("key", "secret", "session"))
     monkeypatch.setattr(kubernetes, "SECONDS", 1.0)
     kubernetes._connected.cache_clear()

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from tandem.finetuning.functions import clean
+from tests.support.aws_requests import AwsService
 
 from .strict_sagemaker import FakeSageMaker
 
@@ -13,19 +14,17 @@ PIPELINE = "arn:aws:states:us-east-1:123456789012:stateMachine:p"
 EVENT = {"group": "models", "pipeline": PIPELINE}
 
 
-class FakeStepFunctions:
+class FakeStepFunctions(AwsService):
     """Two executions of runs `a` and `b`, of which the first runs."""
+
+    services = ("stepfunctions",)
 
     def __init__(self):
         self.stopped = []
 
-    def get_paginator(self, operation):
-        assert operation == "list_executions"
-        return self
-
-    def paginate(self, *, stateMachineArn, statusFilter):
+    def list_executions(self, *, stateMachineArn, statusFilter):
         assert (stateMachineArn, statusFilter) == (PIPELINE, "RUNNING")
-        yield {"executions": [{"executionArn": "arn:a", "name": "faq-a-1"}]}
+        return {"executions": [{"executionArn": "arn:a", "name": "faq-a-1"}]}
 
     def stop_execution(self, *, executionArn, error, cause):
         self.stopped.append(executionArn)

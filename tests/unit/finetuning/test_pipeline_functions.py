@@ -15,6 +15,7 @@ from tandem.finetuning import recipe as recipes
 from tandem.finetuning import registry
 from tandem.finetuning.dataset import manifest as manifests
 from tandem.finetuning.functions import gate, guard, plan, records, register
+from tests.support.aws_requests import AwsService
 
 from .strict_sagemaker import FakeSageMaker, check
 from .test_state_machine import ENVELOPE, STATES
@@ -59,7 +60,9 @@ ENVIRONMENT = {
 }
 
 
-class FakeS3:
+class FakeS3(AwsService):
+    services = ("s3",)
+
     def __init__(self):
         self.objects: dict[str, bytes] = {}
 

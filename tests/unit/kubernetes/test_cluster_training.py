@@ -9,6 +9,7 @@ from pulumi_tandem.kubernetes.training_runtime import FETCH, training_runtime
 from tandem_contract.cluster import Container, Label, PodVariable
 
 from scripts.recorder import record, record_stack
+from tests.support.aws_requests import AwsService
 
 from .conftest import ENVELOPE, alone
 
@@ -171,7 +172,9 @@ def test_fetch_downloads_the_code_and_becomes_it(tmp_path, monkeypatch):
 
     got, ran = [], []
 
-    class S3:
+    class S3(AwsService):
+        services = ("s3",)
+
         def download_file(self, *where):
             got.append(where)
 

@@ -15,6 +15,7 @@ from tandem.models.embedders import open_embedder
 from tandem.models.errors import Refused
 from tandem.runtime import retry
 from tandem.runtime.retry import Deadline
+from tests.support.aws_requests import AwsService
 from tests.support.embeddings_api import serve
 from tests.unit.rag.fakes import FakeBedrock, refused
 
@@ -45,8 +46,10 @@ KEY = "sk-very-secret-42"
 ARN = "arn:aws:secretsmanager:eu-north-1:123456789012:secret:tandem/embedder-AbCdEf"
 
 
-class Secrets:
+class Secrets(AwsService):
     """Secrets Manager with one secret."""
+
+    services = ("secretsmanager",)
 
     def __init__(self, value: str):
         self.value, self.read = value, 0

@@ -17,6 +17,7 @@ from tandem.runtime import retry as retrying
 from tandem.runtime.retry import Deadline, Transient, retry
 from tandem.runtime.secret import Key
 from tests.support.answering import said, serve, wrong
+from tests.support.aws_requests import AwsService
 from tests.support.loopback import JsonHandler, serving
 
 MESSAGES = [{"role": "user", "content": "What is the capital of France?"}]
@@ -100,7 +101,9 @@ def test_a_server_that_refuses_everything_is_asked_a_few_times():
 def test_a_temperature_that_bedrock_refuses_is_left_out():
     asked = []
 
-    class Client:
+    class Client(AwsService):
+        services = ("bedrock-runtime",)
+
         def converse(self, **request):
             asked.append(request["inferenceConfig"])
             if "temperature" in asked[-1]:

@@ -6,6 +6,7 @@ from tandem.models.bedrock import BedrockChat
 from tandem.models.chat_completions import openai_request
 from tandem.models.openai import OpenAiApi, OpenAiChat
 from tandem.runtime.retry import Deadline
+from tests.support.aws_requests import AwsService
 from tests.support.chat_api import completion, serve
 
 MESSAGES = [
@@ -50,7 +51,9 @@ def test_a_server_that_refuses_more_than_openais_fields_is_asked_without_them():
 
 
 def sent(model, messages=MESSAGES):
-    class Client:
+    class Client(AwsService):
+        services = ("bedrock-runtime",)
+
         def converse(self, **request):
             self.request = request
             return {"output": {"message": {"content": [{"reasoningContent": {}}, {"text": "So."}]}}}

@@ -14,6 +14,8 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from tandem.models.embed import normalised
 from tandem.runtime.http import Response
+from tests.support.aws_requests import AwsService
+from tests.unit.finetuning.buckets import listed
 
 BUCKET, TABLE, QUEUE, DEAD_LETTERS = "documents", "ledger", "https://queue", "https://dead-letters"
 
@@ -41,8 +43,10 @@ class _Missing:
     __hash__ = None
 
 
-class FakeDynamoDB:
+class FakeDynamoDB(AwsService):
     """Items by (pk, sk), with the few expressions that the ledger uses."""
+
+    services = ("dynamodb",)
 
     page = 2
 
@@ -163,7 +167,9 @@ def refused(code: str = "ConditionalCheckFailedException", status: int = 400) ->
     return ClientError({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}, "Operation")
 
 
-class FakeS3:
+class FakeS3(AwsService):
+    services = ("s3",)
+
     def __init__(self, clock: Clock):
         self.clock, self.objects = clock, {}
 
@@ -196,19 +202,17 @@ class FakeS3:
             raise refused("PreconditionFailed", 412)
         self.put(Key, self.objects[Key]["data"], kept.get("Metadata"), kept.get("ContentType", ""))
 
-    def get_paginator(self, operation: str):
-        assert operation == "list_objects_v2"
-        return self
-
-    def paginate(self, *, Bucket):
+    def list_objects_v2(self, *, Bucket, ContinuationToken="0"):
         entries = [
             {"Key": key, "Size": len(self.objects[key]["data"]), **self.objects[key]}
             for key in sorted(self.objects, key=str.encode)
         ]
-        yield from ({"Contents": entries[at : at + 2]} for at in range(0, len(entries), 2))
+        return listed(entries, ContinuationToken)
 
 
-class FakeSQS:
+class FakeSQS(AwsService):
+    services = ("sqs",)
+
     def __init__(self):
         self.sent: dict[str, list[dict]] = {QUEUE: [], DEAD_LETTERS: []}
         self.postponed: dict[str, int] = {}
@@ -226,8 +230,10 @@ class FakeSQS:
         self.postponed[ReceiptHandle] = VisibilityTimeout
 
 
-class FakeBedrock:
+class FakeBedrock(AwsService):
     """Embeds a text as the counts of its words, hashed; reranks by length; answers with what it is told to."""
+
+    services = ("bedrock-runtime",)
 
     def __init__(self):
         self.faults: list[Exception] = []
@@ -262,8 +268,10 @@ class FakeBedrock:
             raise self.faults.pop(0)
 
 
-class FakeEndpoint:
+class FakeEndpoint(AwsService):
     """A SageMaker endpoint that gives the answers in turn, the last one for ever: raises, calls or returns each."""
+
+    services = ("sagemaker-runtime",)
 
     def __init__(self, *answers):
         self.answers, self.asked, self.component = list(answers), 0, None

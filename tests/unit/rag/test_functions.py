@@ -17,6 +17,7 @@ from tandem.rag.question import MAX_CHARACTERS
 from tandem.rag.stores import store_of
 from tandem.rag.stores.opensearch import index_body
 from tandem.runtime import clients
+from tests.support.aws_requests import stand_in
 from tests.support.embeddings_api import serve
 
 from .conftest import VERSION, Stack, ask, context
@@ -191,8 +192,10 @@ def tuned_embedder(stack: Stack, monkeypatch):
         secrets.read.append(SecretId)
         return {"SecretString": secrets.key}
 
-    secrets.get_secret_value = get_secret_value
-    clients = {"secretsmanager": secrets, "bedrock-runtime": stack.bedrock}
+    clients = {
+        "secretsmanager": stand_in("secretsmanager", get_secret_value=get_secret_value),
+        "bedrock-runtime": stack.bedrock,
+    }
     monkeypatch.setattr(shared, "client", clients.get)
     shared._embedder.cache_clear()
     for module in (ensure_index, ingest, query):
@@ -209,7 +212,9 @@ def test_documents_are_indexed_and_found_by_an_embedder_behind_a_url(stack: Stac
     made = ensure_index.handler(tuned_embedder.payload, context())
     assert (made["created"], made["activated"]) == (True, True)
     stack.s3.put("tea.md", "# Tea\nGreen tea is warm.")
+    shared._embedder.cache_clear()  # each function is a process of its own, and reads the key itself
     assert ingest.handler({"Records": [message("tea.md")]}, context()) == {"batchItemFailures": []}
+    shared._embedder.cache_clear()
     status, _, content = ask({"question": "Is green tea warm?"})
     assert (status, content["refused"], content["embedder"]) == (200, False, tuned_embedder.api.url)
     assert content["citations"][0]["document"] == "tea.md"

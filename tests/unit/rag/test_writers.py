@@ -107,7 +107,7 @@ def test_an_endpoint_that_hangs_leaves_the_hosted_model_its_time(monkeypatch):
     released = threading.Event()
     hybrid = Hybrid(lambda: released.wait(30) or chat("Too late."))
     deadline = Deadline(SECONDS)
-    assert hybrid.writer.write("", "Why?", deadline) == HOSTED
+    assert hybrid.writer.write("Be brief.", "Why?", deadline) == HOSTED
     assert deadline.remaining() > SECONDS - 10
     assert "not answered in time" in hybrid.failures[0]
     released.set()

@@ -6,6 +6,8 @@ from pathlib import Path
 from botocore.exceptions import ClientError
 
 from tandem.finetuning.training import bucket, checkpoints, mirror
+from tests.support.aws_requests import AwsService
+from tests.unit.finetuning.buckets import listed
 
 HOSTS = ("host-0", "host-1")
 IDENTITY = {"recipe_digest": "r"}
@@ -13,23 +15,20 @@ CHANNELS = {"dataset": "s3://datasets/datasets/faq/0123/", "recipe": "s3://artif
 KEPT, JOB = "artifacts/runs/faq/checkpoints", "artifacts/runs/faq/jobs/faq-train-1"
 
 
-class FakeS3:
-    """Objects by bucket and key; `refuse` names those that can't be written."""
+class FakeS3(AwsService):
+    """Objects by bucket and key; `refuse` names those that can't be written. A listing has one on a page."""
+
+    services = ("s3",)
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
         self.sent: list[str] = []
         self.refuse = ""
 
-    def get_paginator(self, operation):
-        assert operation == "list_objects_v2"
-        return self
-
-    def paginate(self, *, Bucket, Prefix):
+    def list_objects_v2(self, *, Bucket, Prefix, ContinuationToken="0"):
         found = [key for key in sorted(self.objects) if key.startswith(f"{Bucket}/{Prefix}")]
-        for key in found:  # a page each
-            yield {"Contents": [{"Key": key.partition("/")[2], "Size": len(self.objects[key])}]}
-        yield {}
+        entries = [{"Key": key.partition("/")[2], "Size": len(self.objects[key])} for key in found]
+        return listed(entries, ContinuationToken, 1)
 
     def get_object(self, *, Bucket, Key):
         return {"Body": io.BytesIO(self.objects[f"{Bucket}/{Key}"])}

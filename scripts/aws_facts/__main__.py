@@ -1,0 +1,5 @@
+"""Writes the page."""
+
+from . import PAGE, page
+
+PAGE.write_text(page(), encoding="utf-8")

@@ -1,0 +1,30 @@
+"""Budgets, alerts, and what is left behind."""
+
+from .fact import Fact
+
+ROWS = [
+    Fact(
+        key="budget-tag-activation",
+        fact="A budget by tag counts only from the day on which the payer account activated the tag",
+        sure="guess",
+        source="from general knowledge; no page was read",
+        read="2026-11",
+        tested="unit/components/test_finetuning_environment.py::test_the_budget_counts_the_stack_and_alerts_who_is_named",
+    ),
+    Fact(
+        key="topic-needs-policy",
+        fact="A topic needs a policy for events.amazonaws.com and budgets.amazonaws.com before either notifies it",
+        sure="guess",
+        source="from general knowledge; no page was read",
+        read="2026-11",
+        probe="a budget's first alert",
+    ),
+    Fact(
+        key="sagemaker-logs-stay",
+        fact="The log groups of SageMaker's jobs and endpoints are made by it, without an end, and stay after destroy",
+        sure="guess",
+        source="from general knowledge; no page was read",
+        read="2026-11",
+        probe="the audit after destroy",
+    ),
+]

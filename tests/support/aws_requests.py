@@ -1,0 +1,262 @@
+"""Every request to AWS that a test of the unit tier makes: checked against botocore's whole model, and written down.
+
+botocore itself checks required members, types and the lower ends of lengths and ranges only. Here upper ends, patterns
+and enumerations are checked too, of clients that send something and of stand-ins alike: a stand-in is an `AwsService`.
+Who asked is the function whose handler is on the stack of calls, else `-`.
+"""
+
+import functools
+import re
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from types import FrameType
+from typing import Any, ClassVar
+
+import botocore.session
+from botocore import xform_name
+from botocore.client import BaseClient
+from botocore.paginate import Paginator
+from botocore.validate import ParamValidator
+
+ASKED: set[tuple[str, str, str]] = set()
+"""What this process was asked since it began: who, service and operation in AWS's words."""
+
+RECORDING: list[str] = []
+"""The test that runs, if it is of the unit tier."""
+
+WRONG: list[str] = []
+"""What was wrong with requests of the test that runs: code that catches everything doesn't hide it."""
+
+TRANSFERS = {"upload_file": ["PutObject"], "download_file": ["HeadObject", "GetObject"]}
+"""What boto3's transfers of whole files ask for; a large file is more requests, which the same actions allow."""
+
+# Work that only one function, or a Pod's code, does, and tests call without its handler.
+ONLY = {
+    "tandem.rag.ingest": "tandem.rag.functions.ingest",
+    "tandem.rag.sweep": "tandem.rag.functions.sweep",
+    "tandem.finetuning.training.bucket": "tandem.finetuning.training",
+}
+# Java's classes of characters, as far as what is asked here has them: no script but ours, no sign beyond ASCII.
+CLASSES = {
+    "Alnum": "A-Za-z0-9",
+    "ASCII": r"\x00-\x7f",
+    "L": "A-Za-z",
+    "M": r"\u0300-\u036f",
+    "N": "0-9",
+    "P": "!-/:-@\\[-`{-~",
+    "Print": " -~",
+    "S": "$+<=>^`|~",
+    "Z": " ",
+}
+_inside = threading.local()
+
+
+@functools.cache
+def model(service: str) -> Any:
+    """botocore's model of a service."""
+    return _session().get_service_model(service)
+
+
+@functools.cache
+def _session() -> botocore.session.Session:
+    return botocore.session.get_session()
+
+
+@functools.cache
+def operations(service: str) -> dict[str, str]:
+    """The operations of a service by the names that they have in Python."""
+    return {xform_name(name): name for name in model(service).operation_names}
+
+
+def check(service: str, operation: str, request: dict[str, Any]) -> None:
+    """Fails unless the request is one that the operation takes: names, types, lengths, ranges, patterns, values."""
+    shape = model(service).operation_model(operation).input_shape
+    if shape is None:
+        assert not request, f"{service}:{operation} takes no parameters, and was given {sorted(request)}"
+        return
+    sent = _filled_in(service, operation, request)
+    report = ParamValidator().validate(sent, shape)
+    assert not report.has_errors(), f"{service}:{operation}: {report.generate_report()}"
+    _check(shape, sent, f"{service}:{operation}")
+
+
+def _filled_in(service: str, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+    """The parameters as botocore's own handlers leave them: a source of a copy as text, tokens of idempotency."""
+    sent, of = dict(request), model(service)
+    _session().get_component("event_emitter").emit(
+        f"before-parameter-build.{of.service_id.hyphenize()}.{operation}",
+        params=sent,
+        model=of.operation_model(operation),
+        context={},
+    )
+    return sent
+
+
+def _check(shape: Any, value: Any, path: str) -> None:
+    kind = shape.type_name
+    if kind == "structure":
+        if not getattr(shape, "is_document_type", False):
+            for key, inner in value.items():
+                _check(shape.members[key], inner, f"{path}.{key}")
+    elif kind == "list":
+        _within(shape, len(value), path)
+        for inner in value:
+            _check(shape.member, inner, path)
+    elif kind == "map":
+        _within(shape, len(value), path)
+        for key, inner in value.items():
+            _check(shape.key, key, f"{path} (key)")
+            _check(shape.value, inner, f"{path}.{key}")
+    elif kind == "string":
+        _within(shape, len(value), path)
+        if pattern := shape.metadata.get("pattern"):
+            assert _compiled(pattern).fullmatch(value), f"{path}: {value!r} doesn't match {pattern}"
+        assert not shape.enum or value in shape.enum, f"{path}: {value!r} is none of {shape.enum}"
+    elif kind in ("integer", "long", "float", "double"):
+        _within(shape, value, path)
+    elif kind == "blob" and isinstance(value, str | bytes | bytearray):
+        _within(shape, len(value), path)
+
+
+def patterns(service: str) -> dict[str, re.Pattern[str]]:
+    """All patterns of a service's model, as they are checked here."""
+    shapes = model(service)._service_description["shapes"].values()
+    return {shape["pattern"]: _compiled(shape["pattern"]) for shape in shapes if "pattern" in shape}
+
+
+def _within(shape: Any, size: float, path: str) -> None:
+    limits = shape.metadata
+    assert "min" not in limits or size >= limits["min"], f"{path}: {size} is less than {limits['min']}"
+    assert "max" not in limits or size <= limits["max"], f"{path}: {size} is more than {limits['max']}"
+
+
+@functools.cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """A pattern of a model, which is Java's, in Python's words."""
+    pattern = re.sub(r"\$\{1,\d+\}$", "", pattern)  # as two of SageMaker's end
+    pattern = pattern.replace(r"\uD800\uDC00-\uDBFF\uDFFF", r"\U00010000-\U0010ffff").replace(r"\z", r"\Z")
+    pattern = pattern.replace(r"\w-", r"\w\-")
+    words, inside = [], False
+    for part in re.findall(r"\\p\{\w+\}|\\.|.", pattern, re.DOTALL):
+        inside = part == "[" or (inside and part != "]")
+        members = CLASSES[part[3:-1]] if part.startswith("\\p{") else part
+        words.append(members if inside or members is part else f"[{members}]")
+    return re.compile("".join(words))
+
+
+def asked(service: str, operation: str, request: dict[str, Any]) -> None:
+    """Check a request, and write it down if it is our code's; only while a test of the unit tier runs."""
+    if not RECORDING:
+        return
+    frames = list(_frames(sys._getframe(1)))
+    if any(name.startswith(("tandem.", "scripts.")) for name, _ in frames):
+        for each in _parts(operation, request):
+            ASKED.add((_function(frames), service, each))
+    try:
+        check(service, operation, request)
+    except AssertionError as error:
+        WRONG.append(str(error))
+        raise
+
+
+def _parts(operation: str, request: dict[str, Any]) -> list[str]:
+    """An operation; a transaction's by what it does, since each part takes an action of its own."""
+    return sorted({f"{operation}.{kind}" for part in request.get("TransactItems", ()) for kind in part}) or [operation]
+
+
+def stated(service: str, operation: str, parameters: dict[str, Any]) -> None:
+    """Check the parameters of a state machine's task, and write them down: what isn't known yet ends in `.$`."""
+    shape = model(service).operation_model(operation).input_shape
+    names = {name.removesuffix(".$") for name in parameters}
+    where = f"{service}:{operation}"
+    assert names <= set(shape.members), f"{where} has no {', '.join(sorted(names - set(shape.members)))}"
+    assert set(shape.required_members) <= names, f"{where} lacks {set(shape.required_members) - names}"
+    known = {name: value for name, value in parameters.items() if name in shape.members}
+    _check(shape, {name: value for name, value in known.items() if shape.members[name].type_name != "blob"}, where)
+    ASKED.add(("machine", service, operation))
+
+
+def _frames(frame: FrameType | None) -> Iterator[tuple[str, str]]:
+    """Module and function of each caller, the last one first."""
+    while frame is not None:
+        yield frame.f_globals.get("__name__", ""), frame.f_code.co_name
+        frame = frame.f_back
+
+
+def _function(frames: Iterable[tuple[str, str]]) -> str:
+    """The function at work; a thread works for the one that started it."""
+    handlers = (ONLY.get(name, name) for name, of in frames if name in ONLY or (of == "handler" and "tandem." in name))
+    return next(handlers, getattr(threading.current_thread(), "function", "-"))
+
+
+def watch() -> None:
+    """Have all clients of this process checked from now on."""
+    send = BaseClient._make_api_call  # ty: ignore[unresolved-attribute]
+
+    @functools.wraps(send)
+    def checked(self: Any, operation_name: str, api_params: dict[str, Any]) -> Any:
+        asked(self.meta.service_model.service_name, operation_name, api_params)
+        return send(self, operation_name, api_params)
+
+    start = threading.Thread.start
+
+    @functools.wraps(start)
+    def started(self: Any) -> None:
+        self.function = _function(_frames(sys._getframe(1)))
+        start(self)
+
+    BaseClient._make_api_call = checked  # ty: ignore[unresolved-attribute]
+    threading.Thread.start = started
+
+
+class AwsService:
+    """A stand-in for clients of `services`: what it has by an operation's name is asked as a client is.
+
+    What it calls of itself is no request. Pages come by botocore's paginator, so a list operation answers as AWS does,
+    token and all.
+    """
+
+    services: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls) -> None:
+        for name, found in list(vars(cls).items()):
+            if callable(found) and (where := cls._requests(name)):
+                setattr(cls, name, _asking(found, *where))
+
+    @classmethod
+    def _requests(cls, name: str) -> tuple[str, list[str]] | None:
+        if name in TRANSFERS:
+            return "s3", TRANSFERS[name]
+        return next(((each, [operations(each)[name]]) for each in cls.services if name in operations(each)), None)
+
+    def get_paginator(self, name: str) -> Paginator:
+        service, (operation,) = self._requests(name) or ("", [name])
+        pages = _session().get_paginator_model(service).get_paginator(operation)
+        return Paginator(getattr(self, name), pages, model(service).operation_model(operation))
+
+
+def stand_in(service: str, **answers: Callable[..., Any]) -> Any:
+    """A stand-in for a client of one service, made of a function an operation."""
+    methods = {name: lambda _self, _answer=answer, **request: _answer(**request) for name, answer in answers.items()}
+    return type("StandIn", (AwsService,), {"services": (service,), **methods})()
+
+
+def _asking(answer: Callable[..., Any], service: str, of: list[str]) -> Callable[..., Any]:
+    @functools.wraps(answer)
+    def ask(self: Any, *place: Any, **request: Any) -> Any:
+        if getattr(_inside, "of", None) is self:
+            return answer(self, *place, **request)
+        sent = request
+        if place:  # a transfer: file, bucket, key; or bucket, key, file
+            bucket, key = [str(each) for each in (place[1:3] if of == ["PutObject"] else place[:2])]
+            sent = {"Bucket": bucket, "Key": key, **(request.get("ExtraArgs") or {})}
+        for operation in of:
+            asked(service, operation, sent)
+        outer, _inside.of = getattr(_inside, "of", None), self
+        try:
+            return answer(self, *place, **request)
+        finally:
+            _inside.of = outer
+
+    return ask
