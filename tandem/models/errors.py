@@ -28,7 +28,7 @@ NO_CREDIT = "insufficient_quota"  # a 429 that waiting doesn't mend
 LASTING = ("invalid", "not_found", "authentication", "permission", "context_length", "content", "unsupported", "quota")
 
 
-# What Bedrock's errors have in them -> what mends it. Those of `tests/unit/models/recorded/bedrock-errors.json`, and of
+# What Bedrock's errors have in them -> what mends it. Those of `tests/recorded_aws/bedrock-errors.json`, and of
 # the model cards (user guide) "reached the end of its life".
 _HOW = "(docs/first-stack.md, Models)"
 REMEDIES = {

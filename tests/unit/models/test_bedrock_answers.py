@@ -15,7 +15,7 @@ from tandem.models.errors import Refused
 from tandem.rag.writers import ModelWriter
 from tandem.runtime.retry import Deadline
 
-RECORDED = json.loads((Path(__file__).parent / "recorded" / "bedrock-errors.json").read_text())["errors"]
+RECORDED = json.loads((Path(__file__).parents[2] / "recorded_aws" / "bedrock-errors.json").read_text())["errors"]
 STATUS = {"ValidationException": 400, "AccessDeniedException": 403, "ResourceNotFoundException": 404}
 OWN = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abcd1234efgh"
 NO_SYSTEM = {  # recorded of mistral.mistral-7b-instruct on 2026-10-01

@@ -9,7 +9,7 @@ from tandem.rag.functions import ensure_index
 from .conftest import Stack, ask, context
 
 pytestmark = pytest.mark.usefixtures("environment")
-MARKETPLACE = (  # as recorded, see tests/unit/models/recorded/bedrock-errors.json
+MARKETPLACE = (  # as recorded, see tests/recorded_aws/bedrock-errors.json
     "Model access is denied due to IAM user or service role is not authorized to perform the required AWS Marketplace "
     "actions (aws-marketplace:ViewSubscriptions, aws-marketplace:Subscribe) to enable access to this model."
 )
