@@ -159,7 +159,7 @@ class Answers(mocks.Mocks):
     def _placed(self, own: dict[str, Any]) -> dict[str, Any]:
         """ARNs and hosts in the region and partition that the answers tell."""
         there = self.answers["aws:index/getPartition:getPartition"]
-        region = self.answers["aws:index/getRegion:getRegion"]["region"]
+        region = self.answers["aws:index/getRegion:getRegion"].get("region", REGION)
         if region == REGION:
             return own
         text = json.dumps(own).replace("arn:aws:", f"arn:{there['partition']}:").replace(REGION, region)

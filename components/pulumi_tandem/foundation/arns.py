@@ -24,7 +24,7 @@ def ec2_principal(parent: pulumi.Resource) -> pulumi.Output[str]:
 
     AWS CDK, region-info, `Default.servicePrincipal`: EC2's is by partition, the others are the same in all.
     """
-    return pulumi.Output.concat("ec2.", _partition(parent).dns_suffix)
+    return pulumi.Output.format("ec2.{0}", _partition(parent).dns_suffix)
 
 
 def _partition(parent: pulumi.Resource) -> pulumi.Output[aws.GetPartitionResult]:
