@@ -170,6 +170,10 @@ class Answers(mocks.Mocks):
         return answer(args.args) if callable(answer) else answer
 
 
+# One for all programs: Pulumi keeps it, so that none could be closed, and each has three files open.
+LOOP = asyncio.new_event_loop()
+
+
 class _Monitor(mocks.MockMonitor):
     def __init__(self, recording: Recording, answers: Answers, before: Recording | None):
         super().__init__(answers)
@@ -217,7 +221,7 @@ def record(
     resources keep they have again, as with the engine.
     """
     recording = Recording()
-    asyncio.set_event_loop(asyncio.new_event_loop())
+    asyncio.set_event_loop(LOOP)
     settings.ROOT.set(None)  # or a stack would have the outputs of those before it
     said = Answers(answers)
     mocks.set_mocks(said, project="tandem", stack="test", preview=preview, monitor=_Monitor(recording, said, before))
@@ -228,7 +232,7 @@ def record(
         outputs = getattr(settings.get_root_resource(), "outputs", {})
         recording.outputs = await pulumi.Output.all(**outputs).future() or {}
 
-    asyncio.get_event_loop().run_until_complete(run())
+    LOOP.run_until_complete(run())
     return recording
 
 
