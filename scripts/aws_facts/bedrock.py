@@ -9,7 +9,7 @@ ROWS = [
         sure="documented",
         source='Bedrock user guide, "Prerequisites for inference profiles"',
         read="2026-11",
-        tested="unit/components/test_rag_environment.py::test_a_profile_may_be_invoked_in_every_region_of_its_geography",
+        tested="unit/components/test_generator.py::test_each_kind_may_be_invoked_with_all_that_aws_demands_and_no_more",
         probe="a question to a stack whose generator is a profile",
     ),
     Fact(

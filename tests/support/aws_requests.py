@@ -47,6 +47,7 @@ CLASSES = {
     "P": "!-/:-@\\[-`{-~",
     "Print": " -~",
     "S": "$+<=>^`|~",
+    "XDigit": "0-9A-Fa-f",
     "Z": " ",
 }
 _inside = threading.local()

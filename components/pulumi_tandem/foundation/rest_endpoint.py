@@ -84,7 +84,9 @@ class RestEndpoint(pulumi.ComponentResource):
                 "provider_arns": [args["user_pool_arn"]],
             }
             authorizer = apigateway.Authorizer(f"{name}-tokens", **shown["authorizer"], opts=child)
-            shown["method"] |= {"authorizer_id": authorizer.id, "authorization_scopes": args.get("scopes") or None}
+            shown["method"]["authorizer_id"] = authorizer.id
+            if scopes := args.get("scopes"):
+                shown["method"]["authorization_scopes"] = scopes
         method = apigateway.Method(f"{name}-post", **shown["method"], opts=child)
         shown["integration"] = {
             "rest_api": api.id,

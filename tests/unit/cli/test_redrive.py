@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from tandem.cli.main import app
 from tandem.clients.dead_letters import BATCH, DeadLetters
 from tandem.rag.functions import ingest
+from tests.support.aws_requests import AwsService
 from tests.unit.rag.conftest import Stack, context, environment, read_in_this_process  # noqa: F401 - automatic, or named
 from tests.unit.rag.fakes import BUCKET, DEAD_LETTERS, QUEUE
 
@@ -18,8 +19,10 @@ ARN = "arn:aws:sqs:us-east-1:123456789012:changes"
 
 
 @dataclass
-class Sqs:
+class Sqs(AwsService):
     """A dead-letter queue, the queue that it is of, and a clock."""
+
+    services = ("sqs",)
 
     now: float = 1_700_000_000.0
     letters: dict[str, dict] = field(default_factory=dict)

@@ -14,6 +14,7 @@ from tandem_contract.run_record import checkpoints
 from tandem.finetuning.training import __main__ as entry
 from tandem.finetuning.training import hub, launcher, models, place, tracking
 from tandem.finetuning.training.layout import Layout, Refused
+from tests.support.aws_requests import AwsService
 from tests.unit.finetuning.backend_harness import harness
 
 pytestmark = pytest.mark.faults
@@ -129,7 +130,9 @@ def test_a_hub_that_fails_is_tried_again_and_one_that_refuses_is_not(status, kin
     assert type(models._unless_away(error, "text")) is kind
 
 
-class Secrets:
+class Secrets(AwsService):
+    services = ("secretsmanager",)
+
     def __init__(self, text: str | None) -> None:
         self.text, self.asked = text, []
 

@@ -352,7 +352,9 @@ def test_an_expired_endpoint_goes_after_its_inference_components(sagemaker):
     assert guard.handler({}, None)["endpoints"] == ["expired"]
 
 
-class FakeSns:
+class FakeSns(AwsService):
+    services = ("sns",)
+
     def __init__(self, refusing: bool = False):
         self.told, self.refusing = [], refusing
 
