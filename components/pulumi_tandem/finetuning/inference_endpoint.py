@@ -7,7 +7,7 @@ import pulumi
 from pulumi_aws import cloudwatch, iam, sagemaker
 from tandem_contract.names import Tag
 
-from ..foundation.alarms import alarm
+from ..foundation.alarms import NEARLY_ALL, alarm
 from ..foundation.data_bucket import DataBucket
 from ..foundation.outputs import register
 from ..foundation.policy import allow, policy_document, trust
@@ -166,9 +166,9 @@ class InferenceEndpoint(pulumi.ComponentResource):
                     "unanswered",
                     ERRORS,
                     "Average",
-                    0.9,
+                    NEARLY_ALL,
                     3600,
-                    "Of an hour's requests nine in ten failed, or the only one.",
+                    "Of an hour's requests nearly all failed, or the only one.",
                 ),
             )
         )

@@ -11,6 +11,9 @@ Comparison = Literal[
     "GreaterThanThreshold", "GreaterThanOrEqualToThreshold", "LessThanThreshold", "LessThanOrEqualToThreshold"
 ]
 
+NEARLY_ALL = 0.875
+"""As a share of requests that failed. Exact in binary: the local cloud's bridge compares 0.9 with another 0.9."""
+
 
 def alarm(
     name: str,

@@ -10,7 +10,7 @@ from tandem_contract.names import Metric, Variable
 from tandem_contract.settings import QUERY_SETTINGS
 from tandem_contract.usage import QUERY_MEMORY_MEGABYTES
 
-from ..foundation.alarms import alarm
+from ..foundation.alarms import NEARLY_ALL, alarm
 from ..foundation.arns import account_arn
 from ..foundation.bedrock import invoke_models
 from ..foundation.function import Function, WatchedBy
@@ -116,7 +116,7 @@ class QueryApi(pulumi.ComponentResource):
         # sees a service that is seldom asked. The average of the metric is the share of all questions.
         for suffix, statistic, threshold, seconds, description in (
             ("errors", "Sum", 5, 300, "More than five questions in five minutes failed."),
-            ("unanswered", "Average", 0.9, 3600, "Of an hour's questions nine in ten failed, or the only one."),
+            ("unanswered", "Average", NEARLY_ALL, 3600, "Of an hour's questions nearly all failed, or the only one."),
         ):
             alarm(
                 f"{name}-{suffix}",
