@@ -188,7 +188,7 @@ def _frames(frame: FrameType | None) -> Iterator[tuple[str, str]]:
 def _function(frames: Iterable[tuple[str, str]]) -> str:
     """The function at work; a thread works for the one that started it."""
     handlers = (ONLY.get(name, name) for name, of in frames if name in ONLY or (of == "handler" and "tandem." in name))
-    return next(handlers, getattr(threading.current_thread(), "function", "-"))
+    return next(handlers, getattr(threading.current_thread(), "asking_function", "-"))
 
 
 def watch() -> None:
@@ -204,7 +204,7 @@ def watch() -> None:
 
     @functools.wraps(start)
     def started(self: Any) -> None:
-        self.function = _function(_frames(sys._getframe(1)))
+        self.asking_function = _function(_frames(sys._getframe(1)))  # `function` is a Timer's own
         start(self)
 
     BaseClient._make_api_call = checked  # ty: ignore[unresolved-attribute]
