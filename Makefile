@@ -7,7 +7,7 @@ TRAINING := .tandem/training
 IMAGE := .tandem/training-image
 BESIDE := .tandem/beside
 
-.PHONY: rag finetune finetune-eks hybrid training tools cost test test-image unit local kubernetes kubernetes-tools soak check docs schema image-accounts bench beside lock dist down clean verify-aws
+.PHONY: rag finetune finetune-eks hybrid training tools cost test test-image unit local kubernetes kubernetes-tools soak check docs schema image-accounts bench beside lock dist down clean verify-aws rehearse
 
 # The environment: exactly the lock, verified by hash.
 .venv/.ready: requirements.lock pyproject.toml core/pyproject.toml localcloud/pyproject.toml hatch_build.py
@@ -126,9 +126,14 @@ $(BESIDE)/.ready: benchmarks/beside/requirements.lock | .venv/.ready
 
 beside: $(BESIDE)/.ready
 
-# Prints the stack's price, asks, deploys on the AWS account of the environment, uses it, destroys, audits.
+# Prints the stack's price, asks, deploys on the AWS account of the environment, uses it, asks what only AWS can answer,
+# destroys, audits. RUN=1 starts a fine-tuning run too; REMOVE=1 only removes what a killed call left.
 verify-aws: .venv/.ready
-	@$(BIN)/python -m scripts.verify_aws --stack $(STACK)
+	@$(BIN)/python -m scripts.verify --stack $(STACK) $(if $(RUN),--run) $(if $(REMOVE),--remove)
+
+# The same on the local cloud, each environment killed at three points; a second call removes what is left. Linux only.
+rehearse: .venv/.ready
+	@$(BIN)/python -m scripts.rehearse
 
 # What an index gets: both wheels, which depend on each other there, and the sources of both.
 dist: .venv/.ready

@@ -140,5 +140,6 @@ def _name(function: ast.expr) -> str:
 NOT_CALLED = {
     ("sagemaker", "search"),  # a pattern's
     ("ssm", "list_commands"),  # typer's
+    ("kms", "verify"),  # a data set's, and what makes all of a verification
 }
 """Operations of services here that share their name with what is called."""

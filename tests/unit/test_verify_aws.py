@@ -1,92 +1,185 @@
-"""`make verify-aws`, with `pulumi` and `tandem` commands that write down how they are called."""
+"""`make verify-aws`, with `pulumi` and `tandem` commands that keep an account of one bucket, and may be killed."""
 
+import json
+import os
+import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import yaml
 
-from scripts import finetune, verify_aws
+import scripts.verify.__main__ as verify
+from scripts import aws_facts, finetune
+from scripts.verify import left, probes, stack
+from scripts.verify.probes import Answer
 from tandem.clients import aws
-from tests.support.aws_requests import stand_in
+from tandem.finetuning import recipe
 
-COMMAND = """#!/bin/bash
-echo "$(basename "$0") $*" >> "$CALLS"
-[[ "$*" == "stack output "* ]] && echo "$OUTPUTS"
-[[ "$*" == "config get aws:region "* ]] && echo "$REGION" && exit
-[[ "$*" == "cost "* ]] && echo "$AWS_REGION" >> "$CALLS.region"
-[[ -z "$BREAKS" || "$*" != *"$BREAKS"* ]]
+COMMAND = r"""#!/bin/bash
+name=$(basename "$0"); shown="$name $*"
+echo "$shown" >> "$HERE/calls"
+case "$shown" in "pulumi stack "*|"pulumi config "*) ;; *) echo "$AWS_REGION" >> "$HERE/region";; esac
+ends() { if [ "$(wc -l < "$HERE/calls")" -eq "${KILL_AT:-0}" ]; then kill -9 $PPID; exit 137; fi; }
+unlocked() { if [ -e "$HERE/lock" ]; then echo "the stack is locked" >&2; exit 255; fi; touch "$HERE/lock"; }
+case "$shown" in "pulumi up "*|"pulumi destroy "*) ;; *) ends;; esac
+[ -n "$BREAKS" ] && [[ "$*" == *"$BREAKS"* ]] && exit 1
+case "$shown" in
+  "pulumi config get aws:region "*) echo "$REGION";;
+  "pulumi config get tandem:retention "*) echo "$RETENTION";;
+  "pulumi stack output "*) echo "$OUTPUTS";;
+  "pulumi stack export "*) cat "$HERE/state" 2>/dev/null || echo '{"deployment": {}}';;
+  "pulumi up "*)
+    unlocked
+    echo '{"deployment": {"pending_operations": [{"type": "creating", "resource": '"$BUCKET"'}]}}' > "$HERE/state"
+    echo docs-1234567 > "$HERE/account"
+    ends
+    echo '{"deployment": {"resources": ['"$MADE"']}}' > "$HERE/state"
+    rm "$HERE/lock";;
+  "pulumi cancel "*) rm -f "$HERE/lock";;
+  "pulumi stack import "*) cp "$4" "$HERE/state";;
+  "pulumi destroy "*)
+    unlocked
+    grep -q '"id": "docs-1234567"' "$HERE/state" 2>/dev/null && rm -f "$HERE/account"
+    ends
+    echo '{"deployment": {}}' > "$HERE/state"
+    rm "$HERE/lock";;
+esac
+exit 0
 """
+BUCKET = {"urn": "urn:docs", "type": "aws:s3/bucket:Bucket", "custom": True, "inputs": {"bucket": "docs-1234567"}}
+MADE = BUCKET | {"id": "docs-1234567"}
 RAG = '{"queryUrl": "https://example.org", "documentsBucket": "docs"}'
 TUNING = '{"datasetBucket": "data", "trainingPipelineArn": "arn:aws:states"}'
 HYBRID = RAG[:-1] + ", " + TUNING[1:]
 ACCOUNT = "123456789012"
-BEFORE = ["pulumi stack select", "pulumi config", "tandem cost"]
 QUERY = ["tandem ingest", "tandem ask"]
 DATA = ["python", "tandem dataset import", "tandem dataset check", "tandem finetune check"]
+DOES = ("tandem", "python", "pulumi up", "pulumi destroy", "pulumi cancel", "pulumi stack import", "pulumi refresh")
 
 
 @pytest.fixture
-def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the fake account is, and what was called."""
     for name in ("pulumi", "tandem", "python"):
         (tmp_path / name).write_text(COMMAND)
         (tmp_path / name).chmod(0o755)
-    for module in (verify_aws, finetune):
+    for module in (stack, finetune):
         monkeypatch.setattr(module, "BIN", tmp_path)
     monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
-    monkeypatch.setattr(verify_aws, "LOG", tmp_path / "verified.md")
-    monkeypatch.setattr(verify_aws, "account", lambda: ACCOUNT)
-    monkeypatch.setattr(verify_aws, "left_over", lambda stack: [])
+    monkeypatch.setattr(verify, "LOG", tmp_path / "verified.md")
+    monkeypatch.setattr(aws_facts, "SEEN", tmp_path / "seen.json")
+    monkeypatch.setattr(aws_facts, "PAGE", tmp_path / "facts.md")
+    aws_facts.SEEN.write_text("{}")
+    monkeypatch.setattr(verify, "FOLDER", tmp_path / "journal")
+    monkeypatch.setattr(verify.paths, "HOME", tmp_path)
+    monkeypatch.setattr(verify, "PATIENCE", {False: 0.0, True: 0.0})
+    monkeypatch.setattr(left, "tagged", lambda stack: account(tmp_path))
+    monkeypatch.setattr(left, "BESIDE", {})
+    monkeypatch.setattr(left, "locally", lambda: account(tmp_path))
+    monkeypatch.setattr(probes, "PROBES", [])
+    monkeypatch.setattr(aws, "client", client)
     monkeypatch.setattr("builtins.input", lambda question: ACCOUNT)
-    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "CALLS": str(tmp_path / "calls"), "OUTPUTS": RAG}
-    for name, value in (environment | {"BREAKS": "", "REGION": "eu-north-1", "AWS_REGION": "us-west-2"}).items():
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "HERE": str(tmp_path), "OUTPUTS": RAG, "RETENTION": "erase"}
+    environment |= {
+        "BUCKET": json.dumps(BUCKET),
+        "MADE": json.dumps(MADE),
+        "BREAKS": "",
+        "REGION": "eu-north-1",
+        "AWS_REGION": "us-west-2",
+    }
+    for name, value in environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    monkeypatch.chdir(verify_aws.ROOT)
-    return tmp_path / "calls"
+    monkeypatch.chdir(verify.ROOT)
+    return tmp_path
 
 
-def called(calls: Path) -> list[str]:
-    """The commands without their options."""
-    known = ("tandem dataset import", "tandem dataset check", "tandem finetune check", "pulumi stack output", "python")
-    known += ("pulumi stack select",)
-    lines = calls.read_text().splitlines()
+def client(service: str):
+    who = {"Account": ACCOUNT, "Arn": f"arn:aws:sts::{ACCOUNT}:assumed-role/deployer/me"}
+    url = f"https://{service}.{os.environ['AWS_REGION']}.amazonaws.com"
+    return SimpleNamespace(get_caller_identity=lambda: who, meta=SimpleNamespace(endpoint_url=url))
+
+
+def account(here: Path) -> list[str]:
+    """What is in the account."""
+    file = here / "account"
+    return [f"arn:aws:s3:::{name}" for name in file.read_text().split()] if file.exists() else []
+
+
+def called(here: Path) -> list[str]:
+    """The commands that do something, without their options."""
+    known = ("tandem dataset import", "tandem dataset check", "tandem finetune check", "pulumi stack import", "python")
+    lines = [line for line in (here / "calls").read_text().splitlines() if line.startswith(DOES)]
     return [next((name for name in known if line.startswith(name)), " ".join(line.split()[:2])) for line in lines]
+
+
+def killed(arguments: list[str], at: int) -> bool:
+    """Whether a verification was killed at its so-manieth command, and didn't end before."""
+    os.environ["KILL_AT"] = str(at)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if child == 0:
+        try:
+            verify.main(arguments)
+        finally:
+            os._exit(0)
+    status = os.waitpid(child, 0)[1]
+    os.environ["KILL_AT"] = "0"
+    return os.WIFSIGNALED(status)
 
 
 @pytest.mark.parametrize(
     ("stack", "outputs", "used"),
     [("rag-dev", RAG, QUERY), ("finetune-dev", TUNING, DATA), ("hybrid-dev", HYBRID, QUERY + DATA)],
 )
-def test_a_stack_is_priced_and_does_what_it_is_for(calls, monkeypatch, stack, outputs, used):
+def test_a_stack_is_priced_and_does_what_it_is_for(here, monkeypatch, stack, outputs, used):
     monkeypatch.setenv("OUTPUTS", outputs)
-    assert verify_aws.main(["--stack", stack]) == 0
-    assert called(calls) == [*BEFORE, "pulumi up", "pulumi stack output", *used, "pulumi destroy"]
-    lines = [line for line in calls.read_text().splitlines() if not line.startswith("python")]
+    assert verify.main(["--stack", stack]) == 0
+    assert called(here) == ["tandem cost", "pulumi up", *used, "pulumi destroy"]
+    lines = [line for line in (here / "calls").read_text().splitlines() if not line.startswith("python")]
     assert lines[0] == f"pulumi stack select {stack} --create"
     assert all(f"--stack {stack}" in line for line in lines[1:])
-    (row,) = verify_aws.LOG.read_text().splitlines()
-    assert row.endswith(f"| {stack} | eu-north-1 | yes | yes | yes | nothing |")
+    (row,) = verify.LOG.read_text().splitlines()
+    assert row.endswith(f"| {stack} | eu-north-1 | yes | yes | yes | 0 of 0 hold | nothing |")
 
 
-def test_the_region_is_the_stack_files_and_not_the_shells(calls, monkeypatch):
-    verify_aws.main(["--rehearse"])
+def test_a_run_is_started_if_asked_for_and_said_before_consent(here, monkeypatch, capsys):
+    monkeypatch.setenv("OUTPUTS", TUNING)
+    assert verify.main(["--stack", "finetune-dev", "--run"]) == 0
+    assert called(here)[-3:] == ["tandem finetune check", "tandem finetune", "pulumi destroy"]
+    assert "One run of scripts/verify/recipe.yaml is started" in capsys.readouterr().out
+
+
+def test_the_recipe_of_the_run_is_one():
+    assert (
+        recipe.check(yaml.safe_load(verify.RECIPE.read_text()))["base_model"] == "HuggingFaceTB/SmolLM2-135M-Instruct"
+    )
+
+
+def test_the_region_is_the_stack_files_and_not_the_shells(here, monkeypatch):
+    verify.main([])
+    assert set((here / "region").read_text().split()) == {"eu-north-1"}
     monkeypatch.setenv("AWS_REGION", "us-west-2")
     monkeypatch.setenv("REGION", "")  # which a stack file may leave to the shell
-    verify_aws.main(["--rehearse"])
-    assert calls.with_suffix(".region").read_text().split() == ["eu-north-1", "us-west-2"]
+    (here / "region").unlink()
+    verify.main([])
+    assert set((here / "region").read_text().split()) == {"us-west-2"}
 
 
 @pytest.mark.faults
-def test_a_stack_that_cannot_be_made_is_not_deployed(calls, monkeypatch):
+def test_a_stack_that_cannot_be_made_is_not_deployed(here, monkeypatch):
     monkeypatch.setenv("BREAKS", "stack select ")
     with pytest.raises(SystemExit, match=r"There is no stack rag-dev and it couldn't be made"):
-        verify_aws.main([])
-    assert called(calls) == ["pulumi stack select"]
+        verify.main([])
+    assert called(here) == []
 
 
-def test_the_table_has_the_columns_of_a_row(calls):
-    header = (verify_aws.ROOT / "docs" / "verified.md").read_text().splitlines()
-    verify_aws.main([])
-    assert verify_aws.LOG.read_text().count("|") in {line.count("|") for line in header if line.startswith("| date")}
+def test_the_table_has_the_columns_of_a_row(here):
+    header = (verify.ROOT / "docs" / "verified.md").read_text().splitlines()
+    verify.main([])
+    assert verify.LOG.read_text().count("|") in {line.count("|") for line in header if line.startswith("| date")}
 
 
 @pytest.mark.faults
@@ -99,37 +192,131 @@ def test_the_table_has_the_columns_of_a_row(calls):
         ("destroy ", "| yes | yes | no |"),
     ],
 )
-def test_what_was_deployed_is_destroyed_whatever_fails(calls, monkeypatch, breaks, worked):
+def test_what_was_deployed_is_destroyed_whatever_fails(here, monkeypatch, breaks, worked):
     monkeypatch.setenv("BREAKS", breaks)
-    assert verify_aws.main([]) == 1
-    assert called(calls)[-1] == "pulumi destroy"
-    assert worked in verify_aws.LOG.read_text()
+    assert verify.main([]) == 1
+    assert called(here)[-1] == "pulumi destroy"
+    assert worked in verify.LOG.read_text()
 
 
 @pytest.mark.faults
-def test_without_a_price_or_consent_nothing_is_deployed(calls, monkeypatch):
+def test_without_a_price_or_consent_nothing_is_deployed(here, monkeypatch):
     monkeypatch.setattr("builtins.input", lambda question: "no")
     with pytest.raises(SystemExit, match="Nothing was deployed"):
-        verify_aws.main([])
+        verify.main([])
     monkeypatch.setenv("BREAKS", "cost ")
     with pytest.raises(SystemExit, match="The price of rag-dev isn't known"):
-        verify_aws.main([])
-    assert called(calls) == [*BEFORE, *BEFORE]
-    assert not verify_aws.LOG.exists()
+        verify.main([])
+    assert called(here) == ["tandem cost", "tandem cost"]
+    assert not verify.LOG.exists()
 
 
-def test_what_is_left_over_is_whatever_still_has_the_stacks_tag(monkeypatch):
-    def get_resources(TagFilters, PaginationToken=""):
-        assert TagFilters == [{"Key": "tandem:stack", "Values": ["rag-dev"]}]
-        found = [{"ResourceARN": f"arn:aws:s3:::forgotten{PaginationToken}"}]
-        return {"ResourceTagMappingList": found, "PaginationToken": "" if PaginationToken else "-too"}
+@pytest.mark.faults
+def test_what_is_in_use_or_keeps_its_data_is_not_touched(here, monkeypatch):
+    monkeypatch.setenv("RETENTION", "keep")
+    with pytest.raises(SystemExit, match="tandem:retention of rag-dev is keep"):
+        verify.main([])
+    (here / "account").write_text("docs-of-somebody")
+    with pytest.raises(SystemExit, match=r"has 1 resources of a stack rag-dev that isn't in this backend"):
+        verify.main([])
+    (here / "state").write_text(json.dumps({"deployment": {"resources": [MADE]}}))
+    with pytest.raises(SystemExit, match=r"rag-dev has 1 resources that no verification made"):
+        verify.main([])
+    assert called(here) == []
 
-    monkeypatch.setattr(aws, "client", lambda service: stand_in(service, get_resources=get_resources))
-    assert verify_aws.left_over("rag-dev") == ["arn:aws:s3:::forgotten", "arn:aws:s3:::forgotten-too"]
+
+@pytest.mark.faults
+@pytest.mark.parametrize(("endpoint", "options"), [("http://127.0.0.1:4566", []), ("", ["--rehearse"])])
+def test_a_rehearsal_is_for_the_local_cloud_and_nothing_else_is(here, monkeypatch, endpoint, options):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    with pytest.raises(SystemExit, match="rehears"):
+        verify.main(options)
+    assert not (here / "calls").exists()
 
 
-def test_what_is_left_over_is_a_failure(calls, monkeypatch, capsys):
-    monkeypatch.setattr(verify_aws, "left_over", lambda stack: ["arn:aws:s3:::forgotten"])
-    assert verify_aws.main(["--rehearse"]) == 1
-    assert "arn:aws:s3:::forgotten" in capsys.readouterr().out
-    assert not verify_aws.LOG.exists()
+def test_what_is_left_over_is_a_failure_and_the_next_call_removes_it_first(here, monkeypatch, capsys):
+    monkeypatch.setenv("BREAKS", "destroy ")
+    assert verify.main([]) == 1
+    assert "arn:aws:s3:::docs-1234567" in capsys.readouterr().out
+    monkeypatch.setenv("BREAKS", "")
+    (here / "calls").unlink()
+    assert verify.main([]) == 0
+    assert called(here)[:4] == ["pulumi cancel", "pulumi destroy", "tandem cost", "pulumi up"]
+    assert "A verification of rag-dev that began on" in capsys.readouterr().out
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("at", range(1, 13))
+def test_what_a_kill_leaves_the_second_call_removes(here, at):
+    """At whichever command: a bucket that the state has, or whose creation was only begun; a lock; half a destroy."""
+    assert killed([], at)
+    assert verify.main(["--remove"]) == 0
+    assert account(here) == [] and not (here / "lock").exists()
+    assert verify.main(["--remove"]) == 0  # and finds nothing then
+    assert called(here).count("pulumi up") <= 1
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("at", range(1, 9))
+def test_a_kill_while_it_removes_is_no_matter(here, at):
+    calls = here / "calls"
+    assert killed([], 6)  # in `up`
+    assert account(here) == ["arn:aws:s3:::docs-1234567"] and (here / "lock").exists()
+    calls.unlink()
+    assert killed(["--remove"], at)
+    calls.unlink()
+    assert verify.main(["--remove"]) == 0
+    assert account(here) == [] and not (here / "lock").exists()
+
+
+@pytest.mark.faults
+def test_what_cannot_be_removed_is_named_and_nothing_else_is_done(here, monkeypatch):
+    assert killed([], 6)
+    unknown = BUCKET | {"type": "aws:cloudcontrol/resource:Resource", "urn": "urn:component"}
+    pending = [{"type": "creating", "resource": unknown}]
+    (here / "state").write_text(json.dumps({"deployment": {"pending_operations": pending}}))
+    (here / "calls").unlink()
+    for _ in range(2):  # with the operation, and after it was cleared
+        with pytest.raises(SystemExit, match=r"(?s)rag-dev isn't gone: nothing else is done.*docs-1234567.*urn:comp"):
+            verify.main([])
+        assert "tandem cost" not in called(here)
+    (here / "account").unlink()  # by hand
+    assert verify.main([]) == 0
+
+
+@pytest.mark.faults
+def test_what_was_left_elsewhere_is_removed_there(here, monkeypatch):
+    assert killed([], 6)
+    monkeypatch.setenv("REGION", "us-east-2")
+    with pytest.raises(
+        SystemExit, match=f"in account {ACCOUNT}, eu-north-1, and these are account {ACCOUNT}, us-east-2"
+    ):
+        verify.main([])
+    assert account(here)
+
+
+def test_one_at_a_time(here):
+    with (
+        verify.Verification("rag-dev", False, False).journal.held(),
+        pytest.raises(SystemExit, match="Another verification of rag-dev is at work"),
+    ):
+        verify.main([])
+    assert not (here / "calls").exists()
+
+
+def test_the_days_of_what_an_account_showed_are_written_down(here, monkeypatch, capsys):
+    shown = [Answer("aoss-delete-by-id", probes.HOLDS, "gone after 9 s"), Answer("aoss-id-length", probes.FAILS, "20")]
+    monkeypatch.setattr(probes, "ask", lambda *_: shown)
+    assert verify.main([]) == 1
+    assert list(json.loads(aws_facts.SEEN.read_text())) == ["aoss-delete-by-id"]
+    assert "| 2 of 4 hold; not aoss-id-length; not aoss-id-length |" in verify.LOG.read_text()
+    assert "aoss-delete-by-id: holds (gone after 9 s)" in capsys.readouterr().out
+
+
+def test_a_rehearsal_leaves_all_dates_alone_and_answers_no_probe(here, monkeypatch, capsys):
+    monkeypatch.setattr(probes, "PROBES", [probes.Probe("titan-limits", ("queryUrl",), "?", probes.INGEST)])
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:4566")
+    assert verify.main(["--rehearse"]) == 0
+    assert not verify.LOG.exists() and not aws_facts.PAGE.exists() and aws_facts.SEEN.read_text() == "{}"
+    assert "titan-limits: not answerable here" in capsys.readouterr().out
+    assert (here / "rehearsal" / "rag-dev.jsonl").exists() and not (here / "journal").exists()

@@ -1,0 +1,255 @@
+"""`make verify-aws`: price, consent, deploy, use, probe, destroy, audit, log; or `--remove` what a killed one left.
+
+`--rehearse` does the same on the local cloud, without consent, and logs nothing.
+"""
+
+import argparse
+import datetime
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from tandem_contract.errors import TandemError
+
+from localcloud import paths
+from scripts import aws_facts
+from scripts.finetune import DATA, data
+from scripts.local_environment import ROOT
+from scripts.verify import left, probes
+from scripts.verify.journal import CLEAN, Journal
+from scripts.verify.probes import INGEST, RESIZE, RUN, Answer, Deployed
+from scripts.verify.stack import (
+    OPTIONS,
+    Place,
+    all_names,
+    configured,
+    destroy,
+    mend,
+    pulumi,
+    resources,
+    run,
+    state,
+    tandem,
+)
+from tandem.clients.aws_errors import is_local
+from tandem.clients.pulumi_stack import all_outputs
+
+LOG = ROOT / "docs" / "verified.md"
+FOLDER = ROOT / ".tandem" / "verify"
+DOCUMENT = ROOT / "samples" / "alpenhut"
+QUESTION = "When does the hut close for the winter?"
+RECIPE = Path(__file__).with_name("recipe.yaml")
+PATIENCE = {False: 900.0, True: 60.0}
+"""Seconds that what was deleted may still be listed, on AWS (its tags lag) and on the local cloud."""
+
+
+class Verification:
+    """One stack, its journal, and where it goes."""
+
+    def __init__(self, stack: str, here: bool, with_run: bool) -> None:
+        self.stack, self.here, self.with_run = stack, here, with_run
+        self.journal = Journal((paths.HOME / "rehearsal" if here else FOLDER) / f"{stack}.jsonl")
+
+    def main(self, remove: bool) -> int:
+        """All of it; returns the exit code."""
+        if not run("pulumi", "stack", "select", self.stack, "--create"):
+            sys.exit(f"There is no stack {self.stack} and it couldn't be made (see above): nothing was deployed.")
+        self.place = Place.of(self.stack)
+        if entries := self.journal.unfinished():
+            self.clean(entries)
+        if remove:
+            print("Nothing is left." if entries else "No verification was ended before its end: nothing to remove.")
+            return 0
+        self.refuse_what_is_in_use()
+        self.ask()
+        before = left.locally() if self.here else []
+        self.journal.note("begin", **self.place._asdict(), day=_today(), before=before)
+        steps, answers = self.verify()
+        remaining = self.audit(self.journal.unfinished())
+        print("Left over:", *(remaining or ["nothing"]), sep="\n  ")
+        if not remaining:
+            self.journal.note(CLEAN)
+        for answer in answers:
+            print(answer)
+        if not self.here:
+            self.log(steps, answers, remaining)
+        return 0 if all(steps) and not remaining and not any(it.state == probes.FAILS for it in answers) else 1
+
+    def clean(self, entries: Sequence[dict[str, Any]]) -> None:
+        """Remove what a verification left that was ended before its end; exits unless nothing is left."""
+        began, last = entries[0], entries[-1]["step"]
+        of = tuple(began.get(name) for name in Place._fields)
+        if of != self.place:
+            sys.exit(
+                f"A verification of {self.stack} was ended at `{last}` in account {of[0]}, {of[1]}, and these are "
+                f"account {self.place.account}, {self.place.region}: what it left has to be removed there first."
+            )
+        print(f"A verification of {self.stack} that began on {began.get('day')} was ended at `{last}`.")
+        print("What it left is removed before anything else.")
+        self.journal.note("mend", names=self.names())
+        lost = mend(self.stack, self.place, left.tagged(self.stack))
+        self.journal.note("destroy", names=self.names(), lost=lost)
+        destroyed = destroy(self.stack)
+        remaining = self.audit(self.journal.unfinished())
+        if not destroyed or remaining:
+            begun = dict.fromkeys(urn for entry in self.journal.unfinished() for urn in entry.get("lost", ()))
+            maybe = [f"perhaps {urn}, whose creation was begun" for urn in begun]
+            end = "nothing else is done before it is. Remove by hand what is named, and call this again."
+            sys.exit("\n  ".join([f"{self.stack} isn't gone: {end}", *remaining, *maybe]))
+        self.journal.note(CLEAN)
+
+    def refuse_what_is_in_use(self) -> None:
+        """Exit where a stack has resources that no verification made, or wouldn't let go of its data."""
+        if found := resources(state(self.stack)):
+            sys.exit(
+                f"{self.stack} has {len(found)} resources that no verification made, and a verification would destroy "
+                f"them: destroy it yourself, or copy its file to another name and give that as STACK."
+            )
+        if not self.here and (others := [arn for arn in left.tagged(self.stack) if not left.ended(arn)]):
+            sys.exit(
+                f"Account {self.place.account} has {len(others)} resources of a stack {self.stack} that isn't in this "
+                f"backend, such as {others[0]}: give another stack as STACK."
+            )
+        if (retention := configured(self.stack, "tandem:retention")) != "erase":
+            sys.exit(
+                f"tandem:retention of {self.stack} is {retention or 'not set'}, and a stack that keeps its data can't "
+                "be destroyed: set it to erase, or give another stack as STACK."
+            )
+
+    def ask(self) -> None:
+        """The price, and consent; exits without either."""
+        if not tandem("cost", stack=self.stack):
+            sys.exit(f"The price of {self.stack} isn't known (see above): nothing was deployed.")
+        print("It is destroyed at the end: what is billed by the hour is billed for as long as it stood.")
+        if self.with_run:
+            print(f"One run of {RECIPE.relative_to(ROOT)} is started, which costs the ceiling of a run at most.")
+        account, region, _ = self.place
+        if not self.here and input(f"Type the account id ({account}) to deploy to it in {region}: ") != account:
+            sys.exit("Nothing was deployed.")
+
+    def verify(self) -> tuple[tuple[bool, bool, bool], list[Answer]]:
+        """Deploy, use, probe and destroy; whether each succeeded. What was deployed is destroyed whatever happens."""
+        worked: list[str] = []
+        outputs: dict[str, Any] = {}
+        answers: list[Answer] = []
+        used = False
+        try:
+            if self.step("up", worked, lambda: pulumi("up", *OPTIONS, stack=self.stack)):
+                outputs = all_outputs(self.stack)
+                used = all(self.step(name, worked, command) for name, command in self.uses(outputs))
+                if not self.here and "aoss" in str(outputs.get("storeEndpoint", "")):
+                    self.step(RESIZE, worked, self.resize)
+                answers += self.probe(outputs, worked, after=False)
+        except (Exception, KeyboardInterrupt) as failure:  # what was deployed is destroyed first
+            print(f"Failed: {failure or 'interrupted'}")
+        self.journal.note("destroy", names=self.names())
+        destroyed = destroy(self.stack)
+        if destroyed == 1:
+            worked.append("destroy")
+        answers += self.probe(outputs, worked, after=True)
+        return ("up" in worked, used, bool(destroyed)), answers
+
+    def names(self, entries: Sequence[dict[str, Any]] = ()) -> list[str]:
+        """What names the stack's resources, now and in these steps; in these alone where Pulumi can't tell."""
+        try:
+            return all_names(entries, state(self.stack))
+        except TandemError as failure:
+            print(failure)
+            return all_names(entries, {"deployment": {}})
+
+    def step(self, name: str, worked: list[str], command: Any) -> bool:
+        """Do a step that the journal has by then; whether it succeeded."""
+        self.journal.note("up" if name == "up" else "use", what=name)
+        if done := command():
+            worked.append(name)
+        return done
+
+    def uses(self, outputs: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+        """Steps that show that a stack with these outputs works, by name."""
+        stack = self.stack
+        if "queryUrl" in outputs:
+            yield INGEST, lambda: tandem("ingest", DOCUMENT, stack=stack)
+            yield probes.ASK, lambda: tandem("ask", QUESTION, stack=stack)
+        if "trainingPipelineArn" in outputs:
+            for phase in data(stack):
+                yield phase.title, lambda phase=phase: run(*phase.command)
+            yield "tandem dataset check", lambda: tandem("dataset", "check", DATA, stack=stack)
+            yield "tandem finetune check", lambda: tandem("finetune", "check", RECIPE, "--data", DATA, stack=stack)
+            if self.with_run:
+                start = ("finetune", "start", RECIPE, "--data", DATA, "--yes", "--follow")
+                yield RUN, lambda: tandem(*start, stack=stack)
+
+    def resize(self) -> bool:
+        """Change the store's limit, in a copy of the stack's file; whether it went well and left no difference."""
+        copy = FOLDER / f"Pulumi.{self.stack}.yaml"
+        content = yaml.safe_load((ROOT / "stacks" / copy.name).read_text(encoding="utf-8"))
+        content["config"]["tandem:maxSearchOcu"] = 4
+        copy.write_text(yaml.safe_dump(content), encoding="utf-8")
+        changed = ("--config-file", str(copy))
+        return pulumi("up", *OPTIONS, *changed, stack=self.stack) and pulumi(
+            "preview", "--expect-no-changes", "--suppress-permalink", *changed, stack=self.stack
+        )
+
+    def probe(self, outputs: dict[str, Any], worked: list[str], after: bool) -> list[Answer]:
+        """The answers to what only an account knows."""
+        self.journal.note("probe", after=after)
+        return probes.ask(probes.probes(outputs, after), Deployed(self.stack, outputs, worked), self.here)
+
+    def audit(self, entries: Sequence[dict[str, Any]]) -> list[str]:
+        """What is left of what these steps made, once what was deleted has had the time to go."""
+        names, before = self.names(entries), entries[0].get("before", [])
+        deadline = time.monotonic() + PATIENCE[self.here]
+        while True:
+            remaining = left.left(self.stack, names, self.here)
+            if self.here:
+                remaining += [row for row in left.locally() if row not in before]
+            if not remaining or time.monotonic() > deadline:
+                return sorted(remaining)
+            time.sleep(PATIENCE[self.here] / 60)
+
+    def log(self, steps: Sequence[bool], answers: Sequence[Answer], remaining: Sequence[str]) -> None:
+        """The line of docs/verified.md, and the days of the facts that the account showed."""
+        commit = subprocess.check_output(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, text=True).strip()
+        held = [answer.fact for answer in answers if answer.state == probes.HOLDS]
+        not_so = [answer.fact for answer in answers if answer.state == probes.FAILS]
+        told = f"{len(held)} of {len(answers)} hold" + "".join(f"; not {fact}" for fact in not_so)
+        cells = [_today(), commit, self.stack, self.place.region, *("yes" if done else "no" for done in steps)]
+        with LOG.open("a", encoding="utf-8") as log:
+            log.write("| " + " | ".join([*cells, told, ", ".join(remaining) or "nothing"]) + " |\n")
+        aws_facts.saw(held, _today(), aws_facts.SEEN)
+        aws_facts.PAGE.write_text(aws_facts.page(), encoding="utf-8")
+
+
+def _today() -> str:
+    return datetime.date.today().isoformat()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m scripts.verify", description=__doc__)
+    parser.add_argument("--stack", default="rag-dev")
+    parser.add_argument("--rehearse", action="store_true", help="on the local cloud, and log nothing")
+    parser.add_argument("--remove", action="store_true", help="remove what a killed verification left, and no more")
+    parser.add_argument("--run", action="store_true", help="start a fine-tuning run too, where the stack has some")
+    options = parser.parse_args(arguments)
+    here = is_local(os.environ.get("AWS_ENDPOINT_URL", ""))
+    if options.rehearse and not here:
+        sys.exit('A rehearsal is for the local cloud: `eval "$(.venv/bin/tandem local env)"` first.')
+    if os.environ.get("AWS_ENDPOINT_URL") and not options.rehearse:
+        sys.exit("AWS_ENDPOINT_URL is set, so this isn't AWS. Unset it, or add --rehearse to only practise.")
+    verification = Verification(options.stack, here, options.run)
+    with verification.journal.held() as free:
+        if not free:
+            sys.exit(f"Another verification of {options.stack} is at work: wait for its end.")
+        try:
+            return verification.main(options.remove)
+        except TandemError as failure:
+            sys.exit(str(failure))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,110 @@
+"""The commands of a verification, and what mends a state that a killed one left."""
+
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tandem_contract.errors import TandemError
+
+from scripts.local_environment import BIN, ROOT
+from scripts.verify import adopted, left
+from tandem.clients import aws
+
+OPTIONS = ("--yes", "--suppress-permalink")
+
+
+class Place(NamedTuple):
+    """Where a stack is deployed to."""
+
+    account: str
+    region: str
+    partition: str
+
+    @classmethod
+    def of(cls, stack: str) -> "Place":
+        """The account of the credentials, and the region of the stack's file, else the shell's.
+
+        Commands and clients use that region from here on.
+        """
+        os.environ["AWS_REGION"] = configured(stack, "aws:region") or aws.region()
+        who = aws.client("sts").get_caller_identity()
+        return cls(who["Account"], os.environ["AWS_REGION"], who["Arn"].split(":")[1])
+
+
+def run(*command: str | Path) -> bool:
+    """Run a command in the checkout; whether it succeeded."""
+    print("$", *command, flush=True)
+    return subprocess.run([str(part) for part in command], cwd=ROOT, check=False).returncode == 0
+
+
+def pulumi(*command: str, stack: str) -> bool:
+    """Run a command of Pulumi about the stack; whether it succeeded."""
+    return run("pulumi", *command, "--stack", stack)
+
+
+def tandem(*command: str | Path, stack: str) -> bool:
+    """Run a command of Tandem about the stack; whether it succeeded."""
+    return run(BIN / "tandem", *command, "--stack", stack)
+
+
+def configured(stack: str, key: str) -> str:
+    """A key of the stack's configuration, empty where it isn't set."""
+    command = ["pulumi", "config", "get", key, "--stack", stack]
+    return subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True).stdout.strip()
+
+
+def state(stack: str) -> dict[str, Any]:
+    """What Pulumi knows of the stack, as `pulumi stack export` gives it; raises TandemError where it doesn't."""
+    command = ["pulumi", "stack", "export", "--stack", stack]
+    said = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+    if said.returncode:
+        raise TandemError(f"`{' '.join(command)}` failed: {said.stderr.strip()}")
+    return json.loads(said.stdout)
+
+
+def resources(exported: dict[str, Any]) -> list[dict[str, Any]]:
+    """The resources in a state, but for the stack itself."""
+    found = exported["deployment"].get("resources") or ()
+    return [resource for resource in found if resource["type"] != "pulumi:pulumi:Stack"]
+
+
+def mend(stack: str, place: Place, tagged: Collection[str]) -> list[str]:
+    """Make a stack that was left in the middle of something one that can be destroyed.
+
+    Takes a dead process's lock off, and what it was creating into the state; drops what isn't there. Returns the URNs
+    of what may be there and can't be told: the audit finds it.
+    """
+    pulumi("cancel", "--yes", stack=stack)  # there may be nothing to cancel
+    found = state(stack)
+    if not found["deployment"].get("pending_operations"):
+        return []
+    values = place._asdict() | {"sqs": aws.client("sqs").meta.endpoint_url}
+    mended, lost = adopted.adopt(found, values, tagged)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "state.json"
+        file.touch(0o600)
+        file.write_text(json.dumps(mended))
+        if not pulumi("stack", "import", "--file", str(file), stack=stack):
+            raise TandemError(
+                f"The state of {stack} can't be mended (see above): `pulumi stack export` has what it is."
+            )
+    known = {resource["urn"] for resource in resources(found)}
+    if new := [resource["urn"] for resource in resources(mended) if resource["urn"] not in known]:
+        pulumi("refresh", *OPTIONS, *(f"--target={urn}" for urn in new), stack=stack)  # if it fails, so will `destroy`
+    return lost
+
+
+def destroy(stack: str, times: int = 2) -> int:
+    """Destroy the stack's resources; which try succeeded, 0 if none did."""
+    tries = range(1, times + 1)
+    return next((number for number in tries if pulumi("destroy", *OPTIONS, stack=stack)), 0)
+
+
+def all_names(entries: Collection[dict[str, Any]], exported: dict[str, Any]) -> list[str]:
+    """The names of the stack's resources: those in a state, and those that steps of a journal noted."""
+    noted = {name for entry in entries for name in entry.get("names", ())}
+    return sorted(noted | set(left.names(resources(exported))))
