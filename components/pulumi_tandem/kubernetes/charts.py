@@ -34,7 +34,7 @@ def chart(
     """
     row = CHARTS[name]
     options = pulumi.ResourceOptions(parent=parent, provider=provider, depends_on=list(depends_on))
-    source: dict[str, Any] = {"chart": row.chart, "version": version or row.version or None}
+    source: dict[str, Any] = {"chart": row.chart, "version": version or row.version}
     if row.repository:
         source["repository_opts"] = {"repo": row.repository}
     if folder := os.environ.get(FOLDER):

@@ -24,6 +24,9 @@ CONFIGURATION: dict[str, dict[str, Any]] = {
     # Its host engine tolerates no taint by itself: every GPU node would count as broken, and be repaired
     # (aws/containers-roadmap#2567).
     "eks-node-monitoring-agent": {"dcgmAgent": {"tolerations": [{"operator": "Exists"}]}},
+    # From 5.0.0 on it adds the agents of four languages to every Deployment that has a Service, Kueue's and Trainer's
+    # too, and bills what they send (aws-observability/helm-charts, RELEASE_NOTES; operator, pkg/instrumentation/auto).
+    OBSERVABILITY: {"manager": {"applicationSignals": {"autoMonitor": {"monitorAllServices": False}}}},
 }
 
 

@@ -7,6 +7,7 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 from pulumi_aws import cloudwatch, ec2, eks, iam, kms, vpc
+from tandem_contract.cluster import INSTANCE_TYPE_LABEL
 
 from ..arguments import GpuClusterArgs
 from ..foundation.arguments import valid
@@ -31,6 +32,9 @@ SYSTEM_NODES, SYSTEM_NODES_WHILE_UPDATING = 2, 3
 # EKS's minimal policy is for its Auto Mode: AL2023's nodeadm asks EC2 for its instance (`getPrivateDNSName`), and ends
 # where it may not (awslabs/amazon-eks-ami#2632).
 NODE_POLICIES = ("AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryPullOnly")
+# A cluster of ours gives it to the VPC plugin by Pod Identity. Another's may have the node's role alone, as Karpenter's
+# own guide has it: nodes of a role that lacks it are never ready (karpenter-provider-aws#1185).
+NETWORK_POLICY = "AmazonEKS_CNI_Policy"
 ADMIN = "cluster-access-policy/AmazonEKSClusterAdminPolicy"
 
 
@@ -137,7 +141,7 @@ class GpuCluster(pulumi.ComponentResource):
         self.ready = [self.provider]
         if not (groups or pools):
             return
-        role, profile = self._node_role(groups)
+        role, profile = self._node_role()
         self.node_role_arn = role.arn
         security_groups = [self.security_group_id]
         if any(each.efa for each in self.capacity):
@@ -287,20 +291,23 @@ class GpuCluster(pulumi.ComponentResource):
             "volume_gigabytes": 20,
         }
 
-    def _node_role(self, groups: list[Mapping[str, Any]]) -> tuple[iam.Role, iam.InstanceProfile]:
+    def _node_role(self) -> tuple[iam.Role, iam.InstanceProfile]:
         """What nodes are: they pull images and join the cluster; Pods have roles of their own."""
         name, tags, child = self._name, self._tags, self._child
+        policies = (*NODE_POLICIES, NETWORK_POLICY) if self._settings["existing_cluster"] else NODE_POLICIES
         trusted = ec2_principal(self).apply(trust)
         role = iam.Role(f"{name}-node-role", assume_role_policy=trusted, tags=tags, opts=child)
         attached: list[pulumi.Resource] = [
             iam.RolePolicyAttachment(
                 f"{name}-node-{policy}", role=role.name, policy_arn=aws_arn("iam", f"policy/{policy}", self), opts=child
             )
-            for policy in NODE_POLICIES
+            for policy in policies
         ]
-        if not groups:
-            # EKS makes it with the first managed group of a role, and refuses a second one.
-            entry = eks.AccessEntry(
+        # Before any group: EKS makes one with the first group of a role that has none, keeps it when the last group
+        # goes, and refuses ours beside it (aws/containers-roadmap#2631). Pools have the same role, and groups come and
+        # go.
+        attached.append(
+            eks.AccessEntry(
                 f"{name}-nodes",
                 cluster_name=self.cluster_name,
                 principal_arn=role.arn,
@@ -308,7 +315,7 @@ class GpuCluster(pulumi.ComponentResource):
                 tags=tags,
                 opts=child,
             )
-            attached.append(entry)
+        )
         profile = iam.InstanceProfile(
             f"{name}-node",
             role=role.name,
@@ -384,9 +391,14 @@ class GpuCluster(pulumi.ComponentResource):
             version = self._settings["versions"]["nvidia_device_plugin"]
             plugin, name = "nvidia-device-plugin", f"{self._name}-nvidia-device-plugin"
             made.append(chart(name, plugin, "kube-system", anywhere, release=plugin, version=version, **common))
-        if any(each.efa for each in self.capacity):
+        if adapters := {kind for each in self.capacity if each.efa for kind in each.instance_types}:
             plugin = "aws-efa-k8s-device-plugin"
-            made.append(chart(f"{self._name}-efa-plugin", plugin, "kube-system", anywhere, release=plugin, **common))
+            # The chart knows the types that had an adapter when it was made, and leaves the nodes of others out.
+            values = {
+                **anywhere,
+                "supportedInstanceLabels": {"keys": [INSTANCE_TYPE_LABEL], "values": sorted(adapters)},
+            }
+            made.append(chart(f"{self._name}-efa-plugin", plugin, "kube-system", values, release=plugin, **common))
         return made
 
 

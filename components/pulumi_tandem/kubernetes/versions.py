@@ -13,7 +13,6 @@ class Chart(NamedTuple):
     chart: str
     """Its `oci://` address, or its name in `repository`."""
     version: str
-    """Empty for the newest: not pinned."""
     repository: str = ""
     """The address of a repository of the older kind."""
 
@@ -27,7 +26,7 @@ CHARTS = {
     # It brings JobSet 0.12.0.
     "kubeflow-trainer": Chart("oci://ghcr.io/kubeflow/charts/kubeflow-trainer", "2.3.0"),
     "nvidia-device-plugin": Chart("nvidia-device-plugin", "0.18.0", "https://nvidia.github.io/k8s-device-plugin"),
-    "aws-efa-k8s-device-plugin": Chart("aws-efa-k8s-device-plugin", "", "https://aws.github.io/eks-charts"),
+    "aws-efa-k8s-device-plugin": Chart("aws-efa-k8s-device-plugin", "v0.5.29", "https://aws.github.io/eks-charts"),
 }
 """By the name of the chart's folder."""
 

@@ -57,7 +57,7 @@ def test_log_groups_are_ours_and_those_of_before_are_in_nobodys_way(plain):
 
 
 def test_admins_are_access_entries(grouped):
-    entry, policy = grouped.one("AccessEntry"), grouped.one("AccessPolicyAssociation")
+    entry, policy = grouped.one("AccessEntry", "admin"), grouped.one("AccessPolicyAssociation")
     assert entry.inputs["principalArn"] == policy.inputs["principalArn"] == "arn:aws:iam::123456789012:role/ops"
     assert policy.inputs["policyArn"].endswith("AmazonEKSClusterAdminPolicy")
 
@@ -300,9 +300,7 @@ def test_a_cluster_that_is_there_gets_pools_and_groups_alone():
     assert not any(recording.of(kind) for kind in ("aws:eks/cluster:Cluster", "Vpc", "Addon", "Key"))
     assert [each.name for each in recording.of("NodeGroup")] == ["gpu-nodes-spare"]
     assert recording.one("NodePool").inputs["metadata"] == {"name": "gpu"}
-    assert not recording.of("AccessEntry")  # EKS makes it with the group
     alone = cluster(existing_cluster="theirs", autoscaler="present")
-    assert alone.one("AccessEntry").inputs["type"] == "EC2_LINUX"
     assert not [each for each in alone.of("Chart") if "karpenter" in each.name]
     assert alone.one("EC2NodeClass").inputs["spec"]["securityGroupSelectorTerms"] == [{"id": "sg-0e1"}]
 
@@ -388,3 +386,48 @@ def test_nodes_may_ask_for_their_own_instance(plain):
 def test_the_monitoring_agents_host_engine_runs_on_tainted_nodes(plain):
     values = json.loads(plain.one("Addon", "eks-node-monitoring-agent").inputs["configurationValues"])
     assert values == {"dcgmAgent": {"tolerations": [{"operator": "Exists"}]}}
+
+
+@pytest.mark.parametrize("there", [{}, {"existing_cluster": "theirs"}])
+@pytest.mark.parametrize("groups", [[], [SPOT]])
+def test_the_access_of_nodes_is_ours_whatever_they_are(there, groups):
+    """EKS's own entry outlives its groups: without the last one ours was refused, and with a first one the entry that
+    the pools' nodes had was deleted."""
+    made = cluster(node_groups=groups, **there)
+    entry = made.one("AccessEntry", "gpu-nodes")
+    assert entry.inputs["type"] == "EC2_LINUX"
+    profile = made.one("InstanceProfile")
+    assert entry.name in profile.dependencies
+    assert all(profile.name in each.dependencies for each in made.of("tandem:index:NodeGroups"))
+
+
+def test_nodes_of_an_existing_cluster_get_addresses(plain):
+    """Its VPC plugin may have the node's role alone: without the policy no node is ever ready, and the next is
+    started."""
+
+    def policies(recording):
+        return {each.inputs["policyArn"].rpartition("/")[2] for each in recording.of("RolePolicyAttachment")}
+
+    theirs = cluster(existing_cluster="theirs", autoscaler="present")
+    assert "AmazonEKS_CNI_Policy" in policies(theirs)
+    nodes = [each for each in plain.of("RolePolicyAttachment") if each.name.startswith("gpu-node-")]
+    assert not [each for each in nodes if "CNI" in each.name]
+
+
+def test_the_cluster_is_watched_and_nothing_in_it_is_changed(plain):
+    """From 5.0.0 on the add-on adds the agents of four languages to whatever has a Service, and bills their traces."""
+    values = json.loads(plain.one("Addon", "observability").inputs["configurationValues"])
+    assert values == {"manager": {"applicationSignals": {"autoMonitor": {"monitorAllServices": False}}}}
+
+
+def test_the_plugin_of_the_adapter_is_pinned_and_runs_on_every_type_that_has_one():
+    """The chart's own list of types is of its day."""
+    pools = [
+        {"name": "a", "instance_types": ["p5en.48xlarge"], "efa": True, "zones": ["us-east-1a"]},
+        {"name": "b", "instance_types": ["g6e.12xlarge", "g6e.24xlarge"], "efa": True, "zones": ["us-east-1a"]},
+        {"name": "c", "instance_types": ["g6e.48xlarge"]},
+    ]
+    plugin = cluster(node_pools=pools).one("Chart", "efa-plugin").inputs
+    assert plugin["version"] == "v0.5.29"
+    types = plugin["values"]["supportedInstanceLabels"]["values"]
+    assert types == ["g6e.12xlarge", "g6e.24xlarge", "p5en.48xlarge"]
