@@ -178,6 +178,8 @@ DIFFERENCES = [Difference(*row) for row in [
      "roles and bindings in the cluster, a few seconds later", "the API server has RBAC alone"),
     ("EKS's versions of Kubernetes", "emulated", "are told with the dates of their support",
      "none is told: programs go by what they know themselves", "the emulator knows none"),
+    ("EKS's versions of add-ons", "emulated", "are many for each version of Kubernetes, one of them its default",
+     "each add-on has one, the default of every Kubernetes", "the emulator runs no add-on"),
     ("EKS's changes of clusters and node groups", "emulated", "take minutes; AMI types, instance types, sizes, roles "
      "and subnets are checked", "are done at once, and nothing is checked", "the emulator's rules"),
     ("functions", "real", "Amazon Linux, arm64, python3.12, limited memory, a read-only file system, its own network",

@@ -57,6 +57,7 @@ ANSWERS: dict[str, Any] = {
         "availableIpAddressCount": 4000,
     },
     "aws:eks/getAddon:getAddon": {"configurationValues": '{"enableNetworkPolicy": "true"}'},
+    "aws:eks/getAddonVersion:getAddonVersion": lambda given: {"version": f"v1.0.0-for-{given['kubernetesVersion']}"},
     "aws:eks/getClusterVersions:getClusterVersions": {"clusterVersions": []},
     "aws:iam/getRoles:getRoles": {"names": ["AWSServiceRoleForEC2Spot"]},
     "aws:servicequotas/getServiceQuota:getServiceQuota": {"value": 768.0},

@@ -125,7 +125,8 @@ class ClusterVersions(TypedDict):
     nvidia_device_plugin: NotRequired[str]
     """Release of NVIDIA's device plugin. `0.18.0` by default."""
     addons: NotRequired[dict[str, str]]
-    """Versions of EKS add-ons by name, e.g. `vpc-cni: v1.21.1-eksbuild.1`; EKS's default for the others."""
+    """Versions of EKS add-ons by name, e.g. `vpc-cni: v1.21.1-eksbuild.1`; the others follow EKS's default for the
+    cluster's Kubernetes at each `pulumi up`."""
 
 
 class NodeTaint(TypedDict):
@@ -437,7 +438,8 @@ class ClusterVersions(TypedDict):
     nvidia_device_plugin: NotRequired[str]
     """Release of NVIDIA's device plugin. `0.18.0` by default."""
     addons: NotRequired[dict[str, str]]
-    """Versions of EKS add-ons by name, e.g. `vpc-cni: v1.21.1-eksbuild.1`; EKS's default for the others."""
+    """Versions of EKS add-ons by name, e.g. `vpc-cni: v1.21.1-eksbuild.1`; the others follow EKS's default for the
+    cluster's Kubernetes at each `pulumi up`."""
 
 
 class NodeTaint(TypedDict):

@@ -82,9 +82,17 @@ def handle(method: str, path: str, headers: Json, body: bytes, query: Json) -> A
         return _updated(asked)
     if (method, path) == ("GET", "/cluster-versions"):  # none that it knows anything of
         return service._json_resp(200, {"clusterVersions": []})
+    if (method, path) == ("GET", "/addons/supported-versions"):
+        return service._json_resp(200, {"addons": [addon_versions(query["addonName"], query["kubernetesVersion"])]})
     if method == "GET" and re.fullmatch(rf"{_CLUSTER}/updates/[\w-]+", path):
         return _updated({}, path.rpartition("/")[2])
     return _handle(method, path, headers, body, query)
+
+
+def addon_versions(name: str, kubernetes: str) -> Json:
+    """The versions of an add-on: one, EKS's default for every Kubernetes."""
+    fits = [{"clusterVersion": kubernetes, "platformVersions": ["*"], "defaultVersion": True}]
+    return {"addonName": name, "addonVersions": [{"addonVersion": "v1.0.0-eksbuild.1", "compatibilities": fits}]}
 
 
 def _change_group(group: Json, kind: str, asked: Json) -> Any:

@@ -74,3 +74,9 @@ def test_what_is_not_there_cannot_be_changed(eks):
         eks.update_nodegroup_config(clusterName="learning", nodegroupName="other", labels={"removeLabels": ["a"]})
     with pytest.raises(eks.exceptions.ResourceNotFoundException, match="No cluster found for name: other"):
         eks.update_cluster_version(name="other", version="1.36")
+
+
+def test_the_versions_of_an_addon_are_told(eks):
+    (told,) = eks.describe_addon_versions(addonName="coredns", kubernetesVersion="1.36")["addons"]
+    (version,) = told["addonVersions"]
+    assert version["compatibilities"][0]["defaultVersion"] is True

@@ -1,7 +1,7 @@
 """What the account and region say about a cluster before it is made: zones, offers, quotas, versions, subnets."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, NamedTuple
 
 import pulumi
@@ -14,6 +14,7 @@ from ..foundation.region import invoke_options
 from .answers import answer
 from .capacity import Capacity, capacities, pools_of
 from .existing_cluster import Existing, check_existing, existing_cluster
+from .versions import ADDONS, NODE_AGENTS, OBSERVABILITY
 
 NO_CONTROL_PLANE = {"use1-az3", "usw1-az2", "cac1-az3"}
 """Zone ids in which EKS takes no subnets (EKS user guide, "Subnet requirements for clusters")."""
@@ -28,6 +29,8 @@ QUOTAS = {
 SPOT_ROLE = "AWSServiceRoleForEC2Spot"
 ADDRESSES_A_NODE = 12
 """What the VPC plugin keeps as `cluster_addons` sets it: ten for Pods and two warm ones, the node's own among them."""
+LEAVING = timedelta(days=60)
+"""Before a version leaves standard support, from when on that is said."""
 CONTROL_PLANE_ADDRESSES = 6
 """That EKS wants free in each subnet (EKS user guide, "Subnet requirements for clusters")."""
 
@@ -50,6 +53,8 @@ class Account(NamedTuple):
     """vCPUs by quota."""
     support: str | None
     """Of the version of Kubernetes, as in `kubernetes_versions`."""
+    addons: Mapping[str, str]
+    """EKS's default version of each add-on for the cluster's version, where none is given."""
     spot_role: bool | None
     subnets: Mapping[str, Subnet | None]
     """Those that nodes are in, as far as their ids are known."""
@@ -103,6 +108,7 @@ def ask(args: Mapping[str, Any], cluster: str, opts: pulumi.ResourceOptions | No
         offers=None if offers is None else _by_type(offers.instance_types, offers.locations),
         quotas={code: _quota(code, options) for code in codes},
         support=_support(args["versions"]["kubernetes"], options),
+        addons=_addons(args, options),
         spot_role=None if roles is None else bool(roles.names),
         subnets={each: _subnet(each, options) for each in subnets_of(args, existing) if isinstance(each, str)},
         existing=existing,
@@ -136,6 +142,24 @@ def _support(version: str, options: pulumi.InvokeOptions) -> str:
         if each.cluster_version == version:
             return each.version_status.lower().partition("_")[0].replace("unsupported", ENDED)
     return support_of(version, date.today())
+
+
+def _addons(args: Mapping[str, Any], options: pulumi.InvokeOptions) -> dict[str, str]:
+    """EKS upgrades none with the cluster (its guide, "Update existing cluster to new Kubernetes version"): those that
+    fall behind block a later upgrade."""
+    if args["existing_cluster"] or args["existing_kubeconfig"]:
+        return {}
+    kubernetes, made = args["versions"]["kubernetes"], (*NODE_AGENTS, *ADDONS, OBSERVABILITY)
+    found = {
+        name: answer(
+            f"the version of {name} for Kubernetes {kubernetes}",
+            lambda name=name: aws.eks.get_addon_version(addon_name=name, kubernetes_version=kubernetes, opts=options),
+            "version",
+        )
+        for name in made
+        if name not in args["versions"]["addons"] and (name != OBSERVABILITY or args["metrics"] != "none")
+    }
+    return {name: each.version for name, each in found.items() if each}
 
 
 def _subnet(subnet: str, options: pulumi.InvokeOptions) -> Subnet | None:
@@ -196,6 +220,14 @@ def _check_support(checks: Checks, args: Mapping[str, Any], account: Account) ->
         allowed = "a version in standard support; EKS would upgrade the cluster by itself"
         remedy = f"Take {' or '.join(newer)}, or set `extended_support`, which costs $0.60 an hour instead of $0.10."
         checks.refuse("versions.kubernetes", version, allowed, remedy)
+    support, today = SUPPORT.get(version), date.today()
+    if support and support.standard - LEAVING <= today < support.standard:
+        what = "the control plane costs $0.60 an hour instead of $0.10 then"
+        if not args["extended_support"]:
+            what = f"EKS upgrades the cluster by itself then, and Karpenter {args['versions']['karpenter']} stops"
+            what += ", unless it is made for the next version"
+        when = f"Kubernetes {version} leaves EKS's standard support on {support.standard}"
+        pulumi.log.warn(f"{when}: {what}. Raise `versions` before.")
 
 
 def _check_zones(checks: Checks, args: Mapping[str, Any], account: Account) -> None:

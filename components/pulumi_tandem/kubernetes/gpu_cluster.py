@@ -86,6 +86,7 @@ class GpuCluster(pulumi.ComponentResource):
         self._tags = environment_tags(name, settings["tags"])
         assert account is not None  # noqa: S101 - `valid` has raised otherwise
         settings["node_pools"] = [in_one_zone(each, settings, account) for each in settings["node_pools"]]
+        self._addon_versions = {**account.addons, **settings["versions"]["addons"]}
         self.capacity: list[Capacity] = capacities(settings)
         """What its groups and pools can have, for what runs on them to check itself against."""
         self.ready: list[pulumi.Resource] = []
@@ -278,8 +279,7 @@ class GpuCluster(pulumi.ComponentResource):
 
     @property
     def _addons(self) -> NodeAgentsArgs:
-        versions = self._settings["versions"]["addons"]
-        return {"cluster_name": self.cluster_name, "versions": versions, "tags": self._tags}
+        return {"cluster_name": self.cluster_name, "versions": self._addon_versions, "tags": self._tags}
 
     def _system_group(self) -> dict[str, Any]:
         return NODE_GROUP.defaults | {

@@ -37,7 +37,7 @@ NODE_IMAGE = "v20261023"
 NODE_AGENTS = ("vpc-cni", "kube-proxy", "eks-pod-identity-agent")
 ADDONS = ("coredns", "eks-node-monitoring-agent")
 OBSERVABILITY = "amazon-cloudwatch-observability"
-"""EKS add-ons. Without a version EKS takes its default for the cluster's when it is made: not pinned."""
+"""EKS add-ons. Without a version they have EKS's default for the cluster's Kubernetes, and follow it."""
 
 MADE_FOR = {
     # karpenter-provider-aws, pkg/providers/version/version.go: it stops on any other.
@@ -91,7 +91,9 @@ VERSIONS = Table(
             remedy="For example 0.18.0.",
         ),
         "addons": Field(
-            {}, "Versions of EKS add-ons by name, e.g. `vpc-cni: v1.21.1-eksbuild.1`; EKS's default for the others."
+            {},
+            "Versions of EKS add-ons by name, e.g. `vpc-cni: v1.21.1-eksbuild.1`; the others follow EKS's default for "
+            "the cluster's Kubernetes at each `pulumi up`.",
         ),
     },
 )

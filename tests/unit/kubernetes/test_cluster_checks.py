@@ -234,6 +234,29 @@ def test_a_version_out_of_support(monkeypatch):
 
 
 @pytest.mark.faults
+@pytest.mark.parametrize(
+    ("today", "extended", "told"),
+    [
+        (date(2027, 6, 2), False, ""),
+        (date(2027, 6, 3), False, "EKS upgrades the cluster by itself then, and Karpenter 1.14.1 stops"),
+        (date(2027, 6, 3), True, "the control plane costs $0.60 an hour"),
+        (date(2027, 8, 2), True, ""),  # it is extended now: asked for, and nothing new
+    ],
+)
+def test_a_version_about_to_leave_standard_support_is_told_two_months_before(today, extended, told, monkeypatch):
+    class Day(date):
+        @classmethod
+        def today(cls):
+            return today
+
+    warnings = []
+    monkeypatch.setattr(cluster_account, "date", Day)
+    monkeypatch.setattr(pulumi.log, "warn", warnings.append)
+    assert not mistakes({"extended_support": extended})
+    assert [told in each and "2027-08-02" in each for each in warnings] == ([True] if told else [])
+
+
+@pytest.mark.faults
 def test_a_cluster_that_isnt_there():
     def refuse(_given):
         raise Refusal("ResourceNotFoundException: No cluster found for name: theirs.")

@@ -431,3 +431,16 @@ def test_the_plugin_of_the_adapter_is_pinned_and_runs_on_every_type_that_has_one
     assert plugin["version"] == "v0.5.29"
     types = plugin["values"]["supportedInstanceLabels"]["values"]
     assert types == ["g6e.12xlarge", "g6e.24xlarge", "p5en.48xlarge"]
+
+
+def test_addons_follow_the_clusters_version():
+    """EKS upgrades none by itself: kube-proxy fell behind, until EKS refuses the next upgrade."""
+
+    def versions(**args):
+        return {each.inputs["addonName"]: each.inputs["addonVersion"] for each in cluster(**args).of("Addon")}
+
+    before = versions(versions={"kubernetes": "1.35", "karpenter": "1.14.1"})
+    after = versions(versions={"addons": {"coredns": "v1.13.1-eksbuild.1"}})
+    assert len(before) == 6 and all("for-1.35" in each for each in before.values())
+    assert after.pop("coredns") == "v1.13.1-eksbuild.1"
+    assert all("for-1.36" in each for each in after.values())
