@@ -115,7 +115,8 @@ ROWS = [
         key="eks-efa-locked-memory",
         fact="Containers of EKS's AL2023 images may lock as much memory as EFA wants, without IPC_LOCK",
         sure="guess",
-        source="containerd's unit has LimitMEMLOCK=infinity; samples of AWS differ in whether they ask for IPC_LOCK",
+        source="nodeadm's base-runtime-spec.json limits files alone; Bottlerocket raises the limit where EFA is "
+        "(bottlerocket-core-kit#141), and IPC_LOCK is nothing to a container that isn't root's",
         read="2026-11",
         probe="a run of two hosts over EFA in a namespace that is `restricted`",
     ),
