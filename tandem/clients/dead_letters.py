@@ -89,7 +89,7 @@ class DeadLetters:
             MaxNumberOfMessages=BATCH,
             VisibilityTimeout=HIDDEN_SECONDS,
             WaitTimeSeconds=WAIT_SECONDS,
-            AttributeNames=["SentTimestamp"],
+            MessageSystemAttributeNames=["SentTimestamp"],
             MessageAttributeNames=["All"],
         )
         return [_letter(message) for message in answer.get("Messages", [])]

@@ -15,7 +15,7 @@ GOLDEN = Path(__file__).parents[1] / "unit" / "goldens" / "asked.txt"
 UNIT = "not local and not kubernetes and not soak"
 """The marks by which the tier is chosen (Makefile)."""
 KEY = "asked"
-RECORD = "TANDEM_RECORD" in os.environ
+RECORD = "TANDEM_RECORD_ASKED" in os.environ
 compares = pytest.mark.skipif(RECORD, reason="this run writes what it compares with: run it again without")
 """Of tests that compare with the golden."""
 
@@ -43,7 +43,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     says = [f"+ {' '.join(line)}" for line in sorted(ASKED - written)]
     says += [f"- {' '.join(line)}" for line in sorted(written - ASKED)] if whole else []
     if says:
-        print(f"\n{GOLDEN} isn't what was asked of AWS; `TANDEM_RECORD=1 make unit` writes it:", *says, sep="\n")
+        print(f"\n{GOLDEN} isn't what was asked of AWS; `TANDEM_RECORD_ASKED=1 make unit` writes it:", *says, sep="\n")
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 

@@ -5,7 +5,7 @@ from typing import NotRequired, TypedDict
 
 import pulumi
 import pulumi_aws as aws
-from pulumi_aws import ec2
+from pulumi_aws import ec2, vpc
 
 from ..foundation.outputs import register
 from ..foundation.tags import Tags
@@ -43,7 +43,7 @@ class ClusterNetwork(pulumi.ComponentResource):
         def named(suffix: str) -> Tags:
             return {**tags, "Name": f"{name}-{suffix}" if suffix else name}
 
-        vpc = ec2.Vpc(
+        network = ec2.Vpc(
             name,
             cidr_block=args["cidr"],
             enable_dns_hostnames=True,
@@ -51,17 +51,17 @@ class ClusterNetwork(pulumi.ComponentResource):
             tags=named(""),
             opts=child,
         )
-        gateway = ec2.InternetGateway(f"{name}-internet", vpc_id=vpc.id, tags=named("internet"), opts=child)
+        gateway = ec2.InternetGateway(f"{name}-internet", vpc_id=network.id, tags=named("internet"), opts=child)
         public_block, private_blocks = blocks(args["cidr"], len(args["zones"]))
         public = ec2.Subnet(
             f"{name}-public",
-            vpc_id=vpc.id,
+            vpc_id=network.id,
             cidr_block=public_block,
             availability_zone=args["zones"][0],
             tags=named("public"),
             opts=child,
         )
-        outside = ec2.RouteTable(f"{name}-public", vpc_id=vpc.id, tags=named("public"), opts=child)
+        outside = ec2.RouteTable(f"{name}-public", vpc_id=network.id, tags=named("public"), opts=child)
         # Routes of their own, not in the table: the gateway endpoint writes into the tables too.
         route = ec2.Route(
             f"{name}-public",
@@ -85,7 +85,7 @@ class ClusterNetwork(pulumi.ComponentResource):
             tags=named("nat"),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[route]),
         )
-        inside = ec2.RouteTable(f"{name}-private", vpc_id=vpc.id, tags=named("private"), opts=child)
+        inside = ec2.RouteTable(f"{name}-private", vpc_id=network.id, tags=named("private"), opts=child)
         ec2.Route(
             f"{name}-private",
             route_table_id=inside.id,
@@ -97,7 +97,7 @@ class ClusterNetwork(pulumi.ComponentResource):
         for zone, block in zip(args["zones"], private_blocks, strict=True):
             subnet = ec2.Subnet(
                 f"{name}-{zone}",
-                vpc_id=vpc.id,
+                vpc_id=network.id,
                 cidr_block=block,
                 availability_zone=zone,
                 tags={**named(zone), "kubernetes.io/role/internal-elb": "1"},
@@ -108,14 +108,14 @@ class ClusterNetwork(pulumi.ComponentResource):
         region = aws.get_region_output(opts=pulumi.InvokeOutputOptions(parent=self)).region
         ec2.VpcEndpoint(
             f"{name}-s3",
-            vpc_id=vpc.id,
+            vpc_id=network.id,
             service_name=pulumi.Output.format("com.amazonaws.{0}.s3", region),
             vpc_endpoint_type="Gateway",
             route_table_ids=[inside.id],
             tags=named("s3"),
             opts=child,
         )
-        self.vpc_id = vpc.id
+        self.vpc_id = network.id
         register(self)
 
 
@@ -124,3 +124,32 @@ def blocks(cidr: str, zones: int) -> tuple[str, list[str]]:
     quarters = list(ipaddress.IPv4Network(cidr).subnets(prefixlen_diff=2))
     public = next(quarters[3].subnets(new_prefix=max(24, quarters[3].prefixlen)))
     return str(public), [str(each) for each in quarters[:zones]]
+
+
+def adapter_group(
+    name: str, subnet: pulumi.Input[str], tags: Tags, parent: pulumi.Resource
+) -> tuple[ec2.SecurityGroup, list[pulumi.Resource]]:
+    """A security group for nodes with the Elastic Fabric Adapter that lets all through to itself, and its rules.
+
+    Both ways are said, since the adapter's traffic has no other way (EC2 User Guide, "Get started with EFA").
+    """
+    child, invoke = pulumi.ResourceOptions(parent=parent), pulumi.InvokeOutputOptions(parent=parent)
+    group = ec2.SecurityGroup(
+        name,
+        vpc_id=ec2.get_subnet_output(id=subnet, opts=invoke).vpc_id,
+        description="Nodes with the Elastic Fabric Adapter, among themselves",
+        tags=tags,
+        opts=child,
+    )
+    rules: list[pulumi.Resource] = [
+        rule(
+            name,
+            security_group_id=group.id,
+            referenced_security_group_id=group.id,
+            ip_protocol="-1",
+            tags=tags,
+            opts=child,
+        )
+        for rule in (vpc.SecurityGroupIngressRule, vpc.SecurityGroupEgressRule)
+    ]
+    return group, rules

@@ -6,7 +6,7 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
-from pulumi_aws import cloudwatch, ec2, eks, iam, kms, vpc
+from pulumi_aws import cloudwatch, eks, iam, kms
 from tandem_contract.cluster import INSTANCE_TYPE_LABEL
 
 from ..arguments import GpuClusterArgs
@@ -21,7 +21,7 @@ from .cluster_account import Account, ask, check_account, in_one_zone, subnets_o
 from .cluster_addons import LOG_DAYS, ClusterAddons, NodeAgents, NodeAgentsArgs
 from .cluster_checks import AMI_TYPES, ami_type
 from .cluster_fields import CLUSTER, INSTALL, KARPENTER, NODE_GROUP
-from .cluster_network import ClusterNetwork
+from .cluster_network import ClusterNetwork, adapter_group
 from .existing_cluster import ANYWHERE, Existing
 from .karpenter import Karpenter
 from .kubeconfig import kubeconfig
@@ -146,7 +146,7 @@ class GpuCluster(pulumi.ComponentResource):
         self.node_role_arn = role.arn
         security_groups = [self.security_group_id]
         if any(each.efa for each in self.capacity):
-            group, rules = self._adapter_group(subnets[0])
+            group, rules = adapter_group(f"{self._name}-efa", subnets[0], self._tags, self)
             security_groups.append(group.id)
             nodes_after += rules
         nodes = self._node_groups(groups, subnets, by_zone, security_groups, [*nodes_after, profile])
@@ -323,32 +323,6 @@ class GpuCluster(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=attached),
         )
         return role, profile
-
-    def _adapter_group(self, subnet: pulumi.Input[str]) -> tuple[ec2.SecurityGroup, list[pulumi.Resource]]:
-        """A security group that lets all through to itself, and its rules.
-
-        Both ways are said, since the adapter's traffic has no other way (EC2 User Guide, "Get started with EFA").
-        """
-        name, invoke = f"{self._name}-efa", pulumi.InvokeOutputOptions(parent=self)
-        group = ec2.SecurityGroup(
-            name,
-            vpc_id=ec2.get_subnet_output(id=subnet, opts=invoke).vpc_id,
-            description="Nodes with the Elastic Fabric Adapter, among themselves",
-            tags=self._tags,
-            opts=self._child,
-        )
-        rules: list[pulumi.Resource] = [
-            rule(
-                name,
-                security_group_id=group.id,
-                referenced_security_group_id=group.id,
-                ip_protocol="-1",
-                tags=self._tags,
-                opts=self._child,
-            )
-            for rule in (vpc.SecurityGroupIngressRule, vpc.SecurityGroupEgressRule)
-        ]
-        return group, rules
 
     def _node_groups(
         self,

@@ -14,7 +14,8 @@ from tandem.rag.functions import ingest, query, sweep
 from tests.support.cloudwatch import ALARM, state
 from tests.unit.finetuning.strict_sagemaker import FakeSageMaker
 from tests.unit.rag.conftest import ask, context
-from tests.unit.rag.fakes import DEAD_LETTERS, FakeEndpoint, chat, refused, silence
+from tests.unit.rag.fake_endpoint import FakeEndpoint, chat
+from tests.unit.rag.fakes import DEAD_LETTERS, refused, silence
 from tests.unit.rag.test_functions import message
 
 from .hours import BEGINS, ENDS, FAULTS, FUNCTION, NO_FAULTS, SILENT, STALE, Hours, Said

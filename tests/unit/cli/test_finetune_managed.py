@@ -26,7 +26,7 @@ def api(aws: Aws, monkeypatch):  # noqa: F811
         aws.get_secret_value = lambda SecretId: {"SecretString": served.key}
         aws.create_model_package = registry.create_model_package
         aws.describe_model_package = registry.describe_model_package
-        aws.list_model_packages = registry.paginate
+        aws.list_model_packages = lambda **request: next(registry.paginate(**request))
         served.registry = registry.described
         served.speak = lambda model, messages: "Wall 1 has 1 stone." if model.startswith("ft:") else "No idea."
         monkeypatch.setenv("TANDEM_SERVICE_URL", served.url)

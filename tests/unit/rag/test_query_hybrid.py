@@ -10,7 +10,8 @@ from tandem.rag.functions import query
 from tandem.runtime import circuit_breaker
 
 from .conftest import Stack, ask
-from .fakes import FakeEndpoint, chat, refused
+from .fake_endpoint import FakeEndpoint, chat
+from .fakes import refused
 
 pytestmark = pytest.mark.usefixtures("environment")
 

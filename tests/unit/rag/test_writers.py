@@ -18,7 +18,8 @@ from tandem.runtime.circuit_breaker import FIRST_SECONDS, CircuitBreaker
 from tandem.runtime.clients import LIMITS
 from tandem.runtime.retry import Deadline
 
-from .fakes import Clock, FakeBedrock, FakeEndpoint, chat, refused
+from .fake_endpoint import FakeEndpoint, chat
+from .fakes import Clock, FakeBedrock, refused
 
 SECONDS = ANSWER_SECONDS - 1  # of a question's work
 HOSTED = Completion("So it is [P1].", "hosted", Usage(1200, 40), "end_turn")

@@ -98,6 +98,7 @@ def test_records_have_the_shape_of_a_sagemaker_run(api, monkeypatch):
     monkeypatch.setenv("TANDEM_SERVING_ENVIRONMENT", "{}")
     monkeypatch.setenv("TANDEM_MODEL_PACKAGE_GROUP", GROUP)
     monkeypatch.setattr(records, "read", lambda bucket, key: other.to_json())
+    monkeypatch.setattr(register, "read", lambda bucket, key: b"{}")  # the model's config.json
     monkeypatch.setattr(register, "client", lambda service: registry)
     metrics = {"token_f1": {"base": 0.1, "tuned": 0.2, "difference": 0.1, "interval": [0.0, 0.2]}}
     event = {"run": other.name, "model": "s3://artifacts/runs/other/model/", "metrics": metrics}
