@@ -71,7 +71,7 @@ ROWS = [
         sure="seen by others",
         source="aws/containers-roadmap#2631, #2425; terraform-aws-eks#3207",
         read="2026-11",
-        tested="unit/kubernetes/test_gpu_cluster.py::test_the_access_of_nodes_is_ours_whatever_they_are",
+        tested="unit/kubernetes/test_nodes_and_agents.py::test_the_access_of_nodes_is_ours_whatever_they_are",
         probe="the system group of a new cluster joins",
     ),
     Fact(
@@ -80,7 +80,7 @@ ROWS = [
         sure="documented",
         source="karpenter.sh, CloudFormation of 1.14 (KarpenterNodeRole); karpenter-provider-aws#1185",
         read="2026-11",
-        tested="unit/kubernetes/test_gpu_cluster.py::test_nodes_of_an_existing_cluster_get_addresses",
+        tested="unit/kubernetes/test_nodes_and_agents.py::test_nodes_of_an_existing_cluster_get_addresses",
         probe="a pool in a cluster that eksctl made",
     ),
     Fact(
@@ -89,7 +89,7 @@ ROWS = [
         sure="documented",
         source="aws-observability/helm-charts, RELEASE_NOTES of 5.0.0; its operator, pkg/instrumentation/auto",
         read="2026-11",
-        tested="unit/kubernetes/test_gpu_cluster.py::test_the_cluster_is_watched_and_nothing_in_it_is_changed",
+        tested="unit/kubernetes/test_nodes_and_agents.py::test_the_cluster_is_watched_and_nothing_in_it_is_changed",
         probe="the add-on takes its configuration; no init container in kueue-system",
     ),
     Fact(
@@ -98,7 +98,7 @@ ROWS = [
         sure="documented",
         source='EKS user guide, "Update existing cluster to new Kubernetes version"; UpdateClusterVersion (`force`)',
         read="2026-11",
-        tested="unit/kubernetes/test_gpu_cluster.py::test_addons_follow_the_clusters_version",
+        tested="unit/kubernetes/test_nodes_and_agents.py::test_addons_follow_the_clusters_version",
         probe="`pulumi up` with the next minor version",
     ),
     Fact(
@@ -107,7 +107,7 @@ ROWS = [
         sure="documented",
         source="aws/eks-charts, stable/aws-efa-k8s-device-plugin (values, daemonset)",
         read="2026-11",
-        tested="unit/kubernetes/test_gpu_cluster.py::"
+        tested="unit/kubernetes/test_nodes_and_agents.py::"
         "test_the_plugin_of_the_adapter_is_pinned_and_runs_on_every_type_that_has_one",
         probe="a node with the adapter offers vpc.amazonaws.com/efa",
     ),

@@ -75,7 +75,6 @@ ROWS = [
         ("cluster", "ec2:DeleteNetworkInterface", INSIDE, NETWORK),
         ("cluster", "ec2:AssignPrivateIpAddresses", INSIDE, NETWORK),
         ("cluster", "ec2:UnassignPrivateIpAddresses", INSIDE, NETWORK),
-        ("machine", "sagemaker:DescribeTrainingJob", WAITS, SYNC),
         ("machine", "sagemaker:AddTags", "a job that is created has tags", SYNC),
         ("machine", "sagemaker:ListTags", WAITS, SYNC),
         ("machine", "iam:PassRole", "a job that is created has a role", SYNC),

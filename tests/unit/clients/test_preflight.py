@@ -278,6 +278,12 @@ def test_roles_and_principals(aws):
         states += [it.state for it in aws.finds(entry).values()]
     assert states == [PROBLEM, UNKNOWN, UNKNOWN]
     assert aws.finds(entries[3]) == {}  # it isn't known before the deployment
+    aws.says("sts", "get_caller_identity", who)
+    aws.refuses("iam", "get_user", "NoSuchEntity")
+    (finding,) = aws.finds(
+        resource("left", preflight.ENTRY, principalArn="arn:aws:iam::123456789012:user/bob")
+    ).values()
+    assert finding == Finding(PROBLEM, "there is no such user in the account", "correct `admins` of tandem:cluster.")
     aws.refuses("iam", "get_role", "NoSuchEntity")
     found = aws.finds(resource("scaling", "aws:appautoscaling/target:Target"))
     (finding,) = found.values()
