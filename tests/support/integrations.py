@@ -2,11 +2,14 @@
 
 import ast
 import functools
+import itertools
 import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import botocore.session
 
 from tests.support.aws_requests import TRANSFERS, model, operations
 
@@ -98,7 +101,20 @@ def client_calls() -> dict[tuple[str, str], list[str]]:
                 asked = [(service, operations(service)[name]) for service in of]
             for each in asked:
                 found.setdefault(each, []).append(f"{file}:{node.lineno}")
+        for node, service, name in _rows(tree):
+            found.setdefault((service, operations(service)[name]), []).append(f"{file}:{node.lineno}")
     return found
+
+
+def _rows(tree: ast.Module) -> Iterator[tuple[ast.expr, str, str]]:
+    """Rows of a table of calls: a service's name, and beside it one of its operations'."""
+    known = set(botocore.session.get_session().get_available_services())
+    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+        for one, two in itertools.pairwise(call.args):
+            if isinstance(one, ast.Constant) and isinstance(two, ast.Constant):
+                service, name = one.value, two.value
+                if isinstance(service, str) and service in known and name in operations(service):
+                    yield one, service, str(name)
 
 
 def _uses(tree: ast.Module) -> Iterator[tuple[ast.expr, str, ast.expr | None]]:
