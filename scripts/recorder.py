@@ -1,6 +1,7 @@
 """Runs a Pulumi program under mocks and records what it registers, as data."""
 
 import asyncio
+import atexit
 import hashlib
 import json
 import runpy
@@ -173,6 +174,7 @@ class Answers(mocks.Mocks):
 
 # One for all programs: Pulumi keeps it, so that none could be closed, and each has three files open.
 LOOP = asyncio.new_event_loop()
+atexit.register(LOOP.close)
 
 
 class _Monitor(mocks.MockMonitor):
