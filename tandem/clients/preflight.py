@@ -15,9 +15,8 @@ from tandem.cost.preview import Read
 from tandem.cost.prices import NoPrice, NotOffered, NotPriced, load
 from tandem.cost.usage import content_of, envelope_of, is_envelope
 from tandem.finetuning.backends.eks.quotas import quotas as node_quotas
-from tandem.finetuning.backends.preflight import Quotas
 from tandem.finetuning.backends.sagemaker.quotas import quotas as job_quotas
-from tandem.runtime.pages import each
+from tandem.runtime.quotas import Quotas, listed
 
 PATIENT = {"connect_timeout": 3, "read_timeout": 10, "retries": {"total_max_attempts": 3}}
 """Arguments of the clients: SageMaker's quotas are some twenty pages."""
@@ -276,8 +275,7 @@ class _Listings:
         """By name. Raises the SDK's errors, to everyone who asks."""
         with self._lock:  # the checks run side by side
             if service not in self._known:
-                found = each(self.client, "list_service_quotas", "Quotas", ServiceCode=service)
-                self._known[service] = {quota["QuotaName"]: quota for quota in found}
+                self._known[service] = listed(self.client, service)
             return self._known[service]
 
 

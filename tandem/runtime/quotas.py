@@ -25,6 +25,12 @@ class Short(NamedTuple):
     remedy: str
 
 
+def listed(client: Any, service: str) -> dict[str, dict[str, Any]]:
+    """A service's quotas that apply to the account, by name; `client` is the Service Quotas client."""
+    found = each(client, "list_service_quotas", "Quotas", ServiceCode=service)
+    return {quota["QuotaName"]: quota for quota in found}
+
+
 def short_of(client: Any, quotas: Quotas, what: str) -> tuple[list[Short], list[str]]:
     """What is too little for `what` ("the run"), and the names of quotas that nobody knows.
 
@@ -32,8 +38,7 @@ def short_of(client: Any, quotas: Quotas, what: str) -> tuple[list[Short], list[
     that have only a default (ListServiceQuotas, API reference): one that isn't listed is unknown, which isn't 0. Raises
     botocore's errors.
     """
-    listed = each(client, "list_service_quotas", "Quotas", ServiceCode=quotas.service)
-    allowed = {quota["QuotaName"]: quota["Value"] for quota in listed}
+    allowed = {name: quota["Value"] for name, quota in listed(client, quotas.service).items()}
     short = [
         Short(
             f"the account's {name!r} is {allowed[name]:.0f}, and {what} needs {count} {quotas.unit}".rstrip(),
