@@ -12,6 +12,7 @@ import pytest
 
 from tests.support import chat_api
 from tests.support.chat_api import completion
+from tests.support.threads import wait_for
 
 MANY = 500
 # A shell starts what it has in the background without SIGINT, and children inherit that.
@@ -53,9 +54,7 @@ def settle(chat: chat_api.Chat, others: set[threading.Thread]) -> None:
     there before it."""
     request = urllib.request.Request(f"{chat.url}/chat/completions", b'{"messages": [{"content": "0"}]}')
     urllib.request.urlopen(request).read()
-    for thread in set(threading.enumerate()) - others:
-        if "process_request_thread" in thread.name:
-            thread.join(30)
+    wait_for("process_request_thread", others)
 
 
 @pytest.mark.faults

@@ -9,6 +9,7 @@ import pytest
 
 from tandem.runtime import retry
 from tests.support.finetuning_api import serve
+from tests.support.threads import wait_for
 from tests.unit.cli.test_finetune import Aws, aws, run  # noqa: F401 - a fixture
 from tests.unit.finetuning.managed.runs import MODELS, Registry
 
@@ -85,8 +86,7 @@ def test_an_evaluation_that_was_killed_asks_only_for_what_is_missing(api, aws, r
         for _ in range(20):
             if run("finetune", "status", name).exit_code:
                 break
-        for thread in set(threading.enumerate()) - others:  # calls under way come to their end
-            thread.join(30)
+        wait_for("begin_next", others)  # calls under way come to their end
         before, kept = api.asked(*chat), len(answers())
     for _ in range(2):
         assert f"{name}: succeeded" in run("finetune", "status", name).output

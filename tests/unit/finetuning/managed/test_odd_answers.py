@@ -14,6 +14,7 @@ from tandem.finetuning.dataset.rows import Row
 from tandem.models.errors import Refused
 from tandem.runtime.secret import Key
 from tests.support.answering import said, serve, wrong
+from tests.support.threads import wait_for
 
 from .runs import DIGEST, GROUP, TEST, Registry, make_run, speak
 
@@ -172,8 +173,7 @@ def test_a_killed_evaluation_goes_on_without_paying_twice(at):
         others = set(threading.enumerate())
         with pytest.raises(Killed):
             evaluate(server, kept=kept, progress=kill)
-        for thread in set(threading.enumerate()) - others:  # what has begun goes on to its end
-            thread.join(30)
+        wait_for("begin_next", others)  # what has begun goes on to its end
         made, registry = evaluate(server, kept=kept)
         questions = [json.dumps([body["model"], body["messages"]]) for body in server.asked]
         assert len(questions) == len(set(questions)) == 40
