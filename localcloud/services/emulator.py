@@ -62,6 +62,7 @@ from localcloud.services import (  # noqa: E402
     eks,
     search,
     stepfunctions,
+    tagging,
 )
 from localcloud.services.answers import ID, Answers  # noqa: E402
 
@@ -195,6 +196,7 @@ if __name__ == "__main__":
     search.install()
     stepfunctions.install()
     eks.install()
+    tagging.install()
     isolate_functions()
     patched: Any = emulator
     patched._handle_special_data_plane_request = special_request

@@ -6,8 +6,7 @@ import pytest
 
 from tests.local.conftest import ROOT
 
-# Where the kill comes is chance, and of an API that was being made the emulator tells no id by its tag.
-pytestmark = [pytest.mark.local, pytest.mark.soak]
+pytestmark = pytest.mark.local
 
 STACK = "rag-dev"
 

@@ -85,7 +85,7 @@ seen = {"resources": resources, "files": files, "checkpoints": os.listdir(checkp
         said[stream["logStreamName"].split("/")[1][:6]] = [event["message"] for event in events]
     assert said == {"algo-1": ["algo-1 met algo-2"], "algo-2": ["algo-2 met algo-1"]}
     folder = paths.HOME / "sagemaker" / "jobs" / name
-    assert sorted(path.name for path in folder.iterdir()) == ["algo-1.txt", "algo-2.txt"]
+    until(lambda: sorted(path.name for path in folder.iterdir()) == ["algo-1.txt", "algo-2.txt"])  # after it has ended
 
 
 def test_compressed_outputs_of_two_hosts_are_one_archive(sagemaker, s3, tmp_path):
