@@ -42,7 +42,9 @@ def _ensure(report: Report) -> dict[str, str]:
     environment = {
         "PATH": os.pathsep.join([str(paths.BIN), str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
         "PULUMI_HOME": str(paths.PULUMI),
-        "PULUMI_BACKEND_URL": f"file://{paths.STATE}",
+        # Without the file of metadata beside each state: one that a killed engine left empty makes the stack unreadable
+        # (gocloud.dev/blob/fileblob).
+        "PULUMI_BACKEND_URL": f"file://{paths.STATE}?metadata=skip",
         "PULUMI_CONFIG_PASSPHRASE": passphrase.read_text(),
         "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true",
         "PULUMI_SKIP_UPDATE_CHECK": "true",

@@ -58,7 +58,7 @@ class Verification:
     def main(self, remove: bool) -> int:
         """All of it; returns the exit code."""
         if not run("pulumi", "stack", "select", self.stack, "--create"):
-            sys.exit(f"There is no stack {self.stack} and it couldn't be made (see above): nothing was deployed.")
+            sys.exit(f"The stack {self.stack} can't be selected or made (see above): nothing was done.")
         self.place = Place.of(self.stack)
         if entries := self.journal.unfinished():
             self.clean(entries)

@@ -26,6 +26,7 @@ def test_what_a_killed_verification_left_is_removed_by_the_next(cloud):
     assert done.returncode == 0, done.stdout + done.stderr
     assert cloud.tandem("local", "audit", check=False).stdout == before
     assert dates() == noted
+    assert not [*(cloud.home / "state").rglob("*.attrs")]  # which a kill leaves empty, and the state can't be read
     journal = cloud.home / "rehearsal" / f"{STACK}.jsonl"
     steps = [line.split('"')[3] for line in journal.read_text().splitlines()]
     assert steps[-5:] == ["begin", "up", "mend", "destroy", "clean"]
