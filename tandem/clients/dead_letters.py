@@ -6,8 +6,8 @@ developer guide, "Troubleshooting issues in Amazon SQS: dead-letter queue redriv
 """
 
 import json
-import time
 from collections.abc import Callable, Sequence
+from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 
 from tandem_contract.errors import TandemError
@@ -48,10 +48,14 @@ class DeadLetters:
     Raises `TandemError` if it doesn't name the one queue that it is of, as ours do.
     """
 
-    def __init__(self, sqs: Any, url: str, clock: Callable[[], float] = time.time):
-        self._sqs, self._url, self._clock = sqs, url, clock
+    def __init__(self, sqs: Any, url: str):
+        self._sqs, self._url = sqs, url
         name = "RedriveAllowPolicy"
-        found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[name]).get("Attributes", {})
+        answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[name])
+        found = answer.get("Attributes", {})
+        # By the clock that letters are stamped by, and not this machine's; the header has whole seconds.
+        date = answer["ResponseMetadata"]["HTTPHeaders"]["date"]
+        self._began = parsedate_to_datetime(date).timestamp() + 1
         sources = json.loads(found.get(name, "{}")).get("sourceQueueArns", [])
         if len(sources) != 1:
             raise TandemError(f"The queue {url} doesn't name the one queue that it is of ({name}): run `pulumi up`.")
@@ -64,12 +68,12 @@ class DeadLetters:
         it is deleted: where that is interrupted it is there twice, and that does no harm, nor does any order, since a
         message only names a document, and what is done depends on what the bucket has by then.
         """
-        began, put_back, refused = self._clock(), list[Letter](), 0
+        put_back, refused = list[Letter](), 0
         held: dict[str, str] = {}
         try:
             while letters := [letter for letter in self._receive() if letter.id not in held]:
                 held |= {letter.id: letter.receipt for letter in letters}
-                old = [letter for letter in letters if letter.sent <= began][: limit and limit - len(put_back)]
+                old = [letter for letter in letters if letter.sent <= self._began][: limit and limit - len(put_back)]
                 for letter in old:
                     say(letter)
                 taken = old if dry_run else self._put_back(old)

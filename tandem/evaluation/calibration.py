@@ -1,5 +1,6 @@
 """Calibration: from which score on a passage answers a question, with an embedder and some documents."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -41,11 +42,18 @@ def found(question: Question, response: Mapping[str, Any]) -> Found:
     """What a response of the query API says of a question; raises `TandemError` for one of another shape."""
     try:
         places = response["retrieved"]
-        score = max((float(place["score"]) for place in places), default=None)
+        score = max((finite(place["score"]) for place in places), default=None)
         exact = any(place.get("exact", False) for place in places)
         return Found(bool(question.answerable), score, exact)
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise TandemError(f"the response has another shape ({type(error).__name__}: {error})") from error
+
+
+def finite(value: Any) -> float:
+    """A number; raises `ValueError` for what is none."""
+    if not math.isfinite(number := float(value)):
+        raise ValueError(f"{value} is no number")
+    return number
 
 
 def check_kinds(questions: Iterable[Question]) -> None:
@@ -65,11 +73,20 @@ def at(questions: Sequence[Found], value: float) -> Threshold:
 
 
 def proposed(questions: Sequence[Found]) -> Threshold:
-    """The threshold with the fewest mistakes, both shares counting the same; of several, that in the widest gap."""
-    scores = sorted({each.score for each in questions if each.score is not None})
+    """The threshold with the fewest mistakes, both shares counting the same; of several, that in the widest gap.
+
+    At least 0, as `minScore` is. Raises `TandemError` if no threshold is better than one that refuses all, or nothing.
+    """
+    scores = sorted({max(0.0, each.score) for each in questions if each.score is not None})
     gaps = [(low, high) for low, high in zip([0.0, *scores], scores, strict=False) if low < high] or [(0.0, 1.0)]
     best = min(((at(questions, (low + high) / 2).error, low - high, low, high) for low, high in gaps))
     low, high = best[2:]
     middle = (low + high) / 2
     short = round(middle, 2)
-    return at(questions, short if low < short <= high else round(middle, 4))
+    threshold = at(questions, short if low < short <= high else round(middle, 4))
+    if threshold.error >= 1:
+        raise TandemError(
+            "No threshold separates these questions: what the documents don't answer scores as high as what they do. "
+            "Read `tandem ask` on some of both: another embedder, or other questions."
+        )
+    return threshold

@@ -59,7 +59,7 @@ QUIRKS = (
     # Their chat template refuses it: vllm-project/vllm#2964, huggingface/chat-ui#1386.
     Quirk(r"(^|/)gemma-(1\.1-|2-)?\d+b", system=False),
     # Claude from Opus 4.7 on: BerriAI/litellm#26444, github/copilot-sdk#1557 (Bedrock), yologdev/yoagent v0.27.3.
-    Quirk(r"claude-(opus-4-[789]|[a-z]+-[5-9])", temperature=False),
+    Quirk(r"claude-([a-z]+-4-([789]|[1-9]\d)(?!\d)|[a-z]+-([5-9]|[1-9]\d)(?!\d))", temperature=False),
     # It thinks first, by default: Qwen's documentation, "Deployment, vLLM, Thinking & Non-Thinking Modes".
     Quirk(r"(^|/)qwen3", extensions={"chat_template_kwargs": {"enable_thinking": False}}),
 )

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from tandem.models.chat import Usage
+from tandem.models.chat import CUT, FILTERED, Usage
 from tandem.runtime.retry import Deadline
 
 from .citing import NONE, cited, is_empty, is_refusal, overlap, unmarked
@@ -23,6 +23,11 @@ UNCITED = "The answer cites none of the passages: check it against them."
 UNSUPPORTED = (
     "Of the answer's words few stand in the passages that it cites: check it. (Words are compared, not what they mean.)"
 )
+
+ENDED = {
+    CUT: "The answer was cut at the limit of tokens: its end is missing.",
+    FILTERED: "The service filtered the answer: parts are missing, or the text is the filter's own.",
+}
 
 
 class Answer(NamedTuple):
@@ -64,11 +69,11 @@ def generate(writer: Writer, question: str, passages: Sequence[Passage], deadlin
     text, markers = cited(written, texts)
     if not markers and (is_refusal(written) or is_empty(text)):
         return Answer(reason=NOTHING_FOUND, passages=given, model=model, usage=usage)
-    notes = []
+    notes = [ENDED[completion.ended]] if completion.ended in ENDED else []
     if not markers:
-        notes = [UNCITED]
+        notes.append(UNCITED)
     elif overlap(text, [texts[marker - 1] for marker in markers]) < LITTLE_OVERLAP:
-        notes = [UNSUPPORTED]
+        notes.append(UNSUPPORTED)
     return Answer(text, passages=given, markers=markers, notes=notes, model=model, usage=usage)
 
 

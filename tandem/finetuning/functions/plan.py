@@ -18,8 +18,9 @@ from tandem.runtime.telemetry import log
 
 from . import job_inputs
 
-# How our code ends when another attempt can't help (docs/training-image.md), and what was killed, nobody knows by whom.
-REFUSED = re.compile(r"exit code: 2\b")
+# How our code ends when another attempt can't help (docs/training-image.md), what SageMaker says then
+# (aws/sagemaker-python-sdk#35, #57; tests/recorded_aws), and what was killed, nobody knows by whom.
+REFUSED = re.compile(r"exit code: 2\b|^ClientError: .*(Cannot pull|manifest unknown|assume the role|sts:AssumeRole)")
 KILLED = re.compile(r"exit code: 137\b")
 IN_PROGRESS = ("InProgress", "Stopping")
 ABSENT = ("ValidationException", "ResourceNotFound")

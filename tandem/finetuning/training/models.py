@@ -5,6 +5,8 @@ import importlib.util
 import json
 import math
 import os
+import socket
+import sys
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -98,13 +100,27 @@ def load_config(model: str) -> Any:
 
 
 def _unless_away(error: BaseException | None, text: str) -> TandemError:
-    """A refusal; where the hub itself failed or throttled, what another attempt may mend."""
+    """A refusal; where the hub failed, throttled or was lost, what another attempt may mend.
+
+    A hub whose name isn't known, as where there is no way to it, isn't lost.
+    """
+    lost = False
     while error is not None:
+        if isinstance(error, socket.gaierror):
+            return Refused(text)
         status = getattr(getattr(error, "response", None), "status_code", 0)
-        if status == TOO_MANY or status >= SERVER_ERROR:
-            return Unavailable(text)
+        lost = lost or status == TOO_MANY or status >= SERVER_ERROR or isinstance(error, _lost())
         error = error.__cause__ or error.__context__
-    return Refused(text)
+    return Unavailable(text) if lost else Refused(text)
+
+
+def _lost() -> tuple[type[BaseException], ...]:
+    """What a lost connection raises: Python's, and of the two HTTP clients that the hub's library has had."""
+    found = [ConnectionError, TimeoutError]
+    for module, names in {"httpx": ["TransportError"], "requests": ["ConnectionError", "Timeout"]}.items():
+        loaded = sys.modules.get(module)
+        found += [getattr(loaded, name) for name in names if loaded]
+    return tuple(found)
 
 
 _WHERE = (

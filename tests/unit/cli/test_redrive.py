@@ -2,8 +2,8 @@
 
 import json
 import re
-import time
 from dataclasses import dataclass, field
+from email.utils import formatdate
 
 import pytest
 from typer.testing import CliRunner
@@ -44,7 +44,8 @@ class Sqs(AwsService):
     def get_queue_attributes(self, *, QueueUrl, AttributeNames):
         assert (QueueUrl, AttributeNames) == (DEAD_LETTERS, ["RedriveAllowPolicy"])
         policy = {"redrivePermission": "byQueue", "sourceQueueArns": self.sources}
-        return {"Attributes": {"RedriveAllowPolicy": json.dumps(policy)}} if self.sources else {}
+        said = {"Attributes": {"RedriveAllowPolicy": json.dumps(policy)}} if self.sources else {}
+        return said | {"ResponseMetadata": {"HTTPHeaders": {"date": formatdate(self.now, usegmt=True)}}}
 
     def get_queue_url(self, *, QueueName):
         assert QueueName == "changes"
@@ -137,12 +138,20 @@ def test_what_comes_back_meanwhile_is_left_for_another_time(sqs: Sqs):
     def rejected_again(*, QueueUrl, Entries):
         answer = send(QueueUrl=QueueUrl, Entries=Entries)
         sqs.letters["again"] = {**sqs.letters["m1"], "MessageId": "again", "ReceiptHandle": "again",
-                                "Attributes": {"SentTimestamp": str(int((time.time() + 1) * 1000))}}  # fmt: skip
+                                "Attributes": {"SentTimestamp": str(int((sqs.now + 2) * 1000))}}  # fmt: skip
         return answer
 
     sqs.send_message_batch = rejected_again
     run()
     assert (len(sqs.sent), list(sqs.letters)) == (1, ["again"])
+
+
+@pytest.mark.faults
+def test_the_clock_of_letters_is_sqs_and_not_this_machines(sqs: Sqs):
+    """A machine that is behind, by however much, would leave the letters of its last minutes."""
+    sqs.now = 4_000_000_000.0
+    sqs.letter(body("a.pdf"))
+    assert run().startswith("a.pdf: ") and sqs.letters == {}
 
 
 def test_interrupted_between_the_queues_it_goes_on_and_loses_none(sqs: Sqs):

@@ -41,9 +41,29 @@ def test_an_identifier_passes_and_nothing_found_never_does():
     assert at(questions, 1.0).refused == [False, True, True]
 
 
-def test_where_scores_tell_nothing():
-    assert counts(proposed([*good(None), *bad(None)]))[1:] == (1, 0)
-    assert counts(proposed([*good(0.5), *bad(0.5)]))[1:] in ((0, 1), (1, 0))
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    "questions",
+    [
+        [*good(None), *bad(None)],
+        [*good(0.5), *bad(0.5)],
+        [*good(0.1, 0.2), *bad(0.3, 0.4)],
+        [*good(-0.2), *bad(-0.1)],
+    ],
+)
+def test_where_scores_tell_nothing_none_is_proposed(questions):
+    with pytest.raises(TandemError, match="No threshold separates"):
+        proposed(questions)
+
+
+def test_the_least_score_is_at_least_zero():
+    assert 0 <= proposed([*good(-0.1, 0.4), *bad(-0.3, -0.2)]).value <= 0.4
+
+
+@pytest.mark.faults
+def test_what_is_no_number_is_no_score():
+    with pytest.raises(TandemError, match="another shape"):
+        found(Question("1", "?", "a.md"), {"retrieved": [{"score": float("nan")}]})
 
 
 @pytest.mark.parametrize(("document", "missing"), [("a.md", "that no document answers"), (None, "documents ans")])

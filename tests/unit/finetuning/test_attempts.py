@@ -40,6 +40,25 @@ def test_used_up_attempts_end_the_run(sagemaker, reason, status, words):
 
 
 @pytest.mark.faults
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "ClientError: Cannot pull algorithm container. Either the image does not exist or its permissions are "
+        "incorrect.",
+        "ClientError: API error (404): manifest for 123456789012.dkr.ecr.us-west-2.amazonaws.com/t:1 not found: "
+        "manifest unknown: Requested image not found",
+        "ClientError: SageMaker was unable to assume the role 'arn:aws:iam::123456789012:role/SageMakerRole'",
+        "ClientError: TrainingHostAgent Initialization failed:InvalidInputException: SageMaker is unable to perform: "
+        "sts:AssumeRole on the role.",
+    ],
+)
+def test_what_sagemaker_itself_refuses_is_not_tried_again(sagemaker, reason):
+    sagemaker.job(f"{RUN.name}-train-1", status="Failed")
+    with pytest.raises(TandemError, match=r"^ClientError: "):
+        planned(**failed(sagemaker, reason))
+
+
+@pytest.mark.faults
 def test_a_resumed_run_does_not_repeat_what_is_complete(sagemaker):
     sagemaker.job(f"{RUN.name}-train-1", status="Failed")
     sagemaker.job(f"{RUN.name}-train-2", status="Completed")

@@ -3,10 +3,12 @@
 import argparse
 import json
 import signal
+import socket
 import sys
 from types import SimpleNamespace
 
 import pytest
+import requests
 from botocore.exceptions import ClientError
 from tandem_contract.errors import Unavailable
 from tandem_contract.run_record import checkpoints
@@ -126,6 +128,24 @@ def test_a_hub_that_fails_is_tried_again_and_one_that_refuses_is_not(status, kin
     cause = ValueError("from the hub")
     cause.response = SimpleNamespace(status_code=status)
     error = OSError("can't load")
+    error.__cause__ = cause
+    assert type(models._unless_away(error, "text")) is kind
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("cause", "kind"),
+    [
+        (TimeoutError("read timed out"), Unavailable),
+        (ConnectionResetError("reset by peer"), Unavailable),
+        (requests.exceptions.ConnectionError("Max retries exceeded"), Unavailable),
+        (requests.exceptions.ReadTimeout("read timed out"), Unavailable),
+        (socket.gaierror("Name or service not known"), Refused),
+        (ValueError("no such file"), Refused),
+    ],
+)
+def test_a_hub_that_was_lost_is_tried_again_and_one_that_nobody_knows_is_not(cause, kind):
+    error = OSError("We couldn't connect to 'https://huggingface.co'")
     error.__cause__ = cause
     assert type(models._unless_away(error, "text")) is kind
 

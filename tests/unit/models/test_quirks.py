@@ -90,6 +90,22 @@ def test_what_does_not_think_gets_none(model):
     assert sent(model)[2]["maxTokens"] == 300
 
 
-@pytest.mark.parametrize("model", ["eu.anthropic.claude-opus-4-7", "global.anthropic.claude-sonnet-5-20260101-v1:0"])
+@pytest.mark.parametrize(
+    "model",
+    [
+        "eu.anthropic.claude-opus-4-7",
+        "anthropic.claude-opus-4-10-v1:0",
+        "us.anthropic.claude-sonnet-4-8",
+        "global.anthropic.claude-sonnet-5-20260101-v1:0",
+        "anthropic.claude-opus-10",
+    ],
+)
 def test_where_bedrock_takes_no_temperature_none_is_sent(model):
     assert sent(model)[2] == {"maxTokens": 300}
+
+
+@pytest.mark.parametrize(
+    "model", ["anthropic.claude-opus-4-20250514-v1:0", "anthropic.claude-sonnet-4-5-20250929-v1:0"]
+)
+def test_an_earlier_claude_is_sent_one(model):
+    assert sent(model)[2] == {"maxTokens": 300, "temperature": 0}

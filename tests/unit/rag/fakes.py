@@ -237,7 +237,7 @@ class FakeBedrock(AwsService):
 
     def __init__(self):
         self.faults: list[Exception] = []
-        self.answer = "So it is [P1]."
+        self.answer, self.ended = "So it is [P1].", "end_turn"
         self.embedded: list[str] = []
         self.reranked: list[list[str]] = []
         self.prompts: list[str] = []
@@ -261,7 +261,7 @@ class FakeBedrock(AwsService):
         self._fail()
         self.prompts.append(messages[0]["content"][0]["text"])
         usage = {"inputTokens": 1200, "outputTokens": 40, "totalTokens": 1240}
-        return {"output": {"message": {"content": [{"text": self.answer}]}}, "stopReason": "end_turn", "usage": usage}
+        return {"output": {"message": {"content": [{"text": self.answer}]}}, "stopReason": self.ended, "usage": usage}
 
     def _fail(self):
         if self.faults:

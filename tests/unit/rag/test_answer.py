@@ -44,3 +44,17 @@ def test_throttled_then_away():
     bedrock.faults = [refused("ServiceUnavailableException", 503)] * 10
     with pytest.raises(Unavailable):
         generate(writer(bedrock), "Why?", [passage()], Deadline(5))
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("ended", "note"),
+    [("max_tokens", "cut"), ("content_filtered", "filtered"), ("guardrail_intervened", "filtered")],
+)
+def test_an_answer_that_is_not_whole_says_so(ended, note):
+    bedrock = FakeBedrock()
+    bedrock.answer, bedrock.ended = "text [P1]", ended
+    said = generate(writer(bedrock), "Why?", [passage()], Deadline(5))
+    assert said.text and any(note in each for each in said.notes)
+    bedrock.ended = "end_turn"
+    assert not generate(writer(bedrock), "Why?", [passage()], Deadline(5)).notes
