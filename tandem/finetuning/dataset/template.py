@@ -97,6 +97,7 @@ class _Rendering:
 
     def sequences(self) -> list[list[Piece]]:
         found: list[list[tuple[str, bool]]] = []
+        answers: list[tuple[Mapping[str, Any], str]] = []
         done = ""
         for at, turn in enumerate(self._turns):
             if turn["role"] != "assistant":
@@ -107,8 +108,11 @@ class _Rendering:
                 found.append([])
                 done = ""
             found[-1] += [(given[len(done) :], False), (answer, self._weights[at] != 0)]
+            answers.append((turn, answer))
             done = given + answer
         self._nothing_is_lost(done)
+        for turn, answer in answers:
+            self._scores(turn, answer)
         taught = [pieces for pieces in found if any(learned for _, learned in pieces)]
         if not taught:
             raise Refused("every answer has weight 0, so that nothing is learned")
@@ -152,6 +156,19 @@ class _Rendering:
         if not self._turns[at]["content"] or not said[:start].endswith(given[-8:]):
             raise Refused("the template writes an answer elsewhere than where it is asked for")
         return said[start:]
+
+    def _scores(self, turn: Mapping[str, Any], answer: str) -> None:
+        """Refuse a template by which the right answer, as it is read without control tokens, would be wrong."""
+        control = [*(token for token in self._control if token not in (OPEN, CLOSE, MARK)), self._tokenizer.eos_token]
+        text, shown = turn["content"].rpartition(THOUGHT)[2].strip(), answer.rpartition(THOUGHT)[2]
+        if not any(token in shown[shown.find(text) + len(text) :] for token in control if token):
+            raise Refused("the template ends no answer with a token that ends it: the model would never learn to stop")
+        read = re.sub("|".join(map(re.escape, filter(None, control))), "", shown).strip()
+        if not turn.get("tool_calls") and read != text:
+            raise Refused(
+                f"the template writes more than the answer where it stands ({read[:40]!r}), as templates with channels "
+                "do: a right answer would be read as a wrong one"
+            )
 
     def _nothing_is_lost(self, text: str) -> None:
         """Refuse what a template leaves out: a system text, calls of tools, tools."""

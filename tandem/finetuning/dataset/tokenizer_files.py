@@ -38,6 +38,7 @@ class Tokenizer:
         for name in ("special_tokens_map.json", "tokenizer_config.json"):
             config |= json.loads(files.get(name) or b"{}")
         self._special = {"eos_token": "<|im_end|>"} | {name: _text(config[name]) for name in NAMED if config.get(name)}
+        self.eos_token = self._special["eos_token"]
         own = (files.get("chat_template.jinja") or b"").decode()
         self._sources = by_name(own or config.get("chat_template") or CHATML)
 

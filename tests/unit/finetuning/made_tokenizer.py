@@ -48,7 +48,9 @@ CALL_ALONE = (
 FAMILIES = {"chatml": CHATML, "thinking": THINKING, "last turn": LAST_TURN}
 
 
-def files(template: str = CHATML, control: Sequence[str] = ("<|im_start|>", END), **config: str) -> dict[str, bytes]:
+def files(
+    template: str = CHATML, control: Sequence[str] = ("<|im_start|>", END, "</s>"), **config: str
+) -> dict[str, bytes]:
     """A model's tokenizer files; `config` is more of its configuration."""
     from tokenizers import AddedToken, decoders, models, pre_tokenizers
     from tokenizers import Tokenizer as Fast

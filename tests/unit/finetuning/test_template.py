@@ -116,6 +116,24 @@ def test_what_a_template_leaves_out_is_refused_not_lost(source, turns, tools, wh
         template(source).sequences(row(*turns, tools=tools))
 
 
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("answer", "what"),
+    [
+        ("<|im_start|>final{{ m.content }}<|im_end|>", "writes more than the answer where it stands .'finalA1'."),
+        ("{{ m.content }}\n", "ends no answer with a token that ends it"),
+    ],
+)
+def test_a_template_by_which_a_right_answer_scores_nothing_is_refused(answer, what):
+    """gpt-oss's has channels, GLM-4.5's ends an answer with the next question's token."""
+    source = (
+        "{% for m in messages %}{% if m.role == 'assistant' %}assistant" + answer + "{% else %}"
+        "{{ m.role + m.content }}<|im_end|>{% endif %}{% endfor %}{% if add_generation_prompt %}assistant{% endif %}"
+    )
+    with pytest.raises(Refused, match=what):
+        template(source).sequences(row(said("user", "One?"), said("assistant", "A1")))
+
+
 def test_a_system_text_that_a_template_drops_from_whole_conversations_is_in_the_prompt():
     """Mistral's v3: of [system, user, assistant] as a text nothing is left of the system text."""
     ((given, answer),) = learned(template(LAST_TURN), row(said("system", "Be brief."), *TURNS[:2]))
