@@ -16,7 +16,7 @@ from ..finetuning.experiment_tracking import APP, NONE, SERVER
 from ..finetuning.images import SERVING, TRAINING, check_images
 from ..finetuning.inference_endpoint import EndpointMode
 from ..finetuning.jobs import TrainingBackend
-from ..foundation.arns import TOPIC
+from ..foundation.arns import SECRET_ARN, TOPIC
 from ..foundation.retention import retention_of
 from ..foundation.tags import TAGS
 from ..kubernetes.capacity import capacities
@@ -150,7 +150,7 @@ FINETUNING = Table(
         "hub_token_secret": Field(
             "",
             "ARN of the secret (Secrets Manager) with the Hugging Face token that gated base models need.",
-            pattern=r"arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:.+-[A-Za-z0-9]{6}",
+            pattern=SECRET_ARN,
             allowed="the whole ARN of a secret, which ends in a hyphen and six characters",
             remedy="`aws secretsmanager create-secret --name tandem/hub --secret-string file://token.txt` prints it.",
         ),

@@ -14,7 +14,7 @@ from tandem_contract.rerankers import RERANKERS, check_reranker
 from tandem_contract.settings import INGEST_SETTINGS, QUERY_SETTINGS
 from tandem_contract.usage import QUERY_USAGE
 
-from ..foundation.arns import TOPIC
+from ..foundation.arns import SECRET_ARN, TOPIC
 from ..foundation.region import account_of, region_of
 from ..foundation.rest_endpoint import Auth
 from ..foundation.retention import retention_of
@@ -28,7 +28,6 @@ SHORTER = "; ".join(
 )
 PLACES = "; ".join(f"`{model}` in {', '.join(it.regions)} (gain {it.gain})" for model, it in RERANKERS.items())
 KINDS_OF_STORES = "; ".join(f"`{name}` {kind.help}" for name, kind in STORES.items())
-SECRET_ARN = re.compile(r"arn:[^:]+:secretsmanager:[^:]+:\d+:secret:\S+")
 
 
 def _rules(checks: Checks, args: dict[str, Any], given: Mapping[str, Any]) -> None:
@@ -37,10 +36,10 @@ def _rules(checks: Checks, args: dict[str, Any], given: Mapping[str, Any]) -> No
     if args["embedder"]:
         check_embedder(checks, args["embedder"], args["dimensions"], args["chunk_tokens"])
     secret = args["embedder_secret_arn"]
-    if isinstance(secret, str) and secret and not SECRET_ARN.fullmatch(secret):
+    if isinstance(secret, str) and secret and not re.fullmatch(SECRET_ARN, secret):
         # What was given isn't shown: it may be the key itself.
-        remedy = "For example arn:aws:secretsmanager:eu-north-1:123456789012:secret:embedder-AbCdEf."
-        checks.add("embedder_secret_arn", "is not the ARN of a secret", remedy)
+        remedy = "For example arn:aws:secretsmanager:eu-north-1:123456789012:secret:embedder-AbCdEf, of this region."
+        checks.add("embedder_secret_arn", "is not the whole ARN of a secret", remedy)
     if args["chunk_tokens"] and args["chunk_overlap"]:
         under_half = args["chunk_tokens"] // 2 - 1
         checks.number(

@@ -12,6 +12,8 @@ TOPIC: dict[str, Any] = {
     "output": True,
 }
 """Of a field with a topic."""
+SECRET_ARN = r"arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:.+-[A-Za-z0-9]{6}"  # noqa: S105 (a pattern)
+"""The whole ARN of a secret: a policy with a part of it allows nothing (IAM compares the whole)."""
 
 
 def aws_arn(service: str, resource: str, parent: pulumi.Resource) -> pulumi.Output[str]:

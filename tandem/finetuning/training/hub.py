@@ -10,7 +10,7 @@ from . import models
 from .layout import Refused
 
 TOKEN = "HF_TOKEN"  # noqa: S105 (where Hugging Face's libraries look for it)
-VISIBLE_ASCII = re.compile(r"[!-~]+")  # what a header can carry
+BARE = re.compile(r"[\w.~+/=-]+", re.ASCII)  # a token of a header (RFC 6750); the console makes JSON unless told not to
 
 
 def sign_in() -> None:
@@ -29,7 +29,7 @@ def sign_in() -> None:
             f"The secret of tandem:hubTokenSecret can't be read: {models.first_line(error)} With a KMS key of your "
             "own, its policy has to let the jobs' role decrypt."
         ) from error
-    if not VISIBLE_ASCII.fullmatch(text):
+    if not BARE.fullmatch(text):
         raise Refused(
             f"The secret {secret} of tandem:hubTokenSecret has to hold the token as its text, and nothing else."
         )

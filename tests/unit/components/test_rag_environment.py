@@ -253,7 +253,11 @@ def test_an_embedder_that_wants_no_key_reads_no_secret():
         ({"embedder": "http://models.example/v1#m"}, "embedder: would send texts and the key unencrypted. Use https"),
         ({"embedder": "https://models.example/v1"}, "embedder: lacks the host or the model. Give a URL and the model"),
         ({"embedder": "https://k:secret@models.example/v1#m"}, "Put the key into a secret: embedderSecretArn."),
-        ({"embedderSecretArn": "sk-secret@1"}, "embedderSecretArn: is not the ARN of a secret. For example arn:aws"),
+        (
+            {"embedderSecretArn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:embedder"},
+            "embedderSecretArn: is not the whole ARN of a secret.",
+        ),
+        ({"embedderSecretArn": "sk-secret@1"}, "embedderSecretArn: is not the whole ARN of a secret. For example arn:"),
     ],
 )
 def test_an_embedder_that_cannot_be_used_is_refused(given, expected):
