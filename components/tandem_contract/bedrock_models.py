@@ -76,6 +76,9 @@ NO_MARKETPLACE = ("amazon", "deepseek", "mistral", "meta", "qwen", "openai")
 FORM = ("anthropic",)
 """Those whose models need a form about the use case, once an account or organization (same page)."""
 
+PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
+"""What regions begin with that aren't of the partition `aws` (botocore's partitions.json)."""
+
 
 @functools.cache
 def served() -> dict[str, dict[str, tuple[str, ...]]]:
@@ -177,6 +180,11 @@ def check_model_place(checks: Checks, key: str, text: str, region: str, account:
     if found.region and region and found.region != region:
         remedy = f"Give one of {region}, or deploy to {found.region}."
         checks.add(key, f"{shown(text)} is of {found.region}, and this is {region}", remedy)
+    partition = next((name for begin, name in PARTITIONS.items() if region.startswith(begin)), "")
+    known = partition or found.partition in PARTITIONS.values()
+    if found.partition and region and known and found.partition != (partition or "aws"):
+        remedy = f"Begin it with arn:{partition or 'aws'}:."
+        checks.add(key, f"{shown(text)} is of partition {found.partition}, and {region} is of another", remedy)
     if found.account and account and found.account != account:
         checks.add(
             key, f"{shown(text)} is of account {found.account}, and this is {account}", "Give one of this account."
@@ -192,6 +200,12 @@ def check_model_place(checks: Checks, key: str, text: str, region: str, account:
         fitting = [geography for geography, there in geographies().items() if region in there]
         remedy = f"Begin it with {' or '.join(fitting)}." if fitting else "Choose a model that is served on demand."
         checks.add(key, f"{shown(text)} is a profile of {found.geography}, which isn't asked in {region}", remedy)
+
+
+def place_remarks(region: str) -> Iterator[str]:
+    """What someone who deploys to this region should know of the models there: sentences."""
+    if region and region not in regions():
+        yield f"Which models Bedrock serves in {region} isn't known here ({source()}, {date()}): that wasn't checked."
 
 
 def remarks(text: str) -> Iterator[str]:

@@ -12,7 +12,8 @@ GROUP = "tandem.checks"
 """Entry points of other distributions: each a function that gives checks by name, for a section of its own."""
 MACHINE_SECONDS, NETWORK_SECONDS = 8.0, 8.0  # for what is asked here, and then of AWS
 ANY_REGION = "us-east-1"  # knows credentials of any
-MODELS = ("embedder", "generator")
+WRITER = "generator"
+MODELS = ("embedder", WRITER)
 NOT_LOOKED_AT = Finding(SKIPPED, "it takes a region and credentials")
 NOT_KNOWN = Finding(SKIPPED, "it takes the stack's configuration")
 SLOW_MACHINE = "see what holds this machine up, and look again."
@@ -103,7 +104,10 @@ def _credentials(configuration: Mapping[str, str] | None) -> dict[str, Finding]:
     if region is None or findings["region"].state == PROBLEM:
         region = ANY_REGION
     checks: dict[str, Check] = {"credentials": lambda: account.credentials(region)}
-    checks |= {part: lambda model=model: account.model(model, region) for part, model in models.items()}
+    checks |= {
+        part: lambda part=part, model=model: account.model(model, region, part == WRITER)
+        for part, model in models.items()
+    }
     findings |= examine(checks, NETWORK_SECONDS, SLOW_NETWORK)
     if PROBLEM in (findings["region"].state, findings["credentials"].state):
         findings |= dict.fromkeys(models, NOT_LOOKED_AT)

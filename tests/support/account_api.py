@@ -21,6 +21,8 @@ AUTHORIZED = {
     "regionAvailability": "AVAILABLE",
 }
 
+NO_FORM = "You have not filled out the request form. Fill out the form before getting access."
+
 
 @dataclass
 class Account:
@@ -31,7 +33,11 @@ class Account:
     models: dict[str, dict[str, Any] | tuple[int, dict[str, str]]] = field(default_factory=dict)
     profiles: set[str] = field(default_factory=set)
     behind: str = "amazon.nova-pro-v1:0"
-    """The model of its profiles."""
+    """The model of its profiles; empty if it doesn't say."""
+    details: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What GetFoundationModel says of a model, where it isn't a text model that is served on demand."""
+    form: bool = True
+    """Whether Anthropic's form about the use case was given."""
     requests: list[str] = field(default_factory=list)
 
 
@@ -54,12 +60,18 @@ def serve() -> Generator[Account]:
             state.requests.append(unquote(self.path))
             kind, _, name = unquote(self.path).strip("/").partition("/")
             found: Any = state.models.get(name, AUTHORIZED)
+            if kind == "foundation-models":
+                details = {"outputModalities": ["TEXT"], "inferenceTypesSupported": ["ON_DEMAND"]}
+                found = {"modelDetails": details | state.details.get(name, {})}
+            if kind == "use-case-for-model-access":
+                found = {"formData": ""} if state.form else (404, {"message": NO_FORM})
             if kind == "inference-profiles":
                 models = [{"modelArn": f"arn:aws:bedrock:us-east-1::foundation-model/{state.behind}"}]
+                models = models if state.behind else []
                 found = {"inferenceProfileId": name, "models": models}
                 found = found if name in state.profiles else (404, {"message": "no such"})
             status, content = found if isinstance(found, tuple) else (200, {"modelId": name, **found})
-            code = {403: "AccessDeniedException", 404: "ResourceNotFoundException"}.get(status)
+            code = content.get("__type") or {403: "AccessDeniedException", 404: "ResourceNotFoundException"}.get(status)
             self.reply(status, content, {"x-amzn-errortype": code} if code else {})
 
     with serving(Handler) as url:

@@ -60,7 +60,13 @@ def test_files_name_their_sources():
 )
 def test_access_to_a_model_as_bedrock_has_said_it(monkeypatch, name, state, says):
     answer = recorded(f"{AVAILABILITY}-{name}")
-    bedrock = stand_in("bedrock", get_foundation_model_availability=lambda modelId: answer)
+    details = {"outputModalities": ["TEXT"], "inferenceTypesSupported": ["ON_DEMAND"]}
+    bedrock = stand_in(
+        "bedrock",
+        get_foundation_model_availability=lambda modelId: answer,
+        get_foundation_model=lambda modelIdentifier: {"modelDetails": details},
+        get_use_case_for_model_access=lambda: {"formData": b""},
+    )
     monkeypatch.setattr(aws, "client", lambda *_, **__: bedrock)
     found = account.model(answer["modelId"], "us-east-1")
     assert (found.state, says in found.text) == (state, True)

@@ -1,8 +1,10 @@
 """RAG environment: documents bucket, ledger, vector store, ingestion pipeline and query API."""
 
+from itertools import chain
+
 import pulumi
 import pulumi_aws as aws
-from tandem_contract.bedrock_models import default_generator, parse, remarks
+from tandem_contract.bedrock_models import default_generator, parse, place_remarks, remarks
 from tandem_contract.usage import rag_usage
 
 from ..arguments import RagEnvironmentArgs
@@ -58,9 +60,11 @@ class RagEnvironment(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: RagEnvironmentArgs, opts: pulumi.ResourceOptions | None = None):
         settings = valid("RagEnvironment", name, RAG, args, lambda checks, values: check_place(checks, values, opts))
-        generator = settings["generator"] = settings["generator"] or default_generator(region_of(opts))
+        region = region_of(opts)
+        generator = settings["generator"] = settings["generator"] or default_generator(region)
         super().__init__("tandem:index:RagEnvironment", name, {}, opts)
-        for remark in (*remarks(generator), *remarks(settings["embedder"]), *remarks(settings["reranker"])):
+        named = (generator, settings["embedder"], settings["reranker"])
+        for remark in (*place_remarks(region), *chain.from_iterable(map(remarks, named))):
             pulumi.log.info(remark, self)
         retention, child = Retention(settings["retention"]), pulumi.ResourceOptions(parent=self)
         tags = environment_tags(name, settings["tags"])

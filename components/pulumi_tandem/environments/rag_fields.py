@@ -6,8 +6,8 @@ from typing import Any
 
 import pulumi
 from tandem_contract import defaults
-from tandem_contract.bedrock_models import check_model, check_model_place, default_generator
-from tandem_contract.checks import Checks
+from tandem_contract.bedrock_models import check_model, check_model_place, default_generator, parse
+from tandem_contract.checks import Checks, shown
 from tandem_contract.embedders import EMBEDDERS, MOST_DIMENSIONS, check_embedder
 from tandem_contract.fields import Field, Table
 from tandem_contract.rerankers import RERANKERS, check_reranker
@@ -33,6 +33,9 @@ KINDS_OF_STORES = "; ".join(f"`{name}` {kind.help}" for name, kind in STORES.ite
 def _rules(checks: Checks, args: dict[str, Any], given: Mapping[str, Any]) -> None:
     if args["generator"]:
         check_model(checks, "generator", args["generator"])
+        found = parse(args["generator"])
+        if found and found.model in (*EMBEDDERS, *RERANKERS):
+            checks.add("generator", f"{shown(args['generator'])} writes no texts", "Choose one of docs/generators.md.")
     if args["embedder"]:
         check_embedder(checks, args["embedder"], args["dimensions"], args["chunk_tokens"])
     secret = args["embedder_secret_arn"]

@@ -68,6 +68,7 @@ def test_each_kind_may_be_invoked_with_all_that_aws_demands_and_no_more(generato
     ("generator", "expected"),
     [
         ("nova", "generator: 'nova' is not allowed (a Bedrock model id, inference profile id or ARN). For example"),
+        ("amazon.titan-embed-text-v2:0", "generator: 'amazon.titan-embed-text-v2:0' writes no texts. Choose one of"),
         (f"euw.{NOVA}", "begins with euw, which is no geography of inference profiles. Did you mean `eu`?"),
         (f"eu.{NOVA}", f"is not served in us-east-1. Take {NOVA} or us.{NOVA}."),
         (f"{OWN.replace('us-east-1', 'eu-west-1')}imported-model/abc", "is of eu-west-1, and this is us-east-1."),

@@ -5,7 +5,14 @@ import re
 import botocore.session
 import pytest
 from tandem_contract import bedrock_models
-from tandem_contract.bedrock_models import check_model, check_model_place, default_generator, parse, remarks
+from tandem_contract.bedrock_models import (
+    check_model,
+    check_model_place,
+    default_generator,
+    parse,
+    place_remarks,
+    remarks,
+)
 from tandem_contract.checks import Checks
 from tandem_contract.embedders import EMBEDDERS
 from tandem_contract.rerankers import RERANKERS
@@ -183,6 +190,27 @@ def test_what_should_be_known_of_a_model_is_told(text, words):
     told = list(remarks(text))
     assert len(told) == len(words)
     assert all(word in remark for word, remark in zip(words, told, strict=True))
+
+
+def test_of_a_region_that_was_not_looked_into_that_is_told():
+    assert "Which models Bedrock serves in il-central-1 isn't known here" in " ".join(place_remarks("il-central-1"))
+    assert not [*place_remarks("us-east-1"), *place_remarks("")]
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("partition", "region", "wanted"),
+    [
+        ("aws-cn", "us-east-1", "arn:aws:"),
+        ("aws", "us-gov-west-1", "arn:aws-us-gov:"),
+        ("aws", "cn-north-1", "arn:aws-cn:"),
+        ("aws", "us-east-1", ""),
+        ("aws-us-gov", "us-gov-west-1", ""),
+    ],
+)
+def test_an_arn_of_another_partition(partition, region, wanted):
+    said = misplaced(f"arn:{partition}:bedrock:{region}::foundation-model/amazon.nova-lite-v1:0", region)
+    assert [wanted in each for each in said] == [True] * bool(wanted)
 
 
 def test_the_page_of_generators_is_that_of_the_rows():
