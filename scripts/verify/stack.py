@@ -75,12 +75,13 @@ def resources(exported: dict[str, Any]) -> list[dict[str, Any]]:
 def mend(stack: str, place: Place, tagged: Collection[str]) -> list[str]:
     """Make a stack that was left in the middle of something one that can be destroyed.
 
-    Takes a dead process's lock off, and what it was creating into the state; drops what isn't there. Returns the URNs
-    of what may be there and can't be told: the audit finds it.
+    Takes a dead process's lock off, and what it was creating into the state; drops what isn't there, or no longer.
+    Returns the URNs of what may be there and can't be told: the audit finds it.
     """
     pulumi("cancel", "--yes", stack=stack)  # there may be nothing to cancel
     found = state(stack)
-    if not found["deployment"].get("pending_operations"):
+    begun = found["deployment"].get("pending_operations")
+    if not begun:
         return []
     values = place._asdict() | {"sqs": aws.client("sqs").meta.endpoint_url}
     mended, lost = adopted.adopt(found, values, tagged)
@@ -93,8 +94,11 @@ def mend(stack: str, place: Place, tagged: Collection[str]) -> list[str]:
                 f"The state of {stack} can't be mended (see above): `pulumi stack export` has what it is."
             )
     known = {resource["urn"] for resource in resources(found)}
-    if new := [resource["urn"] for resource in resources(mended) if resource["urn"] not in known]:
-        pulumi("refresh", *OPTIONS, *(f"--target={urn}" for urn in new), stack=stack)  # if it fails, so will `destroy`
+    doubtful = [resource["urn"] for resource in resources(mended) if resource["urn"] not in known]
+    # What was being deleted may be gone, and some deletions fail then.
+    doubtful += [each["resource"]["urn"] for each in begun if each["type"] == "deleting"]
+    if doubtful:
+        pulumi("refresh", *OPTIONS, *(f"--target={urn}" for urn in doubtful), stack=stack)  # if not, so will `destroy`
     return lost
 
 

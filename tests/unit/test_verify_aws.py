@@ -285,6 +285,18 @@ def test_what_cannot_be_removed_is_named_and_nothing_else_is_done(here, monkeypa
 
 
 @pytest.mark.faults
+def test_what_was_being_deleted_is_looked_for_first(here):
+    """Its deletion may have been done: some services refuse another."""
+    assert killed([], 6)
+    pending = [{"type": "deleting", "resource": MADE}]
+    (here / "state").write_text(json.dumps({"deployment": {"resources": [MADE], "pending_operations": pending}}))
+    (here / "calls").unlink()
+    assert verify.main(["--remove"]) == 0
+    calls = (here / "calls").read_text()
+    assert calls.index("pulumi refresh --yes --suppress-permalink --target=urn:docs") < calls.index("pulumi destroy")
+
+
+@pytest.mark.faults
 def test_what_was_left_elsewhere_is_removed_there(here, monkeypatch):
     assert killed([], 6)
     monkeypatch.setenv("REGION", "us-east-2")
