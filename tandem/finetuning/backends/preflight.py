@@ -92,6 +92,7 @@ def preflight(
             row_lengths.check(counted, recipe, room, checks, notes)
             train = counted.splits["train"]
         if shape:
+            _check_tied(recipe, shape, checks)
             _check_memory(recipe, shape, envelope, table, checks, notes)
             _check_room(recipe, shape, envelope.evaluation_instance_type, serving, table, checks, notes)
         steps = _steps(recipe, manifest)
@@ -368,6 +369,15 @@ def _check_modules(wanted: list[str], modules: set[str], checks: Checks) -> None
         checks.add(
             "lora.modules", f"{', '.join(absent)} match nothing in the model", f"It has {', '.join(sorted(modules))}."
         )
+
+
+def _check_tied(recipe: Mapping[str, Any], shape: ModelShape, checks: Checks) -> None:
+    """Adds an adapter on weights that are embeddings and head at once, which the job refuses once it is billed."""
+    modules = recipe["lora"]["modules"] if recipe["lora"] else []
+    if shape.tied and isinstance(modules, list):
+        if shared := [name for name in modules if name.rpartition(".")[2] in TABLES]:
+            problem = f"{', '.join(shared)}: embeddings and head of {recipe['base_model']} are the same weights"
+            checks.add("lora.modules", problem, "Merged into one, the adapter would change the other: leave it out.")
 
 
 def _check_quotas(client: Any, quotas: Quotas, serving: Serving | None, checks: Checks, notes: list[str]) -> None:
