@@ -28,11 +28,11 @@ from tandem.runtime.quotas import Quotas, short_of
 from . import row_lengths
 from .base import Plan
 from .base_models import ALWAYS, MODELS, SWITCHED_OFF, is_gated
-from .instances import HEADROOM, INSTANCES, Gpu, beside, cheapest, choose, expected_seconds, host_gb, lacks
+from .instances import HEADROOM, HOST_GB, INSTANCES, Gpu, beside, cheapest, choose, expected_seconds, host_gb, lacks
 from .row_lengths import Counted
 from .serving import Serving, serving_quotas
 from .shapes import ModelShape, Unsized
-from .sizing import ALL_LINEAR, MemoryEstimate, StoredSize, estimate, evaluation_gb, shape_of, stored
+from .sizing import ALL_LINEAR, GB, MemoryEstimate, StoredSize, estimate, evaluation_gb, shape_of, stored
 
 LESS_MEMORY = {"full": ("lora", "qlora"), "lora": ("qlora",), "qlora": ()}
 START_SECONDS = 600  # pulling an image of some 10 GB and loading the model
@@ -272,24 +272,55 @@ def _check_room(
     if (gpu := INSTANCES.get(evaluation)) and gpu.count > 1:
         one = f"it uses one of the {gpu.count} GPUs of {evaluation}; set tandem:evaluationInstance."
         notes.append(f"Evaluation: {one}")
-    _check_asked("tandem:evaluationInstance", "the evaluation", shape, tokens, evaluation, table, checks)
-    # Several GPUs share a served model, which isn't sized.
-    if serving and (gpu := INSTANCES.get(serving.instance)) and gpu.count == 1:
-        _check_asked("tandem:endpointInstance", "serving", shape, tokens, serving.instance, table, checks)
+    asked = [("tandem:evaluationInstance", "the evaluation", evaluation, lambda _gpu: 1)]
+    if serving:
+        asked.append(("tandem:endpointInstance", "serving", serving.instance, serving.sharing))
+    for key, what, instance, sharing in asked:
+        _check_asked(key, what, shape, tokens, instance, sharing, table, checks, notes)
 
 
 def _check_asked(
-    key: str, what: str, shape: ModelShape, tokens: int, instance: str, table: PriceTable, checks: Checks
+    key: str,
+    what: str,
+    shape: ModelShape,
+    tokens: int,
+    instance: str,
+    sharing: Callable[[Gpu], int],
+    table: PriceTable,
+    checks: Checks,
+    notes: list[str],
 ) -> None:
-    """Adds why a model can't be asked on one GPU of an instance, which else shows after the training was paid."""
-    if (gpu := INSTANCES.get(instance)) is None or (needed := evaluation_gb(shape, tokens)) <= gpu.gb:
+    """Adds why a model can't be asked on an instance, which else shows after the training was paid.
+
+    `sharing` says how many GPUs of an instance share the model.
+    """
+    if (gpu := INSTANCES.get(instance)) is None:
+        notes.append(f"Memory of {what} is not checked: {instance} is not among the GPU instances that are known.")
         return
-    enough = [(1, name) for name, other in beside(instance).items() if other.gb >= needed]
-    remedy = f"Set it to {cheapest(enough, table).instance}." if enough else "No GPU has as much: tune another."
-    if evaluation_gb(shape, tokens // 2) <= gpu.gb:
-        remedy += f" Or lower max_sequence_tokens: both sides of a conversation together have {tokens} tokens."
-    problem = f"{what} takes {needed:.1f} GB of one GPU with {tokens} tokens, and a {gpu.kind} of {instance} has"
-    checks.add(key, f"{problem} {gpu.gb}", remedy)
+
+    def lacking(gpu: Gpu, tokens: int = tokens) -> str:
+        count = sharing(gpu)
+        if not count:
+            return ""  # on the processor, which isn't sized
+        if shape.heads % count:  # vLLM, `ModelConfig.verify_with_parallel_config`
+            return f"takes {count} GPUs, which can't share {shape.heads} attention heads evenly"
+        if (needed := evaluation_gb(shape, tokens, count)) <= gpu.gb:
+            return ""
+        of = "one GPU" if count == 1 else f"each of {count} GPUs"
+        return f"takes {needed:.1f} GB of {of} with {tokens} tokens, and a {gpu.kind} of {instance} has {gpu.gb}"
+
+    if problem := lacking(gpu):
+        enough = [(1, name) for name, other in beside(instance).items() if not lacking(other)]
+        remedy = f"Set it to {cheapest(enough, table).instance}." if enough else "No GPU has as much: tune another."
+        if not lacking(gpu, tokens // 2):
+            remedy += f" Or lower max_sequence_tokens: both sides of a conversation together have {tokens} tokens."
+        checks.add(key, f"{what} {problem}", remedy)
+    elif sharing(gpu) and (weights := 2 * shape.parameters / GB) + HOST_GB > gpu.host_gb:
+        # vLLM's documentation, `safetensors_load_strategy`.
+        notes.append(
+            f"Memory of {what}: {instance} has {gpu.host_gb:.1f} GB beside its GPUs, and the weights {weights:.1f}. "
+            "vLLM maps them from the disk; an image that reads them there first would end without a word."
+        )
 
 
 def _check_token(
@@ -373,11 +404,10 @@ def _check_modules(wanted: list[str], modules: set[str], checks: Checks) -> None
 
 def _check_tied(recipe: Mapping[str, Any], shape: ModelShape, checks: Checks) -> None:
     """Adds an adapter on weights that are embeddings and head at once, which the job refuses once it is billed."""
-    modules = recipe["lora"]["modules"] if recipe["lora"] else []
-    if shape.tied and isinstance(modules, list):
-        if shared := [name for name in modules if name.rpartition(".")[2] in TABLES]:
-            problem = f"{', '.join(shared)}: embeddings and head of {recipe['base_model']} are the same weights"
-            checks.add("lora.modules", problem, "Merged into one, the adapter would change the other: leave it out.")
+    modules = recipe["lora"]["modules"] if recipe["lora"] and shape.tied else ()
+    if shared := [name for name in modules if name.rpartition(".")[2] in TABLES]:  # none in the letters of `all-linear`
+        problem = f"{', '.join(shared)}: embeddings and head of {recipe['base_model']} are the same weights"
+        checks.add("lora.modules", problem, "Merged into one, the adapter would change the other: leave it out.")
 
 
 def _check_quotas(client: Any, quotas: Quotas, serving: Serving | None, checks: Checks, notes: list[str]) -> None:

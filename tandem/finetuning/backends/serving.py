@@ -7,6 +7,8 @@ from tandem_contract import defaults
 
 from tandem.runtime.quotas import Quotas
 
+from .instances import Gpu
+
 ENVIRONMENTS = ("finetuning", "hybrid")
 
 
@@ -17,6 +19,8 @@ class Serving:
     instance: str = defaults.ENDPOINT_INSTANCE
     instances: int = 1
     scales_to_zero: bool = False
+    gpus: int = 1
+    """Of a copy of the model, where it scales to zero."""
 
     @classmethod
     def of(cls, configuration: Mapping[str, str]) -> "Serving | None":
@@ -27,7 +31,13 @@ class Serving:
             configuration.get("tandem:endpointInstance") or cls.instance,
             int(configuration.get("tandem:endpointInstances") or cls.instances),
             configuration.get("tandem:endpointMode") == "zero",
+            int(configuration.get("tandem:endpointGpus") or cls.gpus),
         )
+
+    def sharing(self, gpu: Gpu) -> int:
+        """How many GPUs of such an instance share the model: all, by LMI's default (djl-serving,
+        `LmiConfigRecommender.setTensorParallelDegree`), or those of a copy."""
+        return min(self.gpus, gpu.count) if self.scales_to_zero else gpu.count
 
 
 def serving_quotas(serving: Serving, *, again: bool) -> Quotas:
