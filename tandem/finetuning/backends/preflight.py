@@ -4,6 +4,7 @@ import json
 import math
 import struct
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -13,7 +14,7 @@ from tandem_contract.checks import Checks
 from tandem_contract.envelope import RunEnvelope
 from tandem_contract.errors import TandemError
 
-from tandem.cost.prices import NotOffered, NotPriced, PriceTable, load
+from tandem.cost.prices import NoPrice, NotOffered, NotPriced, PriceTable, load
 from tandem.cost.run_price import run_price
 from tandem.finetuning.dataset.rows import Row
 from tandem.finetuning.dataset.sample import gradable
@@ -107,6 +108,8 @@ def preflight(
             checkpoint_gb=KEPT_CHECKPOINTS * Decimal(str(size.checkpoint)),
             expected_seconds=seconds,
         )
+        if not envelope.instance_type.startswith("ml."):
+            notes.append(_traffic(base, shape, envelope, table))
     except NotOffered as error:
         checks.add("tandem:trainingInstance", str(error), "Choose another one, or another region.")
     except NotPriced as error:
@@ -172,6 +175,23 @@ def _count(
     except TandemError as error:
         checks.add("rows", str(error), "Mend the rows, or take another base model.")
         return None
+
+
+def _traffic(base: str, shape: ModelShape | None, envelope: RunEnvelope, table: PriceTable) -> str:
+    """What nodes of a cluster fetch beside the price; jobs of SageMaker are in no network of the account's."""
+    usd = None
+    with suppress(NoPrice):
+        usd = table.price("AmazonEC2", "nat:data").usd
+    rate = f"${usd} a GB" if usd else "which has no price here"
+    note = f"Not in the price: what nodes fetch through a NAT gateway, {rate}"
+    if base.endswith("/"):
+        return f"{note}; images and the bucket's model come by S3's gateway endpoint, if the network has one."
+    nodes = envelope.instance_count + 1
+    if not shape:
+        return f"{note}: {base} from the hub, to {nodes} nodes an attempt."
+    gb = Decimal(2 * shape.parameters * nodes) / Decimal(GB)
+    cost = f" (${gb * usd:.2f})" if usd else ""
+    return f"{note}: {base} from the hub, to {nodes} nodes an attempt, {gb:.1f} GB in all{cost}."
 
 
 def _adapter(recipe: Mapping[str, Any]) -> dict[str, Any]:
