@@ -13,20 +13,9 @@ from tandem_contract.cluster import GRACE_SECONDS
 
 from scripts.recorder import Recording, record
 
-from .conftest import cluster
+from .conftest import BLOCK, BOTTLEROCKET, SPOT, cluster
 
 OFFERS = "aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings"
-BLOCK = {
-    "name": "block",
-    "instance_types": ["p5.48xlarge"],
-    "capacity": "capacity-block",
-    "reservation": "cr-0123456789abcdef0",
-    "desired": 0,
-    "efa": True,
-    "zones": ["us-east-1a"],
-}
-SPOT = {"name": "spare", "instance_types": ["g6e.12xlarge"], "capacity": "spot", "desired": 1, "maximum": 2}
-BOTTLEROCKET = {"name": "rocket", "instance_types": ["g5.xlarge"], "ami_type": "BOTTLEROCKET_x86_64_NVIDIA"}
 
 
 @pytest.fixture(scope="module")
