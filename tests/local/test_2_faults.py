@@ -273,7 +273,7 @@ def test_an_index_that_was_deleted_comes_back_by_the_remedy_that_is_named(servic
     assert "is gone" in said
     command = re.search(r"`(pulumi up [^`]+)`", said)[1]
     service.cloud.pulumi(*shlex.split(command)[1:], "--stack", "rag-dev", "--yes")
-    # Sweeps come by themselves, none of which is told to look at the index; each leaves out what was written a moment ago.
+    # None of the sweeps is told to look at the index, and each leaves out what was written a moment ago.
     until(lambda: service.sweep() and service.passages(question, key), 300, "it is found again", every=10)
     until(lambda: service.status("gone/later.txt") == "indexed", 120, "what came meanwhile is indexed")
     until(lambda: service.sweep() and set(index_contents(service)) == indexed(service), 300, "all are back", every=10)
