@@ -34,12 +34,13 @@ def write_script(file: Path, *command: Path | str) -> bool:
     return True
 
 
-def require_space(folder: Path, size: int, purpose: str) -> None:
-    """Raise TandemError where the disk of `folder` has less than `size` bytes left."""
+def require_space(folder: Path, size: int, purpose: str) -> int:
+    """The bytes that the disk of `folder` has left; raises TandemError where they are less than `size`."""
     free = shutil.disk_usage(folder).free
     if free < size:
         left, needed = (f"{number / 1e9:.1f} GB" for number in (free, size))
         raise TandemError(f"{folder} has {left} of disk left, and {purpose} takes {needed}: free some.")
+    return free
 
 
 def unpack(archive: Path, folder: Path, most: int) -> bool:

@@ -41,6 +41,7 @@ OPERATIONS = {
 }
 NO_IDS = "Document ID is not supported in create/index operation request"
 ILLEGAL = "illegal_argument_exception"
+NO_INDEX = ("index_not_found_exception", "no such index", 404)
 NOT_FOUND, FORBIDDEN = ("NotFound", "404 Not Found", 404), ("Forbidden", "403 Forbidden", 403)
 
 
@@ -93,6 +94,8 @@ async def serve(method: str, raw_path: str, query: str, headers: dict, body: byt
             body = json.dumps(json.loads(body or b"{}", object_hook=_on_lucene)).encode()
         body, refused = _accepted(body, prefix, vectors) if path.endswith("/_bulk") else (body, [])
         target = f"/{prefix}{path}" + (f"?{query}" if query else "")
+        if permission == "WriteDocument" and raw_path.startswith(COLLECTIONS):
+            await run_offloop(_index_is_there, f"/{prefix}{path.partition('/')[0]}")
         # Asking for an answer that is not compressed, so that the prefix can be taken out of it.
         plain = {name: value for name, value in headers.items() if not name.endswith("-encoding")}
         status, answer_headers, content = await run_offloop(service._proxy, ENGINE, method, target, plain, body)
@@ -156,6 +159,13 @@ def _enter_collection(identifier: str, call: Call, permission: str) -> bool:
     if vectors and call.fits("(PUT|POST) .+/(_doc|_create|_update)/.+"):
         raise Refused(ILLEGAL, NO_IDS)
     return vectors
+
+
+def _index_is_there(path: str) -> None:
+    """Raises Refused for an index that isn't there, which OpenSearch would make from the first document."""
+    status, *_ = service._proxy(ENGINE, "HEAD", path, {}, b"")
+    if status == NO_INDEX[2]:
+        raise Refused(*NO_INDEX)
 
 
 def delete_indices(identifier: str) -> None:

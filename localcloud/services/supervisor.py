@@ -5,7 +5,6 @@ import fcntl
 import json
 import os
 import secrets
-import shutil
 import signal
 import socket
 import ssl
@@ -22,7 +21,7 @@ from typing import Any
 
 from tandem_contract.errors import TandemError, Unavailable
 
-from localcloud import paths
+from localcloud import files, paths
 from localcloud.services import opensearch
 
 REGION = "us-east-1"
@@ -149,10 +148,7 @@ def up(
 def check_disk() -> int:
     """Return the megabytes that are free; raise `TandemError` where they are too few."""
     place = next(folder for folder in (paths.HOME, *paths.HOME.parents) if folder.exists())
-    free = shutil.disk_usage(place).free // 1024**2
-    if free < FREE_MEGABYTES:
-        raise TandemError(f"{paths.HOME} has {free} MB left; the local cloud needs {FREE_MEGABYTES} MB: free some.")
-    return free
+    return files.require_space(place, FREE_MEGABYTES * 1024**2, "the local cloud") // 1024**2
 
 
 def down(parts: Iterable[Part] = PARTS) -> None:

@@ -113,11 +113,13 @@ ROWS = [
     ),
     Fact(
         key="eks-efa-locked-memory",
-        fact="Containers of EKS's AL2023 images may lock as much memory as EFA wants, without IPC_LOCK",
-        sure="guess",
-        source="nodeadm's base-runtime-spec.json limits files alone; Bottlerocket raises the limit where EFA is "
-        "(bottlerocket-core-kit#141), and IPC_LOCK is nothing to a container that isn't root's",
-        read="2026-11",
+        fact="A container may lock what systemd gives containerd, 8 MiB, which is too little for EFA, unless nodeadm "
+        "is told of more for all containers of its node",
+        sure="seen by others",
+        source="NVIDIA/nvidia-container-toolkit#2037, awslabs/awsome-distributed-ai#647; amazon-eks-ami, "
+        'nodeadm/doc/examples.md, "Modifying container RLIMITs"; Bottlerocket does it (bottlerocket-core-kit#141)',
+        read="2026-11-30",
+        tested="unit/kubernetes/test_gpu_cluster.py::test_containers_of_nodes_with_the_adapter_may_lock_memory",
         probe="a run of two hosts over EFA in a namespace that is `restricted`",
     ),
     Fact(

@@ -73,9 +73,9 @@ ROWS = [
     Fact(
         key="dynamodb-sort-key",
         fact="A sort key has at most 1,024 bytes, an item 400 KB, a transaction 100 parts",
-        sure="guess",
-        source="from general knowledge; no page was read",
-        read="2026-11",
+        sure="documented",
+        source='DynamoDB developer guide, "Constraints in Amazon DynamoDB"; API reference, TransactWriteItems',
+        read="2026-11-30",
         tested="unit/rag/test_longest_keys.py::test_comes_is_found_changes_and_goes",
     ),
     Fact(

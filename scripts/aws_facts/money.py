@@ -13,10 +13,11 @@ ROWS = [
     ),
     Fact(
         key="topic-needs-policy",
-        fact="A topic needs a policy for events.amazonaws.com and budgets.amazonaws.com before either notifies it",
-        sure="guess",
-        source="from general knowledge; no page was read",
-        read="2026-11",
+        fact="A topic needs a policy for budgets.amazonaws.com before a budget notifies it, and is in its account",
+        sure="documented",
+        source='Cost Management user guide, "Creating an Amazon SNS topic for budget notifications"; that '
+        "events.amazonaws.com needs one too is a guess",
+        read="2026-11-30",
         probe="a budget's first alert",
     ),
     Fact(

@@ -136,7 +136,7 @@ ROWS = [
         sure="seen by others",
         source="public programs and price tables that have it; botocore 1.43.106",
         read="2026-11-30",
-        tested="unit/test_enumerations.py::test_each_choice_is_one_of_awss",
+        tested="unit/test_service_limits.py::test_the_services_take_every_value_and_the_longest_name",
         probe="deployment of a domain",
     ),
     Fact(

@@ -42,9 +42,9 @@ ROWS = [
         key="sagemaker-spot-quota",
         fact="Spot training has a quota of its own, NAME for spot training job usage",
         sure="seen by others",
-        source="tests/recorded_aws/service-quotas-sagemaker-g6-codes.json",
+        source="tests/recorded_aws/service-quotas-names.json",
         read="2026-11",
-        tested="unit/test_recorded_answers.py::test_quotas_have_the_names_that_service_quotas_lists",
+        tested="unit/finetuning/test_quotas.py::test_what_a_run_takes_is_called_as_the_service_calls_it",
         probe="`tandem preflight`",
     ),
     Fact(
@@ -84,9 +84,9 @@ ROWS = [
     Fact(
         key="sagemaker-image-account",
         fact="Deep Learning Containers come from another account in some regions",
-        sure="guess",
-        source="from general knowledge; no page was read",
-        read="2026-11",
+        sure="seen by others",
+        source="the table of registries of AWS's client, sagemaker-core 2.27.0 (components, image_accounts.py)",
+        read="2026-11-30",
         probe="a run in such a region",
     ),
     Fact(

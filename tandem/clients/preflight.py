@@ -16,6 +16,7 @@ from tandem.cost.prices import NoPrice, NotOffered, NotPriced, load
 from tandem.cost.usage import content_of, envelope_of, is_envelope
 from tandem.finetuning.backends.eks.quotas import quotas as node_quotas
 from tandem.finetuning.backends.sagemaker.quotas import quotas as job_quotas
+from tandem.finetuning.backends.serving import ENDPOINT_USAGE, Serving
 from tandem.runtime.quotas import Quotas, listed
 
 PATIENT = {"connect_timeout": 3, "read_timeout": 10, "retries": {"total_max_attempts": 3}}
@@ -130,12 +131,12 @@ def checks(read: Read, client: Callable[[str], Any]) -> dict[str, Check]:
             found[f"principal {who}"] = lambda arn=who: _principal(client, str(arn))
     wanted = [job_quotas(it) if it.instance_type.startswith("ml.") else node_quotas(it) for it in envelopes]
     if serving:
-        names = {f"{name} for endpoint usage": count for name, (count, _) in serving.items()}
+        names = {f"{name}{ENDPOINT_USAGE}": count for name, (count, _) in serving.items()}
         wanted.append(Quotas("sagemaker", "SageMaker", names))
     listings = _Listings(client)
     for quotas in wanted:
         for name, count in quotas.wanted.items():
-            _, later = serving.get(name.removesuffix(" for endpoint usage"), (0, 0))
+            _, later = serving.get(name.removesuffix(ENDPOINT_USAGE), (0, 0))
             found[f"quota {name}"] = lambda it=quotas, name=name, count=count, later=later: _quota(
                 listings, it, name, count, later
             )
@@ -164,11 +165,7 @@ def _envelopes(resources: Iterable[Resource]) -> Iterator[RunEnvelope]:
 
 
 def _serving(read: Read, after: Iterable[Resource]) -> dict[str, tuple[int, int]]:
-    """Instances that serve, by type: as many as this deployment takes, and as many as the next model's will.
-
-    Blue/green makes all new instances before the old ones go (SageMaker developer guide, "Blue/Green Deployments");
-    what scales to zero has room for one more, by which it updates copy by copy.
-    """
+    """Instances that serve, by type: as many as this deployment takes, and as many as the next model's will."""
     updated = any(it.before and it.after and it.op != "same" for it in read.changes if _is(it.after, ENDPOINT))
     found: dict[str, tuple[int, int]] = {}
     for resource in after:
@@ -177,9 +174,9 @@ def _serving(read: Read, after: Iterable[Resource]) -> dict[str, tuple[int, int]
                 continue
             most = int((variant.get("managedInstanceScaling") or {}).get("maxInstanceCount") or 0)
             count = most - 1 if most else int(variant.get("initialInstanceCount") or 1)
-            later = most or 2 * count
+            serving = Serving(name, count, scales_to_zero=bool(most))
             now, then = found.get(name, (0, 0))
-            found[name] = now + (later if updated else count), then + later
+            found[name] = now + serving.taken(again=updated), then + serving.taken(again=True)
     return found
 
 

@@ -59,7 +59,10 @@ class Found(NamedTuple):
 
 def recognised(text: str) -> str | None:
     """What a file is that `tandem eval import` takes; None for a set of this project's own, and for anything else."""
-    content = any_json(text)
+    return _recognised(text, any_json(text))
+
+
+def _recognised(text: str, content: Any) -> str | None:
     if isinstance(content, list) or _is_squad(content):
         return _kind(_rows(content))
     first = any_json(text.strip().partition("\n")[0])
@@ -84,14 +87,15 @@ def read(path: Path, document: str | None = None) -> Found | None:
     if qrels := _qrels(path):
         return _beir(qrels)
     text = read_text(path)
-    name = recognised(text)
+    content = any_json(text)
+    name = _recognised(text, content)
     if name == BEIR:
         raise TandemError(f"{path}: is a part of BEIR's data sets: give the folder that has queries.jsonl and qrels.")
     if name in (None, ROWS):
         return None
     if name == CSV:
         rows = list(table(text, path))
-    elif isinstance(content := any_json(text), list) or _is_squad(content):
+    elif isinstance(content, list) or _is_squad(content):
         rows = [of_object(at, value, "Make each question one.") for at, value in _whole(text, path)]
     else:
         rows = [line(each, at) for at, each in enumerate(text.split("\n"), 1) if each.strip()]

@@ -26,7 +26,8 @@ TIME = Deadline(36_000)
 NAMES = ["B.txt", "a/1.txt", "a/2.txt", "a0.txt", "z.txt", "é.txt", "𝒳.txt"]  # noqa: RUF001 - beyond 16 bits on purpose
 OPENED = [
     "memory",
-    "fake_opensearch",
+    "fake_collection",
+    "fake_domain",
     pytest.param("collection", marks=pytest.mark.local),
     pytest.param("domain", marks=pytest.mark.local),
 ]
@@ -38,8 +39,13 @@ def memory() -> VectorIndex:
 
 
 @pytest.fixture
-def fake_opensearch() -> VectorIndex:
-    return OpenSearchIndex(FakeOpenSearch(), "docs-1")
+def fake_collection() -> VectorIndex:
+    return OpenSearchIndex(FakeOpenSearch(there=False), "docs-1", SERVERLESS)
+
+
+@pytest.fixture
+def fake_domain() -> VectorIndex:
+    return OpenSearchIndex(FakeOpenSearch(there=False, domain=True), "docs-1", DOMAIN)
 
 
 @pytest.fixture(scope="module")
@@ -172,6 +178,14 @@ def test_every_chunk_is_listed_in_the_order_of_documents_over_many_pages(index):
 def test_many_chunks_are_written_at_once(index):
     ids = index.write([chunk(position=position) for position in range(400)], TIME)
     eventually(lambda: [head.id for head in index.heads(TIME)], ids)
+
+
+@pytest.mark.faults
+def test_an_index_that_is_not_there_is_said_to_be_gone_and_is_made_by_no_chunk(empty):
+    with pytest.raises(Unavailable, match="is gone"):
+        empty.write([chunk()], TIME)
+    assert empty.ensure(DIMENSIONS, TIME)
+    assert len(empty.write([chunk()], TIME)) == 1
 
 
 def test_what_is_deleted_is_gone_and_deleting_it_again_is_no_error(index):

@@ -4,6 +4,8 @@ import contextlib
 import hashlib
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import threading
@@ -250,6 +252,36 @@ def test_opensearch_away_for_a_while(service, seconds):
     until(lambda: all(service.status(key) == "indexed" for key in keys), 300, "all documents catch up")
     assert not set(keys) & set(dead_letters(service))
     assert_index_equals_bucket(service)
+
+
+def delete_indices(service) -> None:
+    """Deletes the indices as somebody with the rights could; OpenSearch gets their names, not a pattern."""
+    base = f"http://127.0.0.1:{service.cloud.environment['TANDEM_LOCAL_OPENSEARCH_PORT']}"
+    with urllib.request.urlopen(f"{base}/_cat/indices/*rag-*?h=index", timeout=30) as answer:
+        names = answer.read().decode().split()
+    for name in names:
+        urllib.request.urlopen(urllib.request.Request(f"{base}/{name}", method="DELETE"), timeout=30).close()
+
+
+def test_an_index_that_was_deleted_comes_back_by_the_remedy_that_is_named(service):
+    key, question = "gone/mill.txt", "How many sails has the mill at Hollum?"
+    service.put(key, "The mill at Hollum has four sails.")
+    until(lambda: service.status(key) == "indexed", 60, "document is indexed")
+    delete_indices(service)
+    service.put("gone/later.txt", "The mill at Ballum has none.")
+    said = service.sweep(full=True)["stopped"]
+    assert "is gone" in said
+    command = re.search(r"`(pulumi up [^`]+)`", said)[1]
+    service.cloud.pulumi(*shlex.split(command)[1:], "--stack", "rag-dev", "--yes")
+    # None of the sweeps is told to look at the index, and each leaves out what was written a moment ago.
+    until(lambda: service.sweep() and service.passages(question, key), 300, "it is found again", every=10)
+    until(lambda: service.status("gone/later.txt") == "indexed", 120, "what came meanwhile is indexed")
+    until(lambda: service.sweep() and set(index_contents(service)) == indexed(service), 300, "all are back", every=10)
+    assert_index_equals_bucket(service)
+
+
+def indexed(service) -> set[str]:
+    return {key for key in objects(service) if service.status(key) == "indexed"}
 
 
 def digests(service, prefix: str) -> dict[str, tuple[int, str]]:

@@ -70,7 +70,7 @@ def test_each_problem_has_its_remedy(doctor, tmp_path):
         ports = free_ports() | {"TANDEM_LOCAL_MODELS_PORT": port, "TANDEM_LOCAL_EMULATOR_PORT": "ninety"}
         said = doctor(TANDEM_LOCAL_HOME="/proc/tandem", **ports)  # where nothing fits, and nobody may write
     assert said[0].startswith("problem its folder /proc/tandem can't be written to (")
-    assert said[2] == "problem disk /proc/tandem has 0 MB left; the local cloud needs 2048 MB: free some."
+    assert said[2] == "problem disk /proc has 0.0 GB of disk left, and the local cloud takes 2.1 GB: free some."
     assert said[3].startswith(
         f"problem Java OpenSearch needs Java 17 or later, and {tmp_path}/java is 11: install one ("
     )

@@ -41,6 +41,8 @@ class Service:
 
     def insert(self, index: str, records: Sequence[StoredChunk]) -> list[str]:
         self._answer()
+        if index not in self.indices:
+            raise Unavailable(f"the index {index!r} is gone")
         if any(len(record["embedding"]) != self.indices[index] for record in records):
             raise TandemError(f"embeddings of {index!r} have {self.indices[index]} numbers")
         ids = [f"vector/{next(self._ids)}" for _ in records]

@@ -266,7 +266,7 @@ ROWS: dict[str, Row] = {
             "nodeToNodeEncryption": "nodeToNodeEncryptionOptions",
             "tags": "tagList",
         },
-        {"clusterConfig.instanceType": "the model's list lacks Graviton3 and later, which AWS's limits page has"},
+        {"clusterConfig.instanceType": "the model's list lacks Graviton3 and later (the fact domain-r7g)"},
         named="domainName",
     ),
     "opensearch/serverlessAccessPolicy:ServerlessAccessPolicy": Row("opensearchserverless", "CreateAccessPolicy"),

@@ -93,6 +93,7 @@ LEARNED = {
     "qwen3": "2<|im_end|>\n",
     "llama3_1": "2<|eot_id|>",
     "llama3_2": "2<|eot_id|>",
+    "gemma": "2<end_of_turn>\n",
     "gemma3": "2<end_of_turn>\n",
 }
 # What is said beside a call, by template, and what both are; Llama's writes no text beside a call.
@@ -107,7 +108,6 @@ RESULT = {"role": "tool", "content": "40 cm", "tool_call_id": "c12345678"}
 REFUSED = {
     "": ((ONE, CALLING), TOOLS, "leaves out the tool calls of messages[1]"),
     "gemma3": ((ONE, CALLING), TOOLS, "leaves out the tool calls of messages[1]"),
-    "gemma": ((SYSTEM, ONE, FIRST), None, "System role not supported"),
     "llama3_1": ((ONE, CALLING), TOOLS, "leaves out the text of messages[1]"),
 }
 WHOLE = (SYSTEM, ONE, FIRST, TWO, SECOND)

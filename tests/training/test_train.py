@@ -7,6 +7,7 @@ import signal
 import struct
 import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -143,14 +144,29 @@ def test_refused_before_training(make_job, keys, said):
     assert job.metrics == []
 
 
+def own_base(job):
+    """The folder of the base model, which is linked otherwise, as this job's own."""
+    base = job.root / "input" / "data" / "base"
+    given = base.resolve()
+    base.unlink()
+    return Path(shutil.copytree(given, base))
+
+
+@pytest.mark.faults
+def test_an_adapter_on_weights_that_are_embeddings_and_head_at_once(make_job):
+    """peft would merge it into both, though the embeddings were not trained with it."""
+    job = make_job(lora={"modules": ["q_proj", "lm_head"]})
+    config = own_base(job) / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"tie_word_embeddings": True}))
+    job.run(expect=2)
+    assert "lora.modules lm_head: embeddings and head of" in job.failure and job.metrics == []
+
+
 @pytest.mark.faults
 def test_weights_that_do_not_fit_into_memory(make_job):
     """A header that promises a terabyte, and a file of that size with nothing in it."""
     job = make_job()
-    base = job.root / "input" / "data" / "base"
-    config = base.resolve()
-    base.unlink()
-    shutil.copytree(config, base)
+    base = own_base(job)
     size = 2**40
     header = {"weight": {"dtype": "F32", "shape": [size // 4], "data_offsets": [0, size]}}
     encoded = json.dumps(header).encode()

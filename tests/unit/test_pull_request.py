@@ -12,12 +12,30 @@ from localcloud.toolchain import go_programs
 from scripts.recorder import ROOT
 from tandem.clients import preflight
 from tests.support import github_api
+from tests.support.deployer import allowed
 from tests.support.github_api import Fault
 from tests.support.workflow import run_job
 
 FILE = ROOT / ".github" / "workflows" / "preview.yml"
 WORKFLOW = FILE.read_text()
 DOCUMENT = (ROOT / "docs" / "pull-requests.md").read_text()
+POLICIES = [json.loads(block) for block in re.findall(r"```json\n(.+?)```", DOCUMENT, re.DOTALL)]
+# What the AWS provider asks for where a program looks something up (its data sources); a quota's default comes first.
+LOOK_UPS = {
+    "get_addon": {"eks:DescribeAddon"},
+    "get_addon_version": {"eks:DescribeAddonVersions"},
+    "get_availability_zones": {"ec2:DescribeAvailabilityZones"},
+    "get_caller_identity": set(),  # needs no right
+    "get_cluster": {"eks:DescribeCluster"},
+    "get_cluster_versions": {"eks:DescribeClusterVersions"},
+    "get_clusters": {"eks:ListClusters"},
+    "get_instance_type_offerings": {"ec2:DescribeInstanceTypeOfferings"},
+    "get_partition": set(),  # no call
+    "get_region": set(),  # no call
+    "get_roles": {"iam:ListRoles"},
+    "get_service_quota": {"servicequotas:GetAWSDefaultServiceQuota", "servicequotas:GetServiceQuota"},
+    "get_subnet": {"ec2:DescribeSubnets"},
+}
 JOB = yaml.safe_load(WORKFLOW)["jobs"]["preview"]
 STACKS = JOB["strategy"]["matrix"]["stack"]
 MARKER = "<!-- tandem-cost: tandem/rag-dev -->"
@@ -234,13 +252,24 @@ def test_document_lists_what_the_workflow_reads():
 
 
 def test_policies_of_the_document():
-    trust, rights, asking = (json.loads(block) for block in re.findall(r"```json\n(.+?)```", DOCUMENT, re.DOTALL))
+    trust, rights, asking, _ = POLICIES
     condition = trust["Statement"][0]["Condition"]["StringEquals"]
     assert condition["token.actions.githubusercontent.com:sub"].endswith(":pull_request")
     assert parliament.analyze_policy_string(json.dumps(rights)).findings == []
     verbs = {action.split(":")[1] for statement in (*rights["Statement"], asking) for action in statement["Action"]}
     assert {verb for verb in verbs if not verb.startswith(("Get", "List", "Describe", "Decrypt"))} == set()
     assert {feature.action for feature in preflight.FEATURES.values()} <= {*asking["Action"]}
+
+
+def test_what_a_preview_looks_up_is_what_its_role_and_who_deploys_may():
+    sources = [path.read_text() for path in (ROOT / "components" / "pulumi_tandem").rglob("*.py")]
+    looked_up = {
+        name for each in sources for name in re.findall(r"\b(?:aws|ec2)\.(?:\w+\.)?(get_\w+?)(?:_output)?\(", each)
+    }
+    assert looked_up == LOOK_UPS.keys()
+    needed = set().union(*LOOK_UPS.values())
+    assert needed == set(POLICIES[3]["Action"])
+    assert [action for action in needed if not allowed(action, "*")] == []
 
 
 def test_gates_are_ones_that_the_command_knows():

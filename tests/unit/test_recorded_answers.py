@@ -1,20 +1,16 @@
 """What we make of answers that AWS has given (tests/recorded_aws)."""
 
 import json
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from botocore.exceptions import ClientError
-from tandem_contract.envelope import DEFAULT
 
 from tandem.clients import account, aws, aws_errors
 from tandem.clients.doctor import OK, PROBLEM
-from tandem.finetuning.backends.eks.quotas import quotas as cluster_quotas
 from tandem.finetuning.backends.sagemaker.backend import SageMaker
-from tandem.finetuning.backends.sagemaker.quotas import quotas
 from tandem.models.bedrock import BedrockChat
 from tandem.models.errors import Refused
 from tandem.runtime.clients import is_transient
@@ -101,15 +97,6 @@ def test_a_temperature_is_left_out_in_whatever_words_it_is_refused(error):
     else:  # as ConverseStream says it, which we don't ask
         with pytest.raises(Refused):
             model.chat([{"role": "user", "content": "Why?"}], 9, Deadline(5))
-
-
-@pytest.mark.parametrize("spot", [False, True])
-def test_quotas_have_the_names_that_service_quotas_lists(spot):
-    listed = {each["QuotaName"] for each in recorded("service-quotas-sagemaker-g6-codes")["Quotas"]}
-    assert set(quotas(replace(DEFAULT, spot=spot)).wanted) <= listed
-    listed = {each["QuotaName"] for each in recorded("service-quotas-ec2-defaults")["Quotas"]}
-    envelope = replace(DEFAULT, spot=spot, instance_type="g6e.2xlarge", evaluation_instance_type="g6e.2xlarge")
-    assert set(cluster_quotas(envelope).wanted) <= listed
 
 
 def test_a_job_as_sagemaker_has_described_it():

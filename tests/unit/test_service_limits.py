@@ -24,27 +24,15 @@ from pulumi_tandem.rag.stores.serverless import STEPS
 from scripts.recorder import ROOT, Recording, record, record_stack
 from tests.support.resource_rows import ROWS
 from tests.support.resource_shapes import DRAWN, mistakes
-from tests.unit.kubernetes.conftest import ARGUMENTS
+from tests.unit.kubernetes.conftest import ARGUMENTS, BLOCK, BOTTLEROCKET, SPOT
 
 HERE = "us-east-1:123456789012"
 MODEL, TOPIC = f"arn:aws:sagemaker:{HERE}:model-package/models/3", f"arn:aws:sns:{HERE}:alarms"
 POOL = f"arn:aws:cognito-idp:{HERE}:userpool/us-east-1_abc"
 SERVED = {"model": MODEL, "alarm_topic_arn": TOPIC, "alert_email": "team@example.com"}
 EKS = {"training_backend": "eks", "training_instance": "g6e.2xlarge"}
-GROUPS = [
-    {
-        "name": "block",
-        "instance_types": ["p5.48xlarge"],
-        "capacity": "capacity-block",
-        "reservation": "cr-0123456789abcdef0",
-        "desired": 0,
-        "efa": True,
-        "zones": ["us-east-1a"],
-    },
-    {"name": "spare", "instance_types": ["g6e.12xlarge"], "capacity": "spot", "desired": 1, "maximum": 2},
-    {"name": "wide", "instance_types": ["p5.48xlarge"], "efa": True, "zones": ["us-east-1a"]},
-    {"name": "rocket", "instance_types": ["g5.xlarge"], "ami_type": "BOTTLEROCKET_x86_64_NVIDIA"},
-]
+WIDE = {"name": "wide", "instance_types": ["p5.48xlarge"], "efa": True, "zones": ["us-east-1a"]}
+GROUPS = [BLOCK, SPOT, WIDE, BOTTLEROCKET]
 
 
 PROGRAMS: list[tuple[type, dict]] = [

@@ -3,7 +3,6 @@
 from typing import Any
 
 import pulumi
-import pulumi_aws as aws
 from tandem_contract.usage import finetuning_usage
 
 from ..arguments import FineTuningEnvironmentArgs
@@ -20,6 +19,7 @@ from ..foundation.arguments import valid
 from ..foundation.data_bucket import DataBucket
 from ..foundation.outputs import register
 from ..foundation.policy import Statement, allow
+from ..foundation.region import region_for
 from ..foundation.retention import Retention
 from ..foundation.tags import environment_tags
 from ..foundation.usage import register_usage
@@ -167,5 +167,5 @@ class FineTuningEnvironment(pulumi.ComponentResource):
         self.cluster_function = pipeline.cluster_function
         self.model_package_group, self.image_repository_url = registry.group_name, images.repository_url
         self.guard_function = guard.function_name
-        self.region = aws.get_region_output(opts=pulumi.InvokeOutputOptions(parent=self)).region
+        self.region = region_for(self)
         register(self)

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import pulumi
-import pulumi_aws as aws
 from pulumi_aws import cloudwatch
 from tandem_contract.names import Metric
 
 from ..finetuning.inference_endpoint import VARIANT
 from ..foundation.names import named, physical_name
+from ..foundation.region import region_for
 from ..foundation.rest_endpoint import STAGE
 from .finetuning_environment import FineTuningEnvironment
 from .rag_environment import RagEnvironment
@@ -32,7 +32,7 @@ def hybrid_dashboard(
     if served:
         graphs += [_who_wrote(tuning), _endpoint(tuning), _gpu(tuning), _instances(tuning)]
     graphs += [_documents(rag), _training(tuning), _guard(tuning)]
-    region = aws.get_region_output(opts=pulumi.InvokeOutputOptions(parent=parent)).region
+    region = region_for(parent)
     widgets = [
         {
             "type": "metric",

@@ -3,7 +3,6 @@
 from itertools import chain
 
 import pulumi
-import pulumi_aws as aws
 from tandem_contract.bedrock_models import default_generator, parse, place_remarks, remarks
 from tandem_contract.usage import rag_usage
 
@@ -11,7 +10,7 @@ from ..arguments import RagEnvironmentArgs
 from ..foundation.arguments import valid
 from ..foundation.data_bucket import DataBucket
 from ..foundation.outputs import register
-from ..foundation.region import region_of
+from ..foundation.region import region_for, region_of
 from ..foundation.rest_endpoint import Auth
 from ..foundation.retention import Retention
 from ..foundation.tags import environment_tags
@@ -118,5 +117,5 @@ class RagEnvironment(pulumi.ComponentResource):
         self.store_endpoint = self.collection_endpoint = store.endpoint
         self.index_name = store.index_name
         self.ledger_table, self.dead_letter_queue_url = ledger.table_name, ingestion.dead_letter_url
-        self.region = aws.get_region_output(opts=pulumi.InvokeOutputOptions(parent=self)).region
+        self.region = region_for(self)
         register(self)

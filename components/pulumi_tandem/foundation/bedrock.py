@@ -8,6 +8,7 @@ from tandem_contract.bedrock_models import APPLICATION, MODEL, PROFILE, ModelId,
 
 from .arns import account_arn
 from .policy import Statement, allow
+from .region import region_for
 
 INVOKE = ["bedrock:InvokeModel"]  # of Converse too (API reference, Converse)
 
@@ -39,7 +40,7 @@ def _arn(model: ModelId, parent: pulumi.Resource) -> pulumi.Input[str]:
         return model.arn
     if model.kind == PROFILE:
         return account_arn("bedrock", f"{PROFILE}/{model.id}", parent)
-    region = aws.get_region_output(opts=pulumi.InvokeOutputOptions(parent=parent)).region
+    region = region_for(parent)
     return pulumi.Output.format("arn:{0}:bedrock:{1}::{2}/{3}", _partition(parent), region, MODEL, model.id)
 
 

@@ -19,6 +19,11 @@ def region_of(opts: pulumi.ResourceOptions | None) -> str:
     return aws.get_region(opts=invoke_options(opts)).region or ""
 
 
+def region_for(parent: pulumi.Resource) -> pulumi.Output[str]:
+    """The region that a component's children are put into."""
+    return aws.get_region_output(opts=pulumi.InvokeOutputOptions(parent=parent)).region
+
+
 def account_of(opts: pulumi.ResourceOptions | None) -> str:
     """The account that a component with these options is put into; empty where its provider doesn't know it yet."""
     return aws.get_caller_identity(opts=invoke_options(opts)).account_id or ""

@@ -95,7 +95,7 @@ class WorkQueue(pulumi.ComponentResource):
             parent=self,
         )
         # Of what keeps failing it sees nothing: SQS puts a message that was received three times behind the others (SQS
-        # guide, "Available CloudWatch metrics"). The alarm above sees it once it is given up.
+        # guide, "Available CloudWatch metrics", read 2026-11-30). The alarm above sees it once it is given up.
         alarm(
             f"{name}-stalled",
             namespace="AWS/SQS",

@@ -4,10 +4,10 @@ import ipaddress
 from typing import NotRequired, TypedDict
 
 import pulumi
-import pulumi_aws as aws
 from pulumi_aws import ec2, vpc
 
 from ..foundation.outputs import register
+from ..foundation.region import region_for
 from ..foundation.tags import Tags
 
 
@@ -105,7 +105,7 @@ class ClusterNetwork(pulumi.ComponentResource):
             )
             ec2.RouteTableAssociation(f"{name}-{zone}", subnet_id=subnet.id, route_table_id=inside.id, opts=child)
             self.subnets[zone] = subnet.id
-        region = aws.get_region_output(opts=pulumi.InvokeOutputOptions(parent=self)).region
+        region = region_for(self)
         ec2.VpcEndpoint(
             f"{name}-s3",
             vpc_id=network.id,

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pulumi
-import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 from pulumi_aws import cloudwatch, eks, iam, kms
 from tandem_contract.cluster import INSTANCE_TYPE_LABEL
@@ -14,6 +13,7 @@ from ..foundation.arguments import valid
 from ..foundation.arns import aws_arn, ec2_principal
 from ..foundation.outputs import register
 from ..foundation.policy import trust
+from ..foundation.region import region_for
 from ..foundation.tags import environment_tags
 from .capacity import Capacity, capacities, pools_of
 from .charts import chart
@@ -131,7 +131,7 @@ class GpuCluster(pulumi.ComponentResource):
             )
             nodes_after = [*network, agents]
         self.subnet_ids = pulumi.Output.all(*subnets)
-        region = aws.get_region_output(opts=pulumi.InvokeOutputOptions(parent=self)).region
+        region = region_for(self)
         self.kubeconfig = pulumi.Output.secret(kubeconfig(self.cluster_name, self.endpoint, authority, region))
         self.provider = self._kubernetes(made)
 

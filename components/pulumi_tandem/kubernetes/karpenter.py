@@ -18,6 +18,7 @@ from ..foundation.tags import Tags
 from .capacity import THROUGHPUT, taints
 from .charts import chart
 from .karpenter_policy import statements
+from .node_config import node_config
 from .node_groups import GPU_PRESENT
 from .pod_identity import pod_identity
 
@@ -191,6 +192,7 @@ class Karpenter(pulumi.ComponentResource):
                         },
                     }
                 ],
+                **({"userData": node_config(efa=True)} if pool["efa"] else {}),
                 **({"instanceStorePolicy": "RAID0"} if pool["instance_store"] else {}),
                 "tags": {**args["node_tags"]},
             },

@@ -12,26 +12,21 @@ from ..foundation.outputs import register
 from ..foundation.tags import Tags
 from .capacity import BLOCK, THROUGHPUT, taints, uses_instance_store
 from .cluster_checks import AMI_TYPES, ami_type
+from .node_config import node_config
 
 GPU_PRESENT = "nvidia.com/gpu.present"
 """Label by which the chart of NVIDIA's device plugin finds nodes that need it."""
 EFFECTS = {"NoSchedule": "NO_SCHEDULE", "PreferNoSchedule": "PREFER_NO_SCHEDULE", "NoExecute": "NO_EXECUTE"}
 CAPACITY = {"on-demand": "ON_DEMAND", "spot": "SPOT", BLOCK: "CAPACITY_BLOCK"}
-# AL2023's nodeadm reads this part of a group's user data and leaves the rest to EKS.
-RAID = """\
+# nodeadm reads this part of a group's user data and leaves the rest to EKS.
+PART = """\
 MIME-Version: 1.0
 Content-Type: multipart/mixed; boundary="//"
 
 --//
 Content-Type: application/node.eks.aws
 
-apiVersion: node.eks.aws/v1alpha1
-kind: NodeConfig
-spec:
-  instance:
-    localStorage:
-      strategy: RAID0
-
+{0}
 --//--
 """
 
@@ -128,8 +123,9 @@ class NodeGroups(pulumi.ComponentResource):
             more["instance_market_options"] = {"market_type": "capacity-block"}
             more["instance_type"] = group["instance_types"][0]
         own_disks, gpus = uses_instance_store(group), INSTANCE_TYPES[group["instance_types"][0]].gpus
-        if own_disks:
-            more["user_data"] = base64.b64encode(RAID.encode()).decode()
+        # Bottlerocket has settings of its own, and raises the limit by itself (bottlerocket-core-kit#141).
+        if config := node_config(raid=own_disks, efa=group["efa"] and image.startswith("AL2023")):
+            more["user_data"] = base64.b64encode(PART.format(config).encode()).decode()
         return ec2.LaunchTemplate(
             name,
             block_device_mappings=[

@@ -6,6 +6,7 @@ at a time; a few requests may wait, and more are told to come back.
 
 import argparse
 import json
+import os
 import signal
 import sys
 import threading
@@ -159,7 +160,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if not (options.folder / "config.json").is_file():
             raise Refused(f"{options.folder} has no config.json: give the folder that training wrote its model to.")
-        generator = open_generator(str(options.folder))
+        tokens = os.environ.get("OPTION_MAX_MODEL_LEN", "")  # what LMI calls vLLM's limit (`functions/register.py`)
+        if tokens and not (tokens.isdecimal() and int(tokens)):
+            raise Refused(f"OPTION_MAX_MODEL_LEN is {tokens!r}: give a whole number from 1.")
+        generator = open_generator(str(options.folder), int(tokens or 0) or None)
     except Refused as error:
         print(error, file=sys.stderr)
         return 2

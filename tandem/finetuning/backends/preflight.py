@@ -4,6 +4,7 @@ import json
 import math
 import struct
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -13,7 +14,7 @@ from tandem_contract.checks import Checks
 from tandem_contract.envelope import RunEnvelope
 from tandem_contract.errors import TandemError
 
-from tandem.cost.prices import NotOffered, NotPriced, PriceTable, load
+from tandem.cost.prices import NoPrice, NotOffered, NotPriced, PriceTable, load
 from tandem.cost.run_price import run_price
 from tandem.finetuning.dataset.rows import Row
 from tandem.finetuning.dataset.sample import gradable
@@ -28,11 +29,12 @@ from tandem.runtime.quotas import Quotas, short_of
 from . import row_lengths
 from .base import Plan
 from .base_models import ALWAYS, MODELS, SWITCHED_OFF, is_gated
-from .instances import HEADROOM, INSTANCES, Gpu, beside, cheapest, choose, expected_seconds, host_gb, lacks
+from .instances import HEADROOM, INSTANCES, Gpu, beside, choose, expected_seconds, host_gb, lacks
+from .room import check_room
 from .row_lengths import Counted
 from .serving import Serving, serving_quotas
 from .shapes import ModelShape, Unsized
-from .sizing import ALL_LINEAR, MemoryEstimate, StoredSize, estimate, evaluation_gb, shape_of, stored
+from .sizing import ALL_LINEAR, GB, MemoryEstimate, StoredSize, estimate, shape_of, stored
 
 LESS_MEMORY = {"full": ("lora", "qlora"), "lora": ("qlora",), "qlora": ()}
 START_SECONDS = 600  # pulling an image of some 10 GB and loading the model
@@ -92,8 +94,9 @@ def preflight(
             row_lengths.check(counted, recipe, room, checks, notes)
             train = counted.splits["train"]
         if shape:
+            _check_tied(recipe, shape, checks)
             _check_memory(recipe, shape, envelope, table, checks, notes)
-            _check_room(recipe, shape, envelope.evaluation_instance_type, serving, table, checks, notes)
+            check_room(recipe, shape, envelope.evaluation_instance_type, serving, table, checks, notes)
         steps = _steps(recipe, manifest)
         if steps < FEW_STEPS:
             notes.append(f"The run has {steps} steps in all: {_more_steps(recipe)}.")
@@ -106,6 +109,8 @@ def preflight(
             checkpoint_gb=KEPT_CHECKPOINTS * Decimal(str(size.checkpoint)),
             expected_seconds=seconds,
         )
+        if not envelope.instance_type.startswith("ml."):
+            notes.append(_traffic(base, shape, envelope, table))
     except NotOffered as error:
         checks.add("tandem:trainingInstance", str(error), "Choose another one, or another region.")
     except NotPriced as error:
@@ -171,6 +176,23 @@ def _count(
     except TandemError as error:
         checks.add("rows", str(error), "Mend the rows, or take another base model.")
         return None
+
+
+def _traffic(base: str, shape: ModelShape | None, envelope: RunEnvelope, table: PriceTable) -> str:
+    """What nodes of a cluster fetch beside the price; jobs of SageMaker are in no network of the account's."""
+    usd = None
+    with suppress(NoPrice):
+        usd = table.price("AmazonEC2", "nat:data").usd
+    rate = f"${usd} a GB" if usd else "which has no price here"
+    note = f"Not in the price: what nodes fetch through a NAT gateway, {rate}"
+    if base.endswith("/"):
+        return f"{note}; images and the bucket's model come by S3's gateway endpoint, if the network has one."
+    nodes = envelope.instance_count + 1
+    if not shape:
+        return f"{note}: {base} from the hub, to {nodes} nodes an attempt."
+    gb = Decimal(2 * shape.parameters * nodes) / Decimal(GB)
+    cost = f" (${gb * usd:.2f})" if usd else ""
+    return f"{note}: {base} from the hub, to {nodes} nodes an attempt, {gb:.1f} GB in all{cost}."
 
 
 def _adapter(recipe: Mapping[str, Any]) -> dict[str, Any]:
@@ -257,40 +279,6 @@ def _what_fits(
     return f"Set {', or '.join(found)}." + (f" With method {recipe['method']}, {failed[0]}." if failed else "")
 
 
-def _check_room(
-    recipe: Mapping[str, Any],
-    shape: ModelShape,
-    evaluation: str,
-    serving: Serving | None,
-    table: PriceTable,
-    checks: Checks,
-    notes: list[str],
-) -> None:
-    """Adds why the tuned model can't be asked where it is evaluated and served."""
-    tokens = served_tokens(recipe, shape.context_tokens)
-    if (gpu := INSTANCES.get(evaluation)) and gpu.count > 1:
-        one = f"it uses one of the {gpu.count} GPUs of {evaluation}; set tandem:evaluationInstance."
-        notes.append(f"Evaluation: {one}")
-    _check_asked("tandem:evaluationInstance", "the evaluation", shape, tokens, evaluation, table, checks)
-    # Several GPUs share a served model, which isn't sized.
-    if serving and (gpu := INSTANCES.get(serving.instance)) and gpu.count == 1:
-        _check_asked("tandem:endpointInstance", "serving", shape, tokens, serving.instance, table, checks)
-
-
-def _check_asked(
-    key: str, what: str, shape: ModelShape, tokens: int, instance: str, table: PriceTable, checks: Checks
-) -> None:
-    """Adds why a model can't be asked on one GPU of an instance, which else shows after the training was paid."""
-    if (gpu := INSTANCES.get(instance)) is None or (needed := evaluation_gb(shape, tokens)) <= gpu.gb:
-        return
-    enough = [(1, name) for name, other in beside(instance).items() if other.gb >= needed]
-    remedy = f"Set it to {cheapest(enough, table).instance}." if enough else "No GPU has as much: tune another."
-    if evaluation_gb(shape, tokens // 2) <= gpu.gb:
-        remedy += f" Or lower max_sequence_tokens: both sides of a conversation together have {tokens} tokens."
-    problem = f"{what} takes {needed:.1f} GB of one GPU with {tokens} tokens, and a {gpu.kind} of {instance} has"
-    checks.add(key, f"{problem} {gpu.gb}", remedy)
-
-
 def _check_token(
     base: str, configuration: Mapping[str, str], serving: Serving | None, checks: Checks, notes: list[str]
 ) -> None:
@@ -368,6 +356,14 @@ def _check_modules(wanted: list[str], modules: set[str], checks: Checks) -> None
         checks.add(
             "lora.modules", f"{', '.join(absent)} match nothing in the model", f"It has {', '.join(sorted(modules))}."
         )
+
+
+def _check_tied(recipe: Mapping[str, Any], shape: ModelShape, checks: Checks) -> None:
+    """Adds an adapter on weights that are embeddings and head at once, which the job refuses once it is billed."""
+    modules = recipe["lora"]["modules"] if recipe["lora"] and shape.tied else ()
+    if shared := [name for name in modules if name.rpartition(".")[2] in TABLES]:  # none in the letters of `all-linear`
+        problem = f"{', '.join(shared)}: embeddings and head of {recipe['base_model']} are the same weights"
+        checks.add("lora.modules", problem, "Merged into one, the adapter would change the other: leave it out.")
 
 
 def _check_quotas(client: Any, quotas: Quotas, serving: Serving | None, checks: Checks, notes: list[str]) -> None:

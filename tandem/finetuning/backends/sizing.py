@@ -277,6 +277,11 @@ def stored(
     return StoredSize(2 * model.parameters / GB + adapter, 3 * adapter)
 
 
-def evaluation_gb(model: ModelShape, tokens: int) -> float:
-    """GB of one GPU in which vLLM asks a model: weights in 16 bits, and keys and values of so many tokens."""
-    return ((2 * model.parameters + 2 * model.layers * model.key_width * 2 * tokens) / GB + CONTEXT_GB) / VLLM_SHARE
+def evaluation_gb(model: ModelShape, tokens: int, gpus: int = 1) -> float:
+    """GB of a GPU in which vLLM asks a model: weights in 16 bits, and keys and values of so many tokens.
+
+    Of several GPUs each has its part of the weights, and whole heads of keys and values, one at least (vLLM,
+    `ModelConfig.get_num_kv_heads`). What they hold to talk to each other isn't counted.
+    """
+    keys = max(1, model.kv_heads // gpus) * model.head_size
+    return ((2 * model.parameters / gpus + 2 * model.layers * keys * 2 * tokens) / GB + CONTEXT_GB) / VLLM_SHARE

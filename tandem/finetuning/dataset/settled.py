@@ -1,10 +1,10 @@
 """Chat templates with their choices made, so that whoever renders one writes the same text.
 
-A template may ask its caller whether the model thinks, and the clock which day it is. What isn't settled in the
-template is settled anew by each caller: training, evaluation, and a server, which all kinds of clients ask. So the
-answers are written into the template, once, where it is read; the tuned model is saved with it, and every server (LMI,
-vLLM, our own) renders what was trained and judged. `chat_template_kwargs` of a request change nothing then, and an
-endpoint of ours is sent none.
+A template may ask its caller whether the model thinks, and the clock which day it is; and it may refuse a system
+text. What isn't settled in the template is settled anew by each caller: training, evaluation, and a server, which all
+kinds of clients ask. So the answers are written into the template, once, where it is read; the tuned model is saved
+with it, and every server (LMI, vLLM, our own) renders what was trained and judged. `chat_template_kwargs` of a
+request change nothing then, and an endpoint of ours is sent none.
 """
 
 import datetime
@@ -26,6 +26,14 @@ OPTIONS = {
     # Llama 3.1 to 3.3 (TRL 1.16.0, `llama3_1.jinja`, `llama3_2.jinja`; read 2026-11-30).
     "date_string": f'"{DAY:%d %b %Y}"',
 }
+# Gemma 1's and 2's template refuses a system text (TRL 1.16.0, `gemma.jinja`; vllm-project/vllm#2964), which RAG has
+# with every question: it goes before the first question, as in `tandem.models.quirks`.
+NO_SYSTEM = "System role not supported"
+SYSTEM_BEFORE = (
+    "{% if messages | length > 1 and messages[0]['role'] == 'system' and messages[1]['role'] == 'user' %}"
+    "{% set messages = [{'role': 'user', 'content': messages[0]['content'] + '\\n\\n' + messages[1]['content']}]"
+    " + messages[2:] %}{% endif %}"
+)
 # transformers' clock (utils/chat_template_utils.py): Llama 3.2, Mistral Small, gpt-oss.
 CLOCK = re.compile(r"""strftime_now\(\s*(?:"([^"]*)"|'([^']*)')\s*\)""")
 
@@ -41,7 +49,9 @@ def settled(template: str) -> str:
             "the chat template writes today's date in a form that it makes up itself, so that what is trained would "
             f"change daily: write a date in its place, e.g. {DAY}"
         )
-    chosen = (f"{{% set {name} = {value} %}}" for name, value in OPTIONS.items() if re.search(rf"\b{name}\b", found))
+    chosen = [f"{{% set {name} = {value} %}}" for name, value in OPTIONS.items() if re.search(rf"\b{name}\b", found)]
+    if NO_SYSTEM in found:
+        chosen.append(SYSTEM_BEFORE)
     return "".join(each for each in chosen if each not in found) + found
 
 

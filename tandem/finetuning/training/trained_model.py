@@ -85,6 +85,7 @@ def _adapted(model: Any, recipe: Mapping[str, Any]) -> Any:
                 f"lora.modules {', '.join(unmatched)}: no layer of {recipe['base_model']} is called so. It has "
                 f"{', '.join(there)}; or say {recipes.ALL_LINEAR}."
             )
+        _check_tied(model, modules, recipe["base_model"])
     configuration = LoraConfig(
         task_type="CAUSAL_LM",
         r=lora["rank"],
@@ -93,6 +94,23 @@ def _adapted(model: Any, recipe: Mapping[str, Any]) -> Any:
         target_modules=modules,
     )
     return get_peft_model(model, configuration)
+
+
+def _check_tied(model: Any, modules: list[str], base: str) -> None:
+    """Refuse an adapter on weights that are embeddings and head at once.
+
+    peft adds it to the one as it merges, and so to the other, which wasn't trained with it; it only warns
+    (`BaseTuner._check_merge_allowed`).
+    """
+    if not getattr(model.config.get_text_config(), "tie_word_embeddings", False):
+        return
+    tables = (model.get_input_embeddings(), model.get_output_embeddings())
+    names = [name for name, module in model.named_modules() if any(module is table for table in tables)]
+    if shared := [wanted for wanted in modules if any(f".{name}".endswith(f".{wanted}") for name in names)]:
+        raise Refused(
+            f"lora.modules {', '.join(shared)}: embeddings and head of {base} are the same weights, so that the "
+            "adapter, merged into one, would change the other. Leave it out."
+        )
 
 
 def gathered(model: Any, ranks: Ranks) -> dict[str, Any] | None:

@@ -23,6 +23,7 @@ SERVERLESS, DOMAIN = "aoss", "es"
 BULK_BYTES = 5_000_000
 PAGE = 1000
 REQUEST_SECONDS = 30.0
+NO_INDEX = "index_not_found_exception"
 RETRIED = frozenset({429, 500, 502, 503, 504})
 SHOWN = ["document", "attempt", "position", "page", "heading", "text", "cited"]
 CHANGED = {"text": {"type": "text"}, "heading": {"type": "text"}, "cited": None}
@@ -109,6 +110,10 @@ class OpenSearchIndex:
 
     def write(self, chunks: Sequence[StoredChunk], deadline: Deadline) -> list[str]:
         """See `VectorIndex`."""
+        if chunks and self._service == DOMAIN:
+            # It would make an index that isn't there, and guess the mapping, for a chunk (OpenSearch documentation,
+            # "Managing indexes"), but for no deletion (its `TransportBulkAction`).
+            self.delete(["-"], deadline)
         operations = [b'{"index":{}}\n' + json.dumps(chunk).encode() + b"\n" for chunk in chunks]
         return self._bulk(operations, deadline, accepted=(200, 201))
 
@@ -199,6 +204,8 @@ class OpenSearchIndex:
             overloaded = []
             for at, item in zip(list(pending), answer["items"], strict=True):
                 result = next(iter(item.values()))
+                if (result.get("error") or {}).get("type") == NO_INDEX:
+                    raise self._gone(f"OpenSearch answered {NO_INDEX}")
                 if result["status"] in accepted:
                     ids[at] = result["_id"]
                 elif result["status"] in RETRIED:
@@ -238,9 +245,12 @@ class OpenSearchIndex:
             # Also for a while after the store, or a role's permissions, changed.
             raise Unavailable(f"{reason} (if this stays so, the role has no permission for {self._index!r})")
         if response.status == 404:
-            # Also for a while after the index was created.
-            raise Unavailable(f"{reason} (if this stays so, the index {self._index!r} is gone: {MADE_AGAIN})")
+            raise self._gone(reason)
         raise TandemError(reason)
+
+    def _gone(self, reason: str) -> Unavailable:
+        """Also for a while after the index was created."""
+        return Unavailable(f"{reason} (if this stays so, the index {self._index!r} is gone: {MADE_AGAIN})")
 
 
 def _hit(name: str, score: float, source: Mapping[str, Any]) -> Hit:

@@ -123,6 +123,39 @@ def test_a_model_that_cannot_be_served_with_the_recipes_length_is_refused_before
 
 
 @pytest.mark.faults
+@pytest.mark.parametrize(
+    ("base", "settings", "said"),
+    [
+        ("Qwen/Qwen3-14B", {"Instance": "ml.g6.12xlarge"}, ""),
+        ("Qwen/Qwen3-32B", {"Instance": "ml.g6.12xlarge", "Mode": "zero", "Gpus": "2"}, "GB of each of 2 GPUs with"),
+        ("Qwen/Qwen3-14B", {"Instance": "ml.g6.12xlarge", "Mode": "zero"}, "serving takes 35.4 GB of one GPU with"),
+        ("Qwen/Qwen3-14B", {"Instance": "ml.g6.12xlarge", "Mode": "zero", "Gpus": "2"}, ""),
+        (
+            "Qwen/Qwen2.5-7B",
+            {"Instance": "ml.g6.48xlarge"},
+            "serving takes 8 GPUs, which can't share 28 attention heads",
+        ),
+    ],
+)
+def test_gpus_that_share_a_served_model_are_sized(aws, check, configured, base, settings, said):
+    configured |= {f"tandem:endpoint{key}": value for key, value in settings.items()}
+    aws.envelope |= {"instance_type": "ml.g6e.48xlarge", "evaluation_instance_type": "ml.p5.4xlarge"}
+    aws.quotas |= {f"{settings['Instance']} for endpoint usage": 9.0}
+    _, text = check(**HUB | {"base_model": base, "method": "qlora"})
+    found = "tandem:endpointInstance:" in text
+    assert found is bool(said) and said in text, text
+
+
+@pytest.mark.faults
+def test_a_machine_with_less_memory_than_the_weights_is_told(aws, check, configured):
+    aws.envelope["evaluation_instance_type"] = "ml.g6.xlarge"
+    told = "Memory of the evaluation: ml.g6.xlarge has 17.2 GB beside its GPUs, and the weights 16.4."
+    assert told in check(**HUB | {"base_model": "Qwen/Qwen3-8B", "method": "qlora"})[1]
+    aws.envelope["evaluation_instance_type"] = "ml.m5.large"
+    assert "Memory of the evaluation is not checked: ml.m5.large" in check(**HUB)[1]
+
+
+@pytest.mark.faults
 def test_quota_zero_is_refused_with_the_quota_to_ask_for(aws, check):
     aws.quotas["ml.g6e.2xlarge for training job usage"] = 0.0  # that for endpoints, another one, is 9
     code, text = check()

@@ -107,6 +107,13 @@ def test_nodes_are_priced_by_the_hour_of_ec2(start):
     # 2 attempts x 2 nodes x 4.05 h at $10.49264, 2 x 1.05 h at $2.24208, their volumes, a cent for S3: a node bills for
     # three minutes more than its job, and rests for one of them.
     assert "training on g6e.12xlarge" in said and "at most $175.10" in said
+    assert "Not in the price: what nodes fetch through a NAT gateway, $0.045 a GB" in said
+
+
+def test_what_nodes_fetch_through_a_nat_gateway_is_told_beside_the_price(start):
+    """16.38 GB to two nodes of the training and one of the evaluation, as often as it is tried."""
+    said, _ = start(base_model="Qwen/Qwen3-8B", method="qlora")
+    assert "Qwen/Qwen3-8B from the hub, to 3 nodes an attempt, 49.1 GB in all ($2.21)." in said
 
 
 @pytest.mark.faults

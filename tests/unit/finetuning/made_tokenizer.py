@@ -35,10 +35,8 @@ LAST_TURN = (
     "{%- elif m.role == 'assistant' %}{{ ' ' + m.content | trim + '</s>' }}{% endif %}"
     "{%- endfor %}"
 )
-# As Gemma 2's.
-NO_SYSTEM = (
-    "{% if messages[0].role == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}" + CHATML
-)
+# As that of Mistral 7B v0.1, in words of its own.
+NO_SYSTEM = "{% if messages[0].role == 'system' %}{{ raise_exception('No system text') }}{% endif %}" + CHATML
 # Llama 3.1's writes the call in place of what is said beside it.
 CALL_ALONE = (
     "{{ tools | tojson if tools }}{% for m in messages %}"

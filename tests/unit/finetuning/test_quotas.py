@@ -13,7 +13,7 @@ from tandem.finetuning.backends.sagemaker.quotas import quotas
 from tandem.finetuning.backends.serving import Serving, serving_quotas
 from tandem.runtime.quotas import Quotas, short_of
 
-LISTED = json.loads((Path(__file__).parent / "quota_names.json").read_text())
+LISTED = json.loads((Path(__file__).parents[2] / "recorded_aws" / "service-quotas-names.json").read_text())
 """As the service lists them: the lists' sources and dates are in it."""
 NAMES = set(LISTED["names"])
 UNLISTED = set(LISTED["not listed"])

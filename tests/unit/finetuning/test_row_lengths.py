@@ -163,7 +163,15 @@ def test_near_the_limit_a_row_is_counted_exactly(stack):
 def test_modules_of_models_on_the_hub_are_checked_too(stack):
     text = refused(stack, splits(), HUB, lora={"modules": ["q_porj", "self_attn.v_proj"]})
     assert "lora.modules: q_porj match nothing in the model. It has down_proj, embed_tokens, gate_proj" in text
-    assert stack.check(splits(), HUB, lora={"modules": ["q_proj", "self_attn.v_proj", "lm_head"]}).price
+    assert stack.check(splits(), HUB, lora={"modules": ["q_proj", "self_attn.v_proj"]}).price
+
+
+@pytest.mark.faults
+def test_an_adapter_on_weights_that_are_embeddings_and_head_at_once_is_refused(stack):
+    given = {"lora": {"modules": ["q_proj", "lm_head", "model.embed_tokens"]}}
+    text = refused(stack, splits(), HUB, **given)
+    assert "lora.modules: lm_head, model.embed_tokens: embeddings and head of Qwen/Qwen3-0.6B are the same" in text
+    assert stack.check(splits(), "Qwen/Qwen3-8B", **given).price
 
 
 def test_without_the_package_the_estimate_stands_in(stack, monkeypatch):

@@ -194,6 +194,14 @@ def test_an_evaluation_holds_the_model_in_16_bits_on_one_gpu():
     assert evaluation_gb(EIGHT, 1000) == pytest.approx(((2 * 8.1907e9 + 1000 * keys) / 1e9 + 0.99) / 0.9, rel=1e-3)
 
 
+def test_gpus_share_weights_and_whole_heads_of_keys():
+    keys, weights = 2 * 2 * 36 * 1024, 2 * 8.1907e9  # of eight heads
+    assert evaluation_gb(EIGHT, 1000, 4) == pytest.approx(((weights + 1000 * keys) / 4e9 + 0.99) / 0.9, rel=1e-3)
+    assert evaluation_gb(EIGHT, 1000, 16) == pytest.approx(
+        ((weights / 16 + 1000 * keys / 8) / 1e9 + 0.99) / 0.9, rel=1e-3
+    )
+
+
 def test_parts_of_an_estimate_add_up():
     found = estimate(EIGHT, "qlora", 2048, 4)
     assert found.weights == pytest.approx(0.5159 * 6.946 + 2 * 1.245, rel=0.01)

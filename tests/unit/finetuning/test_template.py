@@ -101,7 +101,7 @@ def test_a_call_is_learned_through_the_templates_tools():
             TOOLS,
             r"leaves out the text of messages\[1\] \(assistant\)",
         ),
-        (NO_SYSTEM, (said("system", "Be brief."), *TURNS), None, "refuses it .System role not supported"),
+        (NO_SYSTEM, (said("system", "Be brief."), *TURNS), None, "refuses it .No system text"),
         (
             "{% for m in messages if m.role != 'system' %}{{ m.role + m.content }}{% endfor %}"
             "{% if add_generation_prompt %}assistant{% endif %}",

@@ -20,6 +20,18 @@ ARGUMENTS = {
     "artifact_bucket_arn": "arn:aws:s3:::artifacts",
 }
 
+BLOCK = {
+    "name": "block",
+    "instance_types": ["p5.48xlarge"],
+    "capacity": "capacity-block",
+    "reservation": "cr-0123456789abcdef0",
+    "desired": 0,
+    "efa": True,
+    "zones": ["us-east-1a"],
+}
+SPOT = {"name": "spare", "instance_types": ["g6e.12xlarge"], "capacity": "spot", "desired": 1, "maximum": 2}
+BOTTLEROCKET = {"name": "rocket", "instance_types": ["g5.xlarge"], "ami_type": "BOTTLEROCKET_x86_64_NVIDIA"}
+
 
 def cluster(preview: bool = False, **args) -> Recording:
     return record(lambda: GpuCluster("gpu", args), preview=preview)

@@ -1,30 +1,21 @@
 """What `GpuCluster` creates."""
 
 import base64
+import email
 import json
 
 import parliament
 import pytest
+import yaml
 from pulumi_tandem.kubernetes.cluster_network import blocks
 from pulumi_tandem.kubernetes.gpu_cluster import GpuCluster
 from tandem_contract.cluster import GRACE_SECONDS
 
 from scripts.recorder import Recording, record
 
-from .conftest import cluster
+from .conftest import BLOCK, BOTTLEROCKET, SPOT, cluster
 
 OFFERS = "aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings"
-BLOCK = {
-    "name": "block",
-    "instance_types": ["p5.48xlarge"],
-    "capacity": "capacity-block",
-    "reservation": "cr-0123456789abcdef0",
-    "desired": 0,
-    "efa": True,
-    "zones": ["us-east-1a"],
-}
-SPOT = {"name": "spare", "instance_types": ["g6e.12xlarge"], "capacity": "spot", "desired": 1, "maximum": 2}
-BOTTLEROCKET = {"name": "rocket", "instance_types": ["g5.xlarge"], "ami_type": "BOTTLEROCKET_x86_64_NVIDIA"}
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +109,28 @@ def test_device_plugins_run_on_every_node_that_has_devices():
     plugins = [each.inputs for each in charts if "device-plugin" in each.inputs["name"]]
     assert len(plugins) == 2
     assert all(each["values"]["tolerations"] == [{"operator": "Exists"}] for each in plugins)
+
+
+def limits(node_config: str) -> dict:
+    content = yaml.safe_load(node_config)
+    assert (content["apiVersion"], content["kind"]) == ("node.eks.aws/v1alpha1", "NodeConfig")
+    rows = content["spec"].get("containerd", {}).get("baseRuntimeSpec", {}).get("process", {}).get("rlimits", [])
+    return {row["type"]: (row["soft"], row["hard"]) for row in rows}
+
+
+def test_containers_of_nodes_with_the_adapter_may_lock_memory(plain, grouped):
+    """They have containerd's 8 MiB otherwise, and NCCL falls back to TCP, or ends; the list is all that they have."""
+    efa = {"name": "a", "instance_types": ["p5.48xlarge"], "efa": True, "zones": ["us-east-1a"]}
+    klass = cluster(node_pools=[efa]).one("EC2NodeClass").inputs["spec"]
+    assert "userData" not in plain.one("EC2NodeClass").inputs["spec"]
+    message = email.message_from_bytes(base64.b64decode(grouped.one("LaunchTemplate", "block").inputs["userData"]))
+    (part,) = message.get_payload()
+    assert part.get_content_type() == "application/node.eks.aws" and "strategy: RAID0" in part.get_payload()
+    for config in (klass["userData"], part.get_payload()):
+        assert limits(config) == {"RLIMIT_NOFILE": (65_536, 1_048_576), "RLIMIT_MEMLOCK": (2**50, 2**50)}
+        assert all(float(number).is_integer() and number < 2**53 for row in limits(config).values() for number in row)
+    spare = email.message_from_bytes(base64.b64decode(grouped.one("LaunchTemplate", "spare").inputs["userData"]))
+    assert limits(spare.get_payload()[0].get_payload()) == {}
 
 
 def test_a_volume_that_pods_write_to_is_faster():

@@ -280,9 +280,13 @@ def words(text: str) -> list[str]:
 
 
 class FakeOpenSearch:
-    """One index behind `SignedHttp.request`. Writes are seen by searches only after a refresh, as on AWS."""
+    """One index behind `SignedHttp.request`. Writes are seen by searches only after a refresh, as on AWS.
 
-    def __init__(self):
+    One that isn't `there` is 404 in a collection; a domain makes it from the first chunk.
+    """
+
+    def __init__(self, there=True, domain=False):
+        self.there, self.domain, self.guessed = there, domain, False
         self.created: dict | None = None
         self.extended: dict = {}
         self.shards_away = 0
@@ -306,10 +310,12 @@ class FakeOpenSearch:
             if rest == ["_mapping"]:
                 self.extended = json.loads(body)["properties"]
                 return respond(200, {"acknowledged": True})
-            if self.created:
+            if self.created or self.guessed:
                 return respond(400, {"error": {"type": "resource_already_exists_exception"}})
-            self.created = json.loads(body)
+            self.created, self.there = json.loads(body), True
             return respond(200, {"acknowledged": True})
+        if not (self.there or self.domain):
+            return respond(404, {"error": {"type": "index_not_found_exception"}})
         if rest == ["_bulk"]:
             assert len(body) <= 5_000_000 and content_type == "application/x-ndjson"
             answer = {"items": list(self._bulk(body.splitlines()))}
@@ -325,6 +331,11 @@ class FakeOpenSearch:
         for line in lines:
             [(action, target)] = json.loads(line).items()
             source = json.loads(next(lines)) if action == "index" else None
+            if not self.there and action == "delete":
+                yield {action: {"status": 404, "error": {"type": "index_not_found_exception"}}}
+                continue
+            if not self.there:
+                self.there = self.guessed = True
             if status := self.item_faults.pop(0) if self.item_faults else 0:
                 yield {action: {"status": status, "error": {"type": "injected"}}}
             elif action == "index":
