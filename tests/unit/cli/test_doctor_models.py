@@ -1,4 +1,5 @@
 """What `tandem doctor` finds of models: what Bedrock says of them, and of the account."""
+# ruff: noqa: F811 - fixtures are arguments
 
 import pytest
 
