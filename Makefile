@@ -6,8 +6,9 @@ STACK ?= rag-dev
 TRAINING := .tandem/training
 IMAGE := .tandem/training-image
 BESIDE := .tandem/beside
+SPHINX := .tandem/sphinx
 
-.PHONY: rag finetune finetune-eks hybrid training tools cost test test-image unit local kubernetes kubernetes-tools soak check docs schema image-accounts bench beside lock dist down clean verify-aws rehearse
+.PHONY: rag finetune finetune-eks hybrid training tools cost test test-image unit local kubernetes kubernetes-tools soak check docs site schema image-accounts bench beside lock dist down clean verify-aws rehearse
 
 # The environment: exactly the lock, verified by hash.
 .venv/.ready: requirements.lock pyproject.toml core/pyproject.toml localcloud/pyproject.toml hatch_build.py
@@ -67,7 +68,7 @@ hybrid: .venv/.ready $(TRAINING)/.ready
 test: .venv/.ready
 	@$(BIN)/python -m tests.run
 
-unit: .venv/.ready
+unit: .venv/.ready $(SPHINX)/.ready
 	@$(BIN)/python -m pytest -q -m "not local and not kubernetes and not soak" -n 2 --dist loadfile
 
 # On local clouds side by side, one for each of the workers: most of the time is waiting.
@@ -96,13 +97,28 @@ check: .venv/.ready
 	@$(BIN)/ty check --quiet
 	@$(BIN)/lint-imports --no-cache
 
-# The pages that are made from code.
+# The pages that are made from code, and the site of all pages.
 docs: .venv/.ready
 	@$(BIN)/python -m scripts.commands_page
 	@$(BIN)/python -m scripts.components_page
 	@$(BIN)/python -m scripts.generators_page
 	@$(BIN)/python -m policies.reference
 	@$(BIN)/python -m scripts.aws_facts
+	@$(MAKE) --no-print-directory site
+
+# Sphinx, in an environment of its own.
+$(SPHINX)/.ready: docs/site/requirements.lock | .venv/.ready
+	@echo "Installing Sphinx into $(SPHINX) (100 MB)"
+	@test -x $(SPHINX)/bin/python || $(PYTHON) -m venv $(SPHINX)
+	@$(BIN)/uv pip install --quiet --python $(SPHINX)/bin/python --require-hashes --no-deps -r $<
+	@touch $@
+
+# The site of all pages, to be read from the disk or served. What is wrong on a page is said when it is read: all are, anew.
+site: $(SPHINX)/.ready
+	@rm -rf .tandem/site
+	@$(SPHINX)/bin/sphinx-build --quiet --fresh-env --fail-on-warning --keep-going -j auto \
+		-c docs/site -d $(SPHINX)/pages . .tandem/site
+	@echo "The site is .tandem/site/index.html"
 
 # What is made from the declarations of configuration keys: typed arguments, Pulumi.yaml's keys, the schema.
 schema: .venv/.ready
@@ -161,6 +177,8 @@ lock: .venv/.ready
 		--output-file tests/training/image/requirements.lock
 	@$(BIN)/uv pip compile benchmarks/beside/requirements.in --universal --python-version 3.11.5 \
 		--generate-hashes --custom-compile-command "make lock" --quiet --output-file benchmarks/beside/requirements.lock
+	@$(BIN)/uv pip compile docs/site/requirements.in --universal --python-version 3.11.5 \
+		--generate-hashes --custom-compile-command "make lock" --quiet --output-file docs/site/requirements.lock
 
 down: .venv/.ready
 	@$(BIN)/tandem local down

@@ -211,8 +211,8 @@ def _fields(table: Table, configured: bool) -> str:
         default = "" if field.default in ("", {}, [], [{}]) else _code(json.dumps(field.default))
         allowed = limits(field) or " or ".join(_code(str.__str__(each)) for each in field.choices)
         key = _code(camel(name)) if field.config and configured else ""
-        rows.append((_code(name), key, kind, default, allowed, field.help, field.cost))
-    text = _table(("argument", "configuration key", "type", "default", "allowed", "what it is", "cost"), rows)
+        rows.append((_code(name), field.help, default, allowed, field.cost, kind, key))
+    text = _table(("argument", "what it is", "default", "allowed", "cost", "type", "configuration key"), rows)
     return "\n".join([text, *(f"`{each.name}`: {each.help}\n\n{_fields(each, configured)}" for each in nested)])
 
 
