@@ -279,16 +279,13 @@ NEVER = {
     "domain-disk-changes": "it takes a domain for hours",
     "eks-access-group-names": "it takes a namespace that is called as one of EKS's groups",
     "eks-destroy-leaves-interfaces": "the audit after each cluster's `destroy` names interfaces that are left",
-    "eks-efa-locked-memory": "it takes two nodes with the adapter",
     "eks-spot-grace": "it takes a notice of AWS's, which comes when it does",
     "endpoint-failed-first": "it takes a promoted model",
     "endpoint-gone-updates": "it takes a promoted model",
     "sagemaker-cache-place": "it takes a model of 70 billion parameters",
-    "sagemaker-image-account": "it takes such a region: RUN=1 with a stack there",
     "sagemaker-mlflow-listing": "a tracker that fails is a line in the job's log and no failure",
     "sagemaker-package-group": "it takes a role that may not do what ours may",
     "sagemaker-retry-in-use": "it takes an answer that is lost on its way",
-    "topic-needs-policy": "it takes a budget that is spent",
 }
 """Guesses that no verification asks about, and why."""
 # Facts of SageMaker's jobs, which a stack that trains on a cluster doesn't show.
