@@ -108,6 +108,9 @@ What a component creates and what its roles may do is recorded with the defaults
 "with". NAME is its own name; other names are those of environments called `rag`, `tuning` and `hybrid`, and of a
 cluster called `gpu`. REGION, ACCOUNT and STACK are the stack's, and the suffixes that make names unique are left out.
 
+An input of type `pulumi.Input` may be another resource's output; all others are read before anything is made, and an
+output there is refused.
+
 `retention: keep`, the default, protects data: `pulumi destroy` refuses. To let go of it:
 `pulumi state unprotect --all`, set `retention: erase`, `pulumi up`, `pulumi destroy`.
 """
@@ -203,8 +206,8 @@ def _fields(table: Table, configured: bool) -> str:
     rows, nested = [], []
     for name, field in table.fields.items():
         kind = annotation(field)
-        if field.table and hasattr(pulumi_tandem, kind):
-            kind = f"[{kind}]({kind.removesuffix('Args')}.md)"
+        if field.table and hasattr(pulumi_tandem, component := kind.removesuffix("Args")) and component != kind:
+            kind = f"[{kind}]({component}.md)"
         elif inner := field.table or field.items:
             nested.append(inner)
         kind = kind if kind.startswith("[") else _code(kind)

@@ -5,16 +5,15 @@ import math
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import grpc
 import yaml
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
-from pulumi_tandem.configuration import ENVIRONMENTS, KIND, keys, spelled
+from pulumi_tandem.configuration import ENVIRONMENTS, KIND, keys
 from pulumi_tandem.environments.hybrid_environment import HYBRID
-from pulumi_tandem.kubernetes.cluster_fields import CLUSTER
+from pulumi_tandem.spelling import spelled
 from tandem_contract.fields import Field, Table
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -32,7 +31,7 @@ import pulumi
 
 def arguments() -> str:
     """The typed arguments as a module: Pulumi's analyzer reads literal classes and the texts below their entries."""
-    tables = [each for table in (HYBRID, CLUSTER) for each in _tables(table)]
+    tables = {table.name: table for table in HYBRID.within()}.values()
     enums = {enum for table in tables for it in table.fields.values() if (enum := _enum(it))}
     imports = {f"from {each.__module__.replace('pulumi_tandem', '', 1)} import {each.__name__}\n" for each in enums}
     return HEAD + "".join(sorted(imports)) + "".join(map(_class, tables))
@@ -61,17 +60,9 @@ def schema() -> str:
     return json.dumps(json.loads(answer.schema), indent=2) + "\n"
 
 
-def _tables(table: Table) -> Iterator[Table]:
-    """A table and those in it, the inner ones first."""
-    for field in table.fields.values():
-        if inner := field.table or field.items:
-            yield from _tables(inner)
-    yield table
-
-
 def _class(table: Table) -> str:
     entries = "".join(
-        f"    {name}: NotRequired[{annotation(field)}]\n{_wrapped(description(field))}"
+        f"    {name}: NotRequired[{annotation(field)}]\n{_wrapped(argument_description(field))}"
         for name, field in table.fields.items()
     )
     return f'\n\nclass {table.name}(TypedDict):\n    """{table.help}"""\n\n{entries}'
@@ -81,13 +72,26 @@ def annotation(field: Field) -> str:
     if field.table:
         return field.table.name
     if isinstance(field.default, list):
-        return f"list[{field.items.name if field.items else 'pulumi.Input[str]' if field.output else 'str'}]"
+        return f"list[{field.items.name if field.items else _text(field)}]"
+    if isinstance(field.default, dict):
+        return f"dict[str, {_text(field)}]"
     if enum := _enum(field):
         return enum.__name__
     if field.low is not None:
         return "float" if isinstance(field.low, float) else "int"
-    kind = "dict[str, str]" if isinstance(field.default, dict) else type(field.default).__name__
-    return f"pulumi.Input[{kind}]" if field.output else kind
+    return _text(field) if isinstance(field.default, str) else type(field.default).__name__
+
+
+def _text(field: Field) -> str:
+    return "pulumi.Input[str]" if field.output else "str"
+
+
+def argument_description(field: Field) -> str:
+    """All that is said of an argument: of a text that could be an output, and must not be one, that too."""
+    plain = isinstance(field.default, str | list) and not (
+        field.choices or field.items or field.output or field.low is not None
+    )
+    return description(field) + (" No output: it is read before anything is made." if plain else "")
 
 
 def description(field: Field) -> str:

@@ -2,22 +2,48 @@
 
 from tandem_contract import __version__ as __version__
 
-from .arguments import FineTuningEnvironmentArgs, HybridEnvironmentArgs, RagEnvironmentArgs
+from .arguments import (
+    ClusterTrainingSettings,
+    ClusterVersions,
+    FineTuningEnvironmentArgs,
+    GpuClusterArgs,
+    GpuNodeGroup,
+    GpuNodePool,
+    GpuQuota,
+    HybridEnvironmentArgs,
+    NodeTaint,
+    QueryUsage,
+    RagEnvironmentArgs,
+    RunUsage,
+)
 from .environments.finetuning_environment import FineTuningEnvironment
 from .environments.hybrid_environment import HybridEnvironment
 from .environments.rag_environment import RagEnvironment
+from .finetuning.inference_endpoint import EndpointMode
+from .finetuning.jobs import TrainingBackend
 from .foundation.rest_endpoint import Auth
 from .foundation.retention import Retention
 from .rag.stores import StoreKind
 
 __all__ = [
     "Auth",
+    "ClusterTrainingSettings",
+    "ClusterVersions",
+    "EndpointMode",
     "FineTuningEnvironment",
     "FineTuningEnvironmentArgs",
+    "GpuClusterArgs",
+    "GpuNodeGroup",
+    "GpuNodePool",
+    "GpuQuota",
     "HybridEnvironment",
     "HybridEnvironmentArgs",
+    "NodeTaint",
+    "QueryUsage",
     "RagEnvironment",
     "RagEnvironmentArgs",
     "Retention",
+    "RunUsage",
     "StoreKind",
+    "TrainingBackend",
 ]

@@ -39,7 +39,7 @@ class RagEnvironmentArgs(TypedDict):
     """Bedrock embedding model, or `https://host/v1#MODEL` for a model of your own behind an OpenAI-compatible API. A
     change of this, `dimensions` or a chunk's length makes a new index, which stays empty: the active one goes on
     answering, since nothing moves a stack to another one yet. `amazon.titan-embed-text-v2:0` by default. Titan v2 costs
-    $0.02 per million tokens; what a URL costs isn't known here."""
+    $0.02 per million tokens; what a URL costs isn't known here. No output: it is read before anything is made."""
     embedder_secret_arn: NotRequired[pulumi.Input[str]]
     """Secrets Manager secret with the key of an embedder behind a URL: the key itself, or JSON with `api_key`. Keep it
     as long as an index of that embedder answers. A secret costs $0.40 a month."""
@@ -54,7 +54,8 @@ class RagEnvironmentArgs(TypedDict):
     """What a chunk repeats of the one before, under half of `chunk_tokens`. 0 to 999 tokens; 40 by default."""
     generator: NotRequired[str]
     """Bedrock model id, inference profile id or ARN that writes the answers; in a hybrid, while the tuned model can't.
-    By default amazon.nova-lite-v1:0, or where that isn't served on demand its profile of the region's geography."""
+    By default amazon.nova-lite-v1:0, or where that isn't served on demand its profile of the region's geography. No
+    output: it is read before anything is made."""
     endpoint_name: NotRequired[pulumi.Input[str]]
     """SageMaker endpoint of a tuned model that writes the answers; while it can't, `generator` does."""
     inference_component: NotRequired[pulumi.Input[str]]
@@ -85,7 +86,8 @@ class RagEnvironmentArgs(TypedDict):
     OpenSearch compute units; 2 by default. One costs about $0.24 an hour while it runs; idle, none runs."""
     store_instance: NotRequired[str]
     """OpenSearch instance type of store `domain`. The default has room for some 900,000 chunks of 512 dimensions in its
-    memory. `r7g.medium.search` by default. The default costs $65 a month."""
+    memory. `r7g.medium.search` by default. The default costs $65 a month. No output: it is read before anything is
+    made."""
     store_instances: NotRequired[int]
     """How many instances store `domain` has, spread over zones; from three on it stays up when a zone fails. 1 to 9
     instances; 1 by default."""
@@ -96,7 +98,7 @@ class RagEnvironmentArgs(TypedDict):
     """Who may ask: `iam` (SigV4) or `jwt` (tokens of a Cognito user pool). `iam` by default."""
     user_pool_arn: NotRequired[pulumi.Input[str]]
     """The Cognito user pool whose ID tokens are accepted, of any app client; needed with `jwt`."""
-    user_pool_scopes: NotRequired[list[str]]
+    user_pool_scopes: NotRequired[list[pulumi.Input[str]]]
     """With `jwt`: an access token that has one of these scopes is accepted, in place of an ID token. Machine clients
     (client credentials) have access tokens alone."""
     retention: NotRequired[Retention]
@@ -106,7 +108,7 @@ class RagEnvironmentArgs(TypedDict):
     """Assumptions that `tandem cost` counts with."""
     alarm_topic_arn: NotRequired[pulumi.Input[str]]
     """SNS topic that alarms notify; without it they are only visible in CloudWatch."""
-    tags: NotRequired[dict[str, str]]
+    tags: NotRequired[dict[str, pulumi.Input[str]]]
     """Cost-allocation tags on everything that takes tags; `tandem:environment` and `tandem:stack` are set in any
     case."""
 
@@ -116,14 +118,14 @@ class ClusterVersions(TypedDict):
 
     kubernetes: NotRequired[str]
     """Minor version of Kubernetes. EKS upgrades one at a time, and never back. `1.36` by default. Beyond standard
-    support the control plane costs $0.60 an hour instead of $0.10."""
+    support the control plane costs $0.60 an hour instead of $0.10. No output: it is read before anything is made."""
     karpenter: NotRequired[str]
-    """Release of Karpenter and of its CRDs. `1.14.1` by default."""
+    """Release of Karpenter and of its CRDs. `1.14.1` by default. No output: it is read before anything is made."""
     node_image: NotRequired[str]
     """Release of EKS's AL2023 images that Karpenter starts. A change replaces nodes once they are empty. `v20261023` by
-    default."""
+    default. No output: it is read before anything is made."""
     nvidia_device_plugin: NotRequired[str]
-    """Release of NVIDIA's device plugin. `0.18.0` by default."""
+    """Release of NVIDIA's device plugin. `0.18.0` by default. No output: it is read before anything is made."""
     addons: NotRequired[dict[str, str]]
     """Versions of EKS add-ons by name, e.g. `vpc-cni: v1.21.1-eksbuild.1`; the others follow EKS's default for the
     cluster's Kubernetes at each `pulumi up`."""
@@ -133,9 +135,9 @@ class NodeTaint(TypedDict):
     """What keeps Pods away that don't tolerate it."""
 
     key: NotRequired[str]
-    """Its key."""
+    """Its key. No output: it is read before anything is made."""
     value: NotRequired[str]
-    """Its value."""
+    """Its value. No output: it is read before anything is made."""
     effect: NotRequired[str]
     """What it does. `NoSchedule` by default."""
 
@@ -144,9 +146,10 @@ class GpuNodePool(TypedDict):
     """A pool of Karpenter's: nodes come when Pods wait for them, go when they are empty, and are tainted as groups'."""
 
     name: NotRequired[str]
-    """Its name, one of its own among groups and pools. `gpu` by default."""
+    """Its name, one of its own among groups and pools. `gpu` by default. No output: it is read before anything is
+    made."""
     instance_types: NotRequired[list[str]]
-    """EC2 instance types with GPUs that Karpenter may start."""
+    """EC2 instance types with GPUs that Karpenter may start. No output: it is read before anything is made."""
     gpus: NotRequired[int]
     """GPUs at most, on all of its nodes together. 1 to 8,192 GPUs; 8 by default. The ceiling of what the pool can cost
     in an hour."""
@@ -156,7 +159,8 @@ class GpuNodePool(TypedDict):
     efa: NotRequired[bool]
     """Whether Pods may ask for `vpc.amazonaws.com/efa`: its nodes are in one zone then. false by default."""
     zones: NotRequired[list[str]]
-    """Availability zones, of those that the cluster has subnets in; all of them by default."""
+    """Availability zones, of those that the cluster has subnets in; all of them by default. No output: it is read
+    before anything is made."""
     one_zone: NotRequired[bool]
     """Whether all its nodes are in the first of its zones that offers its types: for runs of several instances, which
     talk all the time. false by default. Between zones EC2 bills $0.01 a GB each way."""
@@ -173,26 +177,16 @@ class GpuNodePool(TypedDict):
     """Taints besides that of GPUs."""
 
 
-class NodeTaint(TypedDict):
-    """What keeps Pods away that don't tolerate it."""
-
-    key: NotRequired[str]
-    """Its key."""
-    value: NotRequired[str]
-    """Its value."""
-    effect: NotRequired[str]
-    """What it does. `NoSchedule` by default."""
-
-
 class GpuNodeGroup(TypedDict):
     """An EKS managed node group. Nodes with GPUs are tainted `nvidia.com/gpu`, so that nothing else runs there."""
 
     name: NotRequired[str]
-    """Its name, one of its own among groups and pools."""
+    """Its name, one of its own among groups and pools. No output: it is read before anything is made."""
     instance_types: NotRequired[list[str]]
-    """EC2 instance types, all alike; spot takes what there is."""
+    """EC2 instance types, all alike; spot takes what there is. No output: it is read before anything is made."""
     ami_type: NotRequired[str]
-    """EKS's image; by default AL2023 for the types' architecture, NVIDIA's where they have GPUs."""
+    """EKS's image; by default AL2023 for the types' architecture, NVIDIA's where they have GPUs. No output: it is read
+    before anything is made."""
     minimum: NotRequired[int]
     """Nodes at least. 0 to 450 nodes; 0 by default."""
     desired: NotRequired[int]
@@ -203,13 +197,14 @@ class GpuNodeGroup(TypedDict):
     capacity: NotRequired[str]
     """How they are bought: `on-demand`, `spot`, or `capacity-block` with the block's `reservation`. `on-demand` by
     default."""
-    reservation: NotRequired[str]
+    reservation: NotRequired[pulumi.Input[str]]
     """Capacity reservation or capacity block that the nodes use."""
     efa: NotRequired[bool]
     """Whether nodes talk to each other by the Elastic Fabric Adapter, all in one zone and placement group. false by
     default."""
     zones: NotRequired[list[str]]
-    """Availability zones, of those that the cluster has subnets in; all of them by default."""
+    """Availability zones, of those that the cluster has subnets in; all of them by default. No output: it is read
+    before anything is made."""
     volume_gigabytes: NotRequired[int]
     """Root volume of a node (gp3, encrypted): images, and where it has no instance store the data set, base model,
     checkpoints and the merged model. 30 to 16,384 GB; 200 by default. $0.08 a GB and month while the node runs; without
@@ -231,7 +226,7 @@ class GpuClusterArgs(TypedDict):
     existing_cluster: NotRequired[str]
     """Name of an EKS cluster that is there, instead of a new one. Its network, nodes and add-ons stay as they are;
     `node_groups` and `node_pools` are put into it. It takes access entries, has the add-on eks-pod-identity-agent, and
-    should enforce network policies."""
+    should enforce network policies. No output: it is read before anything is made."""
     existing_kubeconfig: NotRequired[pulumi.Input[str]]
     """Kubeconfig, as a text, of a cluster that is there and that EKS's API doesn't describe. Nothing is made, and runs
     can't train there: they find a cluster by EKS's API."""
@@ -240,14 +235,16 @@ class GpuClusterArgs(TypedDict):
     where nodes and functions are put, by default in its control plane's, which are often public."""
     cidr: NotRequired[str]
     """Addresses of the network, where one is made. `10.60.0.0/16` by default. The network's NAT gateway costs $36.50 a
-    month with its address, and $0.045 a GB."""
+    month with its address, and $0.045 a GB. No output: it is read before anything is made."""
     zones: NotRequired[list[str]]
-    """Availability zones of the network, two or three; by default the first three in which EKS has control planes."""
+    """Availability zones of the network, two or three; by default the first three in which EKS has control planes. No
+    output: it is read before anything is made."""
     endpoint_public: NotRequired[bool]
     """Whether the API is reachable from outside the network too, from `public_cidrs`; inside it always is. true by
     default."""
     public_cidrs: NotRequired[list[str]]
-    """Addresses from which the public endpoint answers; who asks needs IAM credentials in any case."""
+    """Addresses from which the public endpoint answers; who asks needs IAM credentials in any case. No output: it is
+    read before anything is made."""
     admins: NotRequired[list[pulumi.Input[str]]]
     """IAM roles and users that administer the cluster, beside the one that creates it."""
     extended_support: NotRequired[bool]
@@ -257,7 +254,7 @@ class GpuClusterArgs(TypedDict):
     """Versions of its parts."""
     system_instance_type: NotRequired[str]
     """EC2 instance type of the two nodes that the cluster's own Pods run on. `m7i.large` by default. Two of the default
-    cost $147 a month."""
+    cost $147 a month. No output: it is read before anything is made."""
     autoscaler: NotRequired[str]
     """What starts nodes of the pools, which are always made by us: `karpenter` is installed, with `present` Karpenter
     itself is the existing cluster's, `none` makes no pools. `karpenter` by default."""
@@ -275,10 +272,10 @@ class GpuClusterArgs(TypedDict):
     metrics: NotRequired[str]
     """Where metrics of nodes, Pods and GPUs go: `cloudwatch` (add-on with the DCGM exporter), or `none`. `cloudwatch`
     by default. CloudWatch bills each observation and GB of logs."""
-    node_tags: NotRequired[dict[str, str]]
+    node_tags: NotRequired[dict[str, pulumi.Input[str]]]
     """Tags of the nodes that Karpenter starts, beside environment and stack. Apart from `tags`, since these stand in an
     object of the cluster, which a change of tags elsewhere leaves alone."""
-    tags: NotRequired[dict[str, str]]
+    tags: NotRequired[dict[str, pulumi.Input[str]]]
     """Cost-allocation tags on everything that takes tags; `tandem:environment` and `tandem:stack` are set in any
     case."""
 
@@ -287,7 +284,7 @@ class GpuQuota(TypedDict):
     """GPUs of one instance type."""
 
     instance_type: NotRequired[str]
-    """EC2 instance type with GPUs. `g6e.2xlarge` by default."""
+    """EC2 instance type with GPUs. `g6e.2xlarge` by default. No output: it is read before anything is made."""
     gpus: NotRequired[int]
     """How many of its GPUs runs may have at once. 1 to 10,000 GPUs; 8 by default."""
 
@@ -297,7 +294,7 @@ class ClusterTrainingSettings(TypedDict):
 
     namespace: NotRequired[str]
     """Kubernetes namespace of the runs, made for them. Each stack of a cluster needs one of its own. `tandem-training`
-    by default."""
+    by default. No output: it is read before anything is made."""
     quotas: NotRequired[list[GpuQuota]]
     """What all runs together may have at once; what doesn't fit waits. By default what one run takes."""
     controllers: NotRequired[str]
@@ -309,9 +306,10 @@ class ClusterTrainingSettings(TypedDict):
     poll_seconds: NotRequired[int]
     """How often a run looks after its job; after 400 looks less often. 1 to 300 seconds; 15 by default."""
     kueue_version: NotRequired[str]
-    """Release of Kueue. `0.19.0` by default."""
+    """Release of Kueue. `0.19.0` by default. No output: it is read before anything is made."""
     trainer_version: NotRequired[str]
-    """Release of Kubeflow Trainer, which brings JobSet. `2.3.0` by default."""
+    """Release of Kubeflow Trainer, which brings JobSet. `2.3.0` by default. No output: it is read before anything is
+    made."""
 
 
 class RunUsage(TypedDict):
@@ -344,7 +342,7 @@ class FineTuningEnvironmentArgs(TypedDict):
     training_instance: NotRequired[str]
     """Instance that trains: SageMaker's, or for `eks` EC2's name, without `ml.`. The default has 48 GB of GPU memory:
     24 GB are too few for QLoRA of an 8B model once it saves a checkpoint. `ml.g6e.2xlarge` by default. The default
-    costs $2.80 an hour while it trains."""
+    costs $2.80 an hour while it trains. No output: it is read before anything is made."""
     training_instances: NotRequired[int]
     """How many of them share each run, by all their GPUs. 1 to 16 instances; 1 by default."""
     max_training_hours: NotRequired[float]
@@ -357,28 +355,32 @@ class FineTuningEnvironmentArgs(TypedDict):
     volume_gigabytes: NotRequired[int]
     """Disk of each instance. 30 to 16,384 GB; 200 by default. Billed while jobs run."""
     evaluation_instance: NotRequired[str]
-    """Instance that evaluates, on one GPU; the training instance by default."""
+    """Instance that evaluates, on one GPU; the training instance by default. No output: it is read before anything is
+    made."""
     max_evaluation_hours: NotRequired[float]
     """Longest that the evaluation may take. 0.2 to 120 hours; 1 by default."""
     training_image: NotRequired[str]
     """Image of the training job: a Deep Learning Container's `repository:tag`, or a full URI (docs/training-image.md).
-    `huggingface-pytorch-training:2.9.0-transformers5.3.0-gpu-py312-cu130-ubuntu22.04` by default."""
+    `huggingface-pytorch-training:2.9.0-transformers5.3.0-gpu-py312-cu130-ubuntu22.04` by default. No output: it is read
+    before anything is made."""
     serving_image: NotRequired[str]
     """Image that evaluates and serves: a Deep Learning Container's `repository:tag`, or a full URI. TGI is refused.
-    `djl-inference:0.36.0-lmi28.0.0-cu130` by default."""
+    `djl-inference:0.36.0-lmi28.0.0-cu130` by default. No output: it is read before anything is made."""
     host_ami: NotRequired[str]
-    """SageMaker host image of the endpoint; by default the one that has the serving image's CUDA."""
-    hub_token_secret: NotRequired[str]
+    """SageMaker host image of the endpoint; by default the one that has the serving image's CUDA. No output: it is read
+    before anything is made."""
+    hub_token_secret: NotRequired[pulumi.Input[str]]
     """ARN of the secret (Secrets Manager) with the Hugging Face token that gated base models need."""
     tracking: NotRequired[str]
     """Experiment tracking: `app` (serverless MLflow), `server`, `none`, or the URL of an MLflow of your own. `app` by
-    default. An app has no hourly charge, a server costs about $470 a month."""
+    default. An app has no hourly charge, a server costs about $470 a month. No output: it is read before anything is
+    made."""
     model: NotRequired[str]
     """ARN of the approved model package to serve; `tandem finetune promote` writes it. Empty for no endpoint, which is
-    what costs."""
+    what costs. No output: it is read before anything is made."""
     endpoint_instance: NotRequired[str]
     """SageMaker instance that serves. `ml.g6e.xlarge` by default. The default costs $2.61 an hour while the endpoint
-    exists."""
+    exists. No output: it is read before anything is made."""
     endpoint_mode: NotRequired[EndpointMode]
     """Whether the endpoint keeps its instances: `steady`, or `zero` for none, and no bill, while nobody asks; the first
     request then fails and wakes one within minutes. `steady` by default."""
@@ -395,7 +397,8 @@ class FineTuningEnvironmentArgs(TypedDict):
     activated for cost allocation, in the billing console of the account that pays. 0 to 10,000,000 dollars; 100 by
     default."""
     alert_email: NotRequired[str]
-    """Who gets the budget's alerts; without it only the alarm topic does."""
+    """Who gets the budget's alerts; without it only the alarm topic does. No output: it is read before anything is
+    made."""
     retention: NotRequired[Retention]
     """What destroy does to data sets, models and images: `keep` refuses (protect), `erase` deletes them. `keep` by
     default."""
@@ -403,7 +406,7 @@ class FineTuningEnvironmentArgs(TypedDict):
     """Assumptions of fine-tuning that `tandem cost` counts with."""
     alarm_topic_arn: NotRequired[pulumi.Input[str]]
     """SNS topic that alarms, approvals and the budget notify; without it alarms are only visible in CloudWatch."""
-    tags: NotRequired[dict[str, str]]
+    tags: NotRequired[dict[str, pulumi.Input[str]]]
     """Cost-allocation tags on everything that takes tags; `tandem:environment` and `tandem:stack` are set in any
     case."""
 
@@ -420,177 +423,5 @@ class HybridEnvironmentArgs(TypedDict):
     ones."""
     alarm_topic_arn: NotRequired[pulumi.Input[str]]
     """SNS topic that the alarms of both parts, approvals and the budget notify; a part's own goes before."""
-    tags: NotRequired[dict[str, str]]
+    tags: NotRequired[dict[str, pulumi.Input[str]]]
     """Cost-allocation tags of both parts; a part's own go before."""
-
-
-class ClusterVersions(TypedDict):
-    """Versions of a cluster's parts; each has a default that fits the others."""
-
-    kubernetes: NotRequired[str]
-    """Minor version of Kubernetes. EKS upgrades one at a time, and never back. `1.36` by default. Beyond standard
-    support the control plane costs $0.60 an hour instead of $0.10."""
-    karpenter: NotRequired[str]
-    """Release of Karpenter and of its CRDs. `1.14.1` by default."""
-    node_image: NotRequired[str]
-    """Release of EKS's AL2023 images that Karpenter starts. A change replaces nodes once they are empty. `v20261023` by
-    default."""
-    nvidia_device_plugin: NotRequired[str]
-    """Release of NVIDIA's device plugin. `0.18.0` by default."""
-    addons: NotRequired[dict[str, str]]
-    """Versions of EKS add-ons by name, e.g. `vpc-cni: v1.21.1-eksbuild.1`; the others follow EKS's default for the
-    cluster's Kubernetes at each `pulumi up`."""
-
-
-class NodeTaint(TypedDict):
-    """What keeps Pods away that don't tolerate it."""
-
-    key: NotRequired[str]
-    """Its key."""
-    value: NotRequired[str]
-    """Its value."""
-    effect: NotRequired[str]
-    """What it does. `NoSchedule` by default."""
-
-
-class GpuNodePool(TypedDict):
-    """A pool of Karpenter's: nodes come when Pods wait for them, go when they are empty, and are tainted as groups'."""
-
-    name: NotRequired[str]
-    """Its name, one of its own among groups and pools. `gpu` by default."""
-    instance_types: NotRequired[list[str]]
-    """EC2 instance types with GPUs that Karpenter may start."""
-    gpus: NotRequired[int]
-    """GPUs at most, on all of its nodes together. 1 to 8,192 GPUs; 8 by default. The ceiling of what the pool can cost
-    in an hour."""
-    spot: NotRequired[bool]
-    """Whether to take spot capacity; an interrupted run goes on from its last checkpoint, on a new node. false by
-    default."""
-    efa: NotRequired[bool]
-    """Whether Pods may ask for `vpc.amazonaws.com/efa`: its nodes are in one zone then. false by default."""
-    zones: NotRequired[list[str]]
-    """Availability zones, of those that the cluster has subnets in; all of them by default."""
-    one_zone: NotRequired[bool]
-    """Whether all its nodes are in the first of its zones that offers its types: for runs of several instances, which
-    talk all the time. false by default. Between zones EC2 bills $0.01 a GB each way."""
-    volume_gigabytes: NotRequired[int]
-    """Root volume of a node (gp3, encrypted): images, and where it has no instance store the data set, base model,
-    checkpoints and the merged model. 30 to 16,384 GB; 200 by default. $0.08 a GB and month while the node runs; without
-    an instance store $15 a month more, for 500 MB/s."""
-    instance_store: NotRequired[bool]
-    """Whether images and Pods get the instance's own disks (as RAID 0) in place of the volume. They are faster, and
-    cost nothing besides; some are smaller: g6e.xlarge has 250 GB. true by default."""
-    labels: NotRequired[dict[str, str]]
-    """Labels of its nodes besides; jobs choose nodes by them."""
-    taints: NotRequired[list[NodeTaint]]
-    """Taints besides that of GPUs."""
-
-
-class NodeTaint(TypedDict):
-    """What keeps Pods away that don't tolerate it."""
-
-    key: NotRequired[str]
-    """Its key."""
-    value: NotRequired[str]
-    """Its value."""
-    effect: NotRequired[str]
-    """What it does. `NoSchedule` by default."""
-
-
-class GpuNodeGroup(TypedDict):
-    """An EKS managed node group. Nodes with GPUs are tainted `nvidia.com/gpu`, so that nothing else runs there."""
-
-    name: NotRequired[str]
-    """Its name, one of its own among groups and pools."""
-    instance_types: NotRequired[list[str]]
-    """EC2 instance types, all alike; spot takes what there is."""
-    ami_type: NotRequired[str]
-    """EKS's image; by default AL2023 for the types' architecture, NVIDIA's where they have GPUs."""
-    minimum: NotRequired[int]
-    """Nodes at least. 0 to 450 nodes; 0 by default."""
-    desired: NotRequired[int]
-    """Nodes now. Only an autoscaler of your own changes it: Karpenter starts nodes of pools alone. A capacity block's
-    group has 0 until the block begins. 0 to 450 nodes; 1 by default. Each bills by the hour, used or not."""
-    maximum: NotRequired[int]
-    """Nodes at most. 1 to 450 nodes; 1 by default."""
-    capacity: NotRequired[str]
-    """How they are bought: `on-demand`, `spot`, or `capacity-block` with the block's `reservation`. `on-demand` by
-    default."""
-    reservation: NotRequired[str]
-    """Capacity reservation or capacity block that the nodes use."""
-    efa: NotRequired[bool]
-    """Whether nodes talk to each other by the Elastic Fabric Adapter, all in one zone and placement group. false by
-    default."""
-    zones: NotRequired[list[str]]
-    """Availability zones, of those that the cluster has subnets in; all of them by default."""
-    volume_gigabytes: NotRequired[int]
-    """Root volume of a node (gp3, encrypted): images, and where it has no instance store the data set, base model,
-    checkpoints and the merged model. 30 to 16,384 GB; 200 by default. $0.08 a GB and month while the node runs; without
-    an instance store $15 a month more, for 500 MB/s."""
-    instance_store: NotRequired[bool]
-    """Whether images and Pods get the instance's own disks (as RAID 0) in place of the volume. They are faster, and
-    cost nothing besides; some are smaller: g6e.xlarge has 250 GB. true by default."""
-    repair: NotRequired[bool]
-    """Whether EKS replaces a node whose health, of GPUs too, the monitoring agent finds bad. true by default."""
-    labels: NotRequired[dict[str, str]]
-    """Labels of its nodes besides; jobs choose nodes by them."""
-    taints: NotRequired[list[NodeTaint]]
-    """Taints besides that of GPUs."""
-
-
-class GpuClusterArgs(TypedDict):
-    """Arguments of `GpuCluster`; every one has a default."""
-
-    existing_cluster: NotRequired[str]
-    """Name of an EKS cluster that is there, instead of a new one. Its network, nodes and add-ons stay as they are;
-    `node_groups` and `node_pools` are put into it. It takes access entries, has the add-on eks-pod-identity-agent, and
-    should enforce network policies."""
-    existing_kubeconfig: NotRequired[pulumi.Input[str]]
-    """Kubeconfig, as a text, of a cluster that is there and that EKS's API doesn't describe. Nothing is made, and runs
-    can't train there: they find a cluster by EKS's API."""
-    subnet_ids: NotRequired[list[pulumi.Input[str]]]
-    """Private subnets with a way out, in two zones or more, instead of a network of its own. With `existing_cluster`
-    where nodes and functions are put, by default in its control plane's, which are often public."""
-    cidr: NotRequired[str]
-    """Addresses of the network, where one is made. `10.60.0.0/16` by default. The network's NAT gateway costs $36.50 a
-    month with its address, and $0.045 a GB."""
-    zones: NotRequired[list[str]]
-    """Availability zones of the network, two or three; by default the first three in which EKS has control planes."""
-    endpoint_public: NotRequired[bool]
-    """Whether the API is reachable from outside the network too, from `public_cidrs`; inside it always is. true by
-    default."""
-    public_cidrs: NotRequired[list[str]]
-    """Addresses from which the public endpoint answers; who asks needs IAM credentials in any case."""
-    admins: NotRequired[list[pulumi.Input[str]]]
-    """IAM roles and users that administer the cluster, beside the one that creates it."""
-    extended_support: NotRequired[bool]
-    """Whether the cluster keeps its version once standard support ends; else EKS upgrades it then. false by default.
-    $0.60 an hour instead of $0.10, from that day."""
-    versions: NotRequired[ClusterVersions]
-    """Versions of its parts."""
-    system_instance_type: NotRequired[str]
-    """EC2 instance type of the two nodes that the cluster's own Pods run on. `m7i.large` by default. Two of the default
-    cost $147 a month."""
-    autoscaler: NotRequired[str]
-    """What starts nodes of the pools, which are always made by us: `karpenter` is installed, with `present` Karpenter
-    itself is the existing cluster's, `none` makes no pools. `karpenter` by default."""
-    node_pools: NotRequired[list[GpuNodePool]]
-    """Karpenter's pools of GPU nodes, by default one pool `gpu`, g6e.2xlarge, 8 GPUs, also beside `node_groups`; `[]`
-    or `autoscaler: none` for none."""
-    node_groups: NotRequired[list[GpuNodeGroup]]
-    """Managed groups of GPU nodes."""
-    group_autoscaler: NotRequired[bool]
-    """Whether an autoscaler of your own, e.g. Cluster Autoscaler, changes the size of node groups. false by default."""
-    device_plugins: NotRequired[str]
-    """NVIDIA's device plugin and, with `efa`, the adapter's: `install`, or `present` where the cluster has its own,
-    also by the GPU Operator. By default a new cluster gets them and an existing one has them; without them no Pod gets
-    a GPU, and Karpenter's nodes stay for ever."""
-    metrics: NotRequired[str]
-    """Where metrics of nodes, Pods and GPUs go: `cloudwatch` (add-on with the DCGM exporter), or `none`. `cloudwatch`
-    by default. CloudWatch bills each observation and GB of logs."""
-    node_tags: NotRequired[dict[str, str]]
-    """Tags of the nodes that Karpenter starts, beside environment and stack. Apart from `tags`, since these stand in an
-    object of the cluster, which a change of tags elsewhere leaves alone."""
-    tags: NotRequired[dict[str, str]]
-    """Cost-allocation tags on everything that takes tags; `tandem:environment` and `tandem:stack` are set in any
-    case."""

@@ -1,19 +1,18 @@
 """From a stack's configuration to an environment's arguments."""
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import pulumi.runtime.config
 import pulumi_aws as aws
 from tandem_contract.checks import Checks, near, shown
-from tandem_contract.errors import Mistake
 from tandem_contract.fields import Field, Table, camel, snake
 
 from .environments.finetuning_fields import FINETUNING
 from .environments.hybrid_environment import HYBRID
 from .environments.rag_fields import RAG, check_models
 from .foundation.arguments import InvalidArguments
+from .spelling import respelled
 
 ENVIRONMENTS: dict[str, dict[str, Table]] = {
     "rag": {"rag": RAG},
@@ -28,17 +27,6 @@ KIND = Field(
     choices=ENVIRONMENTS,
     remedy=f"Set tandem:environment to {' or '.join(ENVIRONMENTS)}.",
 )
-
-
-def _names(table: Table) -> Iterator[str]:
-    """The keys of a table, and of those in it."""
-    for key, field in table.fields.items():
-        yield key
-        if inner := field.table or field.items:
-            yield from _names(inner)
-
-
-NAMES = {name for part in ENVIRONMENTS["hybrid"].values() for name in _names(part)}
 
 
 class Environment(NamedTuple):
@@ -84,7 +72,7 @@ def environment(configuration: Mapping[str, str], provider: Mapping[str, str] | 
         values = part.read(found, given[name])
         if part is RAG:
             check_models(found, values, (provider or {}).get("region", ""))
-    checks.mistakes += dict.fromkeys(map(_in_camel_case, found.mistakes))
+    checks.mistakes += dict.fromkeys(map(respelled, found.mistakes))
     if checks.mistakes:
         raise InvalidArguments("The stack's configuration (namespace tandem)", checks.mistakes)
     return Environment(kind, given)
@@ -114,13 +102,3 @@ def _check_keys(checks: Checks, configuration: Mapping[str, str], kind: str) -> 
         if key in every and key not in own and every[key].parsed(text) not in ("", every[key].default):
             having = " or ".join(name for name in fields if key in fields[name])
             checks.add(key, f"is not a key of environment {kind}", f"Remove it, or set tandem:environment to {having}.")
-
-
-def spelled(text: str) -> str:
-    """A text about arguments as one about configuration keys."""
-    return re.sub(r"\b[a-z]+(_[a-z]+)+\b", lambda match: camel(match[0]) if match[0] in NAMES else match[0], text)
-
-
-def _in_camel_case(mistake: Mistake) -> Mistake:
-    """A mistake in arguments as one in the configuration."""
-    return mistake._replace(where=camel(mistake.where), remedy=spelled(mistake.remedy))

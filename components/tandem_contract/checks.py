@@ -110,6 +110,11 @@ class Checks:
             raise Mistakes(subject, self.mistakes)
 
 
+def is_output(value: object) -> bool:
+    """Whether it is another resource's output, or awaited, so that nobody can look into it yet."""
+    return hasattr(value, "apply") or hasattr(value, "__await__")
+
+
 def is_number(value: Any) -> bool:
     """Whether it is a finite number, which true and false are not."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
@@ -126,7 +131,7 @@ def near(value: object, known: Iterable[str]) -> str:
 def shown(value: Any) -> str:
     """A value as a message shows it: a text in quotes, all else as JSON where it can be; on one line, cut."""
     try:
-        text = repr(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        text = repr(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=_output)
     except (TypeError, ValueError, RecursionError):
         try:
             text = " ".join(repr(value).split())
@@ -134,3 +139,9 @@ def shown(value: Any) -> str:
             text = f"a value of type {type(value).__name__}"
     text = text.encode("utf-8", "backslashreplace").decode()
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[: SHOWN_CHARACTERS - 3]}..."
+
+
+def _output(value: object) -> str:
+    if is_output(value):
+        return "an output"
+    raise TypeError

@@ -7,10 +7,10 @@ Defaults, checks, typed arguments, `Pulumi.yaml`, and the schema's descriptions 
 import json
 import os
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from .checks import NOT_EMPTY, Checks
+from .checks import NOT_EMPTY, Checks, is_output
 
 
 class Field(NamedTuple):
@@ -42,7 +42,7 @@ class Field(NamedTuple):
     check: "Callable[[Checks, str, Any], None] | None" = None
     """What else has to hold of a mapping; takes checks, the key and the mapping."""
     output: bool = False
-    """Whether it may be another resource's output, which nobody can look into."""
+    """Whether it may be another resource's output, which nobody can look into; of a list or mapping, what is in it."""
     config: bool = True
     """Whether a stack's configuration can give it, not only a program."""
     variable: str = ""
@@ -50,6 +50,8 @@ class Field(NamedTuple):
 
     def read(self, checks: Checks, key: str, value: Any) -> Any:
         """The value; the default where there is none, complete where it is a table; None where it is refused."""
+        if is_output(value) and (self.table or self.default == {}):
+            value = self._unknown(checks, key)
         if self.table:
             example = next(iter(self.table.fields))
             remedy = f"For example {{{example!r}: {self.table.fields[example].default!r}}}.".replace("'", '"')
@@ -59,8 +61,8 @@ class Field(NamedTuple):
             return self._list(checks, key, self.default if value is None else value)
         if value is None or (type(value) is type(self.default) and value == self.default):
             return self.default
-        if self.output and not isinstance(value, str):
-            return value
+        if is_output(value):
+            return value if self.output else self._unknown(checks, key)
         if self.choices:
             return checks.choice(key, value, [str.__str__(each) for each in self.choices], self.remedy)
         if self.low is not None and self.high is not None:
@@ -71,6 +73,8 @@ class Field(NamedTuple):
             return checks.flag(key, value, **({"remedy": self.remedy} if self.remedy else {}))
         if isinstance(self.default, Mapping):
             mapping = checks.mapping(key, value, self.remedy)
+            for name in () if self.output else (name for name, each in mapping.items() if is_output(each)):
+                self._unknown(checks.under(key), name)
             if self.check:
                 self.check(checks, key, mapping)
             return mapping
@@ -79,20 +83,33 @@ class Field(NamedTuple):
     def _list(self, checks: Checks, key: str, value: Any) -> list[Any] | None:
         """Each of a list, complete where it is a table; None where one is refused."""
         mistakes, read = len(checks.mistakes), []
-        if self.output and hasattr(value, "apply"):
-            remedy = f"Write a list of outputs, which are its elements: [{key}[0], {key}[1]]."
-            checks.add(key, "is an output: how many it has isn't known before it is there", remedy)
-            return None
+        if is_output(value):
+            return self._unknown(checks, key)
         for number, each in enumerate(checks.sequence(key, value, self.remedy)):
             place = f"{key}[{number}]"
             if self.items:
                 given = checks.mapping(place, each, f"Write the keys of {self.items.name}.")
                 read.append(self.items.read(checks.under(place), given))
-            elif self.output and not isinstance(each, str):
-                read.append(each)
+            elif is_output(each):
+                read.append(each if self.output else self._unknown(checks, place))
             else:
                 read.append(checks.text(place, each, self.allowed, self.remedy, self.pattern))
         return None if not self.items and len(checks.mistakes) > mistakes else read
+
+    def _unknown(self, checks: Checks, key: str) -> None:
+        """Refuses an output that somebody has to look into."""
+        if self.output and isinstance(self.default, list):
+            remedy = f"Write a list of outputs, which are its elements: [{key}[0], {key}[1]]."
+            checks.add(key, "is an output: how many it has isn't known before it is there", remedy)
+        elif self.output and isinstance(self.default, Mapping):
+            checks.add(
+                key,
+                "is an output: its keys aren't known before it is there",
+                "Write keys, whose values may be outputs.",
+            )
+        else:
+            remedy = "Write the value itself: it is read before anything is made."
+            checks.add(key, "is an output, which isn't known before it is there", remedy)
 
     def parsed(self, text: str) -> Any:
         """The value that a text stands for; the text itself where it can't be read, for the check to name."""
@@ -103,22 +120,17 @@ class Field(NamedTuple):
                 number = float(text)
                 return int(number) if isinstance(self.low, int) and number.is_integer() else number
             if isinstance(self.default, dict | list):
-                return self._in_snake_case(json.loads(text))
+                return self.in_snake_case(json.loads(text))
         except (ValueError, RecursionError):
             pass
         return text
 
-    def _in_snake_case(self, content: Any) -> Any:
+    def in_snake_case(self, content: Any) -> Any:
         """Content of JSON with the keys of tables in snake_case; those of labels and the like are nobody's fields."""
         if isinstance(content, list):
-            return [self._in_snake_case(each) for each in content]
+            return [self.in_snake_case(each) for each in content]
         table = self.table or self.items
-        if not table or not isinstance(content, dict):
-            return content
-        return {
-            name: table.fields[name]._in_snake_case(value) if name in table.fields else value
-            for name, value in ((snake(key), value) for key, value in content.items())
-        }
+        return table.in_snake_case(content) if table and isinstance(content, Mapping) else content
 
     def written(self, value: Any) -> Any:
         """The text that `parsed` reads; a text, and another resource's output, as it is."""
@@ -134,7 +146,7 @@ class Table(NamedTuple):
     help: str
     fields: Mapping[str, Field]
     rules: "Callable[[Checks, dict[str, Any], Mapping[str, Any]], None] | None" = None
-    """What has to hold between keys: takes checks, the values as `read` returns them, and what was given."""
+    """What has to hold between keys: takes checks, the values as `read` returns them, and what was given for them."""
 
     @property
     def defaults(self) -> dict[str, Any]:
@@ -146,8 +158,29 @@ class Table(NamedTuple):
         checks.known(given, self.fields, what)
         values = {name: field.read(checks, name, given.get(name)) for name, field in self.fields.items()}
         if self.rules:
-            self.rules(checks, values, given)
+            # A default that is written out says nothing: SDKs of other languages and stack files write every one.
+            own = {
+                name: each
+                for name, each in given.items()
+                if name in values and each not in (None, self.fields[name].default)
+            }
+            self.rules(checks, values, own)
         return values
+
+    def within(self) -> "Iterator[Table]":
+        """Itself and the tables in it, the inner ones first."""
+        for field in self.fields.values():
+            if inner := field.table or field.items:
+                yield from inner.within()
+        yield self
+
+    def in_snake_case(self, content: Mapping[str, Any]) -> dict[str, Any]:
+        """What was given in camelCase, with the keys of this and of inner tables in snake_case, where they are keys."""
+        named = {key: snake(key) if snake(key) in self.fields else key for key in content}
+        return {
+            name: self.fields[name].in_snake_case(content[key]) if name in self.fields else content[key]
+            for key, name in named.items()
+        }
 
 
 def variables(fields: Mapping[str, Field], values: Mapping[str, Any]) -> dict[str, Any]:

@@ -26,3 +26,23 @@ def test_example_deploys_and_leaves_nothing(cloud, example):
     finally:
         cloud.pulumi("destroy", "--yes", "--stack", "test", cwd=folder)
         cloud.pulumi("stack", "rm", "--yes", "--stack", "test", cwd=folder)
+
+
+@pytest.mark.faults
+def test_a_yaml_program_is_told_each_mistake_as_that_of_its_property(cloud):
+    folder = HOME / "yaml-mistakes"
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(ROOT / "examples" / "yaml-rag", folder)
+    project = folder / "Pulumi.yaml"
+    text = project.read_text().replace("../..", str(ROOT))
+    project.write_text(text.replace("chunkTokens: 150", "chunkTokens: 10\n      alarmTopicArn: alarms"))
+    cloud.pulumi("stack", "init", "test", cwd=folder)
+    try:
+        refused = cloud.pulumi("preview", "--stack", "test", cwd=folder, check=False)
+    finally:
+        cloud.pulumi("stack", "rm", "--yes", "--stack", "test", cwd=folder)
+    said = refused.stdout + refused.stderr
+    assert refused.returncode != 0 and "RagEnvironment 'handbook' has 2 mistakes:" in said
+    assert "10 is not allowed (a whole number of tokens from 50 to 2000). 200 suits most embedders." in said
+    assert "alarmTopicArn" in said and "'alarms' is not allowed (the ARN of an SNS topic)" in said
+    assert "Traceback" not in said and 'File "' not in said

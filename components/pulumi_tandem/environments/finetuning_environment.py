@@ -15,7 +15,7 @@ from ..finetuning.model_registry import ModelRegistry
 from ..finetuning.run_cleanup import RunCleanup
 from ..finetuning.training_images import TrainingImages
 from ..finetuning.training_pipeline import TrainingPipeline, TrainingPipelineArgs
-from ..foundation.arguments import valid
+from ..foundation.arguments import NOTHING, valid
 from ..foundation.data_bucket import DataBucket
 from ..foundation.outputs import register
 from ..foundation.policy import Statement, allow
@@ -69,7 +69,10 @@ class FineTuningEnvironment(pulumi.ComponentResource):
     region: pulumi.Output[str]
     """AWS region that it is in."""
 
-    def __init__(self, name: str, args: FineTuningEnvironmentArgs, opts: pulumi.ResourceOptions | None = None):
+    def __init__(
+        self, name: str, args: FineTuningEnvironmentArgs = NOTHING, opts: pulumi.ResourceOptions | None = None
+    ):
+        """Registers it and all that it is made of under `name`; every argument has a default."""
         settings = valid(
             "FineTuningEnvironment", name, FINETUNING, args, lambda checks, values: check_place(checks, values, opts)
         )

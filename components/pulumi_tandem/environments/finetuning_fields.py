@@ -153,6 +153,7 @@ FINETUNING = Table(
             pattern=SECRET_ARN,
             allowed="the whole ARN of a secret, which ends in a hyphen and six characters",
             remedy="`aws secretsmanager create-secret --name tandem/hub --secret-string file://token.txt` prints it.",
+            output=True,
         ),
         "tracking": Field(
             APP,

@@ -11,7 +11,7 @@ from tandem_contract.names import Tag
 from ..arguments import HybridEnvironmentArgs
 from ..finetuning import images
 from ..finetuning.inference_endpoint import EndpointMode
-from ..foundation.arguments import valid
+from ..foundation.arguments import NOTHING, valid
 from ..foundation.arns import TOPIC
 from ..foundation.outputs import declared, register
 from ..foundation.tags import TAGS
@@ -108,7 +108,8 @@ class HybridEnvironment(pulumi.ComponentResource):
     region: pulumi.Output[str]
     """AWS region that it is in."""
 
-    def __init__(self, name: str, args: HybridEnvironmentArgs, opts: pulumi.ResourceOptions | None = None):
+    def __init__(self, name: str, args: HybridEnvironmentArgs = NOTHING, opts: pulumi.ResourceOptions | None = None):
+        """Registers it and all that it is made of under `name`; every argument has a default."""
         valid(
             "HybridEnvironment",
             name,

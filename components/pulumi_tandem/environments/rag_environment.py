@@ -7,7 +7,7 @@ from tandem_contract.bedrock_models import default_generator, parse, place_remar
 from tandem_contract.usage import rag_usage
 
 from ..arguments import RagEnvironmentArgs
-from ..foundation.arguments import valid
+from ..foundation.arguments import NOTHING, valid
 from ..foundation.data_bucket import DataBucket
 from ..foundation.outputs import register
 from ..foundation.region import region_for, region_of
@@ -57,7 +57,8 @@ class RagEnvironment(pulumi.ComponentResource):
     region: pulumi.Output[str]
     """AWS region that it is in."""
 
-    def __init__(self, name: str, args: RagEnvironmentArgs, opts: pulumi.ResourceOptions | None = None):
+    def __init__(self, name: str, args: RagEnvironmentArgs = NOTHING, opts: pulumi.ResourceOptions | None = None):
+        """Registers it and all that it is made of under `name`; every argument has a default."""
         settings = valid("RagEnvironment", name, RAG, args, lambda checks, values: check_place(checks, values, opts))
         region = region_of(opts)
         generator = settings["generator"] = settings["generator"] or default_generator(region)

@@ -50,8 +50,7 @@ def _rules(checks: Checks, args: dict[str, Any], given: Mapping[str, Any]) -> No
         )
     for kind, store in STORES.items():
         for name, field in store.fields.items() if args["store"] not in (None, kind) else ():
-            # Every stack's configuration has the default of every key.
-            if given.get(name) not in (None, field.default):
+            if name in given:
                 allowed = f"its default, {field.default}, unless store is {kind}"
                 checks.refuse(name, given[name], allowed, f"Remove it, or set store to {kind}.")
     if args["store"] in STORES:
@@ -173,6 +172,7 @@ RAG = Table(
             pattern=r"\S+",
             allowed="a scope without spaces",
             remedy="For example [\"handbook/ask\"]: the resource server's identifier, a slash, the scope's name.",
+            output=True,
         ),
         "retention": retention_of("documents, ledger and index"),
         "query_usage": Field({}, "Assumptions that `tandem cost` counts with.", table=QUERY_USAGE),

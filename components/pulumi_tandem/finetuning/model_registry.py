@@ -6,6 +6,7 @@ from typing import NotRequired, TypedDict
 import pulumi
 from pulumi_aws import cloudwatch, sagemaker
 
+from ..foundation.arguments import NOTHING
 from ..foundation.arns import account_arn
 from ..foundation.names import named, physical_name
 from ..foundation.outputs import register
@@ -37,7 +38,7 @@ class ModelRegistry(pulumi.ComponentResource):
     package_arns: pulumi.Output[str]
     """ARN pattern of its packages."""
 
-    def __init__(self, name: str, args: ModelRegistryArgs, opts: pulumi.ResourceOptions | None = None):
+    def __init__(self, name: str, args: ModelRegistryArgs = NOTHING, opts: pulumi.ResourceOptions | None = None):
         super().__init__("tandem:index:ModelRegistry", name, {}, opts)
         child, tags = pulumi.ResourceOptions(parent=self), args.get("tags") or {}
         group = sagemaker.ModelPackageGroup(

@@ -6,6 +6,7 @@ import pulumi
 from pulumi_aws import lambda_
 from tandem_contract.payloads import CleanUp
 
+from ..foundation.arguments import NOTHING
 from ..foundation.arns import account_arn
 from ..foundation.function import Function, WatchedBy
 from ..foundation.outputs import register
@@ -36,7 +37,7 @@ class RunCleanup(pulumi.ComponentResource):
         name: str,
         registry: ModelRegistry,
         pipeline: TrainingPipeline,
-        args: RunCleanupArgs,
+        args: RunCleanupArgs = NOTHING,
         opts: pulumi.ResourceOptions | None = None,
     ):
         super().__init__("tandem:index:RunCleanup", name, {}, opts)

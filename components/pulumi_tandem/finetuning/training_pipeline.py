@@ -46,7 +46,7 @@ class TrainingPipelineArgs(TypedDict):
     """Repository of own images that the jobs may pull."""
     tracking_uri: NotRequired[pulumi.Input[str]]
     """MLflow to log to."""
-    hub_token_secret: NotRequired[str]
+    hub_token_secret: NotRequired[pulumi.Input[str]]
     """ARN of the secret with the Hugging Face token that gated base models need."""
     job_statements: NotRequired[Sequence[Any]]
     """IAM statements that jobs need beyond the buckets: to log to MLflow, to read that secret."""

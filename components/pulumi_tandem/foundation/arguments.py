@@ -1,6 +1,7 @@
 """Validation of components' arguments, as a whole, before any resource is registered."""
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import pulumi
@@ -9,6 +10,9 @@ from tandem_contract.errors import Mistakes
 from tandem_contract.fields import Table
 
 from .names import check_name, longest
+
+NOTHING: Any = MappingProxyType({})
+"""The arguments of a component whose every one has a default, where none is given."""
 
 
 class InvalidArguments(Mistakes, pulumi.RunError):

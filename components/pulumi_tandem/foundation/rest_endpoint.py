@@ -35,7 +35,7 @@ class RestEndpointArgs(TypedDict):
     """Who may call."""
     user_pool_arn: NotRequired[pulumi.Input[str]]
     """The Cognito user pool; needed for `jwt`."""
-    scopes: NotRequired[Sequence[str]]
+    scopes: NotRequired[Sequence[pulumi.Input[str]]]
     """With `jwt`: access tokens that have one of them are let in, in place of ID tokens."""
     requests_per_second: int
     """Sustained rate above which callers get 429; bursts may be twice that."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pulumi
-from tandem_contract.checks import Checks
+from tandem_contract.checks import Checks, is_output
 from tandem_contract.fields import Field
 from tandem_contract.names import Tag
 
@@ -30,7 +30,7 @@ def check_tags(checks: Checks, key: str, tags: Mapping[str, Any]) -> None:
             inside.add(name, "is a key of AWS's own", "Choose one that doesn't begin with aws:.")
         elif folded[name.lower()] > 1:
             inside.add(name, "is there in another case too, which IAM takes for the same", "Keep one of them.")
-        if isinstance(value, pulumi.Output):
+        if is_output(value):
             continue
         if not isinstance(value, str) or len(value) > MOST_VALUE or not SIGNS.fullmatch(value):
             allowed = f"a text of up to {MOST_VALUE} letters, digits, spaces and + - = . _ : / @"
@@ -41,11 +41,12 @@ TAGS = Field(
     {},
     f"Cost-allocation tags on everything that takes tags; `{Tag.ENVIRONMENT}` and `{Tag.STACK}` are set in any case.",
     check=check_tags,
+    output=True,
     config=False,
 )
 
 
-def environment_tags(name: str, tags: Mapping[str, str]) -> Tags:
+def environment_tags(name: str, tags: Mapping[str, pulumi.Input[str]]) -> Tags:
     """The tags of everything in an environment: its name, the given ones, which win, and its stack.
 
     Functions know what is theirs by `tandem:stack`, so nothing else may be given for it.

@@ -89,6 +89,7 @@ NODE_GROUP = Table(
             pattern="cr-[0-9a-f]{17}",
             allowed="the id of a capacity reservation",
             remedy="For example cr-0123456789abcdef0.",
+            output=True,
         ),
         "efa": Field(
             False,
@@ -240,6 +241,7 @@ CLUSTER = Table(
             {},
             "Tags of the nodes that Karpenter starts, beside environment and stack. Apart from `tags`, since these "
             "stand in an object of the cluster, which a change of tags elsewhere leaves alone.",
+            output=True,
         ),
         "tags": TAGS,
     },

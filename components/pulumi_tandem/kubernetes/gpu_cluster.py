@@ -9,7 +9,7 @@ from pulumi_aws import cloudwatch, eks, iam, kms
 from tandem_contract.cluster import INSTANCE_TYPE_LABEL
 
 from ..arguments import GpuClusterArgs
-from ..foundation.arguments import valid
+from ..foundation.arguments import NOTHING, valid
 from ..foundation.arns import aws_arn, ec2_principal
 from ..foundation.outputs import register
 from ..foundation.policy import trust
@@ -71,7 +71,8 @@ class GpuCluster(pulumi.ComponentResource):
     security_group_id: pulumi.Output[str]
     """Id of the security group that EKS makes for the cluster, which its nodes have."""
 
-    def __init__(self, name: str, args: GpuClusterArgs, opts: pulumi.ResourceOptions | None = None):
+    def __init__(self, name: str, args: GpuClusterArgs = NOTHING, opts: pulumi.ResourceOptions | None = None):
+        """Registers it and all that it is made of under `name`; every argument has a default."""
         account: Account | None = None
 
         def check(checks: Any, complete: dict[str, Any]) -> None:

@@ -33,7 +33,7 @@ class QueryApiArgs(TypedDict):
     """Who may ask."""
     user_pool_arn: NotRequired[pulumi.Input[str]]
     """The Cognito user pool; needed for `jwt`."""
-    user_pool_scopes: NotRequired[Sequence[str]]
+    user_pool_scopes: NotRequired[Sequence[pulumi.Input[str]]]
     """With `jwt`: access tokens that have one of them are let in, in place of ID tokens."""
     alarm_topic_arn: NotRequired[pulumi.Input[str]]
     """SNS topic that the alarm notifies."""

@@ -22,8 +22,8 @@ print(json.dumps({"names": names, "path": sys.path, "file": pulumi_tandem.__file
 """
 PLUGIN = """
 import json, runpy, sys
-import pulumi.provider.experimental as provider
-provider.component_provider_host = lambda *_, **__: print(json.dumps(sys.path))
+import pulumi.provider
+pulumi.provider.main = lambda *_, **__: print(json.dumps(sys.path))
 runpy.run_path(sys.argv[1], run_name="__main__")
 """
 # In place of pip: a package with native code and a command, without a registry.

@@ -4,10 +4,10 @@ import math
 from enum import Enum
 
 import pytest
-from tandem_contract.checks import Checks
+from tandem_contract.checks import Checks, shown
 from tandem_contract.fields import Field, Table, camel, from_environment, snake, variables
 
-from scripts.schema import annotation, description
+from scripts.schema import annotation, argument_description, description
 
 
 class Colour(str, Enum):  # noqa: UP042 - as the components have them
@@ -23,9 +23,18 @@ FIELDS = {
     "name": Field("", "What it is called.", pattern="[a-z]+", allowed="small letters", remedy="For example bell."),
     "arn": Field("", "Of its topic.", output=True),
     "tags": Field({}, "On everything."),
+    "labels": Field({}, "On all that takes them.", output=True),
+    "ids": Field([], "Of those that are there.", output=True, pattern="id-.*", allowed="an id"),
     "inner": Field({}, "What it holds.", table=Table("Inner", "", {"sum": Field(3, "All.", low=0.0, high=math.inf)})),
 }
 TABLE = Table("Things", "All things.", FIELDS)
+
+
+class Output:
+    """Of another resource, as Pulumi has them."""
+
+    def apply(self, _function):
+        raise AssertionError("Nobody may look into it.")
 
 
 def read(**given):
@@ -39,11 +48,12 @@ def test_without_values_everything_is_its_default_also_inside():
 
 
 def test_values_are_what_their_field_is():
-    output = object()
+    output = Output()
     given = {"count": 3.0, "share": 1, "colour": Colour.BLUE, "loud": True, "name": "bell", "arn": output}
-    values, mistakes = read(**given, tags={"a": "b"}, inner={"sum": 300})
+    given |= {"tags": {"a": "b"}, "inner": {"sum": 300}, "labels": {"a": output, "b": "c"}, "ids": [output, "id-1"]}
+    values, mistakes = read(**given)
     assert not mistakes
-    assert values == given | {"tags": {"a": "b"}, "inner": {"sum": 300}}
+    assert values == given
     # Other languages send whole numbers as floats (pulumi/pulumi#21944); an amount stays as it was written.
     assert [type(values[key]) for key in ("count", "share")] == [int, int]
 
@@ -62,6 +72,55 @@ def test_each_value_that_cant_be_used_is_refused_and_none_in_the_result():
     assert mistakes["inner.sum"] == "inner.sum: -1 is not allowed (a number, 0.0 or more). The default is 3."
     assert mistakes["inner.sun"] == "inner.sun: is not an argument. Did you mean `sum`?"
     assert mistakes["coulor"] == "coulor: is not an argument. Did you mean `colour`?"
+
+
+@pytest.mark.faults
+def test_an_output_is_refused_where_somebody_has_to_look_into_it():
+    """It was shown as an object with an address, or broke what reads it."""
+    output = Output()
+    keys = ("count", "share", "colour", "loud", "name", "tags", "inner", "labels", "ids")
+    values, mistakes = read(**dict.fromkeys(keys, output))
+    assert mistakes.keys() == {*keys}
+    assert mistakes["name"] == (
+        "name: is an output, which isn't known before it is there. "
+        "Write the value itself: it is read before anything is made."
+    )
+    assert "[ids[0], ids[1]]" in mistakes["ids"] and "whose values may be outputs" in mistakes["labels"]
+    assert values["inner"] == {"sum": 3}  # whole, so that rules can be applied to the rest
+    assert read(tags={"a": output, "b": 1})[1].keys() == {"tags.a"}
+    checks = Checks()
+    LISTS.read(checks, {"letters": ["a", output]})
+    assert [each.where for each in checks.mistakes] == ["letters[1]"]
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("given", [5, {"a": 1}, ["a"], True])
+def test_what_may_be_an_output_is_one_or_a_text(given):
+    assert read(arn=given)[1].keys() == {"arn"}
+
+
+def test_a_message_shows_that_a_value_is_an_output():
+    assert (shown(Output()), shown({"a": [Output()]})) == ('"an output"', '{"a": ["an output"]}')
+
+
+def test_rules_are_told_what_is_given_beside_the_defaults():
+    """SDKs of other languages write out every default of the schema."""
+    told = []
+    table = Table("Ruled", "", FIELDS, lambda _checks, _values, given: told.append(dict(given)))
+    table.read(Checks(), {"count": 2, "colour": Colour.RED, "loud": None, "name": "bell", "other": 1})
+    assert told == [{"name": "bell"}]
+
+
+def test_keys_that_a_table_has_are_put_into_snake_case_and_no_others():
+    inner = Table("Inner", "", {"least_size": Field(1, "", low=0, high=9), "node_labels": Field({}, "")})
+    table = Table("Outer", "", {"inner_ones": Field([], "", items=inner), "own_inner": Field({}, "", table=inner)})
+    content = {"leastSize": 1, "nodeLabels": {"teamName": "a"}, "leastSise": 2}
+    expected = {"least_size": 1, "node_labels": {"teamName": "a"}, "leastSise": 2}
+    assert table.in_snake_case({"innerOnes": [content], "ownInner": content, "ownOther": 1}) == {
+        "inner_ones": [expected],
+        "own_inner": expected,
+        "ownOther": 1,
+    }
 
 
 def test_a_description_has_limits_default_and_cost():
@@ -85,7 +144,7 @@ def test_a_function_reads_from_its_environment_what_was_written_there(monkeypatc
     assert from_environment(fields) == {"count": 3, "share": 1.0, "loud": True, "name": "", "tags": {"a": "b"}}
     monkeypatch.delenv("COUNT")
     assert from_environment(fields)["count"] == 2
-    output = object()
+    output = Output()
     assert variables({"name": fields["name"]}, {"name": output}) == {"NAME": output}
 
 
@@ -131,8 +190,20 @@ def test_a_list_holds_texts_or_tables_each_read():
         "groups": [{"size": 1}, {"size": 2}],
     }
     assert not checks.mistakes
-    assert LISTS.fields["groups"].parsed('[{"minSize": 1}]') == [{"min_size": 1}]
     assert annotation(LISTS.fields["letters"]) == "list[str]" and annotation(LISTS.fields["groups"]) == "list[Group]"
+
+
+def test_the_type_of_an_argument_says_what_of_it_may_be_an_output_and_so_does_a_text():
+    expected = {
+        "name": ("str", " No output: it is read before anything is made."),
+        "arn": ("pulumi.Input[str]", ""),
+        "labels": ("dict[str, pulumi.Input[str]]", ""),
+        "ids": ("list[pulumi.Input[str]]", ""),
+        "count": ("int", ""),
+        "colour": ("Colour", ""),
+    }
+    told = {key: (annotation(FIELDS[key]), argument_description(FIELDS[key])) for key in expected}
+    assert told == {key: (kind, description(FIELDS[key]) + more) for key, (kind, more) in expected.items()}
 
 
 @pytest.mark.faults

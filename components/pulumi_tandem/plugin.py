@@ -1,0 +1,145 @@
+"""The components as a Pulumi plugin, for programs in any language.
+
+`ComponentProvider` reads components and arguments from their annotations. What it can't say of them, and doesn't do, is
+here: texts and names for other languages, defaults, what the package is; mistakes as those of properties.
+"""
+
+import inspect
+import json
+import re
+import sys
+from typing import Any
+
+import pulumi
+from pulumi.provider import ConstructResult, main
+from pulumi.provider.experimental.component import ComponentProvider
+from pulumi.provider.server import ComponentInitError
+from tandem_contract import __version__
+from tandem_contract.errors import SHOWN
+from tandem_contract.fields import Table, snake
+
+from .environments.finetuning_environment import FineTuningEnvironment
+from .environments.finetuning_fields import FINETUNING
+from .environments.hybrid_environment import HYBRID, HybridEnvironment
+from .environments.rag_environment import RagEnvironment
+from .environments.rag_fields import RAG
+from .foundation.arguments import InvalidArguments
+from .foundation.function_code import runtime_folder
+from .spelling import respelled, spelled
+
+COMPONENTS: dict[type[pulumi.ComponentResource], Table] = {
+    RagEnvironment: RAG,
+    FineTuningEnvironment: FINETUNING,
+    HybridEnvironment: HYBRID,
+}
+"""What programs in other languages can make, by what it takes."""
+# https://www.pulumi.com/docs/iac/guides/building-extending/packages/schema/#package
+PACKAGE = {
+    "displayName": "Tandem",
+    "description": "Pulumi components for retrieval-augmented generation and fine-tuning on AWS",
+    "keywords": [
+        "kind/component",
+        "category/cloud",
+        *("aws", "bedrock", "fine-tuning", "llm", "opensearch", "pulumi", "rag", "sagemaker"),
+    ],
+    "license": "Apache-2.0",
+    "homepage": "https://github.com/OWNER/tandem",
+    "repository": "https://github.com/OWNER/tandem",
+    "publisher": "The Tandem authors",
+}
+"""As pyproject.toml has it, which a plugin that is run from its folder doesn't bring."""
+NAMESPACE = "tandem"
+"""Before the package's name in SDKs: `@tandem/tandem`. Without one it would be Pulumi's own."""
+# Python's word for it, which a docstring has.
+RAISES, REPORTED = (
+    "Raises `InvalidArguments`, with every mistake,",
+    "Every mistake in its arguments is reported at once,",
+)
+
+
+class Plugin(ComponentProvider):
+    """Makes the components for a program in another language."""
+
+    def __init__(self) -> None:
+        super().__init__(list(COMPONENTS), "tandem", NAMESPACE, __version__)
+        self.schema = json.dumps(_completed(json.loads(self.schema or "{}")))
+
+    def map_inputs(self, inputs: Any, component_def: Any) -> Any:
+        """The arguments in Python's names, whatever their values are: each component checks them, and tells everything
+        at once, where the base class ends at the first."""
+        (table,) = (table for component, table in COMPONENTS.items() if component.__name__ == component_def.name)
+        return table.in_snake_case(_whole(inputs))
+
+    def construct(self, *args: Any, **more: Any) -> ConstructResult:
+        try:
+            return super().construct(*args, **more)
+        except ComponentInitError as error:
+            if isinstance(error.inner, InvalidArguments):
+                raise _of_properties(error.inner) from error
+            if isinstance(error.inner, pulumi.RunError):  # a sentence for people, which needs no traceback
+                raise pulumi.InputPropertiesError(str(error.inner)) from error
+            raise
+
+
+def _of_properties(error: InvalidArguments) -> pulumi.InputPropertiesError:
+    mistakes = [respelled(each) for each in error.mistakes[:SHOWN]]
+    return pulumi.InputPropertiesError(
+        str(error).partition("\n")[0],
+        [{"property_path": each.where, "reason": f"{each.problem}. {each.remedy}"} for each in mistakes],
+    )
+
+
+def _whole(value: Any) -> Any:
+    """Numbers without a fraction as whole ones: the engine sends all of them as floats (pulumi/pulumi#21944)."""
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else value
+    if isinstance(value, list):
+        return [_whole(each) for each in value]
+    return {key: _whole(each) for key, each in value.items()} if isinstance(value, dict) else value
+
+
+def _completed(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema with what the package is, defaults, and texts and names as other languages show them."""
+    tables = {each.name: each for table in COMPONENTS.values() for each in table.within()}
+    for component, table in COMPONENTS.items():
+        _add_defaults(schema["resources"][f"tandem:index:{component.__name__}"]["inputProperties"], table)
+    for token, kind in schema["types"].items():
+        for member in kind.get("enum", ()):
+            member["name"] = "".join(word.capitalize() for word in member["name"].split("_"))
+        if "properties" in kind:
+            _add_defaults(kind["properties"], tables[token.rpartition(":")[2]])
+    # Generators add `Args` to a type of arguments within others, and a component's own arguments have that name.
+    text = re.sub(r'tandem:index:(\w+?)(?:Environment)?Args"', r'tandem:index:\1Settings"', json.dumps(_told(schema)))
+    return {**json.loads(text), **PACKAGE}
+
+
+def _add_defaults(properties: dict[str, Any], table: Table) -> None:
+    for key, property_ in properties.items():
+        default = table.fields[snake(key)].default
+        if isinstance(default, bool | int | float) or (isinstance(default, str) and default):
+            property_["default"] = default
+
+
+def _told(content: Any, key: str = "") -> Any:
+    """A part of the schema with its docstrings as texts for all languages."""
+    if isinstance(content, list):
+        return [_told(each) for each in content]
+    if not isinstance(content, dict):
+        return content
+    told = {name: _told(each, name) for name, each in content.items()}
+    if text := told.pop("description", ""):
+        text = spelled(inspect.cleandoc(text).replace(RAISES, REPORTED))
+        if key not in ("items", "additionalProperties"):  # which have their property's again
+            told = {"description": text, **told}
+        if text.startswith("Deprecated"):
+            told["deprecationMessage"] = text
+    return told
+
+
+def run() -> None:
+    """Serves the engine that has started this process, until it ends it."""
+    try:
+        runtime_folder()
+    except pulumi.RunError as error:
+        sys.exit(str(error))
+    main(Plugin(), sys.argv[1:])
