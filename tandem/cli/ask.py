@@ -6,8 +6,15 @@ from typing import Annotated, Any
 
 import typer
 
-from tandem.cli.options import DEFAULT_STACK, TIMEOUT_SECONDS, StackOption, TokenOption, deployed
-from tandem.clients.query_service import QueryService
+from tandem.cli.options import (
+    DEFAULT_STACK,
+    TIMEOUT_SECONDS,
+    EnvironmentOption,
+    QueryUrlOption,
+    StackOption,
+    TokenOption,
+    query_api,
+)
 
 REFUSALS = {
     "below_min_score": "Not in the documents: nothing in them is close enough to the question.",
@@ -34,6 +41,8 @@ def place(citation: dict[str, Any]) -> str:
 def ask(
     question: Annotated[str, typer.Argument(help="The question, in quotes.")],
     stack: StackOption = DEFAULT_STACK,
+    environment: EnvironmentOption = None,
+    url: QueryUrlOption = None,
     filters: Annotated[
         list[str] | None,
         typer.Option("--filter", metavar="KEY=VALUE", help="Search only document=KEY or metadata.NAME=VALUE."),
@@ -49,13 +58,7 @@ def ask(
         request["filter"] = parse_filters(filters)
     if top_k:
         request["top_k"] = top_k
-    found = deployed(stack)
-    (url,) = found.pick("queryUrl")
-
-    def say(message: str) -> None:
-        typer.echo(message, err=True)
-
-    service = QueryService(url, token, say, patience=timeout, region=found.region)
+    service = query_api(url, stack, environment, token, timeout)
     start = time.monotonic()
     answer = service.ask(request)
     if as_json:

@@ -7,8 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from tandem_contract.errors import TandemError
 
-from tandem.cli.options import DEFAULT_STACK, TIMEOUT_SECONDS, StackOption, TokenOption, deployed
-from tandem.clients.query_service import QueryService
+from tandem.cli.options import (
+    DEFAULT_STACK,
+    TIMEOUT_SECONDS,
+    EnvironmentOption,
+    QueryUrlOption,
+    StackOption,
+    TokenOption,
+    query_api,
+)
 
 if TYPE_CHECKING:
     from tandem.evaluation.calibration import Threshold
@@ -21,6 +28,8 @@ def calibrate(
         Path, typer.Argument(exists=True, dir_okay=False, metavar="QUESTIONS", help="Question set, JSONL.")
     ],
     stack: StackOption = DEFAULT_STACK,
+    environment: EnvironmentOption = None,
+    url: QueryUrlOption = None,
     timeout: Annotated[float, typer.Option(min=1, help="Longest wait for one question.")] = TIMEOUT_SECONDS,
     as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
     token: TokenOption = None,
@@ -33,9 +42,7 @@ def calibrate(
 
     asked = list({question.question: question for question in load(file)}.values())
     calibration.check_kinds(asked)
-    stacked = deployed(stack)
-    (url,) = stacked.pick("queryUrl")
-    service = QueryService(url, token, lambda line: typer.echo(line, err=True), timeout, region=stacked.region)
+    service = query_api(url, stack, environment, token, timeout)
 
     def ask(question: Any) -> dict[str, Any]:
         return service.ask({"question": question.question, "generate": False})

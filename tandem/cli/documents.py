@@ -8,11 +8,12 @@ from typing import Annotated
 import typer
 from tandem_contract.errors import TandemError
 
-from tandem.cli.options import DEFAULT_STACK, StackOption, deployed
+from tandem.cli.options import DEFAULT_STACK, EnvironmentOption, StackOption, deployed
 
 
 def documents(
     stack: StackOption = DEFAULT_STACK,
+    environment: EnvironmentOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
 ) -> None:
     """List the documents of a stack: indexed, indexed with warnings, rejected and why, or waiting."""
@@ -21,7 +22,7 @@ def documents(
     from tandem.rag.reading import EXTRACTOR
     from tandem.reporting.tables import Table, console
 
-    found = list(entries(DocumentsBucket(deployed(stack))))
+    found = list(entries(DocumentsBucket(deployed(stack, "documentsBucket", environment))))
     older = sum(entry.is_older for entry in found)
     if as_json:
         rows = [entry._asdict() for entry in found]
@@ -44,6 +45,7 @@ def documents(
 
 def reread(
     stack: StackOption = DEFAULT_STACK,
+    environment: EnvironmentOption = None,
     ask_above: Annotated[
         float, typer.Option(envvar="TANDEM_ASK_ABOVE", help="Ask where it may cost more than this, in dollars.")
     ] = 10.0,
@@ -55,7 +57,7 @@ def reread(
     from tandem.clients.documents_bucket import DocumentsBucket
     from tandem.rag.ledger import REJECTED
 
-    found = deployed(stack)
+    found = deployed(stack, "documentsBucket", environment)
     bucket = DocumentsBucket(found)
     older = [entry for entry in entries(bucket) if entry.is_older]
     if not older:
@@ -78,6 +80,7 @@ def reread(
 
 def redrive(
     stack: StackOption = DEFAULT_STACK,
+    environment: EnvironmentOption = None,
     limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Only N messages.")] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show them, with the reason of each, and do nothing.")
@@ -87,7 +90,7 @@ def redrive(
     queue back into the queue that they came from. Interrupted, the same command goes on."""
     from tandem.clients.dead_letters import DeadLetters
 
-    found = deployed(stack)
+    found = deployed(stack, "deadLetterQueueUrl", environment)
     (url,) = found.pick("deadLetterQueueUrl")
     letters = DeadLetters(found.client("sqs"), url)
     done = letters.redrive(lambda it: typer.echo(f"{it.document or 'no document'}: {it.reason}"), limit, dry_run)

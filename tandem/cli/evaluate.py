@@ -14,7 +14,7 @@ from tandem_contract import __version__
 from tandem_contract.errors import TandemError, Unavailable
 
 from tandem.cli.calibrate import calibrate
-from tandem.cli.options import TokenOption
+from tandem.cli.options import EnvironmentOption, TokenOption
 from tandem.clients.targets import FORMS, Options, Subject, check_embedder, embedder, open_target
 from tandem.evaluation.runs import FOLDER
 
@@ -125,6 +125,7 @@ def run(
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Only the first N questions.")] = None,
     token: TokenOption = None,
+    environment: EnvironmentOption = None,
 ) -> None:
     """Put a question set to a target, and measure the answers. Interrupted, the same command goes on."""
     from tandem.cli.evaluation_view import show_run
@@ -136,7 +137,15 @@ def run(
 
     terminal = console(stderr=True)
     options = Options(
-        system, max_tokens, key_variable, token, region, seconds, concurrency, partial(terminal.print, soft_wrap=True)
+        system,
+        max_tokens,
+        key_variable,
+        token,
+        region,
+        environment,
+        seconds,
+        concurrency,
+        partial(terminal.print, soft_wrap=True),
     )
     shape, subject, *_ = _all(
         lambda: _format(form),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from tandem_contract.errors import TandemError
 
-from tandem.cli.options import StackOption, deployed
+from tandem.cli.options import EnvironmentOption, StackOption, deployed
 from tandem.clients.pulumi_stack import SECONDS, Stack, configuration, project_folder
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from tandem.finetuning.backends.base import Backend, Plan, Status
 
 DEFAULT_STACK = "finetune-dev"
+HAVING = "artifactBucket"
+"""The output by which the environment is found."""
 POLL_SECONDS = 5.0
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Name of the run, as `start` printed it.")]
 RecipeArgument = Annotated[
@@ -40,10 +42,14 @@ app = typer.Typer(name="finetune", no_args_is_help=True, help="Fine-tune models:
 
 @app.command()
 def check(
-    recipe: RecipeArgument, data: DataOption, stack: StackOption = DEFAULT_STACK, backend: BackendOption = None
+    recipe: RecipeArgument,
+    data: DataOption,
+    stack: StackOption = DEFAULT_STACK,
+    environment: EnvironmentOption = None,
+    backend: BackendOption = None,
 ) -> None:
     """Check a recipe with a data set: memory, quota, and what the run is expected to cost and costs at most."""
-    _, plan = _plan(recipe, data, stack, backend)
+    _, plan = _plan(recipe, data, stack, environment, backend)
     show_plan(plan)
 
 
@@ -52,6 +58,7 @@ def start(
     recipe: RecipeArgument,
     data: DataOption,
     stack: StackOption = DEFAULT_STACK,
+    environment: EnvironmentOption = None,
     backend: BackendOption = None,
     ask_above: Annotated[
         float, typer.Option(envvar="TANDEM_ASK_ABOVE", help="Ask before a run whose ceiling is above this, in dollars.")
@@ -65,7 +72,7 @@ def start(
     service_url: UrlOption = None,
 ) -> None:
     """Start a run, after its ceiling price was shown; asks above a limit, and where there is no price."""
-    chosen, plan = _plan(recipe, data, stack, backend, secret=secret, url=service_url)
+    chosen, plan = _plan(recipe, data, stack, environment, backend, secret=secret, url=service_url)
     if urgent and not chosen.facts.queues:
         raise TandemError(f"Runs of {chosen.facts.title} wait in no queue of the stack's: leave --urgent out.")
     show_plan(plan)
@@ -84,6 +91,7 @@ def start(
 def status(
     run: RunArgument,
     stack: StackOption = DEFAULT_STACK,
+    environment: EnvironmentOption = None,
     follow: Annotated[bool, typer.Option(help="Go on until the run ends; exit 1 unless it succeeds.")] = False,
     secret: SecretOption = None,
     service_url: UrlOption = None,
@@ -94,7 +102,7 @@ def status(
 ) -> None:
     """Show how a run stands: step, progress, loss, tokens a second, money so far."""
     endpoints = dict(entry.partition("=")[::2] for entry in served or [])
-    found = deployed(stack)
+    found = deployed(stack, HAVING, environment)
     backend, record = _run(run, found, secret=secret, url=service_url, served=endpoints)
     _say_if_gone(found)
     if follow:
@@ -107,6 +115,7 @@ def status(
 def logs(
     run: RunArgument,
     stack: StackOption = DEFAULT_STACK,
+    environment: EnvironmentOption = None,
     follow: Annotated[bool, typer.Option(help="Go on until the job ends.")] = False,
     host: Annotated[
         str, typer.Option(help="Whose log, where several hosts train (algo-2); without it the first that has one.")
@@ -119,7 +128,7 @@ def logs(
     ] = None,
 ) -> None:
     """Print the log of a run's newest job, or of a step's."""
-    backend, record = _run(run, deployed(stack))
+    backend, record = _run(run, deployed(stack, HAVING, environment))
     jobs = backend.jobs(record)
     if not jobs:
         raise TandemError(f"Run {run!r} has no job yet: `tandem finetune status {run}` says how it stands.")
@@ -146,10 +155,14 @@ def logs(
 
 @app.command()
 def cancel(
-    run: RunArgument, stack: StackOption = DEFAULT_STACK, secret: SecretOption = None, service_url: UrlOption = None
+    run: RunArgument,
+    stack: StackOption = DEFAULT_STACK,
+    environment: EnvironmentOption = None,
+    secret: SecretOption = None,
+    service_url: UrlOption = None,
 ) -> None:
     """Stop a run; where its back end can resume, its checkpoints stay, and `resume` goes on from them."""
-    backend, record = _run(run, deployed(stack), secret=secret, url=service_url)
+    backend, record = _run(run, deployed(stack, HAVING, environment), secret=secret, url=service_url)
     stopped = backend.cancel(record)
     typer.echo(f"cancelled; stopping {', '.join(stopped)}" if stopped else "cancelled; no job was running")
 
@@ -158,10 +171,11 @@ def cancel(
 def resume(
     run: RunArgument,
     stack: StackOption = DEFAULT_STACK,
+    environment: EnvironmentOption = None,
     follow: Annotated[bool, typer.Option(help="Follow the run until it ends.")] = False,
 ) -> None:
     """Go on with a run that failed or was cancelled, from its last checkpoint and within the same envelope."""
-    backend, record = _run(run, deployed(stack))
+    backend, record = _run(run, deployed(stack, HAVING, environment))
     typer.echo(backend.resume(record))
     if follow:
         _follow(backend, record)
@@ -171,12 +185,13 @@ def resume(
 def compare(
     chosen: Annotated[list[str], typer.Argument(metavar="RUN...", help="One run or more.")],
     stack: StackOption = DEFAULT_STACK,
+    environment: EnvironmentOption = None,
 ) -> None:
     """Compare tuned models with their base, and runs with each other, on their held-out rows."""
     from tandem.reporting.tables import Table, console
 
     rows = []
-    found = deployed(stack)
+    found = deployed(stack, HAVING, environment)
     for name in chosen:
         backend, run = _run(name, found)
         evaluation = backend.evaluation(run)
@@ -192,6 +207,7 @@ def compare(
 def promote(
     run: RunArgument,
     stack: StackOption = DEFAULT_STACK,
+    environment: EnvironmentOption = None,
     approve: Annotated[
         bool, typer.Option("--approve", help="Approve its model first; AWS records that you did.")
     ] = False,
@@ -203,7 +219,7 @@ def promote(
     from tandem.finetuning import promotion
 
     file = config or _stack_file(stack)
-    found = deployed(stack)
+    found = deployed(stack, "modelPackageGroup", environment)
     sagemaker = found.client("sagemaker")
     arn = promotion.package_of(sagemaker, *found.pick("modelPackageGroup"), run)
     if approve:
@@ -333,7 +349,9 @@ def _follow(backend: "Backend", run: "Run") -> None:
         )
 
 
-def _plan(recipe: Path, data: str, stack: str, backend: str | None, **options: Any) -> "tuple[Backend, Plan]":
+def _plan(
+    recipe: Path, data: str, stack: str, environment: str | None, backend: str | None, **options: Any
+) -> "tuple[Backend, Plan]":
     """The back end that trains a recipe, and its plan for a data set.
 
     It is the command's, or the recipe's, or the stack's. The plan's recipe is the one that was written, so that it has
@@ -344,7 +362,7 @@ def _plan(recipe: Path, data: str, stack: str, backend: str | None, **options: A
     from tandem.finetuning.dataset.store import Store
 
     raw = yaml_file.read(recipe, "a recipe: start with `base_model: Qwen/Qwen3-8B` and a `gate`")
-    checked, there = recipes.check(raw), deployed(stack)
+    checked, there = recipes.check(raw), deployed(stack, HAVING, environment)
     name = backend or raw.get("backend") or there.outputs.get("trainingBackend") or checked["backend"]
     if name != checked["backend"]:
         recipes.check({**raw, "backend": name})

@@ -10,12 +10,21 @@ from typing import Annotated
 import typer
 from tandem_contract.errors import TandemError
 
-from tandem.cli.options import DEFAULT_STACK, TIMEOUT_SECONDS, StackOption, TimeoutOption, TokenOption, deployed
+from tandem.cli.options import (
+    DEFAULT_STACK,
+    TIMEOUT_SECONDS,
+    EnvironmentOption,
+    StackOption,
+    TimeoutOption,
+    TokenOption,
+    deployed,
+)
 
 
 def ingest(
     paths: Annotated[list[Path], typer.Argument(exists=True, help="Files and folders.")],
     stack: StackOption = DEFAULT_STACK,
+    environment: EnvironmentOption = None,
     prefix: Annotated[str, typer.Option(help="Put before every key, as a folder.")] = "",
     timeout: TimeoutOption = TIMEOUT_SECONDS,
     token: TokenOption = None,
@@ -48,7 +57,7 @@ def ingest(
         say(f"{item.path}: skipped, {item.reason}")
     if not documents:
         raise TandemError("There is nothing to upload.")
-    found = deployed(stack)
+    found = deployed(stack, "documentsBucket", environment)
     (url,) = found.pick("queryUrl")
     service = QueryService(url, token, say, timeout, region=found.region)
     ingestion = Ingestion(DocumentsBucket(found), service, say, timeout)
@@ -98,10 +107,11 @@ def _dry_run(paths: list[Path], as_json: bool) -> None:
 def forget(
     keys: Annotated[list[str], typer.Argument(help="Keys of documents in the bucket.")],
     stack: StackOption = DEFAULT_STACK,
+    environment: EnvironmentOption = None,
     timeout: TimeoutOption = TIMEOUT_SECONDS,
 ) -> None:
     """Delete documents and wait until they are out of the index."""
     from tandem.clients import ingestion
     from tandem.clients.documents_bucket import DocumentsBucket
 
-    ingestion.forget(DocumentsBucket(deployed(stack)), keys, typer.echo, timeout)
+    ingestion.forget(DocumentsBucket(deployed(stack, "documentsBucket", environment)), keys, typer.echo, timeout)

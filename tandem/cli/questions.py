@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from tandem_contract.errors import TandemError
 
-from tandem.cli.options import DEFAULT_STACK, TIMEOUT_SECONDS, StackOption, TimeoutOption, TokenOption, deployed
+from tandem.cli.options import (
+    DEFAULT_STACK,
+    TIMEOUT_SECONDS,
+    EnvironmentOption,
+    QueryUrlOption,
+    StackOption,
+    TimeoutOption,
+    TokenOption,
+    query_api,
+    say,
+)
 from tandem.clients.patience import Patience
 from tandem.clients.query_service import QueryService, phases
 from tandem.runtime.retry import Deadline
@@ -74,6 +84,8 @@ class Asking:
 def questions(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Question set, JSONL.")],
     stack: StackOption = DEFAULT_STACK,
+    environment: EnvironmentOption = None,
+    url: QueryUrlOption = None,
     min_found: Annotated[int, typer.Option(help="Exit 1 if fewer have their document among the passages.")] = 0,
     min_refused: Annotated[int, typer.Option(help="Exit 1 if fewer unanswerable ones are refused.")] = 0,
     timeout: TimeoutOption = TIMEOUT_SECONDS,
@@ -86,13 +98,7 @@ def questions(
     from tandem.evaluation.summary import summarize
 
     question_set = load(file)
-    found = deployed(stack)
-    (url,) = found.pick("queryUrl")
-
-    def say(message: str) -> None:
-        typer.echo(message, err=True)
-
-    service = QueryService(url, token, say, timeout, region=found.region)
+    service = query_api(url, stack, environment, token, timeout)
     asking = Asking(service, question_set, Patience(timeout), say)
     replies = run(question_set, asking.ask, concurrency=CONCURRENCY, tell=asking.tell)
     say(asking.summary())

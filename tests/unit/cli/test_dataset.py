@@ -52,7 +52,7 @@ def bucket(project, monkeypatch) -> FakeBucket:
     """The dataset bucket of the stack."""
     state = FakeBucket()
     monkeypatch.setattr(boto3.Session, "client", lambda self, service, **options: state)
-    project.pulumi_says(json.dumps({"datasetBucket": "data"}))
+    project.has(datasetBucket="data")
     return state
 
 

@@ -79,7 +79,7 @@ class Sqs(AwsService):
 def sqs(project, monkeypatch) -> Sqs:
     sqs = Sqs()
     monkeypatch.setattr("tandem.clients.aws.client", lambda service, *_, **__: {"sqs": sqs}[service])
-    project.pulumi_says(json.dumps({"deadLetterQueueUrl": DEAD_LETTERS}))
+    project.has(deadLetterQueueUrl=DEAD_LETTERS)
     return sqs
 
 
