@@ -1,6 +1,5 @@
 """`tandem ask`: one question, its answer, the citations and the time that each phase took."""
 
-import json
 import time
 from typing import Annotated, Any
 
@@ -10,9 +9,11 @@ from tandem.cli.options import (
     DEFAULT_STACK,
     TIMEOUT_SECONDS,
     EnvironmentOption,
+    JsonOption,
     QueryUrlOption,
     StackOption,
     TokenOption,
+    put_json,
     query_api,
 )
 
@@ -48,7 +49,7 @@ def ask(
         typer.Option("--filter", metavar="KEY=VALUE", help="Search only document=KEY or metadata.NAME=VALUE."),
     ] = None,
     top_k: Annotated[int | None, typer.Option(min=1, max=20, help="Passages to answer from.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the response of the API as JSON.")] = False,
+    as_json: JsonOption = False,
     timeout: Annotated[float, typer.Option(min=1, help="Give up after so many seconds.")] = TIMEOUT_SECONDS,
     token: TokenOption = None,
 ) -> None:
@@ -62,7 +63,7 @@ def ask(
     start = time.monotonic()
     answer = service.ask(request)
     if as_json:
-        typer.echo(json.dumps(answer, indent=2, ensure_ascii=False))
+        put_json(answer)
     else:
         show(answer, time.monotonic() - start)
 

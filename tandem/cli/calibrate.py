@@ -1,6 +1,5 @@
 """`tandem eval calibrate`: proposes the score from which on a passage answers a question."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,9 +10,11 @@ from tandem.cli.options import (
     DEFAULT_STACK,
     TIMEOUT_SECONDS,
     EnvironmentOption,
+    JsonOption,
     QueryUrlOption,
     StackOption,
     TokenOption,
+    put_json,
     query_api,
 )
 
@@ -31,7 +32,7 @@ def calibrate(
     environment: EnvironmentOption = None,
     url: QueryUrlOption = None,
     timeout: Annotated[float, typer.Option(min=1, help="Longest wait for one question.")] = TIMEOUT_SECONDS,
-    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+    as_json: JsonOption = False,
     token: TokenOption = None,
 ) -> None:
     """Propose a `minScore` for a stack's embedder and documents, from questions that these answer and others that they
@@ -62,12 +63,13 @@ def calibrate(
             "index": index,
             **{name.replace(" ", "_"): _as_json(row) for name, row in rows.items()},
         }
-        typer.echo(json.dumps(content, indent=2))
+        put_json(content)
         return
     _show(rows)
     value = rows["proposed"].value
     typer.echo(f"\nIt holds for {embedder} (index {index}) and these documents. Nothing was changed. To take it:")
-    typer.echo(f"  pulumi config set tandem:minScore {value} --stack {stack}\n  pulumi up --stack {stack}")
+    of = "" if url else f" --stack {stack}"
+    typer.echo(f"  pulumi config set tandem:minScore {value}{of}\n  pulumi up{of}")
 
 
 def _as_json(row: "Threshold") -> dict[str, Any]:

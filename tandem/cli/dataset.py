@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from tandem_contract.errors import TandemError
 
-from tandem.cli.options import EnvironmentOption, StackOption, deployed
+from tandem.cli.options import EnvironmentOption, JsonOption, StackOption, deployed, put_json
 from tandem.clients.pulumi_stack import Stack
 from tandem.finetuning.dataset.splits import DEFAULT, SPLITS
 
@@ -65,6 +65,7 @@ def import_files(
     stack: StackOption = DEFAULT_STACK,
     environment: EnvironmentOption = None,
     to: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Write here; nothing is uploaded.")] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Check files and make a data set of them, in the stack's dataset bucket or in a folder."""
     from tandem.finetuning.dataset import folder
@@ -85,6 +86,10 @@ def import_files(
         target = to or Path(temporary, "data-set")
         manifest, new = folder.write(target, collected.splits, **texts, record=collected.record)
         place, new = (str(to), new) if to else _upload(deployed(stack, "datasetBucket", environment), target)
+    if as_json:
+        counts = {"read": collected.read, "duplicates": collected.duplicates}
+        put_json(_about(manifest, collected.warnings) | counts | {"place": place, "new": new})
+        return
     show(manifest)
     typer.echo(f"{collected.read} rows read, {collected.duplicates} duplicates dropped")
     warn(collected.warnings)
@@ -100,6 +105,7 @@ def check(
     max_tokens: Annotated[int | None, typer.Option(min=1, help="Exit 1 if a row has more tokens.")] = None,
     stack: StackOption = DEFAULT_STACK,
     environment: EnvironmentOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Verify a data set again: digests, every row, leaks between splits, and the tokens of its rows.
 
@@ -111,8 +117,12 @@ def check(
     with _fetched(dataset, stack, environment) as path:
         manifest, splits, warnings = folder.read(path)
     counts = {name: _tokens(rows, tokenizer) for name, rows in splits.items()}
-    show(manifest, {name: mean_p95_max(numbers) for name, numbers in counts.items()})
-    warn(warnings)
+    measured = {name: mean_p95_max(numbers) for name, numbers in counts.items()}
+    if as_json:
+        put_json(_about(manifest, warnings) | {"tokens": measured, "counted": bool(tokenizer)})
+    else:
+        show(manifest, measured)
+        warn(warnings)
     too_long = [
         f"{row.place}: {number} tokens, {row.question}"
         for name, rows in splits.items()
@@ -125,7 +135,15 @@ def check(
         raise TandemError(
             "\n".join([f"{len(too_long)} rows have more than {max_tokens} tokens ({by}): {remedy}.", *_some(too_long)])
         )
-    typer.echo("All is as the manifest says.")
+    if not as_json:
+        typer.echo("All is as the manifest says.")
+
+
+def _about(manifest: dict[str, Any], warnings: list[str]) -> dict[str, Any]:
+    """What `--json` says of any data set."""
+    from tandem.finetuning.dataset.manifest import version
+
+    return {"manifest": manifest, "version": version(manifest), "warnings": warnings}
 
 
 def _tokens(rows: "list[Row]", tokenizer: Path | None) -> list[int]:

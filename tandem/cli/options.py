@@ -1,14 +1,16 @@
 """Options that several commands have."""
 
+import json
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from tandem_contract.errors import TandemError
 
+from tandem.cli import exits
 from tandem.clients import pulumi_stack
 from tandem.clients.pulumi_stack import Stack
 from tandem.clients.query_service import QueryService
@@ -26,6 +28,9 @@ TokenOption = Annotated[
         help="With auth: jwt the ID token, with userPoolScopes an access token; else requests are signed.",
     ),
 ]
+
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print it as JSON; what else is said goes to stderr.")]
 
 
 def _of_the_web(url: str | None) -> str | None:
@@ -84,10 +89,18 @@ def deployed(stack: str, having: str, environment: str | None) -> Stack:
 
 def query_api(url: str | None, stack: str, environment: str | None, token: str | None, timeout: float) -> QueryService:
     """The query API at a URL, which takes no stack and no Pulumi CLI; without one that of a stack's environment."""
-    if url:
-        return QueryService(url, token, say, timeout)
-    found = deployed(stack, "queryUrl", environment)
-    return QueryService(*found.pick("queryUrl"), token, say, timeout, region=found.region)
+    region = None
+    if not url:
+        found = deployed(stack, "queryUrl", environment)
+        (url,), region = found.pick("queryUrl"), found.region
+    service = QueryService(url, token, say, timeout, region)
+    service.check()
+    return service
+
+
+def put_json(content: Any) -> None:
+    """Print what `--json` promises: one object on stdout, whose amounts are texts."""
+    typer.echo(json.dumps(content, indent=2, ensure_ascii=False, default="{:f}".format))
 
 
 def say(line: str) -> None:
@@ -102,4 +115,4 @@ def bad_input() -> Generator[None]:
         yield
     except TandemError as error:
         typer.secho(str(error), fg=typer.colors.RED, err=True)
-        raise typer.Exit(2) from error
+        raise typer.Exit(exits.UNUSABLE) from error

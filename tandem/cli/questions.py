@@ -1,6 +1,5 @@
 """`tandem questions`: puts a labelled question set to a stack and shows which answers cite the labelled document."""
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -14,10 +13,12 @@ from tandem.cli.options import (
     DEFAULT_STACK,
     TIMEOUT_SECONDS,
     EnvironmentOption,
+    JsonOption,
     QueryUrlOption,
     StackOption,
     TimeoutOption,
     TokenOption,
+    put_json,
     query_api,
     say,
 )
@@ -89,7 +90,7 @@ def questions(
     min_found: Annotated[int, typer.Option(help="Exit 1 if fewer have their document among the passages.")] = 0,
     min_refused: Annotated[int, typer.Option(help="Exit 1 if fewer unanswerable ones are refused.")] = 0,
     timeout: TimeoutOption = TIMEOUT_SECONDS,
-    as_json: Annotated[bool, typer.Option("--json", help="Print rows and summary as JSON.")] = False,
+    as_json: JsonOption = False,
     token: TokenOption = None,
 ) -> None:
     """Ask a labelled set of questions and check what was found and cited."""
@@ -117,7 +118,7 @@ def show_json(question_set: "list[Question]", replies: "list[Reply]", summary: "
         {**asdict(reply), "question": asdict(question), "ok": right(question, reply)}
         for question, reply in zip(question_set, replies, strict=True)
     ]
-    typer.echo(json.dumps({"rows": rows, "summary": asdict(summary)}, indent=2, ensure_ascii=False))
+    put_json({"rows": rows, "summary": asdict(summary)})
 
 
 def show(question_set: "list[Question]", replies: "list[Reply]", summary: "Summary") -> None:

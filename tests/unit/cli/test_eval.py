@@ -74,6 +74,13 @@ def test_a_run_measures_and_says_so(folder, questions, chat, monkeypatch):
     assert len(stored) == 6 and not any("not-a-real-key" in path.read_text() for path in stored)
 
 
+def test_a_run_is_there_as_json(folder, questions, chat):
+    done = command("run", questions, "--target", f"{chat.url}#small", "--name", "base", "--json")
+    found = json.loads(done.stdout)
+    assert (found["name"], found["folder"], found["questions"]) == ("base", ".tandem/evaluations/base", 2)
+    assert found["metrics"]["token_f1"].keys() >= {"value", "low", "high", "count", "failed"}
+
+
 def test_what_was_answered_is_not_asked_again(folder, questions, chat):
     arguments = ("run", questions, "--target", f"{chat.url}#small", "--name", "base")
     command(*arguments)

@@ -144,6 +144,14 @@ def test_check_prints_memory_and_the_ceiling(check):
     assert "0.17 h of training on ml.g6e.2xlarge, 1.00 h of evaluation on ml.g6e.2xlarge)" in text
 
 
+def test_a_plan_is_there_as_json(aws, tmp_path):
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(json.dumps(RECIPE))
+    plan = json.loads(run("finetune", "check", recipe, "--data", "walls", "--json").stdout)
+    assert plan["price"]["ceiling"] == "28.01"
+    assert {it["unit"] for it in plan["ceiling"]} >= {"hour"} and plan["data"].startswith("datasets/walls/")
+
+
 @pytest.mark.faults
 def test_not_enough_memory_is_refused_with_an_instance_that_has_it(aws, check):
     aws.envelope["instance_type"] = aws.envelope["evaluation_instance_type"] = "ml.g5.xlarge"

@@ -122,6 +122,13 @@ def test_a_dry_run_changes_nothing_and_hides_nothing(sqs: Sqs):
     assert run().splitlines()[-1].startswith("25 messages about 25 documents were put back")
 
 
+def test_the_letters_are_there_as_json(sqs: Sqs):
+    sqs.letter(body("a.pdf"), reason="corrupt")
+    result = CliRunner().invoke(app, ["redrive", "--dry-run", "--json"])
+    messages = [{"document": "a.pdf", "reason": "corrupt"}]
+    assert json.loads(result.stdout) == {"dry_run": True, "messages": messages, "refused": 0}
+
+
 def test_a_part_and_then_the_rest(sqs: Sqs):
     for number in range(25):
         sqs.letter(body(f"{number}.pdf"))
