@@ -17,6 +17,7 @@ EXAMPLES = {
     "reread": ("tandem reread", "tandem reread --ask-above 2.50"),
     "redrive": ("tandem redrive --dry-run", "tandem redrive --limit 10"),
     "forget": ("tandem forget old.md", "tandem forget law/2019.pdf law/2020.pdf --stack prod --environment law"),
+    "status": ("tandem status --stack hybrid-dev", "tandem status --stack prod --environment law --json"),
     "advise": ("tandem advise facts.yaml", "tandem advise facts.yaml --run base=base --run rag=rag --format markdown"),
     "doctor": ("tandem doctor", "tandem doctor --stack rag-dev --json"),
     "preflight": (

@@ -15,6 +15,7 @@ from tandem.cli.documents import documents, redrive, reread
 from tandem.cli.ingest import forget, ingest
 from tandem.cli.preflight import preflight
 from tandem.cli.questions import questions
+from tandem.cli.status import status
 
 NUMBERS = ("greater_than", "less_than", "int_", "float_", "finite_number")
 """How pydantic's errors about numbers begin."""
@@ -100,7 +101,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     epilog="Exit codes: 0 done, 1 failed, 2 command or file can't be used, 3 a limit is crossed, 130 interrupted.",
 )
-for command in (ingest, ask, questions, documents, reread, redrive, forget, advise, doctor, preflight):
+for command in (ingest, ask, questions, documents, reread, redrive, forget, status, advise, doctor, preflight):
     app.command()(command)
 for group in (dataset, finetune, evaluate, cost):
     app.add_typer(group.app)

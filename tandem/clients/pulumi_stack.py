@@ -3,7 +3,7 @@
 import json
 import subprocess
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,8 @@ class Stack:
     outputs: Mapping[str, Any]
     told_by: str = ""
     """Whose outputs these are, where it isn't the stack itself: `RagEnvironment 'faq'`."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Arguments of botocore's `Config` for its clients, in place of the usual ones."""
 
     def pick(self, *names: str) -> list[str]:
         """The named ones of its outputs, in the order of the names; raises `TandemError` unless each is a text."""
@@ -77,7 +79,7 @@ class Stack:
 
     def client(self, service: str, **config: Any) -> Any:
         """The boto3 client of an AWS service in its region."""
-        return aws.client(service, self.region, **config)
+        return aws.client(service, self.region, **self.settings, **config)
 
 
 def deployed(
@@ -93,9 +95,8 @@ def deployed(
     found = state(name)
     named = [each for each in found.environments if environment in (None, each.name)]
     fitting = [each for each in named if each.outputs.get(having)]
-    listed = ", ".join(map(str, found.environments)) or "none"
     if environment and not named:
-        raise TandemError(f"Stack {name!r} has no environment {environment!r}; it has {listed}.")
+        raise no_environment(name, environment, found)
     if len(fitting) == 1 or environment:
         chosen = (fitting or named)[0]
         beside = {} if environment else found.outputs  # such as the endpoint that another environment serves to it
@@ -106,7 +107,7 @@ def deployed(
             "name one with --environment or TANDEM_ENVIRONMENT."
         )
     elif found.environments and not found.outputs.get(having):
-        raise TandemError(f"No environment of stack {name!r} has an output {having!r}; it has {listed}.")
+        raise TandemError(f"No environment of stack {name!r} has an output {having!r}; it has {_listed(found)}.")
     else:
         stack = Stack(name, found.outputs)
     stack.pick(having)
@@ -114,6 +115,15 @@ def deployed(
     if stack.own_region and shell not in (None, stack.own_region):
         say(f"using {stack.own_region}, the stack's region; the shell's is {shell}")
     return stack
+
+
+def no_environment(stack: str, environment: str, found: State) -> TandemError:
+    """The error for an environment that a stack hasn't."""
+    return TandemError(f"Stack {stack!r} has no environment {environment!r}; it has {_listed(found)}.")
+
+
+def _listed(found: State) -> str:
+    return ", ".join(map(str, found.environments)) or "none"
 
 
 def state(stack: str) -> State:

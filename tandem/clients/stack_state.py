@@ -37,6 +37,7 @@ class State(NamedTuple):
 def read_state(text: str) -> State:
     """What `pulumi stack export` printed; all is empty of a stack where nothing was deployed."""
     resources = (json.loads(text).get("deployment") or {}).get("resources") or ()
+    # What was replaced, and is to be deleted yet, is there under the same name.
     made = [each for each in resources if not each.get("delete")]
     parents = {each["urn"]: each.get("parent", "") for each in made}
     kinds = {each["urn"]: found[1] for each in made if (found := ENVIRONMENT.fullmatch(each["type"]))}
@@ -53,4 +54,4 @@ def read_state(text: str) -> State:
         if each["urn"] in kinds and not is_part(each["urn"])
     ]
     exports = next((each.get("outputs") or {} for each in made if each["type"] == STACK), {})
-    return State(exports, environments, made)
+    return State(exports, environments, resources)

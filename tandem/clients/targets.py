@@ -237,13 +237,14 @@ def _price(replies: "Sequence[Reply]", region: str, sagemaker: Any, endpoint: st
     instances = None
     if endpoint and any(reply.model == endpoint for reply in replies):
         try:
-            instances = _instances(sagemaker, endpoint)
+            instances = instances_of(sagemaker, endpoint)
         except (BotoCoreError, ClientError) as error:
             return Price(None, f"the instances of endpoint {endpoint} can't be read: {error}")
     return price(replies, region, instances, beyond)
 
 
-def _instances(sagemaker: Any, endpoint: str) -> "Instances":
+def instances_of(sagemaker: Any, endpoint: str) -> "Instances":
+    """The instances that an endpoint has at this moment."""
     from tandem.evaluation.price import Instances
 
     about = sagemaker.describe_endpoint(EndpointName=endpoint)

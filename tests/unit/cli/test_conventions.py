@@ -157,8 +157,8 @@ def test_the_shell_completes_commands_and_options(words, at, offers):
 
 
 STACK = [name for name, command in COMMANDS.items() if "stack" in [it.name for it in command.params]]
-OTHERWISE = {"doctor", "preflight", "cost show", "finetune check", "finetune start"}
-"""These look at the configuration, at a preview, or at a file first; each has a test of its own."""
+OTHERWISE = {"doctor", "preflight", "status", "cost show", "finetune check", "finetune start"}
+"""These look at the configuration, at a preview or at a file first, or go on; each has a test of its own."""
 
 
 def about_a_stack() -> list[str]:

@@ -68,6 +68,7 @@ def test_as_json(stack: Stack):
         "chunks": 1,
         "bytes": 15,
         "extractor": reading.EXTRACTOR,
+        "modified": stack.clock.now,
     }
 
 

@@ -42,6 +42,10 @@ class Sqs(AwsService):
         }  # fmt: skip
 
     def get_queue_attributes(self, *, QueueUrl, AttributeNames):
+        if AttributeNames == ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]:
+            hidden = sum(until > self.now for until in self.hidden.values())
+            counts = (len(self.letters) - hidden, hidden) if QueueUrl == DEAD_LETTERS else (len(self.sent), 3)
+            return {"Attributes": dict(zip(AttributeNames, map(str, counts), strict=True))}
         assert (QueueUrl, AttributeNames) == (DEAD_LETTERS, ["RedriveAllowPolicy"])
         policy = {"redrivePermission": "byQueue", "sourceQueueArns": self.sources}
         said = {"Attributes": {"RedriveAllowPolicy": json.dumps(policy)}} if self.sources else {}
