@@ -14,7 +14,8 @@ from localcloud.kubernetes import control_plane
 from localcloud.services import audit as audits
 from localcloud.services import supervisor
 
-app = typer.Typer(no_args_is_help=True, help="An AWS stand-in on this machine: start it, use it, stop it.")
+HELP = "An AWS stand-in on this machine: start it, use it, stop it."
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=HELP)  # `tandem` completes its commands
 console = Console(stderr=True, highlight=False)
 began = time.monotonic()
 Kubernetes = Annotated[

@@ -21,6 +21,12 @@ NO_PULUMI = (
 )
 
 
+NO_LOGIN = (
+    "Pulumi is not logged in to where the stack's state is: run `pulumi login`, with its URL if it isn't Pulumi Cloud, "
+    "or set PULUMI_BACKEND_URL or PULUMI_ACCESS_TOKEN."
+)
+
+
 def project_folder() -> Path:
     """The nearest folder with a `Pulumi.yaml`, from the current one upward."""
     here = Path.cwd()
@@ -183,7 +189,10 @@ def _run(
         raise TandemError(NO_PULUMI) from None
     except subprocess.TimeoutExpired:
         raise TandemError(f"`{' '.join(command)}` gave no answer within {seconds:.0f} seconds.") from None
-    if result.returncode and "no stack named" in result.stderr + result.stdout:
+    said = result.stderr + result.stdout if result.returncode else ""
+    if "PULUMI_ACCESS_TOKEN must be set" in said:
+        raise TandemError(NO_LOGIN)
+    if "no stack named" in said:
         raise TandemError(
             f"There is no stack {stack!r} in {folder}: name one of `pulumi stack ls` with --stack or TANDEM_STACK, "
             f"or make it with `pulumi stack init {stack}` and `pulumi up --stack {stack}`."

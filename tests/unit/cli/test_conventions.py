@@ -191,10 +191,13 @@ def told(line: str) -> str:
 @pytest.mark.faults
 @pytest.mark.parametrize("line", about_a_stack())
 def test_each_mistake_has_one_wording(line, project, ready, monkeypatch):
-    """No such stack, nothing deployed, an environment that isn't there, no credentials, the local cloud down."""
+    """No stack, no login, nothing deployed, an environment that isn't there, the local cloud down, no credentials."""
     name = "finetune-dev" if re.match("tandem (dataset|finetune)", line) else "rag-dev"
     project.pulumi_says(stderr=f"error: no stack named '{name}' found", status=255)
     assert told(line).startswith(f"There is no stack '{name}' in {project.folder}: name one of `pulumi stack ls` with")
+    said = "error: PULUMI_ACCESS_TOKEN must be set for login during non-interactive CLI sessions"
+    project.pulumi_says(stderr=said, status=255)
+    assert told(line).startswith("Pulumi is not logged in to where the stack's state is: run `pulumi login`, with its")
     project.pulumi_says('{"version": 3, "deployment": null}')
     assert told(line) == f"Nothing of Tandem is deployed in stack '{name}': run `pulumi up --stack {name}` first."
     outputs = dict.fromkeys(("documentsBucket", "ledgerTable", "datasetBucket", "artifactBucket"), "tandem-1")
