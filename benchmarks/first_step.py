@@ -53,7 +53,7 @@ PHASES = (BEGUN, PLANNED, DOWNLOADING, TRAINING_BEGUN, FIRST, SHOWN)  # each end
 def problem() -> str:
     """Why nothing can be measured, or nothing: the stack must be there with the demonstration's data set and model."""
     try:
-        stack = deployed(STACK)
+        stack = deployed(STACK, "artifactBucket")
         datasets, artifacts = stack.pick("datasetBucket", "artifactBucket")
         Store(stack.client("s3"), datasets).resolve(DATA)
         stack.client("s3").head_object(Bucket=artifacts, Key=f"{_recipe()['base_model']}config.json")
@@ -72,7 +72,7 @@ def run(_stack: str, say: Say) -> Table:
     if found := problem():
         sys.exit(found)
     names = (*OUTPUTS, *facts("sagemaker").outputs)
-    stack = deployed(STACK, say)
+    stack = deployed(STACK, "artifactBucket", say=say)
     outputs = dict(zip(names, stack.pick(*names), strict=True))
     # Its clients are kept: what polls must not take much of the processors from what it waits for.
     backend = SageMaker("sagemaker", Workspace(cache(stack.client), outputs))
@@ -152,7 +152,7 @@ def _piped(backend: SageMaker) -> dict[str, float]:
 
 def _moments(name: str) -> dict[str, float]:
     """When the run's execution began, and what SageMaker says of its job."""
-    stack = deployed(STACK)
+    stack = deployed(STACK, "artifactBucket")
     (machine,) = stack.pick("trainingPipelineArn")
     execution = f"{machine.replace(':stateMachine:', ':execution:')}:{name}-1"
     job: Mapping[str, Any] = stack.client("sagemaker").describe_training_job(
@@ -177,7 +177,7 @@ def _taken_away(backend: SageMaker, run: Run) -> Generator[None]:
         _tandem("cancel", run.name)
         while any(job.running for job in backend.jobs(run)):
             time.sleep(POLL_SECONDS)
-        stack = deployed(STACK)
+        stack = deployed(STACK, "artifactBucket")
         s3, (bucket,) = stack.client("s3"), stack.pick("artifactBucket")
         pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=run.folder)
         for key in [entry["Key"] for page in pages for entry in page.get("Contents", [])]:

@@ -27,7 +27,7 @@ TIMEOUT_SECONDS = 600
 
 def run(stack: str, say: Say) -> Table:
     """Measure both, alternating; the documents get keys of their own and are forgotten after each round."""
-    found = deployed(stack, say)
+    found = deployed(stack, "queryUrl", say=say)
     (url,), documents_bucket = found.pick("queryUrl"), DocumentsBucket(found)
     version = documents_bucket.ledger.active()
     assert version is not None  # noqa: S101 - the sample documents are indexed

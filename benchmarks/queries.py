@@ -25,7 +25,7 @@ OURS, GATEWAY, WHOLE = "our code", "gateway and network", "client's wait"
 
 def run(stack: str, say: Say) -> Table:
     """Ask the answerable sample questions one after the other until 20 were answered and not refused."""
-    found = deployed(stack, say)
+    found = deployed(stack, "queryUrl", say=say)
     (url,) = found.pick("queryUrl")
     waits: list[str] = []
     service = QueryService(url, None, waits.append, region=found.region)

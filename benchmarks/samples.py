@@ -16,7 +16,7 @@ def problem(stack: str) -> str:
     """Why the stack can't be measured, or nothing: it must be deployed, with every sample document indexed."""
     try:
         keys = [document.key for document in find_documents([SAMPLES])[0]]
-        rows = DocumentsBucket(deployed(stack)).ledger_rows(keys)
+        rows = DocumentsBucket(deployed(stack, "documentsBucket")).ledger_rows(keys)
     except (TandemError, BotoCoreError, ClientError) as error:
         return str(error)
     missing = [key for key in keys if rows.get(key, {}).get("status") != "indexed"]

@@ -1,5 +1,6 @@
 """`tandem local`: the local cloud's commands."""
 
+import json
 import shlex
 import time
 from typing import Annotated
@@ -13,12 +14,14 @@ from localcloud.kubernetes import control_plane
 from localcloud.services import audit as audits
 from localcloud.services import supervisor
 
-app = typer.Typer(no_args_is_help=True, help="An AWS stand-in on this machine: start it, use it, stop it.")
+HELP = "An AWS stand-in on this machine: start it, use it, stop it."
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=HELP)  # `tandem` completes its commands
 console = Console(stderr=True, highlight=False)
 began = time.monotonic()
 Kubernetes = Annotated[
     bool, typer.Option("--kubernetes", help="And a Kubernetes control plane, built on its first use (Linux only).")
 ]
+Json = Annotated[bool, typer.Option("--json", help="Print it as JSON; what else is said goes to stderr.")]
 
 
 @app.command("build")
@@ -66,9 +69,13 @@ def env() -> None:
 
 
 @app.command()
-def status() -> None:
+def status(as_json: Json = False) -> None:
     """Show each part: state, process, address; exit code 1 unless all run."""
     states = {part: part.state() for part in control_plane.known()}
+    if as_json:
+        parts = [{"part": it.name, "state": state, "address": it.url} for it, state in states.items()]
+        print(json.dumps({"parts": parts, "logs": str(paths.LOGS)}, indent=2))
+        raise typer.Exit(set(states.values()) != {"running"})
     table = Table("part", "state", "pid", "address", caption=f"logs in {paths.LOGS}")
     for part, state in states.items():
         table.add_row(part.name, state, str(part.running().get("pid", "-")), part.url)
@@ -85,9 +92,14 @@ def down() -> None:
 
 
 @app.command()
-def audit() -> None:
+def audit(as_json: Json = False) -> None:
     """List all that the emulated account and the local Kubernetes still hold; exit code 1 if there is any."""
     found = sorted([*audits.leftovers(), *control_plane.leftovers()])
+    if as_json:
+        print(
+            json.dumps({"left": [dict(zip(("service", "kind", "name"), row, strict=True)) for row in found]}, indent=2)
+        )
+        raise typer.Exit(bool(found))
     table = Table("service", "kind", "name")
     for row in found:
         table.add_row(*row)

@@ -7,6 +7,8 @@ from typing import Any
 import typer
 
 from scripts.local_environment import ROOT
+from tandem.cli.examples import EXAMPLES
+from tandem.cli.exits import MEANINGS
 from tandem.cli.main import app
 
 PAGE = ROOT / "docs" / "commands.md"
@@ -15,8 +17,14 @@ HEAD = """\
 
 Written by `make docs` from the commands themselves: what `tandem COMMAND --help` says. An option with a variable takes
 its value from there when it isn't given. `tandem local` comes with the local cloud and is described in
-[local-cloud.md](local-cloud.md). A command works in the stack's region, and says so where the shell's is another. One
-that fails says why in one sentence and exits with 1; for what can't be used, such as a file that isn't there, with 2.
+[local-cloud.md](local-cloud.md). A command works in the stack's region, and says so where the shell's is another.
+
+- Completion of commands and options: `tandem --install-completion`, once; bash, zsh, fish and PowerShell.
+- `--json` prints what a command lists or reports as one object on stdout; whatever else is said goes to stderr.
+- Which environment is meant, where a stack has several: [your program](your-program.md#commands).
+
+## Exit codes
+
 """
 
 
@@ -32,12 +40,15 @@ def commands(command: Any = None, parent: Any = None) -> Iterator[tuple[Any, Any
 
 def page() -> str:
     """The whole page."""
-    return "\n".join([HEAD, *(_section(command, context) for command, context in commands())])
+    codes = ["| | |", "| --- | --- |", *(f"| {code} | {meaning} |" for code, meaning in MEANINGS.items()), ""]
+    return "\n".join([HEAD + "\n".join(codes), *(_section(command, context) for command, context in commands())])
 
 
 def _section(command: Any, context: Any) -> str:
     usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
     lines = [f"## {context.command_path}", "", inspect.cleandoc(command.help or ""), "", "```", usage, "```", ""]
+    if examples := EXAMPLES.get(context.command_path.removeprefix("tandem ")):
+        lines += ["```console", *examples, "```", ""]
     records = [record for parameter in command.params if (record := parameter.get_help_record(context))]
     if records:
         lines += ["| | | |", "| --- | --- | --- |", *(_row(*record) for record in records), ""]

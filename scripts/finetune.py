@@ -71,7 +71,7 @@ def config(stack: str) -> Path:
 
 def upload(stack: str) -> int:
     """Put the base model into the artifact bucket, below models/."""
-    found = deployed(stack)
+    found = deployed(stack, "artifactBucket")
     s3, (bucket,) = found.client("s3"), found.pick("artifactBucket")
     for path in sorted(MODEL.iterdir()):
         print(f"{path.stat().st_size / 1e6:7.1f} MB  models/{MODEL.name}/{path.name}")
@@ -89,7 +89,7 @@ def promote(stack: str) -> int:
     """Compare the newest run with its base, approve its model, and promote it in a copy of the stack's file."""
     from tandem.finetuning.backends.base import RunRecords
 
-    found = deployed(stack)
+    found = deployed(stack, "artifactBucket")
     run_name = RunRecords(found.client("s3"), *found.pick("artifactBucket")).names()[0]
     if not config(stack).exists():
         shutil.copyfile(ROOT / "stacks" / f"Pulumi.{stack}.yaml", config(stack))
@@ -109,7 +109,7 @@ def ask(stack: str) -> int:
     from tandem.models.endpoint import EndpointChat
     from tandem.runtime.retry import Deadline, retry
 
-    found, kept = deployed(stack), 0
+    found, kept = deployed(stack, "artifactBucket"), 0
     model = EndpointChat(found.client("sagemaker-runtime"), *found.pick("endpointName"))
     for row in held_out(found)[:ASKED]:
         deadline = Deadline(120)

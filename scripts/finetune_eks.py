@@ -65,7 +65,7 @@ def main() -> int:
 def note(stack: str) -> int:
     """Write down what the local cloud holds before the stack is deployed, if it isn't."""
     try:
-        deployed(stack)
+        deployed(stack, "artifactBucket")
     except TandemError:
         finetune.HERE.mkdir(parents=True, exist_ok=True)
         BEFORE.write_text(json.dumps(held()))
@@ -88,7 +88,7 @@ def left(_stack: str) -> int:
 
 def train(stack: str) -> int:
     """Start two runs, kill a rank of the first while it trains, follow both, and say what their records say."""
-    found = deployed(stack)
+    found = deployed(stack, "artifactBucket")
     records = RunRecords(found.client("s3"), *found.pick("artifactBucket"))
     print(f"{len(gpu_nodes())} GPU nodes")
     first, second = start(stack), start(stack)

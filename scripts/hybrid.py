@@ -68,7 +68,7 @@ def said(answer: str) -> tuple[str, str]:
 def questions(stack: str) -> int:
     """Write questions that no training saw, with reference and document, and some that no document answers."""
     HERE.mkdir(parents=True, exist_ok=True)
-    rows = held_out(deployed(stack))
+    rows = held_out(deployed(stack, "datasetBucket"))
     entries = []
     for number, messages in enumerate(rows[:: len(rows) // ASKED][:ASKED], start=1):
         document, reference = said(messages[-1]["content"])

@@ -119,7 +119,7 @@ class _Bench:
 
     def __init__(self, stack: str, say: Say, questions_file: Path):
         self.say, self.questions_file = say, questions_file
-        found = deployed(stack, say)
+        found = deployed(stack, "queryUrl", say=say)
         (url,) = found.pick("queryUrl")
         self.bucket, self.service = DocumentsBucket(found), QueryService(url, None, say, region=found.region)
         version = self.bucket.ledger.active()

@@ -36,8 +36,8 @@ from scripts.verify.stack import (
     state,
     tandem,
 )
+from tandem.clients import pulumi_stack
 from tandem.clients.aws_errors import is_local
-from tandem.clients.pulumi_stack import all_outputs
 
 LOG = ROOT / "docs" / "verified.md"
 FOLDER = ROOT / ".tandem" / "verify"
@@ -140,7 +140,7 @@ class Verification:
         used = False
         try:
             if self.step("up", worked, lambda: pulumi("up", *OPTIONS, stack=self.stack)):
-                outputs = all_outputs(self.stack)
+                outputs = dict(pulumi_stack.state(self.stack).outputs)
                 used = all(self.step(name, worked, command) for name, command in self.uses(outputs))
                 if not self.here and "aoss" in str(outputs.get("storeEndpoint", "")):
                     self.step(RESIZE, worked, self.resize)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 from tandem_contract.errors import TandemError
 
-from tandem.cli.options import bad_input
+from tandem.cli.options import JsonOption, bad_input
 
 
 def advise(
@@ -18,6 +18,7 @@ def advise(
     ],
     region: Annotated[str, typer.Option(help="Region whose prices to take.")] = "us-east-1",
     form: Annotated[Literal["text", "markdown", "json"], typer.Option("--format", help="Form of the report.")] = "text",
+    as_json: JsonOption = False,
     runs: Annotated[
         list[str] | None,
         typer.Option("--run", metavar="TARGET=RUN", help="Measured by `tandem eval run`: base, rag, tuned or hybrid."),
@@ -39,7 +40,7 @@ def advise(
         pairs = _pairs(runs or [])
         facts = with_runs(read(file), {target: load_run(find(name)) for target, name in pairs})
         advice = advice_for(facts, load(region))
-    typer.echo(FORMATS[form](advice), nl=False)
+    typer.echo(FORMATS["json" if as_json else form](advice), nl=False)
 
 
 def _pairs(runs: list[str]) -> list[tuple[str, str]]:

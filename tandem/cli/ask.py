@@ -1,13 +1,21 @@
 """`tandem ask`: one question, its answer, the citations and the time that each phase took."""
 
-import json
 import time
 from typing import Annotated, Any
 
 import typer
 
-from tandem.cli.options import DEFAULT_STACK, TIMEOUT_SECONDS, StackOption, TokenOption, deployed
-from tandem.clients.query_service import QueryService
+from tandem.cli.options import (
+    DEFAULT_STACK,
+    TIMEOUT_SECONDS,
+    EnvironmentOption,
+    JsonOption,
+    QueryUrlOption,
+    StackOption,
+    TokenOption,
+    put_json,
+    query_api,
+)
 
 REFUSALS = {
     "below_min_score": "Not in the documents: nothing in them is close enough to the question.",
@@ -34,12 +42,14 @@ def place(citation: dict[str, Any]) -> str:
 def ask(
     question: Annotated[str, typer.Argument(help="The question, in quotes.")],
     stack: StackOption = DEFAULT_STACK,
+    environment: EnvironmentOption = None,
+    url: QueryUrlOption = None,
     filters: Annotated[
         list[str] | None,
         typer.Option("--filter", metavar="KEY=VALUE", help="Search only document=KEY or metadata.NAME=VALUE."),
     ] = None,
     top_k: Annotated[int | None, typer.Option(min=1, max=20, help="Passages to answer from.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the response of the API as JSON.")] = False,
+    as_json: JsonOption = False,
     timeout: Annotated[float, typer.Option(min=1, help="Give up after so many seconds.")] = TIMEOUT_SECONDS,
     token: TokenOption = None,
 ) -> None:
@@ -49,17 +59,11 @@ def ask(
         request["filter"] = parse_filters(filters)
     if top_k:
         request["top_k"] = top_k
-    found = deployed(stack)
-    (url,) = found.pick("queryUrl")
-
-    def say(message: str) -> None:
-        typer.echo(message, err=True)
-
-    service = QueryService(url, token, say, patience=timeout, region=found.region)
+    service = query_api(url, stack, environment, token, timeout)
     start = time.monotonic()
     answer = service.ask(request)
     if as_json:
-        typer.echo(json.dumps(answer, indent=2, ensure_ascii=False))
+        put_json(answer)
     else:
         show(answer, time.monotonic() - start)
 

@@ -1,14 +1,22 @@
 """`tandem eval calibrate`: proposes the score from which on a passage answers a question."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from tandem_contract.errors import TandemError
 
-from tandem.cli.options import DEFAULT_STACK, TIMEOUT_SECONDS, StackOption, TokenOption, deployed
-from tandem.clients.query_service import QueryService
+from tandem.cli.options import (
+    DEFAULT_STACK,
+    TIMEOUT_SECONDS,
+    EnvironmentOption,
+    JsonOption,
+    QueryUrlOption,
+    StackOption,
+    TokenOption,
+    put_json,
+    query_api,
+)
 
 if TYPE_CHECKING:
     from tandem.evaluation.calibration import Threshold
@@ -21,8 +29,10 @@ def calibrate(
         Path, typer.Argument(exists=True, dir_okay=False, metavar="QUESTIONS", help="Question set, JSONL.")
     ],
     stack: StackOption = DEFAULT_STACK,
+    environment: EnvironmentOption = None,
+    url: QueryUrlOption = None,
     timeout: Annotated[float, typer.Option(min=1, help="Longest wait for one question.")] = TIMEOUT_SECONDS,
-    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+    as_json: JsonOption = False,
     token: TokenOption = None,
 ) -> None:
     """Propose a `minScore` for a stack's embedder and documents, from questions that these answer and others that they
@@ -33,9 +43,7 @@ def calibrate(
 
     asked = list({question.question: question for question in load(file)}.values())
     calibration.check_kinds(asked)
-    stacked = deployed(stack)
-    (url,) = stacked.pick("queryUrl")
-    service = QueryService(url, token, lambda line: typer.echo(line, err=True), timeout, region=stacked.region)
+    service = query_api(url, stack, environment, token, timeout)
 
     def ask(question: Any) -> dict[str, Any]:
         return service.ask({"question": question.question, "generate": False})
@@ -55,12 +63,13 @@ def calibrate(
             "index": index,
             **{name.replace(" ", "_"): _as_json(row) for name, row in rows.items()},
         }
-        typer.echo(json.dumps(content, indent=2))
+        put_json(content)
         return
     _show(rows)
     value = rows["proposed"].value
     typer.echo(f"\nIt holds for {embedder} (index {index}) and these documents. Nothing was changed. To take it:")
-    typer.echo(f"  pulumi config set tandem:minScore {value} --stack {stack}\n  pulumi up --stack {stack}")
+    of = "" if url else f" --stack {stack}"
+    typer.echo(f"  pulumi config set tandem:minScore {value}{of}\n  pulumi up{of}")
 
 
 def _as_json(row: "Threshold") -> dict[str, Any]:

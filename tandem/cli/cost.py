@@ -8,7 +8,7 @@ from tandem_contract.checks import near
 from tandem_contract.errors import TandemError
 from typer.core import TyperGroup
 
-from tandem.cli.options import FileArgument, bad_input, text_of
+from tandem.cli.options import FileArgument, JsonOption, bad_input, text_of
 from tandem.clients.pulumi_stack import preview
 
 
@@ -32,6 +32,7 @@ def show(
         str | None, typer.Option(envvar="TANDEM_STACK", help="Stack to preview, where there is no FILE.")
     ] = None,
     form: Annotated[Literal["text", "markdown", "json"], typer.Option("--format", help="Form of the report.")] = "text",
+    as_json: JsonOption = False,
     gates: Annotated[
         Path | None,
         typer.Option(exists=True, dir_okay=False, metavar="FILE", help="Limits: exit 3 if one isn't kept."),
@@ -45,11 +46,12 @@ def show(
     from tandem.cost import gates as limits
     from tandem.cost.estimate import estimate
     from tandem.cost.preview import read_preview
-    from tandem.cost.reports.as_json import as_json
+    from tandem.cost.reports.as_json import as_json as for_programs
     from tandem.cost.reports.markdown import markdown
     from tandem.cost.reports.terminal import terminal
     from tandem.cost.summary import summarize
 
+    form = "json" if as_json else form
     with bad_input():
         wanted = limits.read(gates) if gates else None
         given = text_of(file) if file else None
@@ -57,7 +59,7 @@ def show(
     with bad_input():
         summary = summarize(estimate(read_preview(content)))
     found = limits.check(limits.limits_of(summary.stack, wanted), summary) if wanted is not None else ()
-    report = {"text": terminal, "markdown": markdown, "json": as_json}[form](summary, found)
+    report = {"text": terminal, "markdown": markdown, "json": for_programs}[form](summary, found)
     _put(report, output)
     for gate in found if output or form != "text" else ():
         if gate.state != "passed":

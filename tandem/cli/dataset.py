@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from tandem_contract.errors import TandemError
 
-from tandem.cli.options import StackOption, deployed
+from tandem.cli.options import EnvironmentOption, JsonOption, StackOption, deployed, put_json
 from tandem.clients.pulumi_stack import Stack
 from tandem.finetuning.dataset.splits import DEFAULT, SPLITS
 
@@ -63,7 +63,9 @@ def import_files(
         Path | None, typer.Option(dir_okay=False, metavar="FILE", help="Write every mistake here, one a line.")
     ] = None,
     stack: StackOption = DEFAULT_STACK,
+    environment: EnvironmentOption = None,
     to: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Write here; nothing is uploaded.")] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Check files and make a data set of them, in the stack's dataset bucket or in a folder."""
     from tandem.finetuning.dataset import folder
@@ -83,7 +85,11 @@ def import_files(
                 _write_lines(mistakes, [*reader.skipped, *reader.checks.mistakes])
         target = to or Path(temporary, "data-set")
         manifest, new = folder.write(target, collected.splits, **texts, record=collected.record)
-        place, new = (str(to), new) if to else _upload(deployed(stack), target)
+        place, new = (str(to), new) if to else _upload(deployed(stack, "datasetBucket", environment), target)
+    if as_json:
+        counts = {"read": collected.read, "duplicates": collected.duplicates}
+        put_json(_about(manifest, collected.warnings) | counts | {"place": place, "new": new})
+        return
     show(manifest)
     typer.echo(f"{collected.read} rows read, {collected.duplicates} duplicates dropped")
     warn(collected.warnings)
@@ -98,6 +104,8 @@ def check(
     ] = None,
     max_tokens: Annotated[int | None, typer.Option(min=1, help="Exit 1 if a row has more tokens.")] = None,
     stack: StackOption = DEFAULT_STACK,
+    environment: EnvironmentOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Verify a data set again: digests, every row, leaks between splits, and the tokens of its rows.
 
@@ -106,11 +114,15 @@ def check(
     from tandem.finetuning.dataset import folder
     from tandem.finetuning.dataset.lengths import mean_p95_max
 
-    with _fetched(dataset, stack) as path:
+    with _fetched(dataset, stack, environment) as path:
         manifest, splits, warnings = folder.read(path)
     counts = {name: _tokens(rows, tokenizer) for name, rows in splits.items()}
-    show(manifest, {name: mean_p95_max(numbers) for name, numbers in counts.items()})
-    warn(warnings)
+    measured = {name: mean_p95_max(numbers) for name, numbers in counts.items()}
+    if as_json:
+        put_json(_about(manifest, warnings) | {"tokens": measured, "counted": bool(tokenizer)})
+    else:
+        show(manifest, measured)
+        warn(warnings)
     too_long = [
         f"{row.place}: {number} tokens, {row.question}"
         for name, rows in splits.items()
@@ -123,7 +135,15 @@ def check(
         raise TandemError(
             "\n".join([f"{len(too_long)} rows have more than {max_tokens} tokens ({by}): {remedy}.", *_some(too_long)])
         )
-    typer.echo("All is as the manifest says.")
+    if not as_json:
+        typer.echo("All is as the manifest says.")
+
+
+def _about(manifest: dict[str, Any], warnings: list[str]) -> dict[str, Any]:
+    """What `--json` says of any data set."""
+    from tandem.finetuning.dataset.manifest import version
+
+    return {"manifest": manifest, "version": version(manifest), "warnings": warnings}
 
 
 def _tokens(rows: "list[Row]", tokenizer: Path | None) -> list[int]:
@@ -205,7 +225,7 @@ def _upload(stack: Stack, folder: Path) -> tuple[str, bool]:
 
 
 @contextmanager
-def _fetched(reference: str, stack: str) -> Generator[Path]:
+def _fetched(reference: str, stack: str, environment: str | None) -> Generator[Path]:
     """Give the folder of a data set, the one that is named or a copy of what the bucket has."""
     from tandem.finetuning.dataset.manifest import NAME
     from tandem.finetuning.dataset.store import Store
@@ -215,7 +235,7 @@ def _fetched(reference: str, stack: str) -> Generator[Path]:
         return
     if not NAME.fullmatch(reference.partition("@")[0]):
         raise TandemError(f"{reference} is no folder, and no data set has such a name: name one as NAME[@VERSION].")
-    found = deployed(stack)
+    found = deployed(stack, "datasetBucket", environment)
     store = Store(found.client("s3"), *found.pick("datasetBucket"))
     stored = store.resolve(reference)
     with tempfile.TemporaryDirectory() as temporary:

@@ -4,11 +4,15 @@ from typing import Annotated
 
 import typer
 
+from tandem.cli import exits
+from tandem.cli.options import JsonOption, put_json
+
 
 def doctor(
     stack: Annotated[
         str | None, typer.Option(envvar="TANDEM_STACK", help="Look at the region and the models of this stack.")
     ] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Say what this machine and these credentials can do, and the remedy for what they can't.
 
@@ -17,5 +21,5 @@ def doctor(
     from tandem.clients import examination
 
     findings, _ = examination.look(stack)
-    typer.echo(examination.report(findings))
-    raise typer.Exit(examination.problems(findings) > 0)
+    put_json(examination.as_json(findings)) if as_json else typer.echo(examination.report(findings))
+    raise typer.Exit(exits.FAILED if examination.problems(findings) else 0)

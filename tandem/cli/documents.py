@@ -1,19 +1,19 @@
 """`tandem documents`: what became of each document. `tandem reread`: has what an older release read read again.
 `tandem redrive`: has what was given up tried again."""
 
-import json
 from collections import Counter
 from typing import Annotated
 
 import typer
 from tandem_contract.errors import TandemError
 
-from tandem.cli.options import DEFAULT_STACK, StackOption, deployed
+from tandem.cli.options import DEFAULT_STACK, EnvironmentOption, JsonOption, StackOption, deployed, put_json, say
 
 
 def documents(
     stack: StackOption = DEFAULT_STACK,
-    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+    environment: EnvironmentOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """List the documents of a stack: indexed, indexed with warnings, rejected and why, or waiting."""
     from tandem.clients.documents import STATUSES, entries
@@ -21,12 +21,12 @@ def documents(
     from tandem.rag.reading import EXTRACTOR
     from tandem.reporting.tables import Table, console
 
-    found = list(entries(DocumentsBucket(deployed(stack))))
+    found = list(entries(DocumentsBucket(deployed(stack, "documentsBucket", environment))))
     older = sum(entry.is_older for entry in found)
     if as_json:
         rows = [entry._asdict() for entry in found]
         content = {"extractor": EXTRACTOR, "read_by_older_release": older, "documents": rows}
-        typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
+        put_json(content)
         return
     terminal = console()
     if found:
@@ -44,6 +44,7 @@ def documents(
 
 def reread(
     stack: StackOption = DEFAULT_STACK,
+    environment: EnvironmentOption = None,
     ask_above: Annotated[
         float, typer.Option(envvar="TANDEM_ASK_ABOVE", help="Ask where it may cost more than this, in dollars.")
     ] = 10.0,
@@ -55,7 +56,7 @@ def reread(
     from tandem.clients.documents_bucket import DocumentsBucket
     from tandem.rag.ledger import REJECTED
 
-    found = deployed(stack)
+    found = deployed(stack, "documentsBucket", environment)
     bucket = DocumentsBucket(found)
     older = [entry for entry in entries(bucket) if entry.is_older]
     if not older:
@@ -78,24 +79,30 @@ def reread(
 
 def redrive(
     stack: StackOption = DEFAULT_STACK,
+    environment: EnvironmentOption = None,
     limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Only N messages.")] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show them, with the reason of each, and do nothing.")
     ] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Have documents that were given up tried again, once the cause is mended: puts the messages of the dead-letter
     queue back into the queue that they came from. Interrupted, the same command goes on."""
     from tandem.clients.dead_letters import DeadLetters
 
-    found = deployed(stack)
+    found = deployed(stack, "deadLetterQueueUrl", environment)
     (url,) = found.pick("deadLetterQueueUrl")
     letters = DeadLetters(found.client("sqs"), url)
-    done = letters.redrive(lambda it: typer.echo(f"{it.document or 'no document'}: {it.reason}"), limit, dry_run)
+    tell = say if as_json else typer.echo
+    done = letters.redrive(lambda it: tell(f"{it.document or 'no document'}: {it.reason}"), limit, dry_run)
     count = len({letter.document for letter in done.put_back if letter.document})
     about = f"{len(done.put_back)} messages about {count} documents"
-    if dry_run:
+    if as_json:
+        messages = [{"document": letter.document, "reason": letter.reason} for letter in done.put_back]
+        put_json({"dry_run": dry_run, "messages": messages, "refused": done.refused})
+    elif dry_run:
         typer.echo(f"{about} would be put back.")
-        return
-    typer.echo(f"{about} were put back" + ("; `tandem documents` shows what becomes of them." if count else "."))
+    else:
+        typer.echo(f"{about} were put back" + ("; `tandem documents` shows what becomes of them." if count else "."))
     if done.refused:
         raise TandemError(f"{done.refused} messages were not taken by the queue, and stay: run the command again.")

@@ -13,8 +13,9 @@ import typer
 from tandem_contract import __version__
 from tandem_contract.errors import TandemError, Unavailable
 
+from tandem.cli import exits
 from tandem.cli.calibrate import calibrate
-from tandem.cli.options import TokenOption
+from tandem.cli.options import EnvironmentOption, JsonOption, TokenOption, put_json
 from tandem.clients.targets import FORMS, Options, Subject, check_embedder, embedder, open_target
 from tandem.evaluation.runs import FOLDER
 
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from tandem.evaluation.runs import Reply, Run
     from tandem.evaluation.similarity import Embed
 
-GOT_WORSE = 3
-INTERRUPTED = 130
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help=f"Name of a run in {FOLDER}, or its folder.")]
 
 app = typer.Typer(name="eval", no_args_is_help=True, help="Evaluate targets on the same questions, and compare them.")
@@ -125,6 +124,8 @@ def run(
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Only the first N questions.")] = None,
     token: TokenOption = None,
+    environment: EnvironmentOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Put a question set to a target, and measure the answers. Interrupted, the same command goes on."""
     from tandem.cli.evaluation_view import show_run
@@ -136,7 +137,15 @@ def run(
 
     terminal = console(stderr=True)
     options = Options(
-        system, max_tokens, key_variable, token, region, seconds, concurrency, partial(terminal.print, soft_wrap=True)
+        system,
+        max_tokens,
+        key_variable,
+        token,
+        region,
+        environment,
+        seconds,
+        concurrency,
+        partial(terminal.print, soft_wrap=True),
     )
     shape, subject, *_ = _all(
         lambda: _format(form),
@@ -168,6 +177,12 @@ def run(
     runs.save(done, _versions())
     if fresh:
         kept.move_to(cache)
+    if as_json:
+        metrics = {name: asdict(found) for name, found in done.metrics.items()}
+        about = {"name": done.name, "folder": str(done.folder), "questions": len(asked), "asked": missing}
+        price = done.price and asdict(done.price)
+        put_json(about | {"metrics": metrics, "latency": done.latency._asdict(), "price": price})
+        return
     show_run(done, {"asking": answered - began, "measuring": time.monotonic() - answered}, missing)
 
 
@@ -178,7 +193,7 @@ def compare(
     metric: Annotated[list[str] | None, typer.Option(help="Compare this one; may be given again.")] = None,
     common: Annotated[bool, typer.Option("--common", help="Compare the questions that both runs have.")] = False,
     fail_on_worse: Annotated[bool, typer.Option("--fail-on-worse", help="Exit 3 if a metric is surely worse.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the differences as JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Compare two runs question by question: better, worse or not sure, by exact tests at 5 %."""
     from tandem.cli.evaluation_view import show_comparison
@@ -199,13 +214,13 @@ def compare(
             "differences": [_as_json(found) for found in differences],
             "left_out": left_out,
         }
-        typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
+        put_json(content)
     else:
         show_comparison(first, second, differences, left_out)
     if fail_on_worse and (worse := [found for found in differences if found.verdict == comparison.WORSE]):
         names = [f"{found.metric}{' by failed calls' if found.by_failures else ''}" for found in worse]
         typer.secho(f"Worse: {', '.join(names)}.", fg=typer.colors.RED, err=True)
-        raise typer.Exit(GOT_WORSE)
+        raise typer.Exit(exits.CROSSED)
 
 
 def _as_json(found: "Difference") -> dict[str, Any]:
@@ -263,7 +278,7 @@ def _ask(
             replies = runner.run(wanted.questions, subject.ask, concurrency=options.concurrency, kept=kept, tell=tell)
     except KeyboardInterrupt:
         options.say("Interrupted: what was answered is kept, calls under way end, and the same command goes on.")
-        raise typer.Exit(INTERRUPTED) from None
+        raise typer.Exit(exits.INTERRUPTED) from None
     if subject.identify() != wanted.identity:
         kept.forget(*wanted.questions)
         raise TandemError("The target changed while it was asked, so that the answers are of both: run it again.")

@@ -1,15 +1,16 @@
 """`tandem finetune`: prices, starts and follows runs, and takes their models to an endpoint."""
 
-import functools
 import time
-from collections.abc import Mapping
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from tandem_contract.errors import TandemError
 
-from tandem.cli.options import StackOption, deployed
+from tandem.cli.finetune_view import doing, money, plan_as_json, show_plan, show_status
+from tandem.cli.options import EnvironmentOption, JsonOption, StackOption, deployed, put_json, say
 from tandem.clients.pulumi_stack import SECONDS, Stack, configuration, project_folder
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from tandem.finetuning.backends.base import Backend, Plan, Status
 
 DEFAULT_STACK = "finetune-dev"
+HAVING = "artifactBucket"
+"""The output by which the environment is found."""
 POLL_SECONDS = 5.0
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Name of the run, as `start` printed it.")]
 RecipeArgument = Annotated[
@@ -40,11 +43,19 @@ app = typer.Typer(name="finetune", no_args_is_help=True, help="Fine-tune models:
 
 @app.command()
 def check(
-    recipe: RecipeArgument, data: DataOption, stack: StackOption = DEFAULT_STACK, backend: BackendOption = None
+    recipe: RecipeArgument,
+    data: DataOption,
+    stack: StackOption = DEFAULT_STACK,
+    environment: EnvironmentOption = None,
+    backend: BackendOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Check a recipe with a data set: memory, quota, and what the run is expected to cost and costs at most."""
-    _, plan = _plan(recipe, data, stack, backend)
-    show_plan(plan)
+    _, plan = _plan(recipe, data, stack, environment, backend)
+    if as_json:
+        put_json(plan_as_json(plan))
+    else:
+        show_plan(plan)
 
 
 @app.command()
@@ -52,6 +63,7 @@ def start(
     recipe: RecipeArgument,
     data: DataOption,
     stack: StackOption = DEFAULT_STACK,
+    environment: EnvironmentOption = None,
     backend: BackendOption = None,
     ask_above: Annotated[
         float, typer.Option(envvar="TANDEM_ASK_ABOVE", help="Ask before a run whose ceiling is above this, in dollars.")
@@ -65,7 +77,7 @@ def start(
     service_url: UrlOption = None,
 ) -> None:
     """Start a run, after its ceiling price was shown; asks above a limit, and where there is no price."""
-    chosen, plan = _plan(recipe, data, stack, backend, secret=secret, url=service_url)
+    chosen, plan = _plan(recipe, data, stack, environment, backend, secret=secret, url=service_url)
     if urgent and not chosen.facts.queues:
         raise TandemError(f"Runs of {chosen.facts.title} wait in no queue of the stack's: leave --urgent out.")
     show_plan(plan)
@@ -84,6 +96,7 @@ def start(
 def status(
     run: RunArgument,
     stack: StackOption = DEFAULT_STACK,
+    environment: EnvironmentOption = None,
     follow: Annotated[bool, typer.Option(help="Go on until the run ends; exit 1 unless it succeeds.")] = False,
     secret: SecretOption = None,
     service_url: UrlOption = None,
@@ -91,22 +104,25 @@ def status(
         list[str] | None,
         typer.Option(metavar="MODEL=ENDPOINT", help="A managed service's endpoint for a model, where it needs one."),
     ] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Show how a run stands: step, progress, loss, tokens a second, money so far."""
     endpoints = dict(entry.partition("=")[::2] for entry in served or [])
-    found = deployed(stack)
+    found = deployed(stack, HAVING, environment)
     backend, record = _run(run, found, secret=secret, url=service_url, served=endpoints)
     _say_if_gone(found)
+    show = _put if as_json else show_status
     if follow:
-        _follow(backend, record)
+        _follow(backend, record, show)
     else:
-        show_status(backend.status(record))
+        show(backend.status(record))
 
 
 @app.command()
 def logs(
     run: RunArgument,
     stack: StackOption = DEFAULT_STACK,
+    environment: EnvironmentOption = None,
     follow: Annotated[bool, typer.Option(help="Go on until the job ends.")] = False,
     host: Annotated[
         str, typer.Option(help="Whose log, where several hosts train (algo-2); without it the first that has one.")
@@ -119,7 +135,7 @@ def logs(
     ] = None,
 ) -> None:
     """Print the log of a run's newest job, or of a step's."""
-    backend, record = _run(run, deployed(stack))
+    backend, record = _run(run, deployed(stack, HAVING, environment))
     jobs = backend.jobs(record)
     if not jobs:
         raise TandemError(f"Run {run!r} has no job yet: `tandem finetune status {run}` says how it stands.")
@@ -146,10 +162,14 @@ def logs(
 
 @app.command()
 def cancel(
-    run: RunArgument, stack: StackOption = DEFAULT_STACK, secret: SecretOption = None, service_url: UrlOption = None
+    run: RunArgument,
+    stack: StackOption = DEFAULT_STACK,
+    environment: EnvironmentOption = None,
+    secret: SecretOption = None,
+    service_url: UrlOption = None,
 ) -> None:
     """Stop a run; where its back end can resume, its checkpoints stay, and `resume` goes on from them."""
-    backend, record = _run(run, deployed(stack), secret=secret, url=service_url)
+    backend, record = _run(run, deployed(stack, HAVING, environment), secret=secret, url=service_url)
     stopped = backend.cancel(record)
     typer.echo(f"cancelled; stopping {', '.join(stopped)}" if stopped else "cancelled; no job was running")
 
@@ -158,10 +178,11 @@ def cancel(
 def resume(
     run: RunArgument,
     stack: StackOption = DEFAULT_STACK,
+    environment: EnvironmentOption = None,
     follow: Annotated[bool, typer.Option(help="Follow the run until it ends.")] = False,
 ) -> None:
     """Go on with a run that failed or was cancelled, from its last checkpoint and within the same envelope."""
-    backend, record = _run(run, deployed(stack))
+    backend, record = _run(run, deployed(stack, HAVING, environment))
     typer.echo(backend.resume(record))
     if follow:
         _follow(backend, record)
@@ -171,15 +192,20 @@ def resume(
 def compare(
     chosen: Annotated[list[str], typer.Argument(metavar="RUN...", help="One run or more.")],
     stack: StackOption = DEFAULT_STACK,
+    environment: EnvironmentOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Compare tuned models with their base, and runs with each other, on their held-out rows."""
     from tandem.reporting.tables import Table, console
 
+    found = deployed(stack, HAVING, environment)
+    runs = {name: _run(name, found) for name in chosen}
+    evaluations = {name: backend.evaluation(run) for name, (backend, run) in runs.items()}
+    if as_json:
+        put_json({"runs": evaluations})
+        return
     rows = []
-    found = deployed(stack)
-    for name in chosen:
-        backend, run = _run(name, found)
-        evaluation = backend.evaluation(run)
+    for name, evaluation in evaluations.items():
         for metric, measured in evaluation["metrics"].items():
             low, high = measured["interval"]
             cells = [f"{measured[key]:.3f}" for key in ("base", "tuned")] + [f"{measured['difference']:+.3f}"]
@@ -192,6 +218,7 @@ def compare(
 def promote(
     run: RunArgument,
     stack: StackOption = DEFAULT_STACK,
+    environment: EnvironmentOption = None,
     approve: Annotated[
         bool, typer.Option("--approve", help="Approve its model first; AWS records that you did.")
     ] = False,
@@ -203,7 +230,7 @@ def promote(
     from tandem.finetuning import promotion
 
     file = config or _stack_file(stack)
-    found = deployed(stack)
+    found = deployed(stack, "modelPackageGroup", environment)
     sagemaker = found.client("sagemaker")
     arn = promotion.package_of(sagemaker, *found.pick("modelPackageGroup"), run)
     if approve:
@@ -255,77 +282,19 @@ def _say_if_gone(stack: Stack) -> None:
         )
 
 
-def show_plan(plan: "Plan") -> None:
-    """Print what was checked, memory, and both prices with their lines."""
-    from tandem.reporting.tables import Table, console
-
-    terminal = console()
-    for note in plan.notes:
-        terminal.print(note, style="dim", soft_wrap=True)
-    if plan.price is None:
-        return
-    rows = [
-        (it.what, f"{it.quantity:.3f}", it.unit, f"{it.rows[0].usd:f}", f"{it.usd:.2f}", it.rows[0].read_at)
-        for it in plan.price.ceiling
-    ]
-    columns = ("ceiling", "quantity", "unit", "$ a unit", "$", "price read")
-    terminal.print(Table(columns, rows, right=(1, 3, 4)).rich())
-    expected = "unknown"
-    if plan.price.expected_usd is not None:
-        hours = [f"{it.quantity:.2f} h of {it.what}" for it in plan.price.expected if it.unit == "hour"]
-        expected = f"about ${plan.price.expected_usd}" + (f" ({', '.join(hours)})" if hours else "")
-    terminal.print(f"expected: {expected}; at most ${plan.price.ceiling_usd}", soft_wrap=True)
+def _put(status: "Status") -> None:
+    put_json(asdict(status))
 
 
-def show_status(status: "Status") -> None:
-    """Print a run's state, its progress and its jobs."""
-    from tandem.reporting.tables import Table, console
-
-    terminal = console()
-    terminal.print(f"{status.run}: {status.state.lower()}" + (f", {_doing(status)}" if status.activity else ""))
-    if status.cause:
-        terminal.print(status.cause, soft_wrap=True)
-    rows = []
-    for job in status.jobs:
-        state = f"{job.status} ({job.detail})" if job.detail not in ("", job.status) else job.status
-        rows.append((job.name, state, f"{job.seconds} s", f"{job.instances} x {job.instance_type}", job.reason[:200]))
-    if rows:
-        terminal.print(Table(("job", "state", "billed", "instances", "reason"), rows, right=(2,)).rich())
-    if status.progress and not status.activity:
-        terminal.print(_line(status.progress))
-    if status.failed_at:
-        terminal.print(f"it ended in step {status.failed_at}; {status.kept}", soft_wrap=True)
-    terminal.print(f"so far: {_money(status)}")
-
-
-def _doing(status: "Status") -> str:
-    if status.activity != "training":
-        return status.activity or status.state.lower()
-    return "training" + (f": {_line(status.progress)}" if status.progress else ", waiting for the first step")
-
-
-def _line(progress: Mapping[str, Any]) -> str:
-    parts = [f"step {progress['step']} of {progress['steps']}"]
-    if progress.get("loss") is not None:
-        parts.append(f"loss {progress['loss']:.3f}")
-    if "tokens_per_second" in progress:
-        parts.append(f"{progress['tokens_per_second']:.0f} tokens/s")
-    return ", ".join(parts)
-
-
-def _money(status: "Status") -> str:
-    return f"unknown ({status.spent_on})" if status.spent is None else f"${status.spent:.2f} {status.spent_on}"
-
-
-def _follow(backend: "Backend", run: "Run") -> None:
+def _follow(backend: "Backend", run: "Run", show: "Callable[[Status], None]" = show_status) -> None:
     """Print a line whenever something has changed, until the run ends."""
     began, printed = time.monotonic(), ""
     while (now := backend.status(run)).running:
-        if (line := f"{_doing(now)}; {_money(now)}") != printed:
+        if (line := f"{doing(now)}; {money(now)}") != printed:
             typer.echo(f"{time.monotonic() - began:6.0f} s  {line}", err=True)
             printed = line
         time.sleep(POLL_SECONDS)
-    show_status(now)
+    show(now)
     typer.echo(f"followed for {time.monotonic() - began:.0f} s", err=True)
     if now.state != "SUCCEEDED":
         raise TandemError(
@@ -333,46 +302,39 @@ def _follow(backend: "Backend", run: "Run") -> None:
         )
 
 
-def _plan(recipe: Path, data: str, stack: str, backend: str | None, **options: Any) -> "tuple[Backend, Plan]":
+def _plan(
+    recipe: Path, data: str, stack: str, environment: str | None, backend: str | None, **options: Any
+) -> "tuple[Backend, Plan]":
     """The back end that trains a recipe, and its plan for a data set.
 
     It is the command's, or the recipe's, or the stack's. The plan's recipe is the one that was written, so that it has
     the same digest wherever it runs.
     """
     from tandem import yaml_file
+    from tandem.clients.runs import open_backend
     from tandem.finetuning import recipe as recipes
     from tandem.finetuning.dataset.store import Store
 
     raw = yaml_file.read(recipe, "a recipe: start with `base_model: Qwen/Qwen3-8B` and a `gate`")
-    checked, there = recipes.check(raw), deployed(stack)
+    checked, there = recipes.check(raw), deployed(stack, HAVING, environment)
     name = backend or raw.get("backend") or there.outputs.get("trainingBackend") or checked["backend"]
     if name != checked["backend"]:
         recipes.check({**raw, "backend": name})
-    chosen = _backend(name, there, {**options, "configuration": configuration(stack, SECONDS)})
+    chosen = open_backend(name, there, progress=_progress, **options, configuration=configuration(stack, SECONDS))
     store = Store(chosen.workspace.client("s3"), chosen.workspace.outputs["datasetBucket"])
     stored = store.resolve(data)
     return chosen, chosen.check(checked, stored, store.manifest(stored))
 
 
 def _run(name: str, stack: Stack, **options: Any) -> "tuple[Backend, Run]":
-    """A run's record, and the back end that it is of."""
-    from tandem.finetuning.backends.base import RunRecords
+    from tandem.clients.runs import open_run
 
-    run = RunRecords(stack.client("s3"), *stack.pick("artifactBucket")).get(name)
-    return _backend(run.runs_at, stack, options), run
+    return open_run(name, stack, progress=_progress, **options)
 
 
-def _backend(name: str, stack: Stack, options: Mapping[str, Any]) -> "Backend":
-    from tandem.finetuning.backend_table import facts
-    from tandem.finetuning.backends.base import OUTPUTS, Workspace, open_backend
-
-    def progress(done: int, total: int) -> None:
-        if done % 20 == 0 or done == total:
-            typer.echo(f"{done} of {total} answers", err=True)
-
-    names = (*OUTPUTS, *facts(name).outputs)
-    given = dict(zip(names, stack.pick(*names), strict=True))
-    return open_backend(name, Workspace(functools.cache(stack.client), given, progress=progress, **options))
+def _progress(done: int, total: int) -> None:
+    if done % 20 == 0 or done == total:
+        say(f"{done} of {total} answers")
 
 
 def _stack_file(stack: str) -> Path:

@@ -1,4 +1,4 @@
-"""The `tandem` command: registers the commands and turns failures into one sentence and an exit code."""
+"""The `tandem` command: registers the commands, and turns failures into one sentence and an exit code."""
 
 from typing import Annotated, Any
 
@@ -7,7 +7,7 @@ from tandem_contract import __version__
 from tandem_contract.errors import TandemError
 from typer.core import TyperGroup
 
-from tandem.cli import cost, dataset, evaluate, finetune
+from tandem.cli import cost, dataset, evaluate, examples, exits, finetune
 from tandem.cli.advise import advise
 from tandem.cli.ask import ask
 from tandem.cli.doctor import doctor
@@ -15,7 +15,10 @@ from tandem.cli.documents import documents, redrive, reread
 from tandem.cli.ingest import forget, ingest
 from tandem.cli.preflight import preflight
 from tandem.cli.questions import questions
+from tandem.cli.status import status
 
+NUMBERS = ("greater_than", "less_than", "int_", "float_", "finite_number")
+"""How pydantic's errors about numbers begin."""
 GROUP = "tandem.commands"
 """Entry points of other distributions, each a typer app that becomes a command of that name."""
 NOT_HERE = {
@@ -39,7 +42,7 @@ class Commands(TyperGroup):
             command = typer.main.get_command(found.load())
             command.name = cmd_name
             return command
-        if cmd_name in NOT_HERE:
+        if cmd_name in NOT_HERE and not ctx.resilient_parsing:  # which completion does
             raise TandemError(NOT_HERE[cmd_name])
         return None
 
@@ -47,6 +50,9 @@ class Commands(TyperGroup):
         """Run a command; print what it or the AWS SDK reports as one sentence, and exit with 1."""
         try:
             return super().invoke(ctx)
+        except typer.BadParameter as error:
+            error.message = _in_our_words(error)
+            raise
         except TandemError as error:
             message = str(error)
         except Exception as error:
@@ -56,7 +62,24 @@ class Commands(TyperGroup):
 
             message = sentence(error)
         typer.secho(message, fg=typer.colors.RED, err=True)
-        raise typer.Exit(1)
+        raise typer.Exit(exits.FAILED)
+
+
+def _in_our_words(error: typer.BadParameter) -> str:
+    """What a value may be, as all mistakes here say it: typer takes pydantic's words, of an input that should."""
+    wrong = next(iter(getattr(error.__cause__, "errors", tuple)()), None)
+    if wrong is None:
+        return error.message
+    option: Any = error.param
+    if choices := option.type_descriptor.choices:
+        return f"{wrong['input']} is not allowed ({', '.join(choices)})."
+    if not wrong["type"].startswith(NUMBERS):
+        return error.message
+    limits = "" if option.min is None else f", {option.min} or more"
+    if option.max is not None:
+        limits = f" from {option.min} to {option.max}"
+    kind = "a whole number" if option.type_descriptor.annotation is int else "a number"
+    return f"{wrong['input']} is not allowed ({kind}{limits})."
 
 
 def _entry_points() -> Any:
@@ -72,11 +95,17 @@ def show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-app = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
-for command in (ingest, ask, questions, documents, reread, redrive, forget, advise, doctor, preflight):
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+    epilog="Exit codes: 0 done, 1 failed, 2 command or file can't be used, 3 a limit is crossed, 130 interrupted.",
+)
+for command in (ingest, ask, questions, documents, reread, redrive, forget, status, advise, doctor, preflight):
     app.command()(command)
 for group in (dataset, finetune, evaluate, cost):
     app.add_typer(group.app)
+examples.show(app)
 
 
 @app.callback()

@@ -1,24 +1,50 @@
 """Options that several commands have."""
 
+import json
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from tandem_contract.errors import TandemError
 
+from tandem.cli import exits
 from tandem.clients import pulumi_stack
 from tandem.clients.pulumi_stack import Stack
+from tandem.clients.query_service import QueryService
 
 DEFAULT_STACK = "rag-dev"
 StackOption = Annotated[str, typer.Option(envvar="TANDEM_STACK", help="Name of the Pulumi stack.")]
+EnvironmentOption = Annotated[
+    str | None,
+    typer.Option(envvar="TANDEM_ENVIRONMENT", help="Name of the environment, where the stack has several."),
+]
 TokenOption = Annotated[
     str | None,
     typer.Option(
         envvar="TANDEM_TOKEN",
         help="With auth: jwt the ID token, with userPoolScopes an access token; else requests are signed.",
+    ),
+]
+
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print it as JSON; what else is said goes to stderr.")]
+
+
+def _of_the_web(url: str | None) -> str | None:
+    if url and not url.startswith(("https://", "http://")):
+        raise typer.BadParameter(f"{url!r} is no URL: give all of it, https://...")
+    return url
+
+
+QueryUrlOption = Annotated[
+    str | None,
+    typer.Option(
+        "--url",
+        help="URL of the query API, in place of a stack: takes no Pulumi CLI, and signs for the region that it names.",
+        callback=_of_the_web,
     ),
 ]
 TIMEOUT_SECONDS = 600
@@ -56,9 +82,30 @@ def text_of(file: str) -> str:
         raise TandemError(f"{file}: can't be read ({error}). Give what `pulumi preview --json` printed.") from error
 
 
-def deployed(name: str) -> Stack:
-    """The stack of that name; a line on stderr says so where its region isn't the shell's."""
-    return pulumi_stack.deployed(name, lambda line: typer.echo(line, err=True))
+def deployed(stack: str, having: str, environment: str | None) -> Stack:
+    """The stack of that name, by the environment that has such an output; says on stderr a region not the shell's."""
+    return pulumi_stack.deployed(stack, having, environment, say)
+
+
+def query_api(url: str | None, stack: str, environment: str | None, token: str | None, timeout: float) -> QueryService:
+    """The query API at a URL, which takes no stack and no Pulumi CLI; without one that of a stack's environment."""
+    region = None
+    if not url:
+        found = deployed(stack, "queryUrl", environment)
+        (url,), region = found.pick("queryUrl"), found.region
+    service = QueryService(url, token, say, timeout, region)
+    service.check()
+    return service
+
+
+def put_json(content: Any) -> None:
+    """Print what `--json` promises: one object on stdout, whose amounts are texts."""
+    typer.echo(json.dumps(content, indent=2, ensure_ascii=False, default="{:f}".format))
+
+
+def say(line: str) -> None:
+    """Print a line on stderr."""
+    typer.echo(line, err=True)
 
 
 @contextmanager
@@ -68,4 +115,4 @@ def bad_input() -> Generator[None]:
         yield
     except TandemError as error:
         typer.secho(str(error), fg=typer.colors.RED, err=True)
-        raise typer.Exit(2) from error
+        raise typer.Exit(exits.UNUSABLE) from error

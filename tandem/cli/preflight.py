@@ -1,15 +1,15 @@
 """`tandem preflight`: what would fail of a stack in its account, before `pulumi up` does."""
 
-from typing import Annotated
-
 import typer
 
-from tandem.cli.options import FileArgument, bad_input, text_of
+from tandem.cli import exits
+from tandem.cli.options import DEFAULT_STACK, FileArgument, JsonOption, StackOption, bad_input, put_json, text_of
 
 
 def preflight(
     file: FileArgument = None,
-    stack: Annotated[str, typer.Option(envvar="TANDEM_STACK", help="Name of the Pulumi stack.")] = "rag-dev",
+    stack: StackOption = DEFAULT_STACK,
+    as_json: JsonOption = False,
 ) -> None:
     """Say what would fail of a stack in its account and region, and the remedy: run it before `pulumi up`.
 
@@ -43,5 +43,5 @@ def preflight(
             findings |= {(section, name): each for name, each in found.items()}
         except TandemError as error:  # what the program itself refuses: a region without its images, a quota
             findings[section, "preview"] = Finding(PROBLEM, str(error))
-    typer.echo(examination.report(findings))
-    raise typer.Exit(examination.problems(findings) > 0)
+    put_json(examination.as_json(findings)) if as_json else typer.echo(examination.report(findings))
+    raise typer.Exit(exits.FAILED if examination.problems(findings) else 0)

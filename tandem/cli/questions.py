@@ -1,6 +1,5 @@
 """`tandem questions`: puts a labelled question set to a stack and shows which answers cite the labelled document."""
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -10,7 +9,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from tandem_contract.errors import TandemError
 
-from tandem.cli.options import DEFAULT_STACK, TIMEOUT_SECONDS, StackOption, TimeoutOption, TokenOption, deployed
+from tandem.cli.options import (
+    DEFAULT_STACK,
+    TIMEOUT_SECONDS,
+    EnvironmentOption,
+    JsonOption,
+    QueryUrlOption,
+    StackOption,
+    TimeoutOption,
+    TokenOption,
+    put_json,
+    query_api,
+    say,
+)
 from tandem.clients.patience import Patience
 from tandem.clients.query_service import QueryService, phases
 from tandem.runtime.retry import Deadline
@@ -74,10 +85,12 @@ class Asking:
 def questions(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Question set, JSONL.")],
     stack: StackOption = DEFAULT_STACK,
+    environment: EnvironmentOption = None,
+    url: QueryUrlOption = None,
     min_found: Annotated[int, typer.Option(help="Exit 1 if fewer have their document among the passages.")] = 0,
     min_refused: Annotated[int, typer.Option(help="Exit 1 if fewer unanswerable ones are refused.")] = 0,
     timeout: TimeoutOption = TIMEOUT_SECONDS,
-    as_json: Annotated[bool, typer.Option("--json", help="Print rows and summary as JSON.")] = False,
+    as_json: JsonOption = False,
     token: TokenOption = None,
 ) -> None:
     """Ask a labelled set of questions and check what was found and cited."""
@@ -86,13 +99,7 @@ def questions(
     from tandem.evaluation.summary import summarize
 
     question_set = load(file)
-    found = deployed(stack)
-    (url,) = found.pick("queryUrl")
-
-    def say(message: str) -> None:
-        typer.echo(message, err=True)
-
-    service = QueryService(url, token, say, timeout, region=found.region)
+    service = query_api(url, stack, environment, token, timeout)
     asking = Asking(service, question_set, Patience(timeout), say)
     replies = run(question_set, asking.ask, concurrency=CONCURRENCY, tell=asking.tell)
     say(asking.summary())
@@ -111,7 +118,7 @@ def show_json(question_set: "list[Question]", replies: "list[Reply]", summary: "
         {**asdict(reply), "question": asdict(question), "ok": right(question, reply)}
         for question, reply in zip(question_set, replies, strict=True)
     ]
-    typer.echo(json.dumps({"rows": rows, "summary": asdict(summary)}, indent=2, ensure_ascii=False))
+    put_json({"rows": rows, "summary": asdict(summary)})
 
 
 def show(question_set: "list[Question]", replies: "list[Reply]", summary: "Summary") -> None:

@@ -42,6 +42,16 @@ class Redriven(NamedTuple):
     """Those that the queue didn't take, which stay."""
 
 
+class Waiting(NamedTuple):
+    """How many messages there are, about: SQS counts so."""
+
+    waiting: int
+    worked_on: int
+    """Taken by a function that isn't done yet, or to be tried again later."""
+    dead: int
+    """Given up."""
+
+
 class DeadLetters:
     """The dead-letter queue of that URL, by a boto3 client of SQS.
 
@@ -60,6 +70,17 @@ class DeadLetters:
         if len(sources) != 1:
             raise TandemError(f"The queue {url} doesn't name the one queue that it is of ({name}): run `pulumi up`.")
         self._queue = sqs.get_queue_url(QueueName=sources[0].rpartition(":")[2])["QueueUrl"]
+
+    def waiting(self) -> Waiting:
+        """What is in the queue and in this one."""
+        return Waiting(*self._count(self._queue), sum(self._count(self._url)))
+
+    def _count(self, url: str) -> tuple[int, int]:
+        """Messages that may be received, and those that may not at the moment."""
+        names = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
+        found = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[*names])["Attributes"]
+        shown, hidden = (int(found[name]) for name in names)
+        return shown, hidden
 
     def redrive(self, say: Callable[[Letter], None], limit: int | None = None, dry_run: bool = False) -> Redriven:
         """Put the letters, or `limit` of them, back into their queue; `say` hears of each. A dry run does no more.

@@ -28,6 +28,8 @@ class Entry(NamedTuple):
     bytes: int
     extractor: int
     """Version of what read it, or 0."""
+    modified: float
+    """When its present content was put there, in Unix seconds."""
 
     @property
     def is_older(self) -> bool:
@@ -41,10 +43,11 @@ def entries(bucket: DocumentsBucket) -> Iterator[Entry]:
         if stored is None:  # its deletion is on its way
             continue
         if row is None or row.version != stored.version or row.status not in (INDEXED, REJECTED):
-            yield Entry(document, WAITING, "", [], 0, stored.size, 0)
+            yield Entry(document, WAITING, "", [], 0, stored.size, 0, stored.modified)
         else:
             status = WARNED if row.warnings and row.status == INDEXED else row.status
-            yield Entry(document, status, row.error, list(row.warnings), row.chunk_count, stored.size, row.extractor)
+            found = (list(row.warnings), row.chunk_count, stored.size, row.extractor, stored.modified)
+            yield Entry(document, status, row.error, *found)
 
 
 def price(bucket: DocumentsBucket, chunks: int, region: str) -> tuple[int, Decimal]:

@@ -28,6 +28,8 @@ class Stored(NamedTuple):
     version: str
     """ETag."""
     size: int
+    modified: float
+    """When it was written, in Unix seconds."""
 
 
 class DocumentsBucket:
@@ -82,7 +84,9 @@ class DocumentsBucket:
         for page in self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket):
             for entry in page.get("Contents", []):
                 if not entry["Key"].endswith("/"):
-                    yield Stored(entry["Key"], entry["ETag"].strip('"'), entry["Size"])
+                    yield Stored(
+                        entry["Key"], entry["ETag"].strip('"'), entry["Size"], entry["LastModified"].timestamp()
+                    )
 
     @cached_property
     def version(self) -> "IndexVersion":

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from typing import Any
 
 from tandem_contract import defaults
 from tandem_contract.bedrock_models import default_generator
@@ -65,6 +66,13 @@ def report(findings: Mapping[tuple[str, str], Finding]) -> str:
     unknown = sum(found.state == UNKNOWN for found in findings.values())
     told = f", {unknown} unknown" if unknown else ""
     return "".join(parts) + f"{count or 'no'} problem{'s' * (count != 1)}{told}"
+
+
+def as_json(findings: Mapping[tuple[str, str], Finding]) -> dict[str, Any]:
+    """The same for programs."""
+    rows = [{"section": section, "name": name, **found._asdict()} for (section, name), found in findings.items()]
+    unknown = sum(found.state == UNKNOWN for found in findings.values())
+    return {"findings": rows, "problems": problems(findings), "unknown": unknown}
 
 
 def problems(findings: Mapping[tuple[str, str], Finding]) -> int:

@@ -48,8 +48,8 @@ class Ingestion:
     """Uploads documents, follows them through the ledger and searches for them.
 
     `say` gets a line for every document, and one when nothing has moved for a while; `timeout` is that of `Patience`.
-    Afterwards `searchable` and `failed` count documents, `warned` those of which something was lost, `new` and
-    `new_chunks` what this run has uploaded of those.
+    Afterwards `outcomes` has an entry for each document; `searchable` and `failed` count them, `warned` those of which
+    something was lost, `new` and `new_chunks` what this run has uploaded of those.
     """
 
     def __init__(
@@ -59,6 +59,7 @@ class Ingestion:
         self.service = service
         self.say = say
         self.timeout = timeout
+        self.outcomes: list[dict[str, Any]] = []
         self.searchable = self.failed = self.warned = self.new = self.new_chunks = 0
         self.patience = Patience(timeout)
 
@@ -203,11 +204,17 @@ class Ingestion:
             self.new_chunks += chunks
         seconds = time.monotonic() - upload.finished
         status = "indexed with warnings" if warnings else "indexed"
+        self.outcomes.append(
+            {"document": upload.document.key, "status": "searchable", "new": upload.is_new, "chunks": chunks}
+            | {"warnings": list(warnings), "reason": ""}
+        )
         what = f"{status} in {seconds:.1f} s" if upload.is_new else f"already {status}"
         self.say("\n  ".join([f"{upload.document.key}: {what}, {chunks} chunks", *warnings]))
 
     def _fail(self, document: Document, reason: str) -> None:
         self.failed += 1
+        empty = {"new": False, "chunks": 0, "warnings": []}
+        self.outcomes.append({"document": document.key, "status": "failed"} | empty | {"reason": reason})
         self.say(f"{document.key}: {reason}")
 
 

@@ -1,23 +1,29 @@
-"""Pulumi stack, read by the `pulumi` command: outputs, last update, and a preview."""
+"""Pulumi stack, read by the `pulumi` command: its state, its outputs, last update, and a preview."""
 
 import json
 import subprocess
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tandem_contract.errors import TandemError
 
 from tandem.clients import aws
+from tandem.clients.stack_state import State, read_state
 
 SECONDS = 120  # for what is read of the state
 REGIONAL = ("queryUrl", "trainingPipelineArn")
 """Outputs that name the region too."""
-UNSEEN = "[secret]"  # what `pulumi stack output` shows in place of a secret
 NO_PULUMI = (
     "The pulumi command is not on PATH: install it (https://www.pulumi.com/docs/install), "
     'or run `eval "$(tandem local env)"` in a checkout.'
+)
+
+
+NO_LOGIN = (
+    "Pulumi is not logged in to where the stack's state is: run `pulumi login`, with its URL if it isn't Pulumi Cloud, "
+    "or set PULUMI_BACKEND_URL or PULUMI_ACCESS_TOKEN."
 )
 
 
@@ -32,30 +38,35 @@ def project_folder() -> Path:
 
 @dataclass(frozen=True)
 class Stack:
-    """A deployed stack: its outputs, and clients of AWS in its region."""
+    """A deployed stack: outputs of one of its environments, or its own, and clients of AWS in that region."""
 
     name: str
     outputs: Mapping[str, Any]
+    told_by: str = ""
+    """Whose outputs these are, where it isn't the stack itself: `RagEnvironment 'faq'`."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Arguments of botocore's `Config` for its clients, in place of the usual ones."""
 
     def pick(self, *names: str) -> list[str]:
         """The named ones of its outputs, in the order of the names; raises `TandemError` unless each is a text."""
+        whose = f"{self.told_by} of stack {self.name!r}" if self.told_by else f"Stack {self.name!r}"
         if missing := [name for name in names if not self.outputs.get(name)]:
             raise TandemError(
-                f"Stack {self.name!r} has no output {', '.join(map(repr, missing))} "
-                f"(it has {', '.join(sorted(self.outputs))}): run `pulumi up --stack {self.name}` with a program that "
-                "exports it."
+                f"{whose} has no output {', '.join(map(repr, missing))} "
+                f"(it has {', '.join(sorted(self.outputs)) or 'none'}): run `pulumi up --stack {self.name}` with a "
+                f"{'release' if self.told_by else 'program'} that has it."
             )
         if odd := [name for name in names if not self._text(name)]:
             raise TandemError(
-                f"Stack {self.name!r} has a secret, or something that is no text, as its output "
-                f"{', '.join(map(repr, odd))}: export the text itself, and run `pulumi up --stack {self.name}`."
+                f"{whose} has a secret, or something that is no text, as its output {', '.join(map(repr, odd))}: "
+                f"make it the text itself, and run `pulumi up --stack {self.name}`."
             )
         return [self.outputs[name] for name in names]
 
     def _text(self, output: str) -> str:
         """An output, empty unless it is a text that may be seen."""
         found = self.outputs.get(output)
-        return found if isinstance(found, str) and found != UNSEEN else ""
+        return found if isinstance(found, str) else ""
 
     @property
     def own_region(self) -> str | None:
@@ -74,27 +85,59 @@ class Stack:
 
     def client(self, service: str, **config: Any) -> Any:
         """The boto3 client of an AWS service in its region."""
-        return aws.client(service, self.region, **config)
+        return aws.client(service, self.region, **self.settings, **config)
 
 
-def deployed(name: str, say: Callable[[str], None] = lambda _: None) -> Stack:
-    """The stack of that name; `say` gets a sentence where its region isn't the shell's.
+def deployed(
+    name: str, having: str, environment: str | None = None, say: Callable[[str], None] = lambda _: None
+) -> Stack:
+    """The stack of that name, by the outputs of the one environment in it that has `having`, whatever it exports.
 
-    Raises `TandemError` for a stack that isn't there or has no outputs.
+    `environment` names one of several. Without it the stack's own outputs fill in what the environment hasn't, and tell
+    all where there is no environment, or several.
+    `say` gets a sentence where the region isn't the shell's. Raises `TandemError` for a stack that isn't there, in
+    which nothing is deployed, or where several environments could be meant.
     """
-    stack = Stack(name, all_outputs(name))
+    found = state(name)
+    named = [each for each in found.environments if environment in (None, each.name)]
+    fitting = [each for each in named if each.outputs.get(having)]
+    if environment and not named:
+        raise no_environment(name, environment, found)
+    if len(fitting) == 1 or environment:
+        chosen = (fitting or named)[0]
+        beside = {} if environment else found.outputs  # such as the endpoint that another environment serves to it
+        stack = Stack(name, {**beside, **chosen.outputs}, str(chosen))
+    elif fitting and not found.outputs.get(having):
+        raise TandemError(
+            f"Stack {name!r} has several environments that this could be about ({', '.join(map(str, fitting))}): "
+            "name one with --environment or TANDEM_ENVIRONMENT."
+        )
+    elif found.environments and not found.outputs.get(having):
+        raise TandemError(f"No environment of stack {name!r} has an output {having!r}; it has {_listed(found)}.")
+    else:
+        stack = Stack(name, found.outputs)
+    stack.pick(having)
     shell = aws.shell_region()
     if stack.own_region and shell not in (None, stack.own_region):
         say(f"using {stack.own_region}, the stack's region; the shell's is {shell}")
     return stack
 
 
-def all_outputs(stack: str) -> dict[str, Any]:
-    """The outputs of a stack that has some."""
-    outputs = _read("output", stack) or {}
-    if not outputs:
-        raise TandemError(f"Stack {stack!r} has no outputs: run `pulumi up --stack {stack}` first.")
-    return outputs
+def no_environment(stack: str, environment: str, found: State) -> TandemError:
+    """The error for an environment that a stack hasn't."""
+    return TandemError(f"Stack {stack!r} has no environment {environment!r}; it has {_listed(found)}.")
+
+
+def _listed(found: State) -> str:
+    return ", ".join(map(str, found.environments)) or "none"
+
+
+def state(stack: str) -> State:
+    """What Pulumi knows of a stack in which something of ours is deployed; it decrypts no secret, so needs no key."""
+    found = read_state(_checked(["pulumi", "stack", "export", "--non-interactive", "--stack", stack], stack, SECONDS))
+    if not found.outputs and not found.environments:
+        raise TandemError(f"Nothing of Tandem is deployed in stack {stack!r}: run `pulumi up --stack {stack}` first.")
+    return found
 
 
 def configuration(stack: str, seconds: float) -> dict[str, str]:
@@ -106,9 +149,10 @@ def configuration(stack: str, seconds: float) -> dict[str, str]:
 
 def last_update(stack: str) -> str:
     """What names the last update of a stack: its version, 0 in a backend that doesn't count, and its start."""
-    updates = _read("history", stack, "--page-size", "1")
+    command = ["pulumi", "stack", "history", "--json", "--non-interactive", "--stack", stack, "--page-size", "1"]
+    updates = json.loads(_checked(command, stack, SECONDS) or "null")
     if not updates:
-        raise TandemError(f"Stack {stack!r} has no updates: run `pulumi up --stack {stack}` first.")
+        raise TandemError(f"Nothing of Tandem is deployed in stack {stack!r}: run `pulumi up --stack {stack}` first.")
     return f"{updates[0]['version']} of {updates[0]['startTime']}"
 
 
@@ -121,12 +165,6 @@ def preview(stack: str | None = None, *options: str, environment: Mapping[str, s
         said = "\n".join(part for part in (result.stderr.strip(), *_diagnostics(result.stdout)) if part)
         raise TandemError(f"`{' '.join(command)}` failed:\n{said or 'it says nothing'}")
     return result.stdout
-
-
-def _read(what: str, stack: str, *options: str) -> Any:
-    """What `pulumi stack WHAT --json` prints."""
-    command = ["pulumi", "stack", what, "--json", "--non-interactive", "--stack", stack, *options]
-    return json.loads(_checked(command, stack, SECONDS) or "null")
 
 
 def _checked(command: list[str], stack: str, seconds: float) -> str:
@@ -151,7 +189,10 @@ def _run(
         raise TandemError(NO_PULUMI) from None
     except subprocess.TimeoutExpired:
         raise TandemError(f"`{' '.join(command)}` gave no answer within {seconds:.0f} seconds.") from None
-    if result.returncode and "no stack named" in result.stderr + result.stdout:
+    said = result.stderr + result.stdout if result.returncode else ""
+    if "PULUMI_ACCESS_TOKEN must be set" in said:
+        raise TandemError(NO_LOGIN)
+    if "no stack named" in said:
         raise TandemError(
             f"There is no stack {stack!r} in {folder}: name one of `pulumi stack ls` with --stack or TANDEM_STACK, "
             f"or make it with `pulumi stack init {stack}` and `pulumi up --stack {stack}`."

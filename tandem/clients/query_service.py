@@ -52,6 +52,10 @@ class QueryService:
         """Seconds by phase, as all answers say it, those without success too."""
         self._lock = threading.Lock()
 
+    def check(self) -> None:
+        """Raise `TandemError` where there is neither a token nor anything to sign with."""
+        _ = self._http
+
     def ask(self, request: dict[str, Any], deadline: Deadline | None = None) -> dict[str, Any]:
         """The API's answer to a request; raises `Unavailable` when there is none in time, `TandemError` on refusal.
 

@@ -44,6 +44,8 @@ class Options:
     token: str | None = None
     region: str | None = None
     """Of models and prices; the stack's or the shell's by default."""
+    environment: str | None = None
+    """Name of the environment, where a stack has several."""
     seconds: float = 60.0
     concurrency: int = 4
     say: Callable[[str], None] = lambda _: None
@@ -156,7 +158,7 @@ def _bedrock(model: str, options: Options) -> Subject:
 def _endpoint(name: str, options: Options) -> Subject:
     from tandem.models.endpoint import EndpointChat
 
-    stack = deployed(name, options.say)
+    stack = deployed(name, "endpointName", options.environment, options.say)
     (endpoint,) = stack.pick("endpointName")
     component = stack.outputs.get("inferenceComponent") or ""
     region = options.region or stack.region
@@ -176,7 +178,7 @@ def _endpoint(name: str, options: Options) -> Subject:
 def _stack(name: str, options: Options) -> Subject:
     from tandem.evaluation.targets import of_query_api
 
-    stack = deployed(name, options.say)
+    stack = deployed(name, "queryUrl", options.environment, options.say)
     url, bucket = stack.pick("queryUrl", "documentsBucket")
     endpoint = stack.outputs.get("endpointName")
     region = options.region or stack.region
@@ -235,13 +237,14 @@ def _price(replies: "Sequence[Reply]", region: str, sagemaker: Any, endpoint: st
     instances = None
     if endpoint and any(reply.model == endpoint for reply in replies):
         try:
-            instances = _instances(sagemaker, endpoint)
+            instances = instances_of(sagemaker, endpoint)
         except (BotoCoreError, ClientError) as error:
             return Price(None, f"the instances of endpoint {endpoint} can't be read: {error}")
     return price(replies, region, instances, beyond)
 
 
-def _instances(sagemaker: Any, endpoint: str) -> "Instances":
+def instances_of(sagemaker: Any, endpoint: str) -> "Instances":
+    """The instances that an endpoint has at this moment."""
     from tandem.evaluation.price import Instances
 
     about = sagemaker.describe_endpoint(EndpointName=endpoint)

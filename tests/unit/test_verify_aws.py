@@ -27,14 +27,13 @@ case "$shown" in "pulumi up "*|"pulumi destroy "*) ;; *) ends;; esac
 case "$shown" in
   "pulumi config get aws:region "*) echo "$REGION";;
   "pulumi config get tandem:retention "*) echo "$RETENTION";;
-  "pulumi stack output "*) echo "$OUTPUTS";;
   "pulumi stack export "*) cat "$HERE/state" 2>/dev/null || echo '{"deployment": {}}';;
   "pulumi up "*)
     unlocked
     echo '{"deployment": {"pending_operations": [{"type": "creating", "resource": '"$BUCKET"'}]}}' > "$HERE/state"
     echo docs-1234567 > "$HERE/account"
     ends
-    echo '{"deployment": {"resources": ['"$MADE"']}}' > "$HERE/state"
+    echo '{"deployment": {"resources": ['"$STACK"', '"$MADE"']}}' > "$HERE/state"
     rm "$HERE/lock";;
   "pulumi cancel "*) rm -f "$HERE/lock";;
   "pulumi stack import "*) cp "$4" "$HERE/state";;
@@ -80,10 +79,16 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(probes, "PROBES", [])
     monkeypatch.setattr(aws, "client", client)
     monkeypatch.setattr("builtins.input", lambda question: ACCOUNT)
-    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "HERE": str(tmp_path), "OUTPUTS": RAG, "RETENTION": "erase"}
+    environment = {
+        "PATH": f"{tmp_path}:/usr/bin:/bin",
+        "HERE": str(tmp_path),
+        "STACK": stack_with(RAG),
+        "RETENTION": "erase",
+    }
     environment |= {
         "BUCKET": json.dumps(BUCKET),
         "MADE": json.dumps(MADE),
+        "STACK": stack_with(RAG),
         "BREAKS": "",
         "REGION": "eu-north-1",
         "AWS_REGION": "us-west-2",
@@ -93,6 +98,11 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     monkeypatch.chdir(verify.ROOT)
     return tmp_path
+
+
+def stack_with(outputs: str) -> str:
+    """The stack itself in a state."""
+    return json.dumps({"urn": "urn:stack", "type": "pulumi:pulumi:Stack", "outputs": json.loads(outputs)})
 
 
 def client(service: str):
@@ -135,7 +145,7 @@ def killed(arguments: list[str], at: int) -> bool:
     [("rag-dev", RAG, QUERY), ("finetune-dev", TUNING, DATA), ("hybrid-dev", HYBRID, QUERY + DATA)],
 )
 def test_a_stack_is_priced_and_does_what_it_is_for(here, monkeypatch, stack, outputs, used):
-    monkeypatch.setenv("OUTPUTS", outputs)
+    monkeypatch.setenv("STACK", stack_with(outputs))
     assert verify.main(["--stack", stack]) == 0
     assert called(here) == ["tandem cost", "pulumi up", *used, "pulumi destroy"]
     lines = [line for line in (here / "calls").read_text().splitlines() if not line.startswith("python")]
@@ -146,7 +156,7 @@ def test_a_stack_is_priced_and_does_what_it_is_for(here, monkeypatch, stack, out
 
 
 def test_a_run_is_started_if_asked_for_and_said_before_consent(here, monkeypatch, capsys):
-    monkeypatch.setenv("OUTPUTS", TUNING)
+    monkeypatch.setenv("STACK", stack_with(TUNING))
     assert verify.main(["--stack", "finetune-dev", "--run"]) == 0
     assert called(here)[-3:] == ["tandem finetune check", "tandem finetune", "pulumi destroy"]
     assert "One run of scripts/verify/recipe.yaml is started" in capsys.readouterr().out
@@ -188,7 +198,7 @@ def test_the_table_has_the_columns_of_a_row(here):
     [
         ("up ", "| no | no | yes |"),
         ("ask ", "| yes | no | yes |"),
-        ("output ", "| yes | no | yes |"),
+        ("export --non-interactive", "| yes | no | yes |"),
         ("destroy ", "| yes | yes | no |"),
     ],
 )

@@ -114,15 +114,16 @@ def _numbers(figures: Figures) -> Iterable[tuple[str, ...]]:
 
 def _before(figure: Figure) -> str:
     """What it was; `+ ?`: something NOT PRICED comes on top."""
-    return _side(figure.before, figure.before_open)
+    return side(figure.before, figure.before_open)
 
 
 def _after(figure: Figure) -> str:
     """What it will be."""
-    return _side(figure.after, figure.after_open)
+    return side(figure.after, figure.after_open)
 
 
-def _side(usd: Decimal | None, is_open: bool) -> str:
+def side(usd: Decimal | None, is_open: bool) -> str:
+    """One side of a number; `+ ?`: something NOT PRICED comes on top."""
     if usd is None:
         return OPEN if is_open else NONE
     return money(usd) + (" + ?" if is_open else "")

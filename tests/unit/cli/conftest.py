@@ -1,18 +1,20 @@
 """A stack to talk to: a `pulumi` command on PATH that knows its outputs, and an HTTP server as its query API."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support import chat_api
 from tests.support.eval_command import lines, say
 from tests.support.query_api import Api, serve
+from tests.support.stack_state import Resource, exported
 
 FAKE_PULUMI = """#!/bin/sh
 [ "$2" = history ] && exec cat pulumi-history
+[ "$1" = config ] && exec echo '{}'
 echo "$@" > pulumi-arguments
 cat pulumi-stdout
 cat pulumi-stderr >&2
@@ -38,6 +40,10 @@ class Project:
         for name, content in (("stdout", stdout), ("stderr", stderr), ("status", str(status))):
             (self.folder / f"pulumi-{name}").write_text(content)
 
+    def has(self, *made: Resource, **outputs: Any) -> None:
+        """Have the stack export these outputs, with these resources of its own in its state."""
+        self.pulumi_says(exported(outputs, *made))
+
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, api: Api) -> Project:
@@ -55,10 +61,10 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, api: Api) -> Projec
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-a-real-secret")
     monkeypatch.setenv("AWS_REGION", "eu-north-1")
     monkeypatch.setenv("COLUMNS", "200")
-    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "TANDEM_STACK", "TANDEM_TOKEN"):
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "TANDEM_STACK", "TANDEM_ENVIRONMENT", "TANDEM_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     project = Project(folder)
-    project.pulumi_says(json.dumps({"queryUrl": api.url, "documentsBucket": "docs", "ledgerTable": "ledger"}))
+    project.has(queryUrl=api.url, documentsBucket="docs", ledgerTable="ledger")
     return project
 
 

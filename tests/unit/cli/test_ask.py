@@ -9,11 +9,13 @@ from tandem_contract.errors import Unavailable
 from typer.testing import CliRunner
 
 from tandem.cli.main import app
+from tandem.cli.options import query_api
 from tandem.clients import query_service
 from tandem.clients.patience import Patience
 from tandem.clients.query_service import QueryService
 from tests.support.loopback import JsonHandler, serving
 from tests.support.query_api import answer
+from tests.support.stack_state import environment
 
 
 def ask(*arguments: str, code: int = 0):
@@ -39,11 +41,46 @@ def test_request_is_signed_for_the_api(project, api):
 
 
 def test_request_is_signed_for_the_stacks_region_which_is_said(project, api):
-    project.pulumi_says(json.dumps({"queryUrl": api.url, "region": "us-west-2"}))
+    project.has(queryUrl=api.url, region="us-west-2")
     api.replies = [(200, {}, answer("a"))]
     result = ask()
     assert "/us-west-2/execute-api/aws4_request" in api.headers[0]["authorization"]
     assert result.stderr == "using us-west-2, the stack's region; the shell's is eu-north-1\n"
+
+
+def test_either_of_two_environments_is_asked(project, api):
+    api.replies = [(200, {}, answer("a"))]
+    faq, law = (
+        environment("RagEnvironment", name, queryUrl=url, region="us-west-2")
+        for name, url in (("faq", "http://127.0.0.1:9/query"), ("law", api.url))
+    )
+    project.has(faq, law)
+    assert "34 francs" in ask("--environment", "law").output
+    assert "/us-west-2/execute-api/aws4_request" in api.headers[0]["authorization"]
+    assert "several environments that this could be about (RagEnvironment 'faq', Rag" in ask(code=1).stderr
+
+
+def test_a_url_takes_no_pulumi_and_no_project(project, api, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    api.replies = [(200, {}, answer("a"))]
+    assert "34 francs" in ask("--url", api.url).output
+    assert "/eu-north-1/execute-api/aws4_request" in api.headers[0]["authorization"]
+    assert "'api.example.com' is no URL: give all of it" in said(ask("--url", "api.example.com", code=2).stderr)
+
+
+def test_a_url_is_signed_for_the_region_that_it_names(project, monkeypatch):
+    """Whatever the shell's is; nothing answers there, so it is seen where requests are signed."""
+    signed = []
+    monkeypatch.setattr("tandem.runtime.http.SignedHttp", lambda *given: signed.append(given))
+    service = query_api("https://abc.execute-api.eu-central-1.amazonaws.com/v1/query", "x", None, None, 1)
+    assert service._http is None
+    assert [given[1:3] for given in signed] == [("execute-api", "eu-central-1")]
+
+
+def said(text: str) -> str:
+    """Without the lines that are drawn around a usage error."""
+    return " ".join(re.sub("[╭╮╰╯│─]", " ", text).split())
 
 
 def test_token_replaces_the_signature(project, api):
@@ -158,10 +195,10 @@ def test_errors_are_one_sentence(project, api, status, body, arguments, expected
 
 
 def test_nobody_listens(project):
-    project.pulumi_says('{"queryUrl": "http://127.0.0.1:9/query"}')
+    project.has(queryUrl="http://127.0.0.1:9/query")
     said = "Nothing answers at http://127.0.0.1:9/query: start the local cloud (`tandem local up`).\n"
     assert ask(code=1).stderr == said
-    project.pulumi_says('{"queryUrl": "http://host.invalid/query"}')
+    project.has(queryUrl="http://host.invalid/query")
     said = ask(code=1).stderr
     assert said.startswith("Can't reach http://host.invalid/query: ") and said.endswith("; is the stack up?\n")
 

@@ -46,7 +46,7 @@ def test_no_credentials_are_one_sentence_in_every_command(command, project, tmp_
     for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
         monkeypatch.setenv(name, str(tmp_path / "none"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    project.pulumi_says(json.dumps(OUTPUTS))
+    project.has(**OUTPUTS)
     monkeypatch.chdir(project.folder)
     rows = [{"instruction": f"What is {n}?", "output": "A number."} for n in range(60)]
     (project.folder / "a.md").write_text("# Stones")

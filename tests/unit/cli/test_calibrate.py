@@ -15,7 +15,7 @@ TITAN = "amazon.titan-embed-text-v2:0"
 @pytest.fixture
 def questions(project, api, tmp_path):
     """Two questions that documents answer, one of them asked twice, and one that none does; in force is too much."""
-    project.pulumi_says(json.dumps({"queryUrl": api.url, "region": "eu-north-1"}))
+    project.has(queryUrl=api.url, region="eu-north-1")
 
     def reply(request):
         place = {

@@ -52,7 +52,7 @@ def bucket(project, monkeypatch) -> FakeBucket:
     """The dataset bucket of the stack."""
     state = FakeBucket()
     monkeypatch.setattr(boto3.Session, "client", lambda self, service, **options: state)
-    project.pulumi_says(json.dumps({"datasetBucket": "data"}))
+    project.has(datasetBucket="data")
     return state
 
 
@@ -78,6 +78,10 @@ def test_import_writes_a_folder_that_check_accepts(here, rows):
         for text in (output, checked):
             assert [name, *numbers] in [line.split() for line in text.splitlines()]
     assert "All is as the manifest says." in checked
+    for command in (("import", rows, *TEXTS, "--to", "made"), ("check", "made")):
+        found = json.loads(run(*command, "--json"))
+        assert (found["manifest"], found["version"]) == (manifest, manifest["digest"][:12])
+        assert len(found["warnings"]) == 1
 
 
 def test_files_of_their_own_for_the_splits(here):

@@ -91,6 +91,15 @@ def test_where_all_is_well_it_says_what_there_is_and_only_looks(account):
     assert all(it.startswith(("Action=GetCallerIdentity", "/foundation-model")) for it in account.requests)
 
 
+def test_findings_are_there_as_json(account):
+    found = json.loads(doctor("--json", code=0))
+    assert (found["problems"], found["unknown"]) == (0, 0)
+    (region,) = [it for it in found["findings"] if it["name"] == "region"]
+    assert region == {
+        "section": "These credentials", "name": "region", "state": "ok", "text": "us-east-1", "remedy": ""
+    }  # fmt: skip
+
+
 @pytest.mark.faults
 @pytest.mark.parametrize(
     ("variables", "finding"),

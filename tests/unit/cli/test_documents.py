@@ -19,7 +19,7 @@ def stack(project, monkeypatch) -> Stack:
     stack = Stack()
     clients = {"s3": stack.s3, "dynamodb": stack.dynamodb}
     monkeypatch.setattr("tandem.clients.aws.client", lambda service, *_, **__: clients[service])
-    project.pulumi_says(json.dumps({"documentsBucket": "documents", "ledgerTable": "ledger"}))
+    project.has(documentsBucket="documents", ledgerTable="ledger")
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     for key in ("lossy.txt", "scan.bin", "tea.txt", "ä.txt"):
         stack.s3.put(key, f"About {key}", {"team": "tea"})
@@ -68,6 +68,7 @@ def test_as_json(stack: Stack):
         "chunks": 1,
         "bytes": 15,
         "extractor": reading.EXTRACTOR,
+        "modified": stack.clock.now,
     }
 
 

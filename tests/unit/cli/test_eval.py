@@ -74,6 +74,13 @@ def test_a_run_measures_and_says_so(folder, questions, chat, monkeypatch):
     assert len(stored) == 6 and not any("not-a-real-key" in path.read_text() for path in stored)
 
 
+def test_a_run_is_there_as_json(folder, questions, chat):
+    done = command("run", questions, "--target", f"{chat.url}#small", "--name", "base", "--json")
+    found = json.loads(done.stdout)
+    assert (found["name"], found["folder"], found["questions"]) == ("base", ".tandem/evaluations/base", 2)
+    assert found["metrics"]["token_f1"].keys() >= {"value", "low", "high", "count", "failed"}
+
+
 def test_what_was_answered_is_not_asked_again(folder, questions, chat):
     arguments = ("run", questions, "--target", f"{chat.url}#small", "--name", "base")
     command(*arguments)
@@ -179,7 +186,7 @@ def test_a_hosted_model_has_a_price_and_a_similarity(folder, questions, aws):
 
 
 def test_another_model_behind_an_endpoint_is_another_target(folder, project, questions, aws):
-    project.pulumi_says(json.dumps({"endpointName": "tuned", "inferenceComponent": "component"}))
+    project.has(endpointName="tuned", inferenceComponent="component")
     arguments = ("run", questions, "--target", "endpoint:finetune-dev", "--name")
     said = command(*arguments, "tuned").output
     run = load(folder / ".tandem" / "evaluations" / "tuned")
@@ -195,7 +202,7 @@ def test_another_model_behind_an_endpoint_is_another_target(folder, project, que
 
 @pytest.mark.faults
 def test_an_endpoint_that_changes_is_not_asked(project, questions, aws):
-    project.pulumi_says(json.dumps({"endpointName": "tuned", "inferenceComponent": ""}))
+    project.has(endpointName="tuned", inferenceComponent="")
     aws.endpoint["EndpointStatus"] = "Updating"
     said = command("run", questions, "--target", "endpoint:finetune-dev", "--name", "tuned", code=1).output
     assert "Endpoint tuned is Updating: wait" in said and aws.asked == []
@@ -254,7 +261,7 @@ def test_a_stack_that_does_not_say_what_it_retrieves_is_measured_without(folder,
 
 def test_a_hybrid_stack_pays_for_the_endpoint_that_spoke(folder, project, questions, rag, aws):
     outputs = {"queryUrl": rag.url, "documentsBucket": "docs", "endpointName": "tuned", "inferenceComponent": ""}
-    project.pulumi_says(json.dumps(outputs))
+    project.has(**outputs)
     rag.replies = [(200, {}, answer("a.md", retrieved=[], model="tuned", usage=None))]
     command("run", questions, *STACK, "hybrid")
     assert "1 x ml.g6e.xlarge" in load(folder / ".tandem" / "evaluations" / "hybrid").price.how

@@ -99,7 +99,7 @@ def rows(count: int) -> str:
 def aws(project, tmp_path, monkeypatch) -> Aws:
     """A stack with a data set and a base model, in the shell's region."""
     monkeypatch.setenv("AWS_REGION", "us-east-1")
-    project.pulumi_says(json.dumps(OUTPUTS))
+    project.has(**OUTPUTS)
     aws = Aws()
     monkeypatch.setattr("tandem.clients.aws.client", lambda service, region: aws)
     source, folder = tmp_path / "rows.jsonl", tmp_path / "set"
@@ -142,6 +142,14 @@ def test_check_prints_memory_and_the_ceiling(check):
     assert "at most $28.01" in text
     # Ten minutes until the first step, and an evaluation as long as it may be.
     assert "0.17 h of training on ml.g6e.2xlarge, 1.00 h of evaluation on ml.g6e.2xlarge)" in text
+
+
+def test_a_plan_is_there_as_json(aws, tmp_path):
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(json.dumps(RECIPE))
+    plan = json.loads(run("finetune", "check", recipe, "--data", "walls", "--json").stdout)
+    assert plan["price"]["ceiling"] == "28.01"
+    assert {it["unit"] for it in plan["ceiling"]} >= {"hour"} and plan["data"].startswith("datasets/walls/")
 
 
 @pytest.mark.faults
@@ -356,7 +364,7 @@ def test_promote_says_that_the_endpoint_is_gone_and_how_to_have_it_again(aws, pr
 
     asked: list[str] = []
     aws.record, aws.describe_endpoint = json.loads(json.dumps(RECORD)), describe_endpoint
-    project.pulumi_says(json.dumps(OUTPUTS | {"endpointName": "tuned"}))
+    project.has(**OUTPUTS, endpointName="tuned")
     there, gone = (run("finetune", "promote", "walls-1", "--approve", "--config", stack_file) for _ in range(2))
     assert (there.exit_code, gone.exit_code, asked) == (0, 0, ["tuned"] * 2)
     assert "is gone" not in there.output

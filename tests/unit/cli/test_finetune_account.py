@@ -86,7 +86,7 @@ def test_promote_refuses_an_endpoint_that_the_account_may_not_have(
 ):
     """`pulumi up` would end with ResourceLimitExceeded, after the run was paid for."""
     outputs = {"modelPackageGroup": "tandem-models", "region": "us-east-1"}
-    project.pulumi_says(json.dumps(outputs | ({"endpointName": "finetune-1"} if deployed else {})))
+    project.has(**(outputs | ({"endpointName": "finetune-1"} if deployed else {})))
     aws.record = json.loads(json.dumps(RECORD))
     aws.quotas["ml.g6e.xlarge for endpoint usage"] = most
     result = run("finetune", "promote", "walls-1", "--approve", "--config", stack_file)

@@ -31,7 +31,7 @@ GPUS = "Running On-Demand G and VT instances"
 @pytest.fixture
 def stack(aws: Aws, project, monkeypatch):  # noqa: F811
     """A stack that trains on a cluster; what the function is asked for, and may do."""
-    project.pulumi_says(json.dumps(OUTPUTS))
+    project.has(**OUTPUTS)
     instances = {"instance_type": "g6e.12xlarge", "instance_count": 2, "evaluation_instance_type": "g6e.2xlarge"}
     aws.envelope |= instances
     aws.quotas = {GPUS: 768.0}
@@ -127,10 +127,10 @@ def test_what_the_recipe_names_is_not_what_the_stack_trains_on_unless_the_comman
 
 @pytest.mark.faults
 def test_a_stack_of_sagemaker_has_no_cluster(start, stack):
-    stack.project.pulumi_says(json.dumps({name: value for name, value in OUTPUTS.items() if "luster" not in name}))
+    stack.project.has(**{name: value for name, value in OUTPUTS.items() if "luster" not in name})
     said, record = start("--backend", "eks")
     assert record is None and "has no output 'clusterFunction'" in said
-    stack.project.pulumi_says(json.dumps(OUTPUTS | {"trainingBackend": "sagemaker"}))
+    stack.project.has(**(OUTPUTS | {"trainingBackend": "sagemaker"}))
     stack.aws.envelope["instance_type"] = "ml.g6e.2xlarge"
     said, record = start("--backend", "eks")
     assert record is None and "The stack trains on SageMaker (ml.g6e.2xlarge), not with back end 'eks'" in said

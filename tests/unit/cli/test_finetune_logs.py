@@ -46,7 +46,7 @@ class Logs(AwsService):
 def started(aws: Aws, tmp_path, monkeypatch):  # noqa: F811
     """A run's name, the job that trains it on two instances, and CloudWatch."""
     clients = {"sagemaker": FakeSageMaker(), "stepfunctions": Pipeline(), "logs": Logs()}
-    monkeypatch.setattr("tandem.clients.aws.client", lambda service, region: clients.get(service, aws))
+    monkeypatch.setattr("tandem.clients.aws.client", lambda service, region, **_: clients.get(service, aws))
     monkeypatch.setattr(finetune, "POLL_SECONDS", 0)
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(json.dumps(RECIPE))

@@ -201,9 +201,20 @@ def test_dry_run_knows_the_limits(documents):
     with (documents / "huge.txt").open("wb") as file:
         file.truncate(25_000_001)
     assert "huge.txt: rejected, the file has 25.0 MB, over" in ingest("--dry-run", documents / "huge.txt", code=1)
-    assert "--json goes with --dry-run" in ingest("--json", documents, code=1)
     (documents / "empty").mkdir()
     assert "nothing to read" in ingest("--dry-run", documents / "empty", code=1)
+
+
+def test_what_became_of_each_document_is_there_as_json(service, documents):
+    service.outcomes = {"sub/b.PDF": {"status": "rejected", "error": "it is encrypted"}}
+    result = CliRunner().invoke(app, ["ingest", "--json", str(documents)])
+    assert result.exit_code == 1 and "1 of 2 documents searchable" in result.stderr
+    found = json.loads(result.stdout)
+    assert [(it["document"], it["status"], it["reason"]) for it in sorted(found["documents"], key=str)] == [
+        ("a.md", "searchable", ""),
+        ("sub/b.PDF", "failed", "rejected: it is encrypted"),
+    ]
+    assert sorted(Path(it["path"]).name for it in found["skipped"]) == ["LICENSE", "photo.jpg"]
 
 
 def test_a_line_per_document_and_a_summary(service, api, documents):

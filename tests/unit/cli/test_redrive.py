@@ -42,6 +42,10 @@ class Sqs(AwsService):
         }  # fmt: skip
 
     def get_queue_attributes(self, *, QueueUrl, AttributeNames):
+        if AttributeNames == ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]:
+            hidden = sum(until > self.now for until in self.hidden.values())
+            counts = (len(self.letters) - hidden, hidden) if QueueUrl == DEAD_LETTERS else (len(self.sent), 3)
+            return {"Attributes": dict(zip(AttributeNames, map(str, counts), strict=True))}
         assert (QueueUrl, AttributeNames) == (DEAD_LETTERS, ["RedriveAllowPolicy"])
         policy = {"redrivePermission": "byQueue", "sourceQueueArns": self.sources}
         said = {"Attributes": {"RedriveAllowPolicy": json.dumps(policy)}} if self.sources else {}
@@ -79,7 +83,7 @@ class Sqs(AwsService):
 def sqs(project, monkeypatch) -> Sqs:
     sqs = Sqs()
     monkeypatch.setattr("tandem.clients.aws.client", lambda service, *_, **__: {"sqs": sqs}[service])
-    project.pulumi_says(json.dumps({"deadLetterQueueUrl": DEAD_LETTERS}))
+    project.has(deadLetterQueueUrl=DEAD_LETTERS)
     return sqs
 
 
@@ -120,6 +124,13 @@ def test_a_dry_run_changes_nothing_and_hides_nothing(sqs: Sqs):
         assert run("--dry-run").splitlines()[-1] == "25 messages about 25 documents would be put back."
     assert (sqs.sent, len(sqs.letters)) == ([], 25)
     assert run().splitlines()[-1].startswith("25 messages about 25 documents were put back")
+
+
+def test_the_letters_are_there_as_json(sqs: Sqs):
+    sqs.letter(body("a.pdf"), reason="corrupt")
+    result = CliRunner().invoke(app, ["redrive", "--dry-run", "--json"])
+    messages = [{"document": "a.pdf", "reason": "corrupt"}]
+    assert json.loads(result.stdout) == {"dry_run": True, "messages": messages, "refused": 0}
 
 
 def test_a_part_and_then_the_rest(sqs: Sqs):

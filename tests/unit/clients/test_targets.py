@@ -15,7 +15,7 @@ def test_a_stack_is_known_by_its_documents_which_are_listed_once_when_it_is_open
 
     s3 = stand_in("s3", list_objects_v2=list_objects_v2)
     outputs = {"queryUrl": "https://api.execute-api.eu-west-1.amazonaws.com/v1", "documentsBucket": "documents"}
-    monkeypatch.setattr(targets, "deployed", lambda name, say: Stack(name, outputs))
+    monkeypatch.setattr(targets, "deployed", lambda name, *_: Stack(name, outputs))
     monkeypatch.setattr(targets, "last_update", lambda _: "7 of today")
     monkeypatch.setattr(targets.aws, "client", lambda *_, **__: s3)
     subject = targets.open_target("stack:docs", targets.Options())

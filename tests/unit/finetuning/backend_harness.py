@@ -144,6 +144,11 @@ class Pipeline(AwsService):
         arn = f"{stateMachineArn.replace(':stateMachine:', ':execution:')}:{name}"
         self.executions.setdefault(arn, {"executionArn": arn, "name": name, "status": "RUNNING", "input": input})
 
+    def list_executions(self, *, stateMachineArn: str, statusFilter: str) -> dict[str, Any]:
+        prefix = stateMachineArn.replace(":stateMachine:", ":execution:")
+        found = [it for arn, it in self.executions.items() if arn.startswith(prefix) and it["status"] == statusFilter]
+        return {"executions": found}
+
     def describe_execution(self, *, executionArn: str) -> dict[str, Any]:
         if executionArn not in self.executions:
             raise self.exceptions.ExecutionDoesNotExist
