@@ -102,7 +102,7 @@ docs: .venv/.ready
 	@$(BIN)/python -m scripts.commands_page
 	@$(BIN)/python -m scripts.components_page
 	@$(BIN)/python -m scripts.generators_page
-	@$(BIN)/python -m policies.reference
+	@$(BIN)/python -m scripts.policies_page
 	@$(BIN)/python -m scripts.aws_facts
 	@$(MAKE) --no-print-directory site
 

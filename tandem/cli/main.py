@@ -13,6 +13,7 @@ from tandem.cli.ask import ask
 from tandem.cli.doctor import doctor
 from tandem.cli.documents import documents, redrive, reread
 from tandem.cli.ingest import forget, ingest
+from tandem.cli.policies import policies
 from tandem.cli.preflight import preflight
 from tandem.cli.questions import questions
 
@@ -73,7 +74,7 @@ def show_version(wanted: bool) -> None:
 
 
 app = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
-for command in (ingest, ask, questions, documents, reread, redrive, forget, advise, doctor, preflight):
+for command in (ingest, ask, questions, documents, reread, redrive, forget, advise, doctor, preflight, policies):
     app.command()(command)
 for group in (dataset, finetune, evaluate, cost):
     app.add_typer(group.app)
