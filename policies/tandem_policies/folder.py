@@ -58,9 +58,8 @@ def write(folder: Path) -> None:
     try:
         others = [name for name, text in wanted.items() if (folder / name).exists() and _text(folder / name) != text]
         if others:
-            raise TandemError(
-                f"{', '.join(others)} in {folder}: already there, with something else in it. Name another folder, or remove it."
-            )
+            there = f"{', '.join(others)} in {folder}: already there, and something else"
+            raise TandemError(f"{there}. Name another folder, or remove it.")
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in wanted.items():
             (folder / name).write_text(text, encoding="utf-8")

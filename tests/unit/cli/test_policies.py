@@ -52,10 +52,7 @@ def test_what_somebody_changed_is_left_alone(write, tmp_path):
         (tmp_path / "policies" / name).write_text("ours\n")
     done = write()
     assert done.exit_code == 1
-    assert (
-        "__main__.py, dev.json in policies: already there, with something else in it. Name another folder"
-        in done.output
-    )
+    assert "__main__.py, dev.json in policies: already there, and something else. Name another folder" in done.output
     assert (tmp_path / "policies" / "dev.json").read_text() == "ours\n"
 
 
