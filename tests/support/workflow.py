@@ -39,14 +39,13 @@ def run_job(
     contexts: dict[str, Any],
     folder: Path,
     environment: dict[str, str],
-    programs: Path,
     elsewhere: dict[str, dict[str, str]],
 ) -> Job:
-    """Run the steps in `folder`, with `programs` first on PATH; `contexts` are what expressions read.
+    """Run the steps in `folder`, in an environment that has PATH; `contexts` are what expressions read.
 
     Steps that are named in `elsewhere` are taken as done too, with these outputs.
     """
-    done = Job(places=os.pathsep.join([str(programs), os.environ["PATH"]]), elsewhere=elsewhere)
+    done = Job(places=environment["PATH"], elsewhere=elsewhere)
     for name in ("GITHUB_OUTPUT", "GITHUB_PATH", "GITHUB_STEP_SUMMARY"):
         done.files[name] = folder / f".{name.lower()}"
     _run(steps, contexts, folder, environment, done)

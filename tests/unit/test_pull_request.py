@@ -1,6 +1,7 @@
 """The workflow for pull requests and the action that it uses: their steps run against a fake GitHub."""
 
 import json
+import os
 import re
 import sys
 
@@ -114,6 +115,7 @@ def run(github, tmp_path):
             "GITHUB_API_URL": github.url,
             "GITHUB_REPOSITORY": github_api.REPOSITORY,
             "GITHUB_ACTION_PATH": str(ROOT),
+            "PATH": f"{programs}:{os.environ['PATH']}",
             "RUNNER_TEMP": str(programs),
             "PYTHONPATH": str(programs),
             "COMMENT": f"{MARKER}\n{text}",
@@ -122,7 +124,7 @@ def run(github, tmp_path):
         (folder / ".github_step_summary").unlink(missing_ok=True)
         (programs / "comment.md").unlink(missing_ok=True)
         elsewhere = {"Python": {"python-path": str(programs / "python")}}
-        return run_job(JOB["steps"], contexts, folder, environment, programs, elsewhere)
+        return run_job(JOB["steps"], contexts, folder, environment, elsewhere)
 
     return start
 
