@@ -110,7 +110,7 @@ docs: .venv/.ready
 	@$(BIN)/python -m scripts.commands_page
 	@$(BIN)/python -m scripts.components_page
 	@$(BIN)/python -m scripts.generators_page
-	@$(BIN)/python -m policies.reference
+	@$(BIN)/python -m scripts.policies_page
 	@$(BIN)/python -m scripts.aws_facts
 	@$(MAKE) --no-print-directory site
 
@@ -167,13 +167,17 @@ dist: .venv/.ready
 	@cd core && TANDEM_RELEASE=1 ../$(BIN)/python -m hatchling build -t wheel -d ../dist
 
 # All distributions of this repository have one lock, in which they themselves are not. What Pulumi installs for the stack
-# program, requirements.txt, is the part of it that the program and the command need (docs/adr/0016).
+# program, requirements.txt, is the part of it that the program and the command need (docs/adr/0016); the action for pull
+# requests (action.yml) installs core/requirements.lock.
 lock: .venv/.ready
 	@$(BIN)/uv pip compile pyproject.toml localcloud/pyproject.toml --all-extras --universal --python-version 3.11.5 \
 		--generate-hashes --no-emit-package pulumi-tandem --custom-compile-command "make lock" --quiet \
 		--output-file requirements.lock
 	@$(BIN)/uv pip compile pyproject.toml --constraints requirements.lock --universal --python-version 3.11.5 \
 		--generate-hashes --custom-compile-command "make lock" --quiet --output-file requirements.txt
+	@$(BIN)/uv pip compile core/pyproject.toml --extra policies --constraints requirements.lock --universal \
+		--python-version 3.11.5 --generate-hashes --custom-compile-command "make lock" --quiet \
+		--output-file core/requirements.lock
 	@$(BIN)/uv pip compile tandem/rag/requirements.in --constraints requirements.lock --python-version 3.12 \
 		--python-platform aarch64-manylinux_2_34 --only-binary :all: --generate-hashes \
 		--custom-compile-command "make lock" --quiet --output-file tandem/rag/requirements.lock

@@ -19,6 +19,7 @@ RUNTIME = {
     "tandem": HERE / "tandem",
     "tandem/LICENSE": HERE / "LICENSE",
     "tandem_contract": HERE / "components" / "tandem_contract",
+    "tandem_policies": HERE / "policies" / "tandem_policies",
 }
 CORE = "tandem-core"
 RELEASE = "TANDEM_RELEASE" in os.environ
@@ -32,6 +33,7 @@ class Metadata(MetadataHookInterface):
         ours = project(HERE)
         if metadata["name"] == CORE:
             metadata |= {key: ours[key] for key in ("authors", "classifiers", "keywords", "urls")}
+            metadata["optional-dependencies"] = {"policies": ours["optional-dependencies"]["policies"]}
             return
         metadata["readme"] = {
             "content-type": "text/markdown",

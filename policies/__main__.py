@@ -1,16 +1,13 @@
-"""Serves the rules to the Pulumi engine, at the levels of the stack that it works on."""
+"""Serves Tandem's rules to the Pulumi engine, at the levels of the stack that it works on.
+
+Written by `tandem policies`. Rules of your own go into the list: `[*policies(kind), *yours]`.
+"""
 
 import os
-import sys
-from pathlib import Path
 
-if __name__ == "__main__":
-    # The engine runs this folder, not the package that it is.
-    sys.path[0] = str(Path(__file__).resolve().parents[1])
-    from pulumi_policy import PolicyPack
+from pulumi_policy import PolicyPack
+from tandem_policies.levels import kind_of
+from tandem_policies.pack import policies
 
-    from policies.levels import kind_of
-    from policies.pack import policies
-
-    # The engine sets the variable for a policy pack. PolicyPack serves until the engine ends it.
-    PolicyPack("tandem", policies(kind_of(os.environ.get("PULUMI_STACK", ""))))
+kind = kind_of(os.environ.get("PULUMI_STACK", ""))  # which the engine sets for a policy pack
+PolicyPack("tandem", policies(kind))  # serves until the engine ends it

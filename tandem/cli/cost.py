@@ -1,5 +1,6 @@
-"""`tandem cost`: what a preview costs, and whether it keeps the limits; and prices, read again."""
+"""`tandem cost`: what a preview costs, and whether it keeps the limits; its comment; and prices, read again."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -38,6 +39,9 @@ def show(
         typer.Option(exists=True, dir_okay=False, metavar="FILE", help="Limits: exit 3 if one isn't kept."),
     ] = None,
     output: Annotated[Path | None, typer.Option(metavar="FILE", help="Write here and not to the terminal.")] = None,
+    region: Annotated[
+        str, typer.Option(help="Where that is of which FILE doesn't say it, as by AWS_REGION; e.g. eu-west-1.")
+    ] = "",
 ) -> None:
     """Show what a preview costs: each number before, after, and by how much it moves.
 
@@ -57,7 +61,7 @@ def show(
         given = text_of(file) if file else None
     content = preview(stack) if given is None else given
     with bad_input():
-        summary = summarize(estimate(read_preview(content)))
+        summary = summarize(estimate(read_preview(content, region)))
     found = limits.check(limits.limits_of(summary.stack, wanted), summary) if wanted is not None else ()
     report = {"text": terminal, "markdown": markdown, "json": for_programs}[form](summary, found)
     _put(report, output)
@@ -65,6 +69,40 @@ def show(
         if gate.state != "passed":
             typer.echo(f"{gate.key} {gate.state}: {gate.text}", err=True)
     raise typer.Exit(limits.exit_code(found))
+
+
+@app.command()
+def comment(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            exists=True, dir_okay=False, metavar="FILE", help="What `--format markdown --output FILE` has written."
+        ),
+    ],
+    pull_request: Annotated[int, typer.Option(min=1, envvar="PULL_REQUEST", help="Number of the pull request.")],
+    repository: Annotated[str, typer.Option(envvar="GITHUB_REPOSITORY", metavar="OWNER/NAME", help="Where it is.")],
+    api: Annotated[
+        str, typer.Option(envvar="GITHUB_API_URL", metavar="URL", help="GitHub's API.")
+    ] = "https://api.github.com",
+) -> None:
+    """Put a report into a pull request on GitHub: one comment a stack, created once and then updated.
+
+    The token is in the variable GITHUB_TOKEN, and may write to pull requests. In a job of GitHub Actions the report
+    goes into the job's summary too. Only a bot's comment is ever updated: a person may quote one.
+    """
+    from tandem.clients.pull_request import PullRequest
+    from tandem.cost.reports.markdown import MARKER
+
+    with bad_input():
+        body = text_of(str(file))
+        if not body.startswith(MARKER):
+            raise TandemError(f"{file}: starts otherwise than a report of `tandem cost --format markdown`: {MARKER!r}.")
+    if not (token := os.environ.get("GITHUB_TOKEN")):
+        raise TandemError("There is no GITHUB_TOKEN: set it to a token that may write to pull requests.")
+    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+        with Path(summary).open("a", encoding="utf-8") as output:
+            output.write(body + "\n")
+    typer.echo(PullRequest(repository, pull_request, token, api).comment(body, typer.echo))
 
 
 @app.command()

@@ -13,6 +13,7 @@ from tandem.cli.ask import ask
 from tandem.cli.doctor import doctor
 from tandem.cli.documents import documents, redrive, reread
 from tandem.cli.ingest import forget, ingest
+from tandem.cli.policies import policies
 from tandem.cli.preflight import preflight
 from tandem.cli.questions import questions
 from tandem.cli.status import status
@@ -101,7 +102,8 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     epilog="Exit codes: 0 done, 1 failed, 2 command or file can't be used, 3 a limit is crossed, 130 interrupted.",
 )
-for command in (ingest, ask, questions, documents, reread, redrive, forget, status, advise, doctor, preflight):
+COMMANDS = (ingest, ask, questions, documents, reread, redrive, forget, status, advise, doctor, preflight, policies)
+for command in COMMANDS:
     app.command()(command)
 for group in (dataset, finetune, evaluate, cost):
     app.add_typer(group.app)

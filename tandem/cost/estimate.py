@@ -42,7 +42,9 @@ def assess(resource: Resource, usage: bool, region: str = "") -> Assessment:
         return Assessment(resource, unpriced=(f"type {resource.type} has no pricer",))
     region = resource.region or (region if resource.type.startswith("kubernetes:") else "")
     if not region:
-        return Assessment(resource, unpriced=("nothing in the preview says which region it is in",))
+        return Assessment(
+            resource, unpriced=("nothing in the preview says which region it is in: if AWS_REGION does, give --region",)
+        )
     try:
         bill = Bill(resource, load(region), usage)
     except TandemError as error:

@@ -70,8 +70,11 @@ class _Step(NamedTuple):
     new: Mapping[str, Any] | None
 
 
-def read_preview(text: str) -> Read:
-    """Read a preview, its JSON digest or its events. Raises `TandemError` if it is neither, or not whole."""
+def read_preview(text: str, region: str = "") -> Read:
+    """Read a preview, its JSON digest or its events. Raises `TandemError` if it is neither, or not whole.
+
+    `region` is where resources are of which the preview doesn't say it: by `AWS_REGION`, which is in no preview.
+    """
     digest = _digest(text)
     steps = list(_steps(digest))
     stacks = {tuple(step.urn.removeprefix("urn:pulumi:").split("::", 2)[:2]) for step in steps}
@@ -80,18 +83,18 @@ def read_preview(text: str) -> Read:
     (stack, project) = stacks.pop()
     problems = list(_problems(digest, steps))
     config = digest.get("config") or {}
-    resources = _Resources(config, steps)
+    resources = _Resources(config, steps, region)
     changes = tuple(_changes(_merged(steps), resources, problems))
     resources.link()
     regions = Counter(side.region for change in changes for side in (change.after, change.before) if side)
-    region = _known(config.get("aws:region")) or next((name for name, _ in regions.most_common() if name), "")
+    most = next((name for name, _ in regions.most_common() if name), region)
     parents = {
         str(state.get("urn") or step.urn): state.get("parent") or ""
         for step in steps
         for state in (step.old, step.new)
         if state is not None and (not state.get("custom") or _is_provider(step, state))
     }
-    return Read(f"{project}/{stack}", region, changes, parents, tuple(problems))
+    return Read(f"{project}/{stack}", _known(config.get("aws:region")) or most, changes, parents, tuple(problems))
 
 
 # From text to a digest.
@@ -323,11 +326,11 @@ def _type(step: _Step, state: Mapping[str, Any]) -> str:
 class _Resources:
     """Makes the resources of both sides.
 
-    Where one is says it itself, its provider, the configuration, or what Pulumi knows of it.
+    Where one is says it itself, its provider, the configuration, what Pulumi knows of it, or who asks (`region`).
     """
 
-    def __init__(self, config: Mapping[str, Any], steps: list[_Step]):
-        self._config = _known(config.get("aws:region"))
+    def __init__(self, config: Mapping[str, Any], steps: list[_Step], region: str):
+        self._config, self._else = _known(config.get("aws:region")), region
         self._providers = {
             (side, state.get("urn") or step.urn): (state.get("inputs") or {}).get("region")
             for step in steps
@@ -369,7 +372,7 @@ class _Resources:
         if region := self._config or _known(deployed.get("region")):
             return region
         found = _ARN_REGION.search(f"{deployed.get('arn')} {json.dumps(deployed)}")
-        return found[1] if found else ""
+        return found[1] if found else self._else
 
 
 def _known(value: Any) -> str:

@@ -16,6 +16,7 @@ import pytest
 from elftools.elf.elffile import ELFFile
 
 from scripts.recorder import ROOT
+from tests.support.workflow import ACTION
 
 pytestmark = pytest.mark.local
 UV = Path(sys.executable).with_name("uv")
@@ -278,3 +279,16 @@ def test_the_light_core_alone(tree, tmp_path, capsys):
         assert "Usage" in environment.tandem(command, "--help")
     preview = ROOT / "tests" / "unit" / "cost" / "recorded_previews" / "digest.json"
     assert json.loads(environment.tandem("cost", preview, "--format", "json"))["numbers"]
+
+
+def test_what_the_action_for_pull_requests_installs(tree, tmp_path):
+    """By its own script, with pip: the locked packages by hash, and a pack that its environment can run."""
+    (script,) = [step["run"] for step in ACTION["runs"]["steps"] if step["name"] == "Tandem"]
+    variables = {"PYTHON": sys.executable, "RUNNER_TEMP": str(tmp_path), "GITHUB_ACTION_PATH": str(tree)}
+    run("bash", "-e", "-c", script, cwd=tmp_path, **variables)
+    bin = tmp_path / "tandem" / "bin"
+    run(bin / "tandem", "policies", "pack", cwd=tmp_path)
+    assert "virtualenv: ../tandem\n" in (tmp_path / "pack" / "PulumiPolicy.yaml").read_text()
+    with subprocess.Popen([bin / "python", "-u", tmp_path / "pack"], stdout=subprocess.PIPE, text=True) as pack:
+        assert pack.stdout.readline().strip().isdigit()  # the port at which the engine would ask it
+        pack.terminate()

@@ -1,4 +1,4 @@
-"""Runs a job of a GitHub workflow here: its own `run:` scripts and conditions, with `uses:` steps taken as done."""
+"""Runs a job of a GitHub workflow here: its scripts and conditions, our action's too; others are taken as done."""
 
 import json
 import os
@@ -8,7 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import yaml
+
+from scripts.recorder import ROOT
+
 TERM = re.compile(r"(!?)cancelled\(\)|([\w.-]+) (==|!=) '([^']*)'|([\w.-]+)")
+ACTION = yaml.safe_load((ROOT / "action.yml").read_text())
 
 
 @dataclass
@@ -16,9 +21,12 @@ class Job:
     """What became of a job."""
 
     outcomes: dict[str, str] = field(default_factory=dict)
-    """Step -> success, failure or skipped."""
+    """Step -> success, failure or skipped; those of our action among them."""
     printed: str = ""
     summary: str = ""
+    files: dict[str, Path] = field(default_factory=dict)
+    places: str = ""
+    elsewhere: dict[str, dict[str, str]] = field(default_factory=dict)
 
     @property
     def conclusion(self) -> str:
@@ -27,32 +35,73 @@ class Job:
 
 
 def run_job(
-    job: dict[str, Any], contexts: dict[str, Any], folder: Path, environment: dict[str, str], programs: Path
+    steps: list[dict[str, Any]],
+    contexts: dict[str, Any],
+    folder: Path,
+    environment: dict[str, str],
+    elsewhere: dict[str, dict[str, str]],
 ) -> Job:
-    """Run the steps in `folder`, with `programs` first on PATH; `contexts` are what expressions read."""
-    done, steps, places = Job(), {}, os.pathsep.join([str(programs), os.environ["PATH"]])
-    files = {name: folder / f".{name.lower()}" for name in ("GITHUB_OUTPUT", "GITHUB_PATH", "GITHUB_STEP_SUMMARY")}
-    for step in job["steps"]:
-        values = contexts | {"steps": steps}
-        for name in ("GITHUB_OUTPUT", "GITHUB_PATH"):
-            files[name].write_text("")
-        outcome = "skipped"
+    """Run the steps in `folder`, in an environment that has PATH; `contexts` are what expressions read.
+
+    Steps that are named in `elsewhere` are taken as done too, with these outputs.
+    """
+    done = Job(places=environment["PATH"], elsewhere=elsewhere)
+    for name in ("GITHUB_OUTPUT", "GITHUB_PATH", "GITHUB_STEP_SUMMARY"):
+        done.files[name] = folder / f".{name.lower()}"
+    _run(steps, contexts, folder, environment, done)
+    summary = done.files["GITHUB_STEP_SUMMARY"]
+    done.summary = summary.read_text() if summary.exists() else ""
+    return done
+
+
+def _run(
+    steps: list[dict[str, Any]], contexts: dict[str, Any], folder: Path, environment: dict[str, str], done: Job
+) -> None:
+    ended: dict[str, Any] = {}
+    for step in steps:
+        values = contexts | {"steps": ended}
+        outcome, outputs = "skipped", {}
         if _holds(step.get("if", ""), values, done.conclusion == "success"):
-            variables = {name: _filled(value, values) for name, value in (job["env"] | step.get("env", {})).items()}
-            everything = {**environment, **variables, **{name: str(file) for name, file in files.items()}}
-            command = ["bash", "-e", "-c", step.get("run", "true")]
-            ran = subprocess.run(
-                command, cwd=folder, env={**everything, "PATH": places}, capture_output=True, text=True, check=False
-            )
-            done.printed += ran.stdout + ran.stderr
-            outcome = "failure" if ran.returncode else "success"
-            places = os.pathsep.join([*reversed(files["GITHUB_PATH"].read_text().split()), places])
-        outputs = dict(line.split("=", 1) for line in files["GITHUB_OUTPUT"].read_text().splitlines())
+            if step.get("uses") == "./":
+                inner = contexts | {"inputs": _inputs(step["with"], values)}
+                _run(ACTION["runs"]["steps"], inner, folder, environment, done)
+                continue
+            outcome, outputs = "success", done.elsewhere.get(step["name"], {})
+            if "run" in step and step["name"] not in done.elsewhere:
+                outcome, outputs = _ran(step, values, folder, environment, done)
         done.outcomes[step["name"]] = outcome
         if "id" in step:
-            steps[step["id"]] = {"outputs": outputs, "outcome": outcome}
-    done.summary = files["GITHUB_STEP_SUMMARY"].read_text() if files["GITHUB_STEP_SUMMARY"].exists() else ""
-    return done
+            ended[step["id"]] = {"outputs": outputs, "outcome": outcome}
+
+
+def _inputs(given: dict[str, str], values: dict[str, Any]) -> dict[str, str]:
+    """The inputs of our action, by what a step gives and by their defaults."""
+    assert given.keys() <= ACTION["inputs"].keys()
+    defaults = {name: each.get("default", "") for name, each in ACTION["inputs"].items()}
+    return {name: _filled(value, values) for name, value in (defaults | given).items()}
+
+
+def _ran(
+    step: dict[str, Any], values: dict[str, Any], folder: Path, environment: dict[str, str], done: Job
+) -> tuple[str, dict[str, str]]:
+    """The outcome of a script, and its outputs."""
+    for name in ("GITHUB_OUTPUT", "GITHUB_PATH"):
+        done.files[name].write_text("")
+    variables = {name: _filled(value, values) for name, value in step.get("env", {}).items()}
+    everything = {**environment, **variables, **{name: str(file) for name, file in done.files.items()}}
+    ran = subprocess.run(
+        ["bash", "-e", "-o", "pipefail", "-c", step["run"]],
+        cwd=folder / _filled(step.get("working-directory", "."), values),
+        env={**everything, "PATH": done.places},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    done.printed += ran.stdout + ran.stderr
+    added = done.files["GITHUB_PATH"].read_text().split()
+    done.places = os.pathsep.join([*reversed(added), done.places])
+    outputs = dict(line.split("=", 1) for line in done.files["GITHUB_OUTPUT"].read_text().splitlines())
+    return "failure" if ran.returncode else "success", outputs
 
 
 def _filled(text: Any, contexts: dict[str, Any]) -> str:

@@ -1,6 +1,7 @@
-"""The workflow for pull requests: its rules, and its steps run against a fake GitHub."""
+"""The workflow for pull requests and the action that it uses: their steps run against a fake GitHub."""
 
 import json
+import os
 import re
 import sys
 
@@ -14,10 +15,9 @@ from tandem.clients import preflight
 from tests.support import github_api
 from tests.support.deployer import allowed
 from tests.support.github_api import Fault
-from tests.support.workflow import run_job
+from tests.support.workflow import ACTION, run_job
 
-FILE = ROOT / ".github" / "workflows" / "preview.yml"
-WORKFLOW = FILE.read_text()
+JOB = yaml.safe_load((ROOT / ".github" / "workflows" / "preview.yml").read_text())["jobs"]["preview"]
 DOCUMENT = (ROOT / "docs" / "pull-requests.md").read_text()
 POLICIES = [json.loads(block) for block in re.findall(r"```json\n(.+?)```", DOCUMENT, re.DOTALL)]
 # What the AWS provider asks for where a program looks something up (its data sources); a quota's default comes first.
@@ -36,7 +36,6 @@ LOOK_UPS = {
     "get_service_quota": {"servicequotas:GetAWSDefaultServiceQuota", "servicequotas:GetServiceQuota"},
     "get_subnet": {"ec2:DescribeSubnets"},
 }
-JOB = yaml.safe_load(WORKFLOW)["jobs"]["preview"]
 STACKS = JOB["strategy"]["matrix"]["stack"]
 MARKER = "<!-- tandem-cost: tandem/rag-dev -->"
 VARIABLES = {
@@ -45,29 +44,42 @@ VARIABLES = {
     "PULUMI_BACKEND_URL": "s3://state-of-example?region=us-east-1",
 }
 SECRETS = {"PULUMI_CONFIG_PASSPHRASE": "a passphrase"}
-# What the steps call. `pulumi` fails at a policy, or altogether; `make` installs `tandem`, as the real one does.
+# What the steps call. `pulumi` fails at a policy, or altogether; `python` makes the environment with `tandem` in it.
 PULUMI = """#!/bin/bash
+[[ "$*" == "install --non-interactive" ]] && exit
 [[ "$*" == *"--stack rag-dev"* && $PULUMI_BACKEND_URL == s3://* && $PULUMI_CONFIG_PASSPHRASE ]] || exit 99
+[[ "$*" != *--policy-pack* || "$*" == *"--policy-pack $RUNNER_TEMP/policies --diff"* ]] || exit 98
 case "$BREAKS $*" in
   program*) echo "error: the program is wrong" >&2; exit 255 ;;
-  policy*--policy-pack\\ policies*) echo "mandatory: public-bucket" >&2; exit 255 ;;
-  *--policy-pack\\ policies*) ;;
+  policy*--policy-pack*) echo "mandatory: public-bucket" >&2; exit 255 ;;
+  *--policy-pack*) test -d "$RUNNER_TEMP/policies" ;;
   *--json*--show-sames*) echo '{"steps": []}' ;;
   *) exit 97 ;;
 esac
 """
-TANDEM = """#!/bin/bash
+TANDEM = f"""#!/bin/bash
+[[ "$*" == "policies $RUNNER_TEMP/policies" ]] && {{ mkdir -p "$2"; exit; }}
+[[ "$1 $2" == "cost comment" ]] && exec {sys.executable} -m tandem.cli.main "$@"
 if [[ $1 == preflight ]]; then
   [[ "$*" == "preflight $RUNNER_TEMP/preview.json --stack rag-dev" && $PULUMI_CONFIG_PASSPHRASE ]] || exit 99
   test "$BREAKS" != account; exit
 fi
-[[ "$*" == "cost $RUNNER_TEMP/preview.json --format markdown --gates cost-gates.yaml --output "* ]] || exit 99
+wanted="cost $RUNNER_TEMP/preview.json --region us-east-1 --gates cost-gates.yaml --format markdown --output "
+[[ "$*" == "$wanted"* && ! $PULUMI_CONFIG_PASSPHRASE ]] || exit 99
 jq -e .steps "$2" > /dev/null && test -f cost-gates.yaml || exit 98
 test "$BREAKS" = report && exit 2
-printf '%s\\n' "$COMMENT" > "${@: -1}"
-test "$BREAKS" != gate || { echo "max_idle_floor failed: $9.00 is more than $3.00" >&2; exit 3; }
+printf '%s\\n' "$COMMENT" > "${{@: -1}}"
+test "$BREAKS" != gate || {{ echo "max_idle_floor failed: $9.00 is more than $3.00" >&2; exit 3; }}
 """
-MAKE = '#!/bin/bash\nmkdir -p .venv/bin && cp "$RUNNER_TEMP/installed" .venv/bin/tandem && test "$1" = .venv/.ready\n'
+PYTHON = """#!/bin/bash
+case "$*" in
+  "-m venv $RUNNER_TEMP/tandem")
+    mkdir -p "$3/bin" && cp "$0" "$3/bin/python" && cp "$RUNNER_TEMP/installed" "$3/bin/tandem" ;;
+  "-m pip install --quiet --no-deps --require-hashes -r "*) grep -q "^boto3==" "${@: -1}" ;;
+  "-m pip install --quiet --no-deps "*) test -f "${@: -1}/pyproject.toml" ;;
+  *) exit 96 ;;
+esac
+"""
 
 
 @pytest.fixture
@@ -82,10 +94,9 @@ def run(github, tmp_path):
     folder, programs = tmp_path / "checkout", tmp_path / "programs"
     for each in (folder, programs):
         each.mkdir()
-    for name in ("scripts", "stacks", "cost-gates.yaml"):
+    for name in ("stacks", "cost-gates.yaml"):
         (folder / name).symlink_to(ROOT / name)
-    python = f'#!/bin/bash\nexec {sys.executable} "$@"\n'
-    scripts = {"pulumi": PULUMI, "make": MAKE, "installed": TANDEM, "python3": python}
+    scripts = {"pulumi": PULUMI, "installed": TANDEM, "python": PYTHON}
     # Waiting is written down, not done.
     (programs / "sitecustomize.py").write_text("import time\ntime.sleep = lambda s: print(f'slept {s:.0f}')\n")
     for name, text in scripts.items():
@@ -103,6 +114,8 @@ def run(github, tmp_path):
         environment = {
             "GITHUB_API_URL": github.url,
             "GITHUB_REPOSITORY": github_api.REPOSITORY,
+            "GITHUB_ACTION_PATH": str(ROOT),
+            "PATH": f"{programs}:{os.environ['PATH']}",
             "RUNNER_TEMP": str(programs),
             "PYTHONPATH": str(programs),
             "COMMENT": f"{MARKER}\n{text}",
@@ -110,14 +123,15 @@ def run(github, tmp_path):
         }
         (folder / ".github_step_summary").unlink(missing_ok=True)
         (programs / "comment.md").unlink(missing_ok=True)
-        return run_job(JOB, contexts, folder, environment, programs)
+        elsewhere = {"Python": {"python-path": str(programs / "python")}}
+        return run_job(JOB["steps"], contexts, folder, environment, elsewhere)
 
     return start
 
 
 def test_stacks_and_engine_are_those_of_the_repository():
     assert [stack for stack in STACKS if not (ROOT / "stacks" / f"Pulumi.{stack}.yaml").exists()] == []
-    pinned = next(step["with"]["pulumi-version"] for step in JOB["steps"] if step["name"] == "Pulumi")
+    pinned = next(step["with"]["pulumi-version"] for step in ACTION["runs"]["steps"] if step["name"] == "Pulumi")
     assert go_programs.LINKER_FLAGS.endswith(f"v{pinned}")
 
 
@@ -175,17 +189,17 @@ def test_fork_ends_well_with_a_sentence(run, github, head):
 @pytest.mark.parametrize(
     ("variables", "secrets", "missing"),
     [
-        ({}, {}, ["AWS_PREVIEW_ROLE", "AWS_REGION", "PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE"]),
-        (VARIABLES, {}, ["PULUMI_CONFIG_PASSPHRASE"]),
-        (VARIABLES | {"PULUMI_BACKEND_URL": "https://api.pulumi.com"}, SECRETS, ["PULUMI_ACCESS_TOKEN"]),
-        (VARIABLES | {"AWS_REGION": ""}, SECRETS, ["AWS_REGION"]),
+        ({}, {}, "role region backend-url passphrase"),
+        (VARIABLES, {}, "passphrase"),
+        (VARIABLES | {"PULUMI_BACKEND_URL": "https://api.pulumi.com"}, SECRETS, "access-token"),
+        (VARIABLES | {"AWS_REGION": ""}, SECRETS, "region"),
     ],
 )
 def test_one_error_names_all_that_is_missing(run, github, variables, secrets, missing):
     job = run(variables=variables, secrets=secrets)
     errors = [line for line in job.printed.splitlines() if line.startswith("::error::")]
     assert len(errors) == 1
-    assert re.findall(r"(?:variable|secret) (\w+)", errors[0].split(":", 4)[4].split(": enter")[0]) == missing
+    assert f"The action has nothing for {missing}: " in errors[0]
     assert job.conclusion == "failure"
     assert [step for step, outcome in job.outcomes.items() if outcome != "skipped"] == ["Check out", "Access"]
 
@@ -240,14 +254,15 @@ def test_comment_that_cannot_be_made_fails_and_stays_in_the_summary(run, github,
     github.faults.extend(faults)
     job = run("the text")
     assert job.outcomes["Comment"] == "failure"
-    assert said in next(line for line in job.printed.splitlines() if line.startswith("::error::"))
+    assert said in job.printed.splitlines()[-1]
     assert "the text" in job.summary
     assert len(github.requests) == asked
     assert sum(int(seconds) for seconds in re.findall(r"slept (\d+)", job.printed)) <= 6 * 120
 
 
-def test_document_lists_what_the_workflow_reads():
-    assert [name for name in re.findall(r"(?:vars|secrets)\.(\w+)", WORKFLOW) if f"`{name}`" not in DOCUMENT] == []
+def test_document_lists_what_workflow_and_action_read():
+    wanted = re.findall(r"(?:vars|secrets)\.(\w+)", str(JOB)) + list(ACTION["inputs"])
+    assert [name for name in wanted if f"`{name}`" not in DOCUMENT] == []
     assert [stack for stack in STACKS if f"`preview ({stack})`" not in DOCUMENT] == []
 
 

@@ -1,8 +1,10 @@
-"""What Pulumi installs for the stack program is the part of the lock that the distribution needs."""
+"""What is installed outside of a checkout's own environment is the part of the lock that it needs."""
 
 import re
 import tomllib
 from importlib import metadata
+
+import pytest
 
 from scripts.recorder import ROOT
 
@@ -30,10 +32,19 @@ def needed(*requirements: str) -> set[str]:
     return found
 
 
-def test_requirements_are_the_locked_ones_and_no_others():
+CORE = tomllib.loads((ROOT / "core" / "pyproject.toml").read_text())["project"]["dependencies"]
+POLICIES = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["policies"]
+
+
+@pytest.mark.parametrize(
+    ("file", "by"),
+    [("requirements.txt", ["pulumi-tandem"]), ("core/requirements.lock", [*CORE, *POLICIES])],
+    ids=["the stack program", "the action for pull requests"],
+)
+def test_requirements_are_the_locked_ones_and_no_others(file, by):
     projects = [ROOT / "pyproject.toml", *ROOT.glob("*/pyproject.toml")]
     ours = {tomllib.loads(file.read_text())["project"]["name"] for file in projects}
-    required, locked = pins("requirements.txt"), pins("requirements.lock")
+    required, locked = pins(file), pins("requirements.lock")
     assert all("--hash=sha256:" in pin for pin in required.values())
     assert {name: pin for name, pin in required.items() if pin != locked.get(name)} == {}
-    assert required.keys() == needed("pulumi-tandem") - ours
+    assert required.keys() == needed(*by) - ours

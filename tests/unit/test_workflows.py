@@ -1,4 +1,4 @@
-"""What all workflows keep to, and what a release checks before it is built."""
+"""What all workflows and our action keep to, and what a release checks before it is built."""
 
 import re
 import shutil
@@ -15,28 +15,37 @@ from scripts.recorder import ROOT
 FOLDER = ROOT / ".github" / "workflows"
 WORKFLOWS = {file.stem: file.read_text() for file in sorted(FOLDER.glob("*.yml"))}
 PREVIEW, RELEASE, TEST = (WORKFLOWS[name] for name in ("preview", "release", "test"))
+ACTION = (ROOT / "action.yml").read_text()
 SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
 def mistakes(text: str) -> set[str]:
-    """What breaks a rule of ours for workflows; actionlint knows the others."""
-    workflow = yaml.safe_load(text)
+    """What breaks a rule of ours for workflows and actions; actionlint knows the others."""
     found = set()
+    for line in text.splitlines():
+        if "uses:" in line and not re.search(r"uses: (\./|[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$)", line):
+            found.add("pin")
+    workflow = yaml.safe_load(text)
+    if "runs" in workflow:
+        return found | mistakes_of_steps(workflow["runs"]["steps"])
     if "pull_request_target" in workflow[True]:  # `on` is YAML's true
         found.add("trigger")
     if workflow["permissions"] != {}:
         found.add("permissions")
-    for line in text.splitlines():
-        if "uses:" in line and not re.search(r"uses: (\./|[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$)", line):
-            found.add("pin")
     for job in workflow["jobs"].values():
         needed = {"permissions"} if "uses" in job else {"permissions", "timeout-minutes", "concurrency"}
-        found |= needed - job.keys()
-        for step in job.get("steps", []):
-            if "${{" in step.get("run", ""):
-                found.add("expression in a script")
-            if "secrets." in str(step.get("env")) + str(step.get("with")) and "uses" in step:
-                found.add("secret for an action")
+        found |= (needed - job.keys()) | mistakes_of_steps(job.get("steps", []))
+    return found
+
+
+def mistakes_of_steps(steps: list[dict]) -> set[str]:
+    found = set()
+    for step in steps:
+        if "${{" in step.get("run", ""):
+            found.add("expression in a script")
+        given = str(step.get("env")) + str(step.get("with"))
+        if step.get("uses", "./") != "./" and re.search(r"secrets\.|inputs\.(passphrase|.*token)", given):
+            found.add("secret for an action")
     return found
 
 
@@ -45,32 +54,49 @@ def test_workflows_keep_the_rules(name):
     assert mistakes(WORKFLOWS[name]) == set()
 
 
+def test_the_action_keeps_the_rules():
+    assert mistakes(ACTION) == set()
+
+
 @pytest.mark.parametrize(
-    ("old", "new", "mistake"),
+    ("text", "old", "new", "mistake"),
     [
-        ("  pull_request:\n", "  pull_request_target:\n", "trigger"),
-        ("permissions: {}", "permissions: write-all", "permissions"),
-        (r"@[0-9a-f]{40} # v7.0.1", "@v7", "pin"),
-        (r"    timeout-minutes: 30\n", "", "timeout-minutes"),
-        (r'--stack "\$STACK"', "--stack ${{ github.head_ref }}", "expression in a script"),
-        (r"role-session-name: .*", "role-session-name: ${{ secrets.NAME }}", "secret for an action"),
+        (PREVIEW, "  pull_request:\n", "  pull_request_target:\n", "trigger"),
+        (PREVIEW, "permissions: {}", "permissions: write-all", "permissions"),
+        (PREVIEW, r"@[0-9a-f]{40} # v7.0.1", "@v7", "pin"),
+        (PREVIEW, r"    timeout-minutes: 30\n", "", "timeout-minutes"),
+        (RELEASE, "make dist", "make ${{ github.ref_name }}", "expression in a script"),
+        (RELEASE, "packages-dir: .*", "packages-dir: ${{ secrets.NAME }}", "secret for an action"),
+        (ACTION, r"@[0-9a-f]{40} # v7.0.0", "@main", "pin"),
+        (ACTION, r'--stack "\$STACK"', "--stack ${{ inputs.stack }}", "expression in a script"),
+        (ACTION, r"role-session-name: .*", "role-session-name: ${{ inputs.access-token }}", "secret for an action"),
     ],
 )
-def test_rules_bite(old, new, mistake):
-    assert mistakes(re.sub(old, new, PREVIEW)) == {mistake}
+def test_rules_bite(text, old, new, mistake):
+    assert mistakes(re.sub(old, new, text)) == {mistake}
 
 
 @pytest.mark.skipif(not shutil.which("go"), reason="actionlint is built with Go")
 @pytest.mark.parametrize(
     ("broken", "said"),
-    [({}, ""), ({"preview": ("steps.aws.outcome", "steps.aws.outcom")}, 'property "outcom" is not defined')],
-    ids=["ours", "a broken one"],
+    [
+        ({}, ""),
+        ({"action": ("steps.aws.outcome", "steps.aws.outcom")}, 'property "outcom" is not defined'),
+        ({"preview": ("backend-url:", "backend:")}, 'input "backend" is not defined'),
+    ],
+    ids=["ours", "a broken action", "a use of it that is broken"],
 )
 def test_actionlint(broken, said, tmp_path):
+    """The steps of the action as those of a job too: actionlint reads what an action takes, and not what it does."""
     folder = tmp_path / ".github" / "workflows"
     folder.mkdir(parents=True)
     (tmp_path / ".git").mkdir()  # a project, in which workflows call each other
-    for name, text in WORKFLOWS.items():
+    (tmp_path / "action.yml").write_text(ACTION)
+    action = yaml.safe_load(ACTION)
+    called = {"workflow_call": {"inputs": {name: {"type": "string"} for name in action["inputs"]}}}
+    job = {"runs-on": "ubuntu-24.04", "steps": action["runs"]["steps"]}
+    as_a_job = yaml.safe_dump({"on": called, "jobs": {"action": job}}, sort_keys=False)
+    for name, text in (WORKFLOWS | {"action": as_a_job}).items():
         (folder / f"{name}.yml").write_text(text.replace(*broken.get(name, ("", ""))))
     command = ["go", "tool", "actionlint", "-no-color", "-shellcheck=", "-pyflakes=", *sorted(folder.iterdir())]
     where = ROOT / "tests" / "support" / "actionlint"

@@ -11,11 +11,12 @@ from .content import Section, facts, sections
 LIMIT = 64_000
 """Characters; GitHub takes 65,536."""
 FOLDED, LISTED = 60, 200  # rows of a list, if there is room
+MARKER = "<!-- tandem-cost: "
 
 
 def marker(stack: str) -> str:
     """The first line, hidden, by which the comment of a stack (`project/stack`) is found again."""
-    return f"<!-- tandem-cost: {stack.replace('>', '')} -->"
+    return f"{MARKER}{stack.replace('>', '')} -->"
 
 
 def markdown(summary: Summary, gates: Sequence[Gate] = ()) -> str:

@@ -53,6 +53,23 @@ def gates(here: Path, text: str) -> Path:
     return path
 
 
+def test_the_region_of_what_does_not_say_its_own(here):
+    """As where AWS_REGION does; what says another one keeps it."""
+    file, nowhere, elsewhere = (
+        here / "preview.json",
+        step(NAT["newState"]["type"], "nat"),
+        step(NAT["newState"]["type"], "b"),
+    )
+    del nowhere["newState"]["inputs"]["region"]
+    elsewhere["newState"]["inputs"]["region"] = "eu-west-1"
+    file.write_text(preview(nowhere))
+    assert "nothing in the preview says which region it is in: if AWS_REGION does, give --region" in run(file)
+    assert "Cost of shop/dev, us-east-1: it costs more." in (text := run(file, "--region", "us-east-1"))
+    assert "$32.85" in text
+    file.write_text(preview(nowhere, elsewhere))
+    assert "$67.89" in run(file, "--region", "us-east-1")  # and 730 x $0.048
+
+
 @pytest.mark.parametrize("arguments", [(), ("show",)])
 def test_a_file_or_standard_input(file, arguments):
     text = run(*arguments, file)

@@ -6,9 +6,9 @@ import sys
 from decimal import Decimal
 
 import pytest
+from tandem_policies.catalogue import RULES
 from typer.testing import CliRunner
 
-from policies.pack import RULES
 from samples.previews import digest, state, step
 from scripts.recorder import ROOT, Recording, Registered
 from tandem.cli.main import app

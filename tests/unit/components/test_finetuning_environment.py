@@ -8,8 +8,8 @@ import parliament
 import pytest
 from pulumi_tandem import FineTuningEnvironment
 from pulumi_tandem.foundation.arguments import InvalidArguments
+from tandem_policies.security import SECRET_NAME
 
-from policies.security import SECRET_NAME
 from scripts.recorder import record, record_stack
 
 CONFIG = {"tandem:environment": "finetuning", "tandem:retention": "erase"}

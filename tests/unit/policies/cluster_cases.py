@@ -3,7 +3,8 @@
 from datetime import date, datetime
 from typing import Any
 
-from policies import clusters
+from tandem_policies import clusters
+
 from tests.unit.policies.judging import UNKNOWN, Case, Thing, things
 
 CLUSTER, NODES = "aws:eks/cluster:Cluster", "aws:eks/nodeGroup:NodeGroup"

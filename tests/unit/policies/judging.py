@@ -13,8 +13,7 @@ from pulumi_policy import (
 )
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE as UNKNOWN
 from pulumi_policy.proxy import UnknownValueError, unknown_checking_proxy
-
-from policies.pack import policies
+from tandem_policies.pack import policies
 
 
 @dataclass

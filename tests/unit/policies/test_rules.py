@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 from tandem_contract.kubernetes_versions import SUPPORT
+from tandem_policies.pack import RULES
 
-from policies.pack import RULES
 from tests.unit.policies.cluster_cases import CASES as OF_CLUSTERS
 from tests.unit.policies.cluster_cases import CLUSTER, TODAY, set_day
 from tests.unit.policies.judging import UNKNOWN, Case, Thing, judge, things

@@ -10,22 +10,16 @@ from typing import Any
 import pulumi_policy as sdk
 from pulumi_policy.proxy import UnknownValueError
 
-from . import clusters, cost, reliability, security
+from .catalogue import RULES, defaults
 from .levels import Kind
 from .rules import Resource, Rule, Settings
 
-RULES = [*cost.RULES, *security.RULES, *reliability.RULES, *clusters.RULES]
 Report = Callable[..., None]
 
 
 def policies(kind: Kind) -> list[sdk.Policy]:
     """Every rule as a policy, at the levels and with the settings of a kind of stack."""
     return [_policy(rule, kind) for rule in RULES]
-
-
-def defaults(rule: Rule, kind: Kind) -> dict[str, Any]:
-    """The settings of a rule for a kind of stack."""
-    return {name: getattr(setting, kind) for name, setting in rule.settings.items()}
 
 
 def violations(rule: Rule, resource: Resource, settings: Settings) -> Iterator[str]:

@@ -1,39 +1,52 @@
-"""Writes what is made from the rules: docs/policies.md, and the configuration files dev.json and prod.json beside this.
-
-Run it as `python -m policies.reference` when rules, levels or settings change; a test compares.
-"""
+"""Writes what is made from the rules, `make docs`: docs/policies.md, and the checkout's own policy pack."""
 
 import json
-from pathlib import Path
 
-from . import clusters, cost, reliability, security
-from .levels import KINDS, Kind
-from .pack import RULES, defaults
-from .rules import Rule
+from tandem_policies import folder
+from tandem_policies.catalogue import RULES, SUBJECTS
+from tandem_policies.levels import KINDS
+from tandem_policies.rules import Rule
 
-HERE = Path(__file__).parent
-SUBJECTS = {"Cost": cost, "Security": security, "Reliability": reliability, "Clusters": clusters}
+from scripts.recorder import ROOT
+
+PAGE = ROOT / "docs" / "policies.md"
+PACK = folder.files("../.venv")
+"""What stands in policies/: the same as `tandem policies` writes for others."""
 
 INTRODUCTION = """# Policies
 
 Rules on what a stack is about to create: they stop the expensive and the unsafe in the preview, before there is
-anything. Made by `python -m policies.reference`.
+anything. Made by `make docs`.
 
 ```console
 pulumi preview --stack rag-dev --policy-pack policies
 pulumi up --stack rag-dev --policy-pack policies
 ```
 
-It needs no account at Pulumi and no AWS permission. The pack runs in the environment that `make` makes (`.venv`,
-named in `policies/PulumiPolicy.yaml`), with the official Pulumi CLI as with the local cloud's. It reads resource
-types and properties, not our components, so it judges any program on pulumi-aws, and of pulumi-kubernetes Karpenter's
-objects.
+It needs no account at Pulumi and no AWS permission. The checkout's pack, `policies/`, runs in the environment that
+`make` makes (`.venv`, named in `policies/PulumiPolicy.yaml`), with the official Pulumi CLI as with the local cloud's.
+It reads resource types and properties, not our components, so it judges any program on pulumi-aws, and of
+pulumi-kubernetes Karpenter's objects.
+
+## In your own program
+The rules are in the package, for programs in any language and with none of our components. Install it with its extra
+`policies` ([how](your-program.md#installing); the light `tandem-core` is enough), and have the pack written once:
+
+```console
+tandem policies
+pulumi preview --policy-pack policies
+```
+
+What is written is yours: a `PulumiPolicy.yaml` that names the environment that `tandem` runs in, a program of three
+lines, in whose list rules of your own have a place, and the configurations `dev.json` and `prod.json`. Tandem's rules
+stay in the package and change with its version. The [action](pull-requests.md#in-your-own-repository) for pull requests
+has the pack with it.
 
 ## Levels
 `mandatory` fails the preview, `advisory` warns, `disabled` says nothing. The kind of a stack decides, and the end
 of its name is its kind: `rag-dev` is `dev`; every other name is `prod`. For a stack whose name
 doesn't say so, or for other levels and settings, give a configuration; `policies/dev.json` and `policies/prod.json`
-are whole ones:
+are whole ones. A rule that a file doesn't name keeps the level of the stack's kind:
 
 ```console
 pulumi preview --stack trial --policy-pack policies --policy-pack-config policies/dev.json
@@ -81,15 +94,9 @@ def page() -> str:
         levels, unknown = rule.levels, "waits" if rule.waits else "violates"
         text += f"| [{rule.name}](#{rule.name}) | {rule.severity} | {levels.dev} | {levels.prod} | {unknown} "
         text += f"| {'yes' if rule.fix else ''} |\n"
-    for subject, module in SUBJECTS.items():
-        text += f"\n## {subject}\n" + "".join(_section(rule) for rule in module.RULES)
+    for subject, rules in SUBJECTS.items():
+        text += f"\n## {subject}\n" + "".join(map(_section, rules))
     return text
-
-
-def configuration(kind: Kind) -> str:
-    """The levels and settings of a kind of stack, as a file for `--policy-pack-config`."""
-    rules = {rule.name: {"enforcementLevel": getattr(rule.levels, kind), **defaults(rule, kind)} for rule in RULES}
-    return json.dumps(rules, indent=2) + "\n"
 
 
 def _section(rule: Rule) -> str:
@@ -109,6 +116,6 @@ def _doc(function) -> str:
 
 
 if __name__ == "__main__":
-    (HERE.parent / "docs" / "policies.md").write_text(page())
-    for kind in KINDS:
-        (HERE / f"{kind}.json").write_text(configuration(kind))
+    PAGE.write_text(page())
+    for name, text in PACK.items():
+        (ROOT / "policies" / name).write_text(text)

@@ -1,1 +1,0 @@
-"""The policy pack: rules on what a stack is about to create (docs/policies.md)."""
