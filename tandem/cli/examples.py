@@ -24,6 +24,7 @@ EXAMPLES = {
         "tandem preflight --stack rag-dev",
         "pulumi preview --json --show-sames | tandem preflight - --stack rag-dev",
     ),
+    "policies": ("tandem policies", "tandem policies infra/policies"),
     "dataset import": (
         'tandem dataset import rows.jsonl --name support --licence CC-BY-4.0 --source "our help desk, 2026"',
         "tandem dataset import --train a.csv --test b.csv --name s --licence CC0-1.0 --source me --to folder",
@@ -65,6 +66,10 @@ EXAMPLES = {
         "tandem cost --stack rag-dev",
         "pulumi preview --json --show-sames | tandem cost - --gates cost-gates.yaml",
         "tandem cost preview.json --format markdown --output comment.md",
+    ),
+    "cost comment": (
+        "tandem cost comment report.md --pull-request 7 --repository acme/shop",
+        "tandem cost comment report.md --pull-request 7 --repository acme/shop --api https://ghe.example.com/api/v3",
     ),
     "cost refresh": ("tandem cost refresh --region us-east-1", "tandem cost refresh --region us-east-1 --write"),
 }

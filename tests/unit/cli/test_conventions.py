@@ -26,6 +26,7 @@ from tests.support.stack_state import environment
 FILE = re.compile(r"[\w./-]+\.(jsonl?|ya?ml|md|csv|pdf)")
 COMMANDS = {context.command_path.removeprefix("tandem "): command for command, context in commands()}
 ACT = {
+    "cost comment": "acts",
     "cost refresh": "says what drifted as it reads",
     "eval import": "writes a file",
     "eval report": "writes a page, whose data `eval compare --json` has",
@@ -35,6 +36,7 @@ ACT = {
     "finetune resume": "acts",
     "finetune start": "acts, and prints the run's name alone on stdout",
     "forget": "acts",
+    "policies": "writes files",
     "reread": "acts",
 }
 """Commands that list and report nothing."""
