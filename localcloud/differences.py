@@ -79,6 +79,8 @@ DIFFERENCES = [Difference(*row) for row in [
      "a path of the emulator: /_aoss/ID, /_es/NAME", "names below localhost don't resolve everywhere"),
     ("search across indices, index patterns, aliases, templates, pipelines, points in time, multi-search", "refused",
      "served by collections and domains", "404; calls on one index are served", "no stack uses them"),
+    ("looking at a bucket of one's own", "refused", "tells its notifications, encryption, tags and account",
+     "it is there or not; a warning says what isn't told", "the Terraform provider 5.100 has no such calls"),
     ("access policies of domains", "refused", "let principals in, or keep them out",
      "nobody is let in by one; the identity's own policies count", "no stack has one"),
     ("embeddings", "real", "Titan and Cohere models", "MiniLM-L6 (384 dimensions, 256 tokens a text), padded with "
@@ -199,6 +201,9 @@ DIFFERENCES = [Difference(*row) for row in [
     ("permissions between services", "emulated",
      "EventBridge to a queue, API Gateway to a function, polling a queue, writing logs need a policy",
      "always allowed; a missing queue policy or Lambda permission shows on AWS only", "the emulator checks none"),
+    ("KMS keys of buckets, tables, queues and logs", "emulated", "encrypt, and are asked in the name of who "
+     "reads and writes", "are told as they were given; nothing is encrypted and nobody's permission asked",
+     "the emulator's rules"),
     ("S3 events", "emulated", "name the object's version", "carry no version-id",
      "the emulator leaves it out; ingest reads the object's present state anyway"),
     ("repeated calls", "emulated", "are carried out again, unless the operation is idempotent",

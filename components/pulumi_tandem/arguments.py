@@ -32,6 +32,17 @@ class QueryUsage(TypedDict):
     """Time that the query function runs for an answer. 2 by default."""
 
 
+class RoleRules(TypedDict):
+    """What every IAM role has that is made here."""
+
+    permissions_boundary: NotRequired[pulumi.Input[str]]
+    """Managed policy that bounds what they may do, whatever their own policies say. It has to leave them what those
+    need (docs/bring-your-own.md)."""
+    path: NotRequired[str]
+    """Their path, and the instance profile's of a cluster's nodes. A change makes new ones. `/` by default. No output:
+    it is read before anything is made."""
+
+
 class RagEnvironmentArgs(TypedDict):
     """Arguments of `RagEnvironment`; every one has a default."""
 
@@ -77,6 +88,9 @@ class RagEnvironmentArgs(TypedDict):
     sweep_minutes: NotRequired[int]
     """How often bucket, ledger and index are compared. Under 10, a comparison has no longer than this. 5 to 1,440
     minutes; 15 by default. The ledger is read each time: of 100,000 documents of 2 KB about 25,000 read units."""
+    existing_documents_bucket: NotRequired[pulumi.Input[str]]
+    """Name of a bucket of your own with the documents, in place of one that is made. All of it is indexed; nothing of
+    it is changed, at destroy neither. Its notifications to EventBridge have to be on (docs/bring-your-own.md)."""
     store: NotRequired[StoreKind]
     """Where chunks and embeddings are kept: `serverless` (OpenSearch Serverless) scales to zero, and wakes in 10 to 30
     seconds; `domain` (OpenSearch instances) bills all month, and is never asleep. A change makes the other store,
@@ -84,6 +98,13 @@ class RagEnvironmentArgs(TypedDict):
     max_search_ocu: NotRequired[int]
     """Ceiling of store `serverless` for search and for indexing each: 1, 2, 4, 8, 16 or a multiple of 16. 1 to 96
     OpenSearch compute units; 2 by default. One costs about $0.24 an hour while it runs; idle, none runs."""
+    existing_collection: NotRequired[pulumi.Input[str]]
+    """Name of a collection of your own for store `serverless`, of type VECTORSEARCH and reachable from the internet, in
+    place of one that is made. This environment makes indices of its own in it, and touches no others
+    (docs/bring-your-own.md)."""
+    store_readers: NotRequired[list[pulumi.Input[str]]]
+    """Further principals that may search and read the indices in store `serverless`: its data policies name them; they
+    need `aoss:APIAccessAll` besides. In a domain an IAM policy of their own is enough."""
     store_instance: NotRequired[str]
     """OpenSearch instance type of store `domain`. The default has room for some 900,000 chunks of 512 dimensions in its
     memory. `r7g.medium.search` by default. The default costs $65 a month. No output: it is read before anything is
@@ -94,6 +115,9 @@ class RagEnvironmentArgs(TypedDict):
     store_gigabytes: NotRequired[int]
     """Disk of each instance of store `domain`; small instances take less than the most. 10 to 1,024 GB; 20 by default.
     The default costs $2.44 a month."""
+    existing_domain: NotRequired[pulumi.Input[str]]
+    """Name of a domain of your own for store `domain`, reachable from the internet, in place of one that is made. This
+    environment makes indices of its own in it, and touches no others (docs/bring-your-own.md)."""
     auth: NotRequired[Auth]
     """Who may ask: `iam` (SigV4) or `jwt` (tokens of a Cognito user pool). `iam` by default."""
     user_pool_arn: NotRequired[pulumi.Input[str]]
@@ -106,6 +130,15 @@ class RagEnvironmentArgs(TypedDict):
     default."""
     query_usage: NotRequired[QueryUsage]
     """Assumptions that `tandem cost` counts with."""
+    kms_key_arn: NotRequired[pulumi.Input[str]]
+    """KMS key of your own that encrypts what is made here and holds data; its policy has to let services in
+    (docs/bring-your-own.md). Give it at first: a change replaces image repository, domain and cluster, and a collection
+    keeps the key that it was made with. KMS bills requests; the key is yours."""
+    roles: NotRequired[RoleRules]
+    """What every IAM role has that is made here: boundary and path."""
+    log_days: NotRequired[int]
+    """How long logs are kept: a number of days that CloudWatch takes. 1 to 3,653 days; 14 by default. A GB of logs
+    costs $0.03 a month."""
     alarm_topic_arn: NotRequired[pulumi.Input[str]]
     """SNS topic that alarms notify; without it they are only visible in CloudWatch."""
     tags: NotRequired[dict[str, pulumi.Input[str]]]
@@ -275,6 +308,9 @@ class GpuClusterArgs(TypedDict):
     node_tags: NotRequired[dict[str, pulumi.Input[str]]]
     """Tags of the nodes that Karpenter starts, beside environment and stack. Apart from `tags`, since these stand in an
     object of the cluster, which a change of tags elsewhere leaves alone."""
+    kms_key_arn: NotRequired[pulumi.Input[str]]
+    """KMS key of your own that encrypts the cluster's secrets, in place of one that is made. A change replaces the
+    cluster. One that is made costs $1 a month."""
     tags: NotRequired[dict[str, pulumi.Input[str]]]
     """Cost-allocation tags on everything that takes tags; `tandem:environment` and `tandem:stack` are set in any
     case."""
@@ -402,6 +438,18 @@ class FineTuningEnvironmentArgs(TypedDict):
     retention: NotRequired[Retention]
     """What destroy does to data sets, models and images: `keep` refuses (protect), `erase` deletes them. `keep` by
     default."""
+    existing_dataset_bucket: NotRequired[pulumi.Input[str]]
+    """Name of a bucket of your own for data sets, which are below `datasets/` in it, in place of one that is made.
+    Nothing else of it is read, and nothing changed, at destroy neither (docs/bring-your-own.md)."""
+    kms_key_arn: NotRequired[pulumi.Input[str]]
+    """KMS key of your own that encrypts what is made here and holds data; its policy has to let services in
+    (docs/bring-your-own.md). Give it at first: a change replaces image repository, domain and cluster, and a collection
+    keeps the key that it was made with. KMS bills requests; the key is yours."""
+    roles: NotRequired[RoleRules]
+    """What every IAM role has that is made here: boundary and path."""
+    log_days: NotRequired[int]
+    """How long logs are kept: a number of days that CloudWatch takes. 1 to 3,653 days; 14 by default. A GB of logs
+    costs $0.03 a month."""
     run_usage: NotRequired[RunUsage]
     """Assumptions of fine-tuning that `tandem cost` counts with."""
     alarm_topic_arn: NotRequired[pulumi.Input[str]]
@@ -423,5 +471,14 @@ class HybridEnvironmentArgs(TypedDict):
     ones."""
     alarm_topic_arn: NotRequired[pulumi.Input[str]]
     """SNS topic that the alarms of both parts, approvals and the budget notify; a part's own goes before."""
+    kms_key_arn: NotRequired[pulumi.Input[str]]
+    """For both parts; a part's own goes before. KMS key of your own that encrypts what is made here and holds data; its
+    policy has to let services in (docs/bring-your-own.md). Give it at first: a change replaces image repository, domain
+    and cluster, and a collection keeps the key that it was made with. KMS bills requests; the key is yours."""
+    roles: NotRequired[RoleRules]
+    """For both parts; a part's own goes before. What every IAM role has that is made here: boundary and path."""
+    log_days: NotRequired[int]
+    """For both parts; a part's own goes before. How long logs are kept: a number of days that CloudWatch takes. 1 to
+    3,653 days; 14 by default. A GB of logs costs $0.03 a month."""
     tags: NotRequired[dict[str, pulumi.Input[str]]]
     """Cost-allocation tags of both parts; a part's own go before."""

@@ -8,13 +8,20 @@ class EnsureIndex(TypedDict):
 
     endpoint: Any
     service: str
-    base: str
+    base: Any
     embedder: str
     dimensions: int
     chunk_tokens: int
     chunk_overlap: int
     embedder_secret_arn: NotRequired[Any]
     """The secret with the key of an embedder behind a URL."""
+
+
+class DropIndices(TypedDict):
+    """Payload of the function that drops an environment's indices from a store of others'; the engine adds `tf`."""
+
+    endpoint: Any
+    tf: NotRequired[Any]
 
 
 class CleanUp(TypedDict):

@@ -18,7 +18,13 @@ from sphinx.application import Sphinx
 HOME = "README"
 NAVIGATION = {
     HOME: {
-        "First steps": ["Overview <self>", "docs/first-stack", "docs/your-program", "docs/glossary"],
+        "First steps": [
+            "Overview <self>",
+            "docs/first-stack",
+            "docs/your-program",
+            "docs/bring-your-own",
+            "docs/glossary",
+        ],
         "Retrieval": ["docs/documents", "docs/query-api", "docs/embedders", "docs/generators"],
         "Fine-tuning": [
             "docs/fine-tuning",

@@ -175,7 +175,7 @@ def complete(token: str, outputs: Properties) -> None:
     if token.endswith("eks/cluster:Cluster"):
         authorities = outputs.pop("certificateAuthorities", UNKNOWN)
         outputs["certificateAuthority"] = authorities[0] if isinstance(authorities, list) else authorities
-    if token.endswith("/bucket:Bucket"):
+    if token.endswith(("/bucket:Bucket", "/getBucket:getBucket")):
         outputs.setdefault("bucketRegion", region)
     endpoint, api = os.environ.get("AWS_ENDPOINT_URL"), outputs.get("restApi")
     if token.endswith("/stage:Stage") and endpoint and "invokeUrl" in outputs:

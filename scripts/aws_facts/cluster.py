@@ -147,4 +147,13 @@ ROWS = [
         tested="unit/kubernetes/test_gpu_cluster.py::test_a_spot_notice_reaches_pods_that_are_not_to_be_disrupted",
         probe="an interruption by Fault Injection Service during a run",
     ),
+    Fact(
+        key="eks-role-path",
+        fact="The role of an access entry may have a path, unlike one in the aws-auth ConfigMap",
+        sure="documented",
+        source='EKS user guide, "Create access entries"',
+        read="2026-11-30",
+        tested="unit/components/test_own.py::test_every_role_has_the_boundary_and_the_path",
+        probe="a cluster with roles.path",
+    ),
 ]

@@ -140,4 +140,14 @@ ROWS = [
         read="2026-11",
         tested="unit/finetuning/test_cluster_steps.py",
     ),
+    Fact(
+        key="sagemaker-output-key",
+        fact="A job's output without a key of its own is encrypted by the account's key for S3, whatever the bucket's "
+        "default is; with one the role needs kms:Encrypt",
+        sure="documented",
+        source="SageMaker API reference, OutputDataConfig",
+        read="2026-11-30",
+        tested="unit/finetuning/test_pipeline_functions.py::test_what_a_job_leaves_is_encrypted_by_the_key_that_is_given",
+        probe="head-object of a model after a run with kmsKeyArn",
+    ),
 ]

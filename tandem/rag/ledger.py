@@ -5,6 +5,7 @@ Items, by `pk` and `sk`:
 - `index#<index>`, `document#<S3 key>`: one document in one index version (`Row`).
 - `index#<index>#long`, `<S3 key>`: the same of a key that leaves no room for the prefix.
 - `attempt#<attempt>`, `<number>`: a finished part of a document that has several (`Part`).
+- `made`, `<index>`: an index version that this environment has made an index of.
 - `sweep`, `<index>`: what the last sweep that found nothing to repair saw.
 """
 
@@ -20,6 +21,7 @@ from .table import Item, Table, Update, is_refused
 
 INDEXED, REJECTED, WORKING = "indexed", "rejected", "working"
 PREFIX, LONG = "document#", "#long"
+ELSEWHERE = "attribute_not_exists(#endpoint) OR #endpoint <> :endpoint"
 BATCH = 100
 LONGEST_KEY = 1024
 """Bytes of a sort key that DynamoDB takes, as long as the longest S3 key."""
@@ -101,9 +103,15 @@ class Ledger:
     def active(self) -> IndexVersion | None:
         """The active index version, or None before the first deployment has finished."""
         item = self.table.get("active", "active")
-        if item is None:
-            return None
-        return IndexVersion(**{name: item[name] for name in IndexVersion._fields if name in item})
+        return None if item is None else _version(item)
+
+    def made(self) -> list[IndexVersion]:
+        """The index versions of `set_made`."""
+        return [_version(item) for item in self.table.query("made")]
+
+    def set_made(self, version: IndexVersion) -> None:
+        """Record that there is an index of this version, for who has to drop all of them."""
+        self.table.put_if("made", version.index, version._asdict(), ELSEWHERE)
 
     def activate(self, version: IndexVersion) -> bool:
         """Make a version the active one if none is, or one in another store, which is gone; return whether it was done.
@@ -111,8 +119,7 @@ class Ledger:
         In the same store the active one stays, since moving it is a run, but for the secret of its embedder.
         """
         values = version._asdict()
-        elsewhere = "attribute_not_exists(#endpoint) OR #endpoint <> :endpoint"
-        if self.table.put_if("active", "active", values, elsewhere):
+        if self.table.put_if("active", "active", values, ELSEWHERE):
             return True
         self.table.put_if("active", "active", values, "#index = :index")
         return False
@@ -220,6 +227,10 @@ class Ledger:
                 return False
             raise
         return True
+
+
+def _version(item: Item) -> IndexVersion:
+    return IndexVersion(**{name: item[name] for name in IndexVersion._fields if name in item})
 
 
 def place(index: str, document: str) -> tuple[str, str]:

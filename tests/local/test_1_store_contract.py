@@ -53,7 +53,8 @@ def user(cloud):
     """Credentials and ARN of a user who may reach every store."""
     iam, name = cloud.client("iam"), "contract"
     arn = iam.create_user(UserName=name)["User"]["Arn"]
-    allow = {"Effect": "Allow", "Action": ["aoss:APIAccessAll", "es:ESHttpPost", "es:ESHttpPut"], "Resource": "*"}
+    allow = {"Effect": "Allow", "Action": ["aoss:APIAccessAll", "es:ESHttpPost", "es:ESHttpPut", "es:ESHttpDelete"]}
+    allow |= {"Resource": "*"}
     policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
     iam.put_user_policy(UserName=name, PolicyName="stores", PolicyDocument=policy)
     key = iam.create_access_key(UserName=name)["AccessKey"]
@@ -69,7 +70,7 @@ def collection_endpoint(cloud, user):
     rule = {"ResourceType": "collection", "Resource": [f"collection/{name}"]}
     encryption = json.dumps({"Rules": [rule], "AWSOwnedKey": True})
     aoss.create_security_policy(name=name, type="encryption", policy=encryption)
-    actions = ("CreateIndex", "DescribeIndex", "ReadDocument", "UpdateIndex", "WriteDocument")
+    actions = ("CreateIndex", "DeleteIndex", "DescribeIndex", "ReadDocument", "UpdateIndex", "WriteDocument")
     permissions = [f"aoss:{each}" for each in actions]
     rule = {"ResourceType": "index", "Resource": [f"index/{name}/*"], "Permission": permissions}
     policy = json.dumps([{"Rules": [rule], "Principal": [user[1]]}])
@@ -271,11 +272,20 @@ def test_words_are_searched_where_the_store_can(index):
     assert index.search_words("QX7", 5, TIME, [], ["attempt of valve.txt"]) == []
 
 
+def test_a_dropped_index_is_gone_and_dropping_it_again_is_no_error(index):
+    index.write([chunk()], TIME)
+    for _ in range(2):
+        index.drop(TIME)
+    assert index.ensure(DIMENSIONS, TIME)
+    assert heads(index) == []
+
+
 @pytest.mark.faults
 def test_no_answer_in_time_is_said_by_every_method(index):
     over = Deadline(0)
     calls: list[Callable[[], object]] = [
         lambda: index.ensure(DIMENSIONS, over),
+        lambda: index.drop(over),
         lambda: index.write([chunk()], over),
         lambda: index.delete(["x"], over),
         lambda: list(index.heads(over)),

@@ -25,6 +25,10 @@ KARPENTER = "https://karpenter.sh/docs/reference/cloudformation/"
 POD = AWS + "eks/latest/userguide/pod-id-role.html"
 TO_QUEUE = AWS + "eventbridge/latest/userguide/eb-use-resource-based.html"
 NETWORK = LAMBDA + "configuration-vpc.html"
+OBJECTS = AWS + "AmazonS3/latest/userguide/UsingKMSEncryption.html"
+ITEMS = AWS + "amazondynamodb/latest/developerguide/encryption.usagenotes.html"
+MESSAGES = AWS + "AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html"
+OUTPUT = AWS + "sagemaker/latest/APIReference/API_OutputDataConfig.html"
 TRUST = AWS + "IAM/latest/UserGuide/reference_policies_elements_principal.html"
 
 LOGS = "Lambda writes a function's log as the function"
@@ -40,6 +44,7 @@ WAITS = "how Step Functions waits for a job, and ends it"
 WRITES = "how Step Functions has its log delivered"
 NODES = "Karpenter makes and ends nodes"
 INSIDE = "Lambda brings the function into the cluster's network, where only that reaches it"
+KEYED = "the service asks the key in its name, where data is encrypted by a key of one's own"
 ASSUME = "the service takes the role"
 
 
@@ -166,6 +171,15 @@ ROWS = [
         ("ec2.amazonaws.com", "sts:AssumeRole", ASSUME, TRUST),
         ("pods.eks.amazonaws.com", "sts:AssumeRole", ASSUME, POD),
         ("pods.eks.amazonaws.com", "sts:TagSession", ASSUME, POD),
+        ("drop_indices", "aoss:APIAccessAll", SIGNED, COLLECTION),
+        ("drop_indices", "es:ESHttpDelete", SIGNED, DOMAIN),
+        *((who, "kms:Decrypt", KEYED, OBJECTS) for who in ("cluster", "endpoint", "gate", "job", "plan", "register")),
+        *((who, "kms:Decrypt", KEYED, OBJECTS) for who in ("ingest", "runs", "tracking")),
+        *((who, "kms:Decrypt", KEYED, ITEMS) for who in ("drop_indices", "ensure_index", "query")),
+        *((who, "kms:Decrypt", KEYED, MESSAGES) for who in ("karpenter", "sweep")),
+        *((who, "kms:GenerateDataKey", KEYED, OBJECTS) for who in ("cluster", "job", "runs", "tracking")),
+        *((who, "kms:GenerateDataKey", KEYED, MESSAGES) for who in ("ingest", "sweep")),
+        ("job", "kms:Encrypt", "SageMaker wants it of the role where a job's output has a key", OUTPUT),
     )
 ]
 

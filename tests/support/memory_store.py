@@ -39,6 +39,11 @@ class Service:
         self.seen.setdefault(index, {})
         return created
 
+    def forget(self, index: str) -> None:
+        self._answer()
+        self.indices.pop(index, None)
+        self.seen.pop(index, None)
+
     def insert(self, index: str, records: Sequence[StoredChunk]) -> list[str]:
         self._answer()
         if index not in self.indices:
@@ -94,6 +99,9 @@ class MemoryIndex:
 
     def ensure(self, dimensions: int, deadline: Deadline) -> bool:
         return self._in_time(deadline).create(self._index, dimensions)
+
+    def drop(self, deadline: Deadline) -> None:
+        self._in_time(deadline).forget(self._index)
 
     def write(self, chunks: Sequence[StoredChunk], deadline: Deadline) -> list[str]:
         return self._in_time(deadline).insert(self._index, chunks)

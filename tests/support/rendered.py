@@ -12,6 +12,11 @@ RAG = {"tandem:environment": "rag", "tandem:retention": "erase"}
 OWN = {"tandem:embedder": "https://models.example/v1#tuned", "tandem:dimensions": "384"}
 TUNING = {"tandem:environment": "finetuning", "tandem:retention": "erase"}
 SERVING = {"tandem:model": MODEL, "tandem:alarmTopicArn": ALARMS}
+HOUSE = {
+    "tandem:kmsKeyArn": "arn:aws:kms:us-east-1:123456789012:key/0b1c2d3e-0000-4000-8000-000000000001",
+    "tandem:roles": '{"permissionsBoundary": "arn:aws:iam::123456789012:policy/boundary", "path": "/acme/"}',
+    "tandem:logDays": "90",
+}
 STACKS = {
     "rag": RAG | OWN | {"tandem:embedderSecretArn": SECRET, "tandem:reranker": "cohere.rerank-v3-5:0"},
     "domain": RAG
@@ -20,6 +25,14 @@ STACKS = {
     "hybrid": TUNING | SERVING | {"tandem:environment": "hybrid"},
     "zero": TUNING | SERVING | {"tandem:endpointMode": "zero", "tandem:tracking": "server"},
     "eks": TUNING | {"tandem:trainingBackend": "eks", "tandem:cluster": '{"endpointPublic": false}'},
+    "brought": RAG
+    | HOUSE
+    | {"tandem:existingDocumentsBucket": "acme-handbook", "tandem:existingCollection": "acme-vectors"}
+    | {"tandem:storeReaders": '["arn:aws:iam::123456789012:role/notebooks"]', "tandem:embedderSecretArn": SECRET}
+    | OWN,
+    "brought domain": RAG | {"tandem:store": "domain", "tandem:existingDomain": "acme-search"},
+    "keyed": TUNING | SERVING | HOUSE | {"tandem:tracking": "server", "tandem:existingDatasetBucket": "acme-data"},
+    "keyed eks": TUNING | HOUSE | {"tandem:trainingBackend": "eks"},
 }
 
 

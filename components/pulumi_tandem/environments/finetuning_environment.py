@@ -1,14 +1,14 @@
 """Fine-tuning environment: data sets, training on SageMaker or EKS, model registry, endpoint."""
 
-from typing import Any
+from typing import Any, cast
 
 import pulumi
 from tandem_contract.usage import finetuning_usage
 
-from ..arguments import FineTuningEnvironmentArgs
+from ..arguments import FineTuningEnvironmentArgs, GpuClusterArgs
 from ..finetuning.cost_guard import CostGuard, CostGuardArgs
 from ..finetuning.experiment_tracking import NONE, ExperimentTracking
-from ..finetuning.images import check_place, image_uri
+from ..finetuning.images import image_uri
 from ..finetuning.inference_endpoint import EndpointMode, InferenceEndpoint, InferenceEndpointArgs
 from ..finetuning.jobs import TrainingBackend
 from ..finetuning.model_registry import ModelRegistry
@@ -16,7 +16,8 @@ from ..finetuning.run_cleanup import RunCleanup
 from ..finetuning.training_images import TrainingImages
 from ..finetuning.training_pipeline import TrainingPipeline, TrainingPipelineArgs
 from ..foundation.arguments import NOTHING, valid
-from ..foundation.data_bucket import DataBucket
+from ..foundation.data_bucket import DataBucket, DataBucketArgs
+from ..foundation.house_rules import by_key, under_house_rules
 from ..foundation.outputs import register
 from ..foundation.policy import Statement, allow
 from ..foundation.region import region_for
@@ -25,7 +26,7 @@ from ..foundation.tags import environment_tags
 from ..foundation.usage import register_usage
 from ..kubernetes.cluster_training import ClusterTraining
 from ..kubernetes.gpu_cluster import GpuCluster
-from .finetuning_fields import FINETUNING, cluster_arguments, run_envelope
+from .finetuning_fields import FINETUNING, check_place, cluster_arguments, run_envelope
 
 
 class FineTuningEnvironment(pulumi.ComponentResource):
@@ -76,7 +77,7 @@ class FineTuningEnvironment(pulumi.ComponentResource):
         settings = valid(
             "FineTuningEnvironment", name, FINETUNING, args, lambda checks, values: check_place(checks, values, opts)
         )
-        super().__init__("tandem:index:FineTuningEnvironment", name, {}, opts)
+        super().__init__("tandem:index:FineTuningEnvironment", name, {}, under_house_rules(opts, settings))
         child, retention = pulumi.ResourceOptions(parent=self), Retention(settings["retention"])
         tags = environment_tags(name, settings["tags"])
         shared: Any = {"tags": tags}
@@ -86,9 +87,14 @@ class FineTuningEnvironment(pulumi.ComponentResource):
         cluster = None
         if settings["training_backend"] == TrainingBackend.EKS:
             # First, since it asks the account what it can give, and refuses before anything else is made.
-            given: Any = {**cluster_arguments(settings, args.get("cluster") or {}), "tags": tags}
-            cluster = GpuCluster(f"{name}-cluster", given, opts=child)
-        datasets = DataBucket(f"{name}-datasets", {"retention": retention, "tags": tags}, opts=child)
+            given: dict[str, Any] = {**cluster_arguments(settings, args.get("cluster") or {}), "tags": tags}
+            if not settings["cluster"]["existing_cluster"]:
+                given = by_key(settings) | given
+            cluster = GpuCluster(f"{name}-cluster", cast(GpuClusterArgs, given), opts=child)
+        holding: DataBucketArgs = {"retention": retention, "tags": tags}
+        if settings["existing_dataset_bucket"] != "":
+            holding["existing"] = settings["existing_dataset_bucket"]
+        datasets = DataBucket(f"{name}-datasets", holding, opts=child)
         artifacts = DataBucket(
             f"{name}-artifacts", {"retention": retention, "rewritten": ["runs/"], "tags": tags}, opts=child
         )
@@ -100,6 +106,7 @@ class FineTuningEnvironment(pulumi.ComponentResource):
             "serving_image": settings["serving_image"],
             "serving_environment": {},
             "repository_arn": images.repository_arn,
+            **by_key(settings),
             **shared,
         }
         statements: list[Statement] = []

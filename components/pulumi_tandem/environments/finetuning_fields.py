@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+import pulumi
 from tandem_contract import defaults, envelope
 from tandem_contract.checks import Checks
 from tandem_contract.envelope import RunEnvelope
@@ -13,10 +14,12 @@ from tandem_contract.instance_types import INSTANCE_TYPES
 from tandem_contract.usage import RUN_USAGE, SECONDS_AN_HOUR
 
 from ..finetuning.experiment_tracking import APP, NONE, SERVER
-from ..finetuning.images import SERVING, TRAINING, check_images
+from ..finetuning.images import SERVING, TRAINING, check_images, check_region
 from ..finetuning.inference_endpoint import EndpointMode
 from ..finetuning.jobs import TrainingBackend
 from ..foundation.arns import SECRET_ARN, TOPIC
+from ..foundation.existing import BUCKET, check_bucket, check_house
+from ..foundation.house_rules import HOUSE_RULES, check_house_rules
 from ..foundation.retention import retention_of
 from ..foundation.tags import TAGS
 from ..kubernetes.capacity import capacities
@@ -49,7 +52,15 @@ def _hours(name: str, help: str, remedy: str) -> Field:
     return seconds._replace(help=help, unit="hours", remedy=remedy, **amounts)
 
 
+def check_place(checks: Checks, args: Mapping[str, Any], opts: pulumi.ResourceOptions | None) -> None:
+    """Whether images are to be had in the region of an environment with these options, and what is brought fits."""
+    check_region(checks, args, opts)
+    check_house(checks, args, opts)
+    check_bucket(checks, "existing_dataset_bucket", args, opts)
+
+
 def _rules(checks: Checks, args: dict[str, Any], given: Mapping[str, Any]) -> None:
+    check_house_rules(checks, args)
     if args["training_backend"] == TrainingBackend.EKS:
         _check_cluster(checks, args, given.get("cluster") or {})
     else:
@@ -227,6 +238,13 @@ FINETUNING = Table(
             remedy="For example team@example.com.",
         ),
         "retention": retention_of("data sets, models and images"),
+        "existing_dataset_bucket": Field(
+            "",
+            "Name of a bucket of your own for data sets, which are below `datasets/` in it, in place of one that is "
+            "made. Nothing else of it is read, and nothing changed, at destroy neither (docs/bring-your-own.md).",
+            **BUCKET,
+        ),
+        **HOUSE_RULES,
         "run_usage": Field({}, "Assumptions of fine-tuning that `tandem cost` counts with.", table=RUN_USAGE),
         "alarm_topic_arn": Field(
             "",

@@ -9,17 +9,19 @@ from tandem_contract.fields import Field, Table
 from tandem_contract.names import Tag
 
 from ..arguments import HybridEnvironmentArgs
-from ..finetuning import images
 from ..finetuning.inference_endpoint import EndpointMode
 from ..foundation.arguments import NOTHING, valid
 from ..foundation.arns import TOPIC
+from ..foundation.house_rules import HOUSE_RULES, check_house_rules
 from ..foundation.outputs import declared, register
 from ..foundation.tags import TAGS
 from .finetuning_environment import FineTuningEnvironment
 from .finetuning_fields import FINETUNING
+from .finetuning_fields import check_place as check_finetuning
 from .hybrid_dashboard import hybrid_dashboard
 from .rag_environment import RagEnvironment
-from .rag_fields import RAG, check_place
+from .rag_fields import RAG
+from .rag_fields import check_place as check_rag
 
 HYBRID = Table(
     "HybridEnvironmentArgs",
@@ -48,8 +50,13 @@ HYBRID = Table(
             config=False,
             **TOPIC,
         ),
+        **{
+            key: rule._replace(help=f"For both parts; a part's own goes before. {rule.help}", config=False)
+            for key, rule in HOUSE_RULES.items()
+        },
         "tags": TAGS._replace(help="Cost-allocation tags of both parts; a part's own go before."),
     },
+    lambda checks, args, _given: check_house_rules(checks, args),
 )
 
 
@@ -57,9 +64,9 @@ class HybridEnvironment(pulumi.ComponentResource):
     """RAG service whose answers a tuned model writes: a `RagEnvironment` and a `FineTuningEnvironment` in one.
 
     The hosted `generator` answers while there is no tuned model, or its endpoint is cold or failing, which a circuit
-    breaker notices; each answer names the model that wrote it. Both parts share one guard, one budget and, if given,
-    one alarm topic; no network and no key is created. With a model, an alarm reports that the tuned model has written
-    less than half of the answers for half an hour.
+    breaker notices; each answer names the model that wrote it. Both parts share one guard, one budget, the house's
+    rules and, if given, one alarm topic; no network and no key is created. With a model, an alarm reports that the
+    tuned model has written less than half of the answers for half an hour.
 
     Idle cost: that of both environments, without an endpoint about $1.10 a month, free tier not counted, and storage;
     an endpoint bills by the hour.
@@ -115,7 +122,7 @@ class HybridEnvironment(pulumi.ComponentResource):
             name,
             HYBRID,
             args,
-            lambda checks, values: _check_places(checks, values, opts),
+            lambda checks, values: _check_places(checks, values, args, opts),
         )
         super().__init__("tandem:index:HybridEnvironment", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
@@ -133,15 +140,20 @@ class HybridEnvironment(pulumi.ComponentResource):
         register(self)
 
 
-def _check_places(checks: Checks, values: Mapping[str, Any], opts: pulumi.ResourceOptions | None) -> None:
-    check_place(checks.under("rag"), values["rag"], opts)
-    images.check_place(checks.under("finetuning"), values["finetuning"], opts)
+def _check_places(
+    checks: Checks, values: Mapping[str, Any], args: Mapping[str, Any], opts: pulumi.ResourceOptions | None
+) -> None:
+    for part, check in {"rag": check_rag, "finetuning": check_finetuning}.items():
+        own = args.get(part) or {}
+        rules = {key: values[key] for key in HOUSE_RULES if key in args and key not in own}
+        check(checks.under(part), {**values[part], **rules}, opts)
 
 
-def _part(name: str, args: HybridEnvironmentArgs, key: str) -> Any:
+def _part(name: str, args: Mapping[str, Any], key: str) -> Any:
     """The arguments of a part, with what both have in common."""
     part: dict[str, Any] = {**(args.get(key) or {})}
     part["tags"] = {Tag.ENVIRONMENT: name, **(args.get("tags") or {}), **(part.get("tags") or {})}
-    if "alarm_topic_arn" in args:
-        part.setdefault("alarm_topic_arn", args["alarm_topic_arn"])
+    for shared in ("alarm_topic_arn", *HOUSE_RULES):
+        if shared in args:
+            part.setdefault(shared, args[shared])
     return part

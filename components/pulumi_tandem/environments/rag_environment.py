@@ -8,7 +8,8 @@ from tandem_contract.usage import rag_usage
 
 from ..arguments import RagEnvironmentArgs
 from ..foundation.arguments import NOTHING, valid
-from ..foundation.data_bucket import DataBucket
+from ..foundation.data_bucket import DataBucket, DataBucketArgs
+from ..foundation.house_rules import by_key, under_house_rules
 from ..foundation.outputs import register
 from ..foundation.region import region_for, region_of
 from ..foundation.rest_endpoint import Auth
@@ -62,7 +63,7 @@ class RagEnvironment(pulumi.ComponentResource):
         settings = valid("RagEnvironment", name, RAG, args, lambda checks, values: check_place(checks, values, opts))
         region = region_of(opts)
         generator = settings["generator"] = settings["generator"] or default_generator(region)
-        super().__init__("tandem:index:RagEnvironment", name, {}, opts)
+        super().__init__("tandem:index:RagEnvironment", name, {}, under_house_rules(opts, settings))
         named = (generator, settings["embedder"], settings["reranker"])
         for remark in (*place_remarks(region), *chain.from_iterable(map(remarks, named))):
             pulumi.log.info(remark, self)
@@ -75,7 +76,10 @@ class RagEnvironment(pulumi.ComponentResource):
         if settings["embedder_secret_arn"] != "":
             keyed["embedder_secret_arn"] = settings["embedder_secret_arn"]
 
-        documents = DataBucket(f"{name}-documents", {"retention": retention, "tags": tags}, opts=child)
+        holding: DataBucketArgs = {"retention": retention, "tags": tags}
+        if settings["existing_documents_bucket"] != "":
+            holding["existing"] = settings["existing_documents_bucket"]
+        documents = DataBucket(f"{name}-documents", holding, opts=child)
         ledger = Ledger(f"{name}-ledger", {"retention": retention, "tags": tags}, opts=child)
         kind = STORES[settings["store"]]
         stored: VectorStoreArgs = {
@@ -84,6 +88,7 @@ class RagEnvironment(pulumi.ComponentResource):
             "chunk_tokens": settings["chunk_tokens"],
             "chunk_overlap": settings["chunk_overlap"],
             "retention": retention,
+            **by_key(settings),
             **keyed,
             **shared,
         }

@@ -15,6 +15,8 @@ from tandem_contract.settings import INGEST_SETTINGS, QUERY_SETTINGS
 from tandem_contract.usage import QUERY_USAGE
 
 from ..foundation.arns import SECRET_ARN, TOPIC
+from ..foundation.existing import BUCKET, check_bucket, check_house
+from ..foundation.house_rules import HOUSE_RULES, check_house_rules
 from ..foundation.region import account_of, region_of
 from ..foundation.rest_endpoint import Auth
 from ..foundation.retention import retention_of
@@ -31,6 +33,7 @@ KINDS_OF_STORES = "; ".join(f"`{name}` {kind.help}" for name, kind in STORES.ite
 
 
 def _rules(checks: Checks, args: dict[str, Any], given: Mapping[str, Any]) -> None:
+    check_house_rules(checks, args)
     if args["generator"]:
         check_model(checks, "generator", args["generator"])
         found = parse(args["generator"])
@@ -51,7 +54,8 @@ def _rules(checks: Checks, args: dict[str, Any], given: Mapping[str, Any]) -> No
     for kind, store in STORES.items():
         for name, field in store.fields.items() if args["store"] not in (None, kind) else ():
             if name in given:
-                allowed = f"its default, {field.default}, unless store is {kind}"
+                usual = f"its default, {field.default}," if field.default else "nothing"
+                allowed = f"{usual} unless store is {kind}"
                 checks.refuse(name, given[name], allowed, f"Remove it, or set store to {kind}.")
     if args["store"] in STORES:
         STORES[args["store"]].check(checks, args)
@@ -68,10 +72,14 @@ def _rules(checks: Checks, args: dict[str, Any], given: Mapping[str, Any]) -> No
 
 
 def check_place(checks: Checks, args: Mapping[str, Any], opts: pulumi.ResourceOptions | None) -> None:
-    """Whether what is asked for is to be had in the region and account of a RAG environment with these options."""
+    """Whether what is asked for is to be had where an environment with these options is, and what is brought fits."""
     # Only an ARN names an account, and only then the provider is asked for its own.
     account = account_of(opts) if str(args["generator"]).startswith("arn:") else ""
     check_models(checks, args, region_of(opts), account)
+    check_house(checks, args, opts)
+    check_bucket(checks, "existing_documents_bucket", args, opts, events=True)
+    if args["store"] in STORES:
+        STORES[args["store"]].look(checks, args, opts)
 
 
 def check_models(checks: Checks, args: Mapping[str, Any], region: str, account: str = "") -> None:
@@ -148,6 +156,13 @@ RAG = Table(
             remedy="15 repairs soon enough for most.",
             cost="The ledger is read each time: of 100,000 documents of 2 KB about 25,000 read units.",
         ),
+        "existing_documents_bucket": Field(
+            "",
+            "Name of a bucket of your own with the documents, in place of one that is made. All of it is indexed; "
+            "nothing of it is changed, at destroy neither. Its notifications to EventBridge have to be on "
+            "(docs/bring-your-own.md).",
+            **BUCKET,
+        ),
         "store": Field(
             "serverless",
             f"Where chunks and embeddings are kept: {KINDS_OF_STORES}. A change makes the other store, empty, and lets "
@@ -176,6 +191,7 @@ RAG = Table(
         ),
         "retention": retention_of("documents, ledger and index"),
         "query_usage": Field({}, "Assumptions that `tandem cost` counts with.", table=QUERY_USAGE),
+        **HOUSE_RULES,
         "alarm_topic_arn": Field(
             "", "SNS topic that alarms notify; without it they are only visible in CloudWatch.", **TOPIC
         ),

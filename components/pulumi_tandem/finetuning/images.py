@@ -66,9 +66,9 @@ def check_images(checks: Checks, image: str, ami: str) -> None:
         checks.refuse("host_ami", ami, f"a host image with CUDA {cuda[0]}, which the image needs", remedy)
 
 
-def check_place(checks: Checks, args: Mapping[str, Any], opts: pulumi.ResourceOptions | None) -> None:
+def check_region(checks: Checks, args: Mapping[str, Any], opts: pulumi.ResourceOptions | None) -> None:
     """Whether AWS's own images are to be had in the region of an environment with these options."""
-    own = [key for key in ("training_image", "serving_image") if "/" not in args[key]]
+    own = [key for key in ("training_image", "serving_image") if "/" not in (args[key] or "/")]
     if own and (region := region_of(opts)) and region not in ACCOUNTS:
         for key in own:
             remedy = f"Give the image's full URI ({SOURCE})."

@@ -9,6 +9,7 @@ from tandem_contract.names import Tag
 
 from ..foundation.alarms import NEARLY_ALL, alarm
 from ..foundation.data_bucket import DataBucket
+from ..foundation.house_rules import LOG_DAYS
 from ..foundation.outputs import register
 from ..foundation.policy import allow, policy_document, trust
 from ..foundation.tags import Tags
@@ -34,7 +35,6 @@ class EndpointMode(str, Enum):
 # Below /aws/sagemaker/: a group of the endpoint's or the component's name, which are the same here. The second is as
 # public programs read it; AWS's guide doesn't say it.
 LOGS = {EndpointMode.STEADY: "Endpoints", EndpointMode.ZERO: "InferenceComponents"}
-LOG_DAYS = 14
 
 
 class InferenceEndpointArgs(TypedDict):

@@ -80,10 +80,10 @@ class Given(NamedTuple):
 
 def data_of_jobs(dataset_arn: pulumi.Input[str], artifact_arn: pulumi.Input[str]) -> list[Statement]:
     """What a job does with the two buckets: it writes below runs/ alone, neither data sets nor base models nor code."""
-    arns = [dataset_arn, artifact_arn]
+    read = [pulumi.Output.concat(dataset_arn, "/datasets/*"), pulumi.Output.concat(artifact_arn, "/*")]
     return [
-        allow(["s3:ListBucket"], arns),
-        allow(["s3:GetObject"], [pulumi.Output.concat(arn, "/*") for arn in arns]),
+        allow(["s3:ListBucket"], [dataset_arn, artifact_arn]),
+        allow(["s3:GetObject"], read),
         allow(
             ["s3:PutObject", "s3:AbortMultipartUpload", "s3:DeleteObject"],
             pulumi.Output.concat(artifact_arn, "/runs/*"),

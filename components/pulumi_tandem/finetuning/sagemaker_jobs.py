@@ -5,6 +5,7 @@ from typing import Any
 
 import pulumi
 from pulumi_aws import iam
+from tandem_contract.names import Variable
 
 from ..foundation.arns import account_arn
 from ..foundation.policy import Statement, allow, policy_document, trust
@@ -46,6 +47,12 @@ def sagemaker_jobs(
         allow(["cloudwatch:PutMetricData"], "*", StringLike={"cloudwatch:namespace": "/aws/sagemaker/*"}),
         allow(["ecr:GetAuthorizationToken"], "*"),
         may_pull(pulled, repository_arn, given.parent),
+        # For a key of one's own SageMaker wants this too (API reference, OutputDataConfig).
+        *(
+            [allow(["kms:Encrypt"], given.environment[Variable.KMS_KEY])]
+            if Variable.KMS_KEY in given.environment
+            else ()
+        ),
         *more,
     ]
     iam.RolePolicy(

@@ -13,6 +13,7 @@ from tandem_contract.names import Variable
 from ..foundation.alarms import alarm
 from ..foundation.data_bucket import DataBucket
 from ..foundation.function import Function
+from ..foundation.house_rules import LOG_DAYS
 from ..foundation.names import named, physical_name
 from ..foundation.outputs import register
 from ..foundation.policy import allow, policy_document, trust
@@ -24,8 +25,6 @@ from .model_registry import ModelRegistry
 from .sagemaker_jobs import sagemaker_jobs
 from .training_code import training_code
 from .training_state_machine import definition, in_partition
-
-LOG_DAYS = 14
 
 
 class TrainingPipelineArgs(TypedDict):
@@ -50,6 +49,8 @@ class TrainingPipelineArgs(TypedDict):
     """ARN of the secret with the Hugging Face token that gated base models need."""
     job_statements: NotRequired[Sequence[Any]]
     """IAM statements that jobs need beyond the buckets: to log to MLflow, to read that secret."""
+    kms_key_arn: NotRequired[pulumi.Input[str]]
+    """KMS key that encrypts what SageMaker's jobs leave, which S3's default for a bucket doesn't."""
     alarm_topic_arn: NotRequired[pulumi.Input[str]]
     """SNS topic that the alarm notifies."""
     tags: NotRequired[Tags]
@@ -108,6 +109,7 @@ class TrainingPipeline(pulumi.ComponentResource):
                 Variable.ENVELOPE: envelope,
                 Variable.CODE: pulumi.Output.format("s3://{0}/{1}", artifacts.bucket_name, code.key.apply(_folder)),
                 Variable.STACK: pulumi.get_stack(),
+                **({Variable.KMS_KEY: args["kms_key_arn"]} if "kms_key_arn" in args else {}),
                 **({Variable.TRACKING_URI: args["tracking_uri"]} if "tracking_uri" in args else {}),
                 **({Variable.HUB_TOKEN_ARN: args["hub_token_secret"]} if "hub_token_secret" in args else {}),
             },

@@ -21,6 +21,11 @@ def aws_arn(service: str, resource: str, parent: pulumi.Resource) -> pulumi.Outp
     return pulumi.Output.format("arn:{0}:{1}::aws:{2}", _partition(parent).partition, service, resource)
 
 
+def bucket_arn(name: pulumi.Input[str], parent: pulumi.Resource) -> pulumi.Output[str]:
+    """The ARN of a bucket, in the partition that `parent` is put into."""
+    return pulumi.Output.format("arn:{0}:s3:::{1}", _partition(parent).partition, name)
+
+
 def ec2_principal(parent: pulumi.Resource) -> pulumi.Output[str]:
     """EC2 as a principal: alone of those that we name it is another one in China.
 

@@ -6,6 +6,7 @@ from typing import Any, NotRequired, TypedDict
 import pulumi
 from pulumi_aws import s3
 
+from .arns import bucket_arn
 from .outputs import register
 from .policy import only_tls, policy_document
 from .retention import Retention, holding_data
@@ -19,6 +20,8 @@ class DataBucketArgs(TypedDict):
 
     retention: Retention
     """`keep` protects the bucket; `erase` empties and deletes it at destroy."""
+    existing: NotRequired[pulumi.Input[str]]
+    """Name of a bucket that is there: nothing is made, set or deleted."""
     rewritten: NotRequired[Sequence[str]]
     """Prefixes whose objects are replaced all the time, such as checkpoints: what is superseded or abandoned below them
     expires after a day."""
@@ -30,7 +33,8 @@ class DataBucket(pulumi.ComponentResource):
     """S3 bucket: versioned, encrypted (SSE-S3), private, TLS only, its changes sent to EventBridge.
 
     Creates a bucket and its six configurations. Superseded versions expire after 30 days, abandoned uploads after 7,
-    below `rewritten` both after one; a deletion's marker goes with the last version that it hides.
+    below `rewritten` both after one; a deletion's marker goes with the last version that it hides. Or one that is there
+    already, of which nothing is changed.
 
     Idle cost: storage only ($0.023 per GB and month in us-east-1).
     """
@@ -42,6 +46,14 @@ class DataBucket(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: DataBucketArgs, opts: pulumi.ResourceOptions | None = None):
         super().__init__("tandem:index:DataBucket", name, {}, opts)
+        if "existing" in args:
+            self.bucket_name = pulumi.Output.from_input(args["existing"])
+            self.bucket_arn = bucket_arn(self.bucket_name, self)
+        else:
+            self._made(name, args)
+        register(self)
+
+    def _made(self, name: str, args: DataBucketArgs) -> None:
         child = pulumi.ResourceOptions(parent=self)
         bucket = s3.Bucket(
             name,
@@ -87,9 +99,7 @@ class DataBucket(pulumi.ComponentResource):
         )
         s3.BucketNotification(f"{name}-events", bucket=bucket.id, eventbridge=True, opts=child)
 
-        self.bucket_name = bucket.id
-        self.bucket_arn = bucket.arn
-        register(self)
+        self.bucket_name, self.bucket_arn = bucket.id, bucket.arn
 
 
 def _expiring(name: str, prefix: str, superseded_days: int, abandoned_days: int) -> Any:

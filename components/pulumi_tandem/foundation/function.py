@@ -10,11 +10,11 @@ from pulumi_aws import cloudwatch, iam, lambda_
 from .alarms import alarm
 from .function_code import function_code
 from .function_platform import ARCHITECTURE, PYTHON
+from .house_rules import LOG_DAYS
 from .outputs import register
 from .policy import allow, policy_document, trust
 from .tags import Tags
 
-LOG_DAYS = 14
 # What counts as which (Lambda guide, "Types of metrics for Lambda functions"): a call that runs out of time or memory
 # is an error; one that is throttled is neither an invocation nor an error.
 FAILURES = (

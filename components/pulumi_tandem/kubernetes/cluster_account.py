@@ -10,8 +10,8 @@ from tandem_contract.checks import Checks, shown
 from tandem_contract.instance_types import INSTANCE_TYPES
 from tandem_contract.kubernetes_versions import ENDED, EXTENDED, SUPPORT, support_of
 
+from ..foundation.answers import answer
 from ..foundation.region import invoke_options
-from .answers import answer
 from .capacity import Capacity, capacities, pools_of
 from .existing_cluster import Existing, check_existing, existing_cluster
 from .versions import ADDONS, NODE_AGENTS, OBSERVABILITY

@@ -8,12 +8,12 @@ import pulumi
 from pulumi_aws import cloudwatch, eks, iam
 
 from ..foundation.arns import aws_arn
+from ..foundation.house_rules import LOG_DAYS
 from ..foundation.outputs import register
 from ..foundation.tags import Tags
 from .pod_identity import pod_identity
 from .versions import ADDONS, NODE_AGENTS, OBSERVABILITY
 
-LOG_DAYS = 14
 """That a cluster's logs are kept."""
 INSIGHTS = ("application", "dataplane", "host", "performance")
 """Log groups that CloudWatch's agent writes to (CloudWatch guide, "Container Insights")."""

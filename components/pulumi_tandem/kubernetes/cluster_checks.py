@@ -62,7 +62,7 @@ def _check_existing(checks: Checks, args: Mapping[str, Any], given: Mapping[str,
     if cluster and config:
         checks.add("existing_kubeconfig", "is given beside `existing_cluster`", "Keep one of the two.")
     there = "existing_cluster" if cluster else "existing_kubeconfig" if config else ""
-    mine = ("cidr", "zones", "endpoint_public", "public_cidrs", "admins", "system_instance_type")
+    mine = ("cidr", "zones", "endpoint_public", "public_cidrs", "admins", "system_instance_type", "kms_key_arn")
     if config:
         mine = (*mine, "subnet_ids", "autoscaler", "node_pools", "node_groups", "device_plugins", "metrics", "versions")
     for key in mine:

@@ -4,6 +4,7 @@ from typing import Any
 
 from tandem_contract.fields import Field, Table
 
+from ..foundation.house_rules import KMS_KEY
 from ..foundation.tags import TAGS
 from .cluster_checks import check_cluster
 from .versions import VERSIONS
@@ -242,6 +243,11 @@ CLUSTER = Table(
             "Tags of the nodes that Karpenter starts, beside environment and stack. Apart from `tags`, since these "
             "stand in an object of the cluster, which a change of tags elsewhere leaves alone.",
             output=True,
+        ),
+        "kms_key_arn": KMS_KEY._replace(
+            help="KMS key of your own that encrypts the cluster's secrets, in place of one that is made. A change "
+            "replaces the cluster.",
+            cost="One that is made costs $1 a month.",
         ),
         "tags": TAGS,
     },

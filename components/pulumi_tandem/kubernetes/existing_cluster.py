@@ -8,7 +8,7 @@ import pulumi
 import pulumi_aws as aws
 from tandem_contract.checks import Checks, shown
 
-from .answers import answer, there
+from ..foundation.answers import answer, there
 from .capacity import capacities
 
 ANYWHERE = "0.0.0.0/0"

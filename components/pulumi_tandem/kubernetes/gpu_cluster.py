@@ -11,6 +11,7 @@ from tandem_contract.cluster import INSTANCE_TYPE_LABEL
 from ..arguments import GpuClusterArgs
 from ..foundation.arguments import NOTHING, valid
 from ..foundation.arns import aws_arn, ec2_principal
+from ..foundation.house_rules import LOG_DAYS
 from ..foundation.outputs import register
 from ..foundation.policy import trust
 from ..foundation.region import region_for
@@ -18,7 +19,7 @@ from ..foundation.tags import environment_tags
 from .capacity import Capacity, capacities, pools_of
 from .charts import chart
 from .cluster_account import Account, ask, check_account, in_one_zone, subnets_of, zones_of
-from .cluster_addons import LOG_DAYS, ClusterAddons, NodeAgents, NodeAgentsArgs
+from .cluster_addons import ClusterAddons, NodeAgents, NodeAgentsArgs
 from .cluster_checks import AMI_TYPES, ami_type
 from .cluster_fields import CLUSTER, INSTALL, KARPENTER, NODE_GROUP
 from .cluster_network import ClusterNetwork, adapter_group
@@ -41,7 +42,8 @@ ADMIN = "cluster-access-policy/AmazonEKSClusterAdminPolicy"
 class GpuCluster(pulumi.ComponentResource):
     """EKS cluster whose GPU nodes come when jobs wait for them, and go when they are empty.
 
-    Creates the control plane (access by IAM alone, secrets encrypted by a key of its own, audit log kept 14 days), a
+    Creates the control plane (access by IAM alone, secrets encrypted by a key of its own or a given one, audit log kept
+    14 days), a
     `ClusterNetwork` unless subnets are given, two nodes for the cluster's own Pods, `ClusterAddons`, device plugins,
     and GPU nodes in two ways: pools of `Karpenter`'s, the default, and managed `NodeGroups`. Who creates the cluster
     administers it, beside `admins`. `existing_cluster` or `existing_kubeconfig` brings a cluster that is there.
@@ -214,14 +216,16 @@ class GpuCluster(pulumi.ComponentResource):
         attached = iam.RolePolicyAttachment(
             f"{name}-role", role=role.name, policy_arn=aws_arn("iam", "policy/AmazonEKSClusterPolicy", self), opts=child
         )
-        key = kms.Key(
-            f"{name}-secrets",
-            description=pulumi.Output.concat("Secrets of the cluster ", role.name),
-            enable_key_rotation=True,
-            deletion_window_in_days=7,
-            tags=tags,
-            opts=child,
-        )
+        key = settings["kms_key_arn"]
+        if key == "":
+            key = kms.Key(
+                f"{name}-secrets",
+                description=pulumi.Output.concat("Secrets of the cluster ", role.name),
+                enable_key_rotation=True,
+                deletion_window_in_days=7,
+                tags=tags,
+                opts=child,
+            ).arn
         # Made by us under the name that EKS would use, or it would be kept for ever, and after the cluster.
         log = cloudwatch.LogGroup(
             f"{name}-log",
@@ -239,7 +243,7 @@ class GpuCluster(pulumi.ComponentResource):
             # The add-ons are resources instead; a change of this one would replace the cluster.
             bootstrap_self_managed_addons=False,
             access_config={"authentication_mode": "API", "bootstrap_cluster_creator_admin_permissions": True},
-            encryption_config={"provider": {"key_arn": key.arn}, "resources": ["secrets"]},
+            encryption_config={"provider": {"key_arn": key}, "resources": ["secrets"]},
             enabled_cluster_log_types=LOG_TYPES,
             upgrade_policy={"support_type": "EXTENDED" if settings["extended_support"] else "STANDARD"},
             vpc_config={

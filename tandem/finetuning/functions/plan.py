@@ -99,7 +99,12 @@ def _request(run: Run, step: str, attempt: int, model: str | None) -> dict[str, 
     return {
         "TrainingJobName": name,
         "InputDataConfig": [_channel(channel, uri) for channel, uri in job_inputs.channels(run, model).items()],
-        "OutputDataConfig": {"S3OutputPath": f"s3://{bucket}/{run.folder}jobs/", "CompressionType": "NONE"},
+        "OutputDataConfig": {
+            "S3OutputPath": f"s3://{bucket}/{run.folder}jobs/",
+            "CompressionType": "NONE",
+            # Without, SageMaker encrypts by the account's key for S3, whatever the bucket's default is.
+            **({"KmsKeyId": key} if (key := os.environ.get(Variable.KMS_KEY)) else {}),
+        },
         "CheckpointConfig": {"S3Uri": job_inputs.kept(run, step), "LocalPath": "/opt/ml/checkpoints"},
         "Environment": job_inputs.environment(run),
         "Tags": [

@@ -58,6 +58,7 @@ def _embed_a_word(version: IndexVersion, deadline: Deadline) -> None:
 
 
 def _ensure(version: IndexVersion, deadline: Deadline) -> bool:
+    ledger().set_made(version)  # before, so that one is never there and nobody knows
     created = open_index(version).ensure(version.dimensions, deadline)
     if created:
         # Of one that was deleted the ledger has every document as indexed: the next sweep finds out and fills it.

@@ -94,6 +94,10 @@ class VectorIndex(Protocol):
         """
         ...
 
+    def drop(self, deadline: Deadline) -> None:
+        """Delete the index with all in it; one that isn't there, or whose store isn't, is no error."""
+        ...
+
     def write(self, chunks: Sequence[StoredChunk], deadline: Deadline) -> list[str]:
         """Write chunks; return the ids that the store gave, in the same order, each of `ID_BYTES` at most."""
         ...

@@ -7,6 +7,7 @@ domain after a second.
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from tandem_contract.errors import TandemError, Unavailable
@@ -30,6 +31,10 @@ CHANGED = {"text": {"type": "text"}, "heading": {"type": "text"}, "cited": None}
 """Fields that are otherwise than in the first release, and how they were; an index that is there is given them."""
 WORDS = ["text", "text.english", "text.cjk", "heading.english"]
 """Where words are searched; what an earlier release's index doesn't have finds nothing."""
+
+
+class Absent(Unavailable):
+    """There is no such index, or it isn't known everywhere yet."""
 
 
 def open_index(version: IndexVersion) -> "OpenSearchIndex":
@@ -107,6 +112,11 @@ class OpenSearchIndex:
         properties = index_body(dimensions, self._service)["mappings"]["properties"]
         body = json.dumps({"properties": {name: properties[name] for name in CHANGED}}).encode()
         retry(lambda: self._once("PUT", "/_mapping", body, deadline, retried=RETRIED | {403, 404}), deadline)
+
+    def drop(self, deadline: Deadline) -> None:
+        """See `VectorIndex`."""
+        with suppress(Absent):
+            retry(lambda: self._once("DELETE", "", b"", deadline), deadline)
 
     def write(self, chunks: Sequence[StoredChunk], deadline: Deadline) -> list[str]:
         """See `VectorIndex`."""
@@ -248,9 +258,9 @@ class OpenSearchIndex:
             raise self._gone(reason)
         raise TandemError(reason)
 
-    def _gone(self, reason: str) -> Unavailable:
+    def _gone(self, reason: str) -> Absent:
         """Also for a while after the index was created."""
-        return Unavailable(f"{reason} (if this stays so, the index {self._index!r} is gone: {MADE_AGAIN})")
+        return Absent(f"{reason} (if this stays so, the index {self._index!r} is gone: {MADE_AGAIN})")
 
 
 def _hit(name: str, score: float, source: Mapping[str, Any]) -> Hit:

@@ -11,11 +11,18 @@ from scripts.recorder import ROOT, Recording, record
 from tandem.finetuning.backend_table import BACKENDS
 from tandem.finetuning.backends.base import OUTPUTS
 
-EXAMPLES = sorted(file.parent.name for file in (ROOT / "examples").glob("*/__main__.py"))
-
-
 SERVICE = "organization/python-rag/test"
-CONFIG = {"python-consumer": {"tandem:service": SERVICE}}  # by the project that programs have under mocks
+CONFIG = {  # by the project that programs have under mocks
+    "python-consumer": {"tandem:service": SERVICE},
+    "python-own": {
+        "tandem:documentsBucket": "acme-handbook",
+        "tandem:collection": "acme-vectors",
+        "tandem:key": "arn:aws:kms:us-east-1:123456789012:key/0b1c2d3e-0000-4000-8000-000000000001",
+        "tandem:boundary": "arn:aws:iam::123456789012:policy/boundary",
+        "tandem:readers": '["arn:aws:iam::123456789012:role/notebooks"]',
+    },
+}
+EXAMPLES = sorted(file.parent.name for file in (ROOT / "examples").glob("*/__main__.py"))
 
 
 def run(example: str) -> Recording:
@@ -75,6 +82,14 @@ def test_the_tuning_beside_rag_is_what_the_commands_read():
     assert {"queryUrl", "documentsBucket", "ledgerTable"} <= recording.outputs.keys()
     tops = {each.name for each in recording.resources if each.parent == "tandem-test"}
     assert {"handbook", "tuning"} <= tops
+
+
+def test_what_the_example_brings_is_not_made():
+    recording = made("python-own")
+    assert recording.outputs["documentsBucket"] == "acme-handbook"
+    assert not [
+        each.name for each in recording.resources if ("bucket" in each.type or "collection" in each.type.lower())
+    ]
 
 
 def test_the_cluster_example_is_what_the_command_needs_to_start_runs():

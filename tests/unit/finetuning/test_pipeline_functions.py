@@ -162,6 +162,13 @@ def test_jobs_find_what_they_need_and_leave_what_they_make_in_the_runs_folder():
         }
 
 
+def test_what_a_job_leaves_is_encrypted_by_the_key_that_is_given(monkeypatch):
+    key = "arn:aws:kms:us-east-1:123456789012:key/0b1c2d3e-0000-4000-8000-000000000001"
+    monkeypatch.setenv("TANDEM_KMS_KEY", key)
+    assert planned()["OutputDataConfig"]["KmsKeyId"] == key
+    check("CreateTrainingJob", filled_in("Train", planned()))
+
+
 def test_attempts_share_their_checkpoints_and_no_job_has_anothers(sagemaker):
     train, evaluate = planned(), planned("evaluate", trained=trained())
     sagemaker.job(train["TrainingJobName"])

@@ -10,7 +10,7 @@ import pytest
 from tandem.models.bedrock_embedder import BedrockEmbedder
 from tandem.rag import reader_process, reading
 from tandem.rag.documents.section import Rejected
-from tandem.rag.functions import ensure_index, ingest, query, sweep
+from tandem.rag.functions import drop_indices, ensure_index, ingest, query, sweep
 from tandem.rag.index_version import IndexVersion
 from tandem.rag.ingest import Ingester
 from tandem.rag.ledger import Ledger, Row
@@ -124,7 +124,7 @@ def environment(stack: Stack, monkeypatch):
     query._retriever.cache_clear()
     query._settings.cache_clear()
     query._writer.cache_clear()
-    for module in (ensure_index, ingest, query, sweep):
+    for module in (drop_indices, ensure_index, ingest, query, sweep):
         for name, stand_in in {
             "client": fakes.get,
             "ledger": lambda: stack.ledger,

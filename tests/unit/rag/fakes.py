@@ -316,6 +316,11 @@ class FakeOpenSearch:
             return respond(200, {"acknowledged": True})
         if not (self.there or self.domain):
             return respond(404, {"error": {"type": "index_not_found_exception"}})
+        if method == "DELETE":
+            self.created, self.there = None, False
+            self.written.clear()
+            self.refresh()
+            return respond(200, {"acknowledged": True})
         if rest == ["_bulk"]:
             assert len(body) <= 5_000_000 and content_type == "application/x-ndjson"
             answer = {"items": list(self._bulk(body.splitlines()))}

@@ -33,6 +33,10 @@ class Store(NamedTuple):
     """What an environment with this store is given besides, and no other."""
     check: Callable[[Checks, Mapping[str, Any]], None] = lambda _checks, _args: None
     """What has to hold of them beside what each field says; takes the environment's arguments, None where refused."""
+    look: Callable[[Checks, Mapping[str, Any], pulumi.ResourceOptions | None], None] = lambda _checks, _args, _opts: (
+        None
+    )
+    """Looks at a store that is there, as far as AWS tells; takes the environment's arguments and options."""
     usage: Mapping[str, Any] = {}
     """What it adds to the usage assumptions: as `index` the price row of an index's storage (`service`, `storage`),
     where its resources don't bill it, and what a `search` takes. `tandem cost` knows it of the first two stores."""
@@ -44,12 +48,14 @@ STORES: dict[str, Store] = {
         "(OpenSearch Serverless) scales to zero, and wakes in 10 to 30 seconds",
         serverless.FIELDS,
         serverless.check,
+        serverless.look,
     ),
     StoreKind.DOMAIN.value: Store(
         domain.DomainVectorStore,
         "(OpenSearch instances) bills all month, and is never asleep",
         domain.FIELDS,
         domain.check,
+        domain.look,
     ),
 }
 """By the value of their `StoreKind`, which is what a RAG environment has as `store`."""

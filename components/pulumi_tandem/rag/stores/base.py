@@ -9,7 +9,7 @@ import pulumi
 from pulumi_aws import lambda_
 from tandem_contract.model_url import is_model_url
 from tandem_contract.names import Variable
-from tandem_contract.payloads import EnsureIndex
+from tandem_contract.payloads import DropIndices, EnsureIndex
 
 from ...foundation.bedrock import invoke_models
 from ...foundation.function import Function, WatchedBy
@@ -25,6 +25,7 @@ class Permission(Enum):
     READ = "read"
     WRITE = "write"
     CREATE_INDEX = "create index"
+    DROP_INDEX = "drop index"
 
 
 class VectorStoreArgs(TypedDict):
@@ -42,6 +43,8 @@ class VectorStoreArgs(TypedDict):
     """Tokens that a chunk repeats of the one before. A change makes a new index version."""
     retention: Retention
     """`keep` protects the store; `erase` deletes it with its indices at destroy."""
+    kms_key_arn: NotRequired[pulumi.Input[str]]
+    """KMS key that encrypts it, where it is made."""
     alarm_topic_arn: NotRequired[pulumi.Input[str]]
     """SNS topic that its alarms notify, where it has any."""
     tags: NotRequired[Tags]
@@ -66,6 +69,13 @@ class VectorStore(pulumi.ComponentResource, ABC):
     index_name: pulumi.Output[str]
     """Name of the index of this embedder, dimension and chunking."""
 
+    _indices: pulumi.Input[str] = "*"
+    """What the names of its indices match; in a store of others' those of this environment alone."""
+
+    def _in_a_store_of_others(self, ledger: Ledger) -> None:
+        """Begin the names of indices with the ledger's, which no other table of the account and region has."""
+        self._indices = pulumi.Output.concat(ledger.table_name, "-*")
+
     @abstractmethod
     def grant(self, *permissions: Permission) -> Grant:
         """What lets a role do these things."""
@@ -76,11 +86,14 @@ class VectorStore(pulumi.ComponentResource, ABC):
         It makes the index the active one only if no index of this store is. `service` is the store's row in
         `tandem.rag.stores`.
         """
+        others = self._indices != "*"
+        if others and args["retention"] is Retention.ERASE:
+            self._drop_at_destroy(f"{name}-drop", ledger, args)
         indexer, access = self._indexer(f"{name}-index", ledger, args)
         payload: EnsureIndex = {
             "endpoint": self.endpoint,
             "service": service,
-            "base": name,
+            "base": ledger.table_name if others else name,
             "embedder": args["embedder"],
             "dimensions": args["dimensions"],
             "chunk_tokens": args["chunk_tokens"],
@@ -96,6 +109,32 @@ class VectorStore(pulumi.ComponentResource, ABC):
             opts=pulumi.ResourceOptions(parent=self, depends_on=[*access, indexer]),
         )
         return pulumi.Output.json_loads(ensured.result).apply(lambda result: result["index"])
+
+    def _drop_at_destroy(self, name: str, ledger: Ledger, args: VectorStoreArgs) -> None:
+        """Have a function drop this environment's indices from a store that stays, before anything it needs goes."""
+        grant = self.grant(Permission.DROP_INDEX)
+        dropper = Function(
+            name,
+            {
+                "handler": "tandem.rag.functions.drop_indices.handler",
+                "statements": [*grant.statements, allow(["dynamodb:Query"], ledger.table_arn)],
+                "environment": {Variable.LEDGER_TABLE: ledger.table_name},
+                "memory_megabytes": 256,
+                "timeout_seconds": 180,
+                "watched_by": WatchedBy.DEPLOYMENT,
+                "tags": args.get("tags") or {},
+            },
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        access = grant.for_role(self, name, dropper.role_arn)
+        payload: DropIndices = {"endpoint": self.endpoint}
+        lambda_.Invocation(
+            f"{name}-at-destroy",
+            function_name=dropper.function_name,
+            lifecycle_scope="CRUD",
+            input=pulumi.Output.json_dumps(payload),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[*access, dropper]),
+        )
 
     def _indexer(self, name: str, ledger: Ledger, args: VectorStoreArgs) -> tuple[Function, list[pulumi.Resource]]:
         """The function, and what it has to wait for before its first call."""

@@ -1,17 +1,21 @@
 """OpenSearch domain as the vector store: instances that are always running."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import pulumi
 import pulumi_aws as aws
 from pulumi_aws import opensearch
-from tandem_contract.checks import Checks
+from tandem_contract.checks import Checks, shown
 from tandem_contract.fields import Field
 
 from ...foundation.alarms import Comparison, alarm
+from ...foundation.answers import there
+from ...foundation.existing import check_not_ours, check_owner, given
 from ...foundation.names import named, physical_name
 from ...foundation.policy import allow
+from ...foundation.region import invoke_options
 from ...foundation.retention import holding_data
 from ..ledger import Ledger
 from .base import Grant, Permission, VectorStore, VectorStoreArgs
@@ -43,6 +47,15 @@ FIELDS = {
         remedy="20 is the usual start.",
         cost="The default costs $2.44 a month.",
     ),
+    "existing_domain": Field(
+        "",
+        "Name of a domain of your own for store `domain`, reachable from the internet, in place of one that is made. "
+        "This environment makes indices of its own in it, and touches no others (docs/bring-your-own.md).",
+        pattern="[a-z][a-z0-9-]{2,27}",
+        allowed="the name of a domain",
+        remedy="`aws opensearch list-domain-names` has them.",
+        output=True,
+    ),
 }
 """What an environment with this store is given besides."""
 # OpenSearch Service developer guide, "EBS volume size quotas", read 2026-11-30. What isn't here is AWS's to refuse.
@@ -63,16 +76,20 @@ MOST_GIGABYTES = {
 }
 """Most disk by type, where it is less than the field's."""
 ENGINE = "OpenSearch_3.5"
-# Action and path of the requests that `tandem.rag.stores.opensearch` makes, by what they are for.
+OLDEST = (2, 17)
+"""Of an existing domain. What indices are made with is served by 2.17; with older ones nothing was tried."""
+# Action, and path behind an index, of the requests that `tandem.rag.stores.opensearch` makes, by what they are for.
 REQUESTS = {
-    Permission.READ: ("es:ESHttpPost", "*/_search"),
-    Permission.WRITE: ("es:ESHttpPost", "*/_bulk"),
-    Permission.CREATE_INDEX: ("es:ESHttpPut", "*"),
+    Permission.READ: ("es:ESHttpPost", "/_search"),
+    Permission.WRITE: ("es:ESHttpPost", "/_bulk"),
+    Permission.CREATE_INDEX: ("es:ESHttpPut", ""),
+    Permission.DROP_INDEX: ("es:ESHttpDelete", ""),
 }
 
 
 def check(checks: Checks, args: Mapping[str, Any]) -> None:
-    """Whether the instances take the disk."""
+    """Whether the instances take the disk, and are to be made."""
+    check_not_ours(checks, args, "existing_domain", FIELDS, ("store_instance", "store_instances", "store_gigabytes"))
     if args["store_instance"] is None:
         return
     instance = args["store_instance"].removesuffix(".search")
@@ -85,6 +102,42 @@ def check(checks: Checks, args: Mapping[str, Any]) -> None:
         if not low <= gigabytes <= (high or gigabytes):
             allowed = f"{low or 10} to {high} GB with {args['store_instance']}"
             checks.refuse("store_gigabytes", gigabytes, allowed, "Choose one of these, or another `store_instance`.")
+
+
+def look(checks: Checks, args: Mapping[str, Any], opts: pulumi.ResourceOptions | None) -> None:
+    """Whether an existing domain is there, can be reached, encrypts, and is nobody else's."""
+    name, key = args["existing_domain"], "existing_domain"
+    if not given(name):
+        return
+    found = there(
+        f"domain {name}",
+        lambda: opensearch.get_domain(domain_name=name, opts=invoke_options(opts)),
+        "engine_version",
+        "vpc_options",
+        "encryption_at_rests",
+        "advanced_security_options",
+    )
+    if found is False:
+        checks.add(key, f"{shown(name)} isn't there", "Look at its name, region and account.")
+    if not found:
+        return
+    version = re.fullmatch(r"OpenSearch_(\d+)\.(\d+)", found.engine_version)
+    if not version or (int(version[1]), int(version[2])) < OLDEST:
+        oldest = ".".join(map(str, OLDEST))
+        checks.add(key, f"{shown(name)} is {found.engine_version}", f"Upgrade it to OpenSearch {oldest} or newer.")
+    if any(each.subnet_ids for each in found.vpc_options):
+        remedy = "The functions run outside of it: take one with a public endpoint."
+        checks.add(key, f"{shown(name)} is inside a VPC", remedy)
+    if not any(each.enabled for each in found.encryption_at_rests):
+        checks.add(
+            key, f"{shown(name)} isn't encrypted at rest", "`aws opensearch update-domain-config` can turn it on."
+        )
+    check_owner(checks, key, name, found.tags)
+    if any(each.enabled for each in found.advanced_security_options):
+        pulumi.log.warn(
+            f"Domain {name} has fine-grained access control, which nobody can look into: map the functions' roles "
+            "there, by a pattern of their path, to a role that may do what docs/bring-your-own.md says."
+        )
 
 
 class Watch(NamedTuple):
@@ -103,11 +156,11 @@ class Watch(NamedTuple):
 AT_LEAST, AT_MOST, BELOW = "GreaterThanOrEqualToThreshold", "LessThanOrEqualToThreshold", "LessThanThreshold"
 
 
-def watches(instances: int, gigabytes: int) -> Iterator[Watch]:
-    """The alarms of a domain of so many instances with disks of so many GB.
+def watches(instances: int, gigabytes: int, *, own_key: bool = False) -> Iterator[Watch]:
+    """The alarms of a domain of so many instances with disks of so many GB, encrypted by a key of one's own or AWS's.
 
     They are those of AWS's list that can ring here (OpenSearch Service guide, "Recommended CloudWatch alarms", read
-    2026-11-30): there are no dedicated masters, no warm nodes and no key of one's own, and a handful of shards; that
+    2026-11-30): there are no dedicated masters and no warm nodes, and a handful of shards; that
     requests fail or queue up is what the query API's alarms tell. The k-NN circuit breaker is ours to add: vectors
     beyond its memory are read from disk (same guide, "k-NN metrics").
     """
@@ -153,6 +206,18 @@ def watches(instances: int, gigabytes: int) -> Iterator[Watch]:
         "vectors", "KNNCircuitBreakerTriggered", "Maximum", AT_LEAST, 1, 60, 1,
         "vectors have outgrown the memory: take a larger storeInstance.",
     )  # fmt: skip
+    if own_key:
+        yield Watch("key", "KMSKeyError", "Maximum", AT_LEAST, 1, 60, 1, "its KMS key is disabled.")
+        yield Watch(
+            "key-gone",
+            "KMSKeyInaccessible",
+            "Maximum",
+            AT_LEAST,
+            1,
+            60,
+            1,
+            "its KMS key is deleted, or no longer lets it.",
+        )
 
 
 class DomainVectorStoreArgs(VectorStoreArgs):
@@ -164,6 +229,8 @@ class DomainVectorStoreArgs(VectorStoreArgs):
     """How many; from two on they are spread over zones, three at most."""
     store_gigabytes: int
     """Disk of each instance (gp3)."""
+    existing_domain: pulumi.Input[str]
+    """Name of a domain that is there; empty to have one made."""
 
 
 class DomainVectorStore(VectorStore):
@@ -175,8 +242,9 @@ class DomainVectorStore(VectorStore):
 
     The endpoint is reachable from the internet, by TLS 1.2 with forward secrecy or better, and every request must be
     signed by a role whose own policy allows it: there is no resource policy, and none is needed in the same account
-    (AWS document `ac`, "When policies collide"). Encryption at rest is with AWS's own key, and between nodes by TLS.
-    AWS updates the service's software itself, at night.
+    (AWS document `ac`, "When policies collide"). Encryption at rest is with AWS's own key or `kms_key_arn`, and between
+    nodes by TLS. AWS updates the service's software itself, at night. Of an existing domain nothing is changed, its
+    alarms are its owner's, and functions may do what they do to this environment's indices alone.
 
     Idle cost: instances and disks, all month. One r7g.medium.search with 20 GB is 730 hours of $0.089 and 20 GB of
     $0.122, $67.41; in its memory are about 900,000 chunks of 512 dimensions (OpenSearch documentation, "Memory
@@ -191,6 +259,20 @@ class DomainVectorStore(VectorStore):
         self, name: str, ledger: Ledger, args: DomainVectorStoreArgs, opts: pulumi.ResourceOptions | None = None
     ):
         super().__init__("tandem:index:DomainVectorStore", name, {}, opts)
+        if args["existing_domain"] != "":
+            self._in_a_store_of_others(ledger)
+            here = pulumi.InvokeOutputOptions(parent=self)
+            domain = opensearch.get_domain_output(domain_name=args["existing_domain"], opts=here)
+        else:
+            domain = self._domain(name, args)
+            self._watch(name, domain, args)
+        self.domain_arn = domain.arn
+        # AWS names the host alone, a stand-in of AWS the URL.
+        self.endpoint = domain.endpoint.apply(lambda host: host if "://" in host else f"https://{host}")
+        self.index_name = self._ensured_index(name, ledger, args, "es")
+        self.register_outputs({"domainArn": self.domain_arn, "endpoint": self.endpoint, "indexName": self.index_name})
+
+    def _domain(self, name: str, args: DomainVectorStoreArgs) -> opensearch.Domain:
         cluster: opensearch.DomainClusterConfigArgsDict = {
             "instance_type": args["store_instance"],
             "instance_count": args["store_instances"],
@@ -198,13 +280,16 @@ class DomainVectorStore(VectorStore):
         if args["store_instances"] > 1:
             cluster["zone_awareness_enabled"] = True
             cluster["zone_awareness_config"] = {"availability_zone_count": min(args["store_instances"], 3)}
-        domain = opensearch.Domain(
+        encryption: opensearch.DomainEncryptAtRestArgsDict = {"enabled": True}
+        if key := args.get("kms_key_arn"):
+            encryption["kms_key_id"] = key
+        return opensearch.Domain(
             f"{name}-domain",
             domain_name=physical_name(name, 28),
             engine_version=ENGINE,
             cluster_config=cluster,
             ebs_options={"ebs_enabled": True, "volume_type": "gp3", "volume_size": args["store_gigabytes"]},
-            encrypt_at_rest={"enabled": True},
+            encrypt_at_rest=encryption,
             node_to_node_encryption={"enabled": True},
             domain_endpoint_options={"enforce_https": True, "tls_security_policy": "Policy-Min-TLS-1-2-PFS-2023-10"},
             off_peak_window_options={"enabled": True},
@@ -212,12 +297,10 @@ class DomainVectorStore(VectorStore):
             tags=args.get("tags"),
             opts=pulumi.ResourceOptions.merge(named(self, "domain_name"), holding_data(self, args["retention"])),
         )
-        self.domain_arn = domain.arn
-        # AWS names the host alone, a stand-in of AWS the URL.
-        self.endpoint = domain.endpoint.apply(lambda host: host if "://" in host else f"https://{host}")
-        self.index_name = self._ensured_index(name, ledger, args, "es")
+
+    def _watch(self, name: str, domain: opensearch.Domain, args: DomainVectorStoreArgs) -> None:
         account = aws.get_caller_identity_output(opts=pulumi.InvokeOutputOptions(parent=self)).account_id
-        for watch in watches(args["store_instances"], args["store_gigabytes"]):
+        for watch in watches(args["store_instances"], args["store_gigabytes"], own_key="kms_key_arn" in args):
             alarm(
                 f"{name}-domain-{watch.suffix}",
                 namespace="AWS/ES",
@@ -233,9 +316,9 @@ class DomainVectorStore(VectorStore):
                 tags=args.get("tags"),
                 parent=self,
             )
-        self.register_outputs({"domainArn": self.domain_arn, "endpoint": self.endpoint, "indexName": self.index_name})
 
     def grant(self, *permissions: Permission) -> Grant:
         """The requests that a role may make: a domain in the same account asks IAM alone."""
         requests = [REQUESTS[permission] for permission in permissions]
-        return Grant([allow([action], pulumi.Output.concat(self.domain_arn, "/", path)) for action, path in requests])
+        indices = pulumi.Output.concat(self.domain_arn, "/", self._indices)
+        return Grant([allow([action], pulumi.Output.concat(indices, path)) for action, path in requests])

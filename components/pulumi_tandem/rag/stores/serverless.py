@@ -1,15 +1,18 @@
 """OpenSearch Serverless collection as the vector store: costs nothing while it isn't used."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pulumi
 from pulumi_aws import opensearch
-from tandem_contract.checks import Checks
+from tandem_contract.checks import Checks, shown
 from tandem_contract.fields import Field
 
+from ...foundation.answers import there
+from ...foundation.existing import check_not_ours, check_owner, given
 from ...foundation.names import named, physical_name
 from ...foundation.policy import allow
+from ...foundation.region import invoke_options
 from ...foundation.retention import holding_data
 from ..ledger import Ledger
 from .base import Grant, Permission, VectorStore, VectorStoreArgs
@@ -23,7 +26,26 @@ FIELDS = {
         unit="OpenSearch compute units",
         remedy="2 is the usual start.",
         cost="One costs about $0.24 an hour while it runs; idle, none runs.",
-    )
+    ),
+    "existing_collection": Field(
+        "",
+        "Name of a collection of your own for store `serverless`, of type VECTORSEARCH and reachable from the "
+        "internet, in place of one that is made. This environment makes indices of its own in it, and touches no "
+        "others (docs/bring-your-own.md).",
+        pattern="[a-z][a-z0-9-]{2,31}",
+        allowed="the name of a collection",
+        remedy="`aws opensearchserverless list-collections` has them.",
+        output=True,
+    ),
+    "store_readers": Field(
+        [],
+        "Further principals that may search and read the indices in store `serverless`: its data policies name them; "
+        "they need `aoss:APIAccessAll` besides. In a domain an IAM policy of their own is enough.",
+        pattern=r"arn:[a-z-]+:iam::\d{12}:(role|user)/.+",
+        allowed="the ARN of a role or user",
+        remedy="An assumed role's session is none: name the role.",
+        output=True,
+    ),
 }
 """What an environment with this store is given besides."""
 STEPS = (1, 2, 4, 8, *range(16, 97, 16))
@@ -33,6 +55,7 @@ RULES = {
     Permission.READ: {"aoss:ReadDocument", "aoss:DescribeIndex"},
     Permission.WRITE: {"aoss:WriteDocument", "aoss:DescribeIndex"},
     Permission.CREATE_INDEX: {"aoss:CreateIndex", "aoss:DescribeIndex", "aoss:UpdateIndex"},
+    Permission.DROP_INDEX: {"aoss:DeleteIndex"},
 }
 
 
@@ -43,6 +66,26 @@ def check(checks: Checks, args: Mapping[str, Any]) -> None:
         below, above = max(step for step in STEPS if step < given), min(step for step in STEPS if step > given)
         remedy = f"Choose {below} or {above}."
         checks.refuse("max_search_ocu", given, "1, 2, 4, 8, 16 or a multiple of 16", remedy)
+    check_not_ours(checks, args, "existing_collection", FIELDS, ("max_search_ocu",))
+
+
+def look(checks: Checks, args: Mapping[str, Any], opts: pulumi.ResourceOptions | None) -> None:
+    """Whether an existing collection is there, for vectors, and nobody else's."""
+    name = args["existing_collection"]
+    if not given(name):
+        return
+    found = there(
+        f"collection {name}",
+        lambda: opensearch.get_serverless_collection(name=name, opts=invoke_options(opts)),
+        "type",
+    )
+    if found is False:
+        checks.add("existing_collection", f"{shown(name)} isn't there", "Look at its name, region and account.")
+    elif found:
+        if found.type != "VECTORSEARCH":
+            remedy = "A collection keeps its type: make another."
+            checks.add("existing_collection", f"{shown(name)} is of type {found.type}, not VECTORSEARCH", remedy)
+        check_owner(checks, "existing_collection", name, found.tags)
 
 
 class ServerlessVectorStoreArgs(VectorStoreArgs):
@@ -50,6 +93,10 @@ class ServerlessVectorStoreArgs(VectorStoreArgs):
 
     max_search_ocu: int
     """Ceiling in OpenSearch compute units, for search and for indexing each."""
+    existing_collection: pulumi.Input[str]
+    """Name of a collection that is there; empty to have one made."""
+    store_readers: Sequence[pulumi.Input[str]]
+    """Further principals that may search and read the indices."""
 
 
 class ServerlessVectorStore(VectorStore):
@@ -61,8 +108,9 @@ class ServerlessVectorStore(VectorStore):
     deployment.
 
     The endpoint is reachable from the internet and every request must be signed by a role of a data access policy.
-    Encryption is with AWS's own key, since a key of one's own brings its own set of compute units (AWS document
-    `serverless-scaling`).
+    Encryption is with AWS's own key or `kms_key_arn`, which costs no further compute units in a collection group (AWS
+    document `collection-groups-kms-keys`). Of an existing collection nothing is changed: a data access policy lets
+    functions, and `store_readers`, into this environment's indices alone.
 
     Idle cost: storage only ($0.024 per GB and month); it wakes in 10 to 30 seconds (AWS document
     `serverless-scale-to-zero`). The API's default generation, Classic, would cost $175 to $350 a month idle.
@@ -77,6 +125,28 @@ class ServerlessVectorStore(VectorStore):
         self, name: str, ledger: Ledger, args: ServerlessVectorStoreArgs, opts: pulumi.ResourceOptions | None = None
     ):
         super().__init__("tandem:index:ServerlessVectorStore", name, {}, opts)
+        existing = args["existing_collection"]
+        if existing != "":
+            self._in_a_store_of_others(ledger)
+            here = pulumi.InvokeOutputOptions(parent=self)
+            collection = opensearch.get_serverless_collection_output(name=existing, opts=here)
+        else:
+            collection = self._collection(name, args)
+        self.collection_name, self.collection_arn = collection.name, collection.arn
+        self.endpoint = collection.collection_endpoint
+        if readers := args["store_readers"]:
+            self._let_in(self, f"{name}-readers", [Permission.READ], readers)
+        self.index_name = self._ensured_index(name, ledger, args, "aoss")
+        self.register_outputs(
+            {
+                "collectionName": self.collection_name,
+                "collectionArn": self.collection_arn,
+                "endpoint": self.endpoint,
+                "indexName": self.index_name,
+            }
+        )
+
+    def _collection(self, name: str, args: ServerlessVectorStoreArgs) -> opensearch.ServerlessCollection:
         child = pulumi.ResourceOptions(parent=self)
         tags, ceiling = args.get("tags"), float(args["max_search_ocu"])
         group = opensearch.ServerlessCollectionGroup(
@@ -99,12 +169,18 @@ class ServerlessVectorStore(VectorStore):
         # The policies have to name the collection before it is there: all are called as the group is.
         resources = [pulumi.Output.concat("collection/", group.name)]
         collection_rule = {"ResourceType": "collection", "Resource": resources}
+        key = args.get("kms_key_arn")
         encryption = opensearch.ServerlessSecurityPolicy(
             f"{name}-encryption",
             name=group.name,
             type="encryption",
             description=f"Encryption of {name}",
-            policy=pulumi.Output.json_dumps({"Rules": [collection_rule], "AWSOwnedKey": True}),
+            policy=pulumi.Output.json_dumps(
+                {
+                    "Rules": [collection_rule],
+                    **({"AWSOwnedKey": False, "KmsARN": key} if key else {"AWSOwnedKey": True}),
+                }
+            ),
             opts=child,
         )
         network = opensearch.ServerlessSecurityPolicy(
@@ -115,7 +191,7 @@ class ServerlessVectorStore(VectorStore):
             policy=pulumi.Output.json_dumps([{"Rules": [collection_rule], "AllowFromPublic": True}]),
             opts=child,
         )
-        collection = opensearch.ServerlessCollection(
+        return opensearch.ServerlessCollection(
             f"{name}-collection",
             name=group.name,
             description=f"Chunks and embeddings of {name}",
@@ -126,17 +202,6 @@ class ServerlessVectorStore(VectorStore):
             opts=pulumi.ResourceOptions.merge(
                 holding_data(self, args["retention"]), pulumi.ResourceOptions(depends_on=[encryption, network])
             ),
-        )
-        self.collection_name, self.collection_arn = collection.name, collection.arn
-        self.endpoint = collection.collection_endpoint
-        self.index_name = self._ensured_index(name, ledger, args, "aoss")
-        self.register_outputs(
-            {
-                "collectionName": self.collection_name,
-                "collectionArn": self.collection_arn,
-                "endpoint": self.endpoint,
-                "indexName": self.index_name,
-            }
         )
 
     def grant(self, *permissions: Permission) -> Grant:
@@ -149,20 +214,27 @@ class ServerlessVectorStore(VectorStore):
         def data_access(
             component: pulumi.ComponentResource, name: str, role_arn: pulumi.Input[str]
         ) -> list[pulumi.Resource]:
-            rule = {
-                "ResourceType": "index",
-                "Resource": [pulumi.Output.concat("index/", self.collection_name, "/*")],
-                "Permission": sorted(set().union(*(RULES[permission] for permission in permissions))),
-            }
-            return [
-                opensearch.ServerlessAccessPolicy(
-                    f"{name}-access",
-                    name=physical_name(name, 32),
-                    type="data",
-                    description=f"What {name} does in the indices",
-                    policy=pulumi.Output.json_dumps([{"Rules": [rule], "Principal": [role_arn]}]),
-                    opts=named(component),
-                )
-            ]
+            return [self._let_in(component, name, permissions, [role_arn])]
 
         return Grant([allow(["aoss:APIAccessAll"], self.collection_arn)], data_access)
+
+    def _let_in(
+        self,
+        component: pulumi.ComponentResource,
+        name: str,
+        permissions: Sequence[Permission],
+        principals: Sequence[pulumi.Input[str]],
+    ) -> opensearch.ServerlessAccessPolicy:
+        rule = {
+            "ResourceType": "index",
+            "Resource": [pulumi.Output.concat("index/", self.collection_name, "/", self._indices)],
+            "Permission": sorted(set().union(*(RULES[permission] for permission in permissions))),
+        }
+        return opensearch.ServerlessAccessPolicy(
+            f"{name}-access",
+            name=physical_name(name, 32),
+            type="data",
+            description=f"What {name} does in the indices",
+            policy=pulumi.Output.json_dumps([{"Rules": [rule], "Principal": list(principals)}]),
+            opts=named(component),
+        )

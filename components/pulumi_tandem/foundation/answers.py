@@ -1,12 +1,12 @@
 """Questions to AWS before anything is made; who may not ask may still deploy."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import pulumi
 
-ABSENT = ("ResourceNotFoundException", "couldn't find resource")
-"""How EKS, and AWS's provider, say that something isn't there."""
+ABSENT = ("NotFound", "NoSuchEntity", "couldn't find resource", "empty result", "no matching")
+"""How services, and AWS's provider, say that something isn't there."""
 Answer = TypeVar("Answer")
 
 
@@ -28,19 +28,16 @@ def answer(what: str, question: Callable[[], Answer], *fields: str, when: bool =
     return None
 
 
-def there(what: str, question: Callable[[], Answer]) -> Answer | bool | None:
+def there(what: str, question: Callable[[], Answer], *fields: str) -> Answer | Literal[False] | None:
     """The answer; False where what is asked about isn't there, None where there is no answer."""
-    absent = False
 
-    def asked() -> Answer | None:
-        nonlocal absent
+    def asked() -> Answer | Literal[False]:
         try:
             return question()
         except Exception as error:
-            absent = any(each in str(error) for each in ABSENT)
-            if absent:
-                return None
+            if any(each in str(error) for each in ABSENT):
+                return False
             raise
 
     given = answer(what, asked)
-    return False if absent else given
+    return answer(what, lambda: given, *fields) if given else given
