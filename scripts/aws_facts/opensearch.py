@@ -154,7 +154,7 @@ ROWS = [
         sure="guess",
         source="none found; if it has, the store answers or the destroy waits, and says what to do",
         read="2026-11-30",
-        tested="unit/rag/test_functions.py::test_a_store_that_is_gone_holds_nothing_back",
+        tested="unit/rag/test_drop_indices.py::test_a_store_that_is_gone_holds_nothing_back",
         probe="destroy of an environment whose existing collection was deleted",
     ),
     Fact(

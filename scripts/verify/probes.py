@@ -272,6 +272,7 @@ PROBES = [
 ]
 NEVER = {
     "aoss-ids-in-knn-filter": "only a question whose words are found beyond the nearest chunks makes such a query",
+    "aoss-drop-index": "it takes a collection of somebody's, which a verification has not",
     "aoss-nextgen-regions": "one region is no list: `tandem preflight` asks the stack's",
     "aoss-ocu-one-nextgen": "it takes a collection group that Pulumi doesn't know, and a kill would leave it",
     "budget-tag-activation": "it takes days, and the payer's account",
@@ -286,6 +287,7 @@ NEVER = {
     "sagemaker-mlflow-listing": "a tracker that fails is a line in the job's log and no failure",
     "sagemaker-package-group": "it takes a role that may not do what ours may",
     "sagemaker-retry-in-use": "it takes an answer that is lost on its way",
+    "store-host-gone": "it takes a collection of somebody's that is deleted meanwhile",
 }
 """Guesses that no verification asks about, and why."""
 # Facts of SageMaker's jobs, which a stack that trains on a cluster doesn't show.

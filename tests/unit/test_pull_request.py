@@ -36,6 +36,14 @@ LOOK_UPS = {
     "get_service_quota": {"servicequotas:GetAWSDefaultServiceQuota", "servicequotas:GetServiceQuota"},
     "get_subnet": {"ec2:DescribeSubnets"},
 }
+BROUGHT = {
+    "get_bucket": {"s3:ListBucket"},
+    "get_bucket_notification": {"s3:GetBucketNotification"},
+    "get_buckets": {"s3:ListAllMyBuckets"},
+    "get_key": {"kms:DescribeKey"},
+    "get_policy": {"iam:GetPolicy", "iam:GetPolicyVersion"},
+    "get_resource": {"cloudformation:GetResource"},
+}
 STACKS = JOB["strategy"]["matrix"]["stack"]
 MARKER = "<!-- tandem-cost: tandem/rag-dev -->"
 VARIABLES = {
@@ -281,7 +289,9 @@ def test_what_a_preview_looks_up_is_what_its_role_and_who_deploys_may():
     looked_up = {
         name for each in sources for name in re.findall(r"\b(?:aws|ec2)\.(?:\w+\.)?(get_\w+?)(?:_output)?\(", each)
     }
-    assert looked_up == LOOK_UPS.keys()
+    assert looked_up == LOOK_UPS.keys() | BROUGHT.keys()
+    page = (ROOT / "docs" / "bring-your-own.md").read_text()
+    assert [right for right in set().union(*BROUGHT.values()) if f"`{right}`" not in page] == []
     needed = set().union(*LOOK_UPS.values())
     assert needed == set(POLICIES[3]["Action"])
     assert [action for action in needed if not allowed(action, "*")] == []

@@ -11,6 +11,7 @@ from pulumi_tandem.plugin import Plugin
 from pulumi_tandem.spelling import spelled
 from tandem_contract.errors import SHOWN
 
+from scripts.recorder import record
 from tests.support.hosted_plugin import hosted_plugin
 
 pytestmark = pytest.mark.faults
@@ -53,7 +54,7 @@ def plugin():
 
 def in_python(kind, arguments, name="handbook"):
     with pytest.raises(InvalidArguments) as refused:
-        getattr(pulumi_tandem, kind)(name, arguments)
+        record(lambda: getattr(pulumi_tandem, kind)(name, arguments))
     return refused.value
 
 

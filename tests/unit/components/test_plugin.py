@@ -96,7 +96,11 @@ def test_what_only_passes_through_may_be_an_output():
     inputs |= SCHEMA["resources"]["tandem:index:FineTuningEnvironment"]["inputProperties"]
     inputs |= SCHEMA["types"]["tandem:index:GpuNodeGroup"]["properties"]
     passing = {"alarmTopicArn", "userPoolArn", "embedderSecretArn", "endpointName", "inferenceComponent"}
-    assert {key for key, each in inputs.items() if not plain(each)} == passing | {"hubTokenSecret", "reservation"}
+    brought = {"existingDocumentsBucket", "existingDatasetBucket", "existingCollection", "existingDomain", "kmsKeyArn"}
+    assert {key for key, each in inputs.items() if not plain(each)} == passing | brought | {
+        "hubTokenSecret",
+        "reservation",
+    }
     for decided in ("model", "alertEmail", "generator", "tracking"):
         assert "No output: it is read before anything is made." in " ".join(inputs[decided]["description"].split())
 

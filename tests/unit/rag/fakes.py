@@ -289,14 +289,13 @@ class FakeOpenSearch:
         self.there, self.domain, self.guessed = there, domain, False
         self.created: dict | None = None
         self.extended: dict = {}
-        self.shards_away = 0
+        self.shards_away = self._next = 0
         self.written: dict[str, dict] = {}
         self.searched: dict[str, dict] = {}
         self.requests: list[tuple[str, str]] = []
         self.faults: list[Callable[[], Response | None]] = []
         self.item_faults: list[int] = []
         self.auto_refresh = True
-        self._next = 0
 
     def refresh(self):
         self.searched = dict(self.written)
@@ -317,9 +316,7 @@ class FakeOpenSearch:
         if not (self.there or self.domain):
             return respond(404, {"error": {"type": "index_not_found_exception"}})
         if method == "DELETE":
-            self.created, self.there = None, False
-            self.written.clear()
-            self.refresh()
+            self.created, self.there, self.written, self.searched = None, False, {}, {}
             return respond(200, {"acknowledged": True})
         if rest == ["_bulk"]:
             assert len(body) <= 5_000_000 and content_type == "application/x-ndjson"

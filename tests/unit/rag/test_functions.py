@@ -2,16 +2,15 @@
 
 import base64
 import json
-import socket
 import subprocess
 import sys
 import threading
 from types import SimpleNamespace
 
 import pytest
-from tandem_contract.errors import TandemError, Unavailable
+from tandem_contract.errors import TandemError
 
-from tandem.rag.functions import drop_indices, ensure_index, ingest, query, shared, sweep
+from tandem.rag.functions import ensure_index, ingest, query, shared, sweep
 from tandem.rag.lease import Lease
 from tandem.rag.question import MAX_CHARACTERS
 from tandem.rag.stores.opensearch import index_body
@@ -174,62 +173,6 @@ def test_the_active_index_moves_with_the_store_and_with_nothing_else(stack: Stac
     ingest.handler({"Records": [{**message("-"), **stack.sqs.sent[QUEUE][0]}]}, context())
     _, _, content = ask({"question": "Is green tea warm?"})
     assert (content["refused"], content["index"]) == (False, moved["index"])
-
-
-THEIRS = {
-    "endpoint": "https://theirs.example",
-    "service": "aoss",
-    "base": "rag-ledger-1a2b3c4",
-    "embedder": "amazon.titan-embed-text-v2:0",
-    "dimensions": 256,
-    "chunk_tokens": 200,
-    "chunk_overlap": 40,
-}
-
-
-@pytest.fixture
-def in_a_store_of_theirs(stack: Stack, monkeypatch) -> list[str]:
-    """Two index versions in a store that stays, and one that was in another before; their names."""
-    stack.dynamodb.items.clear()
-    monkeypatch.setattr(socket, "getaddrinfo", lambda host, port: [])
-    made = []
-    for changes in ({}, {"chunk_tokens": 100}, {"endpoint": "https://before.example", "chunk_tokens": 150}):
-        stack.opensearch.created = None
-        made.append(ensure_index.handler(THEIRS | changes, context())["index"])
-    stack.opensearch.requests.clear()
-    return made
-
-
-def test_at_destroy_every_index_of_ours_goes_from_their_store_and_no_other(in_a_store_of_theirs, stack: Stack):
-    event = {"endpoint": THEIRS["endpoint"], "tf": {"action": "delete"}}
-    answer = drop_indices.handler(event, context())
-    assert sorted(answer["dropped"]) == sorted(in_a_store_of_theirs[:2])
-    assert sorted(stack.opensearch.requests) == sorted(("DELETE", f"/{name}") for name in in_a_store_of_theirs[:2])
-    assert drop_indices.handler(event, context()) == answer  # again, after a destroy that failed later on
-
-
-@pytest.mark.parametrize("action", ["create", "update"])
-def test_before_the_destroy_nothing_is_dropped(in_a_store_of_theirs, stack: Stack, action):
-    drop_indices.handler({"endpoint": THEIRS["endpoint"], "tf": {"action": action}}, context())
-    assert stack.opensearch.requests == []
-
-
-@pytest.mark.faults
-def test_a_store_that_is_gone_holds_nothing_back(in_a_store_of_theirs, stack: Stack, monkeypatch):
-    def nobody(host, port):
-        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-
-    monkeypatch.setattr(socket, "getaddrinfo", nobody)
-    event = {"endpoint": THEIRS["endpoint"], "tf": {"action": "delete"}}
-    assert drop_indices.handler(event, context()) == {"dropped": []}
-    assert stack.opensearch.requests == []
-
-
-@pytest.mark.faults
-def test_a_store_that_lets_nobody_in_is_told(in_a_store_of_theirs, stack: Stack):
-    stack.opensearch.faults = [lambda: respond(403, {"error": "forbidden"})]
-    with pytest.raises(Unavailable, match="the role has no permission"):
-        drop_indices.handler({"endpoint": THEIRS["endpoint"], "tf": {"action": "delete"}}, context())
 
 
 def test_a_record_from_before_domains_is_of_a_collection(stack: Stack):

@@ -1,0 +1,233 @@
+"""What a team brings and what doesn't fit: refused before anything is made (docs/bring-your-own.md)."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from pulumi_tandem import FineTuningEnvironment, HybridEnvironment, RagEnvironment
+from pulumi_tandem.configuration import environment
+from pulumi_tandem.foundation.arguments import InvalidArguments
+
+from scripts.recorder import ACCOUNT, REGION, Refusal, record
+from tests.unit.components.test_own import BOUNDARY, KEY, READER, THEIRS
+
+
+def mistakes(make: type, args: Any, answers: Mapping[str, Any] | None = None) -> list[str]:
+    """What is refused; nothing may have been registered by then."""
+    refused: list[str] = []
+
+    def program():
+        try:
+            make("own", args)
+        except InvalidArguments as error:
+            refused.extend(map(str, error.mistakes))
+
+    recording = record(program, answers=answers)
+    assert not (refused and recording.resources)
+    return refused
+
+
+def raising(text: str):
+    def refuse(_given: Mapping[str, Any]) -> Any:
+        raise Refusal(text)
+
+    return refuse
+
+
+def properties(**found: Any) -> dict[str, Any]:
+    return {"aws:cloudcontrol/getResource:getResource": {"properties": json.dumps(found)}}
+
+
+def encrypted_by(key: str) -> dict[str, Any]:
+    default = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}
+    return {"BucketEncryption": {"ServerSideEncryptionConfiguration": [{"ServerSideEncryptionByDefault": default}]}}
+
+
+OTHER = KEY.replace("0001", "0002")
+BUCKET, DATA_SETS = {"existing_documents_bucket": THEIRS}, {"existing_dataset_bucket": THEIRS}
+COLLECTION, SEARCH = {"existing_collection": "acme-vectors"}, {"store": "domain", "existing_domain": "acme-search"}
+GET_BUCKET, BUCKETS = "aws:s3/getBucket:getBucket", "aws:s3/getBuckets:getBuckets"
+NOTIFIED = "aws:s3/getBucketNotification:getBucketNotification"
+GET_KEY, GET_POLICY = "aws:kms/getKey:getKey", "aws:iam/getPolicy:getPolicy"
+GET_COLLECTION = "aws:opensearch/getServerlessCollection:getServerlessCollection"
+GET_DOMAIN = "aws:opensearch/getDomain:getDomain"
+A_DOMAIN = {
+    "engineVersion": "OpenSearch_3.5",
+    "vpcOptions": [],
+    "encryptionAtRests": [{"enabled": True}],
+    "advancedSecurityOptions": [],
+    "tags": {},
+}
+A_KEY = {"keyState": "Enabled", "keyUsage": "ENCRYPT_DECRYPT", "keySpec": "SYMMETRIC_DEFAULT", "keyManager": "CUSTOMER"}
+OWNED = {"Tags": [{"Key": "tandem:stack", "Value": "rag-prod"}]}
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("make", "args", "answers", "said"),
+    [
+        (
+            RagEnvironment,
+            BUCKET,
+            {GET_BUCKET: raising("reading S3 Bucket (acme-handbook): couldn't find resource")},
+            "existing_documents_bucket: 'acme-handbook' isn't there. Make it first, or leave this out to have one",
+        ),
+        (
+            FineTuningEnvironment,
+            DATA_SETS,
+            {GET_BUCKET: {"bucketRegion": "eu-west-1"}},
+            "existing_dataset_bucket: 'acme-handbook' is in eu-west-1, and this is us-east-1. Its events and its data "
+            "stay there: take a bucket of this region.",
+        ),
+        (
+            RagEnvironment,
+            BUCKET,
+            {BUCKETS: {"buckets": [{"name": "acme-handbook-2"}]}},
+            "existing_documents_bucket: 'acme-handbook' is another account's. Its events go to that account alone: ",
+        ),
+        (
+            RagEnvironment,
+            BUCKET,
+            {NOTIFIED: {"eventbridge": False}},
+            "existing_documents_bucket: 'acme-handbook' doesn't tell EventBridge of its changes. Add "
+            '"EventBridgeConfiguration": {} to what `aws s3api get-bucket-notification-configuration` prints',
+        ),
+        (
+            RagEnvironment,
+            BUCKET,
+            properties(**encrypted_by(KEY)),
+            f"existing_documents_bucket: 'acme-handbook' is encrypted by {KEY}. Roles may use the key that is given "
+            "alone: set `kms_key_arn` to that one.",
+        ),
+        (RagEnvironment, BUCKET | {"kms_key_arn": OTHER}, properties(**encrypted_by(KEY)), f"is encrypted by {KEY}."),
+        (
+            RagEnvironment,
+            BUCKET,
+            properties(**OWNED),
+            "existing_documents_bucket: 'acme-handbook' belongs to an environment of stack rag-prod. It goes with that "
+            "stack: take one of your own. If that is gone, remove the tag tandem:stack.",
+        ),
+        (FineTuningEnvironment, DATA_SETS, properties(**OWNED), "existing_dataset_bucket: 'acme-handbook' belongs to"),
+        (RagEnvironment, {"existing_documents_bucket": "s3://a"}, {}, "Its name alone, without s3:// or arn:."),
+        (
+            RagEnvironment,
+            COLLECTION,
+            {GET_COLLECTION: raising("reading OpenSearch Serverless Collection (acme-vectors): empty result")},
+            "existing_collection: 'acme-vectors' isn't there. Look at its name, region and account.",
+        ),
+        (RagEnvironment, COLLECTION, {GET_COLLECTION: {"type": "SEARCH"}}, "is of type SEARCH, not VECTORSEARCH"),
+        (
+            RagEnvironment,
+            COLLECTION,
+            {GET_COLLECTION: {"type": "VECTORSEARCH", "tags": {"tandem:stack": "rag-prod"}}},
+            "existing_collection: 'acme-vectors' belongs to an environment of stack rag-prod.",
+        ),
+        (
+            RagEnvironment,
+            COLLECTION | {"max_search_ocu": 4},
+            {},
+            "max_search_ocu: is given beside `existing_collection`, which stays as it is. Remove it, or `existing_coll",
+        ),
+        (RagEnvironment, {"existing_domain": "acme-search"}, {}, "unless store is domain"),
+        (RagEnvironment, SEARCH | {"store_readers": [READER]}, {}, "unless store is serverless"),
+        (RagEnvironment, SEARCH, {GET_DOMAIN: raising("ResourceNotFoundException: Domain not found")}, "isn't there."),
+        (
+            RagEnvironment,
+            SEARCH,
+            {GET_DOMAIN: A_DOMAIN | {"engineVersion": "OpenSearch_1.3"}},
+            "existing_domain: 'acme-search' is OpenSearch_1.3. Upgrade it to OpenSearch 2.17 or newer.",
+        ),
+        (RagEnvironment, SEARCH, {GET_DOMAIN: A_DOMAIN | {"encryptionAtRests": [{"enabled": False}]}}, "isn't encr"),
+        (RagEnvironment, SEARCH, {GET_DOMAIN: A_DOMAIN | {"vpcOptions": [{"subnetIds": ["s"]}]}}, "is inside a VPC."),
+        (RagEnvironment, SEARCH, {GET_DOMAIN: A_DOMAIN | {"tags": {"tandem:stack": "b"}}}, "environment of stack b."),
+        (RagEnvironment, SEARCH | {"store_instances": 3}, {}, "store_instances: is given beside `existing_domain`,"),
+        (
+            RagEnvironment,
+            {"kms_key_arn": KEY.replace(REGION, "eu-west-1")},
+            {},
+            "is not allowed (a key in us-east-1, where it is to be used). Take one of that region.",
+        ),
+        (RagEnvironment, {"kms_key_arn": KEY}, {GET_KEY: raising("NotFoundException: Key")}, "' isn't there."),
+        (FineTuningEnvironment, {"kms_key_arn": KEY}, {GET_KEY: A_KEY | {"keyState": "Disabled"}}, " is Disabled."),
+        (RagEnvironment, {"kms_key_arn": KEY}, {GET_KEY: A_KEY | {"keySpec": "RSA_2048"}}, "by RSA_2048."),
+        (RagEnvironment, {"kms_key_arn": KEY}, {GET_KEY: A_KEY | {"keyManager": "AWS"}}, "is one that AWS manages"),
+        (RagEnvironment, {"kms_key_arn": "alias/a"}, {}, "An alias's ARN is none: `aws kms describe-key --key-id"),
+        (
+            RagEnvironment,
+            {"roles": {"permissions_boundary": BOUNDARY}},
+            {GET_POLICY: raising("reading IAM policy: couldn't find resource")},
+            f"roles.permissions_boundary: '{BOUNDARY}' isn't there. Make it, or look at its path.",
+        ),
+        (
+            FineTuningEnvironment,
+            {"roles": {"permissions_boundary": BOUNDARY.replace(ACCOUNT, "210987654321")}},
+            {},
+            f"is not allowed (a policy of {ACCOUNT}, the account of the roles, or of AWS's own). Make it there too.",
+        ),
+        (RagEnvironment, {"roles": {"path": "acme"}}, {}, "roles.path: 'acme' is not allowed (a path that begins"),
+        (RagEnvironment, {"log_days": 45}, {}, "(a number of days that CloudWatch takes). Choose 30 or 60."),
+        (HybridEnvironment, {"log_days": 15, "rag": {}}, {}, "log_days: 15 is not allowed"),
+        (HybridEnvironment, {"kms_key_arn": KEY}, {GET_KEY: A_KEY | {"keyState": "Disabled"}}, "rag.kms_key_arn: "),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_refused_before_anything_is_made(make, args, answers, said):
+    found = mistakes(make, args, answers)
+    assert [each for each in found if said in each], found
+
+
+@pytest.mark.faults
+def test_all_that_does_not_fit_is_told_at_once():
+    args = {**BUCKET, **COLLECTION, "kms_key_arn": KEY, "roles": {"permissions_boundary": BOUNDARY}, "log_days": 45}
+    gone = raising("couldn't find resource")
+    answers = {NOTIFIED: {"eventbridge": False}, **properties(**encrypted_by(OTHER), **OWNED)}
+    found = mistakes(RagEnvironment, args, answers | {GET_COLLECTION: gone, GET_KEY: gone, GET_POLICY: gone})
+    assert len(found) == 7, found
+    parts = {"rag": {k: args[k] for k in ("existing_documents_bucket", "existing_collection")}, "finetuning": DATA_SETS}
+    found = mistakes(HybridEnvironment, parts, {GET_BUCKET: gone, GET_COLLECTION: gone})
+    assert {each.partition(":")[0] for each in found} == {
+        "rag.existing_documents_bucket",
+        "rag.existing_collection",
+        "finetuning.existing_dataset_bucket",
+    }
+
+
+@pytest.mark.faults
+def test_who_may_not_look_may_deploy_and_is_told_what_was_not_checked(caplog):
+    args = {**BUCKET, **COLLECTION, "kms_key_arn": KEY, "roles": {"permissions_boundary": BOUNDARY}}
+    denied = raising("AccessDeniedException: not authorized to perform this")
+    looked = (GET_BUCKET, BUCKETS, NOTIFIED, GET_KEY, GET_POLICY, "aws:cloudcontrol/getResource:getResource")
+    assert mistakes(RagEnvironment, args, dict.fromkeys(looked, denied)) == []
+    told = caplog.text
+    assert told.count("Not checked, since AWS doesn't say it here") == len(looked)
+    for part in (
+        f"the key {KEY}",
+        f"the policy {BOUNDARY}",
+        f"bucket {THEIRS} tells EventBridge",
+        "encrypted and tagged",
+    ):
+        assert part in told
+
+
+@pytest.mark.faults
+def test_a_domain_that_nobody_can_look_into_is_said(caplog):
+    answers = {GET_DOMAIN: A_DOMAIN | {"advancedSecurityOptions": [{"enabled": True}], "arn": "a", "endpoint": "e"}}
+    assert mistakes(RagEnvironment, SEARCH, answers) == []
+    assert "Domain acme-search has fine-grained access control" in caplog.text
+
+
+@pytest.mark.faults
+def test_mistakes_in_a_stacks_file_have_the_files_keys():
+    with pytest.raises(InvalidArguments) as caught:
+        environment(
+            {
+                "environment": "rag",
+                "existingCollection": "acme-vectors",
+                "maxSearchOcu": "4",
+                "roles": '{"permissionsBoundary": "nobody"}',
+                "logDays": "45",
+            }
+        )
+    found = {mistake.where: str(mistake) for mistake in caught.value.mistakes}
+    assert found.keys() == {"maxSearchOcu", "roles.permissionsBoundary", "logDays"}
+    assert "beside `existingCollection`" in found["maxSearchOcu"] or "existingCollection" in found["maxSearchOcu"]
