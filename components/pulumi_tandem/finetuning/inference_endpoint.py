@@ -178,7 +178,7 @@ class InferenceEndpoint(pulumi.ComponentResource):
             name=endpoint_name,
             endpoint_config_name=configuration.name,
             deployment_config=None if zero else _deployment(args["instances"], [each.name for each in alarms]),
-            tags=tags,
+            tags=tags | {Tag.ARTIFACTS: artifacts.bucket_name},
             # Another mode or rollout replaces the endpoint, whose name is taken as long as the old one is there.
             opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
         )

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from scripts.recorder import made, record_stack
-from tandem.finetuning.functions import guard
+from tandem.finetuning.functions import guard, owned
 from tandem.rag.functions import ingest, query, sweep
 from tests.support.cloudwatch import ALARM, state
 from tests.unit.finetuning.strict_sagemaker import FakeSageMaker
@@ -99,9 +99,11 @@ def said(answering, environment, capsys, monkeypatch):
         run(name, lambda: ask({"question": "Is green tea warm?"})[0])
     fake = FakeSageMaker()
     fake.refusing = {"past"}
-    fake.job("past", hours=90, stack="dev")
-    monkeypatch.setattr(guard, "client", {"sagemaker": fake}.get)
+    fake.job("past", hours=90, stack="dev", artifacts="artifacts")
+    for module in (guard, owned):
+        monkeypatch.setattr(module, "client", {"sagemaker": fake}.get)
     monkeypatch.setenv("TANDEM_STACK", "dev")
+    monkeypatch.setenv("TANDEM_ARTIFACT_BUCKET", "artifacts")
     monkeypatch.setenv("TANDEM_LONGEST_JOB_SECONDS", "14400")
     run("the guard is refused", lambda: guard.handler({}, None))
     return found
