@@ -27,6 +27,7 @@ from scripts.verify.stack import (
     OPTIONS,
     Place,
     all_names,
+    asked,
     configured,
     destroy,
     mend,
@@ -52,7 +53,7 @@ class Verification:
     """One stack, its journal, and where it goes."""
 
     def __init__(self, stack: str, here: bool, with_run: bool) -> None:
-        self.stack, self.here, self.with_run = stack, here, with_run
+        self.stack, self.here, self.with_run, self.model = stack, here, with_run, ""
         self.journal = Journal((paths.HOME / "rehearsal" if here else FOLDER) / f"{stack}.jsonl")
 
     def main(self, remove: bool) -> int:
@@ -174,7 +175,7 @@ class Verification:
         stack = self.stack
         if "queryUrl" in outputs:
             yield INGEST, lambda: tandem("ingest", DOCUMENT, stack=stack)
-            yield probes.ASK, lambda: tandem("ask", QUESTION, stack=stack)
+            yield probes.ASK, self.question
         if "trainingPipelineArn" in outputs:
             for phase in data(stack):
                 yield phase.title, lambda phase=phase: run(*phase.command)
@@ -183,6 +184,12 @@ class Verification:
             if self.with_run:
                 start = ("finetune", "start", RECIPE, "--data", DATA, "--yes", "--follow")
                 yield RUN, lambda: tandem(*start, stack=stack)
+
+    def question(self) -> bool:
+        """Ask one that the documents answer; whether a model did. A refusal is no failure of the command's."""
+        said = asked(QUESTION, self.stack)
+        self.model = said.get("model") or ""
+        return bool(self.model) and not said["refused"]
 
     def resize(self) -> bool:
         """Change the store's limit, in a copy of the stack's file; whether it went well and left no difference."""
@@ -198,7 +205,7 @@ class Verification:
     def probe(self, outputs: dict[str, Any], worked: list[str], after: bool) -> list[Answer]:
         """The answers to what only an account knows."""
         self.journal.note("probe", after=after)
-        return probes.ask(probes.probes(outputs, after), Deployed(self.stack, outputs, worked), self.here)
+        return probes.ask(probes.probes(outputs, after), Deployed(self.stack, outputs, worked, self.model), self.here)
 
     def audit(self, entries: Sequence[dict[str, Any]]) -> list[str]:
         """What is left of what these steps made, once what was deleted has had the time to go."""

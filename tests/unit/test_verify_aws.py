@@ -28,6 +28,7 @@ case "$shown" in
   "pulumi config get aws:region "*) echo "$REGION";;
   "pulumi config get tandem:retention "*) echo "$RETENTION";;
   "pulumi stack output "*) echo "$OUTPUTS";;
+  "tandem ask "*) echo "$ANSWER";;
   "pulumi stack export "*) cat "$HERE/state" 2>/dev/null || echo '{"deployment": {}}';;
   "pulumi up "*)
     unlocked
@@ -84,6 +85,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     environment |= {
         "BUCKET": json.dumps(BUCKET),
         "MADE": json.dumps(MADE),
+        "ANSWER": json.dumps({"refused": False, "model": "amazon.nova-lite-v1:0", "answer": "In October [P1]."}),
         "BREAKS": "",
         "REGION": "eu-north-1",
         "AWS_REGION": "us-west-2",
@@ -197,6 +199,24 @@ def test_what_was_deployed_is_destroyed_whatever_fails(here, monkeypatch, breaks
     assert verify.main([]) == 1
     assert called(here)[-1] == "pulumi destroy"
     assert worked in verify.LOG.read_text()
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"refused": True, "model": None, "answer": None, "reason": "below_min_score"},
+        {"refused": True, "model": "amazon.nova-lite-v1:0", "answer": None, "reason": "nothing_found"},
+    ],
+)
+def test_a_question_that_is_refused_was_not_answered(here, monkeypatch, capfd, answer):
+    """The command is content with it: it exits 0."""
+    monkeypatch.setattr(probes, "PROBES", [probes.Probe("bedrock-converse-is-invoke", ("queryUrl",), "?", probes.ASK)])
+    monkeypatch.setenv("ANSWER", json.dumps(answer))
+    assert verify.main([]) == 1
+    assert "| yes | no | yes | 0 of 1 hold |" in verify.LOG.read_text()
+    assert json.loads(aws_facts.SEEN.read_text()) == {}
+    assert answer["reason"] in capfd.readouterr().out
 
 
 @pytest.mark.faults
