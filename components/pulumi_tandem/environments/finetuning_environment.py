@@ -35,7 +35,7 @@ class FineTuningEnvironment(pulumi.ComponentResource):
     a `CostGuard`, and an `InferenceEndpoint` where `model` names an approved package; with `training_backend` `eks`
     also a `GpuCluster` with `ClusterTraining`. Runs are started by command and never by `pulumi up`.
 
-    Idle cost: about $0.41 a month (four alarms, the guard) and storage; an endpoint and a cluster bill by the hour.
+    Idle cost: about $0.51 a month (five alarms, the guard) and storage; an endpoint and a cluster bill by the hour.
 
     Raises `InvalidArguments`, with every mistake, before anything is registered.
     """

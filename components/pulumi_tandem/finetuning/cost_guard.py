@@ -11,7 +11,7 @@ from ..foundation.data_bucket import DataBucket
 from ..foundation.function import Function, WatchedBy
 from ..foundation.outputs import register
 from ..foundation.policy import allow
-from ..foundation.schedule import every
+from ..foundation.schedule import every, not_started
 from ..foundation.tags import Tags
 from .jobs import of_this_stack
 
@@ -38,14 +38,14 @@ class CostGuardArgs(TypedDict):
 class CostGuard(pulumi.ComponentResource):
     """AWS budget, and a scheduled function that stops jobs past the run envelope and endpoints past their expiry.
 
-    Creates the function on a schedule of 15 minutes, with two alarms, and the budget if `monthly_budget` isn't 0. Only
+    Creates the function on a schedule of 15 minutes, three alarms, and the budget if `monthly_budget` isn't 0. Only
     what carries the stack's `tandem:stack` and, in `tandem:artifacts`, its artifact bucket is touched, and jobs that an
     earlier release started for that bucket. The topic is told what was ended, and how to have it again.
 
     **The budget counts nothing until `tandem:stack` is activated** as a cost-allocation tag, once, in the billing
     console of the account that pays (Billing guide, "Activating user-defined cost allocation tags").
 
-    Idle cost: two alarms, $0.20 a month, and 2,880 short runs, about a cent; a budget that only alerts is free.
+    Idle cost: three alarms, $0.30 a month, and 2,880 short runs, about a cent; a budget that only alerts is free.
     """
 
     function_name: pulumi.Output[str]
@@ -103,6 +103,7 @@ class CostGuard(pulumi.ComponentResource):
             tags=tags,
             parent=self,
         )
+        not_started(name, EVERY_MINUTES, function, topic_arn=args.get("alarm_topic_arn"), tags=tags, parent=self)
         if args["monthly_budget"]:
             who: dict = {"subscriber_email_addresses": [args["alert_email"]]} if args.get("alert_email") else {}
             if topic:
