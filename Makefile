@@ -195,6 +195,8 @@ lock: .venv/.ready
 down: .venv/.ready
 	@$(BIN)/tandem local down
 
-# Leaves only what git knows.
-clean: down
+# Leaves only what git knows; not while the journal of a verification says that something may be left on AWS.
+clean: .venv/.ready
+	@$(BIN)/python -m scripts.verify.journal
+	@$(BIN)/tandem local down
 	rm -rf .tandem .venv dist

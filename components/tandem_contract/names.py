@@ -58,4 +58,6 @@ class Tag:
 
     ENVIRONMENT = "tandem:environment"
     STACK = "tandem:stack"
+    ARTIFACTS = "tandem:artifacts"
+    """The stack's artifact bucket, on jobs and endpoints: stacks of one name may share an account, and no bucket."""
     EXPIRES_HOURS = "tandem:expires-hours"

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from scripts.local_environment import ROOT
+from scripts.verify.probes import NEVER, PROBES
 
 from . import api, bedrock, cluster, events, functions, money, opensearch, serving, training
 from .fact import SURE, Fact
@@ -31,7 +32,8 @@ HEAD = """\
 
 Written by `make docs` from `scripts/aws_facts`: each behaviour of AWS that Tandem relies on, where it is known from
 and when that was read, the test here that holds our side of it, and the day on which `make verify-aws` saw it on an
-account. A test here shows what we ask for and what we make of an answer; it can't show that AWS answers so.
+account, else what it asks about that, why it doesn't, or what would show it. A test here shows what we ask for and what
+we make of an answer; it can't show that AWS answers so.
 
 """
 
@@ -63,6 +65,8 @@ def page() -> str:
 
 def _row(fact: Fact, day: str) -> str:
     tested = f"`tests/{fact.tested}`" if fact.tested else "no"
-    live = day or (f"no; by {fact.probe}" if fact.probe else "no")
+    asked = [f"no; asked: {probe.asks}" for probe in PROBES if probe.fact == fact.key]
+    never = [f"no, nor asked: {why}" for key, why in NEVER.items() if key == fact.key]
+    live = next(filter(None, (day, *asked, *never)), f"no; by {fact.probe}" if fact.probe else "no")
     cells = (fact.fact, fact.sure, f"{fact.source}; {fact.read}", tested, live)
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |\n"

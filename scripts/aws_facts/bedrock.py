@@ -10,7 +10,6 @@ ROWS = [
         source='Bedrock user guide, "Prerequisites for inference profiles"',
         read="2026-11",
         tested="unit/components/test_generator.py::test_each_kind_may_be_invoked_with_all_that_aws_demands_and_no_more",
-        probe="a question to a stack whose generator is a profile",
     ),
     Fact(
         key="bedrock-bare-id-by-region",
@@ -28,7 +27,6 @@ ROWS = [
         source="API reference, Converse",
         read="2026-11",
         tested="unit/test_grants.py::test_what_is_asked_is_granted",
-        probe="a question",
     ),
     Fact(
         key="bedrock-temperature-deprecated",
@@ -78,7 +76,6 @@ ROWS = [
         sure="guess",
         source="none found",
         read="2026-11",
-        probe="ListFoundationModels' inferenceTypesSupported",
     ),
     Fact(
         key="titan-limits",
@@ -87,7 +84,6 @@ ROWS = [
         source='Bedrock user guide, "Model parameters"',
         read="2026-11",
         tested="unit/models/test_embed.py",
-        probe="ingestion of a document",
     ),
     Fact(
         key="cohere-characters",
@@ -95,7 +91,6 @@ ROWS = [
         sure="guess",
         source='"maximum 2048 characters" is in the user guide, "Model parameters"; whether it is enforced is not',
         read="2026-11",
-        probe="embedding of 2,049 characters",
     ),
     Fact(
         key="amazon-rerank-body",

@@ -19,7 +19,6 @@ ROWS = [
         source='EKS user guide, "Create access entries"',
         read="2026-11",
         tested="unit/finetuning/cluster/test_faults.py::test_what_is_away_for_now_is_tried_again_and_then_named",
-        probe="the first run after `up`",
     ),
     Fact(
         key="eks-pod-identity-tags",
@@ -28,7 +27,6 @@ ROWS = [
         source='EKS user guide, "Learn how EKS Pod Identity grants Pods access"',
         read="2026-11",
         tested="unit/test_grants.py::test_each_statement_is_one_of_awss_tables",
-        probe="a Pod's call from its sidecar",
     ),
     Fact(
         key="eks-nodeadm-asks-ec2",
@@ -37,7 +35,6 @@ ROWS = [
         source="nodeadm's source (getPrivateDNSName); the managed policies' documents",
         read="2026-11",
         tested="unit/kubernetes/test_gpu_cluster.py",
-        probe="a node of a pool joins",
     ),
     Fact(
         key="eks-group-name",
@@ -54,7 +51,6 @@ ROWS = [
         source="karpenter.sh, NodePools and disruption",
         read="2026-11",
         tested="unit/kubernetes/test_gpu_cluster.py::test_a_pool_comes_from_nothing_and_goes_when_empty",
-        probe="a run on the cluster, and an hour after it",
     ),
     Fact(
         key="eks-efa-huge-pages",
@@ -128,7 +124,6 @@ ROWS = [
         sure="guess",
         source='its rule for user names (EKS user guide, "Create access entries"); a group is NAMESPACE:runs here',
         read="2026-11",
-        probe="none: who calls a namespace `eks` is told by EKS",
     ),
     Fact(
         key="eks-destroy-leaves-interfaces",
@@ -136,7 +131,6 @@ ROWS = [
         sure="guess",
         source="amazon-vpc-cni-k8s sets delete-on-termination; one between its making and its attaching may be left",
         read="2026-11",
-        probe="the destroy of a cluster whose nodes have just gone",
     ),
     Fact(
         key="eks-spot-grace",
@@ -145,7 +139,6 @@ ROWS = [
         source="two minutes (EC2 User Guide), less what EventBridge, SQS and Karpenter take",
         read="2026-11",
         tested="unit/kubernetes/test_gpu_cluster.py::test_a_spot_notice_reaches_pods_that_are_not_to_be_disrupted",
-        probe="an interruption by Fault Injection Service during a run",
     ),
     Fact(
         key="eks-role-path",

@@ -17,7 +17,6 @@ ROWS = [
         sure="documented",
         source='SQS developer guide, "Troubleshooting dead-letter queue redrive"',
         read="2026-11",
-        probe="the redrive command on an account",
     ),
     Fact(
         key="events-source-account",
@@ -26,7 +25,6 @@ ROWS = [
         source="samples name the rule (aws:SourceArn); the confused-deputy page names both keys",
         read="2026-11",
         tested="unit/components/test_rag_environment.py::test_events_go_through_a_queue_with_dead_letters",
-        probe="ingestion of a document within a minute",
     ),
     Fact(
         key="sqs-visibility-six-times",
@@ -85,6 +83,5 @@ ROWS = [
         source='DynamoDB developer guide, "IAM with transactions"',
         read="2026-11",
         tested="unit/test_grants.py::test_what_is_asked_is_granted",
-        probe="ingestion of a document",
     ),
 ]

@@ -10,7 +10,11 @@ SURE = {
 
 
 class Fact(NamedTuple):
-    """One behaviour; `tested` is `FILE` or `FILE::TEST` below tests, `probe` what would show it on an account."""
+    """One behaviour; `tested` is `FILE` or `FILE::TEST` below tests.
+
+    `probe` is what would show it on an account, where `make verify-aws` doesn't say itself what it asks, or why not
+    (`PROBES` and `NEVER` of `scripts/verify/probes.py`).
+    """
 
     key: str
     fact: str

@@ -26,6 +26,5 @@ ROWS = [
         sure="guess",
         source="from general knowledge; no page was read",
         read="2026-11",
-        probe="the audit after destroy",
     ),
 ]

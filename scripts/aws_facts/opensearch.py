@@ -10,7 +10,6 @@ ROWS = [
         source="OpenSearch Service developer guide, collection groups; botocore's opensearchserverless model",
         read="2026-11",
         tested="unit/components/test_rag_environment.py::test_store_is_of_the_generation_that_scales_to_zero",
-        probe="deployment of rag-dev; the bill of the next day",
     ),
     Fact(
         key="aoss-ocu-steps",
@@ -25,7 +24,6 @@ ROWS = [
         sure="guess",
         source="a public CDK program says 0, 2, 4, 8, 16; a woken search starts two workers",
         read="2026-11",
-        probe="CreateCollectionGroup with a limit of 1",
     ),
     Fact(
         key="aoss-no-ids-of-ours",
@@ -34,7 +32,6 @@ ROWS = [
         source='OpenSearch Service developer guide, "Supported operations"',
         read="2026-11",
         tested="unit/rag/test_ingest.py",
-        probe="ingestion of a document",
     ),
     Fact(
         key="aoss-delete-by-id",
@@ -43,7 +40,6 @@ ROWS = [
         source="documented as refused for ids of the client's; for its own neither way",
         read="2026-11",
         tested="unit/rag/test_ingest.py::test_a_batch_of_changed_documents_leaves_nothing_of_the_old",
-        probe="`tandem forget`, then a search",
     ),
     Fact(
         key="aoss-ids-in-knn-filter",
@@ -51,7 +47,6 @@ ROWS = [
         sure="guess",
         source="none found",
         read="2026-11",
-        probe="a question after a change of its document",
     ),
     Fact(
         key="aoss-strict-mapping",
@@ -59,7 +54,6 @@ ROWS = [
         sure="guess",
         source="none found",
         read="2026-11",
-        probe="deployment: the index is made",
     ),
     Fact(
         key="aoss-nextgen-regions",
@@ -67,7 +61,6 @@ ROWS = [
         sure="guess",
         source="no list found",
         read="2026-11",
-        probe="CreateCollectionGroup in each region of use",
     ),
     Fact(
         key="aoss-write-shows",
@@ -76,7 +69,6 @@ ROWS = [
         source="OpenSearch Service developer guide, vector search collections",
         read="2026-11",
         tested="unit/rag/test_sweep.py",
-        probe="`tandem ingest` until the first answer",
     ),
     Fact(
         key="aoss-policy-propagation",
@@ -85,7 +77,6 @@ ROWS = [
         source="public programs wait 15 seconds to some minutes",
         read="2026-11",
         tested="unit/rag/test_functions.py",
-        probe="deployment: how long the index function waited",
     ),
     Fact(
         key="aoss-group-after-collection",
@@ -93,7 +84,6 @@ ROWS = [
         sure="guess",
         source="the provider waits for the collection to be gone, not for the group's count",
         read="2026-11",
-        probe="destroy",
     ),
     Fact(
         key="aoss-group-update",
@@ -101,7 +91,6 @@ ROWS = [
         sure="guess",
         source="the provider's collection_group.go flattens the whole answer of UpdateCollectionGroup",
         read="2026-11",
-        probe="`up` with another maxSearchOcu",
     ),
     Fact(
         key="aoss-digest-of-body",
@@ -110,7 +99,6 @@ ROWS = [
         source='OpenSearch Service developer guide, "Signing HTTP requests"',
         read="2026-11",
         tested="unit/rag/test_services.py::test_signed_http",
-        probe="deployment: the index is made",
     ),
     Fact(
         key="aoss-id-length",
@@ -119,7 +107,6 @@ ROWS = [
         source="chunk ids of a Bedrock knowledge base and a bulk answer (1%3A0%3A and 20 more)",
         read="2026-11",
         tested="unit/rag/test_long_documents.py",
-        probe="ingestion of a document",
     ),
     Fact(
         key="aoss-wakes",
@@ -164,7 +151,6 @@ ROWS = [
         source="public programs and price tables that have it; botocore 1.43.106",
         read="2026-11-30",
         tested="unit/test_service_limits.py::test_the_services_take_every_value_and_the_longest_name",
-        probe="deployment of a domain",
     ),
     Fact(
         key="domain-zones",
@@ -181,6 +167,5 @@ ROWS = [
         sure="guess",
         source="what EBS says of volumes",
         read="2026-11",
-        probe="two changes of storeGigabytes within six hours",
     ),
 ]

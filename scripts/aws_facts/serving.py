@@ -44,7 +44,6 @@ ROWS = [
         sure="guess",
         source="the provider's source; AWS's answer from memory",
         read="2026-11",
-        probe="`up` with another model after DeleteEndpoint",
     ),
     Fact(
         key="endpoint-failed-first",
@@ -52,7 +51,6 @@ ROWS = [
         sure="guess",
         source="the provider updates an endpoint only where the configuration changes",
         read="2026-11",
-        probe="`up` twice with a model that doesn't start",
     ),
     Fact(
         key="lmi-defaults",

@@ -19,7 +19,6 @@ ROWS = [
         source='Step Functions developer guide, "IAM policies for SageMaker"',
         read="2026-11",
         tested="unit/test_grants.py::test_what_is_granted_is_asked_or_has_a_row",
-        probe="a run",
     ),
     Fact(
         key="sagemaker-failure-cause",
@@ -36,7 +35,6 @@ ROWS = [
         sure="guess",
         source="the API's errors; not seen",
         read="2026-11",
-        probe="CreateTrainingJob twice with one name",
     ),
     Fact(
         key="sagemaker-spot-quota",
@@ -45,7 +43,6 @@ ROWS = [
         source="tests/recorded_aws/service-quotas-names.json",
         read="2026-11",
         tested="unit/finetuning/test_quotas.py::test_what_a_run_takes_is_called_as_the_service_calls_it",
-        probe="`tandem preflight`",
     ),
     Fact(
         key="sagemaker-nvme-volume",
@@ -71,7 +68,6 @@ ROWS = [
         sure="guess",
         source="djl-serving's dockerd-entrypoint-with-cuda-compat.sh; no statement of training hosts' driver was found",
         read="2026-11",
-        probe="torch.cuda.is_available() in a training job of the serving image",
     ),
     Fact(
         key="sagemaker-cache-place",
@@ -79,7 +75,6 @@ ROWS = [
         sure="guess",
         source="none found",
         read="2026-11",
-        probe="df in a training job",
     ),
     Fact(
         key="sagemaker-image-account",
@@ -96,7 +91,6 @@ ROWS = [
         source="aws/deep-learning-containers#759",
         read="2026-11",
         tested="unit/components/test_finetuning_environment.py::test_jobs_write_below_runs_alone_and_read_what_they_need",
-        probe="a run",
     ),
     Fact(
         key="sagemaker-mlflow-listing",
@@ -104,7 +98,6 @@ ROWS = [
         sure="guess",
         source="the set-up page grants List on the whole bucket",
         read="2026-11",
-        probe="a run that is tracked",
     ),
     Fact(
         key="sagemaker-package-prefix",
@@ -113,7 +106,6 @@ ROWS = [
         source="CreateModel's own error asks for it (philschmid/llm-sagemaker-sample#2)",
         read="2026-11",
         tested="unit/finetuning/test_pipeline_functions.py::test_a_model_is_registered_once_and_waits_for_approval",
-        probe="a run that is registered",
     ),
     Fact(
         key="sagemaker-package-group",
@@ -122,7 +114,6 @@ ROWS = [
         source="a comment of ours; the Service Authorization Reference of 2026-10-27 has the package alone",
         read="2026-11",
         tested="unit/test_grants.py::test_each_statement_is_one_of_awss_tables",
-        probe="a run that is registered, by a role without the group",
     ),
     Fact(
         key="sagemaker-new-account-run",

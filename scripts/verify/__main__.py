@@ -5,7 +5,6 @@
 
 import argparse
 import datetime
-import os
 import subprocess
 import sys
 import time
@@ -20,13 +19,14 @@ from localcloud import paths
 from scripts import aws_facts
 from scripts.finetune import DATA, data
 from scripts.local_environment import ROOT
-from scripts.verify import left, probes
-from scripts.verify.journal import CLEAN, Journal
+from scripts.verify import elsewhere, left, probes
+from scripts.verify.journal import CLEAN, FOLDER, Journal
 from scripts.verify.probes import INGEST, RESIZE, RUN, Answer, Deployed
 from scripts.verify.stack import (
     OPTIONS,
     Place,
     all_names,
+    asked,
     configured,
     destroy,
     mend,
@@ -40,7 +40,6 @@ from tandem.clients import pulumi_stack
 from tandem.clients.aws_errors import is_local
 
 LOG = ROOT / "docs" / "verified.md"
-FOLDER = ROOT / ".tandem" / "verify"
 DOCUMENT = ROOT / "samples" / "alpenhut"
 QUESTION = "When does the hut close for the winter?"
 RECIPE = Path(__file__).with_name("recipe.yaml")
@@ -52,7 +51,7 @@ class Verification:
     """One stack, its journal, and where it goes."""
 
     def __init__(self, stack: str, here: bool, with_run: bool) -> None:
-        self.stack, self.here, self.with_run = stack, here, with_run
+        self.stack, self.here, self.with_run, self.model = stack, here, with_run, ""
         self.journal = Journal((paths.HOME / "rehearsal" if here else FOLDER) / f"{stack}.jsonl")
 
     def main(self, remove: bool) -> int:
@@ -63,6 +62,8 @@ class Verification:
         if entries := self.journal.unfinished():
             self.clean(entries)
         if remove:
+            if not entries:
+                self.refuse_what_stands()
             print("Nothing is left." if entries else "No verification was ended before its end: nothing to remove.")
             return 0
         self.refuse_what_is_in_use()
@@ -102,6 +103,14 @@ class Verification:
             end = "nothing else is done before it is. Remove by hand what is named, and call this again."
             sys.exit("\n  ".join([f"{self.stack} isn't gone: {end}", *remaining, *maybe]))
         self.journal.note(CLEAN)
+
+    def refuse_what_stands(self) -> None:
+        """Exit where there is something of the stack, and no journal that says that a verification made it."""
+        stands = [resource["urn"] for resource in resources(state(self.stack))]
+        stands += [arn for arn in left.tagged(self.stack) if not left.ended(arn)]
+        if stands:
+            end = f"no journal in {self.journal.path.parent} says that a verification made {self.stack}, which stands"
+            sys.exit("\n  ".join([f"Nothing was removed: {end}. Destroy it yourself if it may go.", *stands]))
 
     def refuse_what_is_in_use(self) -> None:
         """Exit where a stack has resources that no verification made, or wouldn't let go of its data."""
@@ -174,7 +183,7 @@ class Verification:
         stack = self.stack
         if "queryUrl" in outputs:
             yield INGEST, lambda: tandem("ingest", DOCUMENT, stack=stack)
-            yield probes.ASK, lambda: tandem("ask", QUESTION, stack=stack)
+            yield probes.ASK, self.question
         if "trainingPipelineArn" in outputs:
             for phase in data(stack):
                 yield phase.title, lambda phase=phase: run(*phase.command)
@@ -183,6 +192,12 @@ class Verification:
             if self.with_run:
                 start = ("finetune", "start", RECIPE, "--data", DATA, "--yes", "--follow")
                 yield RUN, lambda: tandem(*start, stack=stack)
+
+    def question(self) -> bool:
+        """Ask one that the documents answer; whether a model did. A refusal is no failure of the command's."""
+        said = asked(QUESTION, self.stack)
+        self.model = said.get("model") or ""
+        return bool(self.model) and not said["refused"]
 
     def resize(self) -> bool:
         """Change the store's limit, in a copy of the stack's file; whether it went well and left no difference."""
@@ -198,7 +213,7 @@ class Verification:
     def probe(self, outputs: dict[str, Any], worked: list[str], after: bool) -> list[Answer]:
         """The answers to what only an account knows."""
         self.journal.note("probe", after=after)
-        return probes.ask(probes.probes(outputs, after), Deployed(self.stack, outputs, worked), self.here)
+        return probes.ask(probes.probes(outputs, after), Deployed(self.stack, outputs, worked, self.model), self.here)
 
     def audit(self, entries: Sequence[dict[str, Any]]) -> list[str]:
         """What is left of what these steps made, once what was deleted has had the time to go."""
@@ -236,11 +251,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--remove", action="store_true", help="remove what a killed verification left, and no more")
     parser.add_argument("--run", action="store_true", help="start a fine-tuning run too, where the stack has some")
     options = parser.parse_args(arguments)
-    here = is_local(os.environ.get("AWS_ENDPOINT_URL", ""))
+    urls = elsewhere.variables()
+    here = elsewhere.VARIABLE in urls and all(map(is_local, urls.values()))
     if options.rehearse and not here:
         sys.exit('A rehearsal is for the local cloud: `eval "$(.venv/bin/tandem local env)"` first.')
-    if os.environ.get("AWS_ENDPOINT_URL") and not options.rehearse:
-        sys.exit("AWS_ENDPOINT_URL is set, so this isn't AWS. Unset it, or add --rehearse to only practise.")
+    if (found := [*elsewhere.settings()]) and not options.rehearse:
+        what = "this isn't AWS, or not all of it"
+        sys.exit(f"Set, so that {what}: {', '.join(found)}. Unset that, or add --rehearse to only practise.")
     verification = Verification(options.stack, here, options.run)
     with verification.journal.held() as free:
         if not free:

@@ -1,13 +1,21 @@
-"""What was begun with a stack, a line each, written before it is done: a kill leaves word of what may be there."""
+"""What was begun with a stack, a line each, written before it is done: a kill leaves word of what may be there.
+
+`python -m scripts.verify.journal` fails while there is such word, which `make clean` would delete.
+"""
 
 import fcntl
 import json
 import os
+import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from scripts.local_environment import ROOT
+
+FOLDER = ROOT / ".tandem" / "verify"
+"""Of the journals of verifications on AWS."""
 CLEAN = "clean"
 """The step that says that nothing is left of those before it."""
 
@@ -50,3 +58,14 @@ class Journal:
                 yield False
                 return
             yield True
+
+
+def unfinished(folder: Path = FOLDER) -> list[str]:
+    """The stacks whose verification was ended before its end, or left something."""
+    return [path.stem for path in sorted(folder.glob("*.jsonl")) if Journal(path).unfinished()]
+
+
+if __name__ == "__main__":
+    for name in (stacks := unfinished()):
+        print(f"What a verification of {name} left may be on AWS, and billed: `make verify-aws STACK={name} REMOVE=1`.")
+    sys.exit(bool(stacks))

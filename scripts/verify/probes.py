@@ -8,11 +8,12 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
+from pulumi_tandem.rag.stores.domain import FIELDS as DOMAIN
 from tandem_contract.bedrock_models import PROFILE, default_generator, parse
 
 from scripts.verify.stack import configured
 from tandem.clients import aws
-from tandem.rag.ledger import INDEXED, Ledger, Row
+from tandem.rag.ledger import INDEXED, LONGEST_KEY, Ledger, Row
 from tandem.runtime.pages import each
 
 HOLDS, FAILS, UNANSWERED, NOT_HERE = "holds", "does not hold", "not answered", "not answerable here"
@@ -31,6 +32,8 @@ class Deployed(NamedTuple):
     outputs: Mapping[str, Any]
     worked: Collection[str]
     """The steps that succeeded: `up`, the commands of use, `destroy` where the first try did."""
+    model: str = ""
+    """Who answered the question, as the query API tells it; empty if nobody did."""
 
 
 class Seen(NamedTuple):
@@ -103,6 +106,11 @@ class _Document:
         """Its ETag."""
         return self._s3.put_object(Bucket=self._bucket, Key=KEY, Body=text.encode())["ETag"].strip('"')
 
+    def embedder(self) -> str:
+        """That of the active index."""
+        active = self._ledger.active()
+        return active.embedder if active else ""
+
     def row(self) -> Row | None:
         active = self._ledger.active()
         return self._ledger.row(active.index, KEY) if active else None
@@ -116,7 +124,8 @@ def _event(deployed: Deployed) -> Seen:
     document = _Document(deployed)
     version = document.put("# The hut\n\nThe hut is closed from November to March.\n")
     row, seconds = until(lambda: document.indexed(version), EVENT_SECONDS)
-    return Seen(bool(row), f"{'indexed' if row else 'not indexed'} after {seconds:.0f} s")
+    row = row or document.row()  # of one that couldn't be indexed the event has come all the same
+    return Seen(bool(row), f"{row.status if row else 'unknown to the ledger'} after {seconds:.0f} s")
 
 
 def _ids(deployed: Deployed) -> Seen | None:
@@ -125,11 +134,16 @@ def _ids(deployed: Deployed) -> Seen | None:
     return Seen(lengths == [28], f"ids of {lengths} characters") if lengths else None
 
 
-def _deletion(deployed: Deployed) -> Seen:
+def _deletion(deployed: Deployed) -> Seen | None:
     document = _Document(deployed)
+    before = document.row()
+    if not before or not before.chunks:  # of which nothing would have to go
+        return None
     version = document.put("# The hut\n\nThe hut is closed from October to April.\n")
-    row, seconds = until(lambda: (row := document.indexed(version)) and not row.garbage and row, EVENT_SECONDS)
-    return Seen(bool(row), f"the changed document's old chunks are {'' if row else 'not '}gone after {seconds:.0f} s")
+    gone, seconds = until(lambda: (row := document.indexed(version)) and not row.garbage, EVENT_SECONDS)
+    if gone is None:  # the change wasn't indexed, for whatever reason
+        return None
+    return Seen(gone, f"the changed document's old chunks are {'' if gone else 'not '}gone after {seconds:.0f} s")
 
 
 def _move(deployed: Deployed) -> Seen | None:
@@ -140,8 +154,10 @@ def _move(deployed: Deployed) -> Seen | None:
     over, _ = until(lambda: _over(sqs.list_message_move_tasks(SourceArn=arn)["Results"]), EVENT_SECONDS)
     if not over:
         return None
-    reason = over.get("FailureReason", "")
-    return Seen("CouldNotDetermineMessageSource" in reason, f"{over['Status']} {reason}".strip())
+    said = f"{over['Status']} {over.get('FailureReason', '')}".strip()
+    if "CouldNotDetermineMessageSource" in said or over["Status"] == "COMPLETED":
+        return Seen(over["Status"] != "COMPLETED", said)
+    raise RuntimeError(said)  # which has another reason
 
 
 def _over(tasks: list[dict[str, Any]]) -> dict[str, Any] | None:
@@ -154,22 +170,45 @@ def _empty_page(deployed: Deployed) -> Seen:
 
 
 def _sort_key(deployed: Deployed) -> Seen:
-    table, refused = aws.client("dynamodb"), []
-    for size in (1024, 1025):
+    table = aws.client("dynamodb")
+
+    def look(size: int) -> None:
         key = {"pk": {"S": "verify-aws"}, "sk": {"S": "k" * size}}
+        table.get_item(TableName=deployed.outputs["ledgerTable"], Key=key)
+
+    look(1)  # what refuses this too refuses something else
+    refused = []
+    for size in (LONGEST_KEY, LONGEST_KEY + 1):
         try:
-            table.get_item(TableName=deployed.outputs["ledgerTable"], Key=key)
+            look(size)
         except table.exceptions.ClientError as error:
-            refused.append(f"{size} bytes: {error.response['Error']['Code']}")
-    return Seen(refused == ["1025 bytes: ValidationException"], "; ".join(refused) or "both sizes are taken")
+            if error.response["Error"]["Code"] != "ValidationException":
+                raise
+            refused.append(f"{size} bytes: ValidationException")
+    return Seen(
+        refused == [f"{LONGEST_KEY + 1} bytes: ValidationException"], "; ".join(refused) or "both sizes are taken"
+    )
+
+
+def _titan(deployed: Deployed) -> Seen | None:
+    if INGEST not in deployed.worked or (embedder := _Document(deployed).embedder()) != "amazon.titan-embed-text-v2:0":
+        return None
+    return Seen(True, f"{embedder} took a document")
+
+
+def _converse(deployed: Deployed) -> Seen | None:
+    generator = configured(deployed.stack, "tandem:generator") or default_generator(aws.region())
+    return Seen(True, f"{generator} answered") if deployed.model == generator else None
 
 
 def _profile(deployed: Deployed) -> Seen | None:
-    generator = configured(deployed.stack, "tandem:generator") or default_generator(aws.region())
-    named = parse(generator)
-    if ASK not in deployed.worked or named is None or named.kind != PROFILE:
-        return None
-    return Seen(True, f"{generator} answered")
+    named = parse(deployed.model)
+    return _converse(deployed) if named and named.kind == PROFILE else None
+
+
+def _instance(deployed: Deployed) -> Seen | None:
+    instance = configured(deployed.stack, "tandem:storeInstance") or DOMAIN["store_instance"].default
+    return Seen(True, f"{instance} is there") if "up" in deployed.worked and instance.startswith("r7g.") else None
 
 
 def _nova(_deployed: Deployed) -> Seen | None:
@@ -242,11 +281,11 @@ PROBES = [
     Probe("aoss-strict-mapping", RAG, "is the index's mapping taken?", "up"),
     Probe("aoss-digest-of-body", RAG, "is the signed request with its digest taken?", "up"),
     Probe("aoss-policy-propagation", RAG, "did the index function wait long enough for its access?", "up"),
-    Probe("titan-limits", RAG, "does the embedder take what is sent?", INGEST),
+    Probe("titan-limits", LEDGER, "does the embedder take what is sent?", _titan),
     Probe("aoss-no-ids-of-ours", RAG, "is a bulk write without ids of ours taken?", INGEST),
     Probe("aoss-write-shows", RAG, "is a write found within the command's patience?", INGEST),
     Probe("dynamodb-transaction-actions", RAG, "may the function write its transactions?", INGEST),
-    Probe("bedrock-converse-is-invoke", RAG, "may the function converse?", ASK),
+    Probe("bedrock-converse-is-invoke", RAG, "may the function converse?", _converse),
     Probe("bedrock-profile-grants", RAG, "may the function ask a profile and its models?", _profile),
     Probe("s3-empty-page", LEDGER, "has a listing of nothing `Contents`?", _empty_page),
     Probe("dynamodb-sort-key", LEDGER, "how long may a sort key be?", _sort_key),
@@ -256,7 +295,7 @@ PROBES = [
     Probe("sqs-redrive-of-our-own", ("deadLetterQueueUrl",), "is a message of ours moved back by SQS?", _move),
     Probe("bedrock-nova-2-by-profile", RAG, "how is Nova 2 Lite had?", _nova),
     Probe("aoss-group-update", RAG, "does a group's limit change in place?", RESIZE),
-    Probe("domain-r7g", RAG, "may a domain have our instances?", "up"),
+    Probe("domain-r7g", RAG, "may a domain have our instances?", _instance),
     Probe("aoss-group-after-collection", RAG, "is the group deleted at the first try?", "destroy", after=True),
     Probe("sagemaker-spot-quota", TUNING, "has spot training quotas of its own?", _spot),
     Probe("sagemaker-new-account-run", TUNING, "how long may a job run?", _longest),

@@ -51,6 +51,15 @@ def tandem(*command: str | Path, stack: str) -> bool:
     return run(BIN / "tandem", *command, "--stack", stack)
 
 
+def asked(question: str, stack: str) -> dict[str, Any]:
+    """What the query API says to a question, refused or not; empty where the command fails."""
+    command = [str(BIN / "tandem"), "ask", question, "--json", "--stack", stack]
+    print("$", *command, flush=True)
+    said = subprocess.run(command, cwd=ROOT, check=False, stdout=subprocess.PIPE, text=True)
+    print(said.stdout)
+    return json.loads(said.stdout) if said.returncode == 0 else {}
+
+
 def configured(stack: str, key: str) -> str:
     """A key of the stack's configuration, empty where it isn't set."""
     command = ["pulumi", "config", "get", key, "--stack", stack]

@@ -8,6 +8,7 @@ import pytest
 from scripts import aws_facts
 from scripts.aws_facts import FACTS, SURE, page, saw, seen
 from scripts.local_environment import ROOT
+from scripts.verify.probes import NEVER, PROBES
 
 
 def test_the_page_is_current():
@@ -21,7 +22,16 @@ def test_a_row_is_whole_and_its_test_exists(fact):
     assert re.fullmatch(r"20\d\d-\d\d(-\d\d)?", fact.read)
     file, _, test = fact.tested.partition("::")
     assert not file or f"def {test or 'test_'}" in (ROOT / "tests" / file).read_text()
-    assert fact.tested or fact.probe or fact.sure != "guess", "a guess that nothing here or on an account would show"
+    said = {probe.fact for probe in PROBES} | NEVER.keys()
+    assert not (fact.probe and fact.key in said), "a verification says itself what it asks, or why not"
+
+
+def test_the_page_says_what_a_verification_asks_and_why_it_asks_no_more():
+    lines = {fact.key: line for fact in FACTS for line in page().splitlines() if line.startswith(f"| {fact.fact} |")}
+    for probe in PROBES:
+        assert seen().get(probe.fact) or lines[probe.fact].endswith(f"| no; asked: {probe.asks} |")
+    for key, why in NEVER.items():
+        assert lines[key].endswith(f"| no, nor asked: {why} |")
 
 
 def test_keys_are_of_one_fact_and_days_of_facts():

@@ -11,7 +11,7 @@ import yaml
 
 import scripts.verify.__main__ as verify
 from scripts import aws_facts, finetune
-from scripts.verify import left, probes, stack
+from scripts.verify import journal, left, probes, stack
 from scripts.verify.probes import Answer
 from tandem.clients import aws
 from tandem.finetuning import recipe
@@ -27,6 +27,7 @@ case "$shown" in "pulumi up "*|"pulumi destroy "*) ;; *) ends;; esac
 case "$shown" in
   "pulumi config get aws:region "*) echo "$REGION";;
   "pulumi config get tandem:retention "*) echo "$RETENTION";;
+  "tandem ask "*) echo "$ANSWER";;
   "pulumi stack export "*) cat "$HERE/state" 2>/dev/null || echo '{"deployment": {}}';;
   "pulumi up "*)
     unlocked
@@ -89,13 +90,16 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "BUCKET": json.dumps(BUCKET),
         "MADE": json.dumps(MADE),
         "STACK": stack_with(RAG),
+        "ANSWER": json.dumps({"refused": False, "model": "amazon.nova-lite-v1:0", "answer": "In October [P1]."}),
         "BREAKS": "",
         "REGION": "eu-north-1",
         "AWS_REGION": "us-west-2",
     }
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    for name in [name for name in os.environ if name.startswith("AWS_ENDPOINT_URL") or name == "AWS_PROFILE"]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "no-config"))
     monkeypatch.chdir(verify.ROOT)
     return tmp_path
 
@@ -210,6 +214,24 @@ def test_what_was_deployed_is_destroyed_whatever_fails(here, monkeypatch, breaks
 
 
 @pytest.mark.faults
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"refused": True, "model": None, "answer": None, "reason": "below_min_score"},
+        {"refused": True, "model": "amazon.nova-lite-v1:0", "answer": None, "reason": "nothing_found"},
+    ],
+)
+def test_a_question_that_is_refused_was_not_answered(here, monkeypatch, capfd, answer):
+    """The command is content with it: it exits 0."""
+    monkeypatch.setattr(probes, "PROBES", [probes.Probe("bedrock-converse-is-invoke", ("queryUrl",), "?", probes.ASK)])
+    monkeypatch.setenv("ANSWER", json.dumps(answer))
+    assert verify.main([]) == 1
+    assert "| yes | no | yes | 0 of 1 hold |" in verify.LOG.read_text()
+    assert json.loads(aws_facts.SEEN.read_text()) == {}
+    assert answer["reason"] in capfd.readouterr().out
+
+
+@pytest.mark.faults
 def test_without_a_price_or_consent_nothing_is_deployed(here, monkeypatch):
     monkeypatch.setattr("builtins.input", lambda question: "no")
     with pytest.raises(SystemExit, match="Nothing was deployed"):
@@ -235,13 +257,62 @@ def test_what_is_in_use_or_keeps_its_data_is_not_touched(here, monkeypatch):
     assert called(here) == []
 
 
+ALL, ONE = "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SAGEMAKER"
+LOCAL = "http://127.0.0.1:4566"
+PROFILE = {
+    "endpoint_url of the profile default": f"[default]\nendpoint_url = {LOCAL}\n",
+    "s3 endpoint_url of the profile default": f"[default]\nservices=x\n[services x]\ns3 =\n  endpoint_url={LOCAL}\n",
+}
+
+
 @pytest.mark.faults
-@pytest.mark.parametrize(("endpoint", "options"), [("http://127.0.0.1:4566", []), ("", ["--rehearse"])])
-def test_a_rehearsal_is_for_the_local_cloud_and_nothing_else_is(here, monkeypatch, endpoint, options):
-    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
-    with pytest.raises(SystemExit, match="rehears"):
+@pytest.mark.parametrize(
+    ("set_", "options", "named"),
+    [
+        ({ALL: LOCAL}, [], ALL),
+        ({ALL: "https://stand-in.example.org"}, [], ALL),
+        ({ONE: LOCAL}, [], ONE),
+        *(({"AWS_CONFIG_FILE": text}, [], name) for name, text in PROFILE.items()),
+        ({}, ["--rehearse"], "local cloud"),
+        ({ALL: "https://stand-in.example.org"}, ["--rehearse"], "local cloud"),
+        ({ALL: LOCAL, ONE: "https://stand-in.example.org"}, ["--rehearse"], "local cloud"),
+    ],
+)
+def test_a_rehearsal_is_for_the_local_cloud_and_nothing_else_is(here, monkeypatch, set_, options, named):
+    """What asks SageMaker or S3 alone elsewhere isn't AWS either; a shell keeps what `tandem local env` once set."""
+    if text := set_.pop("AWS_CONFIG_FILE", ""):
+        set_ = {"AWS_CONFIG_FILE": str(here / "config")}
+        (here / "config").write_text(text)
+    for name, value in set_.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit, match=rf"(?i)(?s){named}.*rehears|rehears.*{named}"):
         verify.main(options)
     assert not (here / "calls").exists()
+
+
+@pytest.mark.faults
+def test_what_no_verification_made_isnt_removed_and_is_named(here, capsys):
+    """The journal may be gone, with the folder that it is in."""
+    assert verify.main(["--remove"]) == 0
+    assert "nothing to remove" in capsys.readouterr().out
+    (here / "account").write_text("docs-of-somebody")
+    with pytest.raises(SystemExit, match=r"(?s)Nothing was removed.*arn:aws:s3:::docs-of-somebody"):
+        verify.main(["--remove"])
+    (here / "account").unlink()
+    (here / "state").write_text(json.dumps({"deployment": {"resources": [MADE]}}))
+    with pytest.raises(SystemExit, match=r"(?s)Nothing was removed.*urn:docs"):
+        verify.main(["--remove"])
+    assert called(here) == []
+
+
+def test_make_clean_waits_for_what_is_left_to_be_removed(here):
+    assert journal.unfinished(here / "journal") == []
+    assert killed([], 6)
+    assert journal.unfinished(here / "journal") == ["rag-dev"]
+    verify.main(["--remove"])
+    assert journal.unfinished(here / "journal") == []
+    recipe_ = (verify.ROOT / "Makefile").read_text().partition("\nclean:")[2]
+    assert recipe_.index("scripts.verify.journal") < recipe_.index("rm -rf")
 
 
 def test_what_is_left_over_is_a_failure_and_the_next_call_removes_it_first(here, monkeypatch, capsys):

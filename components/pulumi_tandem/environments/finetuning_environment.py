@@ -36,7 +36,7 @@ class FineTuningEnvironment(pulumi.ComponentResource):
     a `CostGuard`, and an `InferenceEndpoint` where `model` names an approved package; with `training_backend` `eks`
     also a `GpuCluster` with `ClusterTraining`. Runs are started by command and never by `pulumi up`.
 
-    Idle cost: about $0.41 a month (four alarms, the guard) and storage; an endpoint and a cluster bill by the hour.
+    Idle cost: about $0.51 a month (five alarms, the guard) and storage; an endpoint and a cluster bill by the hour.
 
     Raises `InvalidArguments`, with every mistake, before anything is registered.
     """
@@ -139,9 +139,10 @@ class FineTuningEnvironment(pulumi.ComponentResource):
             )
             pipeline_args["cluster"], self.cluster_name = training.for_pipeline, cluster.cluster_name
         pipeline = TrainingPipeline(f"{name}-training", datasets, artifacts, registry, pipeline_args, opts=child)
-        before_endpoint = []
+        before_endpoint: list[pulumi.Resource] = []
         if retention is Retention.ERASE:
-            before_endpoint = [RunCleanup(f"{name}-cleanup", registry, pipeline, {"tags": tags}, opts=child)]
+            cleanup = RunCleanup(f"{name}-cleanup", artifacts, registry, pipeline, {"tags": tags}, opts=child)
+            before_endpoint.append(cleanup)
         self.endpoint_name = self.inference_component = pulumi.Output.from_input("")
         if settings["model"]:
             endpoint_args: InferenceEndpointArgs = {
@@ -168,7 +169,7 @@ class FineTuningEnvironment(pulumi.ComponentResource):
             "alert_email": settings["alert_email"],
             **shared,
         }
-        guard = CostGuard(f"{name}-guard", guard_args, opts=child)
+        guard = CostGuard(f"{name}-guard", artifacts, guard_args, opts=child)
         register_usage(name, finetuning_usage(envelope, settings["run_usage"]), tags=tags, parent=self)
 
         self.dataset_bucket, self.artifact_bucket = datasets.bucket_name, artifacts.bucket_name

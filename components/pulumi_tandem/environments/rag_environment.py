@@ -30,7 +30,7 @@ class RagEnvironment(pulumi.ComponentResource):
     Composes a documents bucket, a ledger, the vector store that `store` names, an `IngestionPipeline` and a
     `QueryApi`.
 
-    Idle cost: about $1.50 a month (nine alarms $0.90, the sweep's metric $0.30, polling of the queue $0.26, the sweep's
+    Idle cost: about $1.60 a month (ten alarms $1.00, the sweep's metric $0.30, polling of the queue $0.26, the sweep's
     runs $0.04), free tier not counted, and storage of documents, index, ledger and logs. With `store: domain` also its
     instances and disks, $67.41 for one r7g.medium.search (730 hours of $0.089) with 20 GB (of $0.122), and nine alarms.
 

@@ -11,7 +11,7 @@ from tandem_contract.names import Variable
 from ..foundation.arns import account_arn
 from ..foundation.function import WatchedBy
 from ..foundation.policy import allow
-from ..foundation.schedule import every
+from ..foundation.schedule import every, not_started
 from .cluster_steps import cluster_steps
 from .jobs import Given, Jobs
 
@@ -93,6 +93,15 @@ def cluster_jobs(given: Given, images: Mapping[str, pulumi.Input[str]], cluster:
         tags=given.tags,
         parent=given.parent,
         payload={"action": "guard"},
+    )
+    # Runs start it too: while there are none, it has nothing to guard but what was lost.
+    not_started(
+        f"{given.name}-cluster",
+        GUARD_MINUTES,
+        function,
+        topic_arn=given.alarm_topic_arn,
+        tags=given.tags,
+        parent=given.parent,
     )
     # Before anything that they need is deleted.
     end = lambda_.Invocation(

@@ -7,7 +7,7 @@ import pulumi
 from pulumi_aws import cloudwatch, iam, sagemaker
 from tandem_contract.names import Tag
 
-from ..foundation.alarms import NEARLY_ALL, alarm
+from ..foundation.alarms import alarm
 from ..foundation.data_bucket import DataBucket
 from ..foundation.house_rules import LOG_DAYS
 from ..foundation.outputs import register
@@ -81,7 +81,7 @@ class InferenceEndpoint(pulumi.ComponentResource):
 
     Idle cost: with `steady` it **bills by the hour while it exists**, used or not: `instances` x the instance's hosting
     price (ml.g5.2xlarge $1.515 an hour, $1,106 a month, us-east-1, 2026-09-27). With `zero` instances bill while they
-    run; the alarm that wakes one costs $0.10 a month. The other three alarms cost $0.10 a month each.
+    run; the alarm that wakes one, and that on none that can be had, cost $0.10 a month each. So do the other three.
     """
 
     endpoint_name: pulumi.Output[str]
@@ -166,9 +166,9 @@ class InferenceEndpoint(pulumi.ComponentResource):
                     "unanswered",
                     ERRORS,
                     "Average",
-                    NEARLY_ALL,
+                    0.5,
                     3600,
-                    "Of an hour's requests nearly all failed, or the only one.",
+                    "Of an hour's requests most failed, or the only one.",
                 ),
             )
         )
@@ -178,7 +178,7 @@ class InferenceEndpoint(pulumi.ComponentResource):
             name=endpoint_name,
             endpoint_config_name=configuration.name,
             deployment_config=None if zero else _deployment(args["instances"], [each.name for each in alarms]),
-            tags=tags,
+            tags=tags | {Tag.ARTIFACTS: artifacts.bucket_name},
             # Another mode or rollout replaces the endpoint, whose name is taken as long as the old one is there.
             opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
         )
@@ -192,6 +192,7 @@ class InferenceEndpoint(pulumi.ComponentResource):
                 model=model,
                 copies=Copies(args["instances"], args["gpus"], START_SECONDS, BAKE_SECONDS),
                 rollback_alarms=alarms,
+                topic_arn=args.get("alarm_topic_arn"),
                 tags=tags,
                 parent=self,
             )

@@ -5,6 +5,7 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 import pulumi
+from tandem_contract.names import Tag
 
 from ..foundation.data_bucket import DataBucket
 from ..foundation.function import Function, FunctionArgs, WatchedBy
@@ -76,6 +77,18 @@ class Given(NamedTuple):
     def manifests(self) -> Statement:
         """Reading data sets, of which a function reads the manifest."""
         return allow(["s3:GetObject"], pulumi.Output.concat(self.datasets.bucket_arn, "/datasets/*"))
+
+
+def of_this_stack(artifacts: DataBucket) -> dict[str, Any]:
+    """Conditions that a job, an endpoint or an inference component is this stack's, by its tags.
+
+    Another stack of this name, in the same account, has another bucket. What an earlier release started tells none,
+    nor does an inference component, so there it is the name alone.
+    """
+    return {
+        "StringEquals": {f"aws:ResourceTag/{Tag.STACK}": pulumi.get_stack()},
+        "StringEqualsIfExists": {f"aws:ResourceTag/{Tag.ARTIFACTS}": artifacts.bucket_name},
+    }
 
 
 def data_of_jobs(dataset_arn: pulumi.Input[str], artifact_arn: pulumi.Input[str]) -> list[Statement]:

@@ -4,14 +4,17 @@ from typing import NotRequired, TypedDict
 
 import pulumi
 from pulumi_aws import lambda_
+from tandem_contract.names import Variable
 from tandem_contract.payloads import CleanUp
 
 from ..foundation.arguments import NOTHING
 from ..foundation.arns import account_arn
+from ..foundation.data_bucket import DataBucket
 from ..foundation.function import Function, WatchedBy
 from ..foundation.outputs import register
 from ..foundation.policy import allow
 from ..foundation.tags import Tags
+from .jobs import of_this_stack
 from .model_registry import ModelRegistry
 from .training_pipeline import TrainingPipeline
 
@@ -35,6 +38,7 @@ class RunCleanup(pulumi.ComponentResource):
     def __init__(
         self,
         name: str,
+        artifacts: DataBucket,
         registry: ModelRegistry,
         pipeline: TrainingPipeline,
         args: RunCleanupArgs = NOTHING,
@@ -52,10 +56,14 @@ class RunCleanup(pulumi.ComponentResource):
                     allow(["states:StopExecution"], executions),
                     # Lists have no resource to name (service authorization reference).
                     allow(["sagemaker:ListTrainingJobs", "sagemaker:ListModelPackages"], "*"),
-                    allow(["sagemaker:DescribeTrainingJob", "sagemaker:StopTrainingJob"], jobs),
+                    allow(["sagemaker:DescribeTrainingJob", "sagemaker:ListTags"], jobs),
+                    allow(["sagemaker:StopTrainingJob"], jobs, **of_this_stack(artifacts)),
                     allow(["sagemaker:DeleteModelPackage"], registry.package_arns),
                 ],
-                "environment": {},
+                "environment": {
+                    Variable.STACK: pulumi.get_stack(),
+                    Variable.ARTIFACT_BUCKET: artifacts.bucket_name,
+                },
                 "memory_megabytes": 256,
                 "timeout_seconds": 600,
                 "watched_by": WatchedBy.DEPLOYMENT,

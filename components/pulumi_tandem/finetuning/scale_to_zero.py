@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import pulumi
 from pulumi_aws import appautoscaling, cloudcontrol, cloudwatch, sagemaker
 
+from ..foundation.alarms import alarm
 from ..foundation.tags import Tags
 
 DIMENSION = "sagemaker:inference-component:DesiredCopyCount"
@@ -35,16 +36,18 @@ def scale_to_zero(
     model: sagemaker.Model,
     copies: Copies,
     rollback_alarms: Sequence[cloudwatch.MetricAlarm],
+    topic_arn: pulumi.Input[str] | None,
     tags: Tags,
     parent: pulumi.Resource,
 ) -> pulumi.Output[str]:
     """Put a model onto an endpoint as an inference component that scales between zero and `copies.at_most` copies.
 
-    Creates the component, a scalable target with two policies, and the alarm that wakes it: a request that finds no
+    Creates the component, a scalable target with two policies, an alarm that tells `topic_arn` of an hour in which
+    no copy came, and the alarm that wakes it: a request that finds no
     copy fails, is counted in `NoCapacityInvocationFailures`, and brings one within minutes; the last one goes after
     15 to 25 minutes without requests (SageMaker developer guide, "Scale an endpoint to zero instances"; others measured
     25, stdapi-ai/stdapi.ai#43). The component starts with one copy, so that a deployment proves that the model serves.
-    Returns its name. The alarm costs $0.10 a month.
+    Returns its name. The two alarms cost $0.10 a month each.
     """
     child = pulumi.ResourceOptions(parent=parent)
     # pulumi-aws has no inference component (hashicorp/terraform-provider-aws#35226): the Cloud Control API does.
@@ -133,5 +136,21 @@ def scale_to_zero(
         alarm_actions=[wake.arn],
         tags=tags,
         opts=child,
+    )
+    # Who asks is answered 4xx meanwhile, which no other alarm counts.
+    alarm(
+        f"{name}-no-copy",
+        namespace=METRICS,
+        metric="NoCapacityInvocationFailures",
+        dimensions={"InferenceComponentName": component_name},
+        statistic="Sum",
+        threshold=0,
+        period_seconds=900,
+        periods=4,
+        description="For an hour requests have found no copy of the model: no instance can be had, or none starts. "
+        "The endpoint's events in the console and its log say why; tandem:endpointMode: steady keeps an instance.",
+        topic_arn=topic_arn,
+        tags=tags,
+        parent=parent,
     )
     return pulumi.Output.all(component.id, component_name).apply(lambda made: made[1])

@@ -65,7 +65,7 @@ class TrainingPipeline(pulumi.ComponentResource):
     access entry. A run costs its instances' time: at most `attempts` x `max_runtime_seconds`, and
     `evaluation_max_runtime_seconds`.
 
-    Idle cost: two alarms, $0.20 a month; on a cluster two more, on the function that nobody waits for.
+    Idle cost: two alarms, $0.20 a month; on a cluster three more, on the function that nobody waits for.
     """
 
     pipeline_arn: pulumi.Output[str]

@@ -28,11 +28,14 @@ def alarm(
     parent: pulumi.Resource,
     period_seconds: int = 300,
     periods: int = 1,
+    needed: int | None = None,
     comparison: Comparison = "GreaterThanThreshold",
     missing: Literal["notBreaching", "breaching"] = "notBreaching",
     tags: Tags | None = None,
 ) -> cloudwatch.MetricAlarm:
-    """An alarm on each of `periods` in a row; `missing` says what a period without data is, by default healthy.
+    """An alarm on each of `periods` in a row, or `needed` of them; `missing` says what a period without data is.
+
+    That is healthy by default.
 
     It watches one metric, and costs $0.10 a month; the first ten of an account are free. docs/alarms.md shows which
     fault rings which.
@@ -45,6 +48,7 @@ def alarm(
         statistic=statistic,
         period=period_seconds,
         evaluation_periods=periods,
+        datapoints_to_alarm=needed,
         comparison_operator=comparison,
         threshold=threshold,
         treat_missing_data=missing,

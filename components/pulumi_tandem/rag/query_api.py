@@ -44,10 +44,10 @@ class QueryApiArgs(TypedDict):
 class QueryApi(pulumi.ComponentResource):
     """API Gateway endpoint `POST /query` and the Lambda function behind it, which retrieves, generates and cites.
 
-    Creates the function with read access to the store, the REST endpoint in front of it, and two alarms, on errors and
-    on hours without answers; with a tuned model's endpoint, also one on its silence.
+    Creates the function with read access to the store, the REST endpoint in front of it, and three alarms, on errors,
+    on hours without answers and on hours with few; with a tuned model's endpoint, also one on its silence.
 
-    Idle cost: the alarms, $0.10 each a month; the third one's metric costs up to $0.30 a
+    Idle cost: the alarms, $0.10 each a month; the last one's metric costs up to $0.30 a
     month, by the hours in which questions are answered.
     """
 
@@ -113,10 +113,20 @@ class QueryApi(pulumi.ComponentResource):
         # A function that raises, is out of time or throttled is a 5xx of the API's (API Gateway guide, "Handle Lambda
         # errors"; re:Post "api-gateway-5xx-error"). So is each question while search wakes, which nobody has to look
         # at: five are let through, and that after them comes none that is answered is for the second alarm, which also
-        # sees a service that is seldom asked. The average of the metric is the share of all questions.
-        for suffix, statistic, threshold, seconds, description in (
-            ("errors", "Sum", 5, 300, "More than five questions in five minutes failed."),
-            ("unanswered", "Average", NEARLY_ALL, 3600, "Of an hour's questions nearly all failed, or the only one."),
+        # sees a service that is seldom asked; the third one sees a few that fail all the time, which wakes don't. The
+        # average of the metric is the share of all questions.
+        for suffix, statistic, threshold, seconds, periods, needed, description in (
+            ("errors", "Sum", 5, 300, 1, None, "More than five questions in five minutes failed."),
+            (
+                "unanswered",
+                "Average",
+                NEARLY_ALL,
+                3600,
+                1,
+                None,
+                "Of an hour's questions nearly all failed, or the only one.",
+            ),
+            ("failing", "Average", 0.5, 300, 12, 8, "For most of an hour, most questions have failed."),
         ):
             alarm(
                 f"{name}-{suffix}",
@@ -126,6 +136,8 @@ class QueryApi(pulumi.ComponentResource):
                 statistic=statistic,
                 threshold=threshold,
                 period_seconds=seconds,
+                periods=periods,
+                needed=needed,
                 description=f"{description} The query function's log has the reasons.",
                 topic_arn=args.get("alarm_topic_arn"),
                 tags=tags,

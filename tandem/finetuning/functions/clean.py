@@ -10,6 +10,8 @@ from tandem.runtime.clients import client
 from tandem.runtime.pages import each
 from tandem.runtime.telemetry import log
 
+from . import owned
+
 WAIT_SECONDS = 480  # for all jobs to stop; the function may take ten minutes
 RUNNING = ("InProgress", "Stopping")
 
@@ -46,7 +48,8 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, int]:  # noqa: 
 
 def _jobs(run: str) -> list[str]:
     found = each(client("sagemaker"), "list_training_jobs", "TrainingJobSummaries", NameContains=run)
-    return [job["TrainingJobName"] for job in found if job["TrainingJobStatus"] in RUNNING]
+    running = (job for job in found if job["TrainingJobStatus"] in RUNNING)
+    return [job["TrainingJobName"] for job in running if owned.is_our_job(job)]
 
 
 def _status(job: str) -> str:

@@ -13,6 +13,8 @@ from tandem.runtime.clients import client
 from tandem.runtime.pages import each
 from tandem.runtime.telemetry import log
 
+from . import owned
+
 SUBJECT_CHARACTERS = 100  # SNS's limit
 AGAIN = {
     "jobs": "Job {name} was stopped: it was started {hours:.1f} hours ago, longer than the run envelope lets one take. "
@@ -42,14 +44,14 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, list[str]]:  # 
     for job in each(client("sagemaker"), "list_training_jobs", "TrainingJobSummaries", StatusEquals="InProgress"):
         # Waiting for an instance isn't billed, but a list doesn't tell it apart.
         age = now - job["CreationTime"]
-        if age.total_seconds() > longest and _tags(job["TrainingJobArn"]):
+        if age.total_seconds() > longest and owned.is_our_job(job):
             name = job["TrainingJobName"]
             if _done(client("sagemaker").stop_training_job, failed, TrainingJobName=name):
                 ended("jobs", name, age)
     for endpoint in each(client("sagemaker"), "list_endpoints", "Endpoints"):
-        hours = _tags(endpoint["EndpointArn"]).get(Tag.EXPIRES_HOURS)
-        age = now - endpoint["LastModifiedTime"]
-        if hours and age > datetime.timedelta(hours=float(hours)):
+        tags = owned.tags(endpoint["EndpointArn"])
+        hours, age = tags.get(Tag.EXPIRES_HOURS), now - endpoint["LastModifiedTime"]
+        if owned.is_ours(tags) and hours and age > datetime.timedelta(hours=float(hours)):
             name = endpoint["EndpointName"]
             if not _empty(name, failed):
                 continue  # to be deleted in the next round: one with inference components can't be
@@ -89,9 +91,3 @@ def _done(stop: Callable[..., Any], failed: list[str], **request: str) -> bool:
         failed.append(f"{next(iter(request.values()))}: {error}")
         return False
     return True
-
-
-def _tags(arn: str) -> dict[str, str]:
-    """The tags of what belongs to this stack; empty for what doesn't."""
-    tags = {tag["Key"]: tag["Value"] for tag in each(client("sagemaker"), "list_tags", "Tags", ResourceArn=arn)}
-    return tags if tags.get(Tag.STACK) == os.environ[Variable.STACK] else {}

@@ -109,6 +109,7 @@ def _request(run: Run, step: str, attempt: int, model: str | None) -> dict[str, 
         "Environment": job_inputs.environment(run),
         "Tags": [
             {"Key": Tag.STACK, "Value": os.environ[Variable.STACK]},
+            {"Key": Tag.ARTIFACTS, "Value": bucket},
             {"Key": "tandem:run", "Value": run.name},
             {"Key": "tandem:manifest-digest", "Value": run.manifest_digest},
             {"Key": "tandem:recipe-digest", "Value": run.recipe_digest},

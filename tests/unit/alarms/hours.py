@@ -1,4 +1,4 @@
-"""Nine hours of two stacks: the metrics that AWS and our functions write while all is well, or one part is at fault.
+"""Nine hours of three stacks: the metrics that AWS and our functions write while all is well, or one part is at fault.
 
 What our functions write is what they wrote when they ran (`Said`). What AWS writes follows its documents: a call that
 raises or runs out of time counts as an invocation and an error; one that is throttled counts as a throttle alone
@@ -39,17 +39,23 @@ class Said(NamedTuple):
     output: str
 
 
+class Stacks(NamedTuple):
+    """Which parts are of: one that has all but what the others are for, one on a cluster, one that scales to zero."""
+
+    serving: Recording
+    cluster: Recording
+    zero: Recording
+
+
 class Hours:
     """One stretch of time; `fault` is a part and what is wrong with it."""
 
-    def __init__(
-        self, serving: Recording, cluster: Recording, said: Mapping[str, Said], fault: tuple[str, str]
-    ) -> None:
+    def __init__(self, stacks: "Stacks", said: Mapping[str, Said], fault: tuple[str, str]) -> None:
         self.metrics, self._said, self._fault = Metrics(), said, fault
-        self._serving, self._cluster = serving, cluster
-        variables = serving.one("aws:lambda/function:Function", "sweep").inputs["environment"]["variables"]
+        self._serving, self._cluster, self._zero = stacks
+        variables = self._serving.one("aws:lambda/function:Function", "sweep").inputs["environment"]["variables"]
         self._bucket = variables["TANDEM_DOCUMENTS_BUCKET"]
-        self._endpoint = serving.one("aws:sagemaker/endpoint:Endpoint").inputs["name"]
+        self._endpoint = self._serving.one("aws:sagemaker/endpoint:Endpoint").inputs["name"]
         for minute in range(ENDS):
             for part, happens in PARTS.items():
                 at_fault = part == fault[0] and minute >= BEGINS
@@ -66,8 +72,7 @@ class Hours:
             self._call(self._function("ingestion-ingest"), minute, fault)
 
     def sweep(self, minute: int, fault: str) -> None:
-        missed = fault == MISSED_ONCE and minute < BEGINS + 15
-        if minute % 15 or fault == NEVER or missed:
+        if minute % 15 or _not_started(minute, fault):
             return
         if fault in FAILURES:
             self._unattended(self._function("ingestion-sweep"), minute, fault)
@@ -81,20 +86,24 @@ class Hours:
 
     def query(self, minute: int, fault: str) -> None:
         """Three questions a minute."""
-        if fault == NOBODY or (fault == ONCE_AN_HOUR and minute % 60 != 30):
+        if fault == NOBODY or (fault in (ONCE_AN_HOUR, WAKES_EACH) and minute % 60 != 30):
             return
-        waking = fault == WAKES and minute == BEGINS
+        if fault == MOST and minute % 5:
+            return
+        waking = (fault == WAKES and minute == BEGINS) or fault == WAKES_EACH
         instead = {ONCE_AN_HOUR: "answers 500", WAKES: "answers 503" if waking else "", SILENT_MODEL: ""}
+        instead |= {WAKES_EACH: "answers 503", MOST: "answers 500"}
         asked = instead.get(fault, fault)
         status = {RAISES: 502, LATE: 504, THROTTLED: 500, "": 200}.get(asked) or self._said[asked].answer
         spoke = "the hosted model writes" if fault == SILENT_MODEL else "the tuned model writes"
         output = self._said[spoke].output.replace('"Endpoint": "tuned"', f'"Endpoint": "{self._endpoint}"')
         # Search wakes within 30 seconds, and callers come back every ten.
-        for _ in range(1 if fault == ONCE_AN_HOUR else 4 if waking else 3):
+        for number in range(1 if fault == ONCE_AN_HOUR else 5 if fault in (WAKES_EACH, MOST) else 4 if waking else 3):
+            failed = status >= 500 and not (fault in (WAKES_EACH, MOST) and number == 4)
             self._call(self._function("query"), minute, asked if asked in FAILURES else "")
             api = {"ApiName": made("hybrid-rag-query-endpoint"), "Stage": "v1"}
-            self._put("AWS/ApiGateway", "5XXError", api, minute, float(status >= 500))
-            if status == 200:
+            self._put("AWS/ApiGateway", "5XXError", api, minute, float(failed))
+            if not failed:
                 self.metrics.read_log(output, minute)
 
     def domain(self, minute: int, fault: str) -> None:
@@ -104,13 +113,20 @@ class Hours:
             self._put("AWS/ES", metric, {"DomainName": name, "ClientId": ACCOUNT}, minute, value)
 
     def endpoint(self, minute: int, fault: str) -> None:
-        if fault == NOBODY or (fault == ONCE_AN_HOUR and minute % 60 != 30):
+        if fault == NOBODY or (fault == ONCE_AN_HOUR and minute % 60 != 30) or (fault == MOST and minute % 5):
             return
         variant = {"EndpointName": self._endpoint, "VariantName": "main"}
-        failed = fault in ("answers 5xx", ONCE_AN_HOUR)
-        for _ in range(1 if fault == ONCE_AN_HOUR else 3):
-            self._put("AWS/SageMaker", "Invocation5XXErrors", variant, minute, float(failed))
+        failed = fault in ("answers 5xx", ONCE_AN_HOUR, MOST)
+        for number in range(1 if fault == ONCE_AN_HOUR else 5 if fault == MOST else 3):
+            answered = fault == MOST and number == 4
+            self._put("AWS/SageMaker", "Invocation5XXErrors", variant, minute, float(failed and not answered))
             self._put("AWS/SageMaker", "ModelLatency", variant, minute, 40e6 if fault == "takes 40 s" else 2e6)
+
+    def zero(self, minute: int, fault: str) -> None:
+        """A request a minute; those that find no copy fail, and wake one."""
+        watched = self._zero.one("aws:cloudwatch/metricAlarm:MetricAlarm", "-asleep").inputs["dimensions"]
+        if fault == NO_INSTANCE or (fault == WAKES_COPY and minute < BEGINS + 20):
+            self._put("AWS/SageMaker", "NoCapacityInvocationFailures", watched, minute, 1)
 
     def runs(self, minute: int, fault: str) -> None:
         if minute % 120 == 0:
@@ -120,14 +136,18 @@ class Hours:
             self._put("AWS/States", f"Executions{counted}", {"StateMachineArn": arn}, minute, 1)
 
     def guard(self, minute: int, fault: str) -> None:
-        if minute % 15 == 0:
+        if minute % 15 == 0 and not _not_started(minute, fault):
             if fault == REFUSED:
                 assert self._said["the guard is refused"].answer is None
-            self._unattended(self._function("guard"), minute, RAISES if fault == REFUSED else fault)
+            self._unattended(
+                self._function("guard"), minute, RAISES if fault == REFUSED else fault if fault in FAILURES else ""
+            )
 
     def cluster(self, minute: int, fault: str) -> None:
-        if minute % 15 == 0:
-            self._unattended(made(self._cluster.one(FUNCTION, "-cluster").name), minute, fault)
+        if minute % 15 == 0 and not _not_started(minute, fault):
+            self._unattended(
+                made(self._cluster.one(FUNCTION, "-cluster").name), minute, fault if fault in FAILURES else ""
+            )
 
     def _function(self, part: str) -> str:
         return made(self._serving.one(FUNCTION, part).name)
@@ -155,11 +175,18 @@ class Hours:
         self.metrics.put(namespace, metric, dimensions, minute, value)
 
 
+def _not_started(minute: int, fault: str) -> bool:
+    return fault == NEVER or (fault == MISSED_ONCE and minute < BEGINS + 15)
+
+
 FUNCTION = "aws:lambda/function:Function"
 GIVEN_UP, BEHIND = "a document is given up", "the work falls behind"
 STALE, NEVER, SILENT = "a document has waited for over an hour", "is never started", "search stays away"
 MISSED_ONCE, SILENT_ONCE = "comes late once", "search is away once"
 WAKES, NOBODY, SILENT_MODEL = "search wakes", "nobody asks", "the tuned model is cold, gone or failing"
+MOST = "four of five questions fail, five each five minutes"
+WAKES_EACH = "search wakes for one question an hour"
+NO_INSTANCE, WAKES_COPY = "no instance can be had", "it wakes"
 REFUSED = "can't end what it has to"
 PARTS: dict[str, Callable[[Hours, int, str], None]] = {
     "queue of documents": Hours.queue,
@@ -168,6 +195,7 @@ PARTS: dict[str, Callable[[Hours, int, str], None]] = {
     "query function and API": Hours.query,
     "OpenSearch domain": Hours.domain,
     "endpoint": Hours.endpoint,
+    "endpoint that scales to zero": Hours.zero,
     "fine-tuning run": Hours.runs,
     "cost guard": Hours.guard,
     "cluster function": Hours.cluster,
@@ -178,21 +206,26 @@ FAULTS: list[tuple[str, str]] = [
     ("queue of documents", BEHIND),
     *(("ingest function", each) for each in FAILURES),
     *(("sweep function", each) for each in (*FAILURES, NEVER, SILENT, STALE)),
-    *((QUERY, each) for each in (*FAILURES, "answers 500", "answers 503", ONCE_AN_HOUR, SILENT_MODEL)),
+    *((QUERY, each) for each in (*FAILURES, "answers 500", "answers 503", ONCE_AN_HOUR, MOST, SILENT_MODEL)),
     *(("OpenSearch domain", what) for _, _, what in DOMAIN.values()),
-    *(("endpoint", each) for each in ("answers 5xx", ONCE_AN_HOUR, "takes 40 s")),
+    *(("endpoint", each) for each in ("answers 5xx", ONCE_AN_HOUR, MOST, "takes 40 s")),
+    ("endpoint that scales to zero", NO_INSTANCE),
     *(("fine-tuning run", each) for each in ("fails", "its plan, gate or register function fails", LATE)),
-    *(("cost guard", each) for each in (*FAILURES, REFUSED)),
-    *(("cluster function", each) for each in FAILURES),
+    *(("cost guard", each) for each in (*FAILURES, NEVER, REFUSED)),
+    *(("cluster function", each) for each in (*FAILURES, NEVER)),
 ]
 """What has to ring."""
 NO_FAULTS: list[tuple[str, str]] = [
     ("", "all is well"),
     ("sweep function", MISSED_ONCE),
     ("sweep function", SILENT_ONCE),
+    ("cost guard", MISSED_ONCE),
+    ("cluster function", MISSED_ONCE),
     (QUERY, WAKES),
+    (QUERY, WAKES_EACH),
     (QUERY, NOBODY),
     ("endpoint", NOBODY),
+    ("endpoint that scales to zero", WAKES_COPY),
     ("fine-tuning run", "is cancelled"),
 ]
 """What must not."""

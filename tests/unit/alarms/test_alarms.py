@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from scripts.recorder import made, record_stack
-from tandem.finetuning.functions import guard
+from tandem.finetuning.functions import guard, owned
 from tandem.rag.functions import ingest, query, sweep
 from tests.support.cloudwatch import ALARM, state
 from tests.unit.finetuning.strict_sagemaker import FakeSageMaker
@@ -18,7 +18,7 @@ from tests.unit.rag.fake_endpoint import FakeEndpoint, chat
 from tests.unit.rag.fakes import DEAD_LETTERS, refused, silence
 from tests.unit.rag.test_functions import message
 
-from .hours import BEGINS, ENDS, FAULTS, FUNCTION, NO_FAULTS, SILENT, STALE, Hours, Said
+from .hours import BEGINS, ENDS, FAULTS, FUNCTION, NO_FAULTS, SILENT, STALE, Hours, Said, Stacks
 
 PAGE = Path(__file__).parents[3] / "docs" / "alarms.md"
 TOPIC = "arn:aws:sns:us-east-1:123456789012:alarms"
@@ -49,9 +49,19 @@ def cluster():
 
 
 @pytest.fixture(scope="module")
-def alarms(serving, cluster):
-    """By short name, those of a stack that has everything but a cluster, and of the cluster's function."""
+def zero():
+    return record_stack(TUNING | HEARD | MODEL | {"tandem:endpointMode": "zero"})
+
+
+@pytest.fixture(scope="module")
+def alarms(serving, cluster, zero):
+    """By short name, those of a stack that has everything but a cluster, of the cluster's function, of scaling to zero.
+
+    What only wakes an instance is none.
+    """
     ours = [*serving.of("MetricAlarm"), *(each for each in cluster.of("MetricAlarm") if "-cluster-" in each.name)]
+    ours += [each for each in zero.of("MetricAlarm") if "InferenceComponentName" in each.inputs["dimensions"]]
+    ours = [each for each in ours if not each.name.endswith("-asleep")]
     assert [each.name for each in ours if each.inputs["alarmActions"] != [TOPIC]] == []
     return {short(each.name): each.inputs for each in ours}
 
@@ -99,23 +109,26 @@ def said(answering, environment, capsys, monkeypatch):
         run(name, lambda: ask({"question": "Is green tea warm?"})[0])
     fake = FakeSageMaker()
     fake.refusing = {"past"}
-    fake.job("past", hours=90, stack="dev")
-    monkeypatch.setattr(guard, "client", {"sagemaker": fake}.get)
+    fake.job("past", hours=90, stack="dev", artifacts="artifacts")
+    for module in (guard, owned):
+        monkeypatch.setattr(module, "client", {"sagemaker": fake}.get)
     monkeypatch.setenv("TANDEM_STACK", "dev")
+    monkeypatch.setenv("TANDEM_ARTIFACT_BUCKET", "artifacts")
     monkeypatch.setenv("TANDEM_LONGEST_JOB_SECONDS", "14400")
     run("the guard is refused", lambda: guard.handler({}, None))
     return found
 
 
-def test_what_fails_is_seen_and_what_does_not_is_let_be(serving, cluster, alarms, said):
+def test_what_fails_is_seen_and_what_does_not_is_let_be(serving, cluster, zero, alarms, said):
     """The table of part, fault and alarm, from what was seen. Where this fails: read what is new, then take it over."""
     assert [said[f"answers {status}"].answer for status in (500, 503)] == [500, 503]
-    well = Hours(serving, cluster, said, ("", ""))
+    stacks = Stacks(serving, cluster, zero)
+    well = Hours(stacks, said, ("", ""))
     assert _rings(well, well, alarms) == {}
-    seen = {(part, fault): _rings(Hours(serving, cluster, said, (part, fault)), well, alarms) for part, fault in FAULTS}
+    seen = {(part, fault): _rings(Hours(stacks, said, (part, fault)), well, alarms) for part, fault in FAULTS}
     assert [fault for fault, rings in seen.items() if not rings] == []
     for fault in NO_FAULTS:
-        assert _rings(Hours(serving, cluster, said, fault), well, alarms) == {}, fault
+        assert _rings(Hours(stacks, said, fault), well, alarms) == {}, fault
     assert {name for rings in seen.values() for name in rings} == set(alarms), "an alarm that nothing rings"
     page = _page(seen, alarms, {"`finetuning`, `trainingBackend: eks`": cluster})
     if not PAGE.exists() or PAGE.read_text(encoding="utf-8") != page:
@@ -151,7 +164,7 @@ def test_every_function_has_somebody_who_notices(serving, cluster):
         for each in stack.of("MetricAlarm"):
             if each.inputs["namespace"] == "AWS/Lambda":
                 watched[each.inputs["dimensions"]["FunctionName"]].add(each.inputs["metricName"])
-        assert set(map(frozenset, watched.values())) == {frozenset({"Errors", "Throttles"})}
+        assert all({"Errors", "Throttles"} <= metrics for metrics in watched.values())
         steps = {
             state["Parameters"]["FunctionName"].rpartition(":")[2]
             for machine in stack.of("StateMachine")
@@ -166,6 +179,21 @@ def test_every_function_has_somebody_who_notices(serving, cluster):
         assert functions & unattended <= set(watched)
         assert functions - set(watched) <= steps | by_engine | behind_api
         assert not set(watched) & (by_engine - unattended)
+
+
+def test_every_schedule_has_somebody_who_notices_that_it_starts_nothing(serving, cluster):
+    """Its own alarm on silence, or the sweep's, whose metric comes of a sweep alone."""
+    for stack in (serving, cluster):
+        silent = [each for each in stack.of("MetricAlarm") if each.inputs["treatMissingData"] == "breaching"]
+        heard = {each.inputs["dimensions"].get("FunctionName", each.name) for each in silent}
+        scheduled = [each.name for each in stack.of("EventRule") if "scheduleExpression" in each.inputs]
+        started = {
+            each.inputs["arn"].rpartition(":")[2]
+            for each in stack.of("EventTarget")
+            if "function:" in each.inputs["arn"]
+        }
+        assert len(scheduled) == len(started) == len(silent)
+        assert {each for each in started if "-sweep" not in each} <= heard
 
 
 def _page(seen, alarms, recorded) -> str:
@@ -191,7 +219,11 @@ def _condition(alarm) -> str:
     sign = {"GreaterThanThreshold": ">", "GreaterThanOrEqualToThreshold": "≥", "LessThanThreshold": "<"}
     sign = sign.get(alarm["comparisonOperator"], "≤")
     minutes, periods = int(alarm["period"]) // 60, int(alarm["evaluationPeriods"])
-    span = f"{minutes} min" + (f", {periods} times in a row" if periods > 1 else "")
+    needed = int(alarm.get("datapointsToAlarm") or periods)
+    times = (
+        f", {needed} times of {periods}" if needed < periods else f", {periods} times in a row" if periods > 1 else ""
+    )
+    span = f"{minutes} min{times}"
     metric = f"{alarm['namespace']} {alarm['metricName']}"
     statistic, threshold = alarm["statistic"].lower(), alarm["threshold"]
     return f"{statistic} of {metric} {sign} {threshold:,.12g} in {span}"
@@ -212,10 +244,14 @@ ring. The times are the longest, since AWS doesn't say how many periods it looks
 metric takes to arrive is not in them. **Not yet seen on an AWS account.**
 """
 BETWEEN = """
-The same test has what must ring nothing: a sweep that comes late or finds search away once, search that wakes (up to
-five questions answered 503), nights without questions, an endpoint that nobody asks, a run that is cancelled.
+The same test has what must ring nothing: a sweep or a guard that comes late once, a sweep that finds search away once,
+search that wakes (up to five questions answered 503), for one question an hour too, nights without questions, an
+endpoint that nobody asks, one that takes twenty minutes to wake, a run that is cancelled.
 
-A new stack's `...sweep-stale` may ring until its second sweep has come to an end: it can't tell new from silent. The
+A new stack's `...sweep-stale` may ring until its second sweep has come to an end, and its `...not-started` until the
+first look: they can't tell new from silent. A run starts the cluster's function too, and while one goes on its
+`...not-started` is silent. Requests that are refused as too many (429) count as 4XX, which callers see and no alarm
+does; nor does one see that fewer than half fail, while these are no more than five in five minutes. The
 alarms of the cluster's function also ring while the cluster can't be reached, which a run has patience with.
 """
 COSTS = """

@@ -16,6 +16,7 @@ CONFIG = {"tandem:environment": "finetuning", "tandem:retention": "erase"}
 HERE = "us-east-1:123456789012"
 MODEL = f"arn:aws:sagemaker:{HERE}:model-package/models/3"
 TOPIC = f"arn:aws:sns:{HERE}:alarms"
+ENDING = {"sagemaker:StopTrainingJob", "sagemaker:DeleteEndpoint", "sagemaker:DeleteInferenceComponent"}
 SERVING = CONFIG | {"tandem:model": MODEL, "tandem:alarmTopicArn": TOPIC}
 
 
@@ -277,12 +278,31 @@ def test_without_an_mlflow_of_aws_none_is_made(tracking):
     assert "mlflow" not in stack.one("RolePolicy", "job-permissions").inputs["policy"].lower()
 
 
+def ours(stack) -> dict:
+    """What has to hold of what is ended: other stacks of this name may share the account."""
+    bucket = {"aws:ResourceTag/tandem:artifacts": stack.outputs["artifactBucket"]}
+    return {"StringEquals": {"aws:ResourceTag/tandem:stack": "test"}, "StringEqualsIfExists": bucket}
+
+
 def test_the_guard_runs_on_a_schedule_and_touches_what_is_the_stacks(stack):
     assert stack.one("EventRule").inputs["scheduleExpression"] == "rate(15 minutes)"
     assert stack.one("EventTarget").inputs["arn"].startswith(f"arn:aws:lambda:{HERE}:function:tuning-guard")
     for statement in statements(stack, "guard-permissions"):
-        if {"sagemaker:StopTrainingJob", "sagemaker:DeleteEndpoint"} & set(statement["Action"]):
-            assert statement["Condition"]["StringEquals"] == {"aws:ResourceTag/tandem:stack": "test"}
+        if ENDING & set(statement["Action"]):
+            assert statement["Condition"] == ours(stack)
+
+
+def test_at_destroy_only_jobs_of_the_stack_may_be_stopped(stack):
+    (stopping,) = [each for each in statements(stack, "cleanup-permissions") if ENDING & set(each["Action"])]
+    assert (stopping["Action"], stopping["Condition"]) == (["sagemaker:StopTrainingJob"], ours(stack))
+
+
+def test_what_the_guard_and_the_end_look_for_is_on_the_endpoint(serving):
+    bucket = serving.outputs["artifactBucket"]
+    assert serving.one("Endpoint").inputs["tags"]["tandem:artifacts"] == bucket
+    for part in ("guard", "cleanup", "plan"):
+        told = environment_of(serving, part)
+        assert (told["TANDEM_STACK"], told["TANDEM_ARTIFACT_BUCKET"]) == ("test", bucket)
 
 
 def test_the_budget_counts_the_stack_and_alerts_who_is_named(stack, serving):

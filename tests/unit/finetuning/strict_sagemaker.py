@@ -32,11 +32,15 @@ class FakeSageMaker(aws_requests.AwsService):
         self.stopped: list[str] = []
         self.refusing: set[str] = set()
 
-    def job(self, name: str, hours: float = 0, status: str = "InProgress", **tags: str) -> None:
+    def job(
+        self, name: str, hours: float = 0, status: str = "InProgress", writes: str = "artifacts", **tags: str
+    ) -> None:
+        """A job that `writes` to that bucket."""
         arn, now = f"arn:aws:sagemaker:us-east-1:123456789012:training-job/{name}", datetime.datetime.now(datetime.UTC)
         created = now - datetime.timedelta(hours=hours)
         found = {"TrainingJobName": name, "TrainingJobArn": arn, "CreationTime": created, "TrainingJobStatus": status}
         found["ResourceConfig"] = {"InstanceType": "ml.g6e.2xlarge", "InstanceCount": 1, "VolumeSizeInGB": 200}
+        found["OutputDataConfig"] = {"S3OutputPath": f"s3://{writes}/runs/{name}/jobs/"}
         self.jobs.append(found)
         self.tags[arn] = {f"tandem:{key}": value for key, value in tags.items()}
 

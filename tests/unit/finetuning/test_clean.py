@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tandem.finetuning.functions import clean
+from tandem.finetuning.functions import clean, owned
 from tests.support.aws_requests import AwsService
 
 from .strict_sagemaker import FakeSageMaker
@@ -33,12 +33,17 @@ class FakeStepFunctions(AwsService):
 @pytest.fixture
 def aws(monkeypatch):
     clients = {"sagemaker": FakeSageMaker(), "stepfunctions": FakeStepFunctions()}
-    monkeypatch.setattr(clean, "client", clients.get)
+    for module in (clean, owned):
+        monkeypatch.setattr(module, "client", clients.get)
+    monkeypatch.setenv("TANDEM_STACK", "dev")
+    monkeypatch.setenv("TANDEM_ARTIFACT_BUCKET", "artifacts")
     monkeypatch.setattr(clean.time, "sleep", lambda seconds: None)
     sagemaker = clients["sagemaker"]
     sagemaker.job("faq-a-train-1", status="Failed")
-    sagemaker.job("faq-a-train-2")
-    sagemaker.job("faq-b-train-1")
+    sagemaker.job("faq-a-train-2", stack="dev", artifacts="artifacts")
+    sagemaker.job("faq-b-train-1", stack="dev", artifacts="artifacts")
+    sagemaker.job("faq-a-of-somebody", stack="dev", artifacts="tuning-artifacts-1234567")
+    sagemaker.job("my-faq-a", stack="prod")
     for run in ("a", "b"):
         sagemaker.create_model_package(ModelPackageGroupName="models", ClientToken=run)
     sagemaker.create_model_package(ModelPackageGroupName="others", ClientToken="c")

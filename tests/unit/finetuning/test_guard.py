@@ -3,11 +3,12 @@
 import pytest
 from botocore.exceptions import ClientError
 
-from tandem.finetuning.functions import guard
+from tandem.finetuning.functions import guard, owned
 from tests.support.aws_requests import AwsService
 
 from .strict_sagemaker import FakeSageMaker
 
+OURS = {"tandem:stack": "dev", "tandem:artifacts": "artifacts"}
 TOPIC = "arn:aws:sns:us-east-1:123456789012:alarms"
 
 
@@ -15,29 +16,46 @@ TOPIC = "arn:aws:sns:us-east-1:123456789012:alarms"
 def sagemaker(monkeypatch):
     fake = FakeSageMaker()
     monkeypatch.setenv("TANDEM_STACK", "dev")
+    monkeypatch.setenv("TANDEM_ARTIFACT_BUCKET", "artifacts")
     monkeypatch.setenv("TANDEM_LONGEST_JOB_SECONDS", "14400")
-    monkeypatch.setattr(guard, "client", {"sagemaker": fake}.get)
+    for module in (guard, owned):
+        monkeypatch.setattr(module, "client", {"sagemaker": fake}.get)
     return fake
 
 
 def test_the_guard_stops_what_is_ours_and_past_its_limit_on_every_page(sagemaker):
     # 4 hours of its own, 2 of waiting for an instance and half an hour to upload are a job's due.
-    sagemaker.job("within", hours=6.4, stack="dev")
+    sagemaker.job("within", hours=6.4, stack="dev", artifacts="artifacts")
     sagemaker.job("others", hours=90, stack="prod")
     sagemaker.job("nobodys", hours=90)
-    sagemaker.job("ended", hours=90, status="Completed", stack="dev")
-    sagemaker.job("past", hours=6.6, stack="dev")
-    ours = {"tandem:stack": "dev", "tandem:expires-hours": "8"}
+    sagemaker.job("ended", hours=90, status="Completed", stack="dev", artifacts="artifacts")
+    sagemaker.job("past", hours=6.6, stack="dev", artifacts="artifacts")
+    ours = OURS | {"tandem:expires-hours": "8"}
     sagemaker.endpoint("young", 7.9, ours)
-    sagemaker.endpoint("lasting", 900, {"tandem:stack": "dev"})
+    sagemaker.endpoint("lasting", 900, OURS)
     sagemaker.endpoint("others", 900, ours | {"tandem:stack": "prod"})
     sagemaker.endpoint("expired", 8.1, ours | {"team": "search"})
     assert guard.handler({}, None) == {"jobs": ["past"], "endpoints": ["expired"]}
     assert sagemaker.stopped == ["past", "expired"]
 
 
+def test_a_stack_of_the_same_name_keeps_its_own(sagemaker):
+    """Of another project, or another person's: they share an account."""
+    theirs = OURS | {"tandem:artifacts": "tuning-artifacts-1234567", "tandem:expires-hours": "8"}
+    sagemaker.job("theirs", hours=90, stack="dev", artifacts="tuning-artifacts-1234567")
+    sagemaker.endpoint("theirs", 900, theirs)
+    assert guard.handler({}, None) == {"jobs": [], "endpoints": []}
+
+
+def test_a_job_that_was_started_before_it_told_its_bucket_is_known_by_where_it_writes(sagemaker):
+    sagemaker.job("ours", hours=90, stack="dev")
+    sagemaker.job("theirs", hours=90, stack="dev", writes="tuning-artifacts-1234567")
+    sagemaker.job("another", hours=90, stack="dev", writes="artifacts-2")
+    assert guard.handler({}, None)["jobs"] == ["ours"]
+
+
 def test_an_expired_endpoint_goes_after_its_inference_components(sagemaker):
-    sagemaker.endpoint("expired", 9, {"tandem:stack": "dev", "tandem:expires-hours": "8"})
+    sagemaker.endpoint("expired", 9, OURS | {"tandem:expires-hours": "8"})
     sagemaker.component("others", "another")
     for name in ("a", "b", "c"):
         sagemaker.component(name, "expired")
@@ -70,8 +88,8 @@ def test_the_guard_tells_the_topic_what_it_ended_and_how_to_have_it_again(sagema
     listening(monkeypatch, sagemaker, sns)
     guard.handler({}, None)
     assert sns.told == []  # of nothing it says nothing
-    sagemaker.job("past", hours=6.6, stack="dev")
-    sagemaker.endpoint("expired", 8.1, {"tandem:stack": "dev", "tandem:expires-hours": "8"})
+    sagemaker.job("past", hours=6.6, stack="dev", artifacts="artifacts")
+    sagemaker.endpoint("expired", 8.1, OURS | {"tandem:expires-hours": "8"})
     guard.handler({}, None)
     (told,) = sns.told
     assert (told["TopicArn"], len(told["Subject"]) <= 100) == (TOPIC, True)
@@ -84,7 +102,7 @@ def test_the_guard_tells_the_topic_what_it_ended_and_how_to_have_it_again(sagema
 @pytest.mark.faults
 def test_a_topic_that_takes_nothing_is_an_error_of_the_guards_after_its_work(sagemaker, monkeypatch):
     listening(monkeypatch, sagemaker, FakeSns(refusing=True))
-    sagemaker.endpoint("expired", 9, {"tandem:stack": "dev", "tandem:expires-hours": "8"})
+    sagemaker.endpoint("expired", 9, OURS | {"tandem:expires-hours": "8"})
     with pytest.raises(RuntimeError, match=r"alarms: .*AuthorizationError"):
         guard.handler({}, None)
     assert sagemaker.stopped == ["expired"]
@@ -93,9 +111,9 @@ def test_a_topic_that_takes_nothing_is_an_error_of_the_guards_after_its_work(sag
 @pytest.mark.faults
 def test_what_the_guard_cant_stop_keeps_nothing_else_running(sagemaker):
     sagemaker.refusing = {"ending"}
-    sagemaker.job("ending", hours=90, stack="dev")
-    sagemaker.job("past", hours=90, stack="dev")
-    sagemaker.endpoint("expired", 9, {"tandem:stack": "dev", "tandem:expires-hours": "8"})
+    sagemaker.job("ending", hours=90, stack="dev", artifacts="artifacts")
+    sagemaker.job("past", hours=90, stack="dev", artifacts="artifacts")
+    sagemaker.endpoint("expired", 9, OURS | {"tandem:expires-hours": "8"})
     with pytest.raises(RuntimeError, match=r"ending: .*status Completed"):
         guard.handler({}, None)
     assert sagemaker.stopped == ["past", "expired"]

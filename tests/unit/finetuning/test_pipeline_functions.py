@@ -156,6 +156,7 @@ def test_jobs_find_what_they_need_and_leave_what_they_make_in_the_runs_folder():
         }
         assert {tag["Key"]: tag["Value"] for tag in job["Tags"]} == {
             "tandem:stack": "dev",
+            "tandem:artifacts": "artifacts",
             "tandem:run": RUN.name,
             "tandem:manifest-digest": RUN.manifest_digest,
             "tandem:recipe-digest": RUN.recipe_digest,
