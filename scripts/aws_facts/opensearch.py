@@ -133,7 +133,6 @@ ROWS = [
         source="the permission and the call are there; that they belong together in a vector collection was not read",
         read="2026-11-30",
         tested="local/test_1_store_contract.py::test_a_dropped_index_is_gone_and_dropping_it_again_is_no_error",
-        probe="destroy of an environment in an existing collection",
     ),
     Fact(
         key="store-host-gone",
@@ -142,7 +141,6 @@ ROWS = [
         source="none found; if it has, the store answers or the destroy waits, and says what to do",
         read="2026-11-30",
         tested="unit/rag/test_drop_indices.py::test_a_store_that_is_gone_holds_nothing_back",
-        probe="destroy of an environment whose existing collection was deleted",
     ),
     Fact(
         key="domain-r7g",

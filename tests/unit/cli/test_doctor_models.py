@@ -1,10 +1,12 @@
 """What `tandem doctor` finds of models: what Bedrock says of them, and of the account."""
-# ruff: noqa: F811 - fixtures are arguments
 
 import pytest
 
 from tests.support.account_api import AUTHORIZED
-from tests.unit.cli.test_doctor import ARN, NOVA, account, doctor, pulumi  # noqa: F401 - a fixture among them
+from tests.unit.cli import test_doctor
+from tests.unit.cli.test_doctor import ARN, NOVA, doctor, pulumi
+
+account = test_doctor.account  # the fixture
 
 
 @pytest.mark.faults
