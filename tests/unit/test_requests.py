@@ -95,6 +95,27 @@ def test_stand_ins_and_clients_alike_are_checked():
     aws_requests.WRONG.clear()
 
 
+@pytest.mark.parametrize(
+    ("service", "request_", "names"),
+    [
+        ("sqs", {"QueueUrl": "https://q"}, ["TANDEM_QUEUE_URL"]),
+        ("sqs", {"QueueUrl": "https://other"}, ["-"]),
+        ("sqs", {}, ["-"]),
+        ("s3", {"Bucket": "b", "Key": "runs/r/run.json"}, ["TANDEM_ARTIFACT_BUCKET/runs/*"]),
+        ("s3", {"Bucket": "b", "Key": "tea.md"}, ["TANDEM_ARTIFACT_BUCKET/*"]),
+        ("s3", {"Bucket": "b", "Prefix": "runs/"}, ["TANDEM_ARTIFACT_BUCKET"]),
+        ("dynamodb", {"TransactItems": [{"Put": {"TableName": "t"}}]}, ["TANDEM_LEDGER_TABLE"]),
+        ("dynamodb", {"RequestItems": {"t": {"Keys": []}, "u": {"Keys": []}}}, ["-", "TANDEM_LEDGER_TABLE"]),
+        ("dynamodb", {"TableName": "t", "Key": {"pk": {"S": "x"}}}, ["TANDEM_LEDGER_TABLE"]),
+    ],
+)
+def test_what_names_the_resource_of_a_request_is_known(monkeypatch, service, request_, names):
+    told = {"TANDEM_QUEUE_URL": "https://q", "TANDEM_ARTIFACT_BUCKET": "b", "TANDEM_LEDGER_TABLE": "t"}
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    assert aws_requests._named(service, request_, aws_requests._told(None)) == names
+
+
 def test_a_stand_in_answers_page_by_page_and_asks_nothing_of_itself():
     class Service(AwsService):
         services = ("sqs",)
