@@ -141,8 +141,8 @@ def _uses(tree: ast.Module) -> Iterator[tuple[ast.expr, str, ast.expr | None]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and not _is_pulumis(node):
             yield node, node.attr, node.value
-        elif (text := _text(node)) and ("_" in text or (node in beside and _service_of(beside[node]))):
-            yield node, text, beside.get(node)
+        elif isinstance(node, ast.Constant) and ("_" in _text(node) or _service_of(beside.get(node))):
+            yield node, _text(node), beside.get(node)
 
 
 def unreadable() -> dict[str, str]:
