@@ -2,10 +2,12 @@
 
 botocore itself checks required members, types and the lower ends of lengths and ranges only. Here upper ends, patterns
 and enumerations are checked too, of clients that send something and of stand-ins alike: a stand-in is an `AwsService`.
-Who asked is the function whose handler is on the stack of calls, else `-`.
+Who asked is the function whose handler is on the stack of calls, else `-`. Of what, is the variable of its environment,
+or the key of its event, that has the name in the request: from it `tests/unit/test_grants.py` knows the ARN in a stack.
 """
 
 import functools
+import os
 import re
 import sys
 import threading
@@ -19,8 +21,8 @@ from botocore.client import BaseClient
 from botocore.paginate import Paginator
 from botocore.validate import ParamValidator
 
-ASKED: set[tuple[str, str, str]] = set()
-"""What this process was asked since it began: who, service and operation in AWS's words."""
+ASKED: set[tuple[str, ...]] = set()
+"""What this process was asked since it began: who, service and operation in AWS's words; of a function, of what too."""
 
 RECORDING: list[str] = []
 """The test that runs, if it is of the unit tier."""
@@ -50,6 +52,26 @@ CLASSES = {
     "XDigit": "0-9A-Fa-f",
     "Z": " ",
 }
+NAMES = {
+    "bedrock-runtime": "modelId",
+    "dynamodb": "TableName",
+    "eks": "name",
+    "s3": "Bucket",
+    "sagemaker": "ModelPackageGroupName",
+    "sagemaker-runtime": "EndpointName",
+    "secretsmanager": "SecretId",
+    "sns": "TopicArn",
+    "sqs": "QueueUrl",
+    "stepfunctions": "stateMachineArn",
+}
+"""What has the name of a resource in a service's requests, where a stack can say which one that is."""
+
+PREFIXES = ("runs/", "datasets/", "code/", "mlflow/")
+"""Of a bucket's keys: a role may have one of them and not another."""
+
+NOT_NAMED = "-"
+"""In place of a name: the request has none, or one that a stack doesn't know before it runs."""
+
 _inside = threading.local()
 
 
@@ -152,8 +174,9 @@ def asked(service: str, operation: str, request: dict[str, Any]) -> None:
         return
     frames = list(_frames(sys._getframe(1)))
     if any(name.startswith(("tandem.", "scripts.")) for name, _ in frames):
-        for each in _parts(operation, request):
-            ASKED.add((_function(frames), service, each))
+        who = _function(frames)
+        of = [()] if who == "-" else [(name,) for name in _named(service, request, _told(sys._getframe(1)))]
+        ASKED.update((who, service, each, *name) for each in _parts(operation, request) for name in of)
     try:
         check(service, operation, request)
     except AssertionError as error:
@@ -164,6 +187,41 @@ def asked(service: str, operation: str, request: dict[str, Any]) -> None:
 def _parts(operation: str, request: dict[str, Any]) -> list[str]:
     """An operation; a transaction's by what it does, since each part takes an action of its own."""
     return sorted({f"{operation}.{kind}" for part in request.get("TransactItems", ()) for kind in part}) or [operation]
+
+
+def _named(service: str, request: dict[str, Any], told: dict[str, str]) -> list[str]:
+    """What the resources of a request are called where a function is told of them, objects with their prefix."""
+    found = sorted({told.get(value, NOT_NAMED) for value in _values(request, NAMES.get(service, ""))}) or [NOT_NAMED]
+    if service == "s3" and "Key" in request:
+        within = next((prefix for prefix in PREFIXES if request["Key"].startswith(prefix)), "")
+        found = [name if name == NOT_NAMED else f"{name}/{within}*" for name in found]
+    return found
+
+
+def _values(part: Any, key: str) -> Iterator[str]:
+    """Values of a key, however deep it stands; the tables of a batch are keys themselves."""
+    if isinstance(part, dict):
+        for name, inner in part.items():
+            if name == key:
+                yield inner
+            elif name == "RequestItems" and isinstance(inner, dict):
+                yield from inner
+            else:
+                yield from _values(inner, key)
+    elif isinstance(part, list):
+        for inner in part:
+            yield from _values(inner, key)
+
+
+def _told(frame: FrameType | None) -> dict[str, str]:
+    """What a function is told, by value: by the event of its deployment, and by its variables."""
+    events: dict[str, Any] = {}
+    while frame is not None:
+        if frame.f_code.co_name == "handler" and frame.f_globals.get("__name__", "").startswith("tandem."):
+            events = frame.f_locals.get("event") or {}
+        frame = frame.f_back
+    told = {value: name for name, value in events.items() if isinstance(value, str)}
+    return told | {value: name for name, value in os.environ.items() if name.startswith("TANDEM_")}
 
 
 def stated(service: str, operation: str, parameters: dict[str, Any]) -> None:

@@ -5,6 +5,8 @@
 
 from typing import NamedTuple
 
+from tandem_contract.embedders import EMBEDDERS
+
 AWS = "https://docs.aws.amazon.com/"
 LAMBDA = AWS + "lambda/latest/dg/"
 SAGEMAKER = AWS + "sagemaker/latest/dg/"
@@ -12,7 +14,12 @@ STEPS = AWS + "step-functions/latest/dg/"
 LOG = LAMBDA + "monitoring-cloudwatchlogs.html"
 POLLING = LAMBDA + "services-sqs-configure.html"
 COLLECTION = AWS + "opensearch-service/latest/developerguide/serverless-data-access.html"
+DATA = AWS + "opensearch-service/latest/developerguide/serverless-genref.html"
 DOMAIN = AWS + "opensearch-service/latest/developerguide/ac.html"
+OBJECTS = AWS + "AmazonS3/latest/userguide/UsingKMSEncryption.html"
+ITEMS = AWS + "amazondynamodb/latest/developerguide/encryption.usagenotes.html"
+MESSAGES = AWS + "AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html"
+OUTPUT = AWS + "sagemaker/latest/APIReference/API_OutputDataConfig.html"
 ROLES = SAGEMAKER + "sagemaker-roles.html"
 CHECKPOINTS = SAGEMAKER + "model-checkpoints.html"
 PARTS = AWS + "AmazonS3/latest/userguide/mpuoverview.html"
@@ -25,10 +32,6 @@ KARPENTER = "https://karpenter.sh/docs/reference/cloudformation/"
 POD = AWS + "eks/latest/userguide/pod-id-role.html"
 TO_QUEUE = AWS + "eventbridge/latest/userguide/eb-use-resource-based.html"
 NETWORK = LAMBDA + "configuration-vpc.html"
-OBJECTS = AWS + "AmazonS3/latest/userguide/UsingKMSEncryption.html"
-ITEMS = AWS + "amazondynamodb/latest/developerguide/encryption.usagenotes.html"
-MESSAGES = AWS + "AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html"
-OUTPUT = AWS + "sagemaker/latest/APIReference/API_OutputDataConfig.html"
 TRUST = AWS + "IAM/latest/UserGuide/reference_policies_elements_principal.html"
 
 LOGS = "Lambda writes a function's log as the function"
@@ -44,15 +47,42 @@ WAITS = "how Step Functions waits for a job, and ends it"
 WRITES = "how Step Functions has its log delivered"
 NODES = "Karpenter makes and ends nodes"
 INSIDE = "Lambda brings the function into the cluster's network, where only that reaches it"
+NAMED = "whoever `storeReaders` names may search"
 KEYED = "the service asks the key in its name, where data is encrypted by a key of one's own"
 ASSUME = "the service takes the role"
+IN_GROUP = "a guess (fact `sagemaker-package-group`): the page has the package alone"
+PACKAGES = AWS + "service-authorization/latest/reference/list_amazonsagemaker.html"
+USERS = ("ingest", "query")
+
+ALL = "*"
+NOTHING = ""
+OWN_LOG = "log-group:*-log-*:*"
+INDICES = "index/*/*"
+COLLECTIONS = "collection/*"  # an id of AWS's
+DOMAINS = "domain/*/*"
+SEARCHES = "domain/*/*/_search"
+BULKS = "domain/*/*/_bulk"
+JOBS = "training-job/*"
+ENDPOINTS = "endpoint/*"
+PARTS_OF_ENDPOINTS = "inference-component/*"
+KEYS = "key/*"
+IMAGES = "repository/*"
+APPS = "mlflow-app/*-tracking-*"
+SERVERS = "mlflow-tracking-server/*-tracking-*"
+NODE_PARTS = "*/*"  # kinds by action are in the page's template; conditions keep them to the cluster
+QUEUES = "*"  # a queue's own policy speaks of it alone
 
 
 class Row(NamedTuple):
-    """One grant: whose (`function` is each one's), the action, why, and the page that says so."""
+    """One grant: whose (`function` is each one's), the action, of what, why, and the page that says so.
+
+    Of what is the name of a variable of the stack's functions, with objects after a slash where it is a bucket's, or
+    the end of an ARN.
+    """
 
     who: str
     action: str
+    on: str
     why: str
     page: str
 
@@ -60,127 +90,193 @@ class Row(NamedTuple):
 ROWS = [
     Row(*row)
     for row in (
-        ("function", "logs:CreateLogStream", LOGS, LOG),
-        ("function", "logs:PutLogEvents", LOGS, LOG),
-        ("ingest", "sqs:ReceiveMessage", POLL, POLLING),
-        ("ingest", "sqs:DeleteMessage", POLL, POLLING),
-        ("ingest", "sqs:GetQueueAttributes", POLL, POLLING),
-        ("ingest", "s3:ListBucket", NOT_FOUND, MISSING),
-        ("ingest", "aoss:APIAccessAll", SIGNED, COLLECTION),
-        ("ingest", "es:ESHttpPost", SIGNED, DOMAIN),
-        ("sweep", "aoss:APIAccessAll", SIGNED, COLLECTION),
-        ("sweep", "es:ESHttpPost", SIGNED, DOMAIN),
-        ("query", "aoss:APIAccessAll", SIGNED, COLLECTION),
-        ("query", "es:ESHttpPost", SIGNED, DOMAIN),
-        ("ensure_index", "aoss:APIAccessAll", SIGNED, COLLECTION),
-        ("ensure_index", "es:ESHttpPut", SIGNED, DOMAIN),
-        ("cluster", "ec2:CreateNetworkInterface", INSIDE, NETWORK),
-        ("cluster", "ec2:DescribeNetworkInterfaces", INSIDE, NETWORK),
-        ("cluster", "ec2:DescribeSubnets", INSIDE, NETWORK),
-        ("cluster", "ec2:DeleteNetworkInterface", INSIDE, NETWORK),
-        ("cluster", "ec2:AssignPrivateIpAddresses", INSIDE, NETWORK),
-        ("cluster", "ec2:UnassignPrivateIpAddresses", INSIDE, NETWORK),
-        ("machine", "sagemaker:AddTags", "a job that is created has tags", SYNC),
-        ("machine", "sagemaker:ListTags", WAITS, SYNC),
-        ("machine", "iam:PassRole", "a job that is created has a role", SYNC),
-        ("machine", "events:PutTargets", WAITS, SYNC),
-        ("machine", "events:PutRule", WAITS, SYNC),
-        ("machine", "events:DescribeRule", WAITS, SYNC),
-        ("machine", "logs:CreateLogDelivery", WRITES, DELIVERY),
-        ("machine", "logs:GetLogDelivery", WRITES, DELIVERY),
-        ("machine", "logs:UpdateLogDelivery", WRITES, DELIVERY),
-        ("machine", "logs:DeleteLogDelivery", WRITES, DELIVERY),
-        ("machine", "logs:ListLogDeliveries", WRITES, DELIVERY),
-        ("machine", "logs:PutResourcePolicy", WRITES, DELIVERY),
-        ("machine", "logs:DescribeResourcePolicies", WRITES, DELIVERY),
-        ("machine", "logs:DescribeLogGroups", WRITES, DELIVERY),
-        ("job", "s3:ListBucket", JOB, ROLES),
-        ("job", "s3:GetObject", JOB, ROLES),
-        ("job", "s3:PutObject", JOB, ROLES),
-        ("job", "s3:AbortMultipartUpload", LARGE, PARTS),
-        ("job", "s3:DeleteObject", "SageMaker keeps checkpoints in step, deletions too", CHECKPOINTS),
-        ("job", "logs:CreateLogGroup", JOB, ROLES),
-        ("job", "logs:CreateLogStream", JOB, ROLES),
-        ("job", "logs:PutLogEvents", JOB, ROLES),
-        ("job", "logs:DescribeLogStreams", JOB, ROLES),
-        ("job", "cloudwatch:PutMetricData", JOB, ROLES),
-        ("job", "ecr:GetAuthorizationToken", JOB, ROLES),
-        ("job", "ecr:BatchCheckLayerAvailability", JOB, ROLES),
-        ("job", "ecr:BatchGetImage", JOB, ROLES),
-        ("job", "ecr:GetDownloadUrlForLayer", JOB, ROLES),
-        ("job", "sagemaker:CallMlflowAppApi", TRACK, APP),
-        ("job", "sagemaker-mlflow:CreateExperiment", TRACK, MLFLOW),
-        ("job", "sagemaker-mlflow:GetExperiment", TRACK, MLFLOW),
-        ("job", "sagemaker-mlflow:GetExperimentByName", TRACK, MLFLOW),
-        ("job", "sagemaker-mlflow:CreateRun", TRACK, MLFLOW),
-        ("job", "sagemaker-mlflow:GetRun", TRACK, MLFLOW),
-        ("job", "sagemaker-mlflow:UpdateRun", TRACK, MLFLOW),
-        ("job", "sagemaker-mlflow:LogBatch", TRACK, MLFLOW),
-        ("job", "sagemaker-mlflow:LogMetric", TRACK, MLFLOW),
-        ("job", "sagemaker-mlflow:LogParam", TRACK, MLFLOW),
-        ("job", "sagemaker-mlflow:LogInputs", TRACK, MLFLOW),
-        ("job", "sagemaker-mlflow:SetTag", TRACK, MLFLOW),
-        ("runs", "s3:AbortMultipartUpload", LARGE, PARTS),
-        ("runs", "sagemaker:CallMlflowAppApi", TRACK, APP),
-        ("tracking", "s3:ListBucket", STORE, MLFLOW),
-        ("tracking", "s3:GetObject", STORE, MLFLOW),
-        ("tracking", "s3:PutObject", STORE, MLFLOW),
-        ("tracking", "s3:DeleteObject", STORE, MLFLOW),
-        ("endpoint", "s3:ListBucket", SERVES, ROLES),
-        ("endpoint", "s3:GetObject", SERVES, ROLES),
-        ("endpoint", "logs:CreateLogGroup", SERVES, ROLES),
-        ("endpoint", "logs:CreateLogStream", SERVES, ROLES),
-        ("endpoint", "logs:PutLogEvents", SERVES, ROLES),
-        ("endpoint", "cloudwatch:PutMetricData", SERVES, ROLES),
-        ("endpoint", "ecr:GetAuthorizationToken", SERVES, ROLES),
-        ("endpoint", "ecr:BatchCheckLayerAvailability", SERVES, ROLES),
-        ("endpoint", "ecr:BatchGetImage", SERVES, ROLES),
-        ("endpoint", "ecr:GetDownloadUrlForLayer", SERVES, ROLES),
-        ("karpenter", "ec2:RunInstances", NODES, KARPENTER),
-        ("karpenter", "ec2:CreateFleet", NODES, KARPENTER),
-        ("karpenter", "ec2:CreateLaunchTemplate", NODES, KARPENTER),
-        ("karpenter", "ec2:CreateTags", NODES, KARPENTER),
-        ("karpenter", "ec2:TerminateInstances", NODES, KARPENTER),
-        ("karpenter", "ec2:DeleteLaunchTemplate", NODES, KARPENTER),
-        ("karpenter", "ec2:DescribeAvailabilityZones", NODES, KARPENTER),
-        ("karpenter", "ec2:DescribeCapacityReservations", NODES, KARPENTER),
-        ("karpenter", "ec2:DescribeImages", NODES, KARPENTER),
-        ("karpenter", "ec2:DescribeInstanceStatus", NODES, KARPENTER),
-        ("karpenter", "ec2:DescribeInstanceTypeOfferings", NODES, KARPENTER),
-        ("karpenter", "ec2:DescribeInstanceTypes", NODES, KARPENTER),
-        ("karpenter", "ec2:DescribeInstances", NODES, KARPENTER),
-        ("karpenter", "ec2:DescribeLaunchTemplates", NODES, KARPENTER),
-        ("karpenter", "ec2:DescribePlacementGroups", NODES, KARPENTER),
-        ("karpenter", "ec2:DescribeSecurityGroups", NODES, KARPENTER),
-        ("karpenter", "ec2:DescribeSpotPriceHistory", NODES, KARPENTER),
-        ("karpenter", "ec2:DescribeSubnets", NODES, KARPENTER),
-        ("karpenter", "pricing:GetProducts", NODES, KARPENTER),
-        ("karpenter", "ssm:GetParameter", NODES, KARPENTER),
-        ("karpenter", "sqs:DeleteMessage", NODES, KARPENTER),
-        ("karpenter", "sqs:GetQueueUrl", NODES, KARPENTER),
-        ("karpenter", "sqs:ReceiveMessage", NODES, KARPENTER),
-        ("karpenter", "iam:PassRole", NODES, KARPENTER),
-        ("karpenter", "iam:GetInstanceProfile", NODES, KARPENTER),
-        ("karpenter", "iam:ListInstanceProfiles", NODES, KARPENTER),
-        ("karpenter", "eks:DescribeCluster", NODES, KARPENTER),
-        ("events.amazonaws.com", "sqs:SendMessage", "rules of EventBridge send to the queue", TO_QUEUE),
-        ("lambda.amazonaws.com", "sts:AssumeRole", ASSUME, TRUST),
-        ("states.amazonaws.com", "sts:AssumeRole", ASSUME, TRUST),
-        ("sagemaker.amazonaws.com", "sts:AssumeRole", ASSUME, TRUST),
-        ("eks.amazonaws.com", "sts:AssumeRole", ASSUME, TRUST),
-        ("ec2.amazonaws.com", "sts:AssumeRole", ASSUME, TRUST),
-        ("pods.eks.amazonaws.com", "sts:AssumeRole", ASSUME, POD),
-        ("pods.eks.amazonaws.com", "sts:TagSession", ASSUME, POD),
-        ("drop_indices", "aoss:APIAccessAll", SIGNED, COLLECTION),
-        ("drop_indices", "es:ESHttpDelete", SIGNED, DOMAIN),
-        *((who, "kms:Decrypt", KEYED, OBJECTS) for who in ("cluster", "endpoint", "gate", "job", "plan", "register")),
-        *((who, "kms:Decrypt", KEYED, OBJECTS) for who in ("ingest", "runs", "tracking")),
-        *((who, "kms:Decrypt", KEYED, ITEMS) for who in ("drop_indices", "ensure_index", "query")),
-        *((who, "kms:Decrypt", KEYED, MESSAGES) for who in ("karpenter", "sweep")),
-        *((who, "kms:GenerateDataKey", KEYED, OBJECTS) for who in ("cluster", "job", "runs", "tracking")),
-        *((who, "kms:GenerateDataKey", KEYED, MESSAGES) for who in ("ingest", "sweep")),
-        ("job", "kms:Encrypt", "SageMaker wants it of the role where a job's output has a key", OUTPUT),
+        ("function", "logs:CreateLogStream", OWN_LOG, LOGS, LOG),
+        ("function", "logs:PutLogEvents", OWN_LOG, LOGS, LOG),
+        ("ingest", "sqs:ReceiveMessage", "TANDEM_QUEUE_URL", POLL, POLLING),
+        ("ingest", "sqs:DeleteMessage", "TANDEM_QUEUE_URL", POLL, POLLING),
+        ("ingest", "sqs:GetQueueAttributes", "TANDEM_QUEUE_URL", POLL, POLLING),
+        ("ingest", "s3:ListBucket", "TANDEM_DOCUMENTS_BUCKET", NOT_FOUND, MISSING),
+        ("ingest", "aoss:APIAccessAll", COLLECTIONS, SIGNED, COLLECTION),
+        ("ingest", "es:ESHttpPost", BULKS, SIGNED, DOMAIN),
+        ("sweep", "aoss:APIAccessAll", COLLECTIONS, SIGNED, COLLECTION),
+        ("sweep", "es:ESHttpPost", SEARCHES, SIGNED, DOMAIN),
+        ("sweep", "es:ESHttpPost", BULKS, SIGNED, DOMAIN),
+        ("query", "aoss:APIAccessAll", COLLECTIONS, SIGNED, COLLECTION),
+        ("query", "es:ESHttpPost", SEARCHES, SIGNED, DOMAIN),
+        ("ensure_index", "aoss:APIAccessAll", COLLECTIONS, SIGNED, COLLECTION),
+        ("ensure_index", "es:ESHttpPut", DOMAINS, SIGNED, DOMAIN),
+        ("ensure_index", "aoss:CreateIndex", INDICES, SIGNED, DATA),
+        ("ensure_index", "aoss:DescribeIndex", INDICES, SIGNED, DATA),
+        ("ensure_index", "aoss:UpdateIndex", INDICES, SIGNED, DATA),
+        ("ingest", "aoss:DescribeIndex", INDICES, SIGNED, DATA),
+        ("ingest", "aoss:WriteDocument", INDICES, SIGNED, DATA),
+        ("sweep", "aoss:DescribeIndex", INDICES, SIGNED, DATA),
+        ("sweep", "aoss:ReadDocument", INDICES, SIGNED, DATA),
+        ("sweep", "aoss:WriteDocument", INDICES, SIGNED, DATA),
+        ("query", "aoss:DescribeIndex", INDICES, SIGNED, DATA),
+        ("query", "aoss:ReadDocument", INDICES, SIGNED, DATA),
+        ("drop_indices", "aoss:APIAccessAll", COLLECTIONS, SIGNED, COLLECTION),
+        ("drop_indices", "aoss:DeleteIndex", INDICES, SIGNED, DATA),
+        ("reader", "aoss:DescribeIndex", INDICES, NAMED, DATA),
+        ("reader", "aoss:ReadDocument", INDICES, NAMED, DATA),
+        ("drop_indices", "es:ESHttpDelete", DOMAINS, SIGNED, DOMAIN),
+        *((who, "kms:Decrypt", KEYS, KEYED, OBJECTS) for who in ("cluster", "endpoint", "gate", "job", "plan")),
+        *((who, "kms:Decrypt", KEYS, KEYED, OBJECTS) for who in ("ingest", "register", "runs", "tracking")),
+        *((who, "kms:Decrypt", KEYS, KEYED, ITEMS) for who in ("drop_indices", "ensure_index", "query")),
+        *((who, "kms:Decrypt", KEYS, KEYED, MESSAGES) for who in ("karpenter", "sweep")),
+        *((who, "kms:GenerateDataKey", KEYS, KEYED, OBJECTS) for who in ("cluster", "job", "runs", "tracking")),
+        *((who, "kms:GenerateDataKey", KEYS, KEYED, MESSAGES) for who in ("ingest", "sweep")),
+        ("job", "kms:Encrypt", KEYS, "SageMaker wants it of the role where a job's output has a key", OUTPUT),
+        ("register", "sagemaker:CreateModelPackage", "model-package-group/*-models-*", IN_GROUP, PACKAGES),
+        ("cluster", "ec2:CreateNetworkInterface", ALL, INSIDE, NETWORK),
+        ("cluster", "ec2:DescribeNetworkInterfaces", ALL, INSIDE, NETWORK),
+        ("cluster", "ec2:DescribeSubnets", ALL, INSIDE, NETWORK),
+        ("cluster", "ec2:DeleteNetworkInterface", ALL, INSIDE, NETWORK),
+        ("cluster", "ec2:AssignPrivateIpAddresses", ALL, INSIDE, NETWORK),
+        ("cluster", "ec2:UnassignPrivateIpAddresses", ALL, INSIDE, NETWORK),
+        ("machine", "sagemaker:AddTags", JOBS, "a job that is created has tags", SYNC),
+        ("machine", "sagemaker:ListTags", JOBS, WAITS, SYNC),
+        ("machine", "iam:PassRole", "role/*-training-job-role-*", "a job that is created has a role", SYNC),
+        ("machine", "events:PutTargets", "rule/StepFunctionsGetEventsForSageMakerTrainingJobsRule", WAITS, SYNC),
+        ("machine", "events:PutRule", "rule/StepFunctionsGetEventsForSageMakerTrainingJobsRule", WAITS, SYNC),
+        ("machine", "events:DescribeRule", "rule/StepFunctionsGetEventsForSageMakerTrainingJobsRule", WAITS, SYNC),
+        ("machine", "logs:CreateLogDelivery", ALL, WRITES, DELIVERY),
+        ("machine", "logs:GetLogDelivery", ALL, WRITES, DELIVERY),
+        ("machine", "logs:UpdateLogDelivery", ALL, WRITES, DELIVERY),
+        ("machine", "logs:DeleteLogDelivery", ALL, WRITES, DELIVERY),
+        ("machine", "logs:ListLogDeliveries", ALL, WRITES, DELIVERY),
+        ("machine", "logs:PutResourcePolicy", ALL, WRITES, DELIVERY),
+        ("machine", "logs:DescribeResourcePolicies", ALL, WRITES, DELIVERY),
+        ("machine", "logs:DescribeLogGroups", ALL, WRITES, DELIVERY),
+        ("job", "s3:ListBucket", "TANDEM_DATASET_BUCKET", JOB, ROLES),
+        ("job", "s3:ListBucket", "TANDEM_ARTIFACT_BUCKET", JOB, ROLES),
+        ("job", "s3:GetObject", "TANDEM_DATASET_BUCKET/datasets/*", JOB, ROLES),
+        ("job", "s3:GetObject", "TANDEM_ARTIFACT_BUCKET/*", JOB, ROLES),
+        ("job", "s3:PutObject", "TANDEM_ARTIFACT_BUCKET/runs/*", JOB, ROLES),
+        ("job", "s3:AbortMultipartUpload", "TANDEM_ARTIFACT_BUCKET/runs/*", LARGE, PARTS),
+        (
+            "job",
+            "s3:DeleteObject",
+            "TANDEM_ARTIFACT_BUCKET/runs/*",
+            "SageMaker keeps checkpoints in step, deletions too",
+            CHECKPOINTS,
+        ),
+        ("job", "logs:CreateLogGroup", "log-group:/aws/sagemaker/TrainingJobs*", JOB, ROLES),
+        ("job", "logs:CreateLogStream", "log-group:/aws/sagemaker/TrainingJobs*", JOB, ROLES),
+        ("job", "logs:PutLogEvents", "log-group:/aws/sagemaker/TrainingJobs*", JOB, ROLES),
+        ("job", "logs:DescribeLogStreams", "log-group:/aws/sagemaker/TrainingJobs*", JOB, ROLES),
+        ("job", "cloudwatch:PutMetricData", ALL, JOB, ROLES),
+        ("job", "ecr:GetAuthorizationToken", ALL, JOB, ROLES),
+        ("job", "ecr:BatchCheckLayerAvailability", IMAGES, JOB, ROLES),
+        ("job", "ecr:BatchGetImage", IMAGES, JOB, ROLES),
+        ("job", "ecr:GetDownloadUrlForLayer", IMAGES, JOB, ROLES),
+        ("job", "sagemaker:CallMlflowAppApi", APPS, TRACK, APP),
+        ("job", "sagemaker-mlflow:CreateExperiment", SERVERS, TRACK, MLFLOW),
+        ("job", "sagemaker-mlflow:GetExperiment", SERVERS, TRACK, MLFLOW),
+        ("job", "sagemaker-mlflow:GetExperimentByName", SERVERS, TRACK, MLFLOW),
+        ("job", "sagemaker-mlflow:CreateRun", SERVERS, TRACK, MLFLOW),
+        ("job", "sagemaker-mlflow:GetRun", SERVERS, TRACK, MLFLOW),
+        ("job", "sagemaker-mlflow:UpdateRun", SERVERS, TRACK, MLFLOW),
+        ("job", "sagemaker-mlflow:LogBatch", SERVERS, TRACK, MLFLOW),
+        ("job", "sagemaker-mlflow:LogMetric", SERVERS, TRACK, MLFLOW),
+        ("job", "sagemaker-mlflow:LogParam", SERVERS, TRACK, MLFLOW),
+        ("job", "sagemaker-mlflow:LogInputs", SERVERS, TRACK, MLFLOW),
+        ("job", "sagemaker-mlflow:SetTag", SERVERS, TRACK, MLFLOW),
+        ("runs", "s3:AbortMultipartUpload", "TANDEM_ARTIFACT_BUCKET/runs/*", LARGE, PARTS),
+        ("runs", "sagemaker:CallMlflowAppApi", APPS, TRACK, APP),
+        ("tracking", "s3:ListBucket", "TANDEM_ARTIFACT_BUCKET", STORE, MLFLOW),
+        ("tracking", "s3:GetObject", "TANDEM_ARTIFACT_BUCKET/mlflow/*", STORE, MLFLOW),
+        ("tracking", "s3:PutObject", "TANDEM_ARTIFACT_BUCKET/mlflow/*", STORE, MLFLOW),
+        ("tracking", "s3:DeleteObject", "TANDEM_ARTIFACT_BUCKET/mlflow/*", STORE, MLFLOW),
+        ("endpoint", "s3:ListBucket", "TANDEM_ARTIFACT_BUCKET", SERVES, ROLES),
+        ("endpoint", "s3:GetObject", "TANDEM_ARTIFACT_BUCKET/runs/*", SERVES, ROLES),
+        ("endpoint", "logs:CreateLogGroup", "log-group:*-endpoint-log-*", SERVES, ROLES),
+        ("endpoint", "logs:CreateLogStream", "log-group:*-endpoint-log-*", SERVES, ROLES),
+        ("endpoint", "logs:PutLogEvents", "log-group:*-endpoint-log-*", SERVES, ROLES),
+        ("endpoint", "cloudwatch:PutMetricData", ALL, SERVES, ROLES),
+        ("endpoint", "ecr:GetAuthorizationToken", ALL, SERVES, ROLES),
+        ("endpoint", "ecr:BatchCheckLayerAvailability", IMAGES, SERVES, ROLES),
+        ("endpoint", "ecr:BatchGetImage", IMAGES, SERVES, ROLES),
+        ("endpoint", "ecr:GetDownloadUrlForLayer", IMAGES, SERVES, ROLES),
+        ("karpenter", "ec2:RunInstances", NODE_PARTS, NODES, KARPENTER),
+        ("karpenter", "ec2:CreateFleet", NODE_PARTS, NODES, KARPENTER),
+        ("karpenter", "ec2:CreateLaunchTemplate", NODE_PARTS, NODES, KARPENTER),
+        ("karpenter", "ec2:CreateTags", NODE_PARTS, NODES, KARPENTER),
+        ("karpenter", "ec2:TerminateInstances", NODE_PARTS, NODES, KARPENTER),
+        ("karpenter", "ec2:DeleteLaunchTemplate", NODE_PARTS, NODES, KARPENTER),
+        ("karpenter", "ec2:DescribeAvailabilityZones", ALL, NODES, KARPENTER),
+        ("karpenter", "ec2:DescribeCapacityReservations", ALL, NODES, KARPENTER),
+        ("karpenter", "ec2:DescribeImages", ALL, NODES, KARPENTER),
+        ("karpenter", "ec2:DescribeInstanceStatus", ALL, NODES, KARPENTER),
+        ("karpenter", "ec2:DescribeInstanceTypeOfferings", ALL, NODES, KARPENTER),
+        ("karpenter", "ec2:DescribeInstanceTypes", ALL, NODES, KARPENTER),
+        ("karpenter", "ec2:DescribeInstances", ALL, NODES, KARPENTER),
+        ("karpenter", "ec2:DescribeLaunchTemplates", ALL, NODES, KARPENTER),
+        ("karpenter", "ec2:DescribePlacementGroups", ALL, NODES, KARPENTER),
+        ("karpenter", "ec2:DescribeSecurityGroups", ALL, NODES, KARPENTER),
+        ("karpenter", "ec2:DescribeSpotPriceHistory", ALL, NODES, KARPENTER),
+        ("karpenter", "ec2:DescribeSubnets", ALL, NODES, KARPENTER),
+        ("karpenter", "pricing:GetProducts", ALL, NODES, KARPENTER),
+        ("karpenter", "ssm:GetParameter", "parameter/aws/service/*", NODES, KARPENTER),
+        ("karpenter", "sqs:DeleteMessage", "*-karpenter-interruptions-*", NODES, KARPENTER),
+        ("karpenter", "sqs:GetQueueUrl", "*-karpenter-interruptions-*", NODES, KARPENTER),
+        ("karpenter", "sqs:ReceiveMessage", "*-karpenter-interruptions-*", NODES, KARPENTER),
+        ("karpenter", "iam:PassRole", "role/*-cluster-node-role-*", NODES, KARPENTER),
+        ("karpenter", "iam:GetInstanceProfile", "instance-profile/*", NODES, KARPENTER),
+        ("karpenter", "iam:ListInstanceProfiles", ALL, NODES, KARPENTER),
+        ("karpenter", "eks:DescribeCluster", "TANDEM_CLUSTER", NODES, KARPENTER),
+        ("events.amazonaws.com", "sqs:SendMessage", QUEUES, "rules of EventBridge send to the queue", TO_QUEUE),
+        ("lambda.amazonaws.com", "sts:AssumeRole", NOTHING, ASSUME, TRUST),
+        ("states.amazonaws.com", "sts:AssumeRole", NOTHING, ASSUME, TRUST),
+        ("sagemaker.amazonaws.com", "sts:AssumeRole", NOTHING, ASSUME, TRUST),
+        ("eks.amazonaws.com", "sts:AssumeRole", NOTHING, ASSUME, TRUST),
+        ("ec2.amazonaws.com", "sts:AssumeRole", NOTHING, ASSUME, TRUST),
+        ("pods.eks.amazonaws.com", "sts:AssumeRole", NOTHING, ASSUME, POD),
+        ("pods.eks.amazonaws.com", "sts:TagSession", NOTHING, ASSUME, POD),
     )
+]
+
+
+class Unnamed(NamedTuple):
+    """What our code asks for by a name that it learns when it runs: of what, as in a `Row`, and where it learns it."""
+
+    who: str
+    action: str
+    on: str
+    why: str
+
+
+LISTED = "it lists them, and looks at their tags"
+INDEXED = "the ledger names the model of an index, which may be one of before"
+MADE = "the pipeline or its function names the job"
+WRITTEN = "the run's record names it"
+UNNAMED = [
+    *(Unnamed(who, "bedrock:InvokeModel", f"foundation-model/{it}", INDEXED) for who in USERS for it in EMBEDDERS),
+    Unnamed("ingest", "secretsmanager:GetSecretValue", "embedder_secret_arn", INDEXED),
+    Unnamed("query", "secretsmanager:GetSecretValue", "embedder_secret_arn", INDEXED),
+    Unnamed("ensure_index", "bedrock:InvokeModel", "embedder", INDEXED),
+    Unnamed("clean", "states:StopExecution", "pipeline", LISTED),
+    Unnamed("clean", "sagemaker:DescribeTrainingJob", JOBS, LISTED),
+    Unnamed("clean", "sagemaker:StopTrainingJob", JOBS, LISTED),
+    Unnamed("clean", "sagemaker:DeleteModelPackage", "group", LISTED),
+    Unnamed("clean", "sagemaker:ListTags", JOBS, LISTED),
+    Unnamed("guard", "sagemaker:DescribeTrainingJob", JOBS, LISTED),
+    Unnamed("guard", "sagemaker:ListTags", JOBS, LISTED),
+    Unnamed("guard", "sagemaker:ListTags", ENDPOINTS, LISTED),
+    Unnamed("guard", "sagemaker:StopTrainingJob", JOBS, LISTED),
+    Unnamed("guard", "sagemaker:DeleteEndpoint", ENDPOINTS, LISTED),
+    Unnamed("guard", "sagemaker:DeleteInferenceComponent", PARTS_OF_ENDPOINTS, LISTED),
+    Unnamed("plan", "sagemaker:DescribeTrainingJob", JOBS, MADE),
+    Unnamed("register", "sagemaker:DescribeModelPackage", "TANDEM_MODEL_PACKAGE_GROUP", LISTED),
+    Unnamed("machine", "sagemaker:CreateTrainingJob", JOBS, MADE),
+    Unnamed("machine", "sagemaker:DescribeTrainingJob", JOBS, MADE),
+    Unnamed("machine", "sagemaker:StopTrainingJob", JOBS, MADE),
+    Unnamed("runs", "s3:ListBucket", "TANDEM_DATASET_BUCKET", WRITTEN),
+    Unnamed("runs", "s3:ListBucket", "TANDEM_ARTIFACT_BUCKET", WRITTEN),
+    Unnamed("runs", "s3:GetObject", "TANDEM_DATASET_BUCKET/datasets/*", WRITTEN),
+    Unnamed("runs", "s3:GetObject", "TANDEM_ARTIFACT_BUCKET/*", WRITTEN),
+    Unnamed("runs", "s3:PutObject", "TANDEM_ARTIFACT_BUCKET/runs/*", WRITTEN),
+    Unnamed("runs", "s3:DeleteObject", "TANDEM_ARTIFACT_BUCKET/runs/*", WRITTEN),
 ]
 
 PREFIXES = {

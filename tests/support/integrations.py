@@ -2,7 +2,6 @@
 
 import ast
 import functools
-import itertools
 import json
 import re
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import botocore.session
+from botocore import xform_name
 
 from tests.support.aws_requests import TRANSFERS, model, operations
 
@@ -22,8 +22,15 @@ NAMES = {"sfn": "stepfunctions"}
 CLIENTS = ("client", "_client", "create_client")
 """How a client is made here, its service first: by our two modules of clients, by boto3 and by botocore."""
 
-PAGES = ("get_paginator", "paginate", "each")
-"""What takes the name of a list operation."""
+ADDED = TRANSFERS | {
+    "upload_fileobj": ["PutObject"],
+    "download_fileobj": ["HeadObject", "GetObject"],
+    "generate_presigned_post": ["PutObject"],
+}
+"""What S3's clients have beside its operations, and what that asks for."""
+
+TAKES_NAMES = ("get_paginator", "get_waiter", "generate_presigned_url", "each", "getattr", "methodcaller", "attrgetter")
+"""What takes the name of an operation, or of a waiter, as a text."""
 
 
 def tasks(definition: str) -> Iterator[tuple[tuple[str, str], dict[str, Any]]]:
@@ -70,75 +77,136 @@ def trees() -> dict[str, ast.Module]:
 def services() -> set[str]:
     """Those that a client is made for by name."""
     return {
-        call.args[0].value
+        _text(call.args[0])
         for tree in trees().values()
         for call in ast.walk(tree)
-        if isinstance(call, ast.Call) and call.args and isinstance(call.args[0], ast.Constant)
-        if _name(call.func) in CLIENTS and isinstance(call.args[0].value, str)
+        if isinstance(call, ast.Call) and call.args and _name(call.func) in CLIENTS and _text(call.args[0])
     }
 
 
-def client_calls() -> dict[tuple[str, str], list[str]]:
-    """Service and operation of each call of a client, with where it stands.
+@functools.cache
+def _names(service: str) -> dict[str, str]:
+    """A service's operations by what our code calls them: their names in Python, and those of waiters for them."""
+    waits: dict[str, str] = {}
+    if service in _waited():
+        model = botocore.session.get_session().get_waiter_model(service)
+        waits = {xform_name(name): model.get_waiter(name).operation for name in model.waiter_names}
+    return waits | operations(service)
 
-    A call is known by its name, which is an operation of one of `services`; where the receiver is a client that is made
-    there, `client("eks").describe_cluster`, it is that one's.
+
+@functools.cache
+def _waited() -> list[str]:
+    return botocore.session.get_session().get_component("data_loader").list_available_services("waiters-2")
+
+
+@functools.cache
+def _known() -> set[str]:
+    return set(botocore.session.get_session().get_available_services())
+
+
+def client_calls() -> dict[tuple[str, str], list[str]]:
+    """Service and operation of each use of a client, with where it stands.
+
+    Whatever is done with it: an attribute, or a text, that has the name of an operation of one of `services` is a use
+    of it; where the receiver is a client that is made there, `client("eks").describe_cluster`, it is that one's. What
+    can't be read that way is `unreadable`.
     """
-    owners: dict[str, list[str]] = {}
+    owners: dict[str, list[tuple[str, str]]] = {}
     for service in sorted(services()):
-        for name in operations(service):
-            owners.setdefault(name, []).append(service)
+        for name, operation in _names(service).items():
+            owners.setdefault(name, []).append((service, operation))
     found: dict[tuple[str, str], list[str]] = {}
     for file, tree in trees().items():
         for node, name, receiver in _uses(tree):
             named = _service_of(receiver)
-            if name in TRANSFERS:
-                asked = [("s3", operation) for operation in TRANSFERS[name]]
+            if name in ADDED:
+                asked = [("s3", operation) for operation in ADDED[name]]
             elif named:
-                asked = [(named, operations(named)[name])] if name in operations(named) else []
+                asked = [(named, _names(named)[name])] if name in _names(named) else []
             else:
-                of = [each for each in owners.get(name, []) if (each, name) not in NOT_CALLED]
-                asked = [(service, operations(service)[name]) for service in of]
+                asked = [each for each in owners.get(name, []) if (each[0], name) not in NOT_CALLED]
             for each in asked:
                 found.setdefault(each, []).append(f"{file}:{node.lineno}")
-        for node, service, name in _rows(tree):
-            found.setdefault((service, operations(service)[name]), []).append(f"{file}:{node.lineno}")
     return found
 
 
-def _rows(tree: ast.Module) -> Iterator[tuple[ast.expr, str, str]]:
-    """Rows of a table of calls: a service's name, and beside it one of its operations'."""
-    known = set(botocore.session.get_session().get_available_services())
-    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
-        for one, two in itertools.pairwise(call.args):
-            if isinstance(one, ast.Constant) and isinstance(two, ast.Constant):
-                service, name = one.value, two.value
-                if isinstance(service, str) and service in known and name in operations(service):
-                    yield one, service, str(name)
-
-
 def _uses(tree: ast.Module) -> Iterator[tuple[ast.expr, str, ast.expr | None]]:
-    """Attributes that are called or handed on, and names of list operations, with whose they are."""
+    """Attributes and texts, with whose they may be: a row's service stands before its operation, a client beside it."""
+    beside: dict[ast.expr, ast.expr | None] = {}
+    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+        whose = (*call.args[:1], getattr(call.func, "value", None))
+        client = next((each for each in whose if isinstance(each, ast.Call) and _service_of(each)), None)
+        before = [None, *call.args]
+        beside |= {used: one if _service_of(one) else client for one, used in zip(before, call.args, strict=False)}
     for node in ast.walk(tree):
-        if not isinstance(node, ast.Call):
-            continue
-        for used in (node.func, *node.args):
-            if isinstance(used, ast.Attribute) and not _is_pulumis(used):
-                yield used, used.attr, used.value
-        if _name(node.func) in PAGES:
-            receiver = (
-                node.args[0] if isinstance(node.func, ast.Name) and node.args else getattr(node.func, "value", None)
-            )
-            for used in node.args:
-                if isinstance(used, ast.Constant) and isinstance(used.value, str):
-                    yield used, used.value, receiver
+        if isinstance(node, ast.Attribute) and not _is_pulumis(node):
+            yield node, node.attr, node.value
+        elif isinstance(node, ast.Constant) and ("_" in _text(node) or _service_of(beside.get(node))):
+            yield node, _text(node), beside.get(node)
 
 
-def _service_of(receiver: ast.expr | None) -> str | None:
+def unreadable() -> dict[str, str]:
+    """Uses of clients whose service or operation doesn't stand there, so that `client_calls` can't know it."""
+    return {
+        f"{file}: {ast.unparse(call)}": what
+        for file, tree in trees().items()
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call) and (what := _hidden(call, tree))
+    }
+
+
+def _hidden(call: ast.Call, tree: ast.Module) -> str:
+    """What a call doesn't tell: which service's client, or which operation of a client."""
+    name, first = _name(call.func), call.args[0] if call.args else None
+    if name in CLIENTS and first and not _text(first) and not _is_passed_on(first, tree):
+        return "service"
+    if name == "_make_api_call" or (name == "resource" and _text(first) in _known()):
+        return "operation"
+    if name in TAKES_NAMES and not any(_text(each) for each in call.args):
+        method = isinstance(call.func, ast.Attribute) and name != "each"
+        whose = call.func.value if method else first
+        return "operation" if name != "getattr" or _is_client(whose, tree) else ""
+    return ""
+
+
+def _is_passed_on(used: ast.expr, tree: ast.Module) -> bool:
+    """Whether it is a parameter of a function that makes clients for others, who name the service."""
+    made = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.Lambda))
+    return any(
+        isinstance(used, ast.Name) and used.id in {each.arg for each in node.args.args} and used in ast.walk(node)
+        for node in made
+    )
+
+
+def _is_client(used: ast.expr | None, tree: ast.Module) -> bool:
+    """Whether it is made by one of `CLIENTS`, there or where its name is given, or is called what clients are here."""
+    if isinstance(used, ast.Call):
+        return _name(used.func) in CLIENTS
+    called = _name(used) if used else ""
+    given = (
+        target
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign | ast.AnnAssign | ast.NamedExpr) and node.value and _is_made(node.value)
+        for part in (node.targets if isinstance(node, ast.Assign) else [node.target])
+        for target in ast.walk(part)
+    )
+    return called.strip("_") in _known() | {"client"} or any(_name(target) == called for target in given)
+
+
+def _is_made(value: ast.expr) -> bool:
+    parts = value.elts if isinstance(value, ast.Tuple) else [value]
+    return any(isinstance(part, ast.Call) and _name(part.func) in CLIENTS for part in parts)
+
+
+def _text(node: ast.AST | None) -> str:
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+
+
+def _service_of(receiver: ast.expr | None) -> str:
+    """That of a client that is made there, or that a row names."""
     if isinstance(receiver, ast.Call) and _name(receiver.func) in CLIENTS and receiver.args:
-        first = receiver.args[0]
-        return first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else None
-    return None
+        return _text(receiver.args[0])
+    return _text(receiver) if _text(receiver) in _known() else ""
 
 
 def _is_pulumis(used: ast.Attribute) -> bool:
@@ -149,7 +217,7 @@ def _is_pulumis(used: ast.Attribute) -> bool:
     return isinstance(inner, ast.Name) and inner.id == "aws"
 
 
-def _name(function: ast.expr) -> str:
+def _name(function: ast.AST) -> str:
     return getattr(function, "attr", getattr(function, "id", ""))
 
 
@@ -157,5 +225,6 @@ NOT_CALLED = {
     ("sagemaker", "search"),  # a pattern's
     ("ssm", "list_commands"),  # typer's
     ("kms", "verify"),  # a data set's, and what makes all of a verification
+    ("kms", "sign"),  # of a price's rates
 }
 """Operations of services here that share their name with what is called."""

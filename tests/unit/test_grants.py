@@ -1,92 +1,32 @@
-"""What our roles may do is what is asked: AWS's tables, the requests of the tests, and a row for everything else."""
+"""What our roles may do is what is asked, stack by stack: AWS's tables, the requests of the tests, and rows."""
 
 import json
 import re
-from typing import Any, NamedTuple
 
 import pytest
 
 from scripts.aws_facts import FACTS
-from tests.support import asked, iam_tables
+from scripts.recorder import ACCOUNT, REGION, Recording, Registered
+from tests.support import asked, granted, iam_tables
 from tests.support.deployer import POLICIES
-from tests.support.grants import ACTIONS, ROWS, actions
-from tests.support.iam_tables import listed
-from tests.support.integrations import tasks
-from tests.support.rendered import definitions, stacks
-
-# Whose a policy is, by the end of its name; a function's is its handler's.
-ENDS = {
-    "-job-permissions": "job",
-    "-tracking-permissions": "tracking",
-    "-endpoint-permissions": "endpoint",
-    "-karpenter-permissions": "karpenter",
-    "-runs-permissions": "runs",
-    "-training-permissions": "machine",
-}
-# What our code in a Pod asks, as the role `runs`; as SageMaker's job it asks nothing.
-CODE = {"runs": "tandem.finetuning.training"}
-
-
-class Statement(NamedTuple):
-    """One that we render: whose it is, where, and its text."""
-
-    who: str
-    where: str
-    text: dict[str, Any]
-
-
-def statements(name: str, stack: Any) -> list[Statement]:
-    """All of a stack, trust and resource policies included."""
-    handlers = {each.name: each.inputs["handler"].split(".")[-2] for each in stack.of("aws:lambda/function:Function")}
-    found = []
-    for resource in stack.resources:
-        for key in ("policy", "assumeRolePolicy"):
-            text = resource.inputs.get(key)
-            if isinstance(text, str) and '"Statement"' in text:
-                for each in json.loads(text)["Statement"]:
-                    who = each.get("Principal") or _whose(resource.name, handlers)
-                    who = who["Service"] if isinstance(who, dict) else who
-                    found.append(Statement(who, f"{name}: {resource.name}", each))
-    return found
-
-
-def _whose(policy: str, handlers: dict[str, str]) -> str:
-    function = policy.removesuffix("-permissions")
-    return handlers.get(function) or next(who for end, who in ENDS.items() if policy.endswith(end))
+from tests.support.granted import without
+from tests.support.grants import ACTIONS, ROWS, UNNAMED
+from tests.support.rendered import stacks
 
 
 @pytest.fixture(scope="module")
 def rendered():
-    return [each for name, stack in stacks().items() for each in statements(name, stack)]
+    return [each for name, stack in stacks().items() for each in granted.statements(name, stack)]
 
 
 @pytest.fixture(scope="module")
-def granted(rendered):
-    """Who may do what."""
-    allowed = [each for each in rendered if each.text["Effect"] == "Allow"]
-    return {(each.who, action) for each in allowed for action in listed(each.text["Action"])}
+def compared():
+    """By stack: what is granted, and what is asked for."""
+    return {name: (granted.granted(stack), asks(stack)) for name, stack in stacks().items()}
 
 
-@pytest.fixture(scope="module")
-def functions():
-    """The modules of the functions by their short names."""
-    made = [each for stack in stacks().values() for each in stack.of("aws:lambda/function:Function")]
-    modules = {each.inputs["handler"].rpartition(".")[0] for each in made}
-    return {module.rpartition(".")[2]: module for module in modules}
-
-
-@pytest.fixture(scope="module")
-def called(functions):
-    """Who asks for what: functions as their tests saw it, state machines as they are defined."""
-    who = {module: name for name, module in (functions | CODE).items()}
-    found = {
-        (who[module], action)
-        for module, service, operation in asked.golden()
-        if module in who
-        for action in actions(service, operation)
-    }
-    found |= {("machine", action) for text in definitions() for name, _ in tasks(text) for action in actions(*name)}
-    return found
+def asks(stack):
+    return granted.asked_by_code(stack, asked.golden()) | granted.asked_by_machines(stack)
 
 
 # What the tables don't have and we grant all the same, with the fact that says why (scripts/aws_facts).
@@ -101,26 +41,128 @@ def test_each_statement_is_one_of_awss_tables(rendered):
 
 
 @asked.compares
-def test_what_is_asked_is_granted(called, granted):
-    assert sorted(called - granted) == []
+def test_what_is_asked_is_granted(compared):
+    missing = {name: without(calls, grants) for name, (grants, calls) in compared.items()}
+    assert {name: found for name, found in missing.items() if found} == {}
 
 
 @asked.compares
-def test_what_is_granted_is_asked_or_has_a_row(called, granted, rendered, functions, capsys):
-    rows = {(who, row.action) for row in ROWS for who in (functions if row.who == "function" else [row.who])}
-    unused = granted - called
+def test_what_functions_ask_is_asked_in_a_stack():
+    lines = [line for line in asked.golden() if line[0].startswith("tandem.")]
+    assert [line for line in lines if not any(granted.asked_by_code(each, [line]) for each in stacks().values())] == []
+
+
+@asked.compares
+def test_what_is_granted_is_asked_or_has_a_row(compared, rendered, capsys):
+    unused = {name: without(grants, calls) for name, (grants, calls) in compared.items()}
+    left, needed = unused, set()
+    for row in ROWS:
+        given = {name: granted.by_row(stack, row) for name, stack in stacks().items()}
+        needed |= {row for name, found in unused.items() if without(found, given[name]) != found}
+        left = {name: without(found, given[name]) for name, found in left.items()}
     with capsys.disabled():
-        print(f"\n{len(rendered)} statements, {len(granted)} grants, {len(unused)} of them by a row, ", end="")
-        print(f"{len(called - granted)} calls without a grant")
-    assert sorted(unused - rows) == [], "granted, not asked for, and without a row in tests/support/grants.py"
-    assert sorted(rows - unused) == [], "a row without need: not granted, or asked for"
+        grants, calls = (sum(len(each[part]) for each in compared.values()) for part in (0, 1))
+        print(f"\n{len(rendered)} statements; by stack and resource {grants} grants, ", end="")
+        print(f"{sum(map(len, unused.values()))} of them by a row, {calls} calls")
+    assert {name: found for name, found in left.items() if found} == {}, "not asked for, no row in support/grants.py"
+    assert [row for row in ROWS if row not in needed] == [], "a row without need: not granted, or asked for"
 
 
 def test_rows_are_one_a_grant_with_a_page():
-    assert len({(row.who, row.action) for row in ROWS}) == len(ROWS)
-    assert not [row for row in ROWS if not row.why or not row.page.startswith("https://")]
+    for rows in (ROWS, UNNAMED):
+        assert len({row[:3] for row in rows}) == len(rows)
+        assert all(row.why for row in rows)
+    assert not [row for row in ROWS if not row.page.startswith("https://")]
     names = [action for found in ACTIONS.values() for action in found]
     assert not [action for action in names for fault in iam_tables.wrong({"Action": action}) if fault]
+
+
+MODULE, HERE = "tandem.rag.functions.sweep", f"{REGION}:{ACCOUNT}"
+QUEUE, DEAD = f"arn:aws:sqs:{HERE}:changes", f"arn:aws:sqs:{HERE}:dead"
+GOLDEN = [
+    (MODULE, "sqs", "SendMessageBatch", "TANDEM_QUEUE_URL"),
+    (MODULE, "s3", "HeadObject", "TANDEM_ARTIFACT_BUCKET/runs/*"),
+    (MODULE, "s3", "ListObjectsV2", "TANDEM_ARTIFACT_BUCKET"),
+    (MODULE, "dynamodb", "BatchGetItem", "TANDEM_LEDGER_TABLE"),
+]
+VARIABLES = {"TANDEM_QUEUE_URL": "https://sqs/1/changes", "TANDEM_ARTIFACT_BUCKET": "b"}
+GRANTS = {"sqs:SendMessage": QUEUE, "s3:GetObject": "arn:aws:s3:::b/runs/*", "s3:ListBucket": "arn:aws:s3:::b"}
+TABLE = {"dynamodb:BatchGetItem": f"arn:aws:dynamodb:{HERE}:table/ledger"}
+
+
+def made_up(grants, variables=VARIABLES, **access):
+    """A stack of one function and its policies."""
+    texts = [{"Effect": "Allow", "Action": [action], "Resource": on} for action, on in grants.items()]
+    rule = (
+        [{"Rules": [{"Permission": access["access"], "Resource": ["index/c/*"]}], "Principal": ["r"]}] if access else []
+    )
+    inputs = {
+        "aws:lambda/function:Function": {
+            "handler": f"{MODULE}.handler",
+            "role": "r",
+            "environment": {"variables": variables},
+        },
+        "aws:iam/rolePolicy:RolePolicy": {"policy": json.dumps({"Statement": texts})},
+        "aws:opensearch/serverlessAccessPolicy:ServerlessAccessPolicy": {"policy": json.dumps(rule)},
+    }
+    names = ("sweep", "sweep-permissions", "sweep-access")
+    return Recording(
+        [
+            Registered(kind, name, "", each, False, [], True, {})
+            for name, (kind, each) in zip(names, inputs.items(), strict=True)
+        ]
+    )
+
+
+def both_ways(stack):
+    """Actions that are asked for and not granted, and those that are granted and not asked for."""
+    grants, calls = granted.granted(stack), granted.asked_by_code(stack, GOLDEN)
+    return [each.action for each in without(calls, grants)], [each.action for each in without(grants, calls)]
+
+
+@pytest.mark.parametrize(
+    ("stack", "more"),
+    [
+        (made_up(GRANTS), []),
+        (made_up(GRANTS | TABLE, VARIABLES | {"TANDEM_LEDGER_TABLE": "ledger"}), []),
+        (made_up(GRANTS | {"s3:GetObject": ["arn:aws:s3:::b/runs/*", "arn:aws:s3:::b/jobs/*"]}), ["s3:GetObject"]),
+        (made_up(GRANTS | {"sqs:SendMessage": "*"}), ["sqs:SendMessage"]),
+        (made_up(GRANTS | TABLE), ["dynamodb:BatchGetItem"]),
+        (made_up(GRANTS, access=["aoss:ReadDocuments"]), ["aoss:ReadDocuments"]),
+    ],
+    ids=["as asked", "with a table", "more objects", "any queue", "without the table", "in the collection"],
+)
+def test_grants_are_of_what_a_stack_asks_for(stack, more):
+    assert both_ways(stack) == ([], more)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("stack", "action"),
+    [
+        (made_up(GRANTS | {"sqs:SendMessage": DEAD}), "sqs:SendMessage"),
+        (made_up(GRANTS | {"s3:GetObject": "arn:aws:s3:::b/jobs/*"}), "s3:GetObject"),
+        (made_up(GRANTS | {"s3:ListBucket": "arn:aws:s3:::b/*"}), "s3:ListBucket"),
+    ],
+    ids=["another queue", "other objects", "the objects alone"],
+)
+def test_a_grant_of_something_else_is_told_both_ways(stack, action):
+    assert both_ways(stack) == ([action], [action])
+
+
+@pytest.mark.faults
+def test_a_grant_in_another_stack_is_none_in_this_one():
+    with_table = VARIABLES | {"TANDEM_LEDGER_TABLE": "ledger"}
+    assert both_ways(made_up(GRANTS, with_table)) == (["dynamodb:BatchGetItem"], [])
+
+
+@pytest.mark.faults
+def test_a_request_whose_name_nobody_knows_needs_a_row():
+    calls = granted.asked_by_code(
+        made_up({}), [(MODULE, "sqs", "SendMessage", "-"), (MODULE, "sqs", "ListQueues", "-")]
+    )
+    grants = granted.granted(made_up({"sqs:SendMessage": QUEUE, "sqs:ListQueues": "*"}))
+    assert [each.action for each in without(calls, grants)] == ["sqs:SendMessage"]
 
 
 @pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: policy.stem)

@@ -12,7 +12,13 @@ from tandem.cli.main import app
 from tandem.clients.dead_letters import BATCH, DeadLetters
 from tandem.rag.functions import ingest
 from tests.support.aws_requests import AwsService
-from tests.unit.rag.conftest import Stack, context, environment, read_in_this_process  # noqa: F401 - automatic, or named
+from tests.unit.rag.conftest import (  # noqa: F401 - automatic, or named
+    Stack,
+    context,
+    environment,
+    read_in_this_process,
+    variables,
+)
 from tests.unit.rag.fakes import BUCKET, DEAD_LETTERS, QUEUE
 
 ARN = "arn:aws:sqs:us-east-1:123456789012:changes"

@@ -115,11 +115,16 @@ def context(seconds: float = 300):
     return SimpleNamespace(get_remaining_time_in_millis=lambda: seconds * 1000, aws_request_id="r-1")
 
 
+@pytest.fixture(autouse=True)
+def variables(monkeypatch):
+    """What functions are told: it says what their requests name (`tests/support/aws_requests.py`), handler or not."""
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+
+
 @pytest.fixture
 def environment(stack: Stack, monkeypatch):
     """Handlers find what the stack is made of."""
-    for name, value in ENVIRONMENT.items():
-        monkeypatch.setenv(name, value)
     fakes = {"s3": stack.s3, "sqs": stack.sqs, "dynamodb": stack.dynamodb, "bedrock-runtime": stack.bedrock}
     query._retriever.cache_clear()
     query._settings.cache_clear()
