@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from tandem.cli.main import app
 from tandem.rag import lease, reading
 from tandem.rag.documents.section import Loss, Section
-from tests.unit.rag.conftest import VERSION, Stack, read_in_this_process  # noqa: F401 - in use, for it is automatic
+from tests.unit.rag.conftest import VERSION, Stack, read_in_this_process, variables  # noqa: F401 - automatic
 
 READER = "tandem.rag.reader_process.extract"
 

@@ -15,7 +15,7 @@ from tests.support.stack_state import SECRET, environment, resource
 from tests.unit.cli.test_finetune import OUTPUTS, aws, run  # noqa: F401 - a fixture
 from tests.unit.cli.test_finetune_logs import started  # noqa: F401 - a fixture
 from tests.unit.cli.test_redrive import Sqs, body
-from tests.unit.rag.conftest import VERSION, Stack, read_in_this_process  # noqa: F401 - in use, for it is automatic
+from tests.unit.rag.conftest import VERSION, Stack, read_in_this_process, variables  # noqa: F401 - automatic
 from tests.unit.rag.fakes import BUCKET, DEAD_LETTERS, TABLE
 
 RAG = {
@@ -136,7 +136,7 @@ def test_all_of_a_hybrid_environment(clients, started, project, monkeypatch):  #
     before = set(ASKED)
     ASKED.clear()
     found = report()["environments"][0]
-    asked = {action for _, service, operation in ASKED for action in actions(service, operation)}
+    asked = {action for _, service, operation, *_ in ASKED for action in actions(service, operation)}
     ASKED.update(before)
     assert len(asked) > 9
     page = (ROOT / "docs" / "troubleshooting.md").read_text()  # which lists what it takes
