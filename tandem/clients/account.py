@@ -67,28 +67,19 @@ def _identity(sts: Any) -> Finding:
 
 
 def _access(bedrock: Any, asked: ModelId, used: str, writes: bool) -> Finding:
-    from botocore.exceptions import ClientError
-
     name, model, profiled = asked.id, asked.model, asked.kind in (PROFILE, APPLICATION)
     if profiled:
-        try:
-            profile = bedrock.get_inference_profile(inferenceProfileIdentifier=name)
-            behind = [each["modelArn"].rpartition("/")[2] for each in profile["models"]]
-        except ClientError as error:
-            if error.response["Error"]["Code"] not in ABSENT:
-                raise
+        profile = _there(lambda: bedrock.get_inference_profile(inferenceProfileIdentifier=name))
+        if profile is None:
             remedy = "take the model's profile of this geography (us., eu., apac., ...), or a region of that one."
             if asked.kind == APPLICATION:
                 remedy = "give the ARN of one of this account and region (`aws bedrock list-inference-profiles`)."
             return Finding(PROBLEM, f"{name} is no inference profile in {used}", remedy)
-        if not behind:
+        if not profile["models"]:
             return Finding(UNKNOWN, f"{name}: Bedrock doesn't say which model is behind it")
-        model = model or behind[0]
-    try:
-        found = bedrock.get_foundation_model_availability(modelId=model)
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in ABSENT:
-            raise
+        model = model or profile["models"][0]["modelArn"].rpartition("/")[2]
+    found = _there(lambda: bedrock.get_foundation_model_availability(modelId=model))
+    if found is None:
         return Finding(PROBLEM, f"{name} is no model of Bedrock in {used}", "correct the id, or choose another region.")
     if found["regionAvailability"] != "AVAILABLE" and not profiled:
         return Finding(PROBLEM, f"{name} isn't in {used}", "take an inference profile's id, or another region.")
@@ -97,22 +88,22 @@ def _access(bedrock: Any, asked: ModelId, used: str, writes: bool) -> Finding:
         return Finding(PROBLEM, f"{name}: the account has no agreement for it", remedy)
     if found["authorizationStatus"] != "AUTHORIZED" or found["entitlementAvailability"] != "AVAILABLE":
         return Finding(PROBLEM, f"{name}: the account isn't allowed to use it", f"ask AWS Support ({ACCESS}).")
-    if model.partition(".")[0] in FORM and not _has_form(bedrock):
+    if model.partition(".")[0] in FORM and _there(bedrock.get_use_case_for_model_access) is None:
         remedy = f"give it in the console, or by PutUseCaseForModelAccess ({ACCESS})."
         return Finding(PROBLEM, f"{name}: the account hasn't given Anthropic's form about the use case", remedy)
     return _as_asked(name, bedrock.get_foundation_model(modelIdentifier=model)["modelDetails"], profiled, writes)
 
 
-def _has_form(bedrock: Any) -> bool:
+def _there(call: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """What a call answers; None where what it asks about isn't there."""
     from botocore.exceptions import ClientError
 
     try:
-        bedrock.get_use_case_for_model_access()
+        return call()
     except ClientError as error:
         if error.response["Error"]["Code"] not in ABSENT:
             raise
-        return False
-    return True
+        return None
 
 
 def _as_asked(name: str, details: Mapping[str, Any], profiled: bool, writes: bool) -> Finding:
