@@ -175,7 +175,7 @@ lock: .venv/.ready
 		--output-file requirements.lock
 	@$(BIN)/uv pip compile pyproject.toml --constraints requirements.lock --universal --python-version 3.11.5 \
 		--generate-hashes --custom-compile-command "make lock" --quiet --output-file requirements.txt
-	@$(BIN)/uv pip compile core/pyproject.toml --extra policies --constraints requirements.lock --universal \
+	@$(BIN)/uv pip compile core/pyproject.toml core/build.in --extra policies --constraints requirements.lock --universal \
 		--python-version 3.11.5 --generate-hashes --custom-compile-command "make lock" --quiet \
 		--output-file core/requirements.lock
 	@$(BIN)/uv pip compile tandem/rag/requirements.in --constraints requirements.lock --python-version 3.12 \

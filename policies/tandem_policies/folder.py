@@ -1,6 +1,7 @@
 """A policy pack as the Pulumi engine wants it: a folder, whose program serves the rules."""
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -52,14 +53,16 @@ def files(environment: str | None) -> dict[str, str]:
 
 
 def write(folder: Path) -> None:
-    """Write a pack that runs in this Python's environment. Raises `TandemError` for files there that say otherwise."""
+    """Write a pack that runs in this Python's environment. Raises `TandemError` for files there that say otherwise, but
+    for the version that an earlier release has written."""
     virtual = (Path(sys.prefix) / "bin" / "python").exists()
     wanted = files(os.path.relpath(sys.prefix, folder) if virtual else None)
     try:
-        others = [name for name, text in wanted.items() if (folder / name).exists() and _text(folder / name) != text]
+        there = {name: text for name, text in wanted.items() if (folder / name).exists()}
+        others = ", ".join(name for name, text in there.items() if _said(folder / name) != _versionless(text))
         if others:
-            there = f"{', '.join(others)} in {folder}: already there, and something else"
-            raise TandemError(f"{there}. Name another folder, or remove it.")
+            remedy = "Name another folder, or remove it."
+            raise TandemError(f"{others} in {folder}: already there, and something else. {remedy}")
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in wanted.items():
             (folder / name).write_text(text, encoding="utf-8")
@@ -67,5 +70,9 @@ def write(folder: Path) -> None:
         raise TandemError(f"The policy pack can't be written ({error}): name another folder.") from error
 
 
-def _text(file: Path) -> str:
-    return file.read_bytes().decode(errors="replace")
+def _said(file: Path) -> str:
+    return _versionless(file.read_bytes().decode(errors="replace"))
+
+
+def _versionless(text: str) -> str:
+    return re.sub("^version: .*$", "", text, flags=re.MULTILINE)

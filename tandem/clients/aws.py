@@ -10,7 +10,7 @@ from tandem_contract.errors import TandemError
 NO_CREDENTIALS = "There are no AWS credentials: set AWS_PROFILE, or sign in with `aws sso login`."
 REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d+")
 """The form of a region's name."""
-NAMED = re.compile(r"arn:[^:]+:[^:]*:([a-z0-9-]+):|https://[^/]+\.execute-api\.([a-z0-9-]+)\.amazonaws\.")
+NAMED = re.compile(r"arn:[^:]+:[^:]*:([a-z0-9-]+):|https://[^/]+\.execute-api\.([a-z0-9-]+)\.(?:vpce\.)?amazonaws\.")
 
 
 def client(service: str, region: str | None = None, **config: Any) -> Any:

@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 ATTRIBUTES = ("status", "version", "chunk_count", "error", "warnings", "updated_at")
 
 
-KEPT = ("Metadata", "ContentType", "ContentEncoding", "ContentLanguage", "ContentDisposition", "CacheControl")
-"""What an object has beside its content."""
+KEPT = (
+    *("Metadata", "ContentType", "ContentEncoding", "ContentLanguage", "ContentDisposition", "CacheControl"),
+    *("Expires", "StorageClass"),
+)
+"""What an object has beside its content; a copy has its tags anyway."""
 
 
 class Stored(NamedTuple):

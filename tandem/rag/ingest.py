@@ -175,10 +175,13 @@ class _Batch:
             lease.release()
             return Outcome("unfinished", chunks=lease.row.chunk_count)
         self._keep(document)
-        answer = self._get(document)
+        try:
+            answer = self._get(document)
+        except Rejected as error:
+            listed = self._listed(document)
+            return self._rejected(lease, listed, error) if listed else self._deleted(lease)
         if answer is None:
-            self._forget(lease)
-            return Outcome("deleted")
+            return self._deleted(lease)
         stored = StoredObject(
             version=answer["ETag"].strip('"'),
             size=answer["ContentLength"],
@@ -194,21 +197,48 @@ class _Batch:
                 check_size(stored.size, self.ingester.max_megabytes)
                 read = self._extract(document, body, answer.get("ContentType", ""), file)
             except Rejected as error:
-                lease.reject(stored, str(error))
-                self._delete_garbage(lease.row)
-                return Outcome("rejected", reason=str(error))
+                return self._rejected(lease, stored, error)
         return _Work(document, lease, stored, read, list(read.chunks()) if read.count <= PART else [])
 
+    def _rejected(self, lease: Lease, stored: StoredObject, error: Rejected) -> Outcome:
+        lease.reject(stored, str(error))
+        self._delete_garbage(lease.row)
+        return Outcome("rejected", reason=str(error))
+
     def _get(self, document: str) -> dict[str, Any] | None:
-        """The object, or None. A name that ends in `/` is a folder that the console made, not a document."""
+        """The object, or None. A name that ends in `/` is a folder that the console made, not a document.
+
+        Raises `Rejected` for one that S3 gives to nobody as it is; what only this role may not read is an error, since
+        the role's rights can be mended.
+        """
         if document.endswith("/"):
             return None
         try:
             return self.ingester.s3.get_object(Bucket=self.ingester.bucket, Key=document)
         except botocore.exceptions.ClientError as error:
-            if error.response["Error"]["Code"] in ("NoSuchKey", "404"):
+            code, message = (error.response["Error"].get(key, "") for key in ("Code", "Message"))
+            if code in ("NoSuchKey", "404"):
                 return None
+            # S3 API reference, GetObject: errors; S3 user guide, "Using server-side encryption with customer-provided
+            # keys": the message is the only sign.
+            if code == "InvalidObjectState":
+                remedy = "restore it, then `tandem redrive`"
+                raise Rejected(f"is archived ({error.response.get('StorageClass', 'Glacier')}): {remedy}") from error
+            if code == "InvalidRequest" and "Server Side Encryption" in message:
+                raise Rejected("is encrypted by a key that S3 doesn't have (SSE-C): store it without") from error
             raise
+
+    def _listed(self, document: str) -> StoredObject | None:
+        """What the bucket's list says of an object that can't be read."""
+        answer = self.ingester.s3.list_objects_v2(Bucket=self.ingester.bucket, Prefix=document, MaxKeys=1)
+        for entry in answer.get("Contents", []):
+            if entry["Key"] == document:
+                return StoredObject(entry["ETag"].strip('"'), entry["Size"], entry["LastModified"].timestamp(), [])
+        return None
+
+    def _deleted(self, lease: Lease) -> Outcome:
+        self._forget(lease)
+        return Outcome("deleted")
 
     def _extract(self, document: str, body: Any, content_type: str, file: Path) -> Reading:
         with file.open("wb") as target:

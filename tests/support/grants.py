@@ -27,7 +27,6 @@ MLFLOW = SAGEMAKER + "mlflow-create-tracking-server-iam.html"
 APP = SAGEMAKER + "mlflow-app-setup-prerequisites-iam.html"
 SYNC = STEPS + "connect-sagemaker.html"
 DELIVERY = STEPS + "cw-logs.html"
-MISSING = AWS + "AmazonS3/latest/API/API_GetObject.html"
 KARPENTER = "https://karpenter.sh/docs/reference/cloudformation/"
 POD = AWS + "eks/latest/userguide/pod-id-role.html"
 TO_QUEUE = AWS + "eventbridge/latest/userguide/eb-use-resource-based.html"
@@ -37,7 +36,6 @@ TRUST = AWS + "IAM/latest/UserGuide/reference_policies_elements_principal.html"
 LOGS = "Lambda writes a function's log as the function"
 POLL = "Lambda reads the queue as the function"
 SIGNED = "asked by signed HTTP, not by the SDK"
-NOT_FOUND = "without it S3 answers 403 where an object isn't there"
 JOB = "SageMaker does it as the job's role"
 SERVES = "SageMaker does it as the endpoint's role"
 LARGE = "a large file is sent in parts, and an upload that fails is to leave none"
@@ -95,7 +93,6 @@ ROWS = [
         ("ingest", "sqs:ReceiveMessage", "TANDEM_QUEUE_URL", POLL, POLLING),
         ("ingest", "sqs:DeleteMessage", "TANDEM_QUEUE_URL", POLL, POLLING),
         ("ingest", "sqs:GetQueueAttributes", "TANDEM_QUEUE_URL", POLL, POLLING),
-        ("ingest", "s3:ListBucket", "TANDEM_DOCUMENTS_BUCKET", NOT_FOUND, MISSING),
         ("ingest", "aoss:APIAccessAll", COLLECTIONS, SIGNED, COLLECTION),
         ("ingest", "es:ESHttpPost", BULKS, SIGNED, DOMAIN),
         ("sweep", "aoss:APIAccessAll", COLLECTIONS, SIGNED, COLLECTION),

@@ -84,7 +84,7 @@ case "$*" in
   "-m venv $RUNNER_TEMP/tandem")
     mkdir -p "$3/bin" && cp "$0" "$3/bin/python" && cp "$RUNNER_TEMP/installed" "$3/bin/tandem" ;;
   "-m pip install --quiet --no-deps --require-hashes -r "*) grep -q "^boto3==" "${@: -1}" ;;
-  "-m pip install --quiet --no-deps "*) test -f "${@: -1}/pyproject.toml" ;;
+  "-m pip install --quiet --no-deps --no-build-isolation "*) test -f "${@: -1}/pyproject.toml" ;;
   *) exit 96 ;;
 esac
 """
@@ -111,10 +111,13 @@ def run(github, tmp_path):
         (programs / name).write_text(text)
         (programs / name).chmod(0o755)
 
-    def start(text="$2.90 a month", breaks="", head=github_api.REPOSITORY, variables=VARIABLES, secrets=SECRETS):
+    def start(
+        text="$2.90 a month", breaks="", head=github_api.REPOSITORY, variables=VARIABLES, secrets=SECRETS, event=None
+    ):
         pull_request = {"number": github_api.PULL_REQUEST, "head": {"repo": {"full_name": head} if head else None}}
+        event = {"pull_request": pull_request} if event is None else event
         contexts = {
-            "github": {"event": {"pull_request": pull_request}, "token": github_api.TOKEN},
+            "github": {"event": event, "token": github_api.TOKEN, "run_id": 1},
             "matrix": {"stack": "rag-dev"},
             "vars": variables,
             "secrets": secrets,
@@ -190,6 +193,15 @@ def test_fork_ends_well_with_a_sentence(run, github, head):
     assert "comes from a fork, which gets no credentials" in job.summary
     assert "git push origin HEAD:fork-7" in job.summary
     assert "::notice::No preview of rag-dev" in job.printed
+    assert github.requests == []
+
+
+@pytest.mark.parametrize(("breaks", "red"), [("", set()), ("gate", {"Cost and gates"}), ("policy", {"Policies"})])
+def test_a_merge_queue_is_judged_without_a_comment(run, github, breaks, red):
+    """It has no pull request of its own, and branch protection waits for the same checks."""
+    job = run(breaks=breaks, event={"merge_group": {"head_ref": "refs/heads/gh-readonly-queue/main/pr-7-abc"}})
+    assert {step for step, outcome in job.outcomes.items() if outcome == "failure"} == red
+    assert {step for step, outcome in job.outcomes.items() if outcome == "skipped"} == {"Comment"}
     assert github.requests == []
 
 

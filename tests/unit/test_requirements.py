@@ -5,6 +5,8 @@ import tomllib
 from importlib import metadata
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from scripts.recorder import ROOT
 
@@ -21,14 +23,11 @@ def needed(*requirements: str) -> set[str]:
     found: set[str] = set()
     open_ = list(requirements)
     while open_:
-        name, _, condition = open_.pop().partition(";")
-        name = re.sub(r"[-_.]+", "-", re.match(r"[\w.-]+", name)[0]).lower()
-        if name not in found and "extra" not in condition:
-            try:
-                open_ += metadata.requires(name) or []
-            except metadata.PackageNotFoundError:  # for other Pythons and systems
-                continue
+        asked = Requirement(open_.pop())
+        name = canonicalize_name(asked.name)
+        if name not in found and (asked.marker is None or asked.marker.evaluate({"extra": ""})):
             found.add(name)
+            open_ += metadata.requires(name) or []
     return found
 
 
@@ -36,9 +35,17 @@ CORE = tomllib.loads((ROOT / "core" / "pyproject.toml").read_text())["project"][
 POLICIES = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["policies"]
 
 
+BUILDS = [line for line in (ROOT / "core" / "build.in").read_text().splitlines() if not line.startswith("#")]
+
+
+def test_the_action_builds_with_what_the_core_asks_for():
+    asked = tomllib.loads((ROOT / "core" / "pyproject.toml").read_text())["build-system"]["requires"]
+    assert {*BUILDS} == {each for each in asked if not each.startswith("pip==")}  # which is there
+
+
 @pytest.mark.parametrize(
     ("file", "by"),
-    [("requirements.txt", ["pulumi-tandem"]), ("core/requirements.lock", [*CORE, *POLICIES])],
+    [("requirements.txt", ["pulumi-tandem"]), ("core/requirements.lock", [*CORE, *POLICIES, *BUILDS])],
     ids=["the stack program", "the action for pull requests"],
 )
 def test_requirements_are_the_locked_ones_and_no_others(file, by):

@@ -69,11 +69,12 @@ def test_a_url_takes_no_pulumi_and_no_project(project, api, monkeypatch, tmp_pat
     assert "'api.example.com' is no URL: give all of it" in said(ask("--url", "api.example.com", code=2).stderr)
 
 
-def test_a_url_is_signed_for_the_region_that_it_names(project, monkeypatch):
+@pytest.mark.parametrize("host", ["abc.execute-api.eu-central-1", "vpce-0abc-1d.execute-api.eu-central-1.vpce"])
+def test_a_url_is_signed_for_the_region_that_it_names(project, monkeypatch, host):
     """Whatever the shell's is; nothing answers there, so it is seen where requests are signed."""
     signed = []
     monkeypatch.setattr("tandem.runtime.http.SignedHttp", lambda *given: signed.append(given))
-    service = query_api("https://abc.execute-api.eu-central-1.amazonaws.com/v1/query", "x", None, None, 1)
+    service = query_api(f"https://{host}.amazonaws.com/v1/query", "x", None, None, 1)
     assert service._http is None
     assert [given[1:3] for given in signed] == [("execute-api", "eu-central-1")]
 

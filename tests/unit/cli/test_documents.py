@@ -1,6 +1,7 @@
 """`tandem documents` and `tandem reread`, over a ledger and a bucket that ingestion has filled."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 from typer.testing import CliRunner
@@ -99,6 +100,13 @@ def test_reread_tells_the_price_and_the_old_text_answers_meanwhile(older: Stack)
     assert older.s3.objects["tea.txt"]["Metadata"] == {"team": "tea"}
     assert "older" not in run("documents") and "4 documents: 3 indexed, 1 rejected." in run("documents")
     assert run("reread") == "Every document was read by this release.\n"
+
+
+def test_a_copy_is_as_the_object_was(older: Stack):
+    kept = {"StorageClass": "STANDARD_IA", "Expires": datetime(2027, 1, 1, tzinfo=UTC), "ContentType": "text/plain"}
+    older.s3.objects["tea.txt"] |= kept
+    run("reread")
+    assert {key: older.s3.objects["tea.txt"].get(key) for key in kept} == kept
 
 
 def test_an_event_alone_rereads_nothing(older: Stack):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tandem_contract import __version__
 from typer.testing import CliRunner
 
 from tandem.cli.main import app
@@ -43,6 +44,15 @@ def test_its_program_serves_the_rules(write, tmp_path):
     with subprocess.Popen([sys.executable, "-u", tmp_path / "policies"], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline().strip().isdigit()
         process.terminate()
+
+
+def test_after_an_upgrade_it_names_the_new_version(write, tmp_path, monkeypatch):
+    monkeypatch.setattr("tandem_policies.folder.__version__", "0.0.9")
+    write()
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    assert write().exit_code == 0
+    assert f"version: {__version__}\n" in (tmp_path / "policies" / "PulumiPolicy.yaml").read_text()
 
 
 @pytest.mark.faults

@@ -189,6 +189,8 @@ class FakeS3(AwsService):
         if Key not in self.objects:
             raise refused("NoSuchKey", 404)
         stored = self.objects[Key]
+        if fault := stored.get("fault"):
+            raise fault
         return {**stored, "ContentLength": len(stored["data"]), "Body": io.BytesIO(stored["data"])}
 
     def head_object(self, *, Bucket, Key):
@@ -200,13 +202,15 @@ class FakeS3(AwsService):
             raise refused("NoSuchKey", 404)
         if self.objects[Key]["ETag"] != CopySourceIfMatch:
             raise refused("PreconditionFailed", 412)
-        self.put(Key, self.objects[Key]["data"], kept.get("Metadata"), kept.get("ContentType", ""))
+        self.put(Key, self.objects[Key]["data"])
+        self.objects[Key] |= kept
 
-    def list_objects_v2(self, *, Bucket, ContinuationToken="0"):
+    def list_objects_v2(self, *, Bucket, ContinuationToken="0", Prefix="", MaxKeys=None):
         entries = [
             {"Key": key, "Size": len(self.objects[key]["data"]), **self.objects[key]}
             for key in sorted(self.objects, key=str.encode)
-        ]
+            if key.startswith(Prefix)
+        ][:MaxKeys]
         return listed(entries, ContinuationToken)
 
 
