@@ -5,6 +5,7 @@
 
 import argparse
 import datetime
+import secrets
 import subprocess
 import sys
 import time
@@ -12,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from tandem_contract.errors import TandemError
 
 from localcloud import paths
@@ -29,11 +29,13 @@ from scripts.verify.stack import (
     asked,
     configured,
     destroy,
+    file_of,
     mend,
     pulumi,
     resources,
     run,
     state,
+    tagging,
     tandem,
 )
 from tandem.clients import pulumi_stack
@@ -53,12 +55,20 @@ class Verification:
     def __init__(self, stack: str, here: bool, with_run: bool) -> None:
         self.stack, self.here, self.with_run, self.model = stack, here, with_run, ""
         self.journal = Journal((paths.HOME / "rehearsal" if here else FOLDER) / f"{stack}.jsonl")
+        self.copy = self.journal.path.with_name(f"Pulumi.{stack}.yaml")
 
     def main(self, remove: bool) -> int:
         """All of it; returns the exit code."""
         if not run("pulumi", "stack", "select", self.stack, "--create"):
             sys.exit(f"The stack {self.stack} can't be selected or made (see above): nothing was done.")
-        self.place = Place.of(self.stack)
+        self.configured = configured(self.stack)
+        if found := elsewhere.of_stack(self.configured, file_of(self.stack)):
+            sys.exit(
+                f"{', '.join(found)} of {self.stack} may have Pulumi deploy elsewhere than to the account that is "
+                "asked about here: nothing was done. Copy the stack's file to another name without that, give that as "
+                "STACK, and set in the shell which credentials are used."
+            )
+        self.place = Place.of(self.configured)
         if entries := self.journal.unfinished():
             self.clean(entries)
         if remove:
@@ -69,8 +79,9 @@ class Verification:
         self.refuse_what_is_in_use()
         self.ask()
         before = left.locally() if self.here else []
-        self.journal.note("begin", **self.place._asdict(), day=_today(), before=before)
-        steps, answers = self.verify()
+        verification = secrets.token_hex(8)
+        self.journal.note("begin", **self.place._asdict(), verification=verification, day=_today(), before=before)
+        steps, answers = self.verify(verification)
         remaining = self.audit(self.journal.unfinished())
         print("Left over:", *(remaining or ["nothing"]), sep="\n  ")
         if not remaining:
@@ -93,7 +104,8 @@ class Verification:
         print(f"A verification of {self.stack} that began on {began.get('day')} was ended at `{last}`.")
         print("What it left is removed before anything else.")
         self.journal.note("mend", names=self.names())
-        lost = mend(self.stack, self.place, left.tagged(self.stack))
+        verification = began.get("verification")
+        lost = mend(self.stack, self.place, left.tagged(self.stack, verification) if verification else ())
         self.journal.note("destroy", names=self.names(), lost=lost)
         destroyed = destroy(self.stack)
         remaining = self.audit(self.journal.unfinished())
@@ -101,6 +113,11 @@ class Verification:
             begun = dict.fromkeys(urn for entry in self.journal.unfinished() for urn in entry.get("lost", ()))
             maybe = [f"perhaps {urn}, whose creation was begun" for urn in begun]
             end = "nothing else is done before it is. Remove by hand what is named, and call this again."
+            if not verification:
+                end = (
+                    "it was begun by a release that didn't tag what is a verification's, so that some of this may be "
+                    f"another's, whose stack is called so too. Remove by hand what is yours, then {self.journal.path}."
+                )
             sys.exit("\n  ".join([f"{self.stack} isn't gone: {end}", *remaining, *maybe]))
         self.journal.note(CLEAN)
 
@@ -124,7 +141,7 @@ class Verification:
                 f"Account {self.place.account} has {len(others)} resources of a stack {self.stack} that isn't in this "
                 f"backend, such as {others[0]}: give another stack as STACK."
             )
-        if (retention := configured(self.stack, "tandem:retention")) != "erase":
+        if (retention := self.configured.get("tandem:retention")) != "erase":
             sys.exit(
                 f"tandem:retention of {self.stack} is {retention or 'not set'}, and a stack that keeps its data can't "
                 "be destroyed: set it to erase, or give another stack as STACK."
@@ -141,18 +158,19 @@ class Verification:
         if not self.here and input(f"Type the account id ({account}) to deploy to it in {region}: ") != account:
             sys.exit("Nothing was deployed.")
 
-    def verify(self) -> tuple[tuple[bool, bool, bool], list[Answer]]:
+    def verify(self, verification: str) -> tuple[tuple[bool, bool, bool], list[Answer]]:
         """Deploy, use, probe and destroy; whether each succeeded. What was deployed is destroyed whatever happens."""
         worked: list[str] = []
         outputs: dict[str, Any] = {}
         answers: list[Answer] = []
         used = False
         try:
-            if self.step("up", worked, lambda: pulumi("up", *OPTIONS, stack=self.stack)):
+            tagged = tagging(self.stack, verification, self.copy)
+            if self.step("up", worked, lambda: pulumi("up", *OPTIONS, *tagged, stack=self.stack)):
                 outputs = dict(pulumi_stack.state(self.stack).outputs)
                 used = all(self.step(name, worked, command) for name, command in self.uses(outputs))
                 if not self.here and "aoss" in str(outputs.get("storeEndpoint", "")):
-                    self.step(RESIZE, worked, self.resize)
+                    self.step(RESIZE, worked, lambda: self.resize(verification))
                 answers += self.probe(outputs, worked, after=False)
         except (Exception, KeyboardInterrupt) as failure:  # what was deployed is destroyed first
             print(f"Failed: {failure or 'interrupted'}")
@@ -199,13 +217,9 @@ class Verification:
         self.model = said.get("model") or ""
         return bool(self.model) and not said["refused"]
 
-    def resize(self) -> bool:
-        """Change the store's limit, in a copy of the stack's file; whether it went well and left no difference."""
-        copy = FOLDER / f"Pulumi.{self.stack}.yaml"
-        content = yaml.safe_load((ROOT / "stacks" / copy.name).read_text(encoding="utf-8"))
-        content["config"]["tandem:maxSearchOcu"] = 4
-        copy.write_text(yaml.safe_dump(content), encoding="utf-8")
-        changed = ("--config-file", str(copy))
+    def resize(self, verification: str) -> bool:
+        """Change the store's limit; whether it went well and left no difference."""
+        changed = tagging(self.stack, verification, self.copy, maxSearchOcu=4)
         return pulumi("up", *OPTIONS, *changed, stack=self.stack) and pulumi(
             "preview", "--expect-no-changes", "--suppress-permalink", *changed, stack=self.stack
         )
@@ -220,10 +234,13 @@ class Verification:
         names, before = self.names(entries), entries[0].get("before", [])
         deadline = time.monotonic() + PATIENCE[self.here]
         while True:
-            remaining = left.left(self.stack, names, self.here)
+            remaining, others = left.left(self.stack, entries[0].get("verification", ""), names, self.here)
             if self.here:
                 remaining += [row for row in left.locally() if row not in before]
             if not remaining or time.monotonic() > deadline:
+                if others:
+                    of = f"Tagged as of {self.stack}, but not as what was verified, so another's, and not touched:"
+                    print(of, *others, sep="\n  ")
                 return sorted(remaining)
             time.sleep(PATIENCE[self.here] / 60)
 

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 # Type -> id, of the inputs and of {partition}, {region}, {account}; in Terraform's words the "import" id (the section
-# "Import" of each resource's page in the registry).
+# "Import" of each resource's page in the registry). It is nobody else's: names are drawn (docs/adr/0025), and the state
+# has them before there is anything to tag.
 NAMED = {
     "aws:budgets/budget:Budget": "{account}:{name}",
     "aws:cloudwatch/dashboard:Dashboard": "{dashboardName}",
@@ -39,7 +40,7 @@ NAMED = {
     "aws:sqs/queue:Queue": "{sqs}/{account}/{name}",
     "aws:ssm/parameter:Parameter": "{name}",
 }
-# Type -> what its ARN ends in, and of that its id: AWS or the provider draws it, and the stack's tag finds it.
+# Type -> what its ARN ends in, and of that its id: AWS or the provider draws it, and the tags find it.
 TAGGED = {
     "aws:apigateway/restApi:RestApi": ":/restapis/([^/]+)",
     "aws:cloudwatch/logGroup:LogGroup": ":log-group:([^:]+)",
@@ -97,7 +98,8 @@ UNKNOWN = {"aws:cloudcontrol/resource:Resource", "aws:cloudwatch/eventTarget:Eve
 def adopt(state: dict[str, Any], place: Mapping[str, str], tagged: Iterable[str]) -> tuple[dict[str, Any], list[str]]:
     """A state without begun operations, and the URNs of creations of whose resources no id can be told.
 
-    `state` is what `pulumi stack export` gives, `place` the values for ids, `tagged` the ARNs with the stack's tag.
+    `state` is what `pulumi stack export` gives, `place` the values for ids, `tagged` the ARNs of what is the
+    verification's by its tag: whoever else has a stack of that name has its resources' tag, and their types.
     """
     deployment = state["deployment"]
     resources = list(deployment.get("resources") or ())

@@ -1,12 +1,15 @@
 """What is left of a stack in an account, asked of AWS itself; where the local cloud stands in, what that holds.
 
 Resources with the stack's tag, and those that services make beside them and that no tag of ours reaches: log groups,
-network interfaces, volumes, load balancers. These are the stack's if they name one of its resources.
+network interfaces, volumes, load balancers. What has the stack's tag may be another's, whose stack is called the same:
+either is a verification's if it has its tag, or names one of the resources that it made, such as a job its bucket.
 """
 
 import json
 from collections.abc import Callable, Collection, Iterator
-from typing import Any
+from typing import Any, NamedTuple
+
+from tandem_contract.names import Tag
 
 from localcloud.kubernetes import control_plane
 from localcloud.services import audit
@@ -17,34 +20,51 @@ SHORTEST = 8
 """Characters of what is taken for a resource's name: `default` is everybody's."""
 
 
-def tagged(stack: str) -> list[str]:
-    """ARNs of the resources with the stack's tag."""
-    wanted = [{"Key": "tandem:stack", "Values": [stack]}]
-    listed = each(aws.client("resourcegroupstaggingapi"), "get_resources", "ResourceTagMappingList", TagFilters=wanted)
-    return [resource["ResourceARN"] for resource in listed]
+VERIFICATION = "tandem:verification"
+"""The tag of what a verification makes: an id that it drew."""
 
 
-def left(stack: str, names: Collection[str], here: bool) -> list[str]:
-    """A line for each thing of the stack that is there and can be billed; `names` are its resources' ids.
+class Left(NamedTuple):
+    """What there is after a verification, a line for each."""
 
-    What can't be asked is such a line too, but `here`, on the local cloud, where not all services are.
+    ours: list[str]
+    others: list[str]
+    """With the stack's tag, and nothing of this verification: of another stack of that name."""
+
+
+def tagged(stack: str, verification: str = "") -> dict[str, str]:
+    """What AWS tells of each resource with the stack's tag (JSON), by ARN; of those of one verification, if given."""
+    wanted = {Tag.STACK: stack} | ({VERIFICATION: verification} if verification else {})
+    filters = [{"Key": key, "Values": [value]} for key, value in wanted.items()]  # all of them have to fit
+    listed = each(aws.client("resourcegroupstaggingapi"), "get_resources", "ResourceTagMappingList", TagFilters=filters)
+    return {resource["ResourceARN"]: json.dumps(resource) for resource in listed}
+
+
+def left(stack: str, verification: str, names: Collection[str], here: bool) -> Left:
+    """What is there and can be billed, of the stack that a verification deployed; `names` are its resources' ids.
+
+    Without the id of a verification nobody can tell whose a tagged resource is: then all of them may be ours.
+    What can't be asked is a line of ours too, but `here`, on the local cloud, where not all services are.
     """
     from botocore.exceptions import ClientError
 
-    found = []
+    found, signs = Left([], []), [*names, *([verification] if verification else [])]
     for kind, listed in {"": lambda: _tagged(stack), **BESIDE}.items():
         try:
             texts = {key: json.dumps(entry, default=str) for key, entry in listed()}
         except ClientError as error:
-            found += [] if here else [f"{kind or 'tagged resource'}s aren't known: {error}"]
+            found.ours.extend([] if here else [f"{kind or 'tagged resource'}s aren't known: {error}"])
         else:
-            ours = (key for key, text in texts.items() if not kind or any(name in text for name in names))
-            found += [f"{kind} {key}".strip() for key in ours]
+            ours = {key for key, text in texts.items() if any(sign in text for sign in signs)}
+            if not kind:
+                ours = ours if verification else {*texts}
+                found.others.extend(sorted(texts.keys() - ours))
+            found.ours.extend(f"{kind} {key}".strip() for key in texts if key in ours)
     return found
 
 
 def _tagged(stack: str) -> Iterator[tuple[str, Any]]:
-    return ((arn, arn) for arn in tagged(stack) if not ended(arn))
+    return ((arn, text) for arn, text in tagged(stack).items() if not ended(arn))
 
 
 def locally() -> list[str]:
@@ -53,8 +73,12 @@ def locally() -> list[str]:
 
 
 def names(resources: Collection[dict[str, Any]]) -> list[str]:
-    """What names the resources of a state beyond doubt, of those that the stack has made."""
-    ids = (each.get("id") for each in resources if each.get("custom") and not each.get("external"))
+    """What names the resources of a state beyond doubt, of those that the stack has made.
+
+    Names in a cluster are its own: every cluster with Kueue has a `kueue-system`.
+    """
+    made = (each for each in resources if each.get("custom") and not each.get("external"))
+    ids = (each.get("id") for each in made if not each["type"].startswith("kubernetes:"))
     return sorted({found for found in ids if found and len(found) >= SHORTEST})
 
 

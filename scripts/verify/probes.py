@@ -197,7 +197,7 @@ def _titan(deployed: Deployed) -> Seen | None:
 
 
 def _converse(deployed: Deployed) -> Seen | None:
-    generator = configured(deployed.stack, "tandem:generator") or default_generator(aws.region())
+    generator = configured(deployed.stack).get("tandem:generator") or default_generator(aws.region())
     return Seen(True, f"{generator} answered") if deployed.model == generator else None
 
 
@@ -207,7 +207,7 @@ def _profile(deployed: Deployed) -> Seen | None:
 
 
 def _instance(deployed: Deployed) -> Seen | None:
-    instance = configured(deployed.stack, "tandem:storeInstance") or DOMAIN["store_instance"].default
+    instance = configured(deployed.stack).get("tandem:storeInstance") or DOMAIN["store_instance"].default
     return Seen(True, f"{instance} is there") if "up" in deployed.worked and instance.startswith("r7g.") else None
 
 

@@ -4,17 +4,20 @@ import json
 import os
 import subprocess
 import tempfile
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import yaml
 from tandem_contract.errors import TandemError
 
 from scripts.local_environment import BIN, ROOT
 from scripts.verify import adopted, left
+from tandem import yaml_file
 from tandem.clients import aws
 
 OPTIONS = ("--yes", "--suppress-permalink")
+TAGS = "tandem:tags"
 
 
 class Place(NamedTuple):
@@ -25,12 +28,12 @@ class Place(NamedTuple):
     partition: str
 
     @classmethod
-    def of(cls, stack: str) -> "Place":
-        """The account of the credentials, and the region of the stack's file, else the shell's.
+    def of(cls, configured: Mapping[str, str]) -> "Place":
+        """The account of the credentials, and the region of the stack's configuration, else the shell's.
 
         Commands and clients use that region from here on.
         """
-        os.environ["AWS_REGION"] = configured(stack, "aws:region") or aws.region()
+        os.environ["AWS_REGION"] = configured.get("aws:region") or aws.region()
         who = aws.client("sts").get_caller_identity()
         return cls(who["Account"], os.environ["AWS_REGION"], who["Arn"].split(":")[1])
 
@@ -60,19 +63,44 @@ def asked(question: str, stack: str) -> dict[str, Any]:
     return json.loads(said.stdout) if said.returncode == 0 else {}
 
 
-def configured(stack: str, key: str) -> str:
-    """A key of the stack's configuration, empty where it isn't set."""
-    command = ["pulumi", "config", "get", key, "--stack", stack]
-    return subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True).stdout.strip()
+def configured(stack: str) -> dict[str, str]:
+    """The stack's configuration as Pulumi has it, by key; a secret's text is empty. Raises TandemError as `state`."""
+    return {key: entry.get("value", "") for key, entry in _told("config", "--json", stack=stack).items()}
 
 
 def state(stack: str) -> dict[str, Any]:
     """What Pulumi knows of the stack, as `pulumi stack export` gives it; raises TandemError where it doesn't."""
-    command = ["pulumi", "stack", "export", "--stack", stack]
-    said = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+    return _told("stack", "export", stack=stack)
+
+
+def _told(*command: str, stack: str) -> dict[str, Any]:
+    whole = ["pulumi", *command, "--stack", stack]
+    said = subprocess.run(whole, cwd=ROOT, check=False, capture_output=True, text=True)
     if said.returncode:
-        raise TandemError(f"`{' '.join(command)}` failed: {said.stderr.strip()}")
+        raise TandemError(f"`{' '.join(whole)}` failed: {said.stderr.strip()}")
     return json.loads(said.stdout)
+
+
+def file_of(stack: str) -> Mapping[str, Any]:
+    """What is in the stack's file."""
+    path = ROOT / "stacks" / f"Pulumi.{stack}.yaml"
+    return yaml_file.read(path, "a stack's file: `config:` and the stack's keys below")
+
+
+def tagging(stack: str, verification: str, copy: Path, **keys: Any) -> tuple[str, str]:
+    """Options of Pulumi with which what it makes is tagged as a verification's, by a copy of the stack's file.
+
+    `keys` are set in it too, of Tandem's namespace. It is one of `tandem:tags` and none of the provider's default tags,
+    which the instances of a launch template don't get. Raises TandemError where the file's tags can't be added to.
+    """
+    content = file_of(stack)
+    config = {**(content.get("config") or {}), **{f"tandem:{key}": value for key, value in keys.items()}}
+    try:
+        tags = {**json.loads(config.get(TAGS, "{}")), left.VERIFICATION: verification}
+    except (TypeError, ValueError) as error:
+        raise TandemError(f"{TAGS} of {stack} is no JSON of tags ({error}): write it in plain text.") from error
+    copy.write_text(yaml.safe_dump({**content, "config": config | {TAGS: json.dumps(tags)}}), encoding="utf-8")
+    return "--config-file", str(copy)
 
 
 def resources(exported: dict[str, Any]) -> list[dict[str, Any]]:
@@ -85,6 +113,7 @@ def mend(stack: str, place: Place, tagged: Collection[str]) -> list[str]:
     """Make a stack that was left in the middle of something one that can be destroyed.
 
     Takes a dead process's lock off, and what it was creating into the state; drops what isn't there, or no longer.
+    `tagged` are the ARNs with the stack's tag and the dead verification's.
     Returns the URNs of what may be there and can't be told: the audit finds it.
     """
     pulumi("cancel", "--yes", stack=stack)  # there may be nothing to cancel

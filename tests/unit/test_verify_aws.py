@@ -25,14 +25,14 @@ unlocked() { if [ -e "$HERE/lock" ]; then echo "the stack is locked" >&2; exit 2
 case "$shown" in "pulumi up "*|"pulumi destroy "*) ;; *) ends;; esac
 [ -n "$BREAKS" ] && [[ "$*" == *"$BREAKS"* ]] && exit 1
 case "$shown" in
-  "pulumi config get aws:region "*) echo "$REGION";;
-  "pulumi config get tandem:retention "*) echo "$RETENTION";;
+  "pulumi config --json "*) echo "$CONFIGURATION";;
   "tandem ask "*) echo "$ANSWER";;
   "pulumi stack export "*) cat "$HERE/state" 2>/dev/null || echo '{"deployment": {}}';;
   "pulumi up "*)
     unlocked
     echo '{"deployment": {"pending_operations": [{"type": "creating", "resource": '"$BUCKET"'}]}}' > "$HERE/state"
-    echo docs-1234567 > "$HERE/account"
+    file=$(sed 's/.*--config-file \([^ ]*\) .*/\1/' <<< "$*")
+    echo docs-1234567 $(sed -n 's/.*tandem:verification": "\([0-9a-f]*\)".*/\1/p' "$file") >> "$HERE/account"
     ends
     echo '{"deployment": {"resources": ['"$STACK"', '"$MADE"']}}' > "$HERE/state"
     rm "$HERE/lock";;
@@ -40,7 +40,9 @@ case "$shown" in
   "pulumi stack import "*) cp "$4" "$HERE/state";;
   "pulumi destroy "*)
     unlocked
-    grep -q '"id": "docs-1234567"' "$HERE/state" 2>/dev/null && rm -f "$HERE/account"
+    for id in $(sed -n 's/.*"id": "\([^"]*\)".*/\1/p' "$HERE/state" 2>/dev/null); do
+      sed -i "/\\(^\\|[:\\/]\\)$id /d" "$HERE/account"
+    done
     ends
     echo '{"deployment": {}}' > "$HERE/state"
     rm "$HERE/lock";;
@@ -55,6 +57,8 @@ HYBRID = RAG[:-1] + ", " + TUNING[1:]
 ACCOUNT = "123456789012"
 QUERY = ["tandem ingest", "tandem ask"]
 DATA = ["python", "tandem dataset import", "tandem dataset check", "tandem finetune check"]
+UP = 5
+"""The so-manieth command of a verification."""
 DOES = ("tandem", "python", "pulumi up", "pulumi destroy", "pulumi cancel", "pulumi stack import", "pulumi refresh")
 
 
@@ -74,7 +78,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(verify, "FOLDER", tmp_path / "journal")
     monkeypatch.setattr(verify.paths, "HOME", tmp_path)
     monkeypatch.setattr(verify, "PATIENCE", {False: 0.0, True: 0.0})
-    monkeypatch.setattr(left, "tagged", lambda stack: account(tmp_path))
+    monkeypatch.setattr(left, "tagged", lambda stack, verification="": tagged(tmp_path, verification))
     monkeypatch.setattr(left, "BESIDE", {})
     monkeypatch.setattr(left, "locally", lambda: account(tmp_path))
     monkeypatch.setattr(probes, "PROBES", [])
@@ -83,8 +87,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     environment = {
         "PATH": f"{tmp_path}:/usr/bin:/bin",
         "HERE": str(tmp_path),
-        "STACK": stack_with(RAG),
-        "RETENTION": "erase",
     }
     environment |= {
         "BUCKET": json.dumps(BUCKET),
@@ -92,7 +94,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "STACK": stack_with(RAG),
         "ANSWER": json.dumps({"refused": False, "model": "amazon.nova-lite-v1:0", "answer": "In October [P1]."}),
         "BREAKS": "",
-        "REGION": "eu-north-1",
+        "CONFIGURATION": configuration(),
         "AWS_REGION": "us-west-2",
     }
     for name, value in environment.items():
@@ -109,6 +111,13 @@ def stack_with(outputs: str) -> str:
     return json.dumps({"urn": "urn:stack", "type": "pulumi:pulumi:Stack", "outputs": json.loads(outputs)})
 
 
+def configuration(region: str = "eu-north-1", retention: str = "erase", **more: str) -> str:
+    """What `pulumi config --json` says; `more` are settings of the provider, secret where they are empty."""
+    keys = {"aws:region": region, "tandem:retention": retention, **{f"aws:{key}": each for key, each in more.items()}}
+    entries = {key: {"value": each, "secret": False} if each else {"secret": True} for key, each in keys.items()}
+    return json.dumps({key: each for key, each in entries.items() if key != "aws:region" or region})
+
+
 def client(service: str):
     who = {"Account": ACCOUNT, "Arn": f"arn:aws:sts::{ACCOUNT}:assumed-role/deployer/me"}
     url = f"https://{service}.{os.environ['AWS_REGION']}.amazonaws.com"
@@ -117,8 +126,15 @@ def client(service: str):
 
 def account(here: Path) -> list[str]:
     """What is in the account."""
+    return [*tagged(here)]
+
+
+def tagged(here: Path, verification: str = "") -> dict[str, str]:
+    """ARNs of what is in the account, with tags; of a verification's, where one is given."""
     file = here / "account"
-    return [f"arn:aws:s3:::{name}" for name in file.read_text().split()] if file.exists() else []
+    lines = file.read_text().splitlines() if file.exists() else ()
+    arns = {line.split()[0]: f"tagged {line}" for line in lines if verification in line.split()[1:] or not verification}
+    return {name if name.startswith("arn:") else f"arn:aws:s3:::{name}": line for name, line in arns.items()}
 
 
 def called(here: Path) -> list[str]:
@@ -176,7 +192,7 @@ def test_the_region_is_the_stack_files_and_not_the_shells(here, monkeypatch):
     verify.main([])
     assert set((here / "region").read_text().split()) == {"eu-north-1"}
     monkeypatch.setenv("AWS_REGION", "us-west-2")
-    monkeypatch.setenv("REGION", "")  # which a stack file may leave to the shell
+    monkeypatch.setenv("CONFIGURATION", configuration(region=""))  # which a stack file may leave to the shell
     (here / "region").unlink()
     verify.main([])
     assert set((here / "region").read_text().split()) == {"us-west-2"}
@@ -245,7 +261,7 @@ def test_without_a_price_or_consent_nothing_is_deployed(here, monkeypatch):
 
 @pytest.mark.faults
 def test_what_is_in_use_or_keeps_its_data_is_not_touched(here, monkeypatch):
-    monkeypatch.setenv("RETENTION", "keep")
+    monkeypatch.setenv("CONFIGURATION", configuration(retention="keep"))
     with pytest.raises(SystemExit, match="tandem:retention of rag-dev is keep"):
         verify.main([])
     (here / "account").write_text("docs-of-somebody")
@@ -272,6 +288,8 @@ PROFILE = {
         ({ALL: LOCAL}, [], ALL),
         ({ALL: "https://stand-in.example.org"}, [], ALL),
         ({ONE: LOCAL}, [], ONE),
+        ({"TF_AWS_S3_ENDPOINT": LOCAL}, [], "TF_AWS_S3_ENDPOINT"),
+        ({ALL: LOCAL, "AWS_STS_ENDPOINT": "https://stand-in.example.org"}, ["--rehearse"], "local cloud"),
         *(({"AWS_CONFIG_FILE": text}, [], name) for name, text in PROFILE.items()),
         ({}, ["--rehearse"], "local cloud"),
         ({ALL: "https://stand-in.example.org"}, ["--rehearse"], "local cloud"),
@@ -291,6 +309,47 @@ def test_a_rehearsal_is_for_the_local_cloud_and_nothing_else_is(here, monkeypatc
 
 
 @pytest.mark.faults
+@pytest.mark.parametrize("options", [[], ["--remove"]])
+@pytest.mark.parametrize("key", ["endpoints", "skipRequestingAccountId", "profile", "secretKey", "assumeRoles"])
+def test_a_stack_that_has_pulumi_be_elsewhere_isnt_deployed(here, monkeypatch, key, options):
+    """The provider follows these, and nothing else that is asked here does; AWS_ENDPOINT_URL isn't set at all."""
+    given = {"endpoints": f'[{{"s3": "{LOCAL}"}}]', "secretKey": ""}
+    monkeypatch.setenv("CONFIGURATION", configuration(**{key: given.get(key, "x"), "defaultTags": "{}"}))
+    with pytest.raises(SystemExit, match=rf"^aws:{key} of rag-dev may have Pulumi deploy elsewhere"):
+        verify.main(options)
+    assert called(here) == []
+
+
+@pytest.mark.faults
+def test_an_environment_of_pulumis_may_have_it_be_elsewhere(here, monkeypatch):
+    monkeypatch.setattr(verify, "file_of", lambda stack: {"environment": ["credentials"], "config": {}})
+    with pytest.raises(SystemExit, match=r"^environment of rag-dev may have Pulumi deploy elsewhere"):
+        verify.main([])
+    assert called(here) == []
+
+
+def test_what_is_verified_has_the_tags_of_its_file_and_the_verifications_own(here, monkeypatch):
+    monkeypatch.setattr(stack, "file_of", lambda name: {"config": {"tandem:tags": '{"team": "huts"}'}, "salt": "v1"})
+    for _ in range(2):
+        assert verify.main([]) == 0
+        lines = map(json.loads, (here / "journal" / "rag-dev.jsonl").read_text().splitlines())
+        drawn = [line["verification"] for line in lines if line["step"] == "begin"]
+        copy = yaml.safe_load((here / "journal" / "Pulumi.rag-dev.yaml").read_text())
+        assert json.loads(copy["config"]["tandem:tags"]) == {"team": "huts", left.VERIFICATION: drawn[-1]}
+        assert copy["salt"] == "v1"
+    assert len({*drawn}) == 2
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("tags", ["[1", "[1]", {"secure": "v1:x"}])
+def test_tags_that_nothing_can_be_added_to_are_deployed_with_nothing(here, monkeypatch, tags, capsys):
+    monkeypatch.setattr(stack, "file_of", lambda name: {"config": {"tandem:tags": tags}})
+    assert verify.main([]) == 1
+    assert "tandem:tags of rag-dev is no JSON of tags" in capsys.readouterr().out
+    assert called(here) == ["tandem cost", "pulumi destroy"]
+
+
+@pytest.mark.faults
 def test_what_no_verification_made_isnt_removed_and_is_named(here, capsys):
     """The journal may be gone, with the folder that it is in."""
     assert verify.main(["--remove"]) == 0
@@ -307,7 +366,7 @@ def test_what_no_verification_made_isnt_removed_and_is_named(here, capsys):
 
 def test_make_clean_waits_for_what_is_left_to_be_removed(here):
     assert journal.unfinished(here / "journal") == []
-    assert killed([], 6)
+    assert killed([], UP)
     assert journal.unfinished(here / "journal") == ["rag-dev"]
     verify.main(["--remove"])
     assert journal.unfinished(here / "journal") == []

@@ -4,17 +4,20 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import boto3
 import pytest
 import yaml
 from botocore.stub import Stubber
+from tandem_contract.names import Tag
 
 from scripts import rehearse
-from scripts.recorder import record_stack
+from scripts.recorder import made, record_stack
 from scripts.verify import adopted, left
 from scripts.verify.journal import CLEAN, Journal
+from scripts.verify.stack import tagging
 from tandem.clients import aws
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,17 +27,17 @@ EC2 = "arn:aws:ec2:us-east-1:123456789012:"
 
 @pytest.fixture
 def answers(monkeypatch: pytest.MonkeyPatch):
-    """Has clients answer: a service, and its operations with their answers in order, requests checked."""
+    """Has clients answer: a service, and its operations with their answers in order, requests checked, or told."""
     clients, stubs = {}, []
 
-    def answering(service: str, *turns: tuple[str, dict]) -> None:
+    def answering(service: str, *turns: tuple) -> None:
         client = boto3.client(service, "us-east-1", aws_access_key_id="key", aws_secret_access_key="secret")
         stub = Stubber(client)
-        for operation, answer in turns:
+        for operation, answer, *asked in turns:
             if isinstance(answer, str):
                 stub.add_client_error(operation, answer)
             else:
-                stub.add_response(operation, answer)
+                stub.add_response(operation, answer, *asked)
         stub.activate()
         stubs.append(stub)
         clients[service] = client
@@ -113,10 +116,55 @@ def test_what_the_state_has_or_has_no_id_isnt_taken():
     assert lost == ["urn:c"]
 
 
-@pytest.mark.parametrize("stack", ["rag-dev", "finetune-dev", "hybrid-dev", "finetune-eks-dev"])
-def test_each_type_that_a_stack_creates_has_an_id_or_is_a_part_or_is_said_to_be_unknown(stack):
+STACKS = ["rag-dev", "finetune-dev", "hybrid-dev", "finetune-eks-dev"]
+
+
+def recorded_stack(stack: str, **more: str):
     config = yaml.safe_load((ROOT / "stacks" / f"Pulumi.{stack}.yaml").read_text())["config"]
-    recorded = record_stack({key: str(value) for key, value in config.items()})
+    return record_stack({key: str(value) for key, value in {**config, **more}.items()})
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_what_is_known_by_its_tags_has_that_of_the_verification(stack, tmp_path):
+    """As `up` gives it. Nodes that Karpenter starts haven't: they name their cluster."""
+    _, copy = tagging(stack, "0123456789abcdef", tmp_path / "copy.yaml")
+    tags = yaml.safe_load(Path(copy).read_text())["config"]["tandem:tags"]
+    recorded = recorded_stack(stack, **{"tandem:tags": tags})
+    seen = [each for each in recorded.resources if each.type in adopted.TAGGED]
+    assert len(seen) > 1
+    for each in seen:
+        assert each.inputs["tags"][left.VERIFICATION] == "0123456789abcdef", each.name
+    theirs = [found for each in recorded.resources for found in tags_in(each.inputs) if each.type != NODES]
+    assert len(theirs) > len(seen)
+    assert all(found.get(left.VERIFICATION) == "0123456789abcdef" for found in theirs)
+
+
+NODES = "kubernetes:karpenter.k8s.aws/v1:EC2NodeClass"
+
+
+def tags_in(inputs) -> Iterator[dict]:
+    """What has the stack's tag, wherever it stands."""
+    if isinstance(inputs, dict) and Tag.STACK in inputs:
+        yield inputs
+    for each in inputs.values() if isinstance(inputs, dict) else inputs if isinstance(inputs, list) else ():
+        yield from tags_in(each)
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_a_name_that_tells_an_id_is_drawn_and_so_nobody_elses(stack):
+    """By us, or by Pulumi where none is given, of which the recorder's are made."""
+    first, second = (recorded_stack(stack).resources for _ in range(2))
+    pulumis = {made(each.name) for each in first}
+    for once, again in zip(first, second, strict=True):
+        if once.type in adopted.NAMED:
+            both = ({"type": each.type, "inputs": each.inputs} for each in (once, again))
+            found, other = (adopted.identity(each, PLACE, ()) for each in both)
+            assert not found or found != other or any(name in found for name in pulumis), found
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_each_type_that_a_stack_creates_has_an_id_or_is_a_part_or_is_said_to_be_unknown(stack):
+    recorded = recorded_stack(stack)
     types = {each.type for each in recorded.resources if each.custom}
     ours = {type_ for type_ in types if not type_.startswith(("kubernetes:", "pulumi:"))}
     known = {*adopted.NAMED, *adopted.TAGGED, *adopted.PARTS, *adopted.UNKNOWN}
@@ -132,12 +180,18 @@ def test_the_audit_finds_what_has_the_tag_and_what_services_made_beside(answers)
     arns = [f"arn:aws:{services.get(kind.partition('/')[0], 'ec2')}:us-east-1:123456789012:{kind}" for kind in gone]
     mine = {"Key": "tandem:stack", "Value": "rag-dev"}
     mappings = [{"ResourceARN": arn, "Tags": [mine]} for arn in [*arns, "arn:aws:s3:::docs-1234567"]]
-    answers("resourcegroupstaggingapi", ("get_resources", {"ResourceTagMappingList": mappings}))
+    run = {"ResourceARN": f"{arns[3]}-ours", "Tags": [mine, {"Key": "tandem:artifacts", "Value": "artifacts-12"}]}
+    theirs = {"ResourceARN": f"{arns[3]}-theirs", "Tags": [mine, {"Key": "tandem:artifacts", "Value": "artifacts-34"}]}
+    drawn = {"ResourceARN": f"{EC2}vpc/vpc-1", "Tags": [mine, {"Key": left.VERIFICATION, "Value": "0123456789abcdef"}]}
+    asked = {"TagFilters": [{"Key": "tandem:stack", "Values": ["rag-dev"]}]}
+    mappings += [run, theirs, drawn]
+    answers("resourcegroupstaggingapi", ("get_resources", {"ResourceTagMappingList": mappings}, asked))
     answers("kms", ("describe_key", {"KeyMetadata": {"KeyId": "k-1", "KeyState": "PendingDeletion"}}))
     job = {"TrainingJobName": "t-1", "TrainingJobArn": arns[3], "ModelArtifacts": {"S3ModelArtifacts": "s3://b/m"}}
     job |= {"TrainingJobStatus": "InProgress", "SecondaryStatus": "Training", "CreationTime": 0}
     job |= {"AlgorithmSpecification": {"TrainingInputMode": "File"}, "StoppingCondition": {}}
-    answers("sagemaker", ("describe_training_job", job | {"ResourceConfig": {"VolumeSizeInGB": 1}}))
+    job |= {"ResourceConfig": {"VolumeSizeInGB": 1}}
+    answers("sagemaker", *[("describe_training_job", job)] * 3)
     answers(
         "ec2",
         ("describe_nat_gateways", {"NatGateways": [{"State": "deleted"}]}),
@@ -159,10 +213,13 @@ def test_the_audit_finds_what_has_the_tag_and_what_services_made_beside(answers)
     groups = [{"logGroupName": f"/aws/lambda/{name}"} for name in ("rag-query-1", "somebody-elses")]
     answers("logs", ("describe_log_groups", {"logGroups": groups}))
     answers("elbv2", ("describe_load_balancers", "AccessDenied"))
-    found = left.left("rag-dev", ["vpc-00001111", "rag-query-1", "tuning-12"], here=False)
+    names = ["vpc-00001111", "rag-query-1", "tuning-12", "docs-1234567", "artifacts-12"]
+    found, others = left.left("rag-dev", "0123456789abcdef", names, here=False)
+    assert others == ["arn:aws:sagemaker:us-east-1:123456789012:training-job/t-1", f"{arns[3]}-theirs"]
     assert found[:-1] == [
-        "arn:aws:sagemaker:us-east-1:123456789012:training-job/t-1",
         "arn:aws:s3:::docs-1234567",
+        f"{arns[3]}-ours",
+        f"{EC2}vpc/vpc-1",
         "log group /aws/lambda/rag-query-1",
         "network interface eni-1",
         "volume vol-1",
@@ -170,10 +227,25 @@ def test_the_audit_finds_what_has_the_tag_and_what_services_made_beside(answers)
     assert found[-1].startswith("load balancers aren't known: ")
 
 
+def test_without_the_id_of_a_verification_all_that_has_the_stacks_tag_may_be_left(answers, monkeypatch):
+    monkeypatch.setattr(left, "BESIDE", {})
+    answers("resourcegroupstaggingapi", ("get_resources", {"ResourceTagMappingList": [{"ResourceARN": f"{EC2}vpc/v"}]}))
+    assert left.left("rag-dev", "", [], here=False) == ([f"{EC2}vpc/v"], [])
+
+
+def test_what_is_adopted_is_asked_for_by_both_tags(answers):
+    both = {"tandem:stack": "rag-dev", "tandem:verification": "0123456789abcdef"}
+    filters = [{"Key": key, "Values": [value]} for key, value in both.items()]
+    answers("resourcegroupstaggingapi", ("get_resources", {"ResourceTagMappingList": []}, {"TagFilters": filters}))
+    assert left.tagged("rag-dev", both["tandem:verification"]) == {}
+
+
 def test_names_are_those_of_what_a_stack_made():
-    made = [{"id": "docs-1234567", "custom": True}, {"id": "default", "custom": True}, {"id": "rag", "custom": False}]
-    given = {"id": "vpc-given-to-us", "custom": True, "external": True}
-    assert left.names([*made, given]) == ["docs-1234567"]
+    ours = {"id": "docs-1234567", "custom": True, "type": "aws:s3/bucket:Bucket"}
+    given = ours | {"id": "vpc-given-to-us", "external": True}
+    everybodys = ours | {"id": "kueue-system", "type": "kubernetes:core/v1:Namespace"}
+    made = [ours, ours | {"id": "default"}, ours | {"id": "rag-dev-rag", "custom": False}]
+    assert left.names([*made, given, everybodys]) == ["docs-1234567"]
 
 
 def test_a_kill_ends_all_that_was_started():

@@ -233,7 +233,7 @@ def test_a_refusal_for_another_reason_is_no_limit(answers, code):
     ],
 )
 def test_what_bedrock_lets_who_answers_do_is_seen_where_its_model_answered(monkeypatch, fact, generator, model, state):
-    monkeypatch.setattr(probes, "configured", lambda stack, key: generator)
+    monkeypatch.setattr(probes, "configured", lambda stack: {"tandem:generator": generator})
     assert see(fact, OUTPUTS, probes.ASK, model=model)[0] == state
 
 
@@ -242,6 +242,6 @@ def test_what_bedrock_lets_who_answers_do_is_seen_where_its_model_answered(monke
     [("r7g.medium.search", HOLDS), ("", HOLDS), ("r6g.large.search", UNANSWERED), ("m5.large.search", UNANSWERED)],
 )
 def test_a_domain_shows_its_own_instances(monkeypatch, instance, state):
-    monkeypatch.setattr(probes, "configured", lambda stack, key: instance)
+    monkeypatch.setattr(probes, "configured", lambda stack: {"tandem:storeInstance": instance})
     assert see("domain-r7g", OUTPUTS, "up")[0] == state
     assert see("domain-r7g", OUTPUTS)[0] == UNANSWERED

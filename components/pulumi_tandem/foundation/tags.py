@@ -42,7 +42,6 @@ TAGS = Field(
     f"Cost-allocation tags on everything that takes tags; `{Tag.ENVIRONMENT}` and `{Tag.STACK}` are set in any case.",
     check=check_tags,
     output=True,
-    config=False,
 )
 
 

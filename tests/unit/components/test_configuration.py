@@ -94,7 +94,7 @@ def test_keys_of_another_environment_are_refused(kind, key, value, other):
 @pytest.mark.parametrize(
     ("key", "remedy"),
     [
-        ("tags", "Known here: environment, trainingBackend, "),
+        ("owner", "Known here: environment, trainingBackend, "),
         ("gpu", "Known here: environment, trainingBackend, "),
         ("endpoint_name", "Did you mean `endpoint"),
         ("trainingInstanse", "Did you mean `trainingInstance`?"),
