@@ -98,6 +98,8 @@ def _check_keys(checks: Checks, configuration: Mapping[str, str], kind: str) -> 
     own = fields.get(kind, every)
     checks.known([key for key in configuration if key not in every], ["environment", *own])
     for key, text in configuration.items():
+        for name in every[key].twice(text) if key in every else ():
+            checks.add(key, f"has the key {name} twice in one object", "Leave one of them out.")
         # Pulumi.yaml gives every stack the defaults of every key; only what was set can be a mistake.
         if key in every and key not in own and every[key].parsed(text) not in ("", every[key].default):
             having = " or ".join(name for name in fields if key in fields[name])

@@ -7,7 +7,9 @@ Defaults, checks, typed arguments, `Pulumi.yaml`, and the schema's descriptions 
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from .checks import NOT_EMPTY, Checks, is_output
@@ -124,6 +126,19 @@ class Field(NamedTuple):
         except (ValueError, RecursionError):
             pass
         return text
+
+    def twice(self, text: str) -> list[str]:
+        """The keys that stand twice in an object of the JSON that `parsed` reads, of which it keeps the last."""
+        found: list[str] = []
+
+        def noted(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+            found.extend(name for name, times in Counter(name for name, _ in pairs).items() if times > 1)
+            return dict(pairs)
+
+        if isinstance(self.default, dict | list):
+            with suppress(ValueError, RecursionError):
+                json.loads(text, object_pairs_hook=noted)
+        return found
 
     def in_snake_case(self, content: Any) -> Any:
         """Content of JSON with the keys of tables in snake_case; those of labels and the like are nobody's fields."""

@@ -11,11 +11,13 @@ import boto3
 import pytest
 import yaml
 from botocore.stub import Stubber
+from tandem_contract.errors import TandemError
 from tandem_contract.names import Tag
 
 from scripts import rehearse
 from scripts.recorder import made, record_stack
 from scripts.verify import adopted, left
+from scripts.verify import stack as stack_
 from scripts.verify.journal import CLEAN, Journal
 from scripts.verify.stack import tagging
 from tandem.clients import aws
@@ -276,3 +278,13 @@ def test_a_kill_comes_in_the_middle_of_a_step(tmp_path, monkeypatch):
     assert not destroy()
     held[0] = 0
     assert destroy()
+
+
+@pytest.mark.faults
+def test_a_key_that_stands_twice_in_a_stacks_file_is_refused_with_its_line(tmp_path, monkeypatch):
+    """As Pulumi does; a copy of it would keep the last one."""
+    monkeypatch.setattr(stack_, "ROOT", tmp_path)
+    (tmp_path / "stacks").mkdir()
+    (tmp_path / "stacks" / "Pulumi.own.yaml").write_text("config:\n  tandem:auth: iam\n  tandem:auth: jwt\n")
+    with pytest.raises(TandemError, match=r"own\.yaml:3: config\.tandem:auth: stands twice, in line 2 too"):
+        tagging("own", "0123456789abcdef", tmp_path / "copy.yaml")

@@ -129,6 +129,19 @@ def test_the_environment_has_to_be_one_that_there_is(configuration):
 
 
 @pytest.mark.faults
+def test_a_key_that_stands_twice_in_one_of_json_is_refused():
+    """A parser keeps the last one, and says nothing."""
+    text = '{"publicCidrs": [], "publicCidrs": ["203.0.113.0/24"], "versions": {"karpenter": "1", "karpenter": "2"}}'
+    given = {"environment": "finetuning", "trainingBackend": "eks", "cluster": text, "tags": '{"a": "b", "a": "c"}'}
+    found = [(each.where, each.problem) for each in refused(given).mistakes if "twice" in each.problem]
+    assert found == [
+        ("cluster", "has the key karpenter twice in one object"),
+        ("cluster", "has the key publicCidrs twice in one object"),
+        ("tags", "has the key a twice in one object"),
+    ]
+
+
+@pytest.mark.faults
 def test_every_mistake_is_listed_once():
     wrong = {"dimensions": "7", "attempts": "many", "spot": "maybe", "retention": "delete", "gpu": "1", "model": "m"}
     wrong |= {"dashboard": "yes"}
