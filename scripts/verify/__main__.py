@@ -6,6 +6,7 @@
 import argparse
 import datetime
 import secrets
+import shutil
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
 from tandem_contract.errors import TandemError
 
 from localcloud import paths
@@ -38,7 +40,7 @@ from scripts.verify.stack import (
     tagging,
     tandem,
 )
-from tandem.clients import pulumi_stack
+from tandem.clients import aws_errors, pulumi_stack
 from tandem.clients.aws_errors import is_local
 
 LOG = ROOT / "docs" / "verified.md"
@@ -59,10 +61,17 @@ class Verification:
 
     def main(self, remove: bool) -> int:
         """All of it; returns the exit code."""
-        if not run("pulumi", "stack", "select", self.stack, "--create"):
+        file = file_of(self.stack)
+        retention = (file.get("config") or {}).get("tandem:retention", "not set")
+        if retention != "erase" and not remove:
+            sys.exit(
+                f"tandem:retention of {self.stack} is {retention}, and a stack that keeps its data can't be destroyed: "
+                "set it to erase, or give another stack as STACK. Nothing was done."
+            )
+        if not run("pulumi", "stack", "select", self.stack, *([] if remove else ["--create"])):
             sys.exit(f"The stack {self.stack} can't be selected or made (see above): nothing was done.")
         self.configured = configured(self.stack)
-        if found := elsewhere.of_stack(self.configured, file_of(self.stack)):
+        if found := elsewhere.of_stack(self.configured, file):
             sys.exit(
                 f"{', '.join(found)} of {self.stack} may have Pulumi deploy elsewhere than to the account that is "
                 "asked about here: nothing was done. Copy the stack's file to another name without that, give that as "
@@ -130,7 +139,7 @@ class Verification:
             sys.exit("\n  ".join([f"Nothing was removed: {end}. Destroy it yourself if it may go.", *stands]))
 
     def refuse_what_is_in_use(self) -> None:
-        """Exit where a stack has resources that no verification made, or wouldn't let go of its data."""
+        """Exit where a stack has resources that no verification made."""
         if found := resources(state(self.stack)):
             sys.exit(
                 f"{self.stack} has {len(found)} resources that no verification made, and a verification would destroy "
@@ -140,11 +149,6 @@ class Verification:
             sys.exit(
                 f"Account {self.place.account} has {len(others)} resources of a stack {self.stack} that isn't in this "
                 f"backend, such as {others[0]}: give another stack as STACK."
-            )
-        if (retention := self.configured.get("tandem:retention")) != "erase":
-            sys.exit(
-                f"tandem:retention of {self.stack} is {retention or 'not set'}, and a stack that keeps its data can't "
-                "be destroyed: set it to erase, or give another stack as STACK."
             )
 
     def ask(self) -> None:
@@ -274,7 +278,9 @@ def main(arguments: list[str] | None = None) -> int:
         sys.exit('A rehearsal is for the local cloud: `eval "$(.venv/bin/tandem local env)"` first.')
     if (found := [*elsewhere.settings()]) and not options.rehearse:
         what = "this isn't AWS, or not all of it"
-        sys.exit(f"Set, so that {what}: {', '.join(found)}. Unset that, or add --rehearse to only practise.")
+        sys.exit(f"Set, so that {what}: {', '.join(found)}. Unset that; `make rehearse` practises here.")
+    if not shutil.which("pulumi"):
+        sys.exit(pulumi_stack.NO_PULUMI)
     verification = Verification(options.stack, here, options.run)
     with verification.journal.held() as free:
         if not free:
@@ -283,6 +289,8 @@ def main(arguments: list[str] | None = None) -> int:
             return verification.main(options.remove)
         except TandemError as failure:
             sys.exit(str(failure))
+        except (BotoCoreError, ClientError) as failure:  # before anything is deployed: after that it is told and undone
+            sys.exit(aws_errors.sentence(failure))
 
 
 if __name__ == "__main__":

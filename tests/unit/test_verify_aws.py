@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
+from botocore.exceptions import ClientError, EndpointConnectionError, ProfileNotFound
 
 import scripts.verify.__main__ as verify
 from scripts import aws_facts, finetune
@@ -199,6 +200,37 @@ def test_the_region_is_the_stack_files_and_not_the_shells(here, monkeypatch):
 
 
 @pytest.mark.faults
+@pytest.mark.parametrize(
+    ("failure", "said"),
+    [
+        (ProfileNotFound(profile="nobody"), "set AWS_PROFILE to one of"),
+        (EndpointConnectionError(endpoint_url="https://sts.eu-north-1.amazonaws.com"), "check the network"),
+        (ClientError({"Error": {"Code": "InvalidClientTokenId", "Message": "?"}}, "GetCallerIdentity"), "or the keys"),
+    ],
+)
+def test_what_the_account_answers_is_a_sentence(here, monkeypatch, failure, said):
+    def fails(*_: str):
+        raise failure
+
+    monkeypatch.setattr("tandem.clients.aws.client", fails)
+    with pytest.raises(SystemExit, match=said):
+        verify.main([])
+    assert called(here) == []
+
+
+@pytest.mark.faults
+def test_without_pulumi_nothing_is_done(here, monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(SystemExit, match="install"):
+        verify.main([])
+
+
+def test_what_is_removed_is_not_made_first(here):
+    verify.main(["--remove"])
+    assert (here / "calls").read_text().splitlines()[0] == "pulumi stack select rag-dev"
+
+
+@pytest.mark.faults
 def test_a_stack_that_cannot_be_made_is_not_deployed(here, monkeypatch):
     monkeypatch.setenv("BREAKS", "stack select ")
     with pytest.raises(SystemExit, match=r"The stack rag-dev can't be selected or made"):
@@ -261,9 +293,11 @@ def test_without_a_price_or_consent_nothing_is_deployed(here, monkeypatch):
 
 @pytest.mark.faults
 def test_what_is_in_use_or_keeps_its_data_is_not_touched(here, monkeypatch):
-    monkeypatch.setenv("CONFIGURATION", configuration(retention="keep"))
-    with pytest.raises(SystemExit, match="tandem:retention of rag-dev is keep"):
-        verify.main([])
+    with pytest.raises(SystemExit, match="tandem:retention of finetune-prod is keep"):
+        verify.main(["--stack", "finetune-prod"])
+    with pytest.raises(SystemExit, match=r"Pulumi\.nosuch\.yaml: can't be read"):
+        verify.main(["--stack", "nosuch"])
+    assert not (here / "calls").exists()  # a stack that was made would be there, and perhaps its file
     (here / "account").write_text("docs-of-somebody")
     with pytest.raises(SystemExit, match=r"has 1 resources of a stack rag-dev that isn't in this backend"):
         verify.main([])
@@ -322,7 +356,9 @@ def test_a_stack_that_has_pulumi_be_elsewhere_isnt_deployed(here, monkeypatch, k
 
 @pytest.mark.faults
 def test_an_environment_of_pulumis_may_have_it_be_elsewhere(here, monkeypatch):
-    monkeypatch.setattr(verify, "file_of", lambda stack: {"environment": ["credentials"], "config": {}})
+    monkeypatch.setattr(
+        verify, "file_of", lambda stack: {"environment": ["credentials"], "config": {"tandem:retention": "erase"}}
+    )
     with pytest.raises(SystemExit, match=r"^environment of rag-dev may have Pulumi deploy elsewhere"):
         verify.main([])
     assert called(here) == []
