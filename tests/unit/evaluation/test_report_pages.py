@@ -172,6 +172,28 @@ def test_the_page_is_sound_and_can_be_heard():
     assert all(cell.get("scope") for cell in tree.iter("th"))
 
 
+def test_a_narrow_page_says_of_every_value_whose_it_is():
+    """Rows become blocks without their head there: a table that is cut shows no more than the first run."""
+    runs = sample()
+    named = [(f"c{number}", run.name) for number, run in enumerate(runs, 1)]
+    for title in ("Metrics", "By tag"):
+        heads, *others = section(parsed(runs), title).iter("tr")
+        lines = [row.findall("td") for row in others if row.get("class") != "group"]
+        assert len(list(heads)) == 5 and len(lines) > 2
+        for line in lines:
+            assert [(cell.find("span").get("class"), cell.find("span").text) for cell in line] == named
+    style, narrow = (html.HERE / "report.css").read_text().split("@media screen and (max-width: 760px)")
+    shown = r'td > span\[class\^="c"\] \{ display: '
+    assert re.findall(shown + r"(\S+)", style) == ["none"] and re.findall(shown + "(.+?);", narrow) == ["inline-block"]
+    assert ".metrics thead { display: none }" in narrow and ".metrics td { display: grid;" in narrow
+
+
+def test_a_table_that_scrolls_shows_so():
+    """Of four layers two move with the table, and uncover the shadow at the side where there is more."""
+    (wide,) = re.findall(r"^\.wide \{(.+?)^\}", (html.HERE / "report.css").read_text(), re.MULTILINE | re.DOTALL)
+    assert "overflow-x: auto" in wide and wide.count(" local") == 2 and wide.count("linear-gradient") == 4
+
+
 def test_light_and_dark_have_the_same_colours_defined():
     style = (html.HERE / "report.css").read_text()
     light, dark = (set(re.findall(r"(--[\w-]+):", part)) for part in style.split(":root {")[1:3])

@@ -109,17 +109,17 @@ def test_metrics_with_interval_and_number_of_questions():
     table = {row[0]: row[1:] for row in rows(section(parsed(runs), "Metrics"))}
     found = runs[1].metrics["similarity"]
     cell = next(cells[1] for name, cells in table.items() if name.startswith("Similarity"))
-    assert cell.startswith(f"{found.value:.2f} {found.low:.2f} to {found.high:.2f}")
+    assert cell.startswith(f"hybrid {found.value:.2f} {found.low:.2f} to {found.high:.2f}")
     assert cell.endswith(f"n {found.count}, {found.failed} failed")
     assert found.failed
-    assert next(cells[0] for name, cells in table.items() if name.startswith("Recall at 5")) == "not measured"
+    assert next(cells[0] for name, cells in table.items() if name.startswith("Recall at 5")) == "base not measured"
 
 
 def test_what_no_run_measured_is_said_and_never_zero():
     runs = [without(run, "similarity", "recall@5") for run in sample()]
     table = rows(section(parsed(runs), "Metrics"))
     for name in ("Similarity", "Recallrelevant"):
-        assert next(row[1:] for row in table if row[0].startswith(name)) == ["not measured"] * 4
+        assert next(row[1:] for row in table if row[0].startswith(name)) == [f"{run.name} not measured" for run in runs]
     assert sum(len(row) == 5 for row in table[1:]) == sum(map(len, METRICS.values()))
 
 
