@@ -35,10 +35,9 @@ class Metadata(MetadataHookInterface):
             metadata |= {key: ours[key] for key in ("authors", "classifiers", "keywords", "urls")}
             metadata["optional-dependencies"] = {"policies": ours["optional-dependencies"]["policies"]}
             return
-        metadata["readme"] = {
-            "content-type": "text/markdown",
-            "text": for_an_index((HERE / "README.md").read_text(), f"{ours['urls']['Repository']}/blob/main"),
-        }
+        files = f"{ours['urls']['Repository']}/blob/v{metadata['version']}"
+        readme = for_an_index((HERE / "README.md").read_text(), files)
+        metadata["readme"] = {"content-type": "text/markdown", "text": readme}
         core = {"dependencies": [f"{CORE}=={metadata['version']}"]} if RELEASE else project(HERE / "core")
         metadata["dependencies"] = [*self.config["dependencies"], *core["dependencies"]]
         metadata["scripts"] = core.get("scripts", {})
@@ -72,7 +71,7 @@ def project(folder: Path) -> dict[str, Any]:
 
 
 def for_an_index(readme: str, files: str) -> str:
-    """The README where its relative links lead nowhere: they become those of the repository's `files`."""
+    """The README where its relative links lead nowhere: they become those of the release's `files`."""
     absolute = re.sub(r"\]\((?![a-z]+:|#)([^)]+)\)", rf"]({files}/\1)", readme)
     return re.sub(r"(!\[[^]]*\]\([^)]+\.svg)\)", r"\1?raw=true)", absolute)
 
