@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import pulumi
 import pulumi_aws as aws
 from tandem_contract.checks import Checks
-from tandem_contract.errors import TandemError
 
 from ..foundation.policy import Statement, allow
 from ..foundation.region import region_of
@@ -78,8 +77,8 @@ def check_region(checks: Checks, args: Mapping[str, Any], opts: pulumi.ResourceO
 def _account(region: str) -> str:
     if account := ACCOUNTS.get(region):
         return account
-    # Where the region is an output of the program's, and so wasn't known before.
-    raise TandemError(f"No registry of AWS's images in {region} is known ({SOURCE}): give full URIs of images.")
+    # Where the region is an output of the program's, and so wasn't known before. A `RunError` needs no traceback.
+    raise pulumi.RunError(f"No registry of AWS's images in {region} is known ({SOURCE}): give full URIs of images.")
 
 
 def image_uri(image: str, parent: pulumi.Resource) -> pulumi.Input[str]:

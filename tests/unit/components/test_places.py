@@ -4,8 +4,10 @@ import json
 import re
 import zipfile
 
+import pulumi
 import pytest
 from pulumi_tandem import FineTuningEnvironment, HybridEnvironment
+from pulumi_tandem.finetuning import images
 from pulumi_tandem.finetuning.image_accounts import ACCOUNTS
 from pulumi_tandem.foundation.arguments import InvalidArguments
 
@@ -88,6 +90,13 @@ def test_a_region_whose_registry_is_not_known_takes_full_uris():
         "finetuning.serving_image"
     ]
     assert record(lambda: FineTuningEnvironment("t", own), answers=answers("mars-north-1")).of("StateMachine")
+
+
+@pytest.mark.faults
+def test_a_region_that_only_the_deployment_knows_is_told_in_one_sentence():
+    """`RunError` is what the engine prints without a traceback, inside an `apply` too."""
+    with pytest.raises(pulumi.RunError, match="No registry of AWS's images in mars-north-1 is known"):
+        images._account("mars-north-1")
 
 
 def wheel(folder, **tables) -> "zipfile.Path":
