@@ -110,7 +110,9 @@ def _completed(schema: dict[str, Any]) -> dict[str, Any]:
             _add_defaults(kind["properties"], tables[token.rpartition(":")[2]])
     # Generators add `Args` to a type of arguments within others, and a component's own arguments have that name.
     text = re.sub(r'tandem:index:(\w+?)(?:Environment)?Args"', r'tandem:index:\1Settings"', json.dumps(_told(schema)))
-    return {**json.loads(text), **PACKAGE}
+    completed: dict[str, Any] = {**json.loads(text), **PACKAGE}
+    completed["language"]["nodejs"]["packageDescription"] = PACKAGE["description"]  # npm's, which has one of its own
+    return completed
 
 
 def _add_defaults(properties: dict[str, Any], table: Table) -> None:
@@ -129,10 +131,11 @@ def _told(content: Any, key: str = "") -> Any:
     told = {name: _told(each, name) for name, each in content.items()}
     if text := told.pop("description", ""):
         text = spelled(inspect.cleandoc(text).replace(RAISES, REPORTED))
+        text, _, deprecated = text.partition(" Deprecated: ")  # which SDKs say of themselves
         if key not in ("items", "additionalProperties"):  # which have their property's again
             told = {"description": text, **told}
-        if text.startswith("Deprecated"):
-            told["deprecationMessage"] = text
+        if deprecated:
+            told["deprecationMessage"] = deprecated[0].upper() + deprecated[1:]
     return told
 
 

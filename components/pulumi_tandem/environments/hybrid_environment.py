@@ -83,7 +83,7 @@ class HybridEnvironment(pulumi.ComponentResource):
     store_endpoint: pulumi.Output[str]
     """URL of the vector store."""
     collection_endpoint: pulumi.Output[str]
-    """Deprecated, goes with the next release: the former name of the output `store_endpoint`."""
+    """The former name of `store_endpoint`. Deprecated: use `store_endpoint`, this one goes with the next release."""
     ledger_table: pulumi.Output[str]
     """Name of the table that records what is indexed."""
     dead_letter_queue_url: pulumi.Output[str]

@@ -48,7 +48,7 @@ class RagEnvironment(pulumi.ComponentResource):
     store_endpoint: pulumi.Output[str]
     """URL of the vector store."""
     collection_endpoint: pulumi.Output[str]
-    """Deprecated, goes with the next release: the former name of the output `store_endpoint`."""
+    """The former name of `store_endpoint`. Deprecated: use `store_endpoint`, this one goes with the next release."""
     index_name: pulumi.Output[str]
     """Index of the configured embedder, dimension and chunking."""
     ledger_table: pulumi.Output[str]

@@ -114,11 +114,19 @@ def test_the_package_is_described_as_the_distribution_is():
         "repository": project["urls"]["Repository"],
         "publisher": project["authors"][0]["name"],
     }
+    assert SCHEMA["language"]["nodejs"]["packageDescription"] == project["description"]  # that of package.json
     assert {"kind/component", *project["keywords"]} <= {*SCHEMA["keywords"]}
     assert SCHEMA["namespace"] not in ("", "pulumi")  # without one SDKs are called as Pulumi's own
 
 
 def test_what_goes_says_so_where_sdks_show_it():
     outputs = SCHEMA["resources"]["tandem:index:RagEnvironment"]["properties"]
-    (goes,) = [each["deprecationMessage"] for each in outputs.values() if "deprecationMessage" in each]
-    assert "storeEndpoint" in goes
+    assert {name: each for name, each in outputs.items() if "deprecationMessage" in each} == {
+        "collectionEndpoint": {
+            "description": "The former name of `storeEndpoint`.",
+            "type": "string",
+            "deprecationMessage": "Use `storeEndpoint`, this one goes with the next release.",
+        }
+    }
+    # SDKs write "Deprecated" before the message, and the message below the description.
+    assert not re.search("(?i)deprecated", json.dumps(SCHEMA).replace("deprecationMessage", ""))
