@@ -2,6 +2,7 @@
 
 from tandem_contract import __version__ as __version__
 
+from . import release  # noqa: F401 - first: it looks whether the others can be imported
 from .arguments import (
     ClusterTrainingSettings,
     ClusterVersions,

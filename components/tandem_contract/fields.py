@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
+from . import __version__
 from .checks import NOT_EMPTY, Checks, is_output
 
 
@@ -168,9 +169,9 @@ class Table(NamedTuple):
         """The default of each key."""
         return {name: field.default for name, field in self.fields.items()}
 
-    def read(self, checks: Checks, given: Mapping[str, Any], what: str = "an argument") -> dict[str, Any]:
-        """Every key with its value, as `Field.read` has it; keys that don't exist are refused as not `what`."""
-        checks.known(given, self.fields, what)
+    def read(self, checks: Checks, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Every key with its value, as `Field.read` has it; keys that this release doesn't have are refused."""
+        checks.known(given, self.fields, f"an argument of Tandem {__version__}")
         values = {name: field.read(checks, name, given.get(name)) for name, field in self.fields.items()}
         if self.rules:
             # A default that is written out says nothing: SDKs of other languages and stack files write every one.

@@ -61,3 +61,7 @@ class Tag:
     ARTIFACTS = "tandem:artifacts"
     """The stack's artifact bucket, on jobs and endpoints: stacks of one name may share an account, and no bucket."""
     EXPIRES_HOURS = "tandem:expires-hours"
+
+
+RELEASE = "tandemVersion"
+"""What every component tells of itself in a stack's state, beside its outputs: the release that deployed it."""

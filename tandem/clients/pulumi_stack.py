@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tandem_contract import __version__
 from tandem_contract.errors import TandemError
 
 from tandem.clients import aws
@@ -46,15 +47,18 @@ class Stack:
     """Whose outputs these are, where it isn't the stack itself: `RagEnvironment 'faq'`."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Arguments of botocore's `Config` for its clients, in place of the usual ones."""
+    release: str = ""
+    """Tandem's version that deployed what tells; empty where nobody says."""
 
     def pick(self, *names: str) -> list[str]:
         """The named ones of its outputs, in the order of the names; raises `TandemError` unless each is a text."""
-        whose = f"{self.told_by} of stack {self.name!r}" if self.told_by else f"Stack {self.name!r}"
+        whose = self._whose()
         if missing := [name for name in names if not self.outputs.get(name)]:
             raise TandemError(
                 f"{whose} has no output {', '.join(map(repr, missing))} "
                 f"(it has {', '.join(sorted(self.outputs)) or 'none'}): run `pulumi up --stack {self.name}` with a "
-                f"{'release' if self.told_by else 'program'} that has it."
+                f"{'release' if self.told_by else 'program'} that has it"
+                + (f"; it is of {self._releases()}." if self.release not in ("", __version__) else ".")
             )
         if odd := [name for name in names if not self._text(name)]:
             raise TandemError(
@@ -62,6 +66,21 @@ class Stack:
                 f"make it the text itself, and run `pulumi up --stack {self.name}`."
             )
         return [self.outputs[name] for name in names]
+
+    def other_release(self) -> str:
+        """A sentence where it was deployed by a release that need not have what this one has (docs/upgrading.md)."""
+        if not self.release or self.release.split(".")[:2] == __version__.split(".")[:2]:
+            return ""
+        return (
+            f"{self._whose()} is of {self._releases()}: where they don't understand each other, install that version, "
+            f"or run `pulumi up --stack {self.name}` with this one."
+        )
+
+    def _whose(self) -> str:
+        return f"{self.told_by} of stack {self.name!r}" if self.told_by else f"Stack {self.name!r}"
+
+    def _releases(self) -> str:
+        return f"Tandem {self.release}, and this `tandem` is {__version__}"
 
     def _text(self, output: str) -> str:
         """An output, empty unless it is a text that may be seen."""
@@ -93,24 +112,26 @@ def deployed(
 ) -> Stack:
     """The stack of that name, by the outputs of the one environment in it that has `having`, whatever it exports.
 
-    `environment` names one of several. Without it the stack's own outputs fill in what the environment hasn't, and tell
-    all where there is no environment, or several.
-    `say` gets a sentence where the region isn't the shell's. Raises `TandemError` for a stack that isn't there, in
-    which nothing is deployed, or where several environments could be meant.
+    `environment` names one of several, by its URN where several have one name. Without it the stack's own outputs fill
+    in what the environment hasn't, and tell all where there is no environment, or several.
+    `say` gets a sentence where the region isn't the shell's, or the release another than this one. Raises `TandemError`
+    for a stack that isn't there, in which nothing is deployed, or where several environments could be meant.
     """
     found = state(name)
-    named = [each for each in found.environments if environment in (None, each.name)]
+    named = [each for each in found.environments if each.called(environment)]
     fitting = [each for each in named if each.outputs.get(having)]
     if environment and not named:
         raise no_environment(name, environment, found)
-    if len(fitting) == 1 or environment:
+    if len(fitting) == 1 or (environment and not fitting):
         chosen = (fitting or named)[0]
         beside = {} if environment else found.outputs  # such as the endpoint that another environment serves to it
-        stack = Stack(name, {**beside, **chosen.outputs}, str(chosen))
-    elif fitting and not found.outputs.get(having):
+        stack = Stack(name, {**beside, **chosen.outputs}, str(chosen), release=chosen.release)
+    elif fitting and (environment or not found.outputs.get(having)):
+        alike = len({each.name for each in fitting}) < len(fitting)
         raise TandemError(
             f"Stack {name!r} has several environments that this could be about ({', '.join(map(str, fitting))}): "
-            "name one with --environment or TANDEM_ENVIRONMENT."
+            "name one with --environment or TANDEM_ENVIRONMENT"
+            + (f", by its URN: {', '.join(each.urn for each in fitting)}." if alike else ".")
         )
     elif found.environments and not found.outputs.get(having):
         raise TandemError(f"No environment of stack {name!r} has an output {having!r}; it has {_listed(found)}.")
@@ -120,6 +141,8 @@ def deployed(
     shell = aws.shell_region()
     if stack.own_region and shell not in (None, stack.own_region):
         say(f"using {stack.own_region}, the stack's region; the shell's is {shell}")
+    if stack.other_release():
+        say(stack.other_release())
     return stack
 
 

@@ -8,6 +8,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from tandem_contract.names import RELEASE
+
 ENVIRONMENT = re.compile(r"tandem:index:(\w*Environment)")
 STACK = "pulumi:pulumi:Stack"
 
@@ -19,9 +21,16 @@ class Environment(NamedTuple):
     kind: str
     """Class of the component, e.g. `RagEnvironment`."""
     outputs: Mapping[str, Any]
+    urn: str = ""
+    release: str = ""
+    """Tandem's version that it was deployed with; empty in releases that didn't tell."""
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name!r}"
+
+    def called(self, name: str | None) -> bool:
+        """Whether it is meant by a name, which may be its URN; None means all."""
+        return name in (None, self.name, self.urn)
 
 
 class State(NamedTuple):
@@ -48,10 +57,10 @@ def read_state(text: str) -> State:
                 return True
         return False
 
-    environments = [
-        Environment(each["urn"].split("::", 3)[-1], kinds[each["urn"]], each.get("outputs") or {})
-        for each in made
-        if each["urn"] in kinds and not is_part(each["urn"])
-    ]
+    environments = []
+    for each in (each for each in made if each["urn"] in kinds and not is_part(each["urn"])):
+        urn, outputs = each["urn"], {**(each.get("outputs") or {})}
+        release = outputs.pop(RELEASE, "")
+        environments.append(Environment(urn.split("::", 3)[-1], kinds[urn], outputs, urn, release))
     exports = next((each.get("outputs") or {} for each in made if each["type"] == STACK), {})
     return State(exports, environments, resources)

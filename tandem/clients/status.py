@@ -38,7 +38,7 @@ def status(name: str, environment: str | None = None) -> dict[str, Any]:
 
     found = pulumi_stack.state(name)
     own = found.environments or [Environment("", "", found.outputs)]
-    chosen = [each for each in own if environment in (None, each.name)]
+    chosen = [each for each in own if each.called(environment)]
     if not chosen:
         raise pulumi_stack.no_environment(name, environment or "", found)
     stacks = [Stack(name, each.outputs, str(each) if each.kind else "", QUICK) for each in chosen]

@@ -4,7 +4,9 @@ import inspect
 from typing import get_origin
 
 import pulumi
+from tandem_contract import __version__
 from tandem_contract.fields import camel
+from tandem_contract.names import RELEASE
 
 
 def declared(component: type[pulumi.ComponentResource]) -> list[str]:
@@ -15,5 +17,6 @@ def declared(component: type[pulumi.ComponentResource]) -> list[str]:
 
 
 def register(component: pulumi.ComponentResource) -> None:
-    """Tell the engine a component's outputs: the last thing that a constructor does."""
-    component.register_outputs({camel(name): getattr(component, name) for name in declared(type(component))})
+    """Tell the engine a component's outputs, and its release: the last thing that a constructor does."""
+    outputs = {camel(name): getattr(component, name) for name in declared(type(component))}
+    component.register_outputs({**outputs, RELEASE: __version__})

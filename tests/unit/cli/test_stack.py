@@ -7,6 +7,7 @@ from pulumi_tandem import FineTuningEnvironment, HybridEnvironment, RagEnvironme
 from pulumi_tandem.foundation.outputs import declared
 from tandem_contract.errors import TandemError
 from tandem_contract.fields import camel
+from tandem_contract.names import RELEASE
 
 from tandem.clients.pulumi_stack import deployed
 from tandem.clients.stack_state import ENVIRONMENT
@@ -59,6 +60,52 @@ def test_of_two_environments_one_has_to_be_named(project):
     project.has(rag("faq"), rag("law"), queryUrl="https://faq")
     assert deployed("prod", "queryUrl").pick("queryUrl") == ["https://faq"]
     assert "'ledgerTable' (it has queryUrl)" in failure("queryUrl", "ledgerTable")
+
+
+@pytest.mark.faults
+def test_of_two_environments_of_one_name_none_is_taken_for_the_other(project):
+    """A program may have them where their classes or their parents' differ."""
+    both = rag("acme"), environment("HybridEnvironment", "acme", queryUrl="https://hybrid")
+    project.has(*both)
+    told = failure("queryUrl", environment="acme")
+    assert told == (
+        "Stack 'prod' has several environments that this could be about (RagEnvironment 'acme', HybridEnvironment "
+        "'acme'): name one with --environment or TANDEM_ENVIRONMENT, by its URN: "
+        "urn:pulumi:dev::shop::tandem:index:RagEnvironment::acme, "
+        "urn:pulumi:dev::shop::tandem:index:HybridEnvironment::acme."
+    )
+    assert told == failure("queryUrl")
+    assert deployed("prod", "queryUrl", both[1]["urn"]).pick("queryUrl") == ["https://hybrid"]
+    project.has(*both, rag("law"))
+    assert deployed("prod", "queryUrl", "law").pick("queryUrl") == ["https://law"]
+
+
+def released(version: str, made: dict) -> dict:
+    return made | {"outputs": made["outputs"] | {RELEASE: version}}
+
+
+@pytest.mark.faults
+def test_a_stack_of_another_release_is_told_with_both(project, monkeypatch):
+    monkeypatch.setattr("tandem.clients.pulumi_stack.__version__", "0.3.1")
+
+    def said(release: str) -> list[str]:
+        lines: list[str] = []
+        project.has(released(release, rag("faq")))
+        deployed("prod", "queryUrl", say=lines.append)
+        return lines
+
+    assert said("0.3.0") == said("0.3.1") == []  # which differ in what both promise not to touch
+    for other in ("0.2.9", "1.3.1"):
+        assert said(other) == [
+            f"RagEnvironment 'faq' of stack 'prod' is of Tandem {other}, and this `tandem` is 0.3.1: where they don't "
+            "understand each other, install that version, or run `pulumi up --stack prod` with this one."
+        ]
+    project.has(released("0.3.0", rag("faq")))
+    assert failure("storeEndpoint", environment="faq") == (
+        "RagEnvironment 'faq' of stack 'prod' has no output 'storeEndpoint' (it has documentsBucket, ledgerTable, "
+        "queryUrl): run `pulumi up --stack prod` with a release that has it; it is of Tandem 0.3.0, and this `tandem` "
+        "is 0.3.1."
+    )
 
 
 def test_what_a_command_needs_chooses_between_kinds(project):

@@ -39,7 +39,7 @@ for name, content in files.items():
 """
 
 
-def python(*arguments: str, cwd: Path, path: Path | None = None) -> subprocess.CompletedProcess:
+def python(*arguments: str, cwd: Path, path: Path | str | None = None) -> subprocess.CompletedProcess:
     """Run Python as a user does; `path` is what he has installed or where his plugin lies."""
     env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     env |= {"PYTHONPATH": str(path)} if path else {}
@@ -118,6 +118,26 @@ def test_a_copy_of_the_components_alone_says_what_is_missing(foreign):
     assert hosted.returncode == 1 and hosted.stdout == ""
     (sentence,) = hosted.stderr.splitlines()
     assert "the package `tandem`" in sentence and "use the whole repository of pulumi-tandem or its wheel" in sentence
+
+
+@pytest.mark.faults
+def test_a_core_of_another_release_is_told_before_more_of_it_is_imported(foreign):
+    site, here = foreign / "site", ROOT / "components"
+    shutil.copytree(here / "pulumi_tandem", site / "pulumi_tandem", ignore=shutil.ignore_patterns("__pycache__"))
+    (site / "tandem_contract").mkdir()
+    (site / "tandem_contract" / "__init__.py").write_text('__version__ = "0.2.0"')  # and nothing else that is needed
+    told = site / "pulumi_tandem-0.0.9.dist-info"
+    told.mkdir()
+    (told / "METADATA").write_text("Metadata-Version: 2.1\nName: pulumi-tandem\nVersion: 0.0.9\n")
+    program = "import pulumi\ntry:\n    import pulumi_tandem\nexcept pulumi.RunError as error:\n    print(error)\n"
+    assert python("-c", program, cwd=foreign, path=site).stdout == (
+        f"pulumi-tandem 0.0.9 is installed beside the core of 0.2.0, in {site / 'tandem_contract'}: install both in "
+        "one version. From source pulumi-tandem has the core inside: uninstall tandem-core, and install pulumi-tandem "
+        "anew.\n"
+    )
+    # A clone before it on the path has its own.
+    used = python("-c", program, cwd=foreign, path=f"{here}{os.pathsep}{site}")
+    assert (used.returncode, used.stdout) == (0, ""), used.stderr
 
 
 @pytest.mark.faults

@@ -9,6 +9,7 @@ import yaml
 from pulumi_tandem.foundation.arguments import InvalidArguments
 from pulumi_tandem.plugin import Plugin
 from pulumi_tandem.spelling import spelled
+from tandem_contract import __version__
 from tandem_contract.errors import SHOWN
 
 from scripts.recorder import record
@@ -72,7 +73,7 @@ def test_a_mistake_names_the_property_as_it_is_written_and_whole_numbers_as_such
     told = plugin.refusal(RAG, yaml.safe_load("{chunkTokens: 10, chunkToken: 1, store: serverless}"))
     assert told.message == "RagEnvironment 'handbook' has 2 mistakes:"
     assert told.mistakes == [
-        ("chunkToken", "is not an argument. Did you mean `chunkTokens`?"),
+        ("chunkToken", f"is not an argument of Tandem {__version__}. Did you mean `chunkTokens`?"),
         (
             "chunkTokens",
             "10 is not allowed (a whole number of tokens from 50 to 2000). 200 suits most embedders.",

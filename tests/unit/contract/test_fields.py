@@ -4,6 +4,7 @@ import math
 from enum import Enum
 
 import pytest
+from tandem_contract import __version__
 from tandem_contract.checks import Checks, shown
 from tandem_contract.fields import Field, Table, camel, from_environment, snake, variables
 
@@ -70,8 +71,8 @@ def test_each_value_that_cant_be_used_is_refused_and_none_in_the_result():
     assert mistakes["colour"] == "colour: 'rde' is not allowed (red, blue). Did you mean `red`?"
     assert mistakes["name"] == "name: 'Bell' is not allowed (small letters). For example bell."
     assert mistakes["inner.sum"] == "inner.sum: -1 is not allowed (a number, 0.0 or more). The default is 3."
-    assert mistakes["inner.sun"] == "inner.sun: is not an argument. Did you mean `sum`?"
-    assert mistakes["coulor"] == "coulor: is not an argument. Did you mean `colour`?"
+    assert mistakes["inner.sun"] == f"inner.sun: is not an argument of Tandem {__version__}. Did you mean `sum`?"
+    assert mistakes["coulor"] == f"coulor: is not an argument of Tandem {__version__}. Did you mean `colour`?"
 
 
 @pytest.mark.faults
