@@ -245,6 +245,7 @@ def record(
     preview: bool = False,
     answers: Mapping[str, Any] | None = None,
     before: Recording | None = None,
+    stack: str = "test",
 ) -> Recording:
     """Runs `program` as a stack under mocks. With `preview`, ids are unknown, as before a first deployment.
 
@@ -255,7 +256,7 @@ def record(
     asyncio.set_event_loop(LOOP)
     settings.ROOT.set(None)  # or a stack would have the outputs of those before it
     said = Answers(answers)
-    mocks.set_mocks(said, project="tandem", stack="test", preview=preview, monitor=_Monitor(recording, said, before))
+    mocks.set_mocks(said, project="tandem", stack=stack, preview=preview, monitor=_Monitor(recording, said, before))
     pulumi.runtime.set_all_config({"aws:region": REGION, **(config or {})})
 
     async def run():

@@ -155,6 +155,11 @@ def check_not_ours(
 
 def check_owner(checks: Checks, key: str, name: str, tags: Mapping[str, str] | None) -> None:
     """Whether it is no other environment's, which would erase it, or let nobody have it, at its own destroy."""
-    if stack := (tags or {}).get(Tag.STACK):
+    tags = tags or {}
+    if stack := tags.get(Tag.STACK):
         remedy = f"It goes with that stack: take one of your own. If that is gone, remove the tag {Tag.STACK}."
-        checks.add(key, f"{shown(name)} belongs to an environment of stack {stack}", remedy)
+        if stack == pulumi.get_stack():
+            made = "If this program makes it, give that output in place of the name; else another stack has the name."
+            remedy = f"{made} {remedy}"
+        whose = f"environment {tags.get(Tag.ENVIRONMENT, '')!r} of a stack {stack}"
+        checks.add(key, f"{shown(name)} belongs to {whose}", remedy)

@@ -60,7 +60,7 @@ A_DOMAIN = {
     "tags": {},
 }
 A_KEY = {"keyState": "Enabled", "keyUsage": "ENCRYPT_DECRYPT", "keySpec": "SYMMETRIC_DEFAULT", "keyManager": "CUSTOMER"}
-OWNED = {"Tags": [{"Key": "tandem:stack", "Value": "rag-prod"}]}
+OWNED = {"Tags": [{"Key": "tandem:stack", "Value": "rag-prod"}, {"Key": "tandem:environment", "Value": "law"}]}
 
 
 @pytest.mark.faults
@@ -105,8 +105,15 @@ OWNED = {"Tags": [{"Key": "tandem:stack", "Value": "rag-prod"}]}
             RagEnvironment,
             BUCKET,
             properties(**OWNED),
-            "existing_documents_bucket: 'acme-handbook' belongs to an environment of stack rag-prod. It goes with that "
-            "stack: take one of your own. If that is gone, remove the tag tandem:stack.",
+            "existing_documents_bucket: 'acme-handbook' belongs to environment 'law' of a stack rag-prod. It goes with "
+            "that stack: take one of your own. If that is gone, remove the tag tandem:stack.",
+        ),
+        (
+            RagEnvironment,
+            BUCKET,
+            properties(Tags=[{"Key": "tandem:stack", "Value": "test"}, {"Key": "tandem:environment", "Value": "own"}]),
+            "'acme-handbook' belongs to environment 'own' of a stack test. If this program makes it, give that output "
+            "in place of the name; else another stack has the name. It goes with that stack: take one of your own.",
         ),
         (FineTuningEnvironment, DATA_SETS, properties(**OWNED), "existing_dataset_bucket: 'acme-handbook' belongs to"),
         (RagEnvironment, {"existing_documents_bucket": "s3://a"}, {}, "Its name alone, without s3:// or arn:."),
@@ -120,8 +127,8 @@ OWNED = {"Tags": [{"Key": "tandem:stack", "Value": "rag-prod"}]}
         (
             RagEnvironment,
             COLLECTION,
-            {GET_COLLECTION: {"type": "VECTORSEARCH", "tags": {"tandem:stack": "rag-prod"}}},
-            "existing_collection: 'acme-vectors' belongs to an environment of stack rag-prod.",
+            {GET_COLLECTION: {"type": "VECTORSEARCH", "tags": {each["Key"]: each["Value"] for each in OWNED["Tags"]}}},
+            "existing_collection: 'acme-vectors' belongs to environment 'law' of a stack rag-prod.",
         ),
         (
             RagEnvironment,
@@ -140,7 +147,7 @@ OWNED = {"Tags": [{"Key": "tandem:stack", "Value": "rag-prod"}]}
         ),
         (RagEnvironment, SEARCH, {GET_DOMAIN: A_DOMAIN | {"encryptionAtRests": [{"enabled": False}]}}, "isn't encr"),
         (RagEnvironment, SEARCH, {GET_DOMAIN: A_DOMAIN | {"vpcOptions": [{"subnetIds": ["s"]}]}}, "is inside a VPC."),
-        (RagEnvironment, SEARCH, {GET_DOMAIN: A_DOMAIN | {"tags": {"tandem:stack": "b"}}}, "environment of stack b."),
+        (RagEnvironment, SEARCH, {GET_DOMAIN: A_DOMAIN | {"tags": {"tandem:stack": "b"}}}, "of a stack b."),
         (RagEnvironment, SEARCH | {"store_instances": 3}, {}, "store_instances: is given beside `existing_domain`,"),
         (
             RagEnvironment,
