@@ -189,8 +189,6 @@ class FakeS3(AwsService):
         if Key not in self.objects:
             raise refused("NoSuchKey", 404)
         stored = self.objects[Key]
-        if fault := stored.get("fault"):
-            raise fault
         return {**stored, "ContentLength": len(stored["data"]), "Body": io.BytesIO(stored["data"])}
 
     def head_object(self, *, Bucket, Key):
@@ -206,11 +204,8 @@ class FakeS3(AwsService):
         self.objects[Key] |= kept
 
     def list_objects_v2(self, *, Bucket, ContinuationToken="0", Prefix="", MaxKeys=None):
-        entries = [
-            {"Key": key, "Size": len(self.objects[key]["data"]), **self.objects[key]}
-            for key in sorted(self.objects, key=str.encode)
-            if key.startswith(Prefix)
-        ][:MaxKeys]
+        keys = sorted((key for key in self.objects if key.startswith(Prefix)), key=str.encode)[:MaxKeys]
+        entries = [{"Key": key, "Size": len(self.objects[key]["data"]), **self.objects[key]} for key in keys]
         return listed(entries, ContinuationToken)
 
 

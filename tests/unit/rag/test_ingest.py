@@ -177,34 +177,6 @@ def test_a_rejected_change_takes_the_old_version_out(stack: Stack):
     assert stack.row("a.txt").error == ""
 
 
-@pytest.mark.parametrize(
-    ("code", "message", "reason"),
-    [
-        ("InvalidObjectState", "The operation is not valid for the object's storage class", "restore it"),
-        ("InvalidRequest", "The object was stored using a form of Server Side Encryption. The correct", "SSE-C"),
-    ],
-)
-def test_what_s3_gives_to_nobody_is_rejected_and_not_tried_for_ever(stack: Stack, code, message, reason):
-    stack.s3.put("a.txt", OLD)
-    stack.converge("a.txt")
-    stack.s3.put("a.txt", NEW)
-    stack.s3.put("a.txt.old", OLD)
-    stack.s3.objects["a.txt"]["fault"] = ClientError({"Error": {"Code": code, "Message": message}}, "GetObject")
-    outcome = stack.converge("a.txt")
-    assert (outcome.status, reason in outcome.reason) == ("rejected", True)
-    stack.converge("a.txt.old")
-    assert stack.sweep().hints == 0
-    del stack.s3.objects["a.txt"]["fault"]
-    assert stack.converge("a.txt").status == "indexed"
-
-
-def test_what_its_role_may_not_read_stays_an_error(stack: Stack):
-    stack.s3.put("a.txt", OLD)
-    stack.s3.objects["a.txt"]["fault"] = refused("AccessDenied", 403)
-    with pytest.raises(ClientError):
-        stack.converge("a.txt")
-
-
 @pytest.mark.parametrize(("content", "reason"), [(b"", "empty"), (b"x" * 1_000_001, "over the limit of 1 MB")])
 def test_documents_over_a_limit_are_rejected(stack: Stack, content, reason):
     stack.s3.put("a.txt", content)
