@@ -1,5 +1,6 @@
 """Data model of `tandem cost`: resources before and after a change, and the charges of each."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -11,6 +12,8 @@ from .prices import NotPriced, Row
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """What a preview has in place of a value that only the deployment knows (pulumi/pulumi, sdk resource/properties.go)."""
 SECRET = "[secret]"  # noqa: S105 - what a preview shows in place of one
+
+_INDEX = re.compile(r"\.\d+(?=\.|$)")
 
 
 @dataclass(frozen=True)
@@ -27,24 +30,34 @@ class Resource:
     inputs: Mapping[str, Any]
     references: dict[str, tuple["Resource", ...]] = field(default_factory=dict, compare=False, repr=False)
     """The resources that an input comes from, on the same side, as far as the preview has them."""
+    users: list["Resource"] = field(default_factory=list, compare=False, repr=False)
+    """The resources that have an input from it: the other way of `references`."""
+    asked: set[str] = field(default_factory=set, compare=False, repr=False)
+    """The paths that were asked for, items of a list as `a[].b`: what its price really read (`considered.py`)."""
 
     def get(self, path: str, default: Any = None) -> Any:
         """The input at a path as `productionVariants.0.instanceType`; `default` where there is none.
 
         Raises `NotPriced` where the preview hides it: known after the deployment, or a secret.
         """
+        value = self.shown(path)
+        if value == UNKNOWN:
+            raise NotPriced(f"{path} is known only once it is deployed")
+        if value == SECRET:
+            raise NotPriced(f"{path} is a secret, which a preview doesn't show")
+        return default if value is None else value
+
+    def shown(self, path: str) -> Any:
+        """The input at a path as the preview shows it, UNKNOWN and SECRET too; None where there is none."""
+        self.asked.add(_INDEX.sub("[]", path))
         value: Any = self.inputs
         for part in path.split("."):
             if isinstance(value, list):
-                value = value[int(part)] if int(part) < len(value) else None
-            elif isinstance(value, Mapping):
-                value = value.get(part)
-            if value == UNKNOWN:
-                raise NotPriced(f"{path} is known only once it is deployed")
-            if value == SECRET:
-                raise NotPriced(f"{path} is a secret, which a preview doesn't show")
-            if value is None:
-                return default
+                value = value[int(part)] if part.isdecimal() and int(part) < len(value) else None
+            else:
+                value = value.get(part) if isinstance(value, Mapping) else None
+            if value in (UNKNOWN, SECRET, None):
+                return value
         return value
 
 

@@ -8,7 +8,9 @@ from decimal import Decimal
 from typing import Literal, NamedTuple
 
 from .consequences import consequences
+from .considered import not_considered
 from .model import Assessment, Assumption, Charge, Estimate, Line, Number, Resource
+from .pricers import INPUTS
 from .prices import Row
 from .units import HOURS_A_MONTH
 from .usage import KINDS, PARAMETER, is_envelope, is_usage
@@ -77,6 +79,16 @@ class Gap(NamedTuple):
     reasons: tuple[str, ...]
 
 
+class Unconsidered(NamedTuple):
+    """The inputs of a type that are set and that no price considers."""
+
+    type: str
+    inputs: Mapping[str, str]
+    """Path -> why; empty for one that this program doesn't know, as a newer provider's."""
+    names: tuple[str, ...]
+    """The resources in which one of them is set."""
+
+
 class Coverage(NamedTuple):
     """How many of the resources that will exist are what."""
 
@@ -128,6 +140,8 @@ class Summary:
     not_priced: tuple[Gap, ...]
     """What the change touches first."""
     not_offered: tuple[Gap, ...]
+    not_considered: tuple[Unconsidered, ...]
+    """Of what will exist; it leaves the numbers as they are."""
     changed: tuple[Changed, ...]
     """Assumptions, apart from resources."""
     oldest: Age | None
@@ -172,6 +186,7 @@ def summarize(estimate: Estimate, today: date | None = None) -> Summary:
         ),
         not_priced=gaps["not_priced"],
         not_offered=gaps["not_offered"],
+        not_considered=_not_considered(after),
         changed=changed,
         oldest=_oldest(lines, today),
         forgotten=_forgotten(after),
@@ -328,6 +343,20 @@ def _gap(line: Line, wanted: str) -> Gap | None:
         when = "kept"
     # What isn't offered may have parts that aren't priced as well: both are said.
     return Gap(side.resource, when, (*side.unavailable, *side.unpriced) or ("its pricer says nothing of it",))
+
+
+def _not_considered(after: Iterable[Assessment]) -> tuple[Unconsidered, ...]:
+    inputs: dict[str, dict[str, str]] = {}
+    names: dict[str, set[str]] = {}
+    for resource in (assessment.resource for assessment in after):
+        known = INPUTS.get(resource.type)
+        if found := not_considered(resource.inputs, known) if known else {}:
+            inputs.setdefault(resource.type, {}).update(found)
+            names.setdefault(resource.type, set()).add(resource.name)
+    return tuple(
+        Unconsidered(type_, dict(sorted(found.items())), tuple(sorted(names[type_])))
+        for type_, found in sorted(inputs.items())
+    )
 
 
 def _oldest(lines: Iterable[Line], today: date | None) -> Age | None:

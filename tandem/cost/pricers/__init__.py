@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from functools import cache
 
 from ..bill import Bill, Pricer
+from ..considered import ACCESS, BEHAVIOUR, LIFE, NAMES, PLACE, Inputs
 from ..model import Resource
 from . import compute, functions, kubernetes, monitoring, network, parameters, sagemaker, search, security, storage
 
@@ -33,6 +34,73 @@ PRICERS: dict[str, Pricer] = {
     **parameters.PRICERS,
     "aws:cloudcontrol/resource:Resource": cloud_control,
 }
+
+_CLOUD_CONTROL = Inputs(
+    "typeName",
+    {
+        ACCESS: "roleArn",
+        LIFE: "schema typeVersionId",
+        "its type decides, and one without a pricer is NOT PRICED": "desiredState",
+    },
+)
+_MESSAGES = "how messages are kept, sent and reported costs nothing beside their requests"
+INPUTS: dict[str, Inputs] = {
+    **storage.INPUTS,
+    **functions.INPUTS,
+    **search.INPUTS,
+    **sagemaker.INPUTS,
+    **compute.INPUTS,
+    **kubernetes.INPUTS,
+    **network.INPUTS,
+    **monitoring.INPUTS,
+    **security.INPUTS,
+    **parameters.INPUTS,
+    "aws:cloudcontrol/resource:Resource": _CLOUD_CONTROL,
+    # Of other types that are free all inputs are, for the same reason.
+    "aws:appautoscaling/target:Target": Inputs(
+        free={
+            PLACE: "resourceId scalableDimension serviceNamespace",
+            ACCESS: "roleArn",
+            BEHAVIOUR: "suspendedState.* maxCapacity",
+        },
+        ignored={"what it scales is priced by its own inputs, which a larger minimum outdoes": "minCapacity"},
+    ),
+    "aws:sns/topic:Topic": Inputs(
+        free={
+            NAMES: "name namePrefix displayName",
+            ACCESS: "policy kmsMasterKeyId signatureVersion",
+            _MESSAGES: "*",
+        },
+        ignored={"an archive bills by the GB": "archivePolicy", "traces bill by the trace": "tracingConfig"},
+    ),
+    "aws:apigatewayv2/stage:Stage": Inputs(
+        free={BEHAVIOUR: "*"},
+        ignored={
+            "metrics by route bill as metrics of one's own": "defaultRouteSettings.detailedMetricsEnabled "
+            "routeSettings[].detailedMetricsEnabled",
+            "logs bill by the GB": "accessLogSettings.*",
+        },
+    ),
+    "aws:cognito/userPool:UserPool": Inputs(
+        free={BEHAVIOUR: "*"},
+        ignored={
+            "decides what each user who signs in costs": "userPoolTier userPoolAddOns.*",
+            "messages bill by the message": "smsConfiguration.* emailConfiguration.*",
+        },
+    ),
+    "aws:lb/listener:Listener": Inputs(
+        free={BEHAVIOUR: "*"},
+        ignored={"a trust store bills by the hour": "mutualAuthentication.trustStoreArn"},
+    ),
+    "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": Inputs(
+        free={BEHAVIOUR: "*"},
+        ignored={
+            "storage of other classes has other prices: all is counted as the standard one": "rules[].transitions.* "
+            "rules[].noncurrentVersionTransitions.*"
+        },
+    ),
+}
+"""Type -> what of its inputs the price considers. Of a free type that isn't here all are free, for its reason."""
 
 _REQUESTS = "bills for requests only; those are counted with usage"
 _SETTING = "a setting of what bills elsewhere"
@@ -93,7 +161,6 @@ FREE: dict[str, str] = {
     "aws:cognito/userGroup:*": _SETTING,
     "aws:opensearch/serverless*Policy:*": _SETTING,
     "aws:opensearch/domainPolicy:*": _SETTING,
-    "aws:sagemaker/endpoint:*": "its instances bill with its configuration",
     "aws:sagemaker/model:*": "a name for files and an image",
     "aws:sagemaker/modelPackageGroup*": "an entry of the registry",
     "aws:appautoscaling/target:*": "what it scales bills",

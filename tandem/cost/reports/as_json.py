@@ -33,6 +33,14 @@ def as_json(summary: Summary, gates: Sequence[Gate] = ()) -> str:
         "coverage": summary.coverage._asdict(),
         "not_priced": _gaps(summary.not_priced),
         "not_offered": _gaps(summary.not_offered),
+        "not_considered": [
+            {
+                "type": each.type,
+                "inputs": [{"path": path, "why": why} for path, why in each.inputs.items()],
+                "resources": list(each.names),
+            }
+            for each in summary.not_considered
+        ],
         "usage_assumed": _groups(summary.usage_assumed),
         "free": _groups(summary.free),
         "changed_assumptions": [

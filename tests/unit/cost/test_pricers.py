@@ -24,6 +24,16 @@ BALANCER = "aws:lb/loadBalancer:LoadBalancer"
 INSTANCE = "aws:ec2/instance:Instance"
 POLICY = "aws:appautoscaling/policy:Policy"
 CLIENT = "aws:cognito/userPoolClient:UserPoolClient"
+CLUSTER, DOMAIN = "aws:eks/cluster:Cluster", "aws:opensearch/domain:Domain"
+FUNCTION, NAT = "aws:lambda/function:Function", "aws:ec2/natGateway:NatGateway"
+TABLE = "aws:dynamodb/table:Table"
+NODES = {"instanceType": "r7g.large.search", "instanceCount": 3, "dedicatedMasterEnabled": True}
+NODES |= {"dedicatedMasterType": "m7g.large.search", "dedicatedMasterCount": 3}
+DISKS = {"ebsEnabled": True, "volumeType": "gp3", "volumeSize": 100}
+MAPPINGS = [{"subnetId": "a"}, {"subnetId": "b"}]
+AT_LEAST_TWO = {"status": "ENABLED", "minInstanceCount": 2}
+FAST = {"volumeSize": 100, "volumeType": "gp3", "iops": 4000, "throughput": 225}
+MACHINE = {"instanceType": "t3.small", "rootBlockDevice": {"volumeSize": 20, "volumeType": "gp3"}}
 
 
 def bill(type_, inputs, *, usage=True, region="us-east-1"):
@@ -32,6 +42,25 @@ def bill(type_, inputs, *, usage=True, region="us-east-1"):
 
 def variant(**given):
     return {"productionVariants": [{"instanceType": "ml.g5.2xlarge", "initialInstanceCount": 1} | given]}
+
+
+def shadow(**given):
+    return {"shadowProductionVariants": variant(**given)["productionVariants"]}
+
+
+def tracked(metrics):
+    """A policy that tracks a formula of so many metrics."""
+    stat = {"metric": {"namespace": "AWS/SageMaker", "metricName": "Some"}, "stat": "Sum"}
+    given = [{"id": f"m{number}", "metricStat": stat} for number in range(metrics)]
+    given.append({"id": "e", "expression": "m0/m1"})
+    return {
+        "policyType": "TargetTrackingScaling",
+        "targetTrackingScalingPolicyConfiguration": {"customizedMetricSpecification": {"metrics": given}},
+    }
+
+
+def search(version):
+    return {"clusterConfig": {"instanceType": "m7g.large.search"}, "engineVersion": version}
 
 
 def query(namespace, **given):
@@ -46,6 +75,7 @@ def query(namespace, **given):
         (CONFIGURATION, variant(managedInstanceScaling={"status": "ENABLED", "minInstanceCount": 1}), "1105.95"),
         (CONFIGURATION, variant(managedInstanceScaling={"status": "ENABLED", "minInstanceCount": 0}), "0"),
         (CONFIGURATION, variant(managedInstanceScaling={"status": "DISABLED", "minInstanceCount": 0}), "1105.95"),
+        (CONFIGURATION, variant() | shadow(managedInstanceScaling=AT_LEAST_TWO), "3317.85"),
         (COLLECTION, {}, "350.40"),  # 2 x 730 x 0.24
         (COLLECTION, {"standbyReplicas": "DISABLED"}, "175.20"),
         (COLLECTION, {"standbyReplicas": "ENABLED", "collectionGroupName": "group"}, "0"),
@@ -61,11 +91,20 @@ def query(namespace, **given):
         ("aws:ec2/natGateway:NatGateway", {}, "32.85"),
         ("aws:ec2/eip:Eip", {}, "3.65"),
         (ENDPOINT, {"vpcEndpointType": "Interface", "subnetIds": [UNKNOWN, UNKNOWN, "subnet-1"]}, "21.90"),
+        (ENDPOINT, {"vpcEndpointType": "Interface", "subnetConfigurations": MAPPINGS}, "14.60"),
         (ENDPOINT, {"vpcEndpointType": "Gateway"}, "0"),
         (ENDPOINT, {}, "0"),
         (BALANCER, {"internal": True}, "16.425"),
         (BALANCER, {"subnets": ["a", "b"]}, "23.725"),  # 730 x (0.0225 + 2 x 0.005)
         (INSTANCE, {"instanceType": "t3.small", "rootBlockDevice": {"volumeSize": 20, "volumeType": "gp3"}}, "16.784"),
+        # 730 x (3 x 0.178 + 3 x 0.135) + 3 x 100 x 0.122
+        (DOMAIN, {"clusterConfig": NODES, "ebsOptions": DISKS}, "722.07"),
+        (BALANCER, {"subnetMappings": MAPPINGS}, "23.725"),
+        ("aws:alb/loadBalancer:LoadBalancer", {"subnetMappings": MAPPINGS}, "23.725"),
+        (INSTANCE, MACHINE | {"ebsBlockDevices": [FAST]}, "33.784"),  # and 100 x 0.08 + 1000 x 0.005 + 100 x 0.04
+        (INSTANCE, MACHINE | {"monitoring": True}, "18.884"),  # and 7 metrics at 0.30
+        (BALANCER, {"subnets": ["a", "b"], "ipAddressType": "dualstack-without-public-ipv4"}, "16.425"),
+        (POLICY, tracked(2), "0.40"),  # two alarms of two metrics
         ("aws:ebs/volume:Volume", {"size": 100, "type": "gp3", "iops": 4000, "throughput": 225}, "17.00"),
         ("aws:ebs/volume:Volume", {"size": 100}, "10.00"),
         ("aws:kms/key:Key", {"enableKeyRotation": True}, "1"),
@@ -93,6 +132,8 @@ def test_idle_floor(type_, inputs, usd):
         (CONFIGURATION, variant(initialInstanceCount="two"), "'two', not a number"),
         (CONFIGURATION, {"productionVariants": UNKNOWN}, "productionVariants is known only once"),
         (CONFIGURATION, {"productionVariants": "main"}, "'main', not a list"),
+        (CONFIGURATION, variant(serverlessConfig={"provisionedConcurrency": 1}), "provisioned concurrency"),
+        (CONFIGURATION, shadow(serverlessConfig={"provisionedConcurrency": 1}), "provisioned concurrency"),
         (CONFIGURATION, variant(volumeSizeInGb=100), "storage:hosting"),
         (
             CONFIGURATION,
@@ -120,7 +161,33 @@ def test_idle_floor(type_, inputs, usd):
         (RULE, {"eventPattern": "{}", "eventBusName": "mine"}, "bus of its own"),
         (ALARM, {"namespace": "AWS/SQS", "metricName": "Age", "period": 10}, "high resolution"),
         (ALARM, {"metricQueries": [{"id": "e", "expression": "ANOMALY_DETECTION_BAND(m)"}]}, "anomalies"),
+        (ALARM, {"evaluationCriteria": {"promqlCriteria": {"query": "up"}}}, "PromQL"),
         (INSTANCE, {"instanceType": "t3.small"}, "root volume"),
+        (INSTANCE, {"instanceType": "t3.small", "rootBlockDevice": {"volumeSize": 20}}, "volumeType isn't set"),
+        (INSTANCE, MACHINE | {"tenancy": "host"}, "tenancy host"),
+        (INSTANCE, MACHINE, "its subnet"),
+        (CONFIGURATION, variant(initialInstanceCount=-5), "-5, less than none"),
+        (CONFIGURATION, variant(acceleratorType="ml.eia2.medium"), "acceleratorType"),
+        (CONFIGURATION, variant(capacityReservationConfig={"mlReservationArn": "arn:x"}), "reservation"),
+        (DOMAIN, search("Elasticsearch_5.6"), "extended support"),
+        (DOMAIN, search("OpenSearch_1.0"), "extended support"),
+        (DOMAIN, search("OpenSearch_2.9"), "extended support"),
+        (DOMAIN, search("Elasticsearch_6.1"), "no row says"),
+        (DOMAIN, search("Solr_9"), "no row says"),
+        (DOMAIN, search("OpenSearch_3.3") | {"aimlOptions": {"s3VectorsEngine": {"enabled": True}}}, "S3 Vectors"),
+        (
+            DOMAIN,
+            search("OpenSearch_3.3") | {"aimlOptions": {"serverlessVectorAcceleration": {"enabled": True}}},
+            "acceleration",
+        ),
+        (COLLECTION, {"vectorOptions": [{"serverlessVectorAcceleration": "ENABLED"}]}, "acceleration"),
+        (CLUSTER, {"outpostConfig": {"controlPlaneInstanceType": "m5.large"}}, "Outposts"),
+        (FUNCTION, {"capacityProviderConfig": {"lambdaManagedInstancesCapacityProviderConfig": {}}}, "instances"),
+        (FUNCTION, {"durableConfig": {"executionTimeout": 60}}, "durable"),
+        (FUNCTION, {"tenancyConfig": {"tenantIsolationMode": "PER_TENANT"}}, "tenant"),
+        (TABLE, {"billingMode": "PAY_PER_REQUEST", "tableClass": "STANDARD_INFREQUENT_ACCESS"}, "INFREQUENT"),
+        (NAT, {"availabilityMode": "regional"}, "each zone"),
+        (BALANCER, {"internal": True, "minimumLoadBalancerCapacity": {"capacityUnits": 100}}, "100 capacity units"),
         (ENDPOINT, {"vpcEndpointType": "GatewayLoadBalancer"}, "GatewayLoadBalancer"),
         (BALANCER, {"loadBalancerType": "network"}, "network"),
         (CLIENT, {"allowedOauthFlows": ["client_credentials"]}, "tokens for machines"),
@@ -161,7 +228,6 @@ def test_storage_is_counted_by_the_usage_parameter_or_not_priced(type_, inputs, 
         "aws:iam/rolePolicy:RolePolicy",
         "aws:s3/bucketVersioning:BucketVersioning",
         "aws:apigateway/restApi:RestApi",
-        "aws:sagemaker/endpoint:Endpoint",
         "aws:sagemaker/model:Model",
         "aws:appautoscaling/target:Target",
         "aws:opensearch/serverlessAccessPolicy:ServerlessAccessPolicy",
@@ -185,6 +251,9 @@ def test_inference_component_is_free():
         ("aws:cloudwatch/logGroup:LogGroup", {}, "retentionInDays isn't set"),
         ("aws:cloudwatch/logGroup:LogGroup", {"retentionInDays": 0}, "retentionInDays isn't set"),
         ("aws:ec2/natGateway:NatGateway", {}, "for each zone"),
+        (ENDPOINT, {"vpcEndpointType": "Interface", "subnetIds": ["a"]}, "each GB through it bills $0.01"),
+        (DOMAIN, search("OpenSearch_2.11"), "no end of its standard support"),
+        (DOMAIN, search("Elasticsearch_7.10"), "2027-11-07"),
         (COLLECTION, {}, "share compute units"),
         (CONFIGURATION, variant(managedInstanceScaling={"status": "ENABLED", "minInstanceCount": 0}), "$1.515 an hour"),
         (CONFIGURATION, variant(instanceType="ml.m5.xlarge"), "no disks of its own"),
