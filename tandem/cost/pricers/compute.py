@@ -41,14 +41,23 @@ def instance(resource: Resource, bill: Bill) -> None:
             bill.not_priced(
                 "a public IPv4 address, which its subnet may give it: set associatePublicIpAddress", Number.IDLE
             )
-    if resource.get("rootBlockDevice.volumeSize") is not None:
+    _volumes(resource, template, bill)
+
+
+def _volumes(resource: Resource, template: Resource | None, bill: Bill) -> None:
+    root = resource.get("rootBlockDevice.volumeSize") is not None
+    others = count(resource, "ebsBlockDevices")
+    if root:
         charge_volume(resource, bill, "rootBlockDevice.", "volumeType", "volumeSize", default="")
-    elif template is None or not count(template, "blockDeviceMappings"):
-        bill.not_priced("the root volume: its size is that of the image")
-    for index in range(count(resource, "ebsBlockDevices")):
+    for index in range(others):
         charge_volume(resource, bill, f"ebsBlockDevices.{index}.", "volumeType", "volumeSize")
-    if template:
-        template_volumes(template, bill)
+    if template and count(template, "blockDeviceMappings"):
+        if root or others:
+            bill.not_priced("the volumes of its launch template, those that its own don't replace", Number.IDLE)
+        else:
+            template_volumes(template, bill)
+    elif not root:
+        bill.not_priced("the root volume: its size is that of the image")
 
 
 def template_of(resource: Resource) -> Resource | None:

@@ -125,6 +125,14 @@ def test_an_instance_is_what_its_launch_template_says():
 
 
 @pytest.mark.faults
+def test_volumes_of_an_instance_and_of_its_template_are_not_counted_twice():
+    template = there(TEMPLATE, {"blockDeviceMappings": [{"deviceName": "/dev/xvda", "ebs": DISK}]})
+    found = bill(INSTANCE, MACHINE | {"associatePublicIpAddress": False}, launchTemplate=template)
+    assert found.usd(Number.IDLE) == Decimal("16.784")
+    assert any("don't replace" in reason for reason in found.unpriced)
+
+
+@pytest.mark.faults
 def test_an_instance_whose_launch_template_is_elsewhere_says_so():
     found = bill(INSTANCE, MACHINE | {"associatePublicIpAddress": False, "launchTemplate": {"id": "lt-1"}})
     assert found.usd(Number.IDLE) == Decimal("16.784")
