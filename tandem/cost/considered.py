@@ -33,8 +33,17 @@ class Inputs:
 
     def why_ignored(self, path: str) -> str | None:
         """Why the price doesn't consider an input; empty if this program doesn't know it, None if it is considered."""
+        return self._known_as(path)[1]
+
+    def not_considered(self, given: Mapping[str, Any]) -> dict[str, str]:
+        """Each input that is set and not considered -> why; empty for one that this program doesn't know."""
+        found = {name: why for name, why in map(self._known_as, _paths(given)) if why is not None}
+        return {name.removesuffix(".*").removesuffix("[]"): why for name, why in sorted(found.items())}
+
+    def _known_as(self, path: str) -> tuple[str, str | None]:
+        """What it is declared as, itself if it isn't, and why it is ignored."""
         known = next((name for name in _way(path) if name in self._known), None)
-        return self._parts.get(path, "") if known is None else self._known[known]
+        return (path, self._parts.get(path, "")) if known is None else (known, self._known[known])
 
     @cached_property
     def _known(self) -> dict[str, str | None]:
@@ -52,17 +61,13 @@ class Inputs:
         return found
 
 
-def not_considered(given: Mapping[str, Any], inputs: Inputs) -> dict[str, str]:
-    """Each input that is set and not considered -> why; empty for one that this program doesn't know."""
-    found = {path: inputs.why_ignored(path) for path in _paths(given)}
-    return {path.removesuffix("[]"): why for path, why in sorted(found.items()) if why is not None}
-
-
 def _way(path: str) -> Iterator[str]:
     """What a path may be declared as, the closest first: itself, itself with all below it, what it is in."""
     yield path
     yield f"{path}.*"
-    yield from (f"{part}.*" for part in _above(path))
+    for part in _above(path):
+        yield part  # a value that is an object in previews, as a file is
+        yield f"{part}.*"
     yield "*"
 
 

@@ -8,7 +8,6 @@ from decimal import Decimal
 from typing import Literal, NamedTuple
 
 from .consequences import consequences
-from .considered import not_considered
 from .model import Assessment, Assumption, Charge, Estimate, Line, Number, Resource
 from .pricers import INPUTS
 from .prices import Row
@@ -350,7 +349,7 @@ def _not_considered(after: Iterable[Assessment]) -> tuple[Unconsidered, ...]:
     names: dict[str, set[str]] = {}
     for resource in (assessment.resource for assessment in after):
         known = INPUTS.get(resource.type)
-        if found := not_considered(resource.inputs, known) if known else {}:
+        if found := known.not_considered(resource.inputs) if known else {}:
             inputs.setdefault(resource.type, {}).update(found)
             names.setdefault(resource.type, set()).add(resource.name)
     return tuple(
