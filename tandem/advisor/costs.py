@@ -135,7 +135,7 @@ def _models(facts: Facts, own: bool) -> tuple[str, ...]:
 def _parameter(name: str, region: str, content: Mapping[str, Any]) -> Assessment:
     """What `tandem cost` makes of an environment's parameter with this content."""
     inputs = {"name": f"/tandem/advise{name}", "value": json.dumps(content)}
-    return assess(Resource(name, PARAMETER, name, "", region, inputs), True)
+    return assess(Resource(name, PARAMETER, name, "", region, inputs))
 
 
 def _amount(found: Assessment, *numbers: Number, questions: int = 0, without: Iterable[str] = ()) -> Amount:

@@ -1,6 +1,6 @@
 """Estimate: the changes of a preview, each priced by the pricer of its resource's type."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from tandem_contract.errors import TandemError
 
@@ -9,31 +9,32 @@ from .model import Assessment, Assumption, Change, Estimate, Line, Resource
 from .preview import Read
 from .pricers import PRICERS, why_free
 from .prices import NoPrice, load
-from .usage import assumed, is_usage
+from .usage import assumed, by_environment, is_usage
 
 
 def estimate(read: Read) -> Estimate:
     """Price both sides of every change."""
     changes = read.changes
-    usage = {
-        side: any(resource and is_usage(resource) for resource in (getattr(change, side) for change in changes))
-        for side in ("before", "after")
-    }
+    before, after = (
+        by_environment((side for side in sides if side), read.parents)
+        for sides in ((change.before for change in changes), (change.after for change in changes))
+    )
     lines = tuple(
         Line(
             change,
-            assess(change.before, usage["before"], read.region) if change.before else None,
-            assess(change.after, usage["after"], read.region) if change.after else None,
+            assess(change.before, before(change.before), read.region) if change.before else None,
+            assess(change.after, after(change.after), read.region) if change.after else None,
         )
         for change in changes
     )
     return Estimate(read.stack, read.region, lines, tuple(_assumptions(changes)), read.problems, read.parents)
 
 
-def assess(resource: Resource, usage: bool, region: str = "") -> Assessment:
+def assess(resource: Resource, usage: Collection[str] = (), region: str = "") -> Assessment:
     """What one resource costs. Whatever can't be told is NOT PRICED, with the reason.
 
-    `region` is the stack's: an object of a cluster has none of its own, and is taken to be there.
+    `usage` are the amounts that its environment assumes, `documents_gigabytes` and the like. `region` is the stack's:
+    an object of a cluster has none of its own, and is taken to be there.
     """
     if reason := why_free(resource.type):
         return Assessment(resource, free=reason)

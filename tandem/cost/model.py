@@ -1,6 +1,6 @@
 """Data model of `tandem cost`: resources before and after a change, and the charges of each."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
@@ -46,6 +46,20 @@ class Resource:
             if value is None:
                 return default
         return value
+
+
+def ancestors(parent: str, parents: Mapping[str, str]) -> Iterator[str]:
+    """The URNs from a parent to the stack; it ends also in a file whose parents go round."""
+    for _ in range(len(parents)):
+        if not parent:
+            break
+        yield parent
+        parent = parents.get(parent, "")
+
+
+def type_of(urn: str) -> str:
+    """The type in a URN, which has those of its parents in front; a name may hold anything."""
+    return urn.split("::", 3)[2].rpartition("$")[2] if urn.count("::") > 2 else ""
 
 
 class Change(NamedTuple):

@@ -8,10 +8,10 @@ from decimal import Decimal
 from typing import Literal, NamedTuple
 
 from .consequences import consequences
-from .model import Assessment, Assumption, Charge, Estimate, Line, Number, Resource
+from .model import Assessment, Assumption, Charge, Estimate, Line, Number, Resource, ancestors, type_of
 from .prices import Row
 from .units import HOURS_A_MONTH
-from .usage import KINDS, PARAMETER, is_envelope, is_usage
+from .usage import KINDS, PARAMETER, STACK, is_envelope, is_usage
 
 OLD, STALE = 90, 365
 """Days after which a price should be read again, and after which it is no longer to be relied on."""
@@ -267,17 +267,9 @@ def _says(figure: Figure) -> bool:
 
 def _component(parent: str, parents: Mapping[str, str], components: Mapping[str, str]) -> str:
     """The way from the outermost component to the innermost environment's direct child."""
-    path: list[tuple[str, str]] = []
-    for _ in range(len(parents)):  # a way that ends, also in a file that says otherwise
-        if not parent:
-            break
-        _, _, types, name = ("::" * 3 + parent).rsplit("::", 3)
-        type_ = types.rsplit("$", 1)[-1]
-        if parent in components and type_ != "pulumi:pulumi:Stack":
-            path.insert(0, (type_, name))
-        parent = parents.get(parent, "")
-    environments = [place for place, (type_, _) in enumerate(path) if type_.endswith("Environment")]
-    return " / ".join(name for _, name in path[: max(environments, default=0) + 2]) or "(no component)"
+    path = [urn for urn in ancestors(parent, parents) if urn in components and type_of(urn) != STACK][::-1]
+    environments = [place for place, urn in enumerate(path) if type_of(urn).endswith("Environment")]
+    return " / ".join(urn.split("::", 3)[3] for urn in path[: max(environments, default=0) + 2]) or "(no component)"
 
 
 def _moved(lines: Iterable[Line]) -> tuple[Moved, ...]:

@@ -104,7 +104,7 @@ def test_a_program_with_our_component_and_things_of_its_own(push, github):
     (comment,) = github.by_bot()
     assert comment.startswith(MARKER) and "`max_idle_floor` | passed" in comment
     assert "which region it is in" not in comment  # though only AWS_REGION says it
-    assert "Free, and why" in comment and "orders" in comment
+    assert "| `orders` | `aws:sqs/queue:Queue` | added | requests: it is in no environment" in comment
 
 
 @pytest.mark.faults

@@ -8,7 +8,19 @@ from functools import cache
 
 from ..bill import Bill, Pricer
 from ..model import Resource
-from . import compute, functions, kubernetes, monitoring, network, parameters, sagemaker, search, security, storage
+from . import (
+    compute,
+    functions,
+    kubernetes,
+    monitoring,
+    network,
+    parameters,
+    requests,
+    sagemaker,
+    search,
+    security,
+    storage,
+)
 
 
 def cloud_control(resource: Resource, bill: Bill) -> None:
@@ -23,6 +35,7 @@ def cloud_control(resource: Resource, bill: Bill) -> None:
 PRICERS: dict[str, Pricer] = {
     **storage.PRICERS,
     **functions.PRICERS,
+    **requests.PRICERS,
     **search.PRICERS,
     **sagemaker.PRICERS,
     **compute.PRICERS,
@@ -34,7 +47,6 @@ PRICERS: dict[str, Pricer] = {
     "aws:cloudcontrol/resource:Resource": cloud_control,
 }
 
-_REQUESTS = "bills for requests only; those are counted with usage"
 _SETTING = "a setting of what bills elsewhere"
 _OBJECT = "an object of a cluster, whose nodes bill"
 
@@ -54,11 +66,8 @@ FREE: dict[str, str] = {
     "aws:ecr/repositoryPolicy:*": _SETTING,
     "aws:dynamodb/resourcePolicy:*": _SETTING,
     "aws:dynamodb/tableItem:*": "part of its table",
-    "aws:sqs/queue:*": _REQUESTS,
     "aws:sqs/*Policy:*": _SETTING,
-    "aws:sns/topic:*": _REQUESTS,
     "aws:sns/topicPolicy:*": _SETTING,
-    "aws:sns/topicSubscription:*": _SETTING,
     "aws:lambda/invocation:*": "runs once a deployment, for seconds",
     "aws:lambda/permission:*": _SETTING,
     "aws:lambda/functionRecursionConfig:*": _SETTING,
@@ -66,7 +75,6 @@ FREE: dict[str, str] = {
     "aws:lambda/layerVersion:*": "code storage within the account's allowance",
     "aws:lambda/functionUrl:*": "bills as its function does",
     "aws:lambda/functionEventInvokeConfig:*": _SETTING,
-    "aws:apigateway/restApi:*": _REQUESTS,
     "aws:apigateway/deployment:*": _SETTING,
     "aws:apigateway/integration*": _SETTING,
     "aws:apigateway/method:*": _SETTING,
@@ -76,7 +84,6 @@ FREE: dict[str, str] = {
     "aws:apigateway/account:*": _SETTING,
     "aws:apigateway/usagePlan*": _SETTING,
     "aws:apigateway/apiKey:*": _SETTING,
-    "aws:apigatewayv2/api:*": _REQUESTS,
     "aws:apigatewayv2/stage:*": _SETTING,
     "aws:apigatewayv2/route:*": _SETTING,
     "aws:apigatewayv2/integration:*": _SETTING,
@@ -86,10 +93,9 @@ FREE: dict[str, str] = {
     "aws:cloudwatch/logResourcePolicy:*": _SETTING,
     "aws:cloudwatch/queryDefinition:*": "a saved query bills when it runs",
     "aws:budgets/budget:*": "budgets without actions cost nothing",
-    "aws:cognito/userPool:*": "bills for users who sign in; none do while idle",
     "aws:cognito/userPoolDomain:*": _SETTING,
     "aws:cognito/resourceServer:*": _SETTING,
-    "aws:cognito/user:*": "bills in months in which the user signs in",
+    "aws:cognito/user:*": "its pool bills",
     "aws:cognito/userGroup:*": _SETTING,
     "aws:opensearch/serverless*Policy:*": _SETTING,
     "aws:opensearch/domainPolicy:*": _SETTING,

@@ -18,7 +18,7 @@ def collection(resource: Resource, bill: Bill) -> None:
         units = 1 if resource.get("standbyReplicas", "ENABLED") == "DISABLED" else 2
         bill.hours("compute units (Classic), asked or not", SERVICE, "ocu:classic", units)
         bill.note("Classic collections with the same encryption key share compute units: several may cost less")
-    bill.counted_with("storage: index_gigabytes")
+    bill.counted_with("storage", "index_gigabytes")
 
 
 def collection_group(resource: Resource, bill: Bill) -> None:

@@ -6,7 +6,7 @@ from ..model import Resource
 
 def bucket(_: Resource, bill: Bill) -> None:
     """A bucket, or an object in one."""
-    bill.counted_with("storage: documents_gigabytes, or datasets_gigabytes and artifacts_gigabytes")
+    bill.counted_with("storage", "documents_gigabytes", "datasets_gigabytes", "artifacts_gigabytes")
 
 
 def vectors(_: Resource, bill: Bill) -> None:
@@ -20,12 +20,12 @@ def table(resource: Resource, bill: Bill) -> None:
         bill.not_priced("provisioned read and write capacity: there are no rows for it; PAY_PER_REQUEST has some")
     if resource.get("replicas"):
         bill.not_priced("replicas in other regions")
-    bill.counted_with("storage: ledger_gigabytes")
+    bill.counted_with("storage", "ledger_gigabytes")
 
 
 def repository(_: Resource, bill: Bill) -> None:
     """A private repository of images."""
-    bill.counted_with("storage: images_gigabytes")
+    bill.counted_with("storage", "images_gigabytes")
 
 
 PRICERS: dict[str, Pricer] = {

@@ -12,6 +12,7 @@ from tandem.cost.estimate import assess
 from tandem.cost.model import SECRET, UNKNOWN, Number, Resource
 from tandem.cost.pricers import FREE, PRICERS
 from tandem.cost.prices import load
+from tests.unit.cost.estimates import ASSUMED
 
 CONFIGURATION = "aws:sagemaker/endpointConfiguration:EndpointConfiguration"
 COLLECTION = "aws:opensearch/serverlessCollection:ServerlessCollection"
@@ -26,7 +27,7 @@ POLICY = "aws:appautoscaling/policy:Policy"
 CLIENT = "aws:cognito/userPoolClient:UserPoolClient"
 
 
-def bill(type_, inputs, *, usage=True, region="us-east-1"):
+def bill(type_, inputs, *, usage=ASSUMED, region="us-east-1"):
     return assess(Resource("urn", type_, "it", "", region, inputs), usage)
 
 
@@ -150,7 +151,7 @@ def test_not_priced_with_the_reason(type_, inputs, reason):
 )
 def test_storage_is_counted_by_the_usage_parameter_or_not_priced(type_, inputs, key):
     assert key in bill(type_, inputs).assumed
-    alone = bill(type_, inputs, usage=False)
+    alone = bill(type_, inputs, usage=())
     assert not alone.assumed
     assert any(key in reason for reason in alone.unpriced)
 
@@ -160,7 +161,6 @@ def test_storage_is_counted_by_the_usage_parameter_or_not_priced(type_, inputs, 
     [
         "aws:iam/rolePolicy:RolePolicy",
         "aws:s3/bucketVersioning:BucketVersioning",
-        "aws:apigateway/restApi:RestApi",
         "aws:sagemaker/endpoint:Endpoint",
         "aws:sagemaker/model:Model",
         "aws:appautoscaling/target:Target",
@@ -169,9 +169,47 @@ def test_storage_is_counted_by_the_usage_parameter_or_not_priced(type_, inputs, 
     ],
 )
 def test_free_has_a_reason(type_):
-    found = bill(type_, {}, usage=False)
+    found = bill(type_, {}, usage=())
     assert found.free
     assert not found.charges + found.unpriced
+
+
+API = "aws:apigatewayv2/api:Api"
+MACHINE = "aws:sfn/stateMachine:StateMachine"
+
+
+@pytest.mark.parametrize(
+    ("type_", "counted"),
+    [
+        ("aws:lambda/function:Function", "a question's is in the 1,000 queries"),
+        ("aws:apigateway/restApi:RestApi", "a question's is in the 1,000 queries"),
+        ("aws:sqs/queue:Queue", "polls are with their event source"),
+        ("aws:sns/topic:Topic", "none of a question or a run"),
+        ("aws:cognito/userPool:UserPool", "in no number"),
+        (MACHINE, "a run's are in no number"),
+    ],
+)
+def test_use_is_said_to_be_counted_only_in_an_environment_that_assumes_it(type_, counted):
+    assert counted in bill(type_, {}).free
+    alone = bill(type_, {}, usage=())
+    assert not alone.free
+    assert any("no environment that assumes its use" in reason for reason in alone.unpriced)
+    assert alone.open == {Number.QUERIES}  # while nobody asks, it costs nothing
+
+
+@pytest.mark.parametrize(
+    ("type_", "inputs", "reason"),
+    [
+        (API, {"protocolType": "HTTP"}, "API of type HTTP"),
+        (API, {"protocolType": "WEBSOCKET"}, "API of type WEBSOCKET"),
+        (MACHINE, {"type": "EXPRESS"}, "Express"),
+        ("aws:sns/topicSubscription:TopicSubscription", {"protocol": "sms"}, "deliveries by sms"),
+    ],
+)
+def test_use_that_no_environment_assumes_is_not_priced_in_one_either(type_, inputs, reason):
+    for assumed in (ASSUMED, ()):
+        assert any(reason in text for text in bill(type_, inputs, usage=assumed).unpriced)
+    assert bill("aws:sns/topicSubscription:TopicSubscription", {"protocol": "sqs"}, usage=()).free
 
 
 def test_inference_component_is_free():
@@ -200,7 +238,7 @@ def test_causes_that_are_not_dollars_yet(type_, inputs, note):
 @pytest.mark.parametrize("type_", sorted(PRICERS))
 @pytest.mark.parametrize("inputs", [{}, {"name": "x", "typeName": "x"}])
 def test_no_silent_zero_whatever_the_inputs(type_, inputs):
-    found = bill(type_, inputs, usage=False)
+    found = bill(type_, inputs, usage=())
     assert found.charges or found.free or found.assumed or found.unpriced, found
 
 
