@@ -1,19 +1,22 @@
 """Estimate: the changes of a preview, each priced by the pricer of its resource's type."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+from decimal import Decimal
 
 from tandem_contract.errors import TandemError
 
 from .bill import Bill
-from .model import Assessment, Assumption, Change, Estimate, Line, Resource
+from .model import OTHERS, Assessment, Assumption, Change, Estimate, Line, Resource
 from .preview import Read
 from .pricers import PRICERS, why_free
 from .prices import NoPrice, load
 from .usage import assumed, by_environment, is_usage
 
 
-def estimate(read: Read) -> Estimate:
-    """Price both sides of every change."""
+def estimate(read: Read, discount_pct: Mapping[str, float] | None = None) -> Estimate:
+    """Price both sides of every change, less a discount by service, or by `OTHERS` of those that aren't named."""
+    discounts = {service: Decimal(str(value)) for service, value in (discount_pct or {}).items()}
     changes = read.changes
     before, after = (
         by_environment((side for side in sides if side), read.parents)
@@ -22,12 +25,13 @@ def estimate(read: Read) -> Estimate:
     lines = tuple(
         Line(
             change,
-            assess(change.before, before(change.before), read.region) if change.before else None,
-            assess(change.after, after(change.after), read.region) if change.after else None,
+            change.before and _less(assess(change.before, before(change.before), read.region), discounts),
+            change.after and _less(assess(change.after, after(change.after), read.region), discounts),
         )
         for change in changes
     )
-    return Estimate(read.stack, read.region, lines, tuple(_assumptions(changes)), read.problems, read.parents)
+    assumptions = tuple(_assumptions(changes))
+    return Estimate(read.stack, read.region, lines, assumptions, read.problems, read.parents, discounts)
 
 
 def assess(resource: Resource, usage: Collection[str] = (), region: str = "") -> Assessment:
@@ -55,6 +59,14 @@ def assess(resource: Resource, usage: Collection[str] = (), region: str = "") ->
     except NoPrice as error:
         bill.missing(error)
     return bill.assessment()
+
+
+def _less(found: Assessment, discounts: Mapping[str, Decimal]) -> Assessment:
+    if not discounts or not found.charges:
+        return found
+    others = discounts.get(OTHERS, Decimal(0))
+    left = ((charge, 1 - discounts.get(charge.rows[0].service, others) / 100) for charge in found.charges)
+    return replace(found, charges=tuple(replace(charge, usd=charge.usd * factor) for charge, factor in left))
 
 
 def _assumptions(changes: Iterable[Change]) -> Iterable[Assumption]:

@@ -10,6 +10,8 @@ from .prices import NotPriced, Row
 
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """What a preview has in place of a value that only the deployment knows (pulumi/pulumi, sdk resource/properties.go)."""
+OTHERS = "all"
+"""Among discounts by service: those that aren't named."""
 SECRET = "[secret]"  # noqa: S105 - what a preview shows in place of one
 
 
@@ -167,3 +169,5 @@ class Estimate:
     """What the preview has and this program doesn't know, such as a new kind of step."""
     parents: Mapping[str, str] = field(default_factory=dict)
     """URN of a component -> URN of its parent; for the roll-up."""
+    discounts: Mapping[str, Decimal] = field(default_factory=dict)
+    """Service, or `OTHERS` -> per cent that its charges are less than its price rows say."""

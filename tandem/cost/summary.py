@@ -76,6 +76,11 @@ class Gap(NamedTuple):
     """`gone`: only what was before isn't priced."""
     reasons: tuple[str, ...]
 
+    @property
+    def touched(self) -> bool:
+        """Whether the change makes it, or makes it other than it was."""
+        return self.when in ("added", "changed")
+
 
 class Coverage(NamedTuple):
     """How many of the resources that will exist are what."""
@@ -140,6 +145,8 @@ class Summary:
     """What the change does beside the bill."""
     problems: tuple[str, ...]
     verdict: Verdict
+    discounts: Mapping[str, Decimal]
+    """Per cent by service that the amounts are less than the price rows say."""
 
     @property
     def forgotten_usd(self) -> Decimal:
@@ -180,6 +187,7 @@ def summarize(estimate: Estimate, today: date | None = None) -> Summary:
         consequences=consequences(line.change for line in lines),
         problems=tuple(sorted(set(estimate.problems))),
         verdict=_verdict(figures, gaps, len(estimate.problems)),
+        discounts=estimate.discounts,
     )
 
 
@@ -342,7 +350,8 @@ def _forgotten(after: Iterable[Assessment]) -> tuple[tuple[Resource, Decimal], .
 
 
 def _verdict(figures: Figures, gaps: Mapping[str, Sequence[Gap]], problems: int) -> Verdict:
-    if missing := [gap for gap in gaps["not_offered"] if gap.when != "gone"]:
+    # What is there and stays as it is can be had: it runs.
+    if missing := [gap for gap in gaps["not_offered"] if gap.touched]:
         return Verdict("error", f"{len(missing)} can't be had: AWS doesn't offer it in the region")
     # What is kept as it is costs what it did: nobody knows how much, but the change doesn't move it.
     touched = [gap for gap in (*gaps["not_priced"], *gaps["not_offered"]) if gap.when != "kept"]

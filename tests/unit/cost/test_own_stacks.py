@@ -1,14 +1,18 @@
 """What our own stacks cost, as far as mocks tell it: what of them is NOT PRICED, and that nothing else is."""
 
+from datetime import date
+
 import pytest
 import yaml
 
 from samples.previews import STACK_URN, digest, state, step, urn
 from scripts.recorder import ROOT, Recording, record_stack
 from tandem.cost.estimate import estimate
+from tandem.cost.gates import check, exit_code, limits_of, read
 from tandem.cost.preview import read_preview
 from tandem.cost.summary import Summary, summarize
 
+TODAY = date(2026, 11, 30)
 COLLECTION, MLFLOW = "rag-collection", "tuning-tracking"
 
 
@@ -47,3 +51,5 @@ def test_nothing_else_of_ours_is_not_priced(stack, names):
     found = summary(stack)
     assert {gap.resource.name for gap in found.not_priced} == names
     assert not found.not_offered and not found.problems
+    limits = limits_of(f"tandem/{stack}", read(ROOT / "cost-gates.yaml"))
+    assert exit_code(check(limits, found, TODAY)) == 0

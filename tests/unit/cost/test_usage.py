@@ -221,6 +221,24 @@ def test_changed_assumption_stands_apart():
     assert found.lines[0].delta(Number.QUERIES) == Decimal("0.036")  # 0.15 M tokens at 0.24
 
 
+@pytest.mark.parametrize(
+    ("discounts", "usd"),
+    [
+        ({}, "32.85"),
+        ({"AmazonEC2": 10}, "29.565"),
+        ({"AmazonEC2": 10, "all": 50}, "29.565"),
+        ({"all": 50}, "16.425"),
+        ({"AmazonVPC": 10}, "32.85"),
+        ({"AmazonEC2": 100}, "0"),
+    ],
+)
+def test_a_discount_is_taken_off_the_charges_of_its_service_on_both_sides(discounts, usd):
+    nat = Resource("a::b::nat", "aws:ec2/natGateway:NatGateway", "nat", "", "us-east-1", {})
+    change = Change("same", nat.urn, nat, nat)
+    found = estimate(Read("tandem/dev", "us-east-1", (change,), {}, ()), discounts)
+    assert found.lines[0].before.usd(Number.IDLE) == found.lines[0].after.usd(Number.IDLE) == Decimal(usd)
+
+
 OWN = {
     "bucket": ("aws:s3/bucket:Bucket", {}),
     "table": ("aws:dynamodb/table:Table", {"billingMode": "PAY_PER_REQUEST"}),
