@@ -1,6 +1,6 @@
 """Estimate: the changes of a preview, each priced by the pricer of its resource's type."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 
@@ -22,14 +22,11 @@ def estimate(read: Read, discount_pct: Mapping[str, float] | None = None) -> Est
         by_environment((side for side in sides if side), read.parents)
         for sides in ((change.before for change in changes), (change.after for change in changes))
     )
-    lines = tuple(
-        Line(
-            change,
-            change.before and _less(assess(change.before, before(change.before), read.region), discounts),
-            change.after and _less(assess(change.after, after(change.after), read.region), discounts),
-        )
-        for change in changes
-    )
+
+    def priced(side: Resource | None, assumed_for: Callable[[Resource], frozenset[str]]) -> Assessment | None:
+        return _less(assess(side, assumed_for(side), read.region), discounts) if side else None
+
+    lines = tuple(Line(change, priced(change.before, before), priced(change.after, after)) for change in changes)
     assumptions = tuple(_assumptions(changes))
     return Estimate(read.stack, read.region, lines, assumptions, read.problems, read.parents, discounts)
 
