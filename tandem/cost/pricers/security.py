@@ -27,9 +27,18 @@ def user_pool_client(resource: Resource, bill: Bill) -> None:
         bill.free("a client of a user pool")
 
 
+def certificate(resource: Resource, bill: Bill) -> None:
+    """A certificate for what AWS runs; one that leaves AWS with its key bills (AWS Certificate Manager pricing)."""
+    if resource.get("options.export", "DISABLED") == "ENABLED":
+        bill.not_priced("a certificate that can be exported bills by its names, when it is issued and renewed")
+    else:
+        bill.free("certificates that stay within AWS cost nothing; a private authority bills")
+
+
 PRICERS: dict[str, Pricer] = {
     "aws:kms/key:Key": key,
     "aws:kms/replicaKey:ReplicaKey": key,
     "aws:secretsmanager/secret:Secret": secret,
+    "aws:acm/certificate:Certificate": certificate,
     "aws:cognito/userPoolClient:UserPoolClient": user_pool_client,
 }

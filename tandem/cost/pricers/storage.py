@@ -28,9 +28,16 @@ def repository(_: Resource, bill: Bill) -> None:
     bill.counted_with("storage", "images_gigabytes")
 
 
+def replication(_: Resource, bill: Bill) -> None:
+    """The rules of what S3 copies; the copies are another bucket's."""
+    bill.free("a setting of what bills elsewhere")
+    bill.note("what replication copies bills as requests, traffic between regions, and storage in the other bucket")
+
+
 PRICERS: dict[str, Pricer] = {
     "aws:s3/bucket:Bucket": bucket,
     "aws:s3/bucketV2:BucketV2": bucket,
+    "aws:s3/bucketReplicationConfig:BucketReplicationConfig": replication,
     "aws:s3/bucketObject:BucketObject": bucket,
     "aws:s3/bucketObjectv2:BucketObjectv2": bucket,
     "aws:s3/vectorsVectorBucket:VectorsVectorBucket": vectors,

@@ -132,6 +132,10 @@ def test_idle_floor(type_, inputs, usd):
         ("aws:rds/instance:Instance", {"instanceClass": "db.t3.small"}, "no pricer"),
         ("aws:ec2/routeServer:RouteServer", {}, "no pricer"),  # bills by the hour: no pattern may reach it
         ("aws:s3/bucketMetric:BucketMetric", {}, "no pricer"),
+        ("aws:acm/certificate:Certificate", {"options": {"export": "ENABLED"}}, "can be exported"),
+        ("aws:route53/zone:Zone", {}, "no pricer"),  # the neighbours of free types bill
+        ("aws:sagemaker/domain:Domain", {}, "no pricer"),
+        ("aws:bedrock/provisionedModelThroughput:ProvisionedModelThroughput", {}, "no pricer"),
     ],
 )
 def test_not_priced_with_the_reason(type_, inputs, reason):
@@ -166,6 +170,19 @@ def test_storage_is_counted_by_the_usage_parameter_or_not_priced(type_, inputs, 
         "aws:appautoscaling/target:Target",
         "aws:opensearch/serverlessAccessPolicy:ServerlessAccessPolicy",
         "aws:sqs/redriveAllowPolicy:RedriveAllowPolicy",
+        "aws:ec2/networkInterface:NetworkInterface",
+        "aws:route53/record:Record",
+        "aws:acm/certificate:Certificate",
+        "aws:secretsmanager/secretRotation:SecretRotation",
+        "aws:bedrock/inferenceProfile:InferenceProfile",
+        "aws:bedrockmodel/invocationLoggingConfiguration:InvocationLoggingConfiguration",
+        "aws:opensearch/serverlessSecurityConfig:ServerlessSecurityConfig",
+        "aws:sagemaker/userProfile:UserProfile",
+        "aws:s3/bucketReplicationConfig:BucketReplicationConfig",
+        "aws:xray/samplingRule:SamplingRule",
+        "command:local:Command",
+        "docker-build:index:Image",
+        "time:index/sleep:Sleep",
     ],
 )
 def test_free_has_a_reason(type_):
@@ -224,6 +241,7 @@ def test_inference_component_is_free():
         ("aws:cloudwatch/logGroup:LogGroup", {"retentionInDays": 0}, "retentionInDays isn't set"),
         ("aws:ec2/natGateway:NatGateway", {}, "for each zone"),
         (COLLECTION, {}, "share compute units"),
+        ("aws:s3/bucketReplicationConfig:BucketReplicationConfig", {}, "what replication copies"),
         (CONFIGURATION, variant(managedInstanceScaling={"status": "ENABLED", "minInstanceCount": 0}), "$1.515 an hour"),
         (CONFIGURATION, variant(instanceType="ml.m5.xlarge"), "no disks of its own"),
         ("aws:apigateway/methodSettings:MethodSettings", {"settings": {"metricsEnabled": True}}, "custom metrics"),
