@@ -1,7 +1,7 @@
 """Data model of `tandem cost`: resources before and after a change, and the charges of each."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
@@ -11,6 +11,8 @@ from .prices import NotPriced, Row
 
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """What a preview has in place of a value that only the deployment knows (pulumi/pulumi, sdk resource/properties.go)."""
+OTHERS = "all"
+"""Among discounts by service: those that aren't named."""
 SECRET = "[secret]"  # noqa: S105 - what a preview shows in place of one
 
 _INDEX = re.compile(r"\.\d+(?=\.|$)")
@@ -59,6 +61,20 @@ class Resource:
             if value in (UNKNOWN, SECRET, None):
                 return value
         return value
+
+
+def ancestors(parent: str, parents: Mapping[str, str]) -> Iterator[str]:
+    """The URNs from a parent to the stack; it ends also in a file whose parents go round."""
+    for _ in range(len(parents)):
+        if not parent:
+            break
+        yield parent
+        parent = parents.get(parent, "")
+
+
+def type_of(urn: str) -> str:
+    """The type in a URN, which has those of its parents in front; a name may hold anything."""
+    return urn.split("::", 3)[2].rpartition("$")[2] if urn.count("::") > 2 else ""
 
 
 class Change(NamedTuple):
@@ -166,3 +182,5 @@ class Estimate:
     """What the preview has and this program doesn't know, such as a new kind of step."""
     parents: Mapping[str, str] = field(default_factory=dict)
     """URN of a component -> URN of its parent; for the roll-up."""
+    discounts: Mapping[str, Decimal] = field(default_factory=dict)
+    """Service, or `OTHERS` -> per cent that its charges are less than its price rows say."""

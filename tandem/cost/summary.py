@@ -8,11 +8,11 @@ from decimal import Decimal
 from typing import Literal, NamedTuple
 
 from .consequences import consequences
-from .model import Assessment, Assumption, Charge, Estimate, Line, Number, Resource
+from .model import Assessment, Assumption, Charge, Estimate, Line, Number, Resource, ancestors, type_of
 from .pricers import INPUTS
 from .prices import Row
 from .units import HOURS_A_MONTH
-from .usage import KINDS, PARAMETER, is_envelope, is_usage
+from .usage import KINDS, PARAMETER, STACK, is_envelope, is_usage
 
 OLD, STALE = 90, 365
 """Days after which a price should be read again, and after which it is no longer to be relied on."""
@@ -76,6 +76,11 @@ class Gap(NamedTuple):
     when: Literal["added", "changed", "kept", "gone"]
     """`gone`: only what was before isn't priced."""
     reasons: tuple[str, ...]
+
+    @property
+    def touched(self) -> bool:
+        """Whether the change makes it, or makes it other than it was."""
+        return self.when in ("added", "changed")
 
 
 class Unconsidered(NamedTuple):
@@ -153,6 +158,8 @@ class Summary:
     """What the change does beside the bill."""
     problems: tuple[str, ...]
     verdict: Verdict
+    discounts: Mapping[str, Decimal]
+    """Per cent by service that the amounts are less than the price rows say."""
 
     @property
     def forgotten_usd(self) -> Decimal:
@@ -194,6 +201,7 @@ def summarize(estimate: Estimate, today: date | None = None) -> Summary:
         consequences=consequences(line.change for line in lines),
         problems=tuple(sorted(set(estimate.problems))),
         verdict=_verdict(figures, gaps, len(estimate.problems)),
+        discounts=estimate.discounts,
     )
 
 
@@ -281,17 +289,9 @@ def _says(figure: Figure) -> bool:
 
 def _component(parent: str, parents: Mapping[str, str], components: Mapping[str, str]) -> str:
     """The way from the outermost component to the innermost environment's direct child."""
-    path: list[tuple[str, str]] = []
-    for _ in range(len(parents)):  # a way that ends, also in a file that says otherwise
-        if not parent:
-            break
-        _, _, types, name = ("::" * 3 + parent).rsplit("::", 3)
-        type_ = types.rsplit("$", 1)[-1]
-        if parent in components and type_ != "pulumi:pulumi:Stack":
-            path.insert(0, (type_, name))
-        parent = parents.get(parent, "")
-    environments = [place for place, (type_, _) in enumerate(path) if type_.endswith("Environment")]
-    return " / ".join(name for _, name in path[: max(environments, default=0) + 2]) or "(no component)"
+    path = [urn for urn in ancestors(parent, parents) if urn in components and type_of(urn) != STACK][::-1]
+    environments = [place for place, urn in enumerate(path) if type_of(urn).endswith("Environment")]
+    return " / ".join(urn.split("::", 3)[3] for urn in path[: max(environments, default=0) + 2]) or "(no component)"
 
 
 def _moved(lines: Iterable[Line]) -> tuple[Moved, ...]:
@@ -378,7 +378,8 @@ def _forgotten(after: Iterable[Assessment]) -> tuple[tuple[Resource, Decimal], .
 
 
 def _verdict(figures: Figures, gaps: Mapping[str, Sequence[Gap]], problems: int) -> Verdict:
-    if missing := [gap for gap in gaps["not_offered"] if gap.when != "gone"]:
+    # What is there and stays as it is can be had: it runs.
+    if missing := [gap for gap in gaps["not_offered"] if gap.touched]:
         return Verdict("error", f"{len(missing)} can't be had: AWS doesn't offer it in the region")
     # What is kept as it is costs what it did: nobody knows how much, but the change doesn't move it.
     touched = [gap for gap in (*gaps["not_priced"], *gaps["not_offered"]) if gap.when != "kept"]

@@ -21,7 +21,8 @@ START_GIGABYTES = Decimal("0.5")
 
 def function(resource: Resource, bill: Bill) -> None:
     """A function bills for requests and the time that it runs."""
-    bill.free("bills only while it runs; what runs is counted by schedules and usage")
+    counted = "a question's is in the 1,000 queries, a schedule's with its rule, others in no number"
+    bill.by_use("the time that it runs", counted)
     if resource.get("snapStart.applyOn", "None") != "None":
         bill.not_priced("SnapStart's cached snapshots")
     if resource.shown("capacityProviderConfig") is not None:
@@ -61,7 +62,7 @@ def event_rule(resource: Resource, bill: Bill) -> None:
         bill.free("disabled")
     elif expression is None:
         if resource.get("eventBusName", "default") == "default":
-            bill.free("events of AWS services are free; what they start is counted with usage")
+            bill.free("events of AWS services are free; what they start bills")
         else:
             bill.not_priced("events on a bus of its own: there is no row for them")
     elif not (found := RATE.fullmatch(expression)):
@@ -92,10 +93,13 @@ def method_settings(resource: Resource, bill: Bill) -> None:
         )
 
 
-def state_machine(_: Resource, bill: Bill) -> None:
-    """Bills for the transitions of runs."""
-    bill.free("bills only while a run goes")
-    bill.note("a run's state transitions aren't counted: there is no row for them")
+def state_machine(resource: Resource, bill: Bill) -> None:
+    """Bills for the transitions of its runs; one of type EXPRESS for their number, memory and time."""
+    if resource.get("type", "STANDARD") == "STANDARD":
+        bill.by_use("state transitions", "a run's are in no number")
+        bill.note("a run's state transitions aren't counted: there is no row for them")
+    else:
+        bill.not_priced("requests, memory and time of Express runs: there are no rows for them", Number.QUERIES)
 
 
 PRICERS: dict[str, Pricer] = {
@@ -171,6 +175,7 @@ INPUTS: dict[str, Inputs] = {
         {"logs bill by the GB": "settings.dataTraceEnabled settings.loggingLevel"},
     ),
     "aws:sfn/stateMachine:StateMachine": Inputs(
+        "type",
         free={
             NAMES: "name namePrefix",
             ACCESS: "roleArn encryptionConfiguration.*",
@@ -178,7 +183,6 @@ INPUTS: dict[str, Inputs] = {
             "what its steps start bills where it is": "definition",
         },
         ignored={
-            "an express one bills by the request and by its time": "type",
             "logs bill by the GB": "loggingConfiguration.*",
             "traces bill by the trace": "tracingConfiguration.*",
         },

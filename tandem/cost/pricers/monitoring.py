@@ -45,7 +45,7 @@ def dashboard(_: Resource, bill: Bill) -> None:
 
 def log_group(resource: Resource, bill: Bill) -> None:
     """Logs that are kept."""
-    bill.counted_with("storage: log_gigabytes")
+    bill.counted_with("storage", "log_gigabytes")
     if number(resource, "retentionInDays", 0) == 0:
         bill.note("retentionInDays isn't set: logs are kept, and billed, for ever")
 

@@ -39,7 +39,7 @@ def collection(resource: Resource, bill: Bill) -> None:
         bill.note("Classic collections with the same encryption key share compute units: several may cost less")
     if resource.get("vectorOptions.0.serverlessVectorAcceleration", "DISABLED") != "DISABLED":
         bill.not_priced("acceleration of vectors, whose compute units bill while an index is built", Number.IDLE)
-    bill.counted_with("storage: index_gigabytes")
+    bill.counted_with("storage", "index_gigabytes")
 
 
 def collection_group(resource: Resource, bill: Bill) -> None:

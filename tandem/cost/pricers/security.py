@@ -33,10 +33,19 @@ def user_pool_client(resource: Resource, bill: Bill) -> None:
         bill.free("a client of a user pool")
 
 
+def certificate(resource: Resource, bill: Bill) -> None:
+    """A certificate for what AWS runs; one that leaves AWS with its key bills (AWS Certificate Manager pricing)."""
+    if resource.get("options.export", "DISABLED") == "ENABLED":
+        bill.not_priced("a certificate that can be exported bills by its names, when it is issued and renewed")
+    else:
+        bill.free("certificates that stay within AWS cost nothing; a private authority bills")
+
+
 PRICERS: dict[str, Pricer] = {
     "aws:kms/key:Key": key,
     "aws:kms/replicaKey:ReplicaKey": replica_key,
     "aws:secretsmanager/secret:Secret": secret,
+    "aws:acm/certificate:Certificate": certificate,
     "aws:cognito/userPoolClient:UserPoolClient": user_pool_client,
 }
 
@@ -69,6 +78,15 @@ INPUTS: dict[str, Inputs] = {
             ACCESS: "policy kmsKeyId",
             LIFE: "forceOverwriteReplicaSecret recoveryWindowInDays",
             BEHAVIOUR: "type",
+        },
+    ),
+    "aws:acm/certificate:Certificate": Inputs(
+        "options.export",
+        {
+            NAMES: "domainName subjectAlternativeNames[]",
+            ACCESS: """certificateBody certificateChain privateKey privateKeyWo privateKeyWoVersion
+            certificateAuthorityArn keyAlgorithm""",
+            BEHAVIOUR: "validationMethod validationOptions.* earlyRenewalDuration options.*",
         },
     ),
     "aws:cognito/userPoolClient:UserPoolClient": Inputs(

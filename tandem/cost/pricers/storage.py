@@ -7,7 +7,7 @@ from ..model import Number, Resource
 
 def bucket(_: Resource, bill: Bill) -> None:
     """A bucket, or an object in one."""
-    bill.counted_with("storage: documents_gigabytes, or datasets_gigabytes and artifacts_gigabytes")
+    bill.counted_with("storage", "documents_gigabytes", "datasets_gigabytes", "artifacts_gigabytes")
 
 
 def vectors(_: Resource, bill: Bill) -> None:
@@ -23,17 +23,24 @@ def table(resource: Resource, bill: Bill) -> None:
         bill.not_priced(f"storage of class {kind}: there are rows for the standard one only", Number.IDLE)
     if resource.get("replicas"):
         bill.not_priced("replicas in other regions")
-    bill.counted_with("storage: ledger_gigabytes")
+    bill.counted_with("storage", "ledger_gigabytes")
 
 
 def repository(_: Resource, bill: Bill) -> None:
     """A private repository of images."""
-    bill.counted_with("storage: images_gigabytes")
+    bill.counted_with("storage", "images_gigabytes")
+
+
+def replication(_: Resource, bill: Bill) -> None:
+    """The rules of what S3 copies; the copies are another bucket's."""
+    bill.free("a setting of what bills elsewhere")
+    bill.note("what replication copies bills as requests, traffic between regions, and storage in the other bucket")
 
 
 PRICERS: dict[str, Pricer] = {
     "aws:s3/bucket:Bucket": bucket,
     "aws:s3/bucketV2:BucketV2": bucket,
+    "aws:s3/bucketReplicationConfig:BucketReplicationConfig": replication,
     "aws:s3/bucketObject:BucketObject": bucket,
     "aws:s3/bucketObjectv2:BucketObjectv2": bucket,
     "aws:s3/vectorsVectorBucket:VectorsVectorBucket": vectors,
@@ -79,6 +86,9 @@ _VECTORS = "part of S3 Vectors, which is NOT PRICED"
 INPUTS: dict[str, Inputs] = {
     "aws:s3/bucket:Bucket": _BUCKET,
     "aws:s3/bucketV2:BucketV2": _BUCKET,
+    "aws:s3/bucketReplicationConfig:BucketReplicationConfig": Inputs(
+        free={"what is copied is a note, and bills in the other bucket": "*"},
+    ),
     "aws:s3/bucketObject:BucketObject": _OBJECT,
     "aws:s3/bucketObjectv2:BucketObjectv2": _OBJECT,
     "aws:s3/vectorsVectorBucket:VectorsVectorBucket": Inputs(

@@ -22,6 +22,8 @@ def as_json(summary: Summary, gates: Sequence[Gate] = ()) -> str:
         "schema_version": VERSION,
         "stack": summary.stack,
         "region": summary.region,
+        "currency": "USD",
+        "discount_pct": {service: plain(percent) for service, percent in summary.discounts.items()},
         "new": summary.new,
         "verdict": summary.verdict._asdict(),
         "numbers": _figures(summary.figures),

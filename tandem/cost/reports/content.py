@@ -8,7 +8,7 @@ from tandem.reporting.money import digits, money, signed
 from tandem.reporting.tables import Table
 
 from ..gates import Gate
-from ..model import Number
+from ..model import OTHERS, Number
 from ..summary import Figure, Figures, Gap, Group, Summary, Unconsidered
 
 TITLES = {
@@ -83,6 +83,12 @@ def facts(summary: Summary) -> list[str]:
         said.append(f"Oldest price: {row.service} {row.key}, read on {row.read_at} ({row.source}).{state}")
     if any(figure.before_open or figure.after_open for figure in summary.figures.values()):
         said.append("?: something that is NOT PRICED or not offered comes on top.")
+    less = [
+        f"{'all others' if service == OTHERS else service} {percent.normalize():f} %"
+        for service, percent in summary.discounts.items()
+    ]
+    before = f"before taxes and free allowances, less discounts: {', '.join(less)}"
+    said.append(f"US dollars, on demand, {before if less else 'before taxes, discounts and free allowances'}.")
     return said
 
 

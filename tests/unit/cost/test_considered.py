@@ -41,6 +41,7 @@ def every_case():
         test_pricers.test_not_priced_with_the_reason,
         test_pricers.test_storage_is_counted_by_the_usage_parameter_or_not_priced,
         test_pricers.test_causes_that_are_not_dollars_yet,
+        test_pricers.test_use_that_no_environment_assumes_is_not_priced_in_one_either,
         test_kubernetes_pricers.test_objects_of_a_cluster_cost_nothing_by_themselves,
         test_kubernetes_pricers.test_objects_that_make_something_bill,
     ):
@@ -69,7 +70,7 @@ def asked():
     """Type -> the paths that its pricer, or another's, asked of it in those cases."""
     found = {}
     for resource in every_case():
-        assess(resource, usage=True)
+        assess(resource)
         around = [resource, *(other for others in resource.references.values() for other in others)]
         around += [other for near in around[1:] for others in near.references.values() for other in others]
         for each in around:

@@ -24,7 +24,7 @@ def there(type_, inputs, **references):
 
 
 def bill(type_, inputs, **references):
-    return assess(there(type_, inputs, **references), usage=False)
+    return assess(there(type_, inputs, **references))
 
 
 def priced(*states, **sources):
