@@ -128,9 +128,11 @@ site: $(SPHINX)/.ready
 		-c docs/site -d $(SPHINX)/pages . .tandem/site
 	@echo "The site is .tandem/site/index.html"
 
-# What is made from the declarations of configuration keys: typed arguments, Pulumi.yaml's keys, the schema.
+# What is made from the declarations of configuration keys: typed arguments, Pulumi.yaml's keys, the schema. And what the
+# provider's classes have, which the pricers' declarations are tested against.
 schema: .venv/.ready
 	@$(BIN)/python -m scripts.schema
+	@$(BIN)/python -m scripts.properties
 
 # Whose registries AWS's images are in, by region: rows from the newest `sagemaker-core` wheel.
 image-accounts: .venv/.ready

@@ -27,4 +27,21 @@ ROWS = [
         source="from general knowledge; no page was read",
         read="2026-11",
     ),
+    Fact(
+        key="detailed-monitoring-seven-metrics",
+        fact="Detailed monitoring of an instance bills as seven metrics of one's own",
+        sure="seen by others",
+        source="Infracost, internal/resources/aws/instance.go (defaultEC2InstanceMetricCount)",
+        read="2026-11-30",
+        tested="unit/cost/test_pricers.py::test_idle_floor",
+    ),
+    Fact(
+        key="search-extended-support",
+        fact="A domain whose engine has left standard support bills a surcharge by the normalized instance hour",
+        sure="seen by others",
+        source="endoflife.date, amazon-opensearch at 2eaab05, after the service's guide (what-is.html); "
+        "awslabs/aws-service-eol-data of 2026-09-13",
+        read="2026-11-30",
+        tested="unit/cost/test_pricers.py::test_not_priced_with_the_reason",
+    ),
 ]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Literal
 
 from tandem_contract.usage import HOURS_A_MONTH, SECONDS_AN_HOUR
@@ -9,9 +10,9 @@ from tandem_contract.usage import HOURS_A_MONTH, SECONDS_AN_HOUR
 from tandem.cost.prices import PriceTable
 from tandem.reporting.money import money
 
-from .costs import Costs, Way, costs
+from .costs import TUNED, Costs, Way, costs
 from .facts import FIELDS, Facts
-from .rules import GOALS, ROWS, Reason, reasons, tuned, untuned, wants
+from .rules import GOALS, ROWS, Reason, deciding, reasons, tuned, untuned, wants
 
 STACKS = {
     Way.RAG: "stacks/Pulumi.rag-dev.yaml",
@@ -19,6 +20,8 @@ STACKS = {
     Way.HYBRID: "stacks/Pulumi.hybrid-dev.yaml",
 }
 Model = Literal["hosted", "endpoint", "undecided"]
+SAVES = Decimal("0.1")
+"""The share of an always-on endpoint's cost that sleeping has to save, for what waits while it wakes."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +31,11 @@ class Advice:
     facts: Facts
     way: Way
     reasons: tuple[Reason, ...]
-    """Every rule that applies, those that only warn as well."""
+    """Every rule that applies: what is said first, what decides, what only warns."""
     stack: str | None
     """The file to start from; None: no stack is needed."""
     model: Model
-    """Whether an endpoint or a hosted model answers for less at this volume."""
+    """Where the model that answers runs: a tuned one on an endpoint, another where it costs less at this volume."""
     model_why: str
     costs: Costs
     assumed: tuple[tuple[str, str], ...]
@@ -46,7 +49,8 @@ def advise(facts: Facts, table: PriceTable) -> Advice:
     way, priced = way_of(facts), costs(facts, table)
     model, why = _model(facts, priced, way)
     assumed = tuple((key, f"{_shown(getattr(facts, key))}: {FIELDS[key].why}") for key in facts.assumed)
-    return Advice(facts, way, reasons(facts), STACKS.get(way), model, why, priced, assumed, tuple(_measure(facts)))
+    said, measure = reasons(facts, priced), tuple(_measure(facts))
+    return Advice(facts, way, said, STACKS.get(way), model, why, priced, assumed, measure)
 
 
 def way_of(facts: Facts) -> Way:
@@ -56,25 +60,44 @@ def way_of(facts: Facts) -> Way:
 
 
 def _model(facts: Facts, priced: Costs, way: Way) -> tuple[Model, str]:
+    if way in TUNED or facts.privacy == "own-weights":
+        return "endpoint", _own_endpoint(facts, priced)
     least = priced.break_evens[way]
-    if facts.privacy == "own-weights":
-        return "endpoint", "only weights of your own may answer, whatever the volume"
     if least is None:
         return "undecided", "the break-even is NOT PRICED"
     asked = f"{facts.questions_a_month:,} questions a month"
-    hour = f"{money(priced.hour.usd)} an hour"
     if facts.questions_a_month < least:
-        text = f"{asked} are below the break-even of {least:,}: {facts.hosted_model} by the token costs less"
-        if way in (Way.FINETUNING, Way.HYBRID):
-            text += f". Let the tuned model's endpoint sleep (`endpointMode: zero`): {hour} while it is awake"
-        return "hosted", text
-    rate = facts.questions_a_month / (HOURS_A_MONTH * SECONDS_AN_HOUR)
-    whose = "the tuned model" if way in (Way.FINETUNING, Way.HYBRID) else "a model with open weights"
+        return "hosted", f"{asked} are below the break-even of {least:,}: {facts.hosted_model} by the token costs less"
     return "endpoint", (
-        f"{asked} reach the break-even of {least:,}: {whose} on one always-on {facts.endpoint_instance} costs less "
-        f"(`endpointMode: steady`, `endpointHours: 0`), if it keeps up with {rate:.1f} questions a second on average, "
-        "which nobody measured"
+        f"{asked} reach the break-even of {least:,}: a model with open weights on one always-on "
+        f"{facts.endpoint_instance} costs less, {_keeps_up(facts)}"
     )
+
+
+def _own_endpoint(facts: Facts, priced: Costs) -> str:
+    """How an endpoint runs that no hosted model can stand in for: always on, or asleep between questions."""
+    text = "only weights of your own may answer" if facts.privacy == "own-weights" else "the tuned model answers"
+    if priced.hour.unpriced:
+        return f"{text}, on an endpoint whose hour is NOT PRICED"
+    always, asleep = (priced.hour.times(hours).usd for hours in (HOURS_A_MONTH, priced.awake))
+    text += (
+        f", on an endpoint: always on {money(always)} a month; asleep between questions at most {money(asleep)}, "
+        f"awake for at most {priced.awake:.0f} of {HOURS_A_MONTH} hours with {facts.questions_a_month:,} questions. "
+    )
+    if asleep <= always * (1 - SAVES):
+        text += "So let it sleep (`endpointMode: zero`), if the first question may wait for minutes"
+    else:
+        text += (
+            f"So leave it on (`endpointMode: steady`, `endpointHours: 0`), {_keeps_up(facts)}; where nobody asks for "
+            f"hours, as at night, `zero` saves {money(priced.hour.usd)} with each"
+        )
+    return text
+
+
+def _keeps_up(facts: Facts) -> str:
+    rate = facts.questions_a_month / (HOURS_A_MONTH * SECONDS_AN_HOUR)
+    shown = f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
+    return f"if one keeps up with {shown} questions a second on average, which nobody measured"
 
 
 def _measure(facts: Facts) -> Iterable[str]:
@@ -90,7 +113,7 @@ def _measure(facts: Facts) -> Iterable[str]:
                 yield f"The tuned model on the same questions ({metric}): keep it only if it is surely better."
         if not any(untuned(facts, metric) for metric in metrics):
             yield "Then the tuned model on the same questions: keep it only if it is surely better."
-    elif any(reason.rule.key == "few-rows" for reason in reasons(facts)):
+    elif any(reason.rule.key == "few-rows" for reason in deciding(facts)):
         yield f"Collect {ROWS} labelled rows or more (`tandem dataset import`), and ask again."
     before = untuned(facts, "format_adherence")
     if facts.format != "none" and before and before.low < GOALS[facts.format] <= before.high:

@@ -8,7 +8,15 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from tandem_contract import defaults, envelope
-from tandem_contract.usage import HOURS_A_MONTH, QUERY_USAGE, RUN_USAGE, USAGE_PARAMETER, finetuning_usage, rag_usage
+from tandem_contract.usage import (
+    HOURS_A_MONTH,
+    QUERY_USAGE,
+    RUN_USAGE,
+    SECONDS_AN_HOUR,
+    USAGE_PARAMETER,
+    finetuning_usage,
+    rag_usage,
+)
 
 from tandem.cost.estimate import assess
 from tandem.cost.model import Assessment, Number, Resource
@@ -18,11 +26,13 @@ from tandem.cost.run_price import SAGEMAKER
 from tandem.cost.units import MILLION, QUERIES
 from tandem.cost.usage import PARAMETER
 
-from .facts import Facts
-from .rules import PROMPT_PAGES, TOKENS_A_PAGE
+from .facts import PROMPT_PAGES, TOKENS_A_PAGE, Facts
 
 PASSAGES = 1000  # of the prompt's tokens: five chunks of 200
 OWN_EMBEDDER = "an embedder with weights of your own"
+TUNED_TOKENS = "tokens of a tuned model, which Bedrock sells of Nova Micro, Lite and Pro"
+# An endpoint that scales to zero is awake for 15 to 25 minutes after a question (docs/fine-tuning.md): the longest.
+AWAKE_SECONDS = 25 * 60
 
 
 class Way(StrEnum):
@@ -32,6 +42,9 @@ class Way(StrEnum):
     RAG = "RAG"
     FINETUNING = "fine-tuning"
     HYBRID = "hybrid"
+
+
+TUNED = (Way.FINETUNING, Way.HYBRID)
 
 
 class Amount(NamedTuple):
@@ -54,9 +67,11 @@ class WayCost(NamedTuple):
 
     way: Way
     by_token: Amount | None
-    """A month whose answers a hosted model writes."""
-    endpoint: Amount | None
+    """A month of answers that are billed by the token: a hosted model's, and where one is tuned, the tuned model's."""
+    endpoint: Amount
     """A month whose answers an always-on endpoint writes."""
+    asleep: Amount
+    """The same, at most, with an endpoint that sleeps between questions."""
     run_expected: Amount | None
     run_ceiling: Amount | None
 
@@ -69,8 +84,17 @@ class Costs:
     ways: tuple[WayCost, ...]
     hour: Amount
     """An hour of the endpoint."""
+    awake: Decimal
+    """Hours of the month in which an endpoint that sleeps between questions is awake, at most."""
+    cached: Amount | None
+    """A month of the prompt alone by the token, at best: each question finds the documents in the model's cache."""
     break_evens: Mapping[Way, int | None]
-    """The questions a month from which the always-on endpoint costs less than tokens; None: NOT PRICED."""
+    """The questions a month from which an always-on endpoint with open weights costs less than the hosted model's
+    tokens; None: NOT PRICED. Only for ways that don't tune, whose answers a hosted model may write."""
+
+    def of(self, way: Way) -> WayCost:
+        """A way's cost."""
+        return next(cost for cost in self.ways if cost.way is way)
 
 
 def costs(facts: Facts, table: PriceTable) -> Costs:
@@ -90,34 +114,50 @@ def costs(facts: Facts, table: PriceTable) -> Costs:
     search = _amount(rag, Number.IDLE, Number.QUERIES, questions=asked, without=_models(facts, own))
     search = search.plus(Amount(Decimal(0), (f"search's compute units: {NEXTGEN}", *([OWN_EMBEDDER] if own else []))))
 
-    tokens = {way: token_price(facts, table, way).times(asked) for way in Way}
     none = Amount(Decimal(0))
+    tuned = Amount(Decimal(0), (TUNED_TOKENS + (", and OpenAI of its own" if facts.privacy == "hosted" else ""),))
+    tokens = {way: tuned if way in TUNED else token_price(facts, table, way).times(asked) for way in Way}
+    awake = hours_awake(asked)
     beside = {Way.PROMPT: none, Way.RAG: search, Way.FINETUNING: stored, Way.HYBRID: search.plus(stored)}
     ways = tuple(
         WayCost(
             way,
-            # A tuned model isn't sold by the token here; in a hybrid the hosted one answers while it sleeps.
-            None if own or way is Way.FINETUNING else beside[way].plus(tokens[way]),
+            None if own else beside[way].plus(tokens[way]),
             beside[way].plus(always_on),
-            *(run if way in (Way.FINETUNING, Way.HYBRID) else (None, None)),
+            beside[way].plus(hour.times(awake)),
+            *(run if way in TUNED else (None, None)),
         )
         for way in Way
     )
-    return Costs(table.region, ways, hour, {way: _break_even(always_on, token_price(facts, table, way)) for way in Way})
+    untuned = () if own else (Way.PROMPT, Way.RAG)
+    break_evens = {way: _break_even(always_on, token_price(facts, table, way)) for way in untuned}
+    cached = token_price(facts, table, Way.PROMPT, "cached-input").times(asked)
+    return Costs(table.region, ways, hour, awake, None if own or cached.unpriced else cached, break_evens)
 
 
-def token_price(facts: Facts, table: PriceTable, way: Way) -> Amount:
-    """What the hosted model's tokens cost for one question."""
+def token_price(facts: Facts, table: PriceTable, way: Way, documents: str = "input") -> Amount:
+    """What the hosted model's tokens cost for one question; `documents`: the price of those that are in the prompt."""
     usage = QUERY_USAGE.defaults
-    read = usage["question_tokens"] + usage["prompt_tokens"]
+    read, pages = usage["question_tokens"] + usage["prompt_tokens"], 0
     if way in (Way.PROMPT, Way.FINETUNING):
-        in_prompt = facts.corpus_pages if facts.corpus_pages <= PROMPT_PAGES else 0
-        read += in_prompt * TOKENS_A_PAGE - PASSAGES
-    asked, answered = (
-        _rate(table, "AmazonBedrock", f"{direction}:{facts.hosted_model}").times(Decimal(str(tokens)) / MILLION)
-        for direction, tokens in (("input", read), ("output", usage["answer_tokens"]))
-    )
-    return asked.plus(answered)
+        pages = facts.corpus_pages if facts.corpus_pages <= PROMPT_PAGES else 0
+        read -= PASSAGES
+    amount = Amount(Decimal(0))
+    for key, tokens in (("input", read), (documents, pages * TOKENS_A_PAGE), ("output", usage["answer_tokens"])):
+        rate = _rate(table, "AmazonBedrock", f"{key}:{facts.hosted_model}")
+        amount = amount.plus(rate.times(Decimal(str(tokens)) / MILLION))
+    return amount
+
+
+def hours_awake(questions: int) -> Decimal:
+    """Hours of a month in which an endpoint is awake that sleeps `AWAKE_SECONDS` after the last question, at most.
+
+    For questions at random times that are spread evenly over the month: then it is asleep for the share of gaps that
+    are longer, e to the power of minus the questions that come in such a time. Where they come together, as in the
+    hours of work, it sleeps longer.
+    """
+    expected = Decimal(questions) * AWAKE_SECONDS / (HOURS_A_MONTH * SECONDS_AN_HOUR)
+    return HOURS_A_MONTH * (1 - (-expected).exp())
 
 
 def _break_even(always_on: Amount, question: Amount) -> int | None:
@@ -135,7 +175,7 @@ def _models(facts: Facts, own: bool) -> tuple[str, ...]:
 def _parameter(name: str, region: str, content: Mapping[str, Any]) -> Assessment:
     """What `tandem cost` makes of an environment's parameter with this content."""
     inputs = {"name": f"/tandem/advise{name}", "value": json.dumps(content)}
-    return assess(Resource(name, PARAMETER, name, "", region, inputs), True)
+    return assess(Resource(name, PARAMETER, name, "", region, inputs))
 
 
 def _amount(found: Assessment, *numbers: Number, questions: int = 0, without: Iterable[str] = ()) -> Amount:

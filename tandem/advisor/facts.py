@@ -20,6 +20,9 @@ PRIVACY = ("hosted", "account", "own-weights")
 METRICS = ("correctness", "format_adherence")
 TARGETS = ("base", "rag", "tuned", "hybrid")
 MOST = 10**12
+PROMPT_PAGES = 500
+"""That a prompt holds at most."""
+TOKENS_A_PAGE = 400
 
 
 class Interval(NamedTuple):

@@ -39,7 +39,7 @@ def as_json(advice: Advice) -> str:
     """For programs: amounts as strings of decimals, None where there is no such thing."""
     facts = advice.facts
     content = {
-        "schema_version": 1,
+        "schema_version": 2,
         "way": advice.way.value,
         "stack": advice.stack,
         "reasons": [
@@ -74,16 +74,18 @@ def _head(advice: Advice) -> str:
 
 def _sections(advice: Advice) -> list[Section]:
     facts = advice.facts
-    decides = [reason for reason in advice.reasons if reason.rule.points != "care"]
-    cares = [reason for reason in advice.reasons if reason.rule.points == "care"]
-    columns = ("way", "month, by token", "month, endpoint", "run, expected", "run, at most")
+    first, cares = ([each for each in advice.reasons if each.rule.points == points] for points in ("first", "care"))
+    decides = [reason for reason in advice.reasons if reason not in (*first, *cares)]
+    months = ("month, by token", "month, endpoint always on", "month, endpoint that sleeps, at most")
+    columns = ("way", *months, "run, expected", "run, at most")
     title = f"What it costs with {facts.questions_a_month:,} questions a month, {advice.costs.region}"
     where = f"{advice.model_why[0].upper()}{advice.model_why[1:]}."
     found = [
+        _section("First", ("rule", "what"), ((r.rule.key, r.text) for r in first)),
         _section("Why", ("rule", "for", "reason"), ((r.rule.key, r.rule.points, r.text) for r in decides)),
         _section("Mind", ("rule", "what"), ((r.rule.key, r.text) for r in cares)),
         _section("Assumed, since the file doesn't say", ("fact", "value, and why"), advice.assumed),
-        _section(title, columns, ((str(way), *map(_shown, rest)) for way, *rest in advice.costs.ways), (1, 2, 3, 4)),
+        _section(title, columns, ((str(way), *map(_shown, rest)) for way, *rest in advice.costs.ways), (1, 2, 3, 4, 5)),
         _list(f"Where the model runs: {advice.model}", [where, *_break_evens(advice)]),
         _list("NOT PRICED, on top where a ? stands (docs/prices.md)", _open(advice)),
         _list("What to measure next", advice.measure),
@@ -109,7 +111,7 @@ def _shown(amount: Amount | None) -> str:
 
 
 def _break_evens(advice: Advice) -> list[str]:
-    """For the two prompts that there are, with passages and without."""
+    """For the two prompts that there are, where an untuned model answers that a hosted one may be."""
     facts, priced = advice.facts, advice.costs
     pairs = (("with passages in the prompt", Way.RAG), ("without", Way.PROMPT))
     return [
@@ -117,6 +119,7 @@ def _break_evens(advice: Advice) -> list[str]:
         + ("NOT PRICED" if (least := priced.break_evens[way]) is None else f"{least:,} questions a month")
         + f" (one {facts.endpoint_instance} for 730 hours, tokens of {facts.hosted_model})."
         for what, way in pairs
+        if advice.way in priced.break_evens
     ]
 
 

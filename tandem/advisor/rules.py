@@ -8,14 +8,17 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
 
-from .facts import CHANGES, METRICS, Facts, Interval
+from tandem.reporting.money import money
 
-PROMPT_PAGES = 500
-TOKENS_A_PAGE = 400
+from .costs import Costs, Way
+from .facts import CHANGES, METRICS, PROMPT_PAGES, TOKENS_A_PAGE, Facts, Interval
+
 ROWS = 100
 GOALS = {"some": Decimal("0.80"), "strict": Decimal("0.95")}
 """Format adherence that a demand asks for at least."""
 WAKES_SECONDS = 30
+DEARER = 5
+"""Times retrieval, from which on a prompt with all documents is warned of."""
 
 LEWIS = "Lewis et al. 2020, arXiv:2005.11401 (abstract): provenance and updating are open problems for weights alone"
 OVADIA = "Ovadia et al. 2023, arXiv:2312.05934 (abstract): RAG beats fine-tuning at known and new facts"
@@ -33,22 +36,41 @@ class Rule:
 
     key: str
     points: str
-    """What it speaks for: `retrieval`, `tuning`, `no tuning`, or `care`, which decides nothing."""
+    """What it speaks for: `retrieval`, `tuning` or `no tuning`."""
     says: str
     source: str
     because: Callable[[Facts], str]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Care:
+    """A rule that warns and decides nothing; it may look at the prices too."""
+
+    key: str
+    says: str
+    source: str
+    because: Callable[[Facts, Costs], str]
+    points: str = "care"
+    """Or `first`: what is said before everything else."""
+
+
 class Reason(NamedTuple):
     """A rule that applies, and why."""
 
-    rule: Rule
+    rule: Rule | Care
     text: str
 
 
-def reasons(facts: Facts) -> tuple[Reason, ...]:
-    """Every rule that applies, in the order of the table."""
+def deciding(facts: Facts) -> tuple[Reason, ...]:
+    """Every rule that applies but those that only warn, in the order of the table."""
     return tuple(Reason(rule, text) for rule in RULES if (text := rule.because(facts)))
+
+
+def reasons(facts: Facts, costs: Costs) -> tuple[Reason, ...]:
+    """Every rule that applies, in the order of the table, but what comes first."""
+    warned = [Reason(care, text) for care in CARES if (text := care.because(facts, costs))]
+    first = [reason for reason in warned if reason.rule.points == "first"]
+    return (*first, *deciding(facts), *(reason for reason in warned if reason not in first))
 
 
 def wants(what: str, facts: Facts) -> bool:
@@ -167,14 +189,42 @@ def _nothing(facts: Facts) -> str:
     return "Nothing asks for more than a prompt."
 
 
-def _in_the_prompt(facts: Facts) -> str:
+def _retrieval_worse(facts: Facts, _: Costs) -> str:
+    for without, with_it in (("base", "rag"), ("tuned", "hybrid")):
+        before, after = (facts.found("correctness", target) for target in (without, with_it))
+        if before and after and after[0].high < before[0].low:
+            return (
+                f"Measured: retrieval makes answers worse: correctness is {share(after[0])} with it and "
+                f"{share(before[0])} without. Mend that before anything else: whether the documents hold the answers, "
+                "what is found of them, and what of it reaches the prompt."
+            )
+    return ""
+
+
+def _prompt_price(facts: Facts, costs: Costs) -> str:
+    prompt, rag = costs.of(Way.PROMPT).by_token, costs.of(Way.RAG).by_token
+    if not facts.corpus_pages or wants("retrieval", facts) or wants("tuning", facts):
+        return ""
+    if not prompt or prompt.unpriced or not rag or not rag.usd or prompt.usd < DEARER * rag.usd:
+        return ""
+    best = f"no price row of {facts.hosted_model}"
+    if costs.cached:
+        best = f"{money(costs.cached.usd)} at best, if each question finds them there; filling it is NOT PRICED"
+    return (
+        f"{facts.corpus_pages:,} pages in every prompt cost {money(prompt.usd)} a month, {prompt.usd / rag.usd:.0f} "
+        f"times retrieval's {money(rag.usd)}, where search's compute units, NOT PRICED, come on top. With the model's "
+        f"prompt cache: {best}. Measure whether retrieval answers as well."
+    )
+
+
+def _in_the_prompt(facts: Facts, _: Costs) -> str:
     if not facts.corpus_pages or wants("retrieval", facts):
         return ""
     tokens = facts.corpus_pages * TOKENS_A_PAGE
     return f"{facts.corpus_pages:,} pages that seldom change, some {tokens:,} tokens, go into every prompt."
 
 
-def _own_weights(facts: Facts) -> str:
+def _own_weights(facts: Facts, _: Costs) -> str:
     if facts.privacy != "own-weights":
         return ""
     return (
@@ -183,13 +233,13 @@ def _own_weights(facts: Facts) -> str:
     )
 
 
-def _account(facts: Facts) -> str:
+def _account(facts: Facts, _: Costs) -> str:
     if facts.privacy == "hosted" or not wants("tuning", facts):
         return ""
     return "Rows must not leave the account: not `backend: openai` or `together` (docs/managed-fine-tuning.md)."
 
 
-def _wakes(facts: Facts) -> str:
+def _wakes(facts: Facts, _: Costs) -> str:
     if facts.latency_seconds >= WAKES_SECONDS or not wants("retrieval", facts):
         return ""
     return (
@@ -198,7 +248,7 @@ def _wakes(facts: Facts) -> str:
     )
 
 
-def _cold(facts: Facts) -> str:
+def _cold(facts: Facts, _: Costs) -> str:
     if facts.privacy == "own-weights" or not wants("tuning", facts):
         return ""
     met = "a hybrid stack answers with the hosted model meanwhile" if wants("retrieval", facts) else "callers try again"
@@ -279,37 +329,48 @@ RULES = (
         source=LEARN,
         because=_nothing,
     ),
-    Rule(
+)
+
+CARES = (
+    Care(
+        key="retrieval-worse",
+        says="correctness with retrieval is measured below that without it",
+        source=OURS,
+        because=_retrieval_worse,
+        points="first",
+    ),
+    Care(
+        key="prompt-price",
+        says=f"documents in every prompt cost {DEARER} times retrieval or more",
+        source="the price rows; how many times is Tandem's own",
+        because=_prompt_price,
+    ),
+    Care(
         key="in-the-prompt",
-        points="care",
         says=f"documents of up to {PROMPT_PAGES} pages without retrieval",
         source=PAGES,
         because=_in_the_prompt,
     ),
-    Rule(
+    Care(
         key="own-weights",
-        points="care",
         says="only weights of your own may answer",
         source="the stack files",
         because=_own_weights,
     ),
-    Rule(
+    Care(
         key="account",
-        points="care",
         says="tuning, and rows must not leave the account",
         source="docs/managed-fine-tuning.md",
         because=_account,
     ),
-    Rule(
+    Care(
         key="wakes",
-        points="care",
         says=f"retrieval, and less than {WAKES_SECONDS} s for an answer",
         source=SLEEP,
         because=_wakes,
     ),
-    Rule(
+    Care(
         key="cold",
-        points="care",
         says="tuning, and a hosted model may answer",
         source=f"{ZERO}; docs/fine-tuning.md",
         because=_cold,

@@ -61,8 +61,10 @@ def show(
         given = text_of(file) if file else None
     content = preview(stack) if given is None else given
     with bad_input():
-        summary = summarize(estimate(read_preview(content, region)))
-    found = limits.check(limits.limits_of(summary.stack, wanted), summary) if wanted is not None else ()
+        read = read_preview(content, region)
+        kept = {} if wanted is None else limits.limits_of(read.stack, wanted)
+        summary = summarize(estimate(read, kept.get("discount_pct")))
+    found = () if wanted is None else limits.check(kept, summary)
     report = {"text": terminal, "markdown": markdown, "json": for_programs}[form](summary, found)
     _put(report, output)
     for gate in found if output or form != "text" else ():

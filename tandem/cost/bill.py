@@ -1,6 +1,6 @@
 """Bill: the charges of one resource on one side of a change, which a pricer adds."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from decimal import Decimal
 
 from .model import Assessment, Charge, Number, Resource
@@ -11,10 +11,10 @@ from .units import HOURS_A_MONTH
 class Bill:
     """Collects what one resource costs; a pricer writes on it."""
 
-    def __init__(self, resource: Resource, table: PriceTable, usage: bool):
+    def __init__(self, resource: Resource, table: PriceTable, usage: Collection[str]):
         self.table = table
         self.usage = usage
-        """Whether the preview has usage assumptions, where the use of storage and the like is counted."""
+        """The amounts that its environment assumes; none where it is in no environment."""
         self._resource = resource
         self._charges: list[Charge] = []
         self._free = self._assumed = ""
@@ -55,12 +55,23 @@ class Bill:
         """It costs nothing by itself."""
         self._free = reason
 
-    def counted_with(self, parameter: str) -> None:
-        """Its use is part of the usage assumptions; NOT PRICED where there are none."""
-        if self.usage:
-            self._assumed = parameter
+    def counted_with(self, what: str, *amounts: str) -> None:
+        """Its use is one of these amounts, which its environment assumes; NOT PRICED where nothing around it does."""
+        if found := [amount for amount in amounts if amount in self.usage]:
+            self._assumed = f"{what}: {', '.join(found)}"
         else:
-            self.not_priced(f"{parameter}: this preview has no usage assumptions to count it by")
+            self.not_priced(f"{what}: it is in no environment that assumes {' or '.join(amounts)}")
+
+    def by_use(self, what: str, counted: str) -> None:
+        """It bills for use alone, so not while idle.
+
+        `counted`: which of an environment's own use is in the numbers. How much anything else is used nobody assumes,
+        so it is NOT PRICED.
+        """
+        if self.usage:
+            self.free(f"bills only for {what}: {counted}")
+        else:
+            self.not_priced(f"{what}: it is in no environment that assumes its use", Number.QUERIES)
 
     def not_priced(self, reason: str, *numbers: Number) -> None:
         """Something of it has no price; it belongs to these numbers, or to none that can be told."""

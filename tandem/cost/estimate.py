@@ -1,39 +1,41 @@
 """Estimate: the changes of a preview, each priced by the pricer of its resource's type."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
+from decimal import Decimal
 
 from tandem_contract.errors import TandemError
 
 from .bill import Bill
-from .model import Assessment, Assumption, Change, Estimate, Line, Resource
+from .model import OTHERS, Assessment, Assumption, Change, Estimate, Line, Resource
 from .preview import Read
 from .pricers import PRICERS, why_free
 from .prices import NoPrice, load
-from .usage import assumed, is_usage
+from .usage import assumed, by_environment, is_usage
 
 
-def estimate(read: Read) -> Estimate:
-    """Price both sides of every change."""
+def estimate(read: Read, discount_pct: Mapping[str, float] | None = None) -> Estimate:
+    """Price both sides of every change, less a discount by service, or by `OTHERS` of those that aren't named."""
+    discounts = {service: Decimal(str(value)) for service, value in (discount_pct or {}).items()}
     changes = read.changes
-    usage = {
-        side: any(resource and is_usage(resource) for resource in (getattr(change, side) for change in changes))
-        for side in ("before", "after")
-    }
-    lines = tuple(
-        Line(
-            change,
-            assess(change.before, usage["before"], read.region) if change.before else None,
-            assess(change.after, usage["after"], read.region) if change.after else None,
-        )
-        for change in changes
+    before, after = (
+        by_environment((side for side in sides if side), read.parents)
+        for sides in ((change.before for change in changes), (change.after for change in changes))
     )
-    return Estimate(read.stack, read.region, lines, tuple(_assumptions(changes)), read.problems, read.parents)
+
+    def priced(side: Resource | None, assumed_for: Callable[[Resource], frozenset[str]]) -> Assessment | None:
+        return _less(assess(side, assumed_for(side), read.region), discounts) if side else None
+
+    lines = tuple(Line(change, priced(change.before, before), priced(change.after, after)) for change in changes)
+    assumptions = tuple(_assumptions(changes))
+    return Estimate(read.stack, read.region, lines, assumptions, read.problems, read.parents, discounts)
 
 
-def assess(resource: Resource, usage: bool, region: str = "") -> Assessment:
+def assess(resource: Resource, usage: Collection[str] = (), region: str = "") -> Assessment:
     """What one resource costs. Whatever can't be told is NOT PRICED, with the reason.
 
-    `region` is the stack's: an object of a cluster has none of its own, and is taken to be there.
+    `usage` are the amounts that its environment assumes, `documents_gigabytes` and the like. `region` is the stack's:
+    an object of a cluster has none of its own, and is taken to be there.
     """
     if reason := why_free(resource.type):
         return Assessment(resource, free=reason)
@@ -54,6 +56,14 @@ def assess(resource: Resource, usage: bool, region: str = "") -> Assessment:
     except NoPrice as error:
         bill.missing(error)
     return bill.assessment()
+
+
+def _less(found: Assessment, discounts: Mapping[str, Decimal]) -> Assessment:
+    if not discounts or not found.charges:
+        return found
+    others = discounts.get(OTHERS, Decimal(0))
+    left = ((charge, 1 - discounts.get(charge.rows[0].service, others) / 100) for charge in found.charges)
+    return replace(found, charges=tuple(replace(charge, usd=charge.usd * factor) for charge, factor in left))
 
 
 def _assumptions(changes: Iterable[Change]) -> Iterable[Assumption]:

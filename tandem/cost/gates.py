@@ -1,18 +1,21 @@
 """Cost gates: limits that a change must keep, from a file; the result of each, and the exit code."""
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from tandem_contract.checks import Checks
+from tandem_contract.checks import NOT_EMPTY, Checks
 from tandem_contract.errors import TandemError
 
 from tandem import yaml_file
 from tandem.reporting.money import money
 
-from .model import Number
+from .model import OTHERS, Number
+from .prices import load, regions
 from .summary import Figure, Summary
 
 AMOUNTS = {
@@ -20,7 +23,12 @@ AMOUNTS = {
     "max_run_ceiling": Number.RUN_CEILING,
     "max_cost_per_1k_queries": Number.QUERIES,
 }
-KEYS = (*AMOUNTS, "max_increase_pct", "fail_on_unpriced", "max_price_age_days")
+KEYS = (*AMOUNTS, "max_increase_pct", "fail_on_unpriced", "accept", "max_price_age_days", "discount_pct")
+DEFAULTS = {"fail_on_unpriced": True}
+ACCEPTED = {
+    "type": ("a type as in a preview", "Write it as aws:sqs/queue:Queue.", r"[^:\s]+:[^:\s]+:[^:\s]+"),
+    "why": ("a text", "Write why nobody needs to know its price.", NOT_EMPTY),
+}
 FAILED = 3
 """The exit code of a change that doesn't keep a limit."""
 TITLES = {
@@ -59,22 +67,26 @@ def read(path: Path) -> dict[str, Any]:
 def limits_of(stack: str, file: Mapping[str, Any]) -> dict[str, Any]:
     """The limits of a stack (`project/stack`): those at the top, and over them what `stacks` has for it."""
     stacks = file["stacks"]
-    limits = {**file, **stacks.get(stack.rsplit("/", 1)[-1], {}), **stacks.get(stack, {})}
+    limits = {**DEFAULTS, **file, **stacks.get(stack.rsplit("/", 1)[-1], {}), **stacks.get(stack, {})}
     return {key: limits[key] for key in KEYS if limits.get(key) is not None}
 
 
-def check(limits: Mapping[str, Any], summary: Summary) -> tuple[Gate, ...]:
-    """What comes of every limit. What AWS doesn't offer in the region fails whatever the limits are."""
+def check(limits: Mapping[str, Any], summary: Summary, today: date | None = None) -> tuple[Gate, ...]:
+    """What comes of every limit; `today` ends what was accepted until a day.
+
+    What AWS doesn't offer in the region fails whatever the limits are, if the change adds or alters it: what is there
+    and stays as it is, somebody has got.
+    """
     amounts = {key: Decimal(str(limits[key])) for key in AMOUNTS if key in limits}
     gates = [_amount(key, AMOUNTS[key], limit, summary) for key, limit in amounts.items()]
     if "max_increase_pct" in limits:
         gates += _increases(Decimal(str(limits["max_increase_pct"])), summary)
     if limits.get("fail_on_unpriced"):
-        gates.append(_unpriced(summary))
+        gates.append(_unpriced(summary, limits.get("accept", ()), today or datetime.now(UTC).date()))
     if "max_price_age_days" in limits:
         gates.append(_age(limits["max_price_age_days"], summary))
-    if summary.coverage.not_offered:
-        gates.append(Gate("not offered", "failed", f"{summary.coverage.not_offered} not offered in the region"))
+    if missing := [gap for gap in summary.not_offered if gap.touched]:
+        gates.append(Gate("not offered", "failed", f"{len(missing)} added or changed, not offered in the region"))
     return tuple(gates)
 
 
@@ -90,9 +102,48 @@ def _check_gates(gates: Mapping[Any, Any], known: tuple[str, ...], checks: Check
             continue
         if key == "fail_on_unpriced":
             checks.flag(key, value)
+        elif key == "accept":
+            _check_accepted(checks.sequence(key, value, "Give a list of {type: , why: , until: }."), checks)
+        elif key == "discount_pct":
+            _check_discounts(checks.mapping(key, value, "Give per cent by service."), checks.under(key))
         else:
             unit = {"max_increase_pct": "per cent", "max_price_age_days": "days"}.get(key, "US dollars")
             checks.number(key, value, 0, math.inf, unit, "Give a number, or null for no limit.")
+
+
+def _check_accepted(accepted: Iterable[Any], checks: Checks) -> None:
+    seen: set[Any] = set()
+    for place, given in enumerate(accepted):
+        name = f"accept[{place}]"
+        entry = checks.mapping(name, given, "Give {type: , why: , until: }.")
+        own = checks.under(name)
+        own.known(entry, (*ACCEPTED, "until"), "a key of what is accepted")
+        for key, (allowed, remedy, pattern) in ACCEPTED.items():
+            if entry:
+                own.text(key, entry.get(key), allowed, remedy, pattern)
+        if entry and _day(entry.get("until")) is None:
+            own.refuse("until", entry.get("until"), "a day as 2027-06-30", "Name the last day on which it holds.")
+        if isinstance(type_ := entry.get("type"), str):
+            if type_ in seen:
+                own.add("type", f"{type_} stands twice", "Leave one of them out.")
+            seen.add(type_)
+
+
+def _check_discounts(discounts: Mapping[Any, Any], checks: Checks) -> None:
+    services = sorted({row.service for region in regions() for row in load(region)})
+    checks.known(discounts, (OTHERS, *services), "a service of the price rows")
+    for service, value in discounts.items():
+        checks.number(service, value, 0.0, 100.0, "per cent", "Give what is taken off.")
+
+
+def _day(value: Any) -> date | None:
+    """A day; YAML reads one as that, and JSON has a text."""
+    if type(value) is date:
+        return value
+    try:
+        return date.fromisoformat(value)
+    except (TypeError, ValueError):
+        return None
 
 
 def _amount(key: str, number: Number, limit: Decimal, summary: Summary) -> Gate:
@@ -129,11 +180,20 @@ def _increase(title: str, figure: Figure, limit: Decimal) -> Gate:
     return Gate(key, "passed", f"{title}: grows by no more than {limit.normalize():f} %")
 
 
-def _unpriced(summary: Summary) -> Gate:
-    count = summary.coverage.not_priced + len(summary.problems)
-    if count:
-        return Gate("fail_on_unpriced", "failed", f"{count} NOT PRICED")
-    return Gate("fail_on_unpriced", "passed", "everything has a price")
+def _unpriced(summary: Summary, accepted: Iterable[Mapping[str, Any]], today: date) -> Gate:
+    touched = Counter(gap.resource.type for gap in summary.not_priced if gap.touched)
+    said = []
+    for entry in accepted:
+        type_, why, until = entry["type"], entry["why"], _day(entry["until"])
+        if type_ in touched and until and today <= until:
+            said.append(f"{type_} is accepted until {until} ({why})")
+            del touched[type_]
+        elif type_ in touched:
+            said.append(f"{type_} was accepted until {until}, which is over ({why})")
+    failed = [f"{count} x {type_} added or changed, NOT PRICED" for type_, count in sorted(touched.items())]
+    failed += [f"{len(summary.problems)} not understood in the preview"] if summary.problems else []
+    state = "failed" if failed else "passed"
+    return Gate("fail_on_unpriced", state, "; ".join([*(failed or ["what is added or changed has a price"]), *said]))
 
 
 def _age(limit: float, summary: Summary) -> Gate:

@@ -1,6 +1,7 @@
 """Data model of `tandem cost`: resources before and after a change, and the charges of each."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
@@ -10,7 +11,11 @@ from .prices import NotPriced, Row
 
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """What a preview has in place of a value that only the deployment knows (pulumi/pulumi, sdk resource/properties.go)."""
+OTHERS = "all"
+"""Among discounts by service: those that aren't named."""
 SECRET = "[secret]"  # noqa: S105 - what a preview shows in place of one
+
+_INDEX = re.compile(r"\.\d+(?=\.|$)")
 
 
 @dataclass(frozen=True)
@@ -27,25 +32,49 @@ class Resource:
     inputs: Mapping[str, Any]
     references: dict[str, tuple["Resource", ...]] = field(default_factory=dict, compare=False, repr=False)
     """The resources that an input comes from, on the same side, as far as the preview has them."""
+    users: list["Resource"] = field(default_factory=list, compare=False, repr=False)
+    """The resources that have an input from it: the other way of `references`."""
+    asked: set[str] = field(default_factory=set, compare=False, repr=False)
+    """The paths that were asked for, items of a list as `a[].b`: what its price really read (`considered.py`)."""
 
     def get(self, path: str, default: Any = None) -> Any:
         """The input at a path as `productionVariants.0.instanceType`; `default` where there is none.
 
         Raises `NotPriced` where the preview hides it: known after the deployment, or a secret.
         """
+        value = self.shown(path)
+        if value == UNKNOWN:
+            raise NotPriced(f"{path} is known only once it is deployed")
+        if value == SECRET:
+            raise NotPriced(f"{path} is a secret, which a preview doesn't show")
+        return default if value is None else value
+
+    def shown(self, path: str) -> Any:
+        """The input at a path as the preview shows it, UNKNOWN and SECRET too; None where there is none."""
+        self.asked.add(_INDEX.sub("[]", path))
         value: Any = self.inputs
         for part in path.split("."):
             if isinstance(value, list):
-                value = value[int(part)] if int(part) < len(value) else None
-            elif isinstance(value, Mapping):
-                value = value.get(part)
-            if value == UNKNOWN:
-                raise NotPriced(f"{path} is known only once it is deployed")
-            if value == SECRET:
-                raise NotPriced(f"{path} is a secret, which a preview doesn't show")
-            if value is None:
-                return default
+                value = value[int(part)] if part.isdecimal() and int(part) < len(value) else None
+            else:
+                value = value.get(part) if isinstance(value, Mapping) else None
+            if value in (UNKNOWN, SECRET, None):
+                return value
         return value
+
+
+def ancestors(parent: str, parents: Mapping[str, str]) -> Iterator[str]:
+    """The URNs from a parent to the stack; it ends also in a file whose parents go round."""
+    for _ in range(len(parents)):
+        if not parent:
+            break
+        yield parent
+        parent = parents.get(parent, "")
+
+
+def type_of(urn: str) -> str:
+    """The type in a URN, which has those of its parents in front; a name may hold anything."""
+    return urn.split("::", 3)[2].rpartition("$")[2] if urn.count("::") > 2 else ""
 
 
 class Change(NamedTuple):
@@ -153,3 +182,5 @@ class Estimate:
     """What the preview has and this program doesn't know, such as a new kind of step."""
     parents: Mapping[str, str] = field(default_factory=dict)
     """URN of a component -> URN of its parent; for the roll-up."""
+    discounts: Mapping[str, Decimal] = field(default_factory=dict)
+    """Service, or `OTHERS` -> per cent that its charges are less than its price rows say."""

@@ -36,6 +36,15 @@ TWICE = "billed twice for a while: the new one is made before the old one goes"
 KEPT = "kept, and billed on: retainOnDelete"
 LEFT_OVER = "left over from an earlier replacement"
 
+_TEMPLATE = ("launchTemplate", "launchTemplate.name", "aws:ec2/launchTemplate:LaunchTemplate")
+_NAMED = {  # type -> its input, the path of a name in it, and the type of what is named: where the name is written down
+    "aws:sagemaker/endpoint:Endpoint": (
+        ("endpointConfigName", "endpointConfigName", "aws:sagemaker/endpointConfiguration:EndpointConfiguration"),
+    ),
+    "aws:eks/nodeGroup:NodeGroup": (_TEMPLATE,),
+    "aws:ec2/instance:Instance": (_TEMPLATE,),
+}
+
 _START = re.compile(r"^\ufeff?(?=\{)", re.MULTILINE)
 _ARN_REGION = re.compile(r"\barn:aws[\w-]*:[\w-]+:([a-z]{2}(?:-[a-z]+)+-\d+):")
 _SIGNATURE, _OF_A_SECRET = "4dabf18193072939515e22adb298388d", "1b47061264138c4ac30d75fd1eb44270"
@@ -359,7 +368,19 @@ class _Resources:
         for (side, urn), sources in self._sources.items():
             for name, urns in sources.items():
                 found = (self._made.get((side, other)) for other in urns)
-                self._made[side, urn].references[name] = tuple(other for other in found if other)
+                self._refer(self._made[side, urn], name, tuple(other for other in found if other))
+        named = {(side, made.type, _known(made.inputs.get("name"))): made for (side, _), made in self._made.items()}
+        for (side, _), made in self._made.items():
+            for input_, path, of in _NAMED.get(made.type, ()):
+                name = _known(made.shown(path))
+                other = named.get((side, of, name)) if name else None
+                if other and not made.references.get(input_):
+                    self._refer(made, input_, (other,))
+
+    def _refer(self, made: Resource, name: str, sources: tuple[Resource, ...]) -> None:
+        made.references[name] = sources
+        for source in sources:
+            source.users.append(made)
 
     def _region(self, state: Mapping[str, Any], deployed: Mapping[str, Any], side: str) -> str:
         own = (state.get("inputs") or {}).get("region")

@@ -8,10 +8,11 @@ from decimal import Decimal
 from typing import Literal, NamedTuple
 
 from .consequences import consequences
-from .model import Assessment, Assumption, Charge, Estimate, Line, Number, Resource
+from .model import Assessment, Assumption, Charge, Estimate, Line, Number, Resource, ancestors, type_of
+from .pricers import INPUTS
 from .prices import Row
 from .units import HOURS_A_MONTH
-from .usage import KINDS, PARAMETER, is_envelope, is_usage
+from .usage import KINDS, PARAMETER, STACK, is_envelope, is_usage
 
 OLD, STALE = 90, 365
 """Days after which a price should be read again, and after which it is no longer to be relied on."""
@@ -76,6 +77,21 @@ class Gap(NamedTuple):
     """`gone`: only what was before isn't priced."""
     reasons: tuple[str, ...]
 
+    @property
+    def touched(self) -> bool:
+        """Whether the change makes it, or makes it other than it was."""
+        return self.when in ("added", "changed")
+
+
+class Unconsidered(NamedTuple):
+    """The inputs of a type that are set and that no price considers."""
+
+    type: str
+    inputs: Mapping[str, str]
+    """Path -> why; empty for one that this program doesn't know, as a newer provider's."""
+    names: tuple[str, ...]
+    """The resources in which one of them is set."""
+
 
 class Coverage(NamedTuple):
     """How many of the resources that will exist are what."""
@@ -128,6 +144,8 @@ class Summary:
     not_priced: tuple[Gap, ...]
     """What the change touches first."""
     not_offered: tuple[Gap, ...]
+    not_considered: tuple[Unconsidered, ...]
+    """Of what will exist; it leaves the numbers as they are."""
     changed: tuple[Changed, ...]
     """Assumptions, apart from resources."""
     oldest: Age | None
@@ -140,6 +158,8 @@ class Summary:
     """What the change does beside the bill."""
     problems: tuple[str, ...]
     verdict: Verdict
+    discounts: Mapping[str, Decimal]
+    """Per cent by service that the amounts are less than the price rows say."""
 
     @property
     def forgotten_usd(self) -> Decimal:
@@ -172,6 +192,7 @@ def summarize(estimate: Estimate, today: date | None = None) -> Summary:
         ),
         not_priced=gaps["not_priced"],
         not_offered=gaps["not_offered"],
+        not_considered=_not_considered(after),
         changed=changed,
         oldest=_oldest(lines, today),
         forgotten=_forgotten(after),
@@ -180,6 +201,7 @@ def summarize(estimate: Estimate, today: date | None = None) -> Summary:
         consequences=consequences(line.change for line in lines),
         problems=tuple(sorted(set(estimate.problems))),
         verdict=_verdict(figures, gaps, len(estimate.problems)),
+        discounts=estimate.discounts,
     )
 
 
@@ -267,17 +289,9 @@ def _says(figure: Figure) -> bool:
 
 def _component(parent: str, parents: Mapping[str, str], components: Mapping[str, str]) -> str:
     """The way from the outermost component to the innermost environment's direct child."""
-    path: list[tuple[str, str]] = []
-    for _ in range(len(parents)):  # a way that ends, also in a file that says otherwise
-        if not parent:
-            break
-        _, _, types, name = ("::" * 3 + parent).rsplit("::", 3)
-        type_ = types.rsplit("$", 1)[-1]
-        if parent in components and type_ != "pulumi:pulumi:Stack":
-            path.insert(0, (type_, name))
-        parent = parents.get(parent, "")
-    environments = [place for place, (type_, _) in enumerate(path) if type_.endswith("Environment")]
-    return " / ".join(name for _, name in path[: max(environments, default=0) + 2]) or "(no component)"
+    path = [urn for urn in ancestors(parent, parents) if urn in components and type_of(urn) != STACK][::-1]
+    environments = [place for place, urn in enumerate(path) if type_of(urn).endswith("Environment")]
+    return " / ".join(urn.split("::", 3)[3] for urn in path[: max(environments, default=0) + 2]) or "(no component)"
 
 
 def _moved(lines: Iterable[Line]) -> tuple[Moved, ...]:
@@ -330,6 +344,20 @@ def _gap(line: Line, wanted: str) -> Gap | None:
     return Gap(side.resource, when, (*side.unavailable, *side.unpriced) or ("its pricer says nothing of it",))
 
 
+def _not_considered(after: Iterable[Assessment]) -> tuple[Unconsidered, ...]:
+    inputs: dict[str, dict[str, str]] = {}
+    names: dict[str, set[str]] = {}
+    for resource in (assessment.resource for assessment in after):
+        known = INPUTS.get(resource.type)
+        if found := known.not_considered(resource.inputs) if known else {}:
+            inputs.setdefault(resource.type, {}).update(found)
+            names.setdefault(resource.type, set()).add(resource.name)
+    return tuple(
+        Unconsidered(type_, dict(sorted(found.items())), tuple(sorted(names[type_])))
+        for type_, found in sorted(inputs.items())
+    )
+
+
 def _oldest(lines: Iterable[Line], today: date | None) -> Age | None:
     sides = (side for line in lines for side in (line.before, line.after) if side)
     rows = {row for side in sides for charge in side.charges for row in charge.rows}
@@ -350,7 +378,8 @@ def _forgotten(after: Iterable[Assessment]) -> tuple[tuple[Resource, Decimal], .
 
 
 def _verdict(figures: Figures, gaps: Mapping[str, Sequence[Gap]], problems: int) -> Verdict:
-    if missing := [gap for gap in gaps["not_offered"] if gap.when != "gone"]:
+    # What is there and stays as it is can be had: it runs.
+    if missing := [gap for gap in gaps["not_offered"] if gap.touched]:
         return Verdict("error", f"{len(missing)} can't be had: AWS doesn't offer it in the region")
     # What is kept as it is costs what it did: nobody knows how much, but the change doesn't move it.
     touched = [gap for gap in (*gaps["not_priced"], *gaps["not_offered"]) if gap.when != "kept"]

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -11,10 +11,11 @@ from tandem_contract.envelope import ENVELOPE_PARAMETER, RunEnvelope
 from tandem_contract.errors import Mistakes
 from tandem_contract.usage import QUERY_USAGE, RUN_USAGE, USAGE_PARAMETER
 
-from .model import Resource
+from .model import Resource, ancestors, type_of
 from .prices import NotPriced
 
 PARAMETER = "aws:ssm/parameter:Parameter"
+STACK = "pulumi:pulumi:Stack"
 KINDS = {"rag": QUERY_USAGE, "finetuning": RUN_USAGE}
 
 
@@ -35,6 +36,29 @@ def assumed(resource: Resource) -> dict[str, Any]:
     except (NotPriced, KeyError):
         return {}
     return values if isinstance(values, dict) else {}
+
+
+def by_environment(
+    resources: Iterable[Resource], components: Mapping[str, str]
+) -> Callable[[Resource], frozenset[str]]:
+    """What tells of a resource which amounts are assumed of its use: those of the environment that it is in.
+
+    An environment is the component under which a usage parameter is registered. What is in none, as a bucket of
+    somebody's own beside it, has none: nobody thought of it when they assumed.
+    """
+    resources = tuple(resources)
+    parents = {resource.urn: resource.parent for resource in resources} | dict(components)
+    found = {
+        resource.parent: frozenset(assumed(resource))
+        for resource in resources
+        if is_usage(resource) and resource.parent in components and type_of(resource.parent) != STACK
+    }
+
+    def of(resource: Resource) -> frozenset[str]:
+        around = (found[urn] for urn in ancestors(resource.parent, parents) if urn in found)
+        return next(around, frozenset())
+
+    return of
 
 
 def content_of(resource: Resource) -> dict[str, Any]:

@@ -26,6 +26,12 @@ import pulumi_aws as aws
 
 aws.ec2.Instance("big", ami="ami-0123456789abcdef0", instance_type="p4d.24xlarge")
 """
+LIMITS = """
+max_idle_floor: 5
+accept:
+  - {type: "aws:opensearch/serverlessCollection:ServerlessCollection", why: it sleeps, until: 9999-12-31}
+  - {type: "aws:sqs/queue:Queue", why: few orders, until: 9999-12-31}
+"""
 MARKER = "<!-- tandem-cost: shop/shop-dev -->\n"
 # As pip chooses for an environment that nobody locks: pulumi-policy doesn't admit the protobuf of our lock.
 UNLOCKED = ("protobuf==", "googleapis-common-protos==")
@@ -51,7 +57,7 @@ def shop(cloud, tmp_path_factory) -> tuple[Path, dict[str, str]]:
     run(*install, f"{wheel}[policies]", cwd=folder)
     (runner / "tandem").symlink_to(folder / "venv")
     (folder / "Pulumi.yaml").write_text(PROJECT)
-    (folder / "limits.yaml").write_text("max_idle_floor: 5\n")
+    (folder / "limits.yaml").write_text(LIMITS)
     (folder / "rules.json").write_text('{"cost-tags": "advisory"}')
     hidden = ("PYTHONPATH", "VIRTUAL_ENV")
     environment = {name: value for name, value in cloud.environment.items() if name not in hidden}
@@ -103,8 +109,9 @@ def test_a_program_with_our_component_and_things_of_its_own(push, github):
     )
     (comment,) = github.by_bot()
     assert comment.startswith(MARKER) and "`max_idle_floor` | passed" in comment
+    assert "aws:sqs/queue:Queue is accepted until 9999-12-31 (few orders)" in comment
     assert "which region it is in" not in comment  # though only AWS_REGION says it
-    assert "Free, and why" in comment and "orders" in comment
+    assert "| `orders` | `aws:sqs/queue:Queue` | added | requests: it is in no environment" in comment
 
 
 @pytest.mark.faults

@@ -21,6 +21,7 @@ from tandem.cost.estimate import assess
 from tandem.cost.model import Number, Resource
 from tests.support import query_api
 from tests.support.readme import CURL, QUESTION, README
+from tests.unit.cost.estimates import ASSUMED
 
 NUMBERS = ("Idle floor, a month", "One fine-tuning run, expected", "One fine-tuning run, at most", "1,000 RAG queries")
 
@@ -44,7 +45,7 @@ def test_prices_of_training_on_eks_are_those_of_what_the_stack_registers():
     for resource, each in zip(there, priced, strict=True):
         names = {name: tuple(other for other in there if other.name in of) for name, of in each.references.items()}
         resource.references.update(names)
-    bills = [assess(each, usage=True) for each in there]
+    bills = [assess(each, ASSUMED) for each in there]
     idle, expected, most = (sum(each.usd(number) for each in bills) for number in [*Number][:3])
     assert f"| `finetune-eks-dev` | ${idle:.2f} + ? | ${expected:.2f}, ${most:.2f} | |" in README
 

@@ -7,8 +7,21 @@ from fnmatch import fnmatchcase
 from functools import cache
 
 from ..bill import Bill, Pricer
+from ..considered import ACCESS, BEHAVIOUR, LIFE, PLACE, Inputs
 from ..model import Resource
-from . import compute, functions, kubernetes, monitoring, network, parameters, sagemaker, search, security, storage
+from . import (
+    compute,
+    functions,
+    kubernetes,
+    monitoring,
+    network,
+    parameters,
+    requests,
+    sagemaker,
+    search,
+    security,
+    storage,
+)
 
 
 def cloud_control(resource: Resource, bill: Bill) -> None:
@@ -23,6 +36,7 @@ def cloud_control(resource: Resource, bill: Bill) -> None:
 PRICERS: dict[str, Pricer] = {
     **storage.PRICERS,
     **functions.PRICERS,
+    **requests.PRICERS,
     **search.PRICERS,
     **sagemaker.PRICERS,
     **compute.PRICERS,
@@ -34,7 +48,58 @@ PRICERS: dict[str, Pricer] = {
     "aws:cloudcontrol/resource:Resource": cloud_control,
 }
 
-_REQUESTS = "bills for requests only; those are counted with usage"
+_CLOUD_CONTROL = Inputs(
+    "typeName",
+    {
+        ACCESS: "roleArn",
+        LIFE: "schema typeVersionId",
+        "its type decides, and one without a pricer is NOT PRICED": "desiredState",
+    },
+)
+INPUTS: dict[str, Inputs] = {
+    **storage.INPUTS,
+    **functions.INPUTS,
+    **requests.INPUTS,
+    **search.INPUTS,
+    **sagemaker.INPUTS,
+    **compute.INPUTS,
+    **kubernetes.INPUTS,
+    **network.INPUTS,
+    **monitoring.INPUTS,
+    **security.INPUTS,
+    **parameters.INPUTS,
+    "aws:cloudcontrol/resource:Resource": _CLOUD_CONTROL,
+    # Of other types that are free all inputs are, for the same reason.
+    "aws:appautoscaling/target:Target": Inputs(
+        free={
+            PLACE: "resourceId scalableDimension serviceNamespace",
+            ACCESS: "roleArn",
+            BEHAVIOUR: "suspendedState.* maxCapacity",
+        },
+        ignored={"what it scales is priced by its own inputs, which a larger minimum outdoes": "minCapacity"},
+    ),
+    "aws:apigatewayv2/stage:Stage": Inputs(
+        free={BEHAVIOUR: "*"},
+        ignored={
+            "metrics by route bill as metrics of one's own": "defaultRouteSettings.detailedMetricsEnabled "
+            "routeSettings[].detailedMetricsEnabled",
+            "logs bill by the GB": "accessLogSettings.*",
+        },
+    ),
+    "aws:lb/listener:Listener": Inputs(
+        free={BEHAVIOUR: "*"},
+        ignored={"a trust store bills by the hour": "mutualAuthentication.trustStoreArn"},
+    ),
+    "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": Inputs(
+        free={BEHAVIOUR: "*"},
+        ignored={
+            "storage of other classes has other prices: all is counted as the standard one": "rules[].transitions.* "
+            "rules[].noncurrentVersionTransitions.*"
+        },
+    ),
+}
+"""Type -> what of its inputs the price considers. Of a free type that isn't here all are free, for its reason."""
+
 _SETTING = "a setting of what bills elsewhere"
 _OBJECT = "an object of a cluster, whose nodes bill"
 
@@ -54,11 +119,8 @@ FREE: dict[str, str] = {
     "aws:ecr/repositoryPolicy:*": _SETTING,
     "aws:dynamodb/resourcePolicy:*": _SETTING,
     "aws:dynamodb/tableItem:*": "part of its table",
-    "aws:sqs/queue:*": _REQUESTS,
     "aws:sqs/*Policy:*": _SETTING,
-    "aws:sns/topic:*": _REQUESTS,
     "aws:sns/topicPolicy:*": _SETTING,
-    "aws:sns/topicSubscription:*": _SETTING,
     "aws:lambda/invocation:*": "runs once a deployment, for seconds",
     "aws:lambda/permission:*": _SETTING,
     "aws:lambda/functionRecursionConfig:*": _SETTING,
@@ -66,7 +128,6 @@ FREE: dict[str, str] = {
     "aws:lambda/layerVersion:*": "code storage within the account's allowance",
     "aws:lambda/functionUrl:*": "bills as its function does",
     "aws:lambda/functionEventInvokeConfig:*": _SETTING,
-    "aws:apigateway/restApi:*": _REQUESTS,
     "aws:apigateway/deployment:*": _SETTING,
     "aws:apigateway/integration*": _SETTING,
     "aws:apigateway/method:*": _SETTING,
@@ -76,26 +137,27 @@ FREE: dict[str, str] = {
     "aws:apigateway/account:*": _SETTING,
     "aws:apigateway/usagePlan*": _SETTING,
     "aws:apigateway/apiKey:*": _SETTING,
-    "aws:apigatewayv2/api:*": _REQUESTS,
     "aws:apigatewayv2/stage:*": _SETTING,
     "aws:apigatewayv2/route:*": _SETTING,
     "aws:apigatewayv2/integration:*": _SETTING,
     "aws:apigatewayv2/authorizer:*": _SETTING,
     "aws:apigatewayv2/deployment:*": _SETTING,
+    "aws:bedrock/inferenceProfile:*": "a name for models, whose tokens bill",
+    "aws:bedrockmodel/invocationLoggingConfiguration:*": "a setting; what it writes to bills",
     "aws:cloudwatch/eventTarget:*": "what it starts bills",
     "aws:cloudwatch/logResourcePolicy:*": _SETTING,
     "aws:cloudwatch/queryDefinition:*": "a saved query bills when it runs",
     "aws:budgets/budget:*": "budgets without actions cost nothing",
-    "aws:cognito/userPool:*": "bills for users who sign in; none do while idle",
     "aws:cognito/userPoolDomain:*": _SETTING,
     "aws:cognito/resourceServer:*": _SETTING,
-    "aws:cognito/user:*": "bills in months in which the user signs in",
+    "aws:cognito/user:*": "its pool bills",
     "aws:cognito/userGroup:*": _SETTING,
     "aws:opensearch/serverless*Policy:*": _SETTING,
+    "aws:opensearch/serverlessSecurityConfig:*": _SETTING,
     "aws:opensearch/domainPolicy:*": _SETTING,
-    "aws:sagemaker/endpoint:*": "its instances bill with its configuration",
     "aws:sagemaker/model:*": "a name for files and an image",
     "aws:sagemaker/modelPackageGroup*": "an entry of the registry",
+    "aws:sagemaker/userProfile:*": "what is run in it bills",
     "aws:appautoscaling/target:*": "what it scales bills",
     "aws:appautoscaling/scheduledAction:*": "what it scales bills",
     "aws:kms/alias:*": _SETTING,
@@ -103,10 +165,12 @@ FREE: dict[str, str] = {
     "aws:kms/grant:*": _SETTING,
     "aws:secretsmanager/secretVersion:*": "part of its secret",
     "aws:secretsmanager/secretPolicy:*": _SETTING,
+    "aws:secretsmanager/secretRotation:*": "a setting; the function that it starts bills",
     "aws:eks/accessEntry:*": _SETTING,
     "aws:eks/accessPolicyAssociation:*": _SETTING,
     "aws:eks/podIdentityAssociation:*": _SETTING,
     "aws:ec2/vpc:*": "networks cost nothing by themselves",
+    "aws:ec2/networkInterface:*": "networks cost nothing by themselves",
     "aws:ec2/subnet:*": "networks cost nothing by themselves",
     "aws:ec2/route:*": "networks cost nothing by themselves",
     "aws:ec2/routeTable:*": "networks cost nothing by themselves",
@@ -120,6 +184,8 @@ FREE: dict[str, str] = {
     "aws:ec2/launchTemplate:*": "what is launched from it bills",
     "aws:ec2/keyPair:*": _SETTING,
     "aws:ec2/placementGroup:*": _SETTING,
+    "aws:route53/record:*": "its zone bills, and the questions that it is asked",
+    "aws:xray/samplingRule:*": "a setting; traces bill",
     "aws:lb/listener*": "its load balancer bills",
     "aws:lb/targetGroup*": "its load balancer bills",
     "kubernetes:admissionregistration.k8s.io/*": _OBJECT,
@@ -140,6 +206,9 @@ FREE: dict[str, str] = {
     "kubernetes:trainer.kubeflow.org/*": _OBJECT,
     "random:*": "nothing on AWS",
     "tls:*": "nothing on AWS",
+    "time:*": "nothing on AWS",
+    "command:*": "it runs where the stack is deployed from; what it makes on AWS is in no preview",
+    "docker-build:*": "it is built where the stack is deployed from; the repository that holds it bills",
     "pulumi:pulumi:StackReference": "nothing on AWS",
 }
 """Patterns of types that cost nothing by themselves -> why. Narrow ones: a service's new type is NOT PRICED first."""

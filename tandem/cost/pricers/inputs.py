@@ -9,7 +9,7 @@ from ..prices import NotPriced
 
 
 def number(resource: Resource, path: str, default: Decimal | int | None = None) -> Decimal:
-    """The number at a path; raises `NotPriced` where the preview has none."""
+    """The number at a path; raises `NotPriced` where the preview has none, or one below zero, which AWS refuses."""
     value = resource.get(path, default)
     try:
         found = Decimal(str(value))
@@ -17,6 +17,8 @@ def number(resource: Resource, path: str, default: Decimal | int | None = None) 
         found = Decimal("NaN")
     if not found.is_finite():
         raise NotPriced(f"{path} is missing" if value is None else f"{path} is {value!r}, not a number")
+    if found < 0:
+        raise NotPriced(f"{path} is {found:f}, less than none")
     return found
 
 

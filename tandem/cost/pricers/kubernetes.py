@@ -9,9 +9,18 @@ from tandem_contract.instance_types import INSTANCE_TYPES, InstanceType
 from tandem_contract.kubernetes_versions import ENDED, STANDARD, SUPPORT, UNKNOWN, support_of
 
 from ..bill import Bill, Pricer
+from ..considered import ACCESS, BEHAVIOUR, LIFE, NAMES, PLACE, Inputs
 from ..model import Number, Resource
 from ..prices import NoPrice, NotPriced
-from .compute import SERVICE, charge_volume
+from .compute import (
+    SERVICE,
+    addresses,
+    charge_instances,
+    charge_monitoring,
+    template_of,
+    template_volumes,
+    tenancy_of,
+)
 from .inputs import count, number, quantity, text
 
 EKS = "AmazonEKS"
@@ -37,6 +46,8 @@ def cluster(resource: Resource, bill: Bill) -> None:
         bill.not_priced("Auto Mode's nodes and the fee on them")
     if (tier := resource.get("controlPlaneScalingConfig.tier", "standard")) != "standard":
         bill.not_priced(f"a control plane of tier {tier}: there is no row for it", Number.IDLE)
+    if resource.get("outpostConfig"):
+        bill.not_priced("a control plane on AWS Outposts, whose capacity bills with the outpost", Number.IDLE)
     if resource.get("remoteNetworkConfig"):
         bill.not_priced("hybrid nodes, which bill by vCPU and hour: there is no row for them", Number.IDLE)
     if logs := resource.get("enabledClusterLogTypes", []):
@@ -69,6 +80,10 @@ def _support(version: str, resource: Resource, bill: Bill) -> None:
 
 def node_group(resource: Resource, bill: Bill) -> None:
     """The nodes that run now. EKS starts `desiredSize` of them, and ends none by itself."""
+    if resource.get("warmPoolConfig"):
+        bill.not_priced(
+            "the warm pool: instances that run beside the nodes, or the volumes of stopped ones", Number.IDLE
+        )
     least = number(resource, "scalingConfig.minSize", 0)
     now = max(least, number(resource, "scalingConfig.desiredSize", least))
     if now == 0:
@@ -78,46 +93,45 @@ def node_group(resource: Resource, bill: Bill) -> None:
         bill.note(
             f"{now:f} nodes now (desiredSize), {least:f} at the floor (minSize): only an autoscaler takes it there"
         )
-    templates = resource.references.get("launchTemplate", ())
+    template = template_of(resource)
     if count(resource, "instanceTypes"):
         kind = text(resource, "instanceTypes.0")  # of several, EKS takes the first that it gets
-    elif templates and templates[0].get("instanceType"):
-        kind = text(templates[0], "instanceType")
+    elif template and template.get("instanceType"):
+        kind = text(template, "instanceType")
     elif resource.get("launchTemplate"):
         bill.not_priced(f"{now:f} nodes whose type is in a launch template that this preview doesn't have")
         return
     else:
         kind = "t3.medium"  # EKS's default
-    _instances(resource, bill, kind, now)
-    _volumes(resource, bill, now)
+    _nodes(resource, template, bill, kind, now)
+    _volumes(resource, template, bill, now)
 
 
-def _instances(resource: Resource, bill: Bill, kind: str, nodes: Decimal) -> None:
-    capacity = resource.get("capacityType", "ON_DEMAND")
-    if capacity == "SPOT":
-        try:
-            most = f": at most ${nodes * bill.table.price(SERVICE, f'ondemand:{kind}').usd} an hour, on demand"
-        except NoPrice:
-            most = ""
-        bill.not_priced(f"{nodes:f} nodes on spot, whose price changes by the minute{most}", Number.IDLE)
-    elif capacity == "CAPACITY_BLOCK":
-        bill.not_priced(f"{nodes:f} nodes of a capacity block, which is paid in advance", Number.IDLE)
+def _nodes(resource: Resource, template: Resource | None, bill: Bill, kind: str, nodes: Decimal) -> None:
+    subnets = resource.references.get("subnetIds", ())
+    tenancy = tenancy_of(template and template.get("placement.tenancy"), subnets)
+    market = str(resource.get("capacityType", "ON_DEMAND")).lower().replace("_", "-")
+    if str(resource.get("amiType", "")).startswith("WINDOWS"):
+        bill.not_priced(f"{nodes:f} nodes of {kind} under Windows: there are rows for Linux only", Number.IDLE)
     else:
-        bill.hours(f"{nodes:f} x {kind}", SERVICE, f"ondemand:{kind}", nodes)
+        charge_instances(bill, kind, nodes, market, tenancy, f"{nodes:f} x {kind}", f"{nodes:f} nodes")
+    charge_monitoring(bill, template and template.get("monitoring.enabled"), nodes)
+    given = template and template.get("networkInterfaces.0.associatePublicIpAddress")
+    if addresses(given, subnets, nodes, bill) is None and count(resource, "subnetIds"):
+        address = bill.table.price("AmazonVPC", "ipv4:hours")
+        bill.note(f"where its subnets give nodes a public IPv4 address, each bills ${address.usd} an hour more")
 
 
-def _volumes(resource: Resource, bill: Bill, nodes: Decimal) -> None:
-    templates = resource.references.get("launchTemplate", ())
-    if not templates:
+def _volumes(resource: Resource, template: Resource | None, bill: Bill, nodes: Decimal) -> None:
+    if template is None:
         given = resource.get("launchTemplate")
         why = "their launch template isn't in this preview" if given else "without a launch template no input says more"
-        bill.not_priced(f"the nodes' volumes: {why}", Number.IDLE)
-    for template in templates:
-        devices = count(template, "blockDeviceMappings")
-        if not devices:
-            bill.not_priced("the nodes' volumes: their size is that of the image", Number.IDLE)
-        for index in range(devices):
-            charge_volume(template, bill, f"blockDeviceMappings.{index}.ebs.", "volumeType", "volumeSize", nodes)
+        size = "" if given or resource.get("diskSize") is None else f" of {number(resource, 'diskSize'):f} GB"
+        bill.not_priced(f"the nodes' volumes{size}: {why}", Number.IDLE)
+    elif not count(template, "blockDeviceMappings"):
+        bill.not_priced("the nodes' volumes: their size is that of the image", Number.IDLE)
+    else:
+        template_volumes(template, bill, nodes)
 
 
 def addon(resource: Resource, bill: Bill) -> None:
@@ -216,3 +230,41 @@ PRICERS: dict[str, Pricer] = {
     "kubernetes:apps/v1:StatefulSet": stateful_set,
     "kubernetes:networking.k8s.io/v1:Ingress": ingress,
 }
+
+INPUTS: dict[str, Inputs] = {
+    "aws:eks/cluster:Cluster": Inputs(
+        """version upgradePolicy.supportType controlPlaneScalingConfig.tier computeConfig.enabled remoteNetworkConfig.*
+        outpostConfig.* enabledClusterLogTypes[]""",
+        {
+            NAMES: "name",
+            PLACE: "vpcConfig.* kubernetesNetworkConfig.*",
+            ACCESS: "accessConfig.* roleArn encryptionConfig.*",
+            LIFE: "bootstrapSelfManagedAddons defaultAddonsToRemoves[] deletionProtection forceUpdateVersion",
+            BEHAVIOUR: """kubeApiServerConfig.* kubeControllerManagerConfig.* kubeSchedulerConfig.* zonalShiftConfig.*
+            storageConfig.*""",
+            "parts of Auto Mode, which is NOT PRICED": "computeConfig.nodePools[] computeConfig.nodeRoleArn",
+        },
+    ),
+    "aws:eks/nodeGroup:NodeGroup": Inputs(
+        """scalingConfig.minSize scalingConfig.desiredSize instanceTypes[] capacityType amiType diskSize
+        warmPoolConfig.* launchTemplate.* subnetIds[]""",
+        {
+            NAMES: "nodeGroupName nodeGroupNamePrefix labels.*",
+            PLACE: "clusterName taints.*",
+            ACCESS: "nodeRoleArn remoteAccess.*",
+            LIFE: "forceUpdateVersion releaseVersion version updateConfig.* nodeRepairConfig.*",
+            "a limit: what an autoscaler adds within it bills by the hour": "scalingConfig.maxSize",
+        },
+        {"the template is taken as it is here: nodes of another version of it may differ": "launchTemplate.version"},
+    ),
+    "aws:eks/addon:Addon": Inputs(
+        "addonName",
+        {
+            PLACE: "clusterName namespaceConfig.*",
+            ACCESS: "podIdentityAssociations.* serviceAccountRoleArn",
+            LIFE: "preserve resolveConflictsOnCreate resolveConflictsOnUpdate addonVersion",
+            BEHAVIOUR: "configurationValues",
+        },
+    ),
+}
+"""Of objects of a cluster nothing is said: their nodes bill, and no class of a provider has all that they may have."""

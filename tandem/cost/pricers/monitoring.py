@@ -1,6 +1,7 @@
 """Alarms, dashboards, logs, budgets, and the policies that make alarms."""
 
 from ..bill import Bill, Pricer
+from ..considered import ACCESS, BEHAVIOUR, LIFE, NAMES, PLACE, USED, Inputs
 from ..model import Number, Resource
 from .inputs import count, number, text
 
@@ -10,6 +11,9 @@ OF_AWS = ("AWS/", "/aws/")
 
 def metric_alarm(resource: Resource, bill: Bill) -> None:
     """An alarm bills for each metric that it watches; a metric of one's own bills beside it."""
+    if resource.shown("evaluationCriteria") is not None:
+        bill.not_priced("an alarm on a query (PromQL): it bills for the metrics that the query finds")
+        return
     watched = [f"metricQueries.{index}." for index in range(count(resource, "metricQueries"))]
     for at in watched:
         expression = str(resource.get(f"{at}expression", "")).upper()
@@ -41,7 +45,7 @@ def dashboard(_: Resource, bill: Bill) -> None:
 
 def log_group(resource: Resource, bill: Bill) -> None:
     """Logs that are kept."""
-    bill.counted_with("storage: log_gigabytes")
+    bill.counted_with("storage", "log_gigabytes")
     if number(resource, "retentionInDays", 0) == 0:
         bill.note("retentionInDays isn't set: logs are kept, and billed, for ever")
 
@@ -56,7 +60,11 @@ def scaling_policy(resource: Resource, bill: Bill) -> None:
     ):
         bill.not_priced("the two alarms of high resolution that it makes: there is no row for them")
     else:
-        bill.charge(Number.IDLE, "the two alarms that it makes", SERVICE, "alarm:standard", 2)
+        formula = f"{tracked}.customizedMetricSpecification.metrics"
+        terms = [f"{formula}.{index}.metricStat" for index in range(count(resource, formula))]
+        metrics = len([at for at in terms if resource.shown(at) is not None]) or 1
+        of = f", of {metrics} metrics each" if metrics > 1 else ""
+        bill.charge(Number.IDLE, f"the two alarms that it makes{of}", SERVICE, "alarm:standard", 2 * metrics)
 
 
 def budget_action(_: Resource, bill: Bill) -> None:
@@ -71,4 +79,61 @@ PRICERS: dict[str, Pricer] = {
     "aws:cloudwatch/logGroup:LogGroup": log_group,
     "aws:appautoscaling/policy:Policy": scaling_policy,
     "aws:budgets/budgetAction:BudgetAction": budget_action,
+}
+
+_FORMULA = "targetTrackingScalingPolicyConfiguration.customizedMetricSpecification"
+INPUTS: dict[str, Inputs] = {
+    "aws:cloudwatch/metricAlarm:MetricAlarm": Inputs(
+        """namespace metricName period evaluationCriteria.* metricQueries[].expression metricQueries[].metric.namespace
+        metricQueries[].metric.metricName metricQueries[].metric.period""",
+        {
+            NAMES: "name alarmDescription metricQueries[].id metricQueries[].label",
+            "notices bill where they go": "actionsEnabled alarmActions[] okActions[] insufficientDataActions[]",
+            BEHAVIOUR: """comparisonOperator datapointsToAlarm evaluateLowSampleCountPercentiles evaluationPeriods
+            evaluationWindow.* extendedStatistic statistic threshold thresholdMetricId treatMissingData unit
+            dimensions.* warmUpConfiguration.* metricQueries[].accountId metricQueries[].returnData
+            metricQueries[].metric.dimensions.* metricQueries[].metric.stat metricQueries[].metric.unit""",
+        },
+        {"what is evaluated more often than once a minute bills more": "evaluationInterval metricQueries[].period"},
+    ),
+    "aws:cloudwatch/compositeAlarm:CompositeAlarm": Inputs(
+        free={
+            NAMES: "alarmName alarmDescription",
+            "notices bill where they go": "actionsEnabled alarmActions[] okActions[] insufficientDataActions[]",
+            BEHAVIOUR: "alarmRule actionsSuppressor.*",
+        },
+    ),
+    "aws:cloudwatch/dashboard:Dashboard": Inputs(
+        free={NAMES: "dashboardName", "what it shows costs nothing": "dashboardBody"},
+    ),
+    "aws:cloudwatch/logGroup:LogGroup": Inputs(
+        "retentionInDays",
+        {NAMES: "name namePrefix", ACCESS: "kmsKeyId", LIFE: "deletionProtectionEnabled skipDestroy"},
+        {"the class decides what taking in a GB costs, which isn't counted": "logGroupClass"},
+    ),
+    "aws:appautoscaling/policy:Policy": Inputs(
+        f"""policyType targetTrackingScalingPolicyConfiguration.predefinedMetricSpecification.predefinedMetricType
+        {_FORMULA}.metrics[].metricStat.*""",
+        {
+            NAMES: f"name {_FORMULA}.metrics[].id {_FORMULA}.metrics[].label",
+            PLACE: "resourceId scalableDimension serviceNamespace",
+            BEHAVIOUR: f"""predictiveScalingPolicyConfiguration.* stepScalingPolicyConfiguration.*
+            targetTrackingScalingPolicyConfiguration.disableScaleIn
+            targetTrackingScalingPolicyConfiguration.scaleInCooldown
+            targetTrackingScalingPolicyConfiguration.scaleOutCooldown
+            targetTrackingScalingPolicyConfiguration.targetValue
+            targetTrackingScalingPolicyConfiguration.predefinedMetricSpecification.resourceLabel
+            {_FORMULA}.dimensions.* {_FORMULA}.statistic {_FORMULA}.unit {_FORMULA}.metrics[].expression
+            {_FORMULA}.metrics[].returnData""",
+        },
+        {"a metric of one's own bills where it is written": f"{_FORMULA}.namespace {_FORMULA}.metricName"},
+    ),
+    "aws:budgets/budgetAction:BudgetAction": Inputs(
+        free={
+            PLACE: "accountId budgetName",
+            ACCESS: "executionRoleArn",
+            BEHAVIOUR: "actionThreshold.* actionType approvalModel definition.* notificationType",
+            USED: "subscribers.*",
+        },
+    ),
 }

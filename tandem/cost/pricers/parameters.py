@@ -10,6 +10,7 @@ from tandem_contract.model_url import is_model_url
 from tandem_contract.usage import SECONDS_AN_HOUR
 
 from ..bill import Bill, Pricer
+from ..considered import ACCESS, BEHAVIOUR, LIFE, NAMES, Inputs
 from ..model import Charge, Number, Resource
 from ..prices import NoPrice
 from ..run_price import run_price
@@ -150,3 +151,15 @@ def _storage(held: Iterable[tuple[str, str, str, str]], values: Mapping[str, Dec
 
 
 PRICERS: dict[str, Pricer] = {PARAMETER: parameter}
+
+INPUTS: dict[str, Inputs] = {
+    PARAMETER: Inputs(
+        "tier insecureValue value",
+        {
+            NAMES: "name arn description",
+            ACCESS: "keyId type",
+            LIFE: "overwrite valueWo valueWoVersion",
+            BEHAVIOUR: "allowedPattern dataType",
+        },
+    ),
+}

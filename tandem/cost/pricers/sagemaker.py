@@ -1,27 +1,50 @@
 """Endpoints and MLflow."""
 
 from ..bill import Bill, Pricer
-from ..model import Number, Resource
+from ..considered import ACCESS, BEHAVIOUR, NAMES, Inputs
+from ..model import SECRET, UNKNOWN, Number, Resource
 from ..run_price import OWN_DISKS, SAGEMAKER
 from .inputs import count, number, text
 
+CONFIGURATION, ENDPOINT = "aws:sagemaker/endpointConfiguration:EndpointConfiguration", "aws:sagemaker/endpoint:Endpoint"
+
 
 def endpoint_configuration(resource: Resource, bill: Bill) -> None:
-    """The instances of its variants. They bill while an endpoint uses it: it is taken that one does."""
+    """The instances of its variants, which bill for each endpoint that uses it; for one elsewhere if none here does."""
+    endpoints = len({user.urn for user in resource.users if user.type == ENDPOINT})
+    if not endpoints:
+        bill.note(
+            "no endpoint of this preview uses it: it is priced as if one elsewhere did, and bills nothing if none"
+        )
     lists = ("productionVariants", "shadowProductionVariants")
     places = [f"{variants}.{index}" for variants in lists for index in range(count(resource, variants))]
     for at in places:
-        _variant(resource, bill, at)
+        _variant(resource, bill, at, max(endpoints, 1))
     if not places:
         bill.not_priced("productionVariants is missing")
 
 
-def _variant(resource: Resource, bill: Bill, at: str) -> None:
+def endpoint(resource: Resource, bill: Bill) -> None:
+    """An endpoint bills the instances of its configuration, with which they are priced."""
+    given = resource.shown("endpointConfigName")
+    if any(source.type == CONFIGURATION for source in resource.references.get("endpointConfigName", ())):
+        bill.free("its instances bill with its configuration")
+    else:
+        name = "" if given in (None, UNKNOWN, SECRET) else f" {given}"
+        bill.not_priced(f"its instances: its configuration{name} isn't in this preview", Number.IDLE)
+
+
+def _variant(resource: Resource, bill: Bill, at: str, endpoints: int) -> None:
     if resource.get(f"{at}.serverlessConfig"):
         if resource.get(f"{at}.serverlessConfig.provisionedConcurrency"):
             bill.not_priced("provisioned concurrency of a serverless endpoint: there is no row for it")
         else:
             bill.free("a serverless endpoint bills for requests only")
+        return
+    if accelerator := resource.get(f"{at}.acceleratorType"):
+        bill.not_priced(f"acceleratorType {accelerator}: there is no row for it", Number.IDLE)
+    if resource.get(f"{at}.capacityReservationConfig"):
+        bill.not_priced("a reservation of its instances, which is paid in advance", Number.IDLE)
         return
     kind = text(resource, f"{at}.instanceType")
     key = f"hosting:{kind}"
@@ -34,6 +57,9 @@ def _variant(resource: Resource, bill: Bill, at: str) -> None:
         bill.free("no instance runs while nobody asks")
         bill.note(f"each instance of {kind} that a request wakes bills ${price.usd} an hour until it goes again")
         return
+    if endpoints > 1:
+        bill.note(f"{endpoints} endpoints use it: each has instances of its own")
+    instances *= endpoints
     bill.hours(f"{instances} x {kind}", SAGEMAKER, key, instances)
     if resource.get(f"{at}.volumeSizeInGb"):
         size = number(resource, f"{at}.volumeSizeInGb") * instances
@@ -54,7 +80,72 @@ def mlflow_server(resource: Resource, bill: Bill) -> None:
 
 
 PRICERS: dict[str, Pricer] = {
-    "aws:sagemaker/endpointConfiguration:EndpointConfiguration": endpoint_configuration,
+    ENDPOINT: endpoint,
+    CONFIGURATION: endpoint_configuration,
     "aws:sagemaker/mlflowApp:MlflowApp": mlflow_app,
     "aws:sagemaker/mlflowTrackingServer:MlflowTrackingServer": mlflow_server,
+}
+
+_LISTS = ("productionVariants[]", "shadowProductionVariants[]")
+
+
+def _of_variants(*names: str) -> str:
+    return " ".join(f"{variants}.{name}" for variants in _LISTS for name in names)
+
+
+INPUTS: dict[str, Inputs] = {
+    CONFIGURATION: Inputs(
+        _of_variants(
+            "instanceType",
+            "initialInstanceCount",
+            "managedInstanceScaling.status",
+            "managedInstanceScaling.minInstanceCount",
+            "serverlessConfig.provisionedConcurrency",
+            "volumeSizeInGb",
+            "acceleratorType",
+            "capacityReservationConfig.*",
+        ),
+        {
+            NAMES: "name namePrefix " + _of_variants("variantName", "modelName"),
+            ACCESS: "executionRoleArn kmsKeyArn " + _of_variants("enableSsmAccess"),
+            BEHAVIOUR: _of_variants(
+                "containerStartupHealthCheckTimeoutInSeconds",
+                "modelDataDownloadTimeoutInSeconds",
+                "inferenceAmiVersion",
+                "initialVariantWeight",
+                "routingConfigs.*",
+            ),
+            "a limit: what is scaled within it bills by the hour": _of_variants(
+                "managedInstanceScaling.maxInstanceCount"
+            ),
+            "a serverless endpoint bills for requests only": _of_variants(
+                "serverlessConfig.maxConcurrency", "serverlessConfig.memorySizeInMb"
+            ),
+        },
+        {
+            "what it writes bills as storage of its bucket": "asyncInferenceConfig.* dataCaptureConfig.* "
+            + _of_variants("coreDumpConfig.*"),
+        },
+    ),
+    ENDPOINT: Inputs(
+        "endpointConfigName",
+        {NAMES: "name", "while it is updated both fleets bill, for that time only": "deploymentConfig.*"},
+    ),
+    "aws:sagemaker/mlflowApp:MlflowApp": Inputs(
+        free={
+            NAMES: "name",
+            ACCESS: "roleArn",
+            BEHAVIOUR: "accountDefaultStatus defaultDomainIdLists[] modelRegistrationMode weeklyMaintenanceWindowStart",
+            "its bucket bills where it is": "artifactStoreUri",
+        },
+    ),
+    "aws:sagemaker/mlflowTrackingServer:MlflowTrackingServer": Inputs(
+        "trackingServerSize",
+        {
+            NAMES: "trackingServerName",
+            ACCESS: "roleArn",
+            BEHAVIOUR: "automaticModelRegistration mlflowVersion weeklyMaintenanceWindowStart",
+            "its bucket bills where it is": "artifactStoreUri",
+        },
+    ),
 }

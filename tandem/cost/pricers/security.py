@@ -1,6 +1,7 @@
 """Keys, secrets, users."""
 
 from ..bill import Bill, Pricer
+from ..considered import ACCESS, BEHAVIOUR, LIFE, NAMES, PLACE, Inputs
 from ..model import Number, Resource
 from .inputs import count
 
@@ -10,6 +11,11 @@ def key(resource: Resource, bill: Bill) -> None:
     bill.charge(Number.IDLE, "key", "awskms", "key", 1)
     if resource.get("enableKeyRotation", False):
         bill.note("its first and its second rotation add the price of a key each")
+
+
+def replica_key(_: Resource, bill: Bill) -> None:
+    """A key's copy in another region bills as the key does."""
+    bill.charge(Number.IDLE, "key", "awskms", "key", 1)
 
 
 def secret(resource: Resource, bill: Bill) -> None:
@@ -27,9 +33,72 @@ def user_pool_client(resource: Resource, bill: Bill) -> None:
         bill.free("a client of a user pool")
 
 
+def certificate(resource: Resource, bill: Bill) -> None:
+    """A certificate for what AWS runs; one that leaves AWS with its key bills (AWS Certificate Manager pricing)."""
+    if resource.get("options.export", "DISABLED") == "ENABLED":
+        bill.not_priced("a certificate that can be exported bills by its names, when it is issued and renewed")
+    else:
+        bill.free("certificates that stay within AWS cost nothing; a private authority bills")
+
+
 PRICERS: dict[str, Pricer] = {
     "aws:kms/key:Key": key,
-    "aws:kms/replicaKey:ReplicaKey": key,
+    "aws:kms/replicaKey:ReplicaKey": replica_key,
     "aws:secretsmanager/secret:Secret": secret,
+    "aws:acm/certificate:Certificate": certificate,
     "aws:cognito/userPoolClient:UserPoolClient": user_pool_client,
+}
+
+INPUTS: dict[str, Inputs] = {
+    "aws:kms/key:Key": Inputs(
+        "enableKeyRotation",
+        {
+            NAMES: "description",
+            ACCESS: "policy bypassPolicyLockoutSafetyCheck",
+            LIFE: "deletionWindowInDays isEnabled rotationPeriodInDays",
+            "its replicas bill where they are": "multiRegion",
+        },
+        {
+            "keys other than symmetric ones bill more by the request": "customerMasterKeySpec keyUsage",
+            "a store of one's own bills where it is": "customKeyStoreId xksKeyId",
+        },
+    ),
+    "aws:kms/replicaKey:ReplicaKey": Inputs(
+        free={
+            NAMES: "description",
+            PLACE: "primaryKeyArn",
+            ACCESS: "policy bypassPolicyLockoutSafetyCheck",
+            LIFE: "deletionWindowInDays enabled",
+        },
+    ),
+    "aws:secretsmanager/secret:Secret": Inputs(
+        "replicas.*",
+        {
+            NAMES: "name namePrefix description",
+            ACCESS: "policy kmsKeyId",
+            LIFE: "forceOverwriteReplicaSecret recoveryWindowInDays",
+            BEHAVIOUR: "type",
+        },
+    ),
+    "aws:acm/certificate:Certificate": Inputs(
+        "options.export",
+        {
+            NAMES: "domainName subjectAlternativeNames[]",
+            ACCESS: """certificateBody certificateChain privateKey privateKeyWo privateKeyWoVersion
+            certificateAuthorityArn keyAlgorithm""",
+            BEHAVIOUR: "validationMethod validationOptions.* earlyRenewalDuration options.*",
+        },
+    ),
+    "aws:cognito/userPoolClient:UserPoolClient": Inputs(
+        "allowedOauthFlows[]",
+        {
+            NAMES: "name",
+            PLACE: "userPoolId callbackUrls[] defaultRedirectUri logoutUrls[] supportedIdentityProviders[]",
+            ACCESS: """accessTokenValidity allowedOauthFlowsUserPoolClient allowedOauthScopes[] authSessionValidity
+            enableTokenRevocation explicitAuthFlows[] generateSecret idTokenValidity preventUserExistenceErrors
+            readAttributes[] writeAttributes[] refreshTokenRotation.* refreshTokenValidity tokenValidityUnits.*""",
+            BEHAVIOUR: "enablePropagateAdditionalUserContextData",
+        },
+        {"what Pinpoint takes in bills there": "analyticsConfiguration.*"},
+    ),
 }

@@ -22,6 +22,8 @@ def as_json(summary: Summary, gates: Sequence[Gate] = ()) -> str:
         "schema_version": VERSION,
         "stack": summary.stack,
         "region": summary.region,
+        "currency": "USD",
+        "discount_pct": {service: plain(percent) for service, percent in summary.discounts.items()},
         "new": summary.new,
         "verdict": summary.verdict._asdict(),
         "numbers": _figures(summary.figures),
@@ -33,6 +35,14 @@ def as_json(summary: Summary, gates: Sequence[Gate] = ()) -> str:
         "coverage": summary.coverage._asdict(),
         "not_priced": _gaps(summary.not_priced),
         "not_offered": _gaps(summary.not_offered),
+        "not_considered": [
+            {
+                "type": each.type,
+                "inputs": [{"path": path, "why": why} for path, why in each.inputs.items()],
+                "resources": list(each.names),
+            }
+            for each in summary.not_considered
+        ],
         "usage_assumed": _groups(summary.usage_assumed),
         "free": _groups(summary.free),
         "changed_assumptions": [

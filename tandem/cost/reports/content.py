@@ -8,8 +8,8 @@ from tandem.reporting.money import digits, money, signed
 from tandem.reporting.tables import Table
 
 from ..gates import Gate
-from ..model import Number
-from ..summary import Figure, Figures, Gap, Group, Summary
+from ..model import OTHERS, Number
+from ..summary import Figure, Figures, Gap, Group, Summary, Unconsidered
 
 TITLES = {
     Number.IDLE: "Idle floor, a month",
@@ -23,7 +23,8 @@ SHORT = {
     Number.RUN_CEILING: "run, at most",
     Number.QUERIES: "1,000 queries",
 }
-NAMES = 5  # of resources of which the same is said
+NAMES = 5  # of resources of which the same is said, of inputs of a type
+UNCONSIDERED, PATH = 12, 120  # types of which inputs aren't considered, characters of a path
 NONE, OPEN = "none", "?"
 CODE = ("resource", "type", "component", "usage of", "assumption", "gate", "resources")
 """Columns of names."""
@@ -71,6 +72,7 @@ def facts(summary: Summary) -> list[str]:
         f"{cover.resources:,} resources: {cover.priced:,} priced, {cover.usage_assumed:,} usage-assumed, "
         f"{cover.free:,} free, {cover.not_priced:,} NOT PRICED, {cover.not_offered:,} not offered in the region."
     )
+    said += _not_considered(summary.not_considered)
     if summary.oldest:
         row = summary.oldest.row
         state = {
@@ -81,7 +83,23 @@ def facts(summary: Summary) -> list[str]:
         said.append(f"Oldest price: {row.service} {row.key}, read on {row.read_at} ({row.source}).{state}")
     if any(figure.before_open or figure.after_open for figure in summary.figures.values()):
         said.append("?: something that is NOT PRICED or not offered comes on top.")
+    less = [
+        f"{'all others' if service == OTHERS else service} {percent.normalize():f} %"
+        for service, percent in summary.discounts.items()
+    ]
+    before = f"before taxes and free allowances, less discounts: {', '.join(less)}"
+    said.append(f"US dollars, on demand, {before if less else 'before taxes, discounts and free allowances'}.")
     return said
+
+
+def _not_considered(found: Sequence[Unconsidered]) -> Iterable[str]:
+    """The inputs that no price considers, a line for each of the first types."""
+    for type_, inputs, _ in found[:UNCONSIDERED]:
+        paths = [path if len(path) <= PATH else f"{path[:PATH]}..." for path in list(inputs)[:NAMES]]
+        rest = [f"{len(inputs) - NAMES:,} more"] if len(inputs) > NAMES else []
+        yield f"not considered: {', '.join([*paths, *rest])} of {type_}"
+    if len(found) > UNCONSIDERED:
+        yield f"not considered: inputs of {len(found) - UNCONSIDERED:,} more types"
 
 
 _GAP = ("resource", "type", "is", "why")

@@ -1,6 +1,7 @@
 """Prices by hand, the environments' defaults, and what is NOT PRICED."""
 
 import re
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -10,7 +11,7 @@ from tandem_contract.bedrock_models import default_generator
 from scripts.recorder import ROOT
 from tandem.advisor import costs as module
 from tandem.advisor.advice import STACKS, advise
-from tandem.advisor.costs import Way, costs, token_price
+from tandem.advisor.costs import Way, costs, hours_awake, token_price
 from tandem.advisor.facts import Facts
 from tandem.cost.prices import load
 
@@ -64,7 +65,24 @@ def test_a_month_is_made_of_its_parts():
     assert prompt.endpoint.usd == endpoint
     assert rag.by_token.usd - rag.endpoint.usd == token_price(Facts(), TABLE, Way.RAG).usd * 10_000 - endpoint
     assert hybrid.endpoint.usd - rag.endpoint.usd == tuned.endpoint.usd - endpoint
-    assert (tuned.by_token, prompt.run_expected, rag.run_ceiling) == (None, None, None)
+    assert (prompt.run_expected, rag.run_ceiling) == (None, None)
+    search = rag.by_token.usd - token_price(Facts(), TABLE, Way.RAG).usd * 10_000
+    assert hybrid.by_token.usd == search + tuned.by_token.usd
+
+
+def test_hours_awake_by_hand():
+    # 25 of 43,800 minutes: a question a month keeps it awake for 25 minutes, 1,752 are one in 25 minutes.
+    assert round(hours_awake(1) * 60) == 25
+    assert round(hours_awake(1_752), 1) == Decimal("461.4")  # 730 x (1 - 1/e)
+    assert hours_awake(0) == 0
+    assert round(hours_awake(10**12), 9) == 730
+
+
+def test_a_prompt_that_is_cached_by_hand():
+    facts = Facts(hosted_model=HAIKU, corpus_pages=100, questions_a_month=1000)
+    # Of the $41.08 for 1,000 questions, 40 million tokens cost $0.10 and not $1.
+    assert costs(facts, TABLE).cached.usd == Decimal("5.08")
+    assert costs(replace(facts, hosted_model="amazon.titan-text-lite-v1"), TABLE).cached is None
 
 
 def test_what_has_no_row_is_not_priced():

@@ -1,9 +1,11 @@
-"""Twelve written scenarios: what is advised, and by which rules."""
+"""The cases of docs/advisor.md: what is advised, and by which rules; and rules one by one."""
 
 from typing import Any, NamedTuple
 
 import pytest
+import yaml
 
+from scripts.recorder import ROOT
 from tandem.advisor.advice import advise
 from tandem.advisor.costs import Way
 from tandem.advisor.facts import facts_of
@@ -16,111 +18,97 @@ def share(value: float) -> dict[str, float]:
 
 
 class Scenario(NamedTuple):
+    """A row of the page's table."""
+
     name: str
     facts: dict[str, Any]
     way: Way
     because: set[str]
     """The rules that decide, or keep from deciding otherwise."""
-    model: str = "hosted"
+    model: str
+    mind: set[str]
+    """Of those that warn, the ones that it is about."""
 
 
-SCENARIOS = [
-    Scenario(
-        "fast-changing knowledge: prices and stock levels, whatever rows there are",
-        {"knowledge_changes": "hourly", "corpus_pages": 300, "format": "none", "labelled_rows": 20_000},
-        Way.RAG,
-        {"changing", "start-with-rag"},
-    ),
-    Scenario(
-        "fixed style: a classifier's labels, read by a program, and nothing to look up",
-        {"corpus_pages": 0, "format": "strict", "labelled_rows": 2_000},
-        Way.FINETUNING,
-        {"format-gap"},
-    ),
-    Scenario(
-        "both: a help desk's articles, and answers in the form that its tool takes",
-        {"knowledge_changes": "weekly", "corpus_pages": 4_000, "format": "strict", "labelled_rows": 800},
-        Way.HYBRID,
-        {"changing", "corpus", "format-gap"},
-    ),
-    Scenario(
-        "nothing is needed: e-mails put politely",
-        {"corpus_pages": 0, "format": "none"},
-        Way.PROMPT,
-        {"nothing-needed"},
-    ),
-    Scenario(
-        "tiny volume: a handbook for five people",
-        {"knowledge_changes": "yearly", "corpus_pages": 900, "citations": True, "questions_a_month": 40},
-        Way.RAG,
-        {"citations", "corpus", "prompt-first", "start-with-rag"},
-    ),
-    Scenario(
-        "huge volume of strict answers: the tuned model's endpoint never sleeps",
-        {"corpus_pages": 0, "format": "strict", "labelled_rows": 5_000, "questions_a_month": 60_000_000},
-        Way.FINETUNING,
-        {"format-gap"},
-        model="endpoint",
-    ),
-    Scenario(
-        "strict privacy: only weights of one's own may read the files",
-        {"corpus_pages": 50_000, "citations": True, "format": "none", "privacy": "own-weights"},
-        Way.RAG,
-        {"changing", "citations", "corpus", "start-with-rag"},
-        model="endpoint",
-    ),
-    Scenario(
-        "no data: a strict form, and not one labelled row",
-        {"knowledge_changes": "weekly", "format": "strict", "labelled_rows": 0},
-        Way.RAG,
-        {"changing", "corpus", "few-rows", "start-with-rag"},
-    ),
-    Scenario(
-        "nothing is known: start with RAG",
-        {},
-        Way.RAG,
-        {"changing", "corpus", "prompt-first", "start-with-rag"},
-    ),
-    Scenario(
-        "a short leaflet that seldom changes goes into the prompt",
-        {"knowledge_changes": "yearly", "corpus_pages": 12, "format": "some"},
-        Way.PROMPT,
-        {"prompt-first", "nothing-needed"},
-    ),
-    Scenario(
-        "measured: a strict form that retrieval already keeps, so that rows are no reason to tune",
-        {
-            "format": "strict",
-            "labelled_rows": 3_000,
-            "measured": {"format_adherence": {"base": share(0.7), "rag": {"value": 0.98, "low": 0.96, "high": 0.99}}},
-        },
-        Way.RAG,
-        {"changing", "corpus", "no-gap", "start-with-rag"},
-    ),
-    Scenario(
-        "measured: the tuned model behind retrieval is right more often, and retrieval alone isn't enough",
-        {
-            "format": "none",
-            "measured": {"correctness": {"base": share(0.31), "rag": share(0.62), "hybrid": share(0.74)}},
-        },
-        Way.HYBRID,
-        {"changing", "corpus", "knowledge-gap", "measured-gap"},
-    ),
-]
+def scenario(row: str) -> Scenario:
+    name, facts, way, because, model, mind = (cell.strip() for cell in row.strip("|").split("|"))
+    given = yaml.safe_load(facts.strip("`"))
+    for of in given.get("measured", {}).values():
+        of.update({target: {"value": low, "low": low, "high": high} for target, (low, high) in of.items()})
+    return Scenario(name, given, Way(way), set(because.split(", ")), model, set(filter(None, mind.split(", "))))
 
 
-def test_there_are_twelve():
-    assert len(SCENARIOS) == 12
+PAGE = (ROOT / "docs" / "advisor.md").read_text().split("## Twenty-two cases\n")[1].split("\n## ")[0]
+SCENARIOS = [scenario(line) for line in PAGE.splitlines() if line.startswith("|") and "`" in line]
+
+
+def test_there_are_twenty_two():
+    assert len(SCENARIOS) == 22
     assert {scenario.way for scenario in SCENARIOS} == set(Way)
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 def test_scenario(scenario):
     advice = advise(facts_of(scenario.facts), load("us-east-1"))
+    warned = {reason.rule.key for reason in advice.reasons if reason.rule.points in ("first", "care")}
     assert advice.way is scenario.way
-    assert {reason.rule.key for reason in advice.reasons if reason.rule.points != "care"} == scenario.because
+    assert {reason.rule.key for reason in advice.reasons} - warned == scenario.because
     assert advice.model == scenario.model
+    assert scenario.mind <= warned
+    assert warned & ABOUT <= scenario.mind
     assert all(reason.rule.source and reason.text.endswith(".") for reason in advice.reasons)
+
+
+ABOUT = {"retrieval-worse", "prompt-price"}
+"""Warnings that no case has without being about them."""
+
+
+def advised(**facts: Any):
+    return advise(facts_of(facts), load("us-east-1"))
+
+
+STRICT: dict[str, Any] = {"corpus_pages": 0, "format": "strict", "labelled_rows": 2000}
+
+
+def test_a_tuned_model_is_compared_with_its_own_ways_and_not_with_the_model_that_the_advice_rejects():
+    """Left on at two questions a second, asleep at twenty a month; and what an untuned one costs decides nothing."""
+    busy, idle = (advised(**STRICT, questions_a_month=asked).model_why for asked in (5_000_000, 20))
+    for why in (busy, idle):
+        assert "always on $1,905.30 a month" in why
+        assert "nova" not in why and "break-even" not in why
+    assert "at most $1,905.30, awake for at most 730 of 730 hours" in busy
+    assert "leave it on (`endpointMode: steady`, `endpointHours: 0`), if one keeps up with 1.9 questions" in busy
+    assert "at most $21.63, awake for at most 8 of 730 hours" in idle and "let it sleep (`endpointMode: zero`)" in idle
+    for way in (Way.FINETUNING, Way.HYBRID):
+        advice = advised(**STRICT)
+        assert way not in advice.costs.break_evens
+        assert advice.costs.of(way).by_token.unpriced  # sold by the token, at a price that nobody has
+
+
+def test_a_prompt_with_all_documents_is_compared_with_retrieval_and_with_its_cache():
+    (text,) = (
+        reason.text
+        for reason in advised(knowledge_changes="never", corpus_pages=500, questions_a_month=1_000_000).reasons
+        if reason.rule.key == "prompt-price"
+    )
+    assert "500 pages in every prompt cost $12,055.80 a month, 82 times retrieval's $146.89" in text
+    # 0.33 and 200 thousand million tokens at 0.06 and 0.015 a million, 150 million at 0.24
+    assert "$3,055.80 at best" in text
+    other = advised(knowledge_changes="never", corpus_pages=500, hosted_model="us.anthropic.claude-opus-5-5")
+    assert any("at best" in reason.text for reason in other.reasons)
+
+
+def test_retrieval_that_makes_answers_worse_is_said_before_everything_else():
+    measured = {"correctness": {"base": share(0.6), "rag": share(0.4)}}
+    first, *_ = advised(measured=measured).reasons
+    assert first.rule.key == "retrieval-worse"
+    assert "0.4 (0.36 to 0.44) with it and 0.6 (0.56 to 0.64) without" in first.text
+
+
+def test_where_only_weights_of_ones_own_may_answer_nothing_is_compared_with_a_hosted_model():
+    advice = advised(privacy="own-weights")
+    assert advice.costs.break_evens == {} and advice.costs.cached is None
+    assert "break-even" not in advice.model_why and "nova" not in advice.model_why
 
 
 def rules(**facts: Any) -> set[str]:

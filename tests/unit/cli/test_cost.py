@@ -102,7 +102,7 @@ def test_without_a_file_the_stack_is_previewed(project):
 
 
 def test_gates_decide_the_exit_code(file, here):
-    assert "max_idle_floor  passed" in run(file, "--gates", gates(here, "max_idle_floor: 33"))
+    assert "max_idle_floor    passed" in run(file, "--gates", gates(here, "max_idle_floor: 33"))
     assert "$32.85 is more than $3.00" in run(file, "--gates", gates(here, "max_idle_floor: 3"), code=3)
     run(file, "--gates", gates(here, "max_idle_floor: 3\nstacks: {dev: {max_idle_floor: 40}}"))
     output = run(file, "--gates", gates(here, "max_idle_floor: 3"), "--output", here / "report", code=3)
@@ -113,11 +113,17 @@ def test_gates_decide_the_exit_code(file, here):
 def test_what_is_not_priced_leaves_a_limit_undecided_and_fails_only_its_own_gate(here):
     text = preview(NAT, UNKNOWN_TYPE)
     limits = "max_idle_floor: 100\n"
-    output = run("-", "--gates", gates(here, limits), text=text)
+    output = run("-", "--gates", gates(here, limits + "fail_on_unpriced: false"), text=text)
     assert "$32.85 + ?" in output
     assert "undecided  $32.85 of $100.00 are known; the rest is NOT PRICED" in output
-    output = run("-", "--gates", gates(here, limits + "fail_on_unpriced: true"), text=text, code=3)
-    assert "qubit" in output
+    output = run("-", "--gates", gates(here, limits), text=text, code=3)
+    assert "qubit" in output and "added or changed, NOT PRICED" in output
+
+
+def test_discounts_of_the_gate_file_are_taken_off_before_its_limits(file, here):
+    assert "$29.57 is at most $30.00" in run(
+        file, "--gates", gates(here, "max_idle_floor: 30\ndiscount_pct: {AmazonEC2: 10}")
+    )
 
 
 @pytest.mark.faults

@@ -2,9 +2,13 @@
 
 from decimal import Decimal
 
+from tandem_contract.usage import QUERY_USAGE, RUN_USAGE
+
 from tandem.cost.model import Assessment, Assumption, Change, Charge, Estimate, Line, Number, Resource
 from tandem.cost.prices import Row
 
+ASSUMED = (*QUERY_USAGE.fields, *RUN_USAGE.fields)
+"""All amounts that an environment may assume."""
 STACK = "urn:pulumi:rag-dev::tandem::pulumi:pulumi:Stack::tandem-rag-dev"
 ENVIRONMENT = "urn:pulumi:rag-dev::tandem::tandem:index:RagEnvironment::rag"
 QUERY = "urn:pulumi:rag-dev::tandem::tandem:index:RagEnvironment$tandem:index:QueryApi::rag-query"

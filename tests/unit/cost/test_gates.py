@@ -6,6 +6,7 @@ from datetime import date
 import pytest
 from tandem_contract.errors import TandemError
 
+from scripts.recorder import ROOT
 from tandem.cost.gates import FAILED, check, exit_code, limits_of, read
 from tandem.cost.model import Number
 from tandem.cost.summary import summarize
@@ -16,7 +17,7 @@ TODAY = date(2026, 11, 24)
 
 
 def outcome(limits, *lines, problems=()):
-    gates = check(limits, summarize(estimate(*lines, problems=problems), TODAY))
+    gates = check(limits, summarize(estimate(*lines, problems=problems), TODAY), TODAY)
     return [gate.state for gate in gates], exit_code(gates), "\n".join(gate.text for gate in gates)
 
 
@@ -43,8 +44,16 @@ def test_limits_of_a_stack_lie_over_those_of_all(written):
     assert limits_of("tandem/rag-prod", file) == {"max_idle_floor": 7, "fail_on_unpriced": True}
 
 
+@pytest.mark.parametrize(("text", "fails"), [("max_idle_floor: 3", True), ("fail_on_unpriced: null", False)])
+def test_what_has_no_price_fails_unless_the_file_says_otherwise(written, text, fails):
+    limits = limits_of("a/b", read(written(text)))
+    assert outcome(limits, line("a", None, UNPRICED))[1] == (FAILED if fails else 0)
+
+
 def test_json_is_read_as_well(written):
-    assert limits_of("a/b", read(written(json.dumps({"max_idle_floor": 3})))) == {"max_idle_floor": 3}
+    given = {"max_idle_floor": 3, "fail_on_unpriced": None, "accept": [ACCEPTED | {"until": "2026-11-24"}]}
+    limits = limits_of("a/b", read(written(json.dumps(given))))
+    assert limits == {key: value for key, value in given.items() if value is not None}
 
 
 @pytest.mark.faults
@@ -56,12 +65,19 @@ max_increase_pct: -1
 max_cost_per_1k_queries: true
 fail_on_unpriced: 1
 max_price_age_days: .inf
+accept:
+  - {type: nat gateway, why: " ", until: soon}
+  - {type: "aws:sqs/queue:Queue", why: known, until: 2026-12-31, untill: 3}
+  - {type: "aws:sqs/queue:Queue", why: known, until: 2026-12-31 10:00:00}
+  - aws:sqs/queue:Queue
+discount_pct: {AmazonSageMakr: 10, AmazonEC2: 101}
 stacks:
   rag-dev: {max_idle_floor: .nan, stacks: {}}
   other: 5
 """
     with pytest.raises(TandemError) as error:
         read(written(text))
+    day = "is not allowed (a day as 2027-06-30). Name the last day on which it holds."
     amount, remedy = "is not allowed (a number of US dollars, 0 or more)", "Give a number, or null for no limit."
     assert [line.strip(" -") for line in str(error.value).splitlines()[1:]] == [
         "max_idle_flor: is not a gate. Did you mean `max_idle_floor`?",
@@ -70,8 +86,17 @@ stacks:
         f"max_cost_per_1k_queries: true {amount}. {remedy}",
         "fail_on_unpriced: 1 is not allowed (true or false). Write it without quotes.",
         f"max_price_age_days: Infinity is not allowed (a number of days, 0 or more). {remedy}",
+        "accept[0].type: 'nat gateway' is not allowed (a type as in a preview). Write it as aws:sqs/queue:Queue.",
+        "accept[0].why: ' ' is not allowed (a text). Write why nobody needs to know its price.",
+        f"accept[0].until: 'soon' {day}",
+        "accept[1].untill: is not a key of what is accepted. Did you mean `until`?",
+        f"accept[2].until: datetime.datetime(2026, 12, 31, 10, 0) {day}",
+        "accept[2].type: aws:sqs/queue:Queue stands twice. Leave one of them out.",
+        "accept[3]: 'aws:sqs/queue:Queue' is not a mapping of keys to values. Give {type: , why: , until: }.",
+        "discount_pct.AmazonSageMakr: is not a service of the price rows. Did you mean `AmazonSageMaker`?",
+        "discount_pct.AmazonEC2: 101 is not allowed (a number of per cent from 0.0 to 100.0). Give what is taken off.",
         "stacks.rag-dev.stacks: is not a gate. Known here: max_idle_floor, max_run_ceiling, max_cost_per_1k_queries, "
-        "max_increase_pct, fail_on_unpriced, max_price_age_days.",
+        "max_increase_pct, fail_on_unpriced, accept, max_price_age_days, discount_pct.",
         f"stacks.rag-dev.max_idle_floor: NaN {amount}. {remedy}",
         "stacks.other: 5 is not a mapping of keys to values. Give a mapping of gates.",
     ]
@@ -133,7 +158,9 @@ ENVELOPE = line("limits", None, UNPRICED, type_="aws:ssm/parameter:Parameter", n
         ({"max_increase_pct": 10}, [line("a", 100, 120), line("b", UNPRICED, UNPRICED)], "undecided"),
         ({"max_increase_pct": 10}, [line("a", 100, 105), line("b", UNPRICED, UNPRICED)], "passed"),
         ({"fail_on_unpriced": True}, [line("a", None, 1)], "passed"),
-        ({"fail_on_unpriced": True}, [line("a", UNPRICED, UNPRICED)], "failed"),
+        ({"fail_on_unpriced": True}, [line("a", UNPRICED, UNPRICED)], "passed"),  # what was there
+        ({"fail_on_unpriced": True}, [line("a", UNPRICED, UNPRICED, op="update")], "failed"),
+        ({"fail_on_unpriced": True}, [line("a", None, UNPRICED)], "failed"),
         ({"fail_on_unpriced": True}, [line("a", None, {})], "failed"),
         ({"fail_on_unpriced": True}, [line("a", UNPRICED)], "passed"),  # gone
         ({"max_price_age_days": 30}, [line("a", None, (charge(1, read_at="2026-10-25"),))], "passed"),
@@ -155,10 +182,58 @@ def test_increases_are_told_apart_by_number():
     assert "1,000 queries: grows by 100.0 %, to $2.00; 50 % are allowed" in text
 
 
+ACCEPTED = {"type": "aws:ec2/natGateway:NatGateway", "why": "a trial", "until": date(2026, 11, 24)}
+
+
+def accepting(*lines, **given):
+    return outcome({"fail_on_unpriced": True, "accept": [ACCEPTED | given]}, *lines)
+
+
+def test_what_is_accepted_passes_until_its_day_with_the_reason():
+    (state,), code, text = accepting(line("a", None, UNPRICED))
+    assert (state, code) == ("passed", 0)
+    assert "aws:ec2/natGateway:NatGateway is accepted until 2026-11-24 (a trial)" in text
+
+
+def test_after_its_day_an_acceptance_is_over_and_said():
+    (state,), code, text = accepting(line("a", None, UNPRICED), until="2026-11-23")
+    assert (state, code) == ("failed", FAILED)
+    assert text == (
+        "1 x aws:ec2/natGateway:NatGateway added or changed, NOT PRICED; "
+        "aws:ec2/natGateway:NatGateway was accepted until 2026-11-23, which is over (a trial)"
+    )
+    assert "accepted" not in accepting(line("a", None, 1), until="2026-11-23")[2]  # it has a price by now
+
+
+def test_what_is_accepted_is_its_type_and_no_other():
+    other = line("b", None, UNPRICED, type_="aws:rds/instance:Instance")
+    (state,), _, text = accepting(line("a", None, UNPRICED), other)
+    assert state == "failed"
+    assert text.startswith("1 x aws:rds/instance:Instance added or changed, NOT PRICED; aws:ec2/natGateway")
+
+
+ABSENT = {"unavailable": ("not in the region",)}
+
+
 @pytest.mark.faults
-def test_what_is_not_offered_fails_any_gate_file():
-    states, code, _ = outcome({}, line("a", None, {"unavailable": ("not in the region",)}))
+@pytest.mark.parametrize("lines", [[line("a", None, ABSENT)], [line("a", ABSENT, ABSENT, op="update")]])
+def test_what_is_not_offered_fails_any_gate_file(lines):
+    states, code, _ = outcome({}, *lines)
     assert (states, code) == (["failed"], FAILED)
+
+
+def test_what_is_not_offered_and_there_already_fails_nothing():
+    """It runs, so it can be had; what goes doesn't matter either."""
+    there = line("there", ABSENT, ABSENT), line("gone", ABSENT)
+    assert outcome({"fail_on_unpriced": True}, *there, line("new", None, 1))[:2] == (["passed"], 0)
+    assert summarize(estimate(there[0]), TODAY).verdict.state == "same"
+
+
+def test_the_gates_of_this_repository_and_of_the_page_are_read(written):
+    ours = limits_of("tandem/rag-dev", read(ROOT / "cost-gates.yaml"))
+    assert {entry["type"].rpartition(":")[2] for entry in ours["accept"]} == {"MlflowApp", "ServerlessCollection"}
+    page = (ROOT / "docs" / "cost.md").read_text()
+    assert limits_of("a/b", read(written(page.split("```yaml\n")[1].split("```")[0])))["discount_pct"]
 
 
 @pytest.mark.faults

@@ -22,7 +22,7 @@ TYPES = "node.kubernetes.io/instance-type"
 
 
 def bill(type_, inputs, region="us-east-1", **references):
-    return assess(Resource("urn", type_, "it", "", region, inputs, references), usage=False)
+    return assess(Resource("urn", type_, "it", "", region, inputs, references))
 
 
 def nodes(kind="g5.xlarge", **scaling):
@@ -284,8 +284,8 @@ def test_what_is_free_is_so_in_a_region_without_prices_and_where_nobody_says_the
 
 def test_an_object_of_a_cluster_is_taken_to_be_in_the_stacks_region():
     nowhere = Resource("urn", POOL, "it", "", "", pool("g6e.2xlarge", nodes="1"))
-    assert any("$2.25 an hour" in note for note in assess(nowhere, usage=False, region="us-east-1").notes)
-    assert assess(nowhere, usage=False).unpriced
+    assert any("$2.25 an hour" in note for note in assess(nowhere, region="us-east-1").notes)
+    assert assess(nowhere).unpriced
 
 
 @pytest.mark.faults

@@ -12,6 +12,7 @@ from tandem.cost.estimate import assess
 from tandem.cost.model import SECRET, UNKNOWN, Number, Resource
 from tandem.cost.pricers import FREE, PRICERS
 from tandem.cost.prices import load
+from tests.unit.cost.estimates import ASSUMED
 
 CONFIGURATION = "aws:sagemaker/endpointConfiguration:EndpointConfiguration"
 COLLECTION = "aws:opensearch/serverlessCollection:ServerlessCollection"
@@ -24,14 +25,43 @@ BALANCER = "aws:lb/loadBalancer:LoadBalancer"
 INSTANCE = "aws:ec2/instance:Instance"
 POLICY = "aws:appautoscaling/policy:Policy"
 CLIENT = "aws:cognito/userPoolClient:UserPoolClient"
+CLUSTER, DOMAIN = "aws:eks/cluster:Cluster", "aws:opensearch/domain:Domain"
+FUNCTION, NAT = "aws:lambda/function:Function", "aws:ec2/natGateway:NatGateway"
+TABLE = "aws:dynamodb/table:Table"
+NODES = {"instanceType": "r7g.large.search", "instanceCount": 3, "dedicatedMasterEnabled": True}
+NODES |= {"dedicatedMasterType": "m7g.large.search", "dedicatedMasterCount": 3}
+DISKS = {"ebsEnabled": True, "volumeType": "gp3", "volumeSize": 100}
+MAPPINGS = [{"subnetId": "a"}, {"subnetId": "b"}]
+AT_LEAST_TWO = {"status": "ENABLED", "minInstanceCount": 2}
+FAST = {"volumeSize": 100, "volumeType": "gp3", "iops": 4000, "throughput": 225}
+SERVER = {"instanceType": "t3.small", "rootBlockDevice": {"volumeSize": 20, "volumeType": "gp3"}}
 
 
-def bill(type_, inputs, *, usage=True, region="us-east-1"):
+def bill(type_, inputs, *, usage=ASSUMED, region="us-east-1"):
     return assess(Resource("urn", type_, "it", "", region, inputs), usage)
 
 
 def variant(**given):
     return {"productionVariants": [{"instanceType": "ml.g5.2xlarge", "initialInstanceCount": 1} | given]}
+
+
+def shadow(**given):
+    return {"shadowProductionVariants": variant(**given)["productionVariants"]}
+
+
+def tracked(metrics):
+    """A policy that tracks a formula of so many metrics."""
+    stat = {"metric": {"namespace": "AWS/SageMaker", "metricName": "Some"}, "stat": "Sum"}
+    given = [{"id": f"m{number}", "metricStat": stat} for number in range(metrics)]
+    given.append({"id": "e", "expression": "m0/m1"})
+    return {
+        "policyType": "TargetTrackingScaling",
+        "targetTrackingScalingPolicyConfiguration": {"customizedMetricSpecification": {"metrics": given}},
+    }
+
+
+def search(version):
+    return {"clusterConfig": {"instanceType": "m7g.large.search"}, "engineVersion": version}
 
 
 def query(namespace, **given):
@@ -46,6 +76,7 @@ def query(namespace, **given):
         (CONFIGURATION, variant(managedInstanceScaling={"status": "ENABLED", "minInstanceCount": 1}), "1105.95"),
         (CONFIGURATION, variant(managedInstanceScaling={"status": "ENABLED", "minInstanceCount": 0}), "0"),
         (CONFIGURATION, variant(managedInstanceScaling={"status": "DISABLED", "minInstanceCount": 0}), "1105.95"),
+        (CONFIGURATION, variant() | shadow(managedInstanceScaling=AT_LEAST_TWO), "3317.85"),
         (COLLECTION, {}, "350.40"),  # 2 x 730 x 0.24
         (COLLECTION, {"standbyReplicas": "DISABLED"}, "175.20"),
         (COLLECTION, {"standbyReplicas": "ENABLED", "collectionGroupName": "group"}, "0"),
@@ -61,11 +92,20 @@ def query(namespace, **given):
         ("aws:ec2/natGateway:NatGateway", {}, "32.85"),
         ("aws:ec2/eip:Eip", {}, "3.65"),
         (ENDPOINT, {"vpcEndpointType": "Interface", "subnetIds": [UNKNOWN, UNKNOWN, "subnet-1"]}, "21.90"),
+        (ENDPOINT, {"vpcEndpointType": "Interface", "subnetConfigurations": MAPPINGS}, "14.60"),
         (ENDPOINT, {"vpcEndpointType": "Gateway"}, "0"),
         (ENDPOINT, {}, "0"),
         (BALANCER, {"internal": True}, "16.425"),
         (BALANCER, {"subnets": ["a", "b"]}, "23.725"),  # 730 x (0.0225 + 2 x 0.005)
         (INSTANCE, {"instanceType": "t3.small", "rootBlockDevice": {"volumeSize": 20, "volumeType": "gp3"}}, "16.784"),
+        # 730 x (3 x 0.178 + 3 x 0.135) + 3 x 100 x 0.122
+        (DOMAIN, {"clusterConfig": NODES, "ebsOptions": DISKS}, "722.07"),
+        (BALANCER, {"subnetMappings": MAPPINGS}, "23.725"),
+        ("aws:alb/loadBalancer:LoadBalancer", {"subnetMappings": MAPPINGS}, "23.725"),
+        (INSTANCE, SERVER | {"ebsBlockDevices": [FAST]}, "33.784"),  # and 100 x 0.08 + 1000 x 0.005 + 100 x 0.04
+        (INSTANCE, SERVER | {"monitoring": True}, "18.884"),  # and 7 metrics at 0.30
+        (BALANCER, {"subnets": ["a", "b"], "ipAddressType": "dualstack-without-public-ipv4"}, "16.425"),
+        (POLICY, tracked(2), "0.40"),  # two alarms of two metrics
         ("aws:ebs/volume:Volume", {"size": 100, "type": "gp3", "iops": 4000, "throughput": 225}, "17.00"),
         ("aws:ebs/volume:Volume", {"size": 100}, "10.00"),
         ("aws:kms/key:Key", {"enableKeyRotation": True}, "1"),
@@ -93,6 +133,8 @@ def test_idle_floor(type_, inputs, usd):
         (CONFIGURATION, variant(initialInstanceCount="two"), "'two', not a number"),
         (CONFIGURATION, {"productionVariants": UNKNOWN}, "productionVariants is known only once"),
         (CONFIGURATION, {"productionVariants": "main"}, "'main', not a list"),
+        (CONFIGURATION, variant(serverlessConfig={"provisionedConcurrency": 1}), "provisioned concurrency"),
+        (CONFIGURATION, shadow(serverlessConfig={"provisionedConcurrency": 1}), "provisioned concurrency"),
         (CONFIGURATION, variant(volumeSizeInGb=100), "storage:hosting"),
         (
             CONFIGURATION,
@@ -120,7 +162,33 @@ def test_idle_floor(type_, inputs, usd):
         (RULE, {"eventPattern": "{}", "eventBusName": "mine"}, "bus of its own"),
         (ALARM, {"namespace": "AWS/SQS", "metricName": "Age", "period": 10}, "high resolution"),
         (ALARM, {"metricQueries": [{"id": "e", "expression": "ANOMALY_DETECTION_BAND(m)"}]}, "anomalies"),
+        (ALARM, {"evaluationCriteria": {"promqlCriteria": {"query": "up"}}}, "PromQL"),
         (INSTANCE, {"instanceType": "t3.small"}, "root volume"),
+        (INSTANCE, {"instanceType": "t3.small", "rootBlockDevice": {"volumeSize": 20}}, "volumeType isn't set"),
+        (INSTANCE, SERVER | {"tenancy": "host"}, "tenancy host"),
+        (INSTANCE, SERVER, "its subnet"),
+        (CONFIGURATION, variant(initialInstanceCount=-5), "-5, less than none"),
+        (CONFIGURATION, variant(acceleratorType="ml.eia2.medium"), "acceleratorType"),
+        (CONFIGURATION, variant(capacityReservationConfig={"mlReservationArn": "arn:x"}), "reservation"),
+        (DOMAIN, search("Elasticsearch_5.6"), "extended support"),
+        (DOMAIN, search("OpenSearch_1.0"), "extended support"),
+        (DOMAIN, search("OpenSearch_2.9"), "extended support"),
+        (DOMAIN, search("Elasticsearch_6.1"), "no row says"),
+        (DOMAIN, search("Solr_9"), "no row says"),
+        (DOMAIN, search("OpenSearch_3.3") | {"aimlOptions": {"s3VectorsEngine": {"enabled": True}}}, "S3 Vectors"),
+        (
+            DOMAIN,
+            search("OpenSearch_3.3") | {"aimlOptions": {"serverlessVectorAcceleration": {"enabled": True}}},
+            "acceleration",
+        ),
+        (COLLECTION, {"vectorOptions": [{"serverlessVectorAcceleration": "ENABLED"}]}, "acceleration"),
+        (CLUSTER, {"outpostConfig": {"controlPlaneInstanceType": "m5.large"}}, "Outposts"),
+        (FUNCTION, {"capacityProviderConfig": {"lambdaManagedInstancesCapacityProviderConfig": {}}}, "instances"),
+        (FUNCTION, {"durableConfig": {"executionTimeout": 60}}, "durable"),
+        (FUNCTION, {"tenancyConfig": {"tenantIsolationMode": "PER_TENANT"}}, "tenant"),
+        (TABLE, {"billingMode": "PAY_PER_REQUEST", "tableClass": "STANDARD_INFREQUENT_ACCESS"}, "INFREQUENT"),
+        (NAT, {"availabilityMode": "regional"}, "each zone"),
+        (BALANCER, {"internal": True, "minimumLoadBalancerCapacity": {"capacityUnits": 100}}, "100 capacity units"),
         (ENDPOINT, {"vpcEndpointType": "GatewayLoadBalancer"}, "GatewayLoadBalancer"),
         (BALANCER, {"loadBalancerType": "network"}, "network"),
         (CLIENT, {"allowedOauthFlows": ["client_credentials"]}, "tokens for machines"),
@@ -131,6 +199,10 @@ def test_idle_floor(type_, inputs, usd):
         ("aws:rds/instance:Instance", {"instanceClass": "db.t3.small"}, "no pricer"),
         ("aws:ec2/routeServer:RouteServer", {}, "no pricer"),  # bills by the hour: no pattern may reach it
         ("aws:s3/bucketMetric:BucketMetric", {}, "no pricer"),
+        ("aws:acm/certificate:Certificate", {"options": {"export": "ENABLED"}}, "can be exported"),
+        ("aws:route53/zone:Zone", {}, "no pricer"),  # the neighbours of free types bill
+        ("aws:sagemaker/domain:Domain", {}, "no pricer"),
+        ("aws:bedrock/provisionedModelThroughput:ProvisionedModelThroughput", {}, "no pricer"),
     ],
 )
 def test_not_priced_with_the_reason(type_, inputs, reason):
@@ -150,7 +222,7 @@ def test_not_priced_with_the_reason(type_, inputs, reason):
 )
 def test_storage_is_counted_by_the_usage_parameter_or_not_priced(type_, inputs, key):
     assert key in bill(type_, inputs).assumed
-    alone = bill(type_, inputs, usage=False)
+    alone = bill(type_, inputs, usage=())
     assert not alone.assumed
     assert any(key in reason for reason in alone.unpriced)
 
@@ -160,18 +232,67 @@ def test_storage_is_counted_by_the_usage_parameter_or_not_priced(type_, inputs, 
     [
         "aws:iam/rolePolicy:RolePolicy",
         "aws:s3/bucketVersioning:BucketVersioning",
-        "aws:apigateway/restApi:RestApi",
-        "aws:sagemaker/endpoint:Endpoint",
         "aws:sagemaker/model:Model",
         "aws:appautoscaling/target:Target",
         "aws:opensearch/serverlessAccessPolicy:ServerlessAccessPolicy",
         "aws:sqs/redriveAllowPolicy:RedriveAllowPolicy",
+        "aws:ec2/networkInterface:NetworkInterface",
+        "aws:route53/record:Record",
+        "aws:acm/certificate:Certificate",
+        "aws:secretsmanager/secretRotation:SecretRotation",
+        "aws:bedrock/inferenceProfile:InferenceProfile",
+        "aws:bedrockmodel/invocationLoggingConfiguration:InvocationLoggingConfiguration",
+        "aws:opensearch/serverlessSecurityConfig:ServerlessSecurityConfig",
+        "aws:sagemaker/userProfile:UserProfile",
+        "aws:s3/bucketReplicationConfig:BucketReplicationConfig",
+        "aws:xray/samplingRule:SamplingRule",
+        "command:local:Command",
+        "docker-build:index:Image",
+        "time:index/sleep:Sleep",
     ],
 )
 def test_free_has_a_reason(type_):
-    found = bill(type_, {}, usage=False)
+    found = bill(type_, {}, usage=())
     assert found.free
     assert not found.charges + found.unpriced
+
+
+API = "aws:apigatewayv2/api:Api"
+MACHINE = "aws:sfn/stateMachine:StateMachine"
+
+
+@pytest.mark.parametrize(
+    ("type_", "counted"),
+    [
+        ("aws:lambda/function:Function", "a question's is in the 1,000 queries"),
+        ("aws:apigateway/restApi:RestApi", "a question's is in the 1,000 queries"),
+        ("aws:sqs/queue:Queue", "polls are with their event source"),
+        ("aws:sns/topic:Topic", "none of a question or a run"),
+        ("aws:cognito/userPool:UserPool", "in no number"),
+        (MACHINE, "a run's are in no number"),
+    ],
+)
+def test_use_is_said_to_be_counted_only_in_an_environment_that_assumes_it(type_, counted):
+    assert counted in bill(type_, {}).free
+    alone = bill(type_, {}, usage=())
+    assert not alone.free
+    assert any("no environment that assumes its use" in reason for reason in alone.unpriced)
+    assert alone.open == {Number.QUERIES}  # while nobody asks, it costs nothing
+
+
+@pytest.mark.parametrize(
+    ("type_", "inputs", "reason"),
+    [
+        (API, {"protocolType": "HTTP"}, "API of type HTTP"),
+        (API, {"protocolType": "WEBSOCKET"}, "API of type WEBSOCKET"),
+        (MACHINE, {"type": "EXPRESS"}, "Express"),
+        ("aws:sns/topicSubscription:TopicSubscription", {"protocol": "sms"}, "deliveries by sms"),
+    ],
+)
+def test_use_that_no_environment_assumes_is_not_priced_in_one_either(type_, inputs, reason):
+    for assumed in (ASSUMED, ()):
+        assert any(reason in text for text in bill(type_, inputs, usage=assumed).unpriced)
+    assert bill("aws:sns/topicSubscription:TopicSubscription", {"protocol": "sqs"}, usage=()).free
 
 
 def test_inference_component_is_free():
@@ -185,7 +306,11 @@ def test_inference_component_is_free():
         ("aws:cloudwatch/logGroup:LogGroup", {}, "retentionInDays isn't set"),
         ("aws:cloudwatch/logGroup:LogGroup", {"retentionInDays": 0}, "retentionInDays isn't set"),
         ("aws:ec2/natGateway:NatGateway", {}, "for each zone"),
+        (ENDPOINT, {"vpcEndpointType": "Interface", "subnetIds": ["a"]}, "each GB through it bills $0.01"),
+        (DOMAIN, search("OpenSearch_2.11"), "no end of its standard support"),
+        (DOMAIN, search("Elasticsearch_7.10"), "2027-11-07"),
         (COLLECTION, {}, "share compute units"),
+        ("aws:s3/bucketReplicationConfig:BucketReplicationConfig", {}, "what replication copies"),
         (CONFIGURATION, variant(managedInstanceScaling={"status": "ENABLED", "minInstanceCount": 0}), "$1.515 an hour"),
         (CONFIGURATION, variant(instanceType="ml.m5.xlarge"), "no disks of its own"),
         ("aws:apigateway/methodSettings:MethodSettings", {"settings": {"metricsEnabled": True}}, "custom metrics"),
@@ -200,7 +325,7 @@ def test_causes_that_are_not_dollars_yet(type_, inputs, note):
 @pytest.mark.parametrize("type_", sorted(PRICERS))
 @pytest.mark.parametrize("inputs", [{}, {"name": "x", "typeName": "x"}])
 def test_no_silent_zero_whatever_the_inputs(type_, inputs):
-    found = bill(type_, inputs, usage=False)
+    found = bill(type_, inputs, usage=())
     assert found.charges or found.free or found.assumed or found.unpriced, found
 
 

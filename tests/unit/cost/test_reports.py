@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
@@ -198,3 +199,17 @@ def test_the_page_has_every_assumption_with_its_default():
     tables = [re.findall(r"^\| `(\w+)` \| ([\d.]+) \|", part, re.MULTILINE) for part in page.split("| `runUsage` |")]
     for rows, defaults in zip(tables, (QUERY_USAGE.defaults, RUN_USAGE.defaults), strict=True):
         assert {re.sub("[A-Z]", lambda big: f"_{big[0].lower()}", key): float(value) for key, value in rows} == defaults
+
+
+def test_currency_and_discounts_are_said():
+    def said(discounts):
+        whole = replace(estimate(line("nat", None, 1)), discounts=discounts)
+        found = summarize(whole, TODAY)
+        return terminal(found), json.loads(as_json(found))
+
+    text, content = said({})
+    assert "\nUS dollars, on demand, before taxes, discounts and free allowances." in text
+    assert (content["currency"], content["discount_pct"]) == ("USD", {})
+    text, content = said({"AmazonEC2": Decimal("12.50"), "all": Decimal(5)})
+    assert "before taxes and free allowances, less discounts: AmazonEC2 12.5 %, all others 5 %." in text
+    assert content["discount_pct"] == {"AmazonEC2": "12.5", "all": "5"}

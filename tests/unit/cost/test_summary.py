@@ -124,6 +124,19 @@ def test_environment_in_an_environment():
     ]
 
 
+def test_components_of_somebody_elses_program_are_rolled_up_too():
+    """Without an environment: the outermost component and its child, whatever is below."""
+    shop = "urn:pulumi:dev::acme::acme:index:Shop::shop"
+    cart = "urn:pulumi:dev::acme::acme:index:Shop$acme:index:Cart::cart"
+    store = f"{cart.rsplit('::', 1)[0]}$acme:index:Store::store"
+    whole = replace(
+        estimate(*(line(name, 1, 2, parent=parent) for name, parent in (("a", shop), ("b", cart), ("c", store)))),
+        parents={STACK: "", shop: STACK, cart: shop, store: cart},
+    )
+    found = {each.name: each.figures[Number.IDLE].after for each in summarize(whole, TODAY).components}
+    assert found == {"shop": 2, "shop / cart": 4}
+
+
 def test_moved_resources_the_biggest_first():
     found = summary(
         line("small", 1, 2), line("same", 5, 5), line("big", 90), line("kept", 4, 4, op="delete", remark="is kept")

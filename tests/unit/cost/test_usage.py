@@ -5,11 +5,12 @@ from decimal import Decimal
 
 import pytest
 
-from samples.previews import ENVELOPE
+from samples.previews import ENVELOPE, component, digest, state, step
 from samples.previews import USAGE as TUNING
 from tandem.cost.estimate import assess, estimate
 from tandem.cost.model import SECRET, UNKNOWN, Change, Number, Resource
-from tandem.cost.preview import Read
+from tandem.cost.preview import Read, read_preview
+from tandem.cost.summary import kind
 from tandem.cost.usage import PARAMETER, assumed, is_usage
 
 RAG = {
@@ -36,7 +37,7 @@ def parameter(content, name="/tandem/tandem/dev/rag/usage", region="us-east-1", 
 
 
 def bill(resource):
-    return assess(resource, True)
+    return assess(resource)
 
 
 def envelope(**given):
@@ -218,3 +219,90 @@ def test_changed_assumption_stands_apart():
         300,
     )
     assert found.lines[0].delta(Number.QUERIES) == Decimal("0.036")  # 0.15 M tokens at 0.24
+
+
+@pytest.mark.parametrize(
+    ("discounts", "usd"),
+    [
+        ({}, "32.85"),
+        ({"AmazonEC2": 10}, "29.565"),
+        ({"AmazonEC2": 10, "all": 50}, "29.565"),
+        ({"all": 50}, "16.425"),
+        ({"AmazonVPC": 10}, "32.85"),
+        ({"AmazonEC2": 100}, "0"),
+    ],
+)
+def test_a_discount_is_taken_off_the_charges_of_its_service_on_both_sides(discounts, usd):
+    nat = Resource("a::b::nat", "aws:ec2/natGateway:NatGateway", "nat", "", "us-east-1", {})
+    change = Change("same", nat.urn, nat, nat)
+    found = estimate(Read("tandem/dev", "us-east-1", (change,), {}, ()), discounts)
+    assert found.lines[0].before.usd(Number.IDLE) == found.lines[0].after.usd(Number.IDLE) == Decimal(usd)
+
+
+OWN = {
+    "bucket": ("aws:s3/bucket:Bucket", {}),
+    "table": ("aws:dynamodb/table:Table", {"billingMode": "PAY_PER_REQUEST"}),
+    "log": ("aws:cloudwatch/logGroup:LogGroup", {"retentionInDays": 14}),
+    "images": ("aws:ecr/repository:Repository", {}),
+    "queue": ("aws:sqs/queue:Queue", {}),
+    "topic": ("aws:sns/topic:Topic", {}),
+    "rest": ("aws:apigateway/restApi:RestApi", {}),
+    "http": ("aws:apigatewayv2/api:Api", {"protocolType": "HTTP"}),
+    "function": ("aws:lambda/function:Function", {"memorySize": 10_240}),
+    "machine": ("aws:sfn/stateMachine:StateMachine", {"type": "STANDARD"}),
+}
+INSIDE = component("tandem:index:RagEnvironment", "rag")
+PART = component("tandem:index:QueryApi", "rag-query", INSIDE["urn"])
+BESIDE = component("acme:index:Shop", "shop")
+
+
+def kinds(parent, content=RAG, op="create", **at):
+    """What each of `OWN` is under a parent, in a stack with an environment and its usage assumptions."""
+
+    def made(type_, name, inputs, parent):
+        given = state(type_, name, inputs, parent=parent)
+        return step(op, *((given, given) if op == "same" else (None, given)))
+
+    usage = {"name": "/tandem/tandem/rag-dev/rag-1/usage", "insecureValue": json.dumps(content)}
+    steps = [made(PARAMETER, "rag-usage", usage, at.get("usage", INSIDE["urn"]))]
+    steps += [made(type_, name, inputs, parent) for name, (type_, inputs) in OWN.items()]
+    found = estimate(read_preview(digest(INSIDE, PART, BESIDE, *steps)))
+    return {line.after.resource.name: kind(line.after) for line in found.lines if line.after}
+
+
+@pytest.mark.parametrize("op", ["create", "same"])
+def test_what_is_beside_an_environment_is_not_in_its_assumptions(op):
+    for parent in (digest_stack(), BESIDE["urn"]):
+        found = kinds(parent, op=op)
+        assert found.pop("rag-usage") == "usage_assumed"
+        assert found == dict.fromkeys(OWN, "not_priced")
+
+
+def digest_stack():
+    return json.loads(digest())["steps"][0]["urn"]
+
+
+@pytest.mark.parametrize("parent", [INSIDE["urn"], PART["urn"]])
+def test_what_is_in_an_environment_is_what_its_own_assumptions_say(parent):
+    found = kinds(parent)
+    assert {name for name, is_ in found.items() if is_ == "usage_assumed"} == {"rag-usage", "bucket", "table", "log"}
+    assert {name for name, is_ in found.items() if is_ == "not_priced"} == {"images", "http"}  # rag assumes no images
+    tuned = kinds(parent, TUNING)
+    assert (tuned["images"], tuned["bucket"], tuned["table"]) == ("usage_assumed", "usage_assumed", "not_priced")
+
+
+def test_the_child_of_a_resource_in_an_environment_is_in_it():
+    bucket = state("aws:s3/bucket:Bucket", "bucket", parent=PART["urn"])
+    content = state("aws:s3/bucketObject:BucketObject", "content", parent=bucket["urn"])
+    usage = {"name": "/a/usage", "insecureValue": json.dumps(RAG)}
+    there = (state(PARAMETER, "u", usage, parent=INSIDE["urn"]), bucket, content)
+    made = [step("create", None, each) for each in there]
+    found = estimate(read_preview(digest(INSIDE, PART, *made))).lines
+    assert {line.after.assumed for line in found} == {"", "storage: documents_gigabytes"}
+
+
+@pytest.mark.faults
+def test_assumptions_that_nobody_can_place_or_read_count_nothing():
+    """A parameter under the stack itself would speak for everything in it; one that can't be read for nothing."""
+    assert set(kinds(INSIDE["urn"], usage=digest_stack()).values()) == {"usage_assumed", "not_priced"}
+    assert kinds(INSIDE["urn"], "{")["bucket"] == "not_priced"
