@@ -4,10 +4,13 @@ import json
 
 from tandem_policies import folder
 from tandem_policies.catalogue import RULES, SUBJECTS
+from tandem_policies.foundations import NOT_CHECKED
 from tandem_policies.levels import KINDS
 from tandem_policies.rules import Rule
 
+from scripts import aws_controls
 from scripts.recorder import ROOT
+from tests.unit.policies import labelled
 
 PAGE = ROOT / "docs" / "policies.md"
 PACK = folder.files("../.venv")
@@ -80,8 +83,21 @@ price is that the SDK decodes each resource once per policy: 0.05 s in all for t
 
 ## Adding a rule
 A function that yields sentences, a `Rule` with its levels in the module of its subject, and in `tests/unit/policies/` a
-case that it blocks, one that it passes, one with an unknown.
+case that it blocks, one that it passes, one with an unknown; what AWS's list calls it goes into `controls`. A form seen
+elsewhere, with its label, goes into `labelled_cases/` there.
 
+## How right they are
+{confusion}
+
+## AWS's own list
+AWS's Foundational Security Best Practices, as far as they are about services whose things Tandem makes (the names from
+{source}, by `scripts/aws_controls.py`): the rule that looks after a control, or why none does. A rule that answers none
+of them says so.
+
+| control | what AWS asks | rule, or why not |
+|---|---|---|
+{controls}
+## The rules
 | rule | severity | dev | prod | unknown | mends |
 |---|---|---|---|---|---|
 """
@@ -90,6 +106,8 @@ case that it blocks, one that it passes, one with an unknown.
 def page() -> str:
     """The text of docs/policies.md."""
     text = INTRODUCTION
+    for name, value in {"confusion": _confusion(), **_controls()}.items():
+        text = text.replace(f"{{{name}}}", value)
     for rule in RULES:
         levels, unknown = rule.levels, "waits" if rule.waits else "violates"
         text += f"| [{rule.name}](#{rule.name}) | {rule.severity} | {levels.dev} | {levels.prod} | {unknown} "
@@ -99,9 +117,32 @@ def page() -> str:
     return text
 
 
+def _confusion() -> str:
+    """What the rules say of the labelled cases, as a table."""
+    found, table = labelled.cases(), labelled.confusion()
+    named = sum("source" in case for case in found)
+    text = f"{len(found)} resources, labelled before these rules were written (`tests/unit/policies/labelled_cases/`), "
+    text += f"{named} of them in forms of AWS's documents, other scanners' tests and public repositories, each named. "
+    text += "The rules before them passed 105 of the 131 dangerous ones and refused 11 of the 101 fine ones.\n\n"
+    text += f"| labelled | {' | '.join(f'told as {label}' for label in labelled.LABELS)} |\n|---|---|---|---|\n"
+    return text + "\n".join(
+        f"| {label} | {' | '.join(str(table[label][told]) for told in labelled.LABELS)} |" for label in labelled.LABELS
+    )
+
+
+def _controls() -> dict[str, str]:
+    """AWS's controls, and what looks after each."""
+    known = json.loads(aws_controls.NAMES.read_text())
+    rules = {control: f"[{rule.name}](#{rule.name})" for rule in RULES for control in rule.controls}
+    ordered = sorted(known["controls"], key=lambda each: (each.split(".")[0], int(each.split(".")[1])))
+    rows = (f"| {each} | {known['controls'][each]} | {rules.get(each) or NOT_CHECKED[each]} |\n" for each in ordered)
+    return {"source": known["source"].replace("-", " "), "controls": "".join(rows)}
+
+
 def _section(rule: Rule) -> str:
     levels, types = rule.levels, ", ".join(f"`{each}`" for each in rule.types)
     text = f"\n### {rule.name}\n{rule.what}\n\n- **Why**: {rule.why} [More]({rule.url}).\n"
+    text += f"- **AWS's controls**: {', '.join(rule.controls) or 'none'}.\n"
     text += f"- **Level**: {levels.dev} in dev, {levels.prod} in prod; severity {rule.severity}.\n"
     for name, setting in rule.settings.items():
         values = "; ".join(f"{kind} `{json.dumps(getattr(setting, kind))}`" for kind in KINDS)

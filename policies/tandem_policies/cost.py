@@ -1,23 +1,40 @@
 """Rules against bills that nobody wanted."""
 
+import re
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 
 from . import resource_types as aws
+from .documents import parsed
 from .levels import ADVISORY, DISABLED, MANDATORY, Levels
-from .rules import Resource, Rule, Setting, Settings, at, document, has, one, pool_instances, run_envelope
+from .rules import Findings, Resource, Rule, Setting, Settings, at, has, one, pool_instances, run_envelope
 
 INSTANCES = {
-    aws.ENDPOINT_CONFIGURATION: "productionVariants.instanceType",
-    "aws:sagemaker/notebookInstance:NotebookInstance": "instanceType",
-    aws.NODE_GROUP: "instanceTypes",
-    aws.INSTANCE: "instanceType",
-    aws.LAUNCH_TEMPLATE: "instanceType",
-    aws.DOMAIN: "clusterConfig.instanceType",
+    aws.ENDPOINT_CONFIGURATION: ("productionVariants.instanceType", "shadowProductionVariants.instanceType"),
+    "aws:sagemaker/notebookInstance:NotebookInstance": ("instanceType",),
+    aws.NODE_GROUP: ("instanceTypes",),
+    aws.INSTANCE: ("instanceType",),
+    aws.LAUNCH_TEMPLATE: ("instanceType",),
+    aws.DOMAIN: ("clusterConfig.instanceType", "clusterConfig.dedicatedMasterType", "clusterConfig.warmType"),
+}
+COUNTS = {  # how many instances there may be at once
+    aws.ENDPOINT_CONFIGURATION: tuple(
+        f"{kind}.{path}"
+        for kind in ("productionVariants", "shadowProductionVariants")
+        for path in ("initialInstanceCount", "managedInstanceScaling.maxInstanceCount")
+    ),
+    aws.SCALING_TARGET: ("maxCapacity",),
+    aws.DOMAIN: ("clusterConfig.instanceCount", "clusterConfig.warmCount"),
+}
+VOLUMES = {  # gigabytes
+    "aws:ebs/volume:Volume": ("size",),
+    aws.INSTANCE: ("rootBlockDevice.volumeSize", "ebsBlockDevices.volumeSize"),
+    aws.DOMAIN: ("ebsOptions.volumeSize",),
+    "aws:sagemaker/notebookInstance:NotebookInstance": ("volumeSize",),
 }
 SMALL = ["t3*.*", "t4g.*", "[mcr]*.medium", "[mcr]*.large"]
 WITHOUT_GPUS = [*SMALL, "[mcr]*.xlarge", "[mcr]*.2xlarge"]
-UP_TO_3_DOLLARS = [*WITHOUT_GPUS, "g[456]*.xlarge", "g[456]*.2xlarge"]
+UP_TO_3_DOLLARS = [*WITHOUT_GPUS, "g[456]*.xlarge", "g[456]*.2xlarge", "inf2.xlarge", "inf2.8xlarge"]
 UP_TO_14_DOLLARS = [*UP_TO_3_DOLLARS, "[mcr]*.4xlarge", "g[456]*.4xlarge", "g[456]*.8xlarge", "g[456]*.12xlarge"]
 UP_TO_14_DOLLARS += ["g[456]*.16xlarge", "p5.4xlarge"]
 TAGGED = (
@@ -38,6 +55,17 @@ TAGGED = (
     "aws:sagemaker/mlflowApp:MlflowApp",
     "aws:sfn/stateMachine:StateMachine",
     aws.QUEUE,
+    aws.TOPIC,
+    "aws:apigateway/restApi:RestApi",
+    "aws:apigatewayv2/api:Api",
+    "aws:cloudwatch/metricAlarm:MetricAlarm",
+    "aws:ebs/volume:Volume",
+    "aws:ec2/eip:Eip",
+    "aws:ec2/natGateway:NatGateway",
+    "aws:ec2/vpcEndpoint:VpcEndpoint",
+    "aws:kms/key:Key",
+    "aws:lb/loadBalancer:LoadBalancer",
+    "aws:secretsmanager/secret:Secret",
 )
 
 
@@ -52,7 +80,7 @@ def instance_allowed(resource: Resource, settings: Settings) -> Iterator[str]:
             yield "it names no instance types, so Karpenter may take any"
         wanted = named or []
     else:
-        wanted = list(at(resource.properties, INSTANCES[resource.type]))
+        wanted = [each for path in INSTANCES[resource.type] for each in at(resource.properties, path)]
     for name in dict.fromkeys(wanted):
         family = str(name).removeprefix("ml.").removesuffix(".search")
         if name and not any(fnmatchcase(family, pattern) for pattern in settings["allowed"]):
@@ -81,15 +109,32 @@ def run_envelope_bounded(resource: Resource, settings: Settings) -> Iterator[str
             yield f"instance_count is {instances}, and 1 to {settings['maxInstances']:g} are allowed"
 
 
-def endpoint_ends(resource: Resource, _: Settings) -> Iterator[str]:
+def sizes_bounded(resource: Resource, settings: Settings) -> Findings:
+    """Instances and gigabytes in a number that nobody meant."""
+    envelope = run_envelope(resource) if resource.type == aws.PARAMETER else None
+    found = [("volume_gb", envelope.get("volume_gb"), "maxGigabytes")] if isinstance(envelope, Mapping) else []
+    for paths, most in ((COUNTS, "maxInstances"), (VOLUMES, "maxGigabytes")):
+        found += [(path, each, most) for path in paths.get(resource.type, ()) for each in at(resource.properties, path)]
+    for path, size, most in found:
+        if isinstance(size, int | float) and size > settings[most]:
+            yield f"{path} is {size:g}, and {settings[most]:g} are the most"
+
+
+def endpoint_ends(resource: Resource, settings: Settings) -> Findings:
     """An endpoint that stays and bills."""
     hours = one(resource.properties, "tags.tandem:expires-hours")
     if hours and str(hours) != "0":
+        if not re.fullmatch(r"\d+(\.\d+)?", str(hours)):
+            yield f"its tag tandem:expires-hours is {hours}, which is no number of hours"
+        elif float(hours) > settings["maxHours"]:
+            yield f"its tag tandem:expires-hours is {hours}, and {settings['maxHours']:g} are the most"
         return
     configurations = resource.references.get("endpointConfigName", [])
     variants = [each for one_ in configurations for each in at(one_.properties, "productionVariants")]
     for variant in variants or [{}]:
-        if one(variant, "managedInstanceScaling.minInstanceCount") != 0 and one(variant, "serverlessConfig") is None:
+        scaling = one(variant, "managedInstanceScaling", {})
+        to_zero = scaling.get("minInstanceCount") == 0 and scaling.get("status") != "DISABLED"
+        if not to_zero and one(variant, "serverlessConfig") is None:
             yield "it has no tag tandem:expires-hours, and doesn't scale to zero instances"
             return
 
@@ -161,6 +206,14 @@ def budget_present(resource: Resource, _: Settings) -> Iterator[str]:
         yield "the stack can start instances, and has no aws:budgets/budget:Budget"
 
 
+def budget_tells(resource: Resource, _: Settings) -> Findings:
+    """A budget that is passed in silence."""
+    told = ("subscriberEmailAddresses", "subscriberSnsTopicArns")
+    notifications = at(resource.properties, "notifications")
+    if not any(has(each, name) and len(each[name]) for each in notifications for name in told):
+        yield "it has no notification that anybody gets"
+
+
 def cost_tags(resource: Resource, settings: Settings) -> Iterator[str]:
     """Cost-allocation tags that are missing."""
     if missing := _missing_tags(resource, settings):
@@ -178,9 +231,9 @@ def add_tags(resource: Resource, settings: Settings) -> bool:
 
 def _missing_tags(resource: Resource, settings: Settings) -> list[str]:
     # Since pulumi-aws 7 the provider's tags are not among those of a resource.
-    defaults = document(resource.provider.get("defaultTags"))
-    given = {*(resource.properties.get("tags") or {}), *one(defaults, "tags", {})}
-    return [tag for tag in settings["required"] if tag not in given]
+    defaults = parsed(resource.provider.get("defaultTags"))
+    given = [resource.properties.get("tags") or {}, one(defaults, "tags", {})]
+    return [tag for tag in settings["required"] if not any(has(tags, tag) and tags[tag] for tags in given)]
 
 
 RULES = [
@@ -224,6 +277,20 @@ RULES = [
         },
     ),
     Rule(
+        name="sizes-bounded",
+        severity="high",
+        what="Endpoints, domains and volumes have no more instances and gigabytes than somebody would mean.",
+        why="Fifty instances of an allowed type cost as much as one that isn't.",
+        url="https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ProductionVariant.html",
+        remedy="Take fewer, or raise `maxInstances` or `maxGigabytes` of sizes-bounded in a policy pack configuration.",
+        types=tuple({**COUNTS, **VOLUMES, aws.PARAMETER: ()}),
+        check=sizes_bounded,
+        settings={
+            "maxInstances": Setting("the most instances of a variant, a target or a domain", 4, 16),
+            "maxGigabytes": Setting("the largest volume, in GB", 1000, 4096),
+        },
+    ),
+    Rule(
         name="endpoint-ends",
         severity="high",
         levels=Levels(MANDATORY, DISABLED),  # one in production is there to stay
@@ -233,9 +300,10 @@ RULES = [
             "(allegroai/clearml-session#37)."
         ),
         url="https://docs.aws.amazon.com/sagemaker/latest/dg/endpoint-auto-scaling-zero-instances.html",
-        remedy="Set endpointHours, or endpointMode: zero, in the stack file.",
+        remedy="Set endpointHours, or endpointMode: zero, in the stack file; or raise `maxHours` of endpoint-ends.",
         types=(aws.ENDPOINT,),
         check=endpoint_ends,
+        settings={"maxHours": Setting("the longest that an endpoint may stay, in hours", 168, 168)},
         whole_stack=True,
     ),
     Rule(
@@ -323,6 +391,17 @@ RULES = [
         ),
         check=budget_present,
         whole_stack=True,
+    ),
+    Rule(
+        name="budget-tells",
+        severity="medium",
+        levels=Levels(ADVISORY, ADVISORY),  # whom to tell, no stack file of a repository can know
+        what="A budget tells somebody before it is used up.",
+        why="A budget stops nothing: what nobody is told of, nobody ends.",
+        url="https://docs.aws.amazon.com/cost-management/latest/userguide/budgets-managing-costs.html",
+        remedy="Set alarmTopicArn or alertEmail in the stack file, or notifications with subscribers.",
+        types=(aws.BUDGET,),
+        check=budget_tells,
     ),
     Rule(
         name="cost-tags",

@@ -12,7 +12,7 @@ from pulumi_policy.proxy import UnknownValueError
 
 from .catalogue import RULES, defaults
 from .levels import Kind
-from .rules import Resource, Rule, Settings
+from .rules import Findings, Resource, Rule, Settings
 
 Report = Callable[..., None]
 
@@ -24,16 +24,31 @@ def policies(kind: Kind) -> list[sdk.Policy]:
 
 def violations(rule: Rule, resource: Resource, settings: Settings) -> Iterator[str]:
     """What is wrong, and what to do. Raises UnknownValueError for a value that a rule waits for."""
-    try:
-        for violation in rule.check(resource, settings):
-            yield f"{violation}. {rule.remedy}"
-    except UnknownValueError as unknown:
+    unknown = None
+    for found in _decided(rule.check(resource, settings)):
+        if isinstance(found, UnknownValueError):
+            unknown = unknown or found
+        else:
+            yield f"{found}. {rule.remedy}"
+    if unknown:
         whose = f" of {resource.name}" if rule.whole_stack else ""
         told = f"can't decide: {'.'.join(unknown.props)}{whose} is unknown in this preview."
         if rule.waits:
             unknown.message = f"{told} {rule.waits}"
-            raise
+            raise unknown
         yield f"{told} Give it a value that doesn't come from another resource, or deploy that one first (up --target)."
+
+
+def _decided(findings: Findings) -> Iterator[str | UnknownValueError]:
+    """What was found, and what unknown values kept parts of a check from."""
+    try:
+        for each in findings:
+            if isinstance(each, str):
+                yield each
+            else:
+                yield from _decided(each)
+    except UnknownValueError as unknown:
+        yield unknown
 
 
 def _policy(rule: Rule, kind: Kind) -> sdk.Policy:
