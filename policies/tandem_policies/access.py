@@ -78,12 +78,17 @@ FROM_OUTPUTS = "Such text is made from ARNs, which no first preview knows; the u
 
 def bucket_private(resource: Resource, _: Settings) -> Findings:
     """What opens a bucket to the public."""
-    if resource.type == aws.PUBLIC_ACCESS_BLOCK:
+    if resource.type in aws.PUBLIC_ACCESS_BLOCKS:
         for key in BLOCKS:
             if resource.properties.get(key) is not True:
                 yield f"{key} is not true"
-    elif str(acl := resource.properties.get("acl") or "").startswith(("public-", "authenticated-")):
+        return
+    if str(acl := resource.properties.get("acl") or "").startswith(("public-", "authenticated-")):
         yield f"acl is {acl}"
+    for path in ("grants.uri", "accessControlPolicy.grants.grantee.uri"):
+        for group in at(resource.properties, path):
+            if str(group).endswith(("/AllUsers", "/AuthenticatedUsers")):
+                yield f"it grants to {str(group).rsplit('/', 1)[-1]}"
 
 
 def resource_policy_closed(resource: Resource, _: Settings) -> Findings:
@@ -158,7 +163,7 @@ RULES = [
         why="AWS blocks public access by default since April 2023, and advises to leave it so.",
         url="https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html",
         remedy="Set all four blocks to true and acl to private, or leave acl out.",
-        types=(aws.PUBLIC_ACCESS_BLOCK, *aws.BUCKET_ACLS, *aws.BUCKETS),
+        types=(*aws.PUBLIC_ACCESS_BLOCKS, *aws.BUCKET_ACLS, *aws.BUCKETS),
         check=bucket_private,
     ),
     Rule(

@@ -173,6 +173,9 @@ def search_capacity_limited(resource: Resource, settings: Settings) -> Iterator[
             yield f"capacityLimits has no {key}"
         elif most > settings["maxOcu"]:
             yield f"capacityLimits.{key} is {most:g}, and {settings['maxOcu']:g} are the most"
+    for key in ("minSearchCapacityInOcu", "minIndexingCapacityInOcu"):
+        if (least := one(resource.properties, f"capacityLimits.{key}", 0)) > settings["minOcu"]:
+            yield f"capacityLimits.{key} is {least:g}, which bills while idle"
 
 
 def tracking_serverless(_resource: Resource, _: Settings) -> Iterator[str]:
@@ -180,14 +183,16 @@ def tracking_serverless(_resource: Resource, _: Settings) -> Iterator[str]:
     yield "a tracking server bills by the hour, about $470 a month for a small one"
 
 
-def log_retention(resource: Resource, _: Settings) -> Iterator[str]:
-    """Logs that are kept for ever."""
+def log_retention(resource: Resource, settings: Settings) -> Findings:
+    """Logs that are kept for ever, or nearly."""
     if resource.type == aws.FUNCTION:
         groups = [name for config in at(resource.properties, "loggingConfig") for name in config if name == "logGroup"]
         if not groups:
             yield "without loggingConfig.logGroup, Lambda makes a log group that never expires"
-    elif not resource.properties.get("retentionInDays"):
+    elif not (days := resource.properties.get("retentionInDays")):
         yield "retentionInDays is not set, which means for ever"
+    elif days > settings["maxDays"]:
+        yield f"retentionInDays is {days:g}, and {settings['maxDays']:g} are the most"
 
 
 def keep_logs_for_a_while(resource: Resource, settings: Settings) -> bool:
@@ -345,7 +350,10 @@ RULES = [
         remedy="Set maxSearchOcu in the stack file, or both maxima in capacityLimits.",
         types=(aws.COLLECTION_GROUP,),
         check=search_capacity_limited,
-        settings={"maxOcu": Setting("the highest ceiling, in OpenSearch compute units", 4, 32)},
+        settings={
+            "maxOcu": Setting("the highest ceiling, in OpenSearch compute units", 4, 32),
+            "minOcu": Setting("the highest floor, in the same", 0, 32),
+        },
     ),
     Rule(
         name="tracking-serverless",
@@ -370,7 +378,10 @@ RULES = [
         remedy="Set retentionInDays; give a function loggingConfig.logGroup.",
         types=(aws.LOG_GROUP, aws.FUNCTION),
         check=log_retention,
-        settings={"days": Setting("the retention that remediation sets", 14, 90)},
+        settings={
+            "days": Setting("the retention that remediation sets", 14, 90),
+            "maxDays": Setting("the longest retention, in days", 400, 3653),
+        },
         fix=keep_logs_for_a_while,
     ),
     Rule(

@@ -38,7 +38,12 @@ BY_SERVICES_TOO = {"aws:viaawsservice": "false", "aws:principalisawsservice": "f
 SHARED_ISSUERS = re.compile(r"(token\.actions\.githubusercontent\.com|gitlab\.com|app\.terraform\.io|oidc\.eks\.).*")
 """Issuers of tokens for many owners, of which the audience tells none apart."""
 OWNER = re.compile(r"\w+:[^:/*?$]+[:/].*|[^:*?$]+")
-READING = re.compile(r"(Describe|List|Get|BatchGet|Query|Scan|Search|View|Lookup|Check|Test)", re.IGNORECASE)
+CHANGING = re.compile(
+    r"[*?]|(batch)?(add|assume|attach|authorize|create|delete|detach|modify|pass|purge|put|remove|reset|restore|revoke|set"
+    r"|terminate|update|write)",
+    re.IGNORECASE,
+)
+"""What the verb of a pattern begins with that changes things."""
 TELEMETRY = ("logs", "xray", "cloudwatch", "ssmmessages", "ec2messages")
 SENSITIVE = (
     *("iam:PassRole", "sts:AssumeRole", "iam:CreatePolicyVersion", "iam:SetDefaultPolicyVersion"),
@@ -249,7 +254,7 @@ def _too_much(action: str) -> bool:
         fnmatchcase(each.lower(), action.lower()) for each in SENSITIVE
     ):
         return True
-    return ("*" in verb or "?" in verb) and service.lower() not in TELEMETRY and not READING.match(verb)
+    return ("*" in verb or "?" in verb) and service.lower() not in TELEMETRY and bool(CHANGING.match(verb))
 
 
 def _everything(resource: str) -> bool:

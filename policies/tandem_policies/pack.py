@@ -19,7 +19,8 @@ Report = Callable[..., None]
 
 def policies(kind: Kind) -> list[sdk.Policy]:
     """Every rule as a policy, at the levels and with the settings of a kind of stack."""
-    return [_policy(rule, kind) for rule in RULES]
+    inputs: dict[str, Any] = {}
+    return [_policy(rule, kind, inputs) for rule in RULES]
 
 
 def violations(rule: Rule, resource: Resource, settings: Settings) -> Iterator[str]:
@@ -51,7 +52,7 @@ def _decided(findings: Findings) -> Iterator[str | UnknownValueError]:
         yield unknown
 
 
-def _policy(rule: Rule, kind: Kind) -> sdk.Policy:
+def _policy(rule: Rule, kind: Kind, inputs: dict[str, Any]) -> sdk.Policy:
     common: dict[str, Any] = {
         "name": rule.name,
         "description": rule.what,
@@ -69,13 +70,14 @@ def _policy(rule: Rule, kind: Kind) -> sdk.Policy:
         return {**defaults(rule, kind), **(args.get_config() or {})}
 
     def check(args: sdk.ResourceValidationArgs, report: Report) -> None:
+        inputs[args.urn] = args.props
         if args.resource_type in rule.types:
             for violation in violations(rule, _resource(args), settings(args)):
                 report(violation)
 
     def check_stack(args: sdk.StackValidationArgs, report: Report) -> None:
         waited_for = None
-        for urn, resource in _stack(args.resources).items():
+        for urn, resource in _stack(args.resources, inputs).items():
             try:
                 for violation in violations(rule, resource, settings(args)) if resource.type in rule.types else ():
                     report(violation, urn)
@@ -94,10 +96,10 @@ def _policy(rule: Rule, kind: Kind) -> sdk.Policy:
     return sdk.ResourceValidationPolicy(validate=check, remediate=mend if rule.fix else None, **common)
 
 
-def _resource(args: sdk.ResourceValidationArgs | sdk.PolicyResource) -> Resource:
+def _resource(args: sdk.ResourceValidationArgs | sdk.PolicyResource, properties: Any = None) -> Resource:
     return Resource(
         args.resource_type,
-        args.props,
+        args.props if properties is None else properties,
         args.name,
         stack=args.urn.split("::")[0].rsplit(":", 1)[-1],
         protect=args.opts.protect,
@@ -105,8 +107,12 @@ def _resource(args: sdk.ResourceValidationArgs | sdk.PolicyResource) -> Resource
     )
 
 
-def _stack(given: list[sdk.PolicyResource]) -> dict[str, Resource]:
-    resources = {each.urn: _resource(each) for each in given}
+def _stack(given: list[sdk.PolicyResource], inputs: dict[str, Any]) -> dict[str, Resource]:
+    """The resources of a stack with the inputs that the rules on single ones were asked about.
+
+    What the engine gives here are outputs: a preview has each that AWS computes as unknown, be it given or not.
+    """
+    resources = {each.urn: _resource(each, inputs.get(each.urn)) for each in given}
     for each in given:
         resource = resources[each.urn]
         resource.neighbours.extend(resources.values())

@@ -97,9 +97,10 @@ def tls_only(resource: Resource, _: Settings) -> Findings:
     """What answers without TLS, or with an old one."""
     properties = resource.properties
     if resource.type in (*aws.BUCKETS, aws.BUCKET_POLICY):
-        if resource.type in aws.BUCKETS and not has(properties, "policy"):
-            if not resource.referrers((aws.BUCKET_POLICY, "bucket")):
-                yield "the bucket has no policy that refuses requests without TLS"
+        if resource.type in aws.BUCKETS and resource.referrers((aws.BUCKET_POLICY, "bucket")):
+            return  # which is looked at by itself
+        if not has(properties, "policy"):
+            yield "the bucket has no policy that refuses requests without TLS"
         elif not refuses_plain_requests(properties.get("policy")):
             yield 'no statement denies to everybody everything that comes with "aws:SecureTransport": "false"'
         return

@@ -26,7 +26,8 @@ CAPABILITIES = {  # that the profile Baseline of the Pod Security Standards lets
 ROLES = ("kubernetes:rbac.authorization.k8s.io/v1:ClusterRole", "kubernetes:rbac.authorization.k8s.io/v1:Role")
 BINDINGS = tuple(f"{role}Binding" for role in ROLES)
 ALMIGHTY = ("escalate", "bind", "impersonate")
-ANYBODY = ("system:anonymous", "system:unauthenticated", "system:authenticated")
+ANYBODY = ("system:anonymous", "system:unauthenticated")
+ANY_USER = "system:authenticated"  # in one namespace that may be meant, as of a setting that all may read
 SERVICE, INGRESS = "kubernetes:core/v1:Service", "kubernetes:networking.k8s.io/v1:Ingress"
 BALANCER = "service.beta.kubernetes.io/aws-load-balancer-"
 INTERNAL_BY_DEFAULT = ("service.k8s.aws/nlb", "eks.amazonaws.com/nlb")
@@ -56,7 +57,7 @@ def cluster_roles_narrow(resource: Resource, _: Settings) -> Findings:
     if one(resource.properties, "roleRef.name") == "cluster-admin":
         yield "it binds cluster-admin"
     for name in at(resource.properties, "subjects.name"):
-        if name in ANYBODY:
+        if name in ANYBODY or (name == ANY_USER and resource.type == BINDINGS[0]):
             yield f"it is for {name}"
 
 

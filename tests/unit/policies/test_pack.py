@@ -6,7 +6,7 @@ from pathlib import Path
 import pulumi_aws
 import pytest
 import yaml
-from pulumi_policy import EnforcementLevel, StackValidationPolicy
+from pulumi_policy import EnforcementLevel, StackValidationArgs, StackValidationPolicy
 from pulumi_tandem.kubernetes.gpu_cluster import GpuCluster
 from tandem_policies.catalogue import RULES
 from tandem_policies.foundations import NOT_CHECKED
@@ -15,7 +15,7 @@ from tandem_policies.pack import policies
 
 from scripts import aws_controls, policies_page
 from scripts.recorder import ROOT, record, record_stack
-from tests.unit.policies.judging import UNKNOWN, Thing, judge
+from tests.unit.policies.judging import UNKNOWN, Thing, judge, stack
 
 STACKS = sorted(path.stem.removeprefix("Pulumi.") for path in (ROOT / "stacks").glob("Pulumi.*.yaml"))
 PACKAGE = "arn:aws:sagemaker:us-east-1:123456789012:model-package/tuned/1"
@@ -148,6 +148,19 @@ def test_settings_change_with_the_kind_and_the_configuration():
     world = Thing("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule", {"cidrIpv4": "0.0.0.0/0"})
     world.properties |= {"fromPort": 443.0, "toPort": 443.0}
     assert judge("ingress-closed", world) and not judge("ingress-closed", world, config={"ports": [443.0]})
+
+
+def test_a_rule_on_the_stack_judges_inputs_and_not_what_aws_computes():
+    """A bucket without versions isn't undecided in a preview, where the engine gives `versioning` as unknown."""
+    by_name = {each.name: each for each in policies("dev")}
+    known = Thing(BUCKET, {"bucket": "b"})
+    by_name["bucket-private"].validate(known.arguments(), print)
+    reported: list[str] = []
+    computed = Thing(BUCKET, {"bucket": "b", "versioning": UNKNOWN, "policy": UNKNOWN})
+    for rule in ("data-recoverable", "tls-only"):
+        arguments = StackValidationArgs(stack([computed]), None, {})
+        by_name[rule].validate(arguments, lambda message, urn=None: reported.append(message))
+    assert ["has no" in message for message in reported] == [True, True]
 
 
 def mended(rule: str, thing: Thing, config: dict | None = None, kind: str = "dev") -> dict | None:
