@@ -1,7 +1,7 @@
 """The rules as policies of Pulumi's policy SDK.
 
 A policy a rule: the engine names, configures, disables and levels policies, not what is in them. The SDK decodes a
-resource anew for each, which for the 141 of a hybrid stack takes 0.05 s in all.
+resource anew for each, which for the 151 of a hybrid stack takes 0.06 s in all.
 """
 
 from collections.abc import Callable, Iterator
