@@ -3,11 +3,12 @@
 import json
 from typing import Any
 
-from . import access, clusters, cost, foundations, reliability, security, workloads
+from . import access, clusters, cost, foundations, reliability, security, sizes, workloads
 from .levels import Kind
 from .rules import Rule
 
 SUBJECTS = {
+    "Sizes": sizes.RULES,
     "Cost": cost.RULES,
     "Access": access.RULES,
     "Security": security.RULES,
