@@ -4,10 +4,13 @@ import json
 
 from tandem_policies import folder
 from tandem_policies.catalogue import RULES, SUBJECTS
+from tandem_policies.foundations import NOT_CHECKED
 from tandem_policies.levels import KINDS
 from tandem_policies.rules import Rule
 
+from scripts import aws_controls
 from scripts.recorder import ROOT
+from tests.unit.policies import labelled
 
 PAGE = ROOT / "docs" / "policies.md"
 PACK = folder.files("../.venv")
@@ -26,7 +29,7 @@ pulumi up --stack rag-dev --policy-pack policies
 It needs no account at Pulumi and no AWS permission. The checkout's pack, `policies/`, runs in the environment that
 `make` makes (`.venv`, named in `policies/PulumiPolicy.yaml`), with the official Pulumi CLI as with the local cloud's.
 It reads resource types and properties, not our components, so it judges any program on pulumi-aws, and of
-pulumi-kubernetes Karpenter's objects.
+pulumi-kubernetes Karpenter's objects, workloads, roles and services, also those of a chart.
 
 ## In your own program
 The rules are in the package, for programs in any language and with none of our components. Install it with its extra
@@ -66,6 +69,10 @@ one of two things, stated with each rule:
   update, which runs the rules again before it makes each resource, decides. A rule on the whole stack decides at
   the update's end, and then fails it.
 
+It is the unknown value alone that isn't decided: what other statements, variables or containers of the resource show
+is told, and an element that doesn't decide may stay unknown (who is let in decides, not on what). What isn't there is
+a finding and not unknown, also where AWS will compute it.
+
 Rules never show the value of an environment variable. Policies don't see which operation is planned, so a
 replacement of data can't be told from a first creation: `data-protected` asks for protection instead, and the
 engine refuses the rest.
@@ -76,12 +83,25 @@ shows should be asked for. The preview prints what was changed.
 
 ## Why a policy a rule
 Pulumi names, levels, configures and disables policies; a rule inside a larger one would have none of that. The
-price is that the SDK decodes each resource once per policy: 0.05 s in all for the 141 resources of `hybrid-dev`.
+price is that the SDK decodes each resource once per policy: 0.06 s in all for the 151 resources of `hybrid-dev`.
 
 ## Adding a rule
 A function that yields sentences, a `Rule` with its levels in the module of its subject, and in `tests/unit/policies/` a
-case that it blocks, one that it passes, one with an unknown.
+case that it blocks, one that it passes, one with an unknown; what AWS's list calls it goes into `controls`. A form seen
+elsewhere, with its label, goes into `labelled_cases/` there.
 
+## How right they are
+{confusion}
+
+## AWS's own list
+AWS's Foundational Security Best Practices, as far as they are about services whose things Tandem makes (the names from
+{source}, by `scripts/aws_controls.py`): the rule that looks after a control, or why none does. A rule that answers none
+of them says so.
+
+| control | what AWS asks | rule, or why not |
+|---|---|---|
+{controls}
+## The rules
 | rule | severity | dev | prod | unknown | mends |
 |---|---|---|---|---|---|
 """
@@ -90,6 +110,8 @@ case that it blocks, one that it passes, one with an unknown.
 def page() -> str:
     """The text of docs/policies.md."""
     text = INTRODUCTION
+    for name, value in {"confusion": _confusion(), **_controls()}.items():
+        text = text.replace(f"{{{name}}}", value)
     for rule in RULES:
         levels, unknown = rule.levels, "waits" if rule.waits else "violates"
         text += f"| [{rule.name}](#{rule.name}) | {rule.severity} | {levels.dev} | {levels.prod} | {unknown} "
@@ -99,9 +121,32 @@ def page() -> str:
     return text
 
 
+def _confusion() -> str:
+    """What the rules say of the labelled cases, as a table."""
+    found, table = labelled.cases(), labelled.confusion()
+    named = sum("source" in case for case in found)
+    text = f"{len(found)} resources, labelled before these rules were written (`tests/unit/policies/labelled_cases/`), "
+    text += f"{named} of them in forms of AWS's documents, other scanners' tests and public repositories, each named. "
+    text += "The rules before them passed 105 of the 131 dangerous ones and refused 11 of the 101 fine ones.\n\n"
+    text += f"| labelled | {' | '.join(f'told as {label}' for label in labelled.LABELS)} |\n|---|---|---|---|\n"
+    return text + "\n".join(
+        f"| {label} | {' | '.join(str(table[label][told]) for told in labelled.LABELS)} |" for label in labelled.LABELS
+    )
+
+
+def _controls() -> dict[str, str]:
+    """AWS's controls, and what looks after each."""
+    known = json.loads(aws_controls.NAMES.read_text())
+    rules = {control: f"[{rule.name}](#{rule.name})" for rule in RULES for control in rule.controls}
+    ordered = sorted(known["controls"], key=lambda each: (each.split(".")[0], int(each.split(".")[1])))
+    rows = (f"| {each} | {known['controls'][each]} | {rules.get(each) or NOT_CHECKED[each]} |\n" for each in ordered)
+    return {"source": known["source"].replace("-", " "), "controls": "".join(rows)}
+
+
 def _section(rule: Rule) -> str:
     levels, types = rule.levels, ", ".join(f"`{each}`" for each in rule.types)
     text = f"\n### {rule.name}\n{rule.what}\n\n- **Why**: {rule.why} [More]({rule.url}).\n"
+    text += f"- **AWS's controls**: {', '.join(rule.controls) or 'none'}.\n"
     text += f"- **Level**: {levels.dev} in dev, {levels.prod} in prod; severity {rule.severity}.\n"
     for name, setting in rule.settings.items():
         values = "; ".join(f"{kind} `{json.dumps(getattr(setting, kind))}`" for kind in KINDS)

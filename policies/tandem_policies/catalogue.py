@@ -3,15 +3,19 @@
 import json
 from typing import Any
 
-from . import clusters, cost, reliability, security
+from . import access, clusters, cost, foundations, reliability, security, sizes, workloads
 from .levels import Kind
 from .rules import Rule
 
 SUBJECTS = {
+    "Sizes": sizes.RULES,
     "Cost": cost.RULES,
+    "Access": access.RULES,
     "Security": security.RULES,
     "Reliability": reliability.RULES,
     "Clusters": clusters.RULES,
+    "Workloads": workloads.RULES,
+    "Foundations": foundations.RULES,
 }
 RULES = [rule for rules in SUBJECTS.values() for rule in rules]
 

@@ -8,7 +8,7 @@ from tandem_contract.kubernetes_versions import ENDED, EXTENDED, SUPPORT, UNKNOW
 
 from . import resource_types as aws
 from .levels import ADVISORY, MANDATORY, Levels
-from .rules import Resource, Rule, Setting, Settings, at, one, pool_instances
+from .rules import Findings, Resource, Rule, Setting, Settings, at, one, pool_instances
 
 GPU = "nvidia.com/gpu"
 WITH_GPUS = re.compile(r"(g|gr|p)\d")
@@ -19,6 +19,12 @@ def cluster_access_entries(resource: Resource, _: Settings) -> Iterator[str]:
     mode = one(resource.properties, "accessConfig.authenticationMode", "CONFIG_MAP")
     if mode != "API":
         yield f"accessConfig.authenticationMode is {mode}: the ConfigMap aws-auth lets people in as well"
+
+
+def cluster_admins_told(resource: Resource, _: Settings) -> Findings:
+    """Who has the whole cluster."""
+    if str(resource.properties.get("policyArn")).endswith("/AmazonEKSClusterAdminPolicy"):
+        yield "AmazonEKSClusterAdminPolicy is associated"
 
 
 def cluster_secrets_encrypted(resource: Resource, _: Settings) -> Iterator[str]:
@@ -130,7 +136,19 @@ RULES = [
         check=cluster_access_entries,
     ),
     Rule(
+        name="cluster-admins-told",
+        severity="medium",
+        levels=Levels(ADVISORY, ADVISORY),  # somebody has to be: that it is so is for the reviewer to see
+        what="Who is made administrator of a whole EKS cluster is told.",
+        why="It is every permission in it, also to read all secrets.",
+        url="https://docs.aws.amazon.com/eks/latest/userguide/access-policy-permissions.html",
+        remedy="Associate a policy for less, or with namespaces, where that is enough.",
+        types=("aws:eks/accessPolicyAssociation:AccessPolicyAssociation",),
+        check=cluster_admins_told,
+    ),
+    Rule(
         name="cluster-secrets-encrypted",
+        controls=("EKS.3",),
         severity="high",
         what="The secrets of an EKS cluster are encrypted with a key of one's own.",
         why="AWS Security Hub reports it as EKS.3. It can be turned on later, and never off.",
@@ -141,6 +159,7 @@ RULES = [
     ),
     Rule(
         name="cluster-audited",
+        controls=("EKS.8",),
         severity="medium",
         levels=Levels(ADVISORY, MANDATORY),
         what="The API of an EKS cluster writes an audit log.",
@@ -152,6 +171,7 @@ RULES = [
     ),
     Rule(
         name="cluster-version-supported",
+        controls=("EKS.2",),
         severity="high",
         # A production cluster that has to wait for its upgrade pays, and goes on being deployed.
         levels=Levels(MANDATORY, ADVISORY),

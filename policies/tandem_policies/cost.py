@@ -1,25 +1,15 @@
 """Rules against bills that nobody wanted."""
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
 from . import resource_types as aws
+from .documents import parsed
 from .levels import ADVISORY, DISABLED, MANDATORY, Levels
-from .rules import Resource, Rule, Setting, Settings, at, document, has, one, pool_instances, run_envelope
+from .rules import Findings, Resource, Rule, Setting, Settings, at, has, one, run_envelope
+from .sizes import SMALL, WITHOUT_GPUS
 
-INSTANCES = {
-    aws.ENDPOINT_CONFIGURATION: "productionVariants.instanceType",
-    "aws:sagemaker/notebookInstance:NotebookInstance": "instanceType",
-    aws.NODE_GROUP: "instanceTypes",
-    aws.INSTANCE: "instanceType",
-    aws.LAUNCH_TEMPLATE: "instanceType",
-    aws.DOMAIN: "clusterConfig.instanceType",
-}
-SMALL = ["t3*.*", "t4g.*", "[mcr]*.medium", "[mcr]*.large"]
-WITHOUT_GPUS = [*SMALL, "[mcr]*.xlarge", "[mcr]*.2xlarge"]
-UP_TO_3_DOLLARS = [*WITHOUT_GPUS, "g[456]*.xlarge", "g[456]*.2xlarge"]
-UP_TO_14_DOLLARS = [*UP_TO_3_DOLLARS, "[mcr]*.4xlarge", "g[456]*.4xlarge", "g[456]*.8xlarge", "g[456]*.12xlarge"]
-UP_TO_14_DOLLARS += ["g[456]*.16xlarge", "p5.4xlarge"]
 TAGGED = (
     *aws.BUCKETS,
     aws.DOMAIN,
@@ -38,58 +28,35 @@ TAGGED = (
     "aws:sagemaker/mlflowApp:MlflowApp",
     "aws:sfn/stateMachine:StateMachine",
     aws.QUEUE,
+    aws.TOPIC,
+    "aws:apigateway/restApi:RestApi",
+    "aws:apigatewayv2/api:Api",
+    "aws:cloudwatch/metricAlarm:MetricAlarm",
+    "aws:ebs/volume:Volume",
+    "aws:ec2/eip:Eip",
+    "aws:ec2/natGateway:NatGateway",
+    "aws:ec2/vpcEndpoint:VpcEndpoint",
+    "aws:kms/key:Key",
+    "aws:lb/loadBalancer:LoadBalancer",
+    "aws:secretsmanager/secret:Secret",
 )
 
 
-def instance_allowed(resource: Resource, settings: Settings) -> Iterator[str]:
-    """Instances that aren't among the allowed ones."""
-    if resource.type == aws.PARAMETER:
-        envelope = run_envelope(resource)
-        kinds = ("instance_type", "evaluation_instance_type")
-        wanted = [envelope.get(kind) for kind in kinds] if isinstance(envelope, Mapping) else []
-    elif resource.type == aws.NODE_POOL:
-        if (named := pool_instances(resource)) is None:
-            yield "it names no instance types, so Karpenter may take any"
-        wanted = named or []
-    else:
-        wanted = list(at(resource.properties, INSTANCES[resource.type]))
-    for name in dict.fromkeys(wanted):
-        family = str(name).removeprefix("ml.").removesuffix(".search")
-        if name and not any(fnmatchcase(family, pattern) for pattern in settings["allowed"]):
-            yield f"{name} is not among {', '.join(settings['allowed'])}"
-
-
-def run_envelope_bounded(resource: Resource, settings: Settings) -> Iterator[str]:
-    """Limits that a run envelope lacks or exceeds."""
-    envelope = run_envelope(resource)
-    if isinstance(envelope, str):
-        yield f"the run envelope can't be read: {envelope}"
-    elif envelope is not None:
-        for key in ("max_runtime_seconds", "evaluation_max_runtime_seconds"):
-            seconds, hours = envelope.get(key), settings["maxHours"]
-            if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds <= 0:
-                yield f"{key} is {seconds}: nothing stops the job"
-            elif seconds > hours * 3600:
-                yield f"{key} is {seconds:.0f}, and {hours:g} hours are the most"
-        if envelope.get("checkpoint") is not True:
-            yield f"checkpoint is {envelope.get('checkpoint')}: a job that is stopped leaves nothing"
-        attempts = envelope.get("attempts")
-        if not isinstance(attempts, int | float) or not 1 <= attempts <= settings["maxAttempts"]:
-            yield f"attempts is {attempts}, and 1 to {settings['maxAttempts']:g} are allowed"
-        instances = envelope.get("instance_count")
-        if not isinstance(instances, int | float) or not 1 <= instances <= settings["maxInstances"]:
-            yield f"instance_count is {instances}, and 1 to {settings['maxInstances']:g} are allowed"
-
-
-def endpoint_ends(resource: Resource, _: Settings) -> Iterator[str]:
+def endpoint_ends(resource: Resource, settings: Settings) -> Findings:
     """An endpoint that stays and bills."""
     hours = one(resource.properties, "tags.tandem:expires-hours")
     if hours and str(hours) != "0":
+        if not re.fullmatch(r"\d+(\.\d+)?", str(hours)):
+            yield f"its tag tandem:expires-hours is {hours}, which is no number of hours"
+        elif float(hours) > settings["maxHours"]:
+            yield f"its tag tandem:expires-hours is {hours}, and {settings['maxHours']:g} are the most"
         return
     configurations = resource.references.get("endpointConfigName", [])
     variants = [each for one_ in configurations for each in at(one_.properties, "productionVariants")]
     for variant in variants or [{}]:
-        if one(variant, "managedInstanceScaling.minInstanceCount") != 0 and one(variant, "serverlessConfig") is None:
+        scaling = one(variant, "managedInstanceScaling", {})
+        to_zero = scaling.get("minInstanceCount") == 0 and scaling.get("status") != "DISABLED"
+        if not to_zero and one(variant, "serverlessConfig") is None:
             yield "it has no tag tandem:expires-hours, and doesn't scale to zero instances"
             return
 
@@ -128,6 +95,9 @@ def search_capacity_limited(resource: Resource, settings: Settings) -> Iterator[
             yield f"capacityLimits has no {key}"
         elif most > settings["maxOcu"]:
             yield f"capacityLimits.{key} is {most:g}, and {settings['maxOcu']:g} are the most"
+    for key in ("minSearchCapacityInOcu", "minIndexingCapacityInOcu"):
+        if (least := one(resource.properties, f"capacityLimits.{key}", 0)) > settings["minOcu"]:
+            yield f"capacityLimits.{key} is {least:g}, which bills while idle"
 
 
 def tracking_serverless(_resource: Resource, _: Settings) -> Iterator[str]:
@@ -135,14 +105,16 @@ def tracking_serverless(_resource: Resource, _: Settings) -> Iterator[str]:
     yield "a tracking server bills by the hour, about $470 a month for a small one"
 
 
-def log_retention(resource: Resource, _: Settings) -> Iterator[str]:
-    """Logs that are kept for ever."""
+def log_retention(resource: Resource, settings: Settings) -> Findings:
+    """Logs that are kept for ever, or nearly."""
     if resource.type == aws.FUNCTION:
         groups = [name for config in at(resource.properties, "loggingConfig") for name in config if name == "logGroup"]
         if not groups:
             yield "without loggingConfig.logGroup, Lambda makes a log group that never expires"
-    elif not resource.properties.get("retentionInDays"):
+    elif not (days := resource.properties.get("retentionInDays")):
         yield "retentionInDays is not set, which means for ever"
+    elif days > settings["maxDays"]:
+        yield f"retentionInDays is {days:g}, and {settings['maxDays']:g} are the most"
 
 
 def keep_logs_for_a_while(resource: Resource, settings: Settings) -> bool:
@@ -159,6 +131,14 @@ def budget_present(resource: Resource, _: Settings) -> Iterator[str]:
         return
     if not any(other.type == aws.BUDGET for other in resource.neighbours):
         yield "the stack can start instances, and has no aws:budgets/budget:Budget"
+
+
+def budget_tells(resource: Resource, _: Settings) -> Findings:
+    """A budget that is passed in silence."""
+    told = ("subscriberEmailAddresses", "subscriberSnsTopicArns")
+    notifications = at(resource.properties, "notifications")
+    if not any(has(each, name) and len(each[name]) for each in notifications for name in told):
+        yield "it has no notification that anybody gets"
 
 
 def cost_tags(resource: Resource, settings: Settings) -> Iterator[str]:
@@ -178,51 +158,12 @@ def add_tags(resource: Resource, settings: Settings) -> bool:
 
 def _missing_tags(resource: Resource, settings: Settings) -> list[str]:
     # Since pulumi-aws 7 the provider's tags are not among those of a resource.
-    defaults = document(resource.provider.get("defaultTags"))
-    given = {*(resource.properties.get("tags") or {}), *one(defaults, "tags", {})}
-    return [tag for tag in settings["required"] if tag not in given]
+    defaults = parsed(resource.provider.get("defaultTags"))
+    given = [resource.properties.get("tags") or {}, one(defaults, "tags", {})]
+    return [tag for tag in settings["required"] if not any(has(tags, tag) and tags[tag] for tags in given)]
 
 
 RULES = [
-    Rule(
-        name="instance-allowed",
-        severity="high",
-        what="Instances are among those that the kind of stack may use.",
-        why=(
-            "A session left running for thousands of dollars (allegroai/clearml-session#37); $969 of idle GPU hours "
-            "(Open-Athena/marin-dna#564). What is allowed costs up to $3 an hour in dev and $14 in prod (us-east-1)."
-        ),
-        url="https://github.com/allegroai/clearml-session/issues/37",
-        remedy=(
-            "Choose another instance, or add this one to `allowed` of instance-allowed in a policy pack configuration."
-        ),
-        types=(aws.PARAMETER, aws.NODE_POOL, *INSTANCES),
-        check=instance_allowed,
-        settings={
-            "allowed": Setting("patterns of instances, without `ml.` and `.search`", UP_TO_3_DOLLARS, UP_TO_14_DOLLARS)
-        },
-    ),
-    Rule(
-        name="run-envelope-bounded",
-        severity="high",
-        what="A run envelope (docs/fine-tuning.md) has a longest runtime, few attempts and instances, and checkpoints.",
-        why=(
-            "A run without checkpoints hit its runtime limit: the whole spend, no adapter "
-            "(Boise-State-Development/agentcore-public-stack#1024)."
-        ),
-        url="https://github.com/Boise-State-Development/agentcore-public-stack/pull/1024",
-        remedy=(
-            "Set maxTrainingHours, maxEvaluationHours, attempts and trainingInstances in the stack file; keep "
-            "checkpoint on."
-        ),
-        types=(aws.PARAMETER,),
-        check=run_envelope_bounded,
-        settings={
-            "maxHours": Setting("the longest runtime of one attempt, in hours", 24, 120),
-            "maxAttempts": Setting("how often a run may start", 3, 5),
-            "maxInstances": Setting("how many instances train at once", 2, 16),
-        },
-    ),
     Rule(
         name="endpoint-ends",
         severity="high",
@@ -233,9 +174,10 @@ RULES = [
             "(allegroai/clearml-session#37)."
         ),
         url="https://docs.aws.amazon.com/sagemaker/latest/dg/endpoint-auto-scaling-zero-instances.html",
-        remedy="Set endpointHours, or endpointMode: zero, in the stack file.",
+        remedy="Set endpointHours, or endpointMode: zero, in the stack file; or raise `maxHours` of endpoint-ends.",
         types=(aws.ENDPOINT,),
         check=endpoint_ends,
+        settings={"maxHours": Setting("the longest that an endpoint may stay, in hours", 168, 168)},
         whole_stack=True,
     ),
     Rule(
@@ -277,7 +219,10 @@ RULES = [
         remedy="Set maxSearchOcu in the stack file, or both maxima in capacityLimits.",
         types=(aws.COLLECTION_GROUP,),
         check=search_capacity_limited,
-        settings={"maxOcu": Setting("the highest ceiling, in OpenSearch compute units", 4, 32)},
+        settings={
+            "maxOcu": Setting("the highest ceiling, in OpenSearch compute units", 4, 32),
+            "minOcu": Setting("the highest floor, in the same", 0, 32),
+        },
     ),
     Rule(
         name="tracking-serverless",
@@ -302,7 +247,10 @@ RULES = [
         remedy="Set retentionInDays; give a function loggingConfig.logGroup.",
         types=(aws.LOG_GROUP, aws.FUNCTION),
         check=log_retention,
-        settings={"days": Setting("the retention that remediation sets", 14, 90)},
+        settings={
+            "days": Setting("the retention that remediation sets", 14, 90),
+            "maxDays": Setting("the longest retention, in days", 400, 3653),
+        },
         fix=keep_logs_for_a_while,
     ),
     Rule(
@@ -323,6 +271,17 @@ RULES = [
         ),
         check=budget_present,
         whole_stack=True,
+    ),
+    Rule(
+        name="budget-tells",
+        severity="medium",
+        levels=Levels(ADVISORY, ADVISORY),  # whom to tell, no stack file of a repository can know
+        what="A budget tells somebody before it is used up.",
+        why="A budget stops nothing: what nobody is told of, nobody ends.",
+        url="https://docs.aws.amazon.com/cost-management/latest/userguide/budgets-managing-costs.html",
+        remedy="Set alarmTopicArn or alertEmail in the stack file, or notifications with subscribers.",
+        types=(aws.BUDGET,),
+        check=budget_tells,
     ),
     Rule(
         name="cost-tags",

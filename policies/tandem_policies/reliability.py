@@ -4,8 +4,9 @@ import math
 from collections.abc import Iterator
 
 from . import resource_types as aws
+from .documents import parsed
 from .levels import ADVISORY, DISABLED, MANDATORY, Levels
-from .rules import Resource, Rule, Settings, at, document, has, one
+from .rules import Resource, Rule, Settings, at, has, one
 
 SHORT_SECONDS = 300
 """What a queue forgets so soon is a notice that nobody needs later, as of a spot interruption, and no work."""
@@ -66,7 +67,7 @@ def endpoint_rolls_back(resource: Resource, _: Settings) -> Iterator[str]:
             return  # its models are inference components, which roll back by themselves
         alarms = at(resource.properties, "deploymentConfig.autoRollbackConfiguration.alarms")
     elif resource.properties.get("typeName") == "AWS::SageMaker::InferenceComponent":
-        state = document(resource.properties.get("desiredState"))
+        state = parsed(resource.properties.get("desiredState"))
         alarms = at(state, "DeploymentConfig.AutoRollbackConfiguration.Alarms")
     else:
         return
@@ -108,6 +109,7 @@ RULES = [
     ),
     Rule(
         name="data-recoverable",
+        controls=("DynamoDB.2", "S3.14"),
         severity="medium",
         levels=Levels(ADVISORY, MANDATORY),
         what="Tables have point-in-time recovery, buckets versions, databases backups.",

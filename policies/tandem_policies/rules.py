@@ -4,16 +4,19 @@ Rules are data and functions; neither knows Pulumi's policy SDK (that is `pack.p
 with plain properties.
 """
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from .documents import parsed
 from .levels import ALWAYS, Levels
 from .resource_types import PARAMETER
 
 Properties = Mapping[str, Any]
 Settings = Mapping[str, Any]
+Findings = Iterator[Any]
+"""What is wrong, a sentence without its full stop each; or a part's own findings, which are decided by themselves: an
+unknown value leaves what other parts found."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +55,7 @@ class Setting(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """One rule. `check` yields what is wrong, a sentence without its full stop each."""
+    """One rule. `check` yields what is wrong."""
 
     name: str
     severity: str
@@ -64,7 +67,9 @@ class Rule:
     remedy: str
     """What to do about a violation; a sentence."""
     types: tuple[str, ...]
-    check: Callable[[Resource, Settings], Iterator[str]]
+    check: Callable[[Resource, Settings], Findings]
+    controls: tuple[str, ...] = ()
+    """Which of AWS's Foundational Security Best Practices it looks after, by their numbers."""
     levels: Levels = ALWAYS
     settings: Mapping[str, Setting] = field(default_factory=dict)
     whole_stack: bool = False
@@ -98,24 +103,11 @@ def has(properties: Properties, name: str) -> bool:
     return name in tuple(properties)
 
 
-def document(value: Any) -> Any:
-    """What a JSON document says, text or not; None if it is neither, which AWS refuses itself."""
-    try:
-        return json.loads(value) if isinstance(value, str) else value
-    except ValueError:
-        return None
-
-
-def statements(policy: Any) -> list[Mapping]:
-    """The statements of an IAM policy document."""
-    return [each for each in at(document(policy), "Statement") if isinstance(each, Mapping)]
-
-
 def run_envelope(resource: Resource) -> Any:
     """The content of a run envelope; None if the resource is none, a text if it can't be read."""
     if resource.type != PARAMETER or not str(resource.properties.get("name") or "").endswith("/run-envelope"):
         return None
-    content = document(resource.properties.get("insecureValue"))
+    content = parsed(resource.properties.get("insecureValue"))
     return content if isinstance(content, Mapping) else "its insecureValue is not a JSON object"
 
 

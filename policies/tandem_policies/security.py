@@ -2,80 +2,63 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from . import resource_types as aws
+from .documents import parsed, refuses_plain_requests
 from .levels import ADVISORY, MANDATORY, Levels
-from .rules import Resource, Rule, Setting, Settings, at, has, one, statements
+from .networks import world
+from .rules import Findings, Properties, Resource, Rule, Setting, Settings, at, has, one
+from .workloads import TEMPLATES, containers
 
-BLOCKS = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
-RESOURCE_POLICIES = {
-    aws.BUCKET_POLICY: "policy",
-    aws.DOMAIN: "accessPolicies",
-    "aws:opensearch/domainPolicy:DomainPolicy": "accessPolicies",
-    "aws:ecr/repositoryPolicy:RepositoryPolicy": "policy",
-    "aws:kms/key:Key": "policy",
-    "aws:secretsmanager/secretPolicy:SecretPolicy": "policy",
-    "aws:sns/topicPolicy:TopicPolicy": "policy",
-    "aws:sqs/queuePolicy:QueuePolicy": "policy",
-}
 ENCRYPTED = {  # what has to be true; the rest of what our stacks make is encrypted by default
+    "aws:docdb/cluster:Cluster": ("storageEncrypted",),
     "aws:ebs/volume:Volume": ("encrypted",),
     aws.FILE_SYSTEM: ("encrypted",),
+    "aws:elasticache/replicationGroup:ReplicationGroup": ("atRestEncryptionEnabled",),
+    "aws:neptune/cluster:Cluster": ("storageEncrypted",),
     "aws:rds/cluster:Cluster": ("storageEncrypted",),
     "aws:rds/instance:Instance": ("storageEncrypted",),
     aws.DOMAIN: ("encryptAtRest.enabled", "nodeToNodeEncryption.enabled"),
 }
-IDENTITY_POLICIES = {
-    "aws:iam/policy:Policy": "policy",
-    "aws:iam/rolePolicy:RolePolicy": "policy",
-    "aws:iam/userPolicy:UserPolicy": "policy",
-    "aws:iam/groupPolicy:GroupPolicy": "policy",
-    aws.ROLE: "inlinePolicies.policy",
+PUBLIC = {  # settings that put something on the internet: path, and the value that does
+    "aws:docdb/clusterInstance:ClusterInstance": ("publiclyAccessible", True),
+    "aws:ec2/amiLaunchPermission:AmiLaunchPermission": ("group", "all"),
+    "aws:mq/broker:Broker": ("publiclyAccessible", True),
+    "aws:neptune/clusterInstance:ClusterInstance": ("publiclyAccessible", True),
+    "aws:rds/clusterInstance:ClusterInstance": ("publiclyAccessible", True),
+    "aws:rds/instance:Instance": ("publiclyAccessible", True),
+    "aws:redshift/cluster:Cluster": ("publiclyAccessible", True),
 }
-ATTACHED_POLICIES = {
-    aws.ROLE: "managedPolicyArns",
-    "aws:iam/rolePolicyAttachment:RolePolicyAttachment": "policyArn",
-    "aws:iam/userPolicyAttachment:UserPolicyAttachment": "policyArn",
-    "aws:iam/groupPolicyAttachment:GroupPolicyAttachment": "policyArn",
-    "aws:iam/policyAttachment:PolicyAttachment": "policyArn",
-}
-TOO_MUCH = re.compile(r":aws:policy/.*(AdministratorAccess|PowerUserAccess|FullAccess)$")
-WORLD = ("0.0.0.0/0", "::/0")
-ENVIRONMENTS = {
+OLD_TLS = re.compile(r"Min-TLS-1-[01]|Policy-(2015|2016)|TLS-1-[01]-|FS-2018|FS-1-1|TLS13-1-[01]-|^TLS_1_[01]$")
+RANGES = ("cidrBlocks", "ipv6CidrBlocks", "cidrIpv4", "cidrIpv6", "cidrBlock", "ipv6CidrBlock")
+SHELLS = (22, 3389)
+FIRST_FOR_ANSWERS = 1024
+"""A list has no memory: what comes back to ports from here up has to be let in, to the last."""
+ENVIRONMENTS = {  # mappings of variables, or lists of names and values
     aws.FUNCTION: ("environment.variables",),
+    "aws:apprunner/service:Service": (
+        "sourceConfiguration.imageRepository.imageConfiguration.runtimeEnvironmentVariables",
+    ),
+    "aws:codebuild/project:Project": ("environment.environmentVariables",),
     "aws:sagemaker/model:Model": ("primaryContainer.environment", "containers.environment"),
 }
+DEFINITIONS = {  # the same in JSON text
+    "aws:ecs/taskDefinition:TaskDefinition": ("containerDefinitions", "environment"),
+    "aws:batch/jobDefinition:JobDefinition": ("containerProperties", "environment"),
+}
 SECRET_NAME = re.compile(
-    r"(^|_)(password|passwd|secret|token|api_?key|access_?key|private_?key|credentials?)(_value)?$", re.IGNORECASE
+    r"(^|_)(password|passwd|pwd|passphrase|secret|token|api_?key|access_?key|private_?key|credential)s?(_value)?$",
+    re.IGNORECASE,
 )
 SECRET_VALUE = re.compile(
-    r"^((AKIA|ASIA)[0-9A-Z]{16}|hf_\w{20,}|sk-[\w-]{20,}|gh[pousr]_\w{20,}|xox[abp]-.+)$|-----BEGIN .*PRIVATE KEY"
+    r"^((AKIA|ASIA)[0-9A-Z]{16}|hf_\w{20,}|sk-[\w-]{20,}|gh[pousr]_\w{20,}|github_pat_\w{20,}|xox[abp]-.+)$"
+    r"|-----BEGIN .*PRIVATE KEY|^\w[\w+.-]*://[^/\s:@]*:[^/\s@]+@|^https://hooks\.slack\.com/services/.+"
 )
-FROM_OUTPUTS = "Such text is made from ARNs, which no first preview knows; the update decides before it is applied."
-
-
-def bucket_private(resource: Resource, _: Settings) -> Iterator[str]:
-    """What opens a bucket to the public."""
-    if resource.type == aws.PUBLIC_ACCESS_BLOCK:
-        for key in BLOCKS:
-            if resource.properties.get(key) is not True:
-                yield f"{key} is not true"
-    elif str(acl := resource.properties.get("acl") or "").startswith(("public-", "authenticated-")):
-        yield f"acl is {acl}"
-
-
-def resource_policy_closed(resource: Resource, _: Settings) -> Iterator[str]:
-    """Statements that let everybody in."""
-    if resource.type == aws.PERMISSION:
-        narrowed = any(has(resource.properties, name) for name in ("sourceArn", "sourceAccount", "principalOrgId"))
-        if resource.properties.get("principal") == "*" and not narrowed:
-            yield "principal is *"
-        return
-    for statement in statements(resource.properties.get(RESOURCE_POLICIES[resource.type])):
-        principal = statement.get("Principal")
-        anyone = [*at(principal, "AWS"), *(at(principal, "") if isinstance(principal, str) else ())]
-        if statement.get("Effect") == "Allow" and "*" in anyone and not statement.get("Condition"):
-            yield f"a statement allows {_listed(statement.get('Action'))} to everybody, without a condition"
+NO_SECRET = re.compile(  # whatever the name says: where it lies, a number, a switch, nothing
+    r"|[\d.]+|true|false|none|null|arn:[\w-]+:.*|\.{0,2}/.*|\{\{resolve:.*|\$\{?\w.*|(file|s3|https?)://[^@]*",
+    re.IGNORECASE,
+)
 
 
 def encrypted_at_rest(resource: Resource, _: Settings) -> Iterator[str]:
@@ -103,93 +86,123 @@ def encrypted_at_rest(resource: Resource, _: Settings) -> Iterator[str]:
                 yield f"{path} is not true"
 
 
-def tls_only(resource: Resource, _: Settings) -> Iterator[str]:
-    """What answers without TLS."""
-    if resource.type in aws.BUCKETS:
-        if not resource.referrers((aws.BUCKET_POLICY, "bucket")):
+def not_public(resource: Resource, _: Settings) -> Findings:
+    """Settings that put something on the internet."""
+    path, opens = PUBLIC[resource.type]
+    if one(resource.properties, path) == opens:
+        yield f"{path} is {str(opens).lower()}"
+
+
+def tls_only(resource: Resource, _: Settings) -> Findings:
+    """What answers without TLS, or with an old one."""
+    properties = resource.properties
+    if resource.type in (*aws.BUCKETS, aws.BUCKET_POLICY):
+        if resource.type in aws.BUCKETS and resource.referrers((aws.BUCKET_POLICY, "bucket")):
+            return  # which is looked at by itself
+        if not has(properties, "policy"):
             yield "the bucket has no policy that refuses requests without TLS"
-    elif resource.type == aws.BUCKET_POLICY:
-        if not any(_refuses_plain(each) for each in statements(resource.properties.get("policy"))):
-            yield 'no statement denies to everybody what comes with "aws:SecureTransport": "false"'
-    elif resource.type == aws.DOMAIN:
-        if one(resource.properties, "domainEndpointOptions.enforceHttps") is not True:
+        elif not refuses_plain_requests(properties.get("policy")):
+            yield 'no statement denies to everybody everything that comes with "aws:SecureTransport": "false"'
+        return
+    if resource.type == aws.DOMAIN:
+        if one(properties, "domainEndpointOptions.enforceHttps") is not True:
             yield "domainEndpointOptions.enforceHttps is not true"
-    elif resource.properties.get("protocol") == "HTTP" and "redirect" not in at(
-        resource.properties, "defaultActions.type"
-    ):
-        yield "protocol is HTTP, and requests aren't redirected"
-
-
-def iam_not_everything(resource: Resource, _: Settings) -> Iterator[str]:
-    """Permissions for everything."""
-    for arn in at(resource.properties, ATTACHED_POLICIES.get(resource.type, "-")):
-        if TOO_MUCH.search(str(arn)):
-            yield f"{str(arn).rsplit('/', 1)[-1]} is attached"
-    for policy in at(resource.properties, IDENTITY_POLICIES.get(resource.type, "-")):
-        for statement in statements(policy):
-            if statement.get("Effect") != "Allow" or "*" not in at(statement.get("Resource"), ""):
-                continue
-            if has(statement, "NotAction"):
-                yield f"a statement allows everything but {_listed(statement['NotAction'])} on *"
-            for action in at(statement.get("Action"), ""):
-                if str(action) == "*" or str(action).endswith(":*"):
-                    yield f"a statement allows {action} on *"
-
-
-def api_authorized(resource: Resource, _: Settings) -> Iterator[str]:
-    """Doors without a lock. A preflight request (OPTIONS) carries no credentials and may come in."""
-    if resource.type == aws.METHOD:
-        key, preflight = "authorization", resource.properties.get("httpMethod") == "OPTIONS"
+        path = "domainEndpointOptions.tlsSecurityPolicy"
+    elif resource.type == aws.LISTENER:
+        if properties.get("protocol", "HTTP") == "HTTP" and not any(map(_to_tls, at(properties, "defaultActions"))):
+            yield "protocol is HTTP, and requests aren't redirected to HTTPS"
+        path = "sslPolicy"
     else:
-        key, preflight = "authorizationType", str(resource.properties.get("routeKey") or "").startswith("OPTIONS ")
-    if resource.properties.get(key, "NONE") == "NONE" and not preflight:
-        yield f"{key} is NONE"
+        path = "securityPolicy"
+    if OLD_TLS.search(str(policy := one(properties, path, ""))):
+        yield f"{path} is {policy}, which takes TLS 1.0 or 1.1"
 
 
-def ingress_closed(resource: Resource, settings: Settings) -> Iterator[str]:
+def ingress_closed(resource: Resource, settings: Settings) -> Findings:
     """Ports that the whole world reaches."""
-    if resource.type == aws.SECURITY_GROUP:
-        rules = list(at(resource.properties, "ingress"))
-    elif resource.type == aws.SECURITY_GROUP_INGRESS or resource.properties.get("type") == "ingress":
-        rules = [resource.properties]
-    else:
-        rules = []
-    for rule in rules:
-        sources = [each for key in ("cidrBlocks", "ipv6CidrBlocks", "cidrIpv4", "cidrIpv6") for each in at(rule, key)]
-        first, last = rule.get("fromPort"), rule.get("toPort")
-        for source in sources:
-            if source in WORLD and not (first == last and first in settings["ports"]):
-                yield f"{source} reaches ports {_number(first)} to {_number(last)}"
+    properties = resource.properties
+    if resource.type in (aws.NETWORK_ACL, aws.DEFAULT_NETWORK_ACL):
+        yield from (_let_in(rule, rule.get("action")) for rule in at(properties, "ingress"))
+    elif resource.type == aws.NETWORK_ACL_RULE:
+        if not properties.get("egress"):
+            yield _let_in(properties, properties.get("ruleAction"))
+    elif resource.type in (aws.SECURITY_GROUP, aws.DEFAULT_SECURITY_GROUP):
+        yield from (_reached(rule, settings) for rule in at(properties, "ingress"))
+        if resource.type == aws.DEFAULT_SECURITY_GROUP:
+            for direction in ("ingress", "egress"):
+                if next(at(properties, direction), None) is not None:
+                    yield f"the default group, which is of all who name none, has rules of {direction}"
+    elif resource.type == aws.SECURITY_GROUP_INGRESS or properties.get("type") == "ingress":
+        yield from _reached(properties, settings)
 
 
-def secrets_not_plain(resource: Resource, settings: Settings) -> Iterator[str]:
+def secrets_not_plain(resource: Resource, settings: Settings) -> Findings:
     """Environment variables that are secrets. Their values are never shown."""
-    variables = [each for path in ENVIRONMENTS[resource.type] for each in at(resource.properties, path)]
-    names = [(name, given) for given in variables for name in given if name not in settings["allowed"]]
-    for name, _ in names:
-        if SECRET_NAME.search(name):
-            yield f"the environment variable {name} is a secret by its name"
-    for name, given in names:
-        if not SECRET_NAME.search(name) and SECRET_VALUE.search(str(given[name])):
-            yield f"the environment variable {name} has the form of a secret"
+    for given in _environments(resource):
+        if isinstance(given, Mapping):
+            yield from (_secret(name, given, name, settings) for name in given)
+        else:
+            yield from (_secret(each.get("name"), each, "value", settings) for each in at(given, ""))
 
 
-def cluster_endpoint_private(resource: Resource, _: Settings) -> Iterator[str]:
+def cluster_endpoint_private(resource: Resource, _: Settings) -> Findings:
     """A Kubernetes API that the whole world reaches."""
     if one(resource.properties, "vpcConfig.endpointPublicAccess", True):
-        sources = list(at(resource.properties, "vpcConfig.publicAccessCidrs")) or ["0.0.0.0/0"]
-        for source in sources:
-            if source in WORLD:
-                yield f"vpcConfig.endpointPublicAccess is true, and {source} may use it"
+        for source in world(list(at(resource.properties, "vpcConfig.publicAccessCidrs")) or ["0.0.0.0/0"]):
+            yield f"vpcConfig.endpointPublicAccess is true, and {source} may use it"
 
 
-def _refuses_plain(statement: Mapping) -> bool:
-    insecure = one(statement, "Condition.Bool.aws:SecureTransport")
-    return statement.get("Effect") == "Deny" and str(insecure).lower() == "false"
+def _to_tls(action: Properties) -> bool:
+    return action.get("type") == "redirect" and one(action, "redirect.protocol", "HTTPS") != "HTTP"
 
 
-def _listed(actions) -> str:
-    return ", ".join(map(str, at(actions, "")))
+def _reached(rule: Properties, settings: Settings) -> Iterator[str]:
+    first, last = rule.get("fromPort"), rule.get("toPort")
+    if first == last and first in settings["ports"]:
+        return
+    for source in world(str(each) for key in RANGES for each in at(rule, key)):
+        yield f"{source} reaches ports {_number(first)} to {_number(last)}"
+
+
+def _let_in(rule: Properties, action: Any) -> Iterator[str]:
+    if action != "allow":
+        return
+    for source in world(str(each) for key in RANGES for each in at(rule, key)):
+        first, last = (one(rule, key, 0) for key in ("fromPort", "toPort"))
+        every = str(rule.get("protocol")).lower() in ("-1", "all")
+        answers = first >= FIRST_FOR_ANSWERS and last == 65535
+        if every or (any(first <= port <= last for port in SHELLS) and not answers):
+            yield f"the list lets {source} in to {'all ports' if every else f'ports {first:g} to {last:g}'}"
+
+
+def _environments(resource: Resource) -> Iterator[Any]:
+    for path in ENVIRONMENTS.get(resource.type, ()):
+        yield from _whole(resource.properties, path)
+    if resource.type in DEFINITIONS:
+        text, path = DEFINITIONS[resource.type]
+        for definition in at(parsed(resource.properties.get(text)), ""):
+            yield from _whole(definition, path)
+    for container in containers(resource):
+        yield from _whole(container, "env")
+
+
+def _whole(value: Any, path: str) -> Iterator[Any]:
+    """What there is at a path, as `at`, but a list at its end in one piece."""
+    head, _, last = path.rpartition(".")
+    for each in at(value, head):
+        if isinstance(each, Mapping) and each.get(last) is not None:
+            yield each[last]
+
+
+def _secret(name: str, given: Mapping, key: str, settings: Settings) -> Iterator[str]:
+    if name in settings["allowed"] or not has(given, key):
+        return
+    by_name = SECRET_NAME.search(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", str(name)))
+    value = str(given[key])
+    if by_name and not NO_SECRET.fullmatch(value):
+        yield f"the environment variable {name} is a secret by its name"
+    elif SECRET_VALUE.search(value):
+        yield f"the environment variable {name} has the form of a secret"
 
 
 def _number(port) -> str:
@@ -198,28 +211,8 @@ def _number(port) -> str:
 
 RULES = [
     Rule(
-        name="bucket-private",
-        severity="critical",
-        what="Buckets block public access and have no public ACL.",
-        why="AWS blocks public access by default since April 2023, and advises to leave it so.",
-        url="https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html",
-        remedy="Set all four blocks to true and acl to private, or leave acl out.",
-        types=(aws.PUBLIC_ACCESS_BLOCK, *aws.BUCKET_ACLS, *aws.BUCKETS),
-        check=bucket_private,
-    ),
-    Rule(
-        name="resource-policy-closed",
-        severity="critical",
-        what="No resource policy lets everybody in without a condition.",
-        why="Policies for any principal ship in samples (awslabs/LISA, vector_store_deployer: es:* for AnyPrincipal).",
-        url="https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html",
-        remedy="Name the principal, or add a condition such as aws:SourceAccount.",
-        types=(aws.PERMISSION, *RESOURCE_POLICIES),
-        check=resource_policy_closed,
-        waits=FROM_OUTPUTS,
-    ),
-    Rule(
         name="encrypted-at-rest",
+        controls=("EC2.3", "OpenSearch.1", "OpenSearch.3", "SNS.1", "SQS.1"),
         severity="high",
         what="Volumes, also of nodes, file systems, databases, domains, queues and topics are encrypted.",
         why="These are the services in our neighbourhood that don't encrypt by default, or can be told not to.",
@@ -229,55 +222,53 @@ RULES = [
         check=encrypted_at_rest,
     ),
     Rule(
+        name="not-public",
+        severity="critical",
+        what="Databases, brokers and machine images are not on the internet.",
+        why="One setting puts them there; AWS Security Hub reports it for each service.",
+        url="https://docs.aws.amazon.com/securityhub/latest/userguide/rds-controls.html",
+        remedy="Turn it off, and reach it from within the network.",
+        types=tuple(PUBLIC),
+        check=not_public,
+    ),
+    Rule(
         name="tls-only",
+        controls=("OpenSearch.8", "S3.5"),
         severity="high",
-        what="Buckets, domains and listeners refuse requests without TLS.",
+        what="Buckets, domains and listeners refuse requests without TLS, and TLS before 1.2.",
         why="S3 and OpenSearch answer plain HTTP unless a policy refuses it.",
         url="https://docs.aws.amazon.com/AmazonS3/latest/userguide/security-best-practices.html",
-        remedy="Deny aws:SecureTransport false in the bucket's policy; set enforceHttps; redirect HTTP to HTTPS.",
-        types=(*aws.BUCKETS, aws.BUCKET_POLICY, aws.DOMAIN, aws.LISTENER),
+        remedy=(
+            "Deny s3:* on the bucket and its objects to everybody where aws:SecureTransport is false; set "
+            "enforceHttps; redirect HTTP to HTTPS; take a policy from TLS 1.2 on."
+        ),
+        types=(*aws.BUCKETS, aws.BUCKET_POLICY, aws.DOMAIN, aws.LISTENER, "aws:apigateway/domainName:DomainName"),
         check=tls_only,
         whole_stack=True,
         waits="A bucket's policy is made from its ARN, which no first preview knows; the update decides at its end.",
     ),
     Rule(
-        name="iam-not-everything",
+        name="ingress-closed",
+        controls=("EC2.2", "EC2.13", "EC2.14", "EC2.18", "EC2.19", "EC2.21"),
         severity="critical",
         what=(
-            "No policy allows all actions, or all of a service, on all resources; nor is one of AWS's attached that "
-            "does."
+            "No security group is open to the world, be it in two halves, no network list to shells, and the default "
+            "group has no rules."
         ),
-        why=(
-            "AmazonSageMakerFullAccess in samples that people deploy "
-            "(aws-samples/amazon-eks-machine-learning-with-terraform-and-kubeflow, awslabs/aiops-modules); "
-            "Resource * (philschmid/terraform-aws-sagemaker-huggingface)."
-        ),
-        url="https://docs.aws.amazon.com/IAM/latest/UserGuide/best-practices.html",
-        remedy="Name the actions, and the resources that they need.",
-        types=tuple({**IDENTITY_POLICIES, **ATTACHED_POLICIES}),
-        check=iam_not_everything,
-        waits=FROM_OUTPUTS,
-    ),
-    Rule(
-        name="api-authorized",
-        severity="critical",
-        what="APIs and function URLs ask who calls.",
-        why="With NONE, Lambda and API Gateway let everybody in, and every call bills a model.",
-        url="https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html",
-        remedy="Set AWS_IAM, or an authorizer (`auth` in the stack file).",
-        types=(aws.METHOD, aws.ROUTE, aws.FUNCTION_URL),
-        check=api_authorized,
-    ),
-    Rule(
-        name="ingress-closed",
-        severity="critical",
-        what="No security group is open to the world.",
-        why="AWS Security Hub reports it as EC2.18 and EC2.19.",
+        why="AWS Security Hub reports it as EC2.2, EC2.13, EC2.18, EC2.19 and EC2.21.",
         url="https://docs.aws.amazon.com/securityhub/latest/userguide/ec2-controls.html",
         remedy=(
             "Name the addresses or the security group that may connect, or allow the port in `ports` of ingress-closed."
         ),
-        types=(aws.SECURITY_GROUP, aws.SECURITY_GROUP_RULE, aws.SECURITY_GROUP_INGRESS),
+        types=(
+            aws.SECURITY_GROUP,
+            aws.SECURITY_GROUP_RULE,
+            aws.SECURITY_GROUP_INGRESS,
+            aws.DEFAULT_SECURITY_GROUP,
+            aws.NETWORK_ACL,
+            aws.NETWORK_ACL_RULE,
+            aws.DEFAULT_NETWORK_ACL,
+        ),
         check=ingress_closed,
         settings={"ports": Setting("ports that may be open to the world", [], [])},
     ),
@@ -292,13 +283,14 @@ RULES = [
         ),
         url="https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html",
         remedy="Keep it in Secrets Manager and give the variable its ARN, with a name that ends in _ARN.",
-        types=tuple(ENVIRONMENTS),
+        types=(*ENVIRONMENTS, *DEFINITIONS, *TEMPLATES),
         check=secrets_not_plain,
         settings={"allowed": Setting("variables that are no secrets whatever they look like", [], [])},
         waits="Values are often names and ARNs that no first preview knows; the update decides before they are set.",
     ),
     Rule(
         name="cluster-endpoint-private",
+        controls=("EKS.1",),
         severity="high",
         levels=Levels(ADVISORY, MANDATORY),
         what="The API of an EKS cluster is not open to the world.",

@@ -10,6 +10,9 @@ from tests.unit.policies.judging import UNKNOWN, Case, Thing, things
 CLUSTER, NODES = "aws:eks/cluster:Cluster", "aws:eks/nodeGroup:NodeGroup"
 TEMPLATE, GROUP = "aws:ec2/launchTemplate:LaunchTemplate", "aws:autoscaling/group:Group"
 POOL, CLASS = "kubernetes:karpenter.sh/v1:NodePool", "kubernetes:karpenter.k8s.aws/v1:EC2NodeClass"
+ADMIN = "aws:eks/accessPolicyAssociation:AccessPolicyAssociation"
+POD, DAEMONS, SERVICE = "kubernetes:core/v1:Pod", "kubernetes:apps/v1:DaemonSet", "kubernetes:core/v1:Service"
+ROLE = "kubernetes:rbac.authorization.k8s.io/v1:ClusterRole"
 TODAY = date(2026, 11, 30)
 
 
@@ -39,6 +42,10 @@ def disk(**ebs: Any) -> dict[str, Any]:
 
 def metadata(**options: Any) -> dict[str, Any]:
     return {"metadataOptions": options}
+
+
+def container(**context: Any) -> dict[str, Any]:
+    return {"spec": {"containers": [{"name": "a", "securityContext": context}]}}
 
 
 # fmt: off
@@ -135,5 +142,29 @@ CASES = [
          things(CLUSTER, {"vpcConfig": {"endpointPublicAccess": False}},
                 {"vpcConfig": {"publicAccessCidrs": ["203.0.113.0/24"]}}),
          "vpcConfig.publicAccessCidrs.0", things(CLUSTER, {"vpcConfig": {"publicAccessCidrs": [UNKNOWN]}})),
+    Case("cluster-admins-told", "AmazonEKSClusterAdminPolicy is associated",
+         things(ADMIN, {"policyArn": "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"}),
+         things(ADMIN, {"policyArn": "arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy"}),
+         "policyArn", things(ADMIN, {"policyArn": UNKNOWN})),
+    Case("workload-unprivileged", "the container a is privileged", things(POD, container(privileged=True)),
+         [*things(POD, container(privileged=False)),
+          Thing(DAEMONS, {"metadata": {"namespace": "kube-system"}, "spec": {}})],
+         "spec.containers.0.securityContext.privileged", things(POD, container(privileged=UNKNOWN))),
+    Case("cluster-roles-narrow", "a rule allows * on pods of '*'",
+         things(ROLE, {"rules": [{"apiGroups": ["*"], "resources": ["pods"], "verbs": ["*"]}]}),
+         things(ROLE, {"rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["*"]}]}),
+         "rules.0.verbs.0", things(ROLE, {"rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": [UNKNOWN]}]})),
+    Case("cluster-roles-narrow", "a rule allows impersonate",
+         things(ROLE, {"rules": [{"apiGroups": [""], "resources": ["users"], "verbs": ["impersonate"]}]}),
+         things(f"{ROLE}Binding", {"roleRef": {"name": "view"}, "subjects": [{"name": "developers"}]}),
+         "roleRef.name", things(f"{ROLE}Binding", {"roleRef": {"name": UNKNOWN}})),
+    Case("cluster-roles-narrow", "it is for system:authenticated",
+         things(f"{ROLE}Binding", {"roleRef": {"name": "edit"}, "subjects": [{"name": "system:authenticated"}]}),
+         things("kubernetes:rbac.authorization.k8s.io/v1:RoleBinding",
+                {"roleRef": {"name": "versions"}, "subjects": [{"name": "system:authenticated"}]}),
+         "subjects.0.name", things(f"{ROLE}Binding", {"subjects": [{"name": UNKNOWN}]})),
+    Case("service-internal", "reached by the world", things(SERVICE, {"spec": {"type": "LoadBalancer"}}),
+         things(SERVICE, {"spec": {"type": "LoadBalancer", "loadBalancerClass": "eks.amazonaws.com/nlb"}}, {}),
+         "spec.type", things(SERVICE, {"spec": {"type": UNKNOWN}})),
 ]
 # fmt: on

@@ -1,9 +1,11 @@
 """Asks the policies as the engine does, about resources that are plain data."""
 
+import functools
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from pulumi_policy import (
+    Policy,
     PolicyCustomTimeouts,
     PolicyResource,
     PolicyResourceOptions,
@@ -65,9 +67,16 @@ def stack(things: list[Thing]) -> list[PolicyResource]:
     return list(resources.values())
 
 
+@functools.cache
+def _policies(kind: str) -> dict[str, Policy]:
+    return {each.name: each for each in policies(kind)}
+
+
 def judge(rule: str, *things: Thing, kind: str = "dev", config: dict | None = None) -> list[str]:
     """What one rule reports on the things; a value that it waits for counts as one report, `waits: ...`."""
-    (policy,) = [each for each in policies(kind) if each.name == rule]
+    policy = _policies(kind)[rule]
+    if isinstance(policy, StackValidationPolicy):  # which know what the others were asked about
+        (policy,) = [each for each in policies(kind) if each.name == rule]
     reported: list[str] = []
 
     def report(message: str, urn: str | None = None) -> None:

@@ -6,15 +6,16 @@ from pathlib import Path
 import pulumi_aws
 import pytest
 import yaml
-from pulumi_policy import EnforcementLevel, StackValidationPolicy
+from pulumi_policy import EnforcementLevel, StackValidationArgs, StackValidationPolicy
 from pulumi_tandem.kubernetes.gpu_cluster import GpuCluster
 from tandem_policies.catalogue import RULES
+from tandem_policies.foundations import NOT_CHECKED
 from tandem_policies.levels import KINDS, kind_of
 from tandem_policies.pack import policies
 
-from scripts import policies_page
+from scripts import aws_controls, policies_page
 from scripts.recorder import ROOT, record, record_stack
-from tests.unit.policies.judging import UNKNOWN, Thing, judge
+from tests.unit.policies.judging import UNKNOWN, Thing, judge, stack
 
 STACKS = sorted(path.stem.removeprefix("Pulumi.") for path in (ROOT / "stacks").glob("Pulumi.*.yaml"))
 PACKAGE = "arn:aws:sagemaker:us-east-1:123456789012:model-package/tuned/1"
@@ -85,7 +86,7 @@ def test_recorded_preview_of_a_cluster_is_judged():
     states = [step["newState"] for step in preview["steps"]]
     given = [Thing(each["type"], each.get("inputs", {}), each["urn"].rsplit("::")[-1]) for each in states]
     found = {name: len(reports) for name, reports in mandatory(given, "dev").items()}
-    assert found.pop("cost-tags") == 4  # three node groups and the cluster
+    assert found.pop("cost-tags") == 5  # three node groups, the cluster and its key
     assert found == {"budget-present": 3, "encrypted-at-rest": 2, "instance-allowed": 2}
 
 
@@ -128,8 +129,15 @@ def test_policies_carry_what_the_rules_say(kind):
 
 def test_types_are_those_of_pulumi_aws():
     known = Path(pulumi_aws.__file__).read_text()
-    aws = {type_ for rule in RULES for type_ in rule.types if not type_.startswith("kubernetes:karpenter")}
+    aws = {type_ for rule in RULES for type_ in rule.types if not type_.startswith("kubernetes:")}
     assert [type_ for type_ in aws if f'"{type_}"' not in known] == []
+
+
+def test_every_control_of_aws_has_a_rule_or_a_reason():
+    known = set(json.loads(aws_controls.NAMES.read_text())["controls"])
+    answered = [control for rule in RULES for control in rule.controls]
+    assert known == {*answered, *NOT_CHECKED} and not {*answered} & {*NOT_CHECKED}
+    assert len(answered) == len(set(answered))
 
 
 def test_settings_change_with_the_kind_and_the_configuration():
@@ -140,6 +148,19 @@ def test_settings_change_with_the_kind_and_the_configuration():
     world = Thing("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule", {"cidrIpv4": "0.0.0.0/0"})
     world.properties |= {"fromPort": 443.0, "toPort": 443.0}
     assert judge("ingress-closed", world) and not judge("ingress-closed", world, config={"ports": [443.0]})
+
+
+def test_a_rule_on_the_stack_judges_inputs_and_not_what_aws_computes():
+    """A bucket without versions isn't undecided in a preview, where the engine gives `versioning` as unknown."""
+    by_name = {each.name: each for each in policies("dev")}
+    known = Thing(BUCKET, {"bucket": "b"})
+    by_name["bucket-private"].validate(known.arguments(), print)
+    reported: list[str] = []
+    computed = Thing(BUCKET, {"bucket": "b", "versioning": UNKNOWN, "policy": UNKNOWN})
+    for rule in ("data-recoverable", "tls-only"):
+        arguments = StackValidationArgs(stack([computed]), None, {})
+        by_name[rule].validate(arguments, lambda message, urn=None: reported.append(message))
+    assert ["has no" in message for message in reported] == [True, True]
 
 
 def mended(rule: str, thing: Thing, config: dict | None = None, kind: str = "dev") -> dict | None:

@@ -49,7 +49,7 @@ def served(variant: dict, tags: dict | None = None, rollback: Any = None) -> lis
     return [endpoint, Thing(CONFIGURATION, {"productionVariants": [variant]}, "other")]
 
 
-PLAIN = policy("Deny", Principal="*", Action="s3:*", Condition={"Bool": {"aws:SecureTransport": "false"}})
+PLAIN = policy("Deny", Principal="*", Action="s3:*", Resource="*", Condition={"Bool": {"aws:SecureTransport": "false"}})
 INSTANCE = "aws:ec2/instance:Instance"
 GROUP = "aws:opensearch/serverlessCollectionGroup:ServerlessCollectionGroup"
 LIMITS = {"maxSearchCapacityInOcu": 2, "maxIndexingCapacityInOcu": 2}
@@ -61,9 +61,12 @@ ROLE_POLICY = "aws:iam/rolePolicy:RolePolicy"
 METHOD = "aws:apigateway/method:Method"
 GROUP_RULE = "aws:ec2/securityGroupRule:SecurityGroupRule"
 TABLE = "aws:dynamodb/table:Table"
+NETWORK = "aws:opensearch/serverlessSecurityPolicy:ServerlessSecurityPolicy"
+DATABASE, REPOSITORY = "aws:rds/instance:Instance", "aws:ecr/repository:Repository"
+BUDGET = "aws:budgets/budget:Budget"
 COMPONENT, COMPONENTS = "aws:cloudcontrol/resource:Resource", "AWS::SageMaker::InferenceComponent"
 VERSIONING = "aws:s3/bucketVersioning:BucketVersioning"
-IAM = {"Action": "s3:GetObject", "Resource": "*"}
+IAM = {"Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*"}
 
 
 # fmt: off
@@ -113,6 +116,14 @@ CASES = [
          things(GROUP, {"capacityLimits": [LIMITS | {"maxSearchCapacityInOcu": 96}]}),
          things(GROUP, {"capacityLimits": [LIMITS]}), "capacityLimits.0.maxSearchCapacityInOcu",
          things(GROUP, {"capacityLimits": [LIMITS | {"maxSearchCapacityInOcu": UNKNOWN}]})),
+    Case("search-capacity-limited", "minSearchCapacityInOcu is 2, which bills while idle",
+         things(GROUP, {"capacityLimits": LIMITS | {"minSearchCapacityInOcu": 2}}),
+         things(GROUP, {"capacityLimits": LIMITS | {"minSearchCapacityInOcu": 0}}),
+         "capacityLimits.minIndexingCapacityInOcu",
+         things(GROUP, {"capacityLimits": LIMITS | {"minIndexingCapacityInOcu": UNKNOWN}})),
+    Case("log-retention", "retentionInDays is 3653, and 400 are the most",
+         things(LOG_GROUP, {"retentionInDays": 3653.0}), things(LOG_GROUP, {"retentionInDays": 365}),
+         "loggingConfig", things(FUNCTION, {"loggingConfig": UNKNOWN})),
     Case("tracking-serverless", "bills by the hour",
          things("aws:sagemaker/mlflowTrackingServer:MlflowTrackingServer", {"trackingServerSize": UNKNOWN}),
          things("aws:sagemaker/mlflowApp:MlflowApp", {}), "", []),  # the type decides: nothing to know
@@ -122,7 +133,7 @@ CASES = [
          things(FUNCTION, {"loggingConfig": {"logGroup": UNKNOWN}}),
          "loggingConfig", things(FUNCTION, {"loggingConfig": UNKNOWN})),
     Case("budget-present", "can start instances", [envelope()],
-         [envelope(), Thing("aws:budgets/budget:Budget", {"limitAmount": UNKNOWN}, "budget")],
+         [envelope(), Thing(BUDGET, {"limitAmount": UNKNOWN}, "budget")],
          "name", things(PARAMETER, {"name": UNKNOWN})),
     Case("cost-tags", "no tandem:stack and no tandem:environment", things(BUCKET, {"tags": {"a": "b"}}),
          [*things(BUCKET, {"tags": TAGS | {"a": UNKNOWN}}),
@@ -130,11 +141,16 @@ CASES = [
          "tags", things(BUCKET, {"tags": UNKNOWN})),
     Case("bucket-private", "restrictPublicBuckets is not true", things(BLOCK, FOUR | {"restrictPublicBuckets": False}),
          things(BLOCK, FOUR), "blockPublicAcls", things(BLOCK, FOUR | {"blockPublicAcls": UNKNOWN})),
+    Case("bucket-private", "it grants to AllUsers",
+         things(BUCKET, {"grants": [{"type": "Group", "uri": "http://acs.amazonaws.com/groups/global/AllUsers"}]}),
+         things(BUCKET, {"grants": [{"type": "Group", "uri": "http://acs.amazonaws.com/groups/s3/LogDelivery"}]}),
+         "grants", things(BUCKET, {"grants": UNKNOWN})),
     Case("bucket-private", "acl is public-read", things("aws:s3/bucketAcl:BucketAcl", {"acl": "public-read"}),
          things(BUCKET, {}, {"acl": "private"}), "acl", things(BUCKET, {"acl": UNKNOWN})),
     Case("resource-policy-closed", "allows sqs:SendMessage to everybody",
          things("aws:sqs/queuePolicy:QueuePolicy", {"policy": policy(Principal="*", Action="sqs:SendMessage")}),
-         things(BUCKET_POLICY, {"policy": PLAIN}, {"policy": policy(Principal={"AWS": "*"}, Condition={"a": "b"})},
+         things(BUCKET_POLICY, {"policy": PLAIN}, {"policy": policy(Principal={"AWS": "*"}, Action="sqs:*",
+                Condition={"StringEquals": {"aws:SourceAccount": "1"}})},
                 {"policy": policy(Principal={"Service": "events.amazonaws.com"})}),
          "policy", things(BUCKET_POLICY, {"policy": UNKNOWN})),
     Case("resource-policy-closed", "to everybody", things(BUCKET_POLICY, {"policy": policy(Principal={"AWS": ["*"]})}),
@@ -188,7 +204,7 @@ CASES = [
          things("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule", {"referencedSecurityGroupId": UNKNOWN}),
          "ingress", things("aws:ec2/securityGroup:SecurityGroup", {"ingress": UNKNOWN})),
     Case("secrets-not-plain", "HF_TOKEN is a secret by its name",
-         things(FUNCTION, {"environment": {"variables": {"HF_TOKEN": UNKNOWN}}}),
+         things(FUNCTION, {"environment": {"variables": {"HF_TOKEN": "a b"}}}),
          things(FUNCTION, {}, {"environment": {"variables": {"HF_TOKEN_ARN": "arn:x", "CHUNK_TOKENS": "200"}}}),
          "environment.variables.PLACE", things(FUNCTION, {"environment": {"variables": {"PLACE": UNKNOWN}}})),
     Case("secrets-not-plain", "HELPER has the form of a secret",
@@ -224,6 +240,37 @@ CASES = [
          things(COMPONENT, {"typeName": COMPONENTS, "desiredState": "{}"}),
          [*served({"managedInstanceScaling": {}}), Thing(COMPONENT, {"typeName": "AWS::ECS::Cluster"}, "cluster")],
          "desiredState", things(COMPONENT, {"typeName": COMPONENTS, "desiredState": UNKNOWN})),
+    Case("budget-tells", "no notification that anybody gets",
+         things(BUDGET, {"limitAmount": "100", "notifications": [{"threshold": 80, "subscriberSnsTopicArns": []}]}),
+         things(BUDGET, {"notifications": [{"subscriberSnsTopicArns": ["arn:x"]}]}),
+         "notifications", things(BUDGET, {"notifications": UNKNOWN})),
+    Case("sizes-bounded", "productionVariants.initialInstanceCount is 5, and 4 are the most",
+         things(CONFIGURATION, {"productionVariants": [{"initialInstanceCount": 5.0}]}),
+         things(CONFIGURATION, {"productionVariants": [{"initialInstanceCount": 4.0}, {"serverlessConfig": {}}]}),
+         "productionVariants.0.initialInstanceCount",
+         things(CONFIGURATION, {"productionVariants": [{"initialInstanceCount": UNKNOWN}]})),
+    Case("sizes-bounded", "volume_gb is 2000, and 1000 are the most", [envelope(volume_gb=2000)],
+         [envelope(volume_gb=200), *things(PARAMETER, {"name": "/other", "value": UNKNOWN})],
+         "size", things("aws:ebs/volume:Volume", {"size": UNKNOWN})),
+    Case("search-private", "AllowFromPublic is true for collection and dashboard",
+         things(NETWORK, {"type": "network", "policy": json.dumps(
+             [{"AllowFromPublic": True, "Rules": [{"ResourceType": "dashboard"}, {"ResourceType": "collection"}]}])}),
+         things(NETWORK, {"type": "encryption", "policy": UNKNOWN}), "policy",
+         things(NETWORK, {"type": "network", "policy": UNKNOWN})),
+    Case("search-private", "the domain has no vpcOptions", things("aws:opensearch/domain:Domain", {}),
+         things("aws:opensearch/domain:Domain", {"vpcOptions": UNKNOWN}), "type", things(NETWORK, {"type": UNKNOWN})),
+    Case("not-public", "publiclyAccessible is true", things(DATABASE, {"publiclyAccessible": True}),
+         things(DATABASE, {}, {"publiclyAccessible": False}),
+         "publiclyAccessible", things(DATABASE, {"publiclyAccessible": UNKNOWN})),
+    Case("aws-foundations", "imageTagMutability is not set: a tag may be put on another image (ECR.2)",
+         things(REPOSITORY, {"imageScanningConfiguration": {"scanOnPush": True}}),
+         things(REPOSITORY, {"imageTagMutability": "IMMUTABLE", "imageScanningConfiguration": {"scanOnPush": True}}),
+         "runtime", things(FUNCTION, {"runtime": UNKNOWN})),
+    Case("aws-foundations", "runtime is python3.8: AWS no longer supports the runtime (Lambda.2)",
+         things(FUNCTION, {"runtime": "python3.8"}),
+         things(FUNCTION, {"runtime": "python3.13"}, {}, {"runtime": "java21"}),
+         "imageTagMutability", things(REPOSITORY, {"imageTagMutability": UNKNOWN,
+                                                   "imageScanningConfiguration": {"scanOnPush": True}})),
     *OF_CLUSTERS,
 ]
 # fmt: on
