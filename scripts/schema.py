@@ -22,6 +22,7 @@ PROJECT = ROOT / "Pulumi.yaml"
 SCHEMA = ROOT / "components" / "schema.json"
 HEAD = '''"""Arguments of the environments. Written by `make schema` from the tables of fields: change those."""
 
+from collections.abc import Mapping, Sequence
 from typing import NotRequired, TypedDict
 
 import pulumi
@@ -72,9 +73,9 @@ def annotation(field: Field) -> str:
     if field.table:
         return field.table.name
     if isinstance(field.default, list):
-        return f"list[{field.items.name if field.items else _text(field)}]"
+        return f"Sequence[{field.items.name if field.items else _text(field)}]"
     if isinstance(field.default, dict):
-        return f"dict[str, {_text(field)}]"
+        return f"Mapping[str, {_text(field)}]"
     if enum := _enum(field):
         return enum.__name__
     if field.low is not None:

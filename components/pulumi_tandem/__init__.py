@@ -15,6 +15,7 @@ from .arguments import (
     NodeTaint,
     QueryUsage,
     RagEnvironmentArgs,
+    RoleRules,
     RunUsage,
 )
 from .environments.finetuning_environment import FineTuningEnvironment
@@ -22,6 +23,7 @@ from .environments.hybrid_environment import HybridEnvironment
 from .environments.rag_environment import RagEnvironment
 from .finetuning.inference_endpoint import EndpointMode
 from .finetuning.jobs import TrainingBackend
+from .foundation.arguments import InvalidArguments
 from .foundation.rest_endpoint import Auth
 from .foundation.retention import Retention
 from .rag.stores import StoreKind
@@ -39,11 +41,13 @@ __all__ = [
     "GpuQuota",
     "HybridEnvironment",
     "HybridEnvironmentArgs",
+    "InvalidArguments",
     "NodeTaint",
     "QueryUsage",
     "RagEnvironment",
     "RagEnvironmentArgs",
     "Retention",
+    "RoleRules",
     "RunUsage",
     "StoreKind",
     "TrainingBackend",

@@ -1,5 +1,6 @@
 """Arguments of the environments. Written by `make schema` from the tables of fields: change those."""
 
+from collections.abc import Mapping, Sequence
 from typing import NotRequired, TypedDict
 
 import pulumi
@@ -102,7 +103,7 @@ class RagEnvironmentArgs(TypedDict):
     """Name of a collection of your own for store `serverless`, of type VECTORSEARCH and reachable from the internet, in
     place of one that is made. This environment makes indices of its own in it, and touches no others
     (docs/bring-your-own.md)."""
-    store_readers: NotRequired[list[pulumi.Input[str]]]
+    store_readers: NotRequired[Sequence[pulumi.Input[str]]]
     """Further principals that may search and read the indices in store `serverless`: its data policies name them; they
     need `aoss:APIAccessAll` besides. In a domain an IAM policy of their own is enough."""
     store_instance: NotRequired[str]
@@ -122,7 +123,7 @@ class RagEnvironmentArgs(TypedDict):
     """Who may ask: `iam` (SigV4) or `jwt` (tokens of a Cognito user pool). `iam` by default."""
     user_pool_arn: NotRequired[pulumi.Input[str]]
     """The Cognito user pool whose ID tokens are accepted, of any app client; needed with `jwt`."""
-    user_pool_scopes: NotRequired[list[pulumi.Input[str]]]
+    user_pool_scopes: NotRequired[Sequence[pulumi.Input[str]]]
     """With `jwt`: an access token that has one of these scopes is accepted, in place of an ID token. Machine clients
     (client credentials) have access tokens alone."""
     retention: NotRequired[Retention]
@@ -141,7 +142,7 @@ class RagEnvironmentArgs(TypedDict):
     costs $0.03 a month."""
     alarm_topic_arn: NotRequired[pulumi.Input[str]]
     """SNS topic that alarms notify; without it they are only visible in CloudWatch."""
-    tags: NotRequired[dict[str, pulumi.Input[str]]]
+    tags: NotRequired[Mapping[str, pulumi.Input[str]]]
     """Cost-allocation tags on everything that takes tags; `tandem:environment` and `tandem:stack` are set in any
     case."""
 
@@ -159,7 +160,7 @@ class ClusterVersions(TypedDict):
     default. No output: it is read before anything is made."""
     nvidia_device_plugin: NotRequired[str]
     """Release of NVIDIA's device plugin. `0.18.0` by default. No output: it is read before anything is made."""
-    addons: NotRequired[dict[str, str]]
+    addons: NotRequired[Mapping[str, str]]
     """Versions of EKS add-ons by name, e.g. `vpc-cni: v1.21.1-eksbuild.1`; the others follow EKS's default for the
     cluster's Kubernetes at each `pulumi up`."""
 
@@ -181,7 +182,7 @@ class GpuNodePool(TypedDict):
     name: NotRequired[str]
     """Its name, one of its own among groups and pools. `gpu` by default. No output: it is read before anything is
     made."""
-    instance_types: NotRequired[list[str]]
+    instance_types: NotRequired[Sequence[str]]
     """EC2 instance types with GPUs that Karpenter may start. No output: it is read before anything is made."""
     gpus: NotRequired[int]
     """GPUs at most, on all of its nodes together. 1 to 8,192 GPUs; 8 by default. The ceiling of what the pool can cost
@@ -191,7 +192,7 @@ class GpuNodePool(TypedDict):
     default."""
     efa: NotRequired[bool]
     """Whether Pods may ask for `vpc.amazonaws.com/efa`: its nodes are in one zone then. false by default."""
-    zones: NotRequired[list[str]]
+    zones: NotRequired[Sequence[str]]
     """Availability zones, of those that the cluster has subnets in; all of them by default. No output: it is read
     before anything is made."""
     one_zone: NotRequired[bool]
@@ -204,9 +205,9 @@ class GpuNodePool(TypedDict):
     instance_store: NotRequired[bool]
     """Whether images and Pods get the instance's own disks (as RAID 0) in place of the volume. They are faster, and
     cost nothing besides; some are smaller: g6e.xlarge has 250 GB. true by default."""
-    labels: NotRequired[dict[str, str]]
+    labels: NotRequired[Mapping[str, str]]
     """Labels of its nodes besides; jobs choose nodes by them."""
-    taints: NotRequired[list[NodeTaint]]
+    taints: NotRequired[Sequence[NodeTaint]]
     """Taints besides that of GPUs."""
 
 
@@ -215,7 +216,7 @@ class GpuNodeGroup(TypedDict):
 
     name: NotRequired[str]
     """Its name, one of its own among groups and pools. No output: it is read before anything is made."""
-    instance_types: NotRequired[list[str]]
+    instance_types: NotRequired[Sequence[str]]
     """EC2 instance types, all alike; spot takes what there is. No output: it is read before anything is made."""
     ami_type: NotRequired[str]
     """EKS's image; by default AL2023 for the types' architecture, NVIDIA's where they have GPUs. No output: it is read
@@ -235,7 +236,7 @@ class GpuNodeGroup(TypedDict):
     efa: NotRequired[bool]
     """Whether nodes talk to each other by the Elastic Fabric Adapter, all in one zone and placement group. false by
     default."""
-    zones: NotRequired[list[str]]
+    zones: NotRequired[Sequence[str]]
     """Availability zones, of those that the cluster has subnets in; all of them by default. No output: it is read
     before anything is made."""
     volume_gigabytes: NotRequired[int]
@@ -247,9 +248,9 @@ class GpuNodeGroup(TypedDict):
     cost nothing besides; some are smaller: g6e.xlarge has 250 GB. true by default."""
     repair: NotRequired[bool]
     """Whether EKS replaces a node whose health, of GPUs too, the monitoring agent finds bad. true by default."""
-    labels: NotRequired[dict[str, str]]
+    labels: NotRequired[Mapping[str, str]]
     """Labels of its nodes besides; jobs choose nodes by them."""
-    taints: NotRequired[list[NodeTaint]]
+    taints: NotRequired[Sequence[NodeTaint]]
     """Taints besides that of GPUs."""
 
 
@@ -263,22 +264,22 @@ class GpuClusterArgs(TypedDict):
     existing_kubeconfig: NotRequired[pulumi.Input[str]]
     """Kubeconfig, as a text, of a cluster that is there and that EKS's API doesn't describe. Nothing is made, and runs
     can't train there: they find a cluster by EKS's API."""
-    subnet_ids: NotRequired[list[pulumi.Input[str]]]
+    subnet_ids: NotRequired[Sequence[pulumi.Input[str]]]
     """Private subnets with a way out, in two zones or more, instead of a network of its own. With `existing_cluster`
     where nodes and functions are put, by default in its control plane's, which are often public."""
     cidr: NotRequired[str]
     """Addresses of the network, where one is made. `10.60.0.0/16` by default. The network's NAT gateway costs $36.50 a
     month with its address, and $0.045 a GB. No output: it is read before anything is made."""
-    zones: NotRequired[list[str]]
+    zones: NotRequired[Sequence[str]]
     """Availability zones of the network, two or three; by default the first three in which EKS has control planes. No
     output: it is read before anything is made."""
     endpoint_public: NotRequired[bool]
     """Whether the API is reachable from outside the network too, from `public_cidrs`; inside it always is. true by
     default."""
-    public_cidrs: NotRequired[list[str]]
+    public_cidrs: NotRequired[Sequence[str]]
     """Addresses from which the public endpoint answers; who asks needs IAM credentials in any case. No output: it is
     read before anything is made."""
-    admins: NotRequired[list[pulumi.Input[str]]]
+    admins: NotRequired[Sequence[pulumi.Input[str]]]
     """IAM roles and users that administer the cluster, beside the one that creates it."""
     extended_support: NotRequired[bool]
     """Whether the cluster keeps its version once standard support ends; else EKS upgrades it then. false by default.
@@ -291,10 +292,10 @@ class GpuClusterArgs(TypedDict):
     autoscaler: NotRequired[str]
     """What starts nodes of the pools, which are always made by us: `karpenter` is installed, with `present` Karpenter
     itself is the existing cluster's, `none` makes no pools. `karpenter` by default."""
-    node_pools: NotRequired[list[GpuNodePool]]
+    node_pools: NotRequired[Sequence[GpuNodePool]]
     """Karpenter's pools of GPU nodes, by default one pool `gpu`, g6e.2xlarge, 8 GPUs, also beside `node_groups`; `[]`
     or `autoscaler: none` for none."""
-    node_groups: NotRequired[list[GpuNodeGroup]]
+    node_groups: NotRequired[Sequence[GpuNodeGroup]]
     """Managed groups of GPU nodes."""
     group_autoscaler: NotRequired[bool]
     """Whether an autoscaler of your own, e.g. Cluster Autoscaler, changes the size of node groups. false by default."""
@@ -305,13 +306,13 @@ class GpuClusterArgs(TypedDict):
     metrics: NotRequired[str]
     """Where metrics of nodes, Pods and GPUs go: `cloudwatch` (add-on with the DCGM exporter), or `none`. `cloudwatch`
     by default. CloudWatch bills each observation and GB of logs."""
-    node_tags: NotRequired[dict[str, pulumi.Input[str]]]
+    node_tags: NotRequired[Mapping[str, pulumi.Input[str]]]
     """Tags of the nodes that Karpenter starts, beside environment and stack. Apart from `tags`, since these stand in an
     object of the cluster, which a change of tags elsewhere leaves alone."""
     kms_key_arn: NotRequired[pulumi.Input[str]]
     """KMS key of your own that encrypts the cluster's secrets, in place of one that is made. A change replaces the
     cluster. One that is made costs $1 a month."""
-    tags: NotRequired[dict[str, pulumi.Input[str]]]
+    tags: NotRequired[Mapping[str, pulumi.Input[str]]]
     """Cost-allocation tags on everything that takes tags; `tandem:environment` and `tandem:stack` are set in any
     case."""
 
@@ -331,7 +332,7 @@ class ClusterTrainingSettings(TypedDict):
     namespace: NotRequired[str]
     """Kubernetes namespace of the runs, made for them. Each stack of a cluster needs one of its own. `tandem-training`
     by default. No output: it is read before anything is made."""
-    quotas: NotRequired[list[GpuQuota]]
+    quotas: NotRequired[Sequence[GpuQuota]]
     """What all runs together may have at once; what doesn't fit waits. By default what one run takes."""
     controllers: NotRequired[str]
     """Whether to `install` Kueue and Kubeflow Trainer (with JobSet), or they are there already: `existing`. `install`
@@ -454,7 +455,7 @@ class FineTuningEnvironmentArgs(TypedDict):
     """Assumptions of fine-tuning that `tandem cost` counts with."""
     alarm_topic_arn: NotRequired[pulumi.Input[str]]
     """SNS topic that alarms, approvals and the budget notify; without it alarms are only visible in CloudWatch."""
-    tags: NotRequired[dict[str, pulumi.Input[str]]]
+    tags: NotRequired[Mapping[str, pulumi.Input[str]]]
     """Cost-allocation tags on everything that takes tags; `tandem:environment` and `tandem:stack` are set in any
     case."""
 
@@ -480,5 +481,5 @@ class HybridEnvironmentArgs(TypedDict):
     log_days: NotRequired[int]
     """For both parts; a part's own goes before. How long logs are kept: a number of days that CloudWatch takes. 1 to
     3,653 days; 14 by default. A GB of logs costs $0.03 a month."""
-    tags: NotRequired[dict[str, pulumi.Input[str]]]
+    tags: NotRequired[Mapping[str, pulumi.Input[str]]]
     """Cost-allocation tags of both parts; a part's own go before."""

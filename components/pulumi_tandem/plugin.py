@@ -11,6 +11,7 @@ import sys
 from typing import Any
 
 import pulumi
+from pulumi.output import Unknown
 from pulumi.provider import ConstructResult, main
 from pulumi.provider.experimental.component import ComponentProvider
 from pulumi.provider.server import ComponentInitError
@@ -68,7 +69,7 @@ class Plugin(ComponentProvider):
         """The arguments in Python's names, whatever their values are: each component checks them, and tells everything
         at once, where the base class ends at the first."""
         (table,) = (table for component, table in COMPONENTS.items() if component.__name__ == component_def.name)
-        return table.in_snake_case(_whole(inputs))
+        return table.in_snake_case(_read(inputs))
 
     def construct(self, *args: Any, **more: Any) -> ConstructResult:
         try:
@@ -89,13 +90,18 @@ def _of_properties(error: InvalidArguments) -> pulumi.InputPropertiesError:
     )
 
 
-def _whole(value: Any) -> Any:
-    """Numbers without a fraction as whole ones: the engine sends all of them as floats (pulumi/pulumi#21944)."""
+def _read(value: Any) -> Any:
+    """Numbers without a fraction as whole ones: the engine sends all of them as floats (pulumi/pulumi#21944).
+
+    What isn't known yet as an output, also where an SDK sends a sign for it alone.
+    """
     if isinstance(value, float):
         return int(value) if value.is_integer() else value
+    if isinstance(value, Unknown):
+        return pulumi.Output.from_input(value)
     if isinstance(value, list):
-        return [_whole(each) for each in value]
-    return {key: _whole(each) for key, each in value.items()} if isinstance(value, dict) else value
+        return [_read(each) for each in value]
+    return {key: _read(each) for key, each in value.items()} if isinstance(value, dict) else value
 
 
 def _completed(schema: dict[str, Any]) -> dict[str, Any]:

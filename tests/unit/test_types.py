@@ -14,10 +14,18 @@ from tests.support.readme import ROOT
 PAGES = [ROOT / "README.md", ROOT / "docs" / "your-program.md"]
 MISTAKES = """\
 import pulumi
-from pulumi_tandem import Auth, HybridEnvironment, NodeTaint, RagEnvironment
+from pulumi_tandem import Auth, HybridEnvironment, NodeTaint, RagEnvironment, RoleRules
 
 RagEnvironment("right")
 RagEnvironment("right", {"tags": {"team": pulumi.Output.from_input("field-service")}, "auth": Auth.IAM})
+common: dict[str, str] = {"team": "field-service"}
+RagEnvironment("right", {"tags": common})
+roles = ["arn:aws:iam::123456789012:role/notebooks"]
+RagEnvironment("right", {"store_readers": roles})
+scopes: list[pulumi.Output[str]] = [pulumi.Output.from_input("handbook/ask")]
+RagEnvironment("right", {"auth": Auth.JWT, "user_pool_scopes": scopes})
+rules: RoleRules = {"path": "/acme/"}
+HybridEnvironment("right", {"roles": rules, "finetuning": {"cluster": {"node_tags": common, "admins": roles}}})
 RagEnvironment("key", {"chunk_token": 150})  # wrong
 RagEnvironment("kind", {"chunk_tokens": "150"})  # wrong
 RagEnvironment("choice", {"retention": Auth.IAM})  # wrong

@@ -75,7 +75,12 @@ class FineTuningEnvironment(pulumi.ComponentResource):
     ):
         """Registers it and all that it is made of under `name`; every argument has a default."""
         settings = valid(
-            "FineTuningEnvironment", name, FINETUNING, args, lambda checks, values: check_place(checks, values, opts)
+            "FineTuningEnvironment",
+            name,
+            FINETUNING,
+            args,
+            lambda checks, values: check_place(checks, values, opts),
+            opts=opts,
         )
         super().__init__("tandem:index:FineTuningEnvironment", name, {}, under_house_rules(opts, settings))
         child, retention = pulumi.ResourceOptions(parent=self), Retention(settings["retention"])

@@ -60,7 +60,9 @@ class RagEnvironment(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: RagEnvironmentArgs = NOTHING, opts: pulumi.ResourceOptions | None = None):
         """Registers it and all that it is made of under `name`; every argument has a default."""
-        settings = valid("RagEnvironment", name, RAG, args, lambda checks, values: check_place(checks, values, opts))
+        settings = valid(
+            "RagEnvironment", name, RAG, args, lambda checks, values: check_place(checks, values, opts), opts=opts
+        )
         region = region_of(opts)
         generator = settings["generator"] = settings["generator"] or default_generator(region)
         super().__init__("tandem:index:RagEnvironment", name, {}, under_house_rules(opts, settings))

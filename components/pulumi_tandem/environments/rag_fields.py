@@ -1,11 +1,11 @@
 """Arguments of the RAG environment: their fields, and the rules between them."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 import pulumi
 from tandem_contract import defaults
+from tandem_contract.arns import REGION
 from tandem_contract.bedrock_models import check_model, check_model_place, default_generator, parse
 from tandem_contract.checks import Checks, shown
 from tandem_contract.embedders import EMBEDDERS, MOST_DIMENSIONS, check_embedder
@@ -14,7 +14,8 @@ from tandem_contract.rerankers import RERANKERS, check_reranker
 from tandem_contract.settings import INGEST_SETTINGS, QUERY_SETTINGS
 from tandem_contract.usage import QUERY_USAGE
 
-from ..foundation.arns import SECRET_ARN, TOPIC
+from ..foundation.arguments import NOTHING
+from ..foundation.arns import SECRET, TOPIC, USER_POOL
 from ..foundation.existing import BUCKET, check_bucket, check_house
 from ..foundation.house_rules import HOUSE_RULES, check_house_rules
 from ..foundation.region import account_of, region_of
@@ -41,11 +42,6 @@ def _rules(checks: Checks, args: dict[str, Any], given: Mapping[str, Any]) -> No
             checks.add("generator", f"{shown(args['generator'])} writes no texts", "Choose one of docs/generators.md.")
     if args["embedder"]:
         check_embedder(checks, args["embedder"], args["dimensions"], args["chunk_tokens"])
-    secret = args["embedder_secret_arn"]
-    if isinstance(secret, str) and secret and not re.fullmatch(SECRET_ARN, secret):
-        # What was given isn't shown: it may be the key itself.
-        remedy = "For example arn:aws:secretsmanager:eu-north-1:123456789012:secret:embedder-AbCdEf, of this region."
-        checks.add("embedder_secret_arn", "is not the whole ARN of a secret", remedy)
     if args["chunk_tokens"] and args["chunk_overlap"]:
         under_half = args["chunk_tokens"] // 2 - 1
         checks.number(
@@ -71,13 +67,18 @@ def _rules(checks: Checks, args: dict[str, Any], given: Mapping[str, Any]) -> No
         )
 
 
-def check_place(checks: Checks, args: Mapping[str, Any], opts: pulumi.ResourceOptions | None) -> None:
-    """Whether what is asked for is to be had where an environment with these options is, and what is brought fits."""
+def check_place(
+    checks: Checks, args: Mapping[str, Any], opts: pulumi.ResourceOptions | None, shared: Mapping[str, Any] = NOTHING
+) -> None:
+    """Whether what is asked for is to be had where an environment with these options is, and what is brought fits.
+
+    `shared` are the rules of an environment around it, which are looked at there.
+    """
     # Only an ARN names an account, and only then the provider is asked for its own.
     account = account_of(opts) if str(args["generator"]).startswith("arn:") else ""
     check_models(checks, args, region_of(opts), account)
     check_house(checks, args, opts)
-    check_bucket(checks, "existing_documents_bucket", args, opts, events=True)
+    check_bucket(checks, "existing_documents_bucket", {**args, **shared}, opts, events=True)
     if args["store"] in STORES:
         STORES[args["store"]].look(checks, args, opts)
 
@@ -108,7 +109,9 @@ RAG = Table(
             "Secrets Manager secret with the key of an embedder behind a URL: the key itself, or JSON with `api_key`. "
             "Keep it as long as an index of that embedder answers.",
             cost="A secret costs $0.40 a month.",
-            output=True,
+            remedy="For example arn:aws:secretsmanager:eu-north-1:123456789012:secret:embedder-AbCdEf, of this region.",
+            # Functions ask for it where they are.
+            **{**SECRET, "arn": SECRET["arn"]._replace(same=(REGION,))},
         ),
         "dimensions": Field(
             512,
@@ -175,7 +178,7 @@ RAG = Table(
         "user_pool_arn": Field(
             "",
             "The Cognito user pool whose ID tokens are accepted, of any app client; needed with `jwt`.",
-            pattern=".*:userpool/.*",
+            arn=USER_POOL,
             allowed="the ARN of a Cognito user pool",
             remedy="Give the ARN of the pool whose tokens are accepted, or set auth to iam.",
             output=True,

@@ -5,11 +5,12 @@ from types import MappingProxyType
 from typing import Any
 
 import pulumi
-from tandem_contract.checks import Checks
-from tandem_contract.errors import Mistakes
+from tandem_contract.checks import Checks, is_output, shown
+from tandem_contract.errors import Mistake, Mistakes
 from tandem_contract.fields import Table
 
 from .names import check_name, longest
+from .region import account_of, region_of
 
 NOTHING: Any = MappingProxyType({})
 """The arguments of a component whose every one has a default, where none is given."""
@@ -23,17 +24,30 @@ def valid(
     kind: str,
     name: str,
     table: Table,
-    given: Mapping[str, Any],
+    given: Any,
     more: Callable[[Checks, dict[str, Any]], None] = lambda _checks, _arguments: None,
+    *,
+    opts: pulumi.ResourceOptions | None,
 ) -> dict[str, Any]:
     """The arguments of a component, by its class and name, with every default; raises `InvalidArguments` about it.
 
-    `more` checks what the table can't know: where the component is put.
+    ARNs have to be of where the component is put by its options. `more` checks what else the table can't know.
     """
+    if not isinstance(given, Mapping):
+        raise InvalidArguments(f"{kind} {name!r}", [_no_arguments(given)])
     checks = Checks()
     arguments = table.read(checks, given)
+    table.check_arns(checks, arguments, region_of(opts), lambda: account_of(opts))
     more(checks, arguments)
     check_name(checks, name, longest(kind, arguments))
     if checks.mistakes:
         raise InvalidArguments(f"{kind} {name!r}", checks.mistakes)
     return arguments
+
+
+def _no_arguments(given: Any) -> Mistake:
+    if is_output(given):
+        remedy = "Write keys; values that only pass through may be outputs."
+        return Mistake("args", "is an output: its keys aren't known before it is there", remedy)
+    remedy = "Leave it out to have every default, or write keys and values in braces."
+    return Mistake("args", f"{shown(given)} is not a mapping of keys to values", remedy)

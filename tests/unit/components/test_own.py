@@ -9,7 +9,7 @@ from typing import Any
 
 import pulumi_aws as aws
 import pytest
-from pulumi_tandem import HybridEnvironment, RagEnvironment
+from pulumi_tandem import HybridEnvironment, RagEnvironment, RoleRules
 from pulumi_tandem.foundation.house_rules import RULES, VIA
 
 from scripts.recorder import ACCOUNT, REGION, Recording, record, record_stack
@@ -297,7 +297,7 @@ def test_things_of_the_same_program_are_brought_as_outputs():
         bucket = aws.s3.Bucket("theirs")
         key = aws.kms.Key("key")
         policy = aws.iam.Policy("boundary", policy="{}")
-        roles: Any = {"permissions_boundary": policy.arn}
+        roles: RoleRules = {"permissions_boundary": policy.arn}
         RagEnvironment("handbook", {"existing_documents_bucket": bucket.id, "kms_key_arn": key.arn, "roles": roles})
 
     def unasked(given: Mapping[str, Any]) -> Any:

@@ -11,8 +11,7 @@ from tandem_contract.checks import Checks, shown
 from tandem_contract.fields import Field
 
 from ...foundation.alarms import Comparison, alarm
-from ...foundation.answers import there
-from ...foundation.existing import check_not_ours, check_owner, given
+from ...foundation.existing import check_not_ours, check_owner, described, given
 from ...foundation.names import named, physical_name
 from ...foundation.policy import allow
 from ...foundation.region import invoke_options
@@ -109,16 +108,18 @@ def look(checks: Checks, args: Mapping[str, Any], opts: pulumi.ResourceOptions |
     name, key = args["existing_domain"], "existing_domain"
     if not given(name):
         return
-    found = there(
+    found = described(
+        checks,
+        key,
+        name,
         f"domain {name}",
         lambda: opensearch.get_domain(domain_name=name, opts=invoke_options(opts)),
+        "es:DescribeDomain, es:DescribeDomainConfig and es:ListTags",
         "engine_version",
         "vpc_options",
         "encryption_at_rests",
         "advanced_security_options",
     )
-    if found is False:
-        checks.add(key, f"{shown(name)} isn't there", "Look at its name, region and account.")
     if not found:
         return
     version = re.fullmatch(r"OpenSearch_(\d+)\.(\d+)", found.engine_version)

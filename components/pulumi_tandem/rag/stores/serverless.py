@@ -8,8 +8,8 @@ from pulumi_aws import opensearch
 from tandem_contract.checks import Checks, shown
 from tandem_contract.fields import Field
 
-from ...foundation.answers import there
-from ...foundation.existing import check_not_ours, check_owner, given
+from ...foundation.arns import PRINCIPALS
+from ...foundation.existing import check_not_ours, check_owner, described, given
 from ...foundation.names import named, physical_name
 from ...foundation.policy import allow
 from ...foundation.region import invoke_options
@@ -41,10 +41,7 @@ FIELDS = {
         [],
         "Further principals that may search and read the indices in store `serverless`: its data policies name them; "
         "they need `aoss:APIAccessAll` besides. In a domain an IAM policy of their own is enough.",
-        pattern=r"arn:[a-z-]+:iam::\d{12}:(role|user)/.+",
-        allowed="the ARN of a role or user",
-        remedy="An assumed role's session is none: name the role.",
-        output=True,
+        **PRINCIPALS,
     ),
 }
 """What an environment with this store is given besides."""
@@ -74,14 +71,16 @@ def look(checks: Checks, args: Mapping[str, Any], opts: pulumi.ResourceOptions |
     name = args["existing_collection"]
     if not given(name):
         return
-    found = there(
+    found = described(
+        checks,
+        "existing_collection",
+        name,
         f"collection {name}",
         lambda: opensearch.get_serverless_collection(name=name, opts=invoke_options(opts)),
+        "aoss:BatchGetCollection and aoss:ListTagsForResource",
         "type",
     )
-    if found is False:
-        checks.add("existing_collection", f"{shown(name)} isn't there", "Look at its name, region and account.")
-    elif found:
+    if found:
         if found.type != "VECTORSEARCH":
             remedy = "A collection keeps its type: make another."
             checks.add("existing_collection", f"{shown(name)} is of type {found.type}, not VECTORSEARCH", remedy)
