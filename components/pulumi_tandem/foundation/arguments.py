@@ -9,6 +9,7 @@ from tandem_contract.checks import Checks
 from tandem_contract.errors import Mistakes
 from tandem_contract.fields import Table
 
+from .house_rules import HOUSE_RULES
 from .names import check_name, longest
 
 NOTHING: Any = MappingProxyType({})
@@ -37,3 +38,14 @@ def valid(
     if checks.mistakes:
         raise InvalidArguments(f"{kind} {name!r}", checks.mistakes)
     return arguments
+
+
+def of_part(table: Table, settings: Mapping[str, Any], **more: Any) -> Any:
+    """What an environment with these arguments gives a part that takes `table`: what both have, and `more`.
+
+    Not the rules of the house, which hold for all that is in an environment. Names of things that are there become
+    outputs, at which nobody looks: the environment has.
+    """
+    given = {key: settings[key] for key in table.fields if key in settings and key not in HOUSE_RULES} | more
+    named = {key for key, value in given.items() if table.fields[key].output and isinstance(value, str) and value}
+    return {key: pulumi.Output.from_input(value) if key in named else value for key, value in given.items()}
