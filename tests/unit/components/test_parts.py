@@ -290,7 +290,7 @@ def test_a_bucket_that_tells_nobody_of_its_changes_is_refused_and_one_of_another
     theirs = {"Tags": [{"Key": "tandem:stack", "Value": "data"}]}
     answers = {"aws:cloudcontrol/getResource:getResource": {"properties": json.dumps(theirs)}}
     assert made(IngestionPipeline, ALONE[IngestionPipeline], answers=answers).resources
-    with pytest.raises(InvalidArguments, match="belongs to an environment of stack data"):
+    with pytest.raises(InvalidArguments, match="of a stack data"):
         made(DataBucket, {"existing_bucket": DOCUMENTS}, answers=answers)
 
 
