@@ -10,8 +10,9 @@ from tandem_contract.fields import Field, Table, camel, snake
 
 from .environments.finetuning_fields import FINETUNING
 from .environments.hybrid_environment import HYBRID
-from .environments.rag_fields import RAG, check_models
+from .environments.rag_fields import RAG
 from .foundation.arguments import InvalidArguments
+from .rag.fields import check_models
 from .spelling import respelled
 
 ENVIRONMENTS: dict[str, dict[str, Table]] = {

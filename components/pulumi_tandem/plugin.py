@@ -13,27 +13,18 @@ from typing import Any
 import pulumi
 from pulumi.output import Unknown
 from pulumi.provider import ConstructResult, main
+from pulumi.provider.experimental.analyzer import Analyzer
 from pulumi.provider.experimental.component import ComponentProvider
 from pulumi.provider.server import ComponentInitError
 from tandem_contract import __version__
 from tandem_contract.errors import SHOWN
-from tandem_contract.fields import Table, snake
+from tandem_contract.fields import Table, camel, snake
 
-from .environments.finetuning_environment import FineTuningEnvironment
-from .environments.finetuning_fields import FINETUNING
-from .environments.hybrid_environment import HYBRID, HybridEnvironment
-from .environments.rag_environment import RagEnvironment
-from .environments.rag_fields import RAG
+from .components import COMPONENTS
 from .foundation.arguments import InvalidArguments
 from .foundation.function_code import runtime_folder
 from .spelling import respelled, spelled
 
-COMPONENTS: dict[type[pulumi.ComponentResource], Table] = {
-    RagEnvironment: RAG,
-    FineTuningEnvironment: FINETUNING,
-    HybridEnvironment: HYBRID,
-}
-"""What programs in other languages can make, by what it takes."""
 # https://www.pulumi.com/docs/iac/guides/building-extending/packages/schema/#package
 PACKAGE = {
     "displayName": "Tandem",
@@ -108,7 +99,9 @@ def _completed(schema: dict[str, Any]) -> dict[str, Any]:
     """The schema with what the package is, defaults, and texts and names as other languages show them."""
     tables = {each.name: each for table in COMPONENTS.values() for each in table.within()}
     for component, table in COMPONENTS.items():
-        _add_defaults(schema["resources"][f"tandem:index:{component.__name__}"]["inputProperties"], table)
+        resource = schema["resources"][f"tandem:index:{component.__name__}"]
+        _add_defaults(resource["inputProperties"], table)
+        _add_inherited(resource["properties"], component)
     for token, kind in schema["types"].items():
         for member in kind.get("enum", ()):
             member["name"] = "".join(word.capitalize() for word in member["name"].split("_"))
@@ -126,6 +119,14 @@ def _add_defaults(properties: dict[str, Any], table: Table) -> None:
         default = table.fields[snake(key)].default
         if isinstance(default, bool | int | float) or (isinstance(default, str) and default):
             property_["default"] = default
+
+
+def _add_inherited(properties: dict[str, Any], component: type) -> None:
+    """Texts of the outputs that a base of the component declares: the host looks for them in its own class alone."""
+    for base in component.__mro__[1:]:
+        for name in inspect.get_annotations(base):
+            if camel(name) in properties and (text := Analyzer("tandem").get_docstring(base, name)):
+                properties[camel(name)].setdefault("description", text)
 
 
 def _told(content: Any, key: str = "") -> Any:

@@ -55,9 +55,13 @@ class Field(NamedTuple):
     """Whether a stack's configuration can give it, not only a program."""
     variable: str = ""
     """The environment variable that tells it to a function."""
+    required: bool = False
+    """Whether it has to be given: a text that nothing else follows from. Its default is empty."""
 
     def read(self, checks: Checks, key: str, value: Any) -> Any:
         """The value; the default where there is none, complete where it is a table; None where it is refused."""
+        if self.required and value in (None, ""):
+            return checks.missing(key, self.remedy)
         if is_output(value) and (self.table or self.default == {}):
             value = self._unknown(checks, key)
         if self.table:

@@ -14,7 +14,15 @@ from tests.support.readme import ROOT
 PAGES = [ROOT / "README.md", ROOT / "docs" / "your-program.md"]
 MISTAKES = """\
 import pulumi
-from pulumi_tandem import Auth, HybridEnvironment, NodeTaint, RagEnvironment, RoleRules
+from pulumi_tandem import (
+    Auth,
+    HybridEnvironment,
+    IngestionPipeline,
+    NodeTaint,
+    RagEnvironment,
+    RoleRules,
+    ServerlessVectorStore,
+)
 
 RagEnvironment("right")
 RagEnvironment("right", {"tags": {"team": pulumi.Output.from_input("field-service")}, "auth": Auth.IAM})
@@ -33,6 +41,8 @@ RagEnvironment("output", {"generator": pulumi.Output.from_input("amazon.nova-lit
 HybridEnvironment("within", {"rag": {"dimensions": 1.5}})  # wrong
 pulumi.export("queryUrl", RagEnvironment("result").query_uri)  # wrong
 taint: NodeTaint = {"effect": "NoSchedule"}
+store = ServerlessVectorStore("vectors", {"ledger_table": "ledger"})
+IngestionPipeline("without", {"ledger_table": "ledger", "store_name": store.store_name})  # wrong
 """
 MYPY = """\
 [mypy]
@@ -99,5 +109,5 @@ def test_programs_that_are_shown_have_no_error_and_each_planted_mistake_is_found
     found = checker(folder)
     assert [each for each in found if each[0] != "mistakes.py"] == []
     wrong = [number for number, line in enumerate(MISTAKES.splitlines(), 1) if line.endswith("# wrong")]
-    assert len(wrong) == 6
+    assert len(wrong) == 7
     assert sorted({line for _, line, _ in found}) == wrong

@@ -13,10 +13,9 @@ from tandem_contract.fields import Field, Table
 from tandem_contract.instance_types import INSTANCE_TYPES
 from tandem_contract.usage import RUN_USAGE, SECONDS_AN_HOUR
 
+from ..choices import EndpointMode, TrainingBackend
 from ..finetuning.experiment_tracking import APP, NONE, SERVER
 from ..finetuning.images import SERVING, TRAINING, check_images, check_region
-from ..finetuning.inference_endpoint import EndpointMode
-from ..finetuning.jobs import TrainingBackend
 from ..foundation.arguments import NOTHING
 from ..foundation.arns import MODEL_PACKAGE, SECRET, TOPIC
 from ..foundation.existing import BUCKET, check_bucket, check_house

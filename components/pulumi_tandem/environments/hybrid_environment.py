@@ -9,7 +9,7 @@ from tandem_contract.fields import Field, Table
 from tandem_contract.names import Tag
 
 from ..arguments import HybridEnvironmentArgs
-from ..finetuning.inference_endpoint import EndpointMode
+from ..choices import EndpointMode
 from ..foundation.arguments import NOTHING, valid
 from ..foundation.arns import TOPIC
 from ..foundation.existing import check_house

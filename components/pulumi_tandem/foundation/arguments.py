@@ -9,6 +9,7 @@ from tandem_contract.checks import Checks, is_output, shown
 from tandem_contract.errors import Mistake, Mistakes
 from tandem_contract.fields import Table
 
+from .house_rules import HOUSE_RULES
 from .names import check_name, longest
 from .region import account_of, region_of
 
@@ -51,3 +52,14 @@ def _no_arguments(given: Any) -> Mistake:
         return Mistake("args", "is an output: its keys aren't known before it is there", remedy)
     remedy = "Leave it out to have every default, or write keys and values in braces."
     return Mistake("args", f"{shown(given)} is not a mapping of keys to values", remedy)
+
+
+def of_part(table: Table, settings: Mapping[str, Any], **more: Any) -> Any:
+    """What an environment with these arguments gives a part that takes `table`: what both have, and `more`.
+
+    Not the rules of the house, which hold for all that is in an environment. Names of things that are there become
+    outputs, at which nobody looks: the environment has.
+    """
+    given = {key: settings[key] for key in table.fields if key in settings and key not in HOUSE_RULES} | more
+    named = {key for key, value in given.items() if table.fields[key].output and isinstance(value, str) and value}
+    return {key: pulumi.Output.from_input(value) if key in named else value for key, value in given.items()}

@@ -58,6 +58,11 @@ def bucket_arn(name: pulumi.Input[str], parent: pulumi.Resource) -> pulumi.Outpu
     return pulumi.Output.format("arn:{0}:s3:::{1}", _partition(parent).partition, name)
 
 
+def table_arn(name: pulumi.Input[str], parent: pulumi.Resource) -> pulumi.Output[str]:
+    """The ARN of a DynamoDB table, in the account and region that `parent` is put into."""
+    return account_arn("dynamodb", pulumi.Output.concat("table/", name), parent)
+
+
 def ec2_principal(parent: pulumi.Resource) -> pulumi.Output[str]:
     """EC2 as a principal: alone of those that we name it is another one in China.
 

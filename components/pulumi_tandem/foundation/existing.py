@@ -53,7 +53,7 @@ def check_house(checks: Checks, args: Mapping[str, Any], opts: pulumi.ResourceOp
     """Whether key and boundary are there, and can be used."""
     if given(args["kms_key_arn"]):
         _check_key(checks, args["kms_key_arn"], opts)
-    boundary = (args["roles"] or {}).get("permissions_boundary")
+    boundary = (args.get("roles") or {}).get("permissions_boundary")
     if given(boundary):
         _check_boundary(checks.under("roles"), boundary, opts)
 
@@ -87,9 +87,10 @@ def check_bucket(
     opts: pulumi.ResourceOptions | None,
     *,
     events: bool = False,
+    shared: bool = False,
 ) -> None:
-    """Whether the bucket at `key` is there, in this region and account, encrypted so that roles can read it, nobody
-    else's, and with `events` tells EventBridge of its changes.
+    """Whether the bucket at `key` is there, in this region and account, encrypted so that roles can read it, with
+    `events` tells EventBridge of its changes, and unless it may be `shared` is nobody else's.
     """
     name, options, here = args[key], invoke_options(opts), region_of(opts)
     if not given(name):
@@ -111,8 +112,9 @@ def check_bucket(
         _check_events(checks, key, name, options)
     properties = _properties(name, options)
     _check_encryption(checks, key, name, properties, args["kms_key_arn"], options)
-    tags = {each["Key"]: each["Value"] for each in properties.get("Tags") or ()}
-    check_owner(checks, key, name, tags)
+    if not shared:
+        tags = {each["Key"]: each["Value"] for each in properties.get("Tags") or ()}
+        check_owner(checks, key, name, tags)
 
 
 def _check_events(checks: Checks, key: str, name: str, options: pulumi.InvokeOptions) -> None:

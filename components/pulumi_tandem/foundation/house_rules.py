@@ -85,7 +85,10 @@ def check_house_rules(checks: Checks, args: Mapping[str, Any]) -> None:
 
 
 def under_house_rules(opts: pulumi.ResourceOptions | None, args: Mapping[str, Any]) -> pulumi.ResourceOptions:
-    """Options of an environment whose resources, however deep in it, keep to the rules in its arguments."""
+    """Options of an environment or a part whose resources, however deep in it, keep to the rules in its arguments.
+
+    An environment's go before those of its parts, since a parent's transformations come last.
+    """
 
     def ruled(asked: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult | None:
         rule = RULES.get(asked.type_)
@@ -138,7 +141,7 @@ def _with_key(policy: str, key: str) -> str:
         service = action.partition(":")[0]
         for needed in VIA.get(action, VIA.get(service, ())):
             through.setdefault(needed, set()).add(f"{service}.*")
-    document["Statement"] += [
+    using = [
         {
             "Effect": "Allow",
             "Action": [needed],
@@ -148,6 +151,8 @@ def _with_key(policy: str, key: str) -> str:
         }
         for needed, services in sorted(through.items())
     ]
+    # A part of an environment that was told the key has put them there already.
+    document["Statement"] += [each for each in using if each not in document["Statement"]]
     return json.dumps(document)
 
 

@@ -9,7 +9,7 @@ import pulumi
 import pulumi_tandem
 import pytest
 from pulumi_tandem import FineTuningEnvironment, HybridEnvironment, RagEnvironment, arguments
-from pulumi_tandem.environments.hybrid_environment import HYBRID
+from pulumi_tandem.components import COMPONENTS
 from pulumi_tandem.foundation.arguments import InvalidArguments
 from pulumi_tandem.kubernetes.cluster_fields import CLUSTER
 from pulumi_tandem.kubernetes.gpu_cluster import GpuCluster
@@ -158,7 +158,10 @@ def test_every_type_of_arguments_and_what_is_raised_can_be_imported():
     assert [name for name in pulumi_tandem.__all__ if not hasattr(pulumi_tandem, name)] == []
 
 
-@pytest.mark.parametrize("table", {each.name: each for root in (HYBRID, CLUSTER) for each in root.within()}.values())
+TABLES = {each.name: each for root in (*COMPONENTS.values(), CLUSTER) for each in root.within()}
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
 def test_what_is_named_by_its_arn_says_of_where_it_has_to_be(table):
     for name, field in table.fields.items():
         assert bool(field.arn) == (name.endswith("_arn") or "ARN of" in field.allowed), name

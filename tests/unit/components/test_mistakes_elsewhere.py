@@ -18,6 +18,7 @@ from tests.support.hosted_plugin import hosted_plugin
 
 pytestmark = pytest.mark.faults
 RAG, TUNING, HYBRID = "RagEnvironment", "FineTuningEnvironment", "HybridEnvironment"
+PIPELINE = "IngestionPipeline"
 CASES = [
     (RAG, "chunkTokens: 10", {"chunk_tokens": 10}),
     (RAG, "embeder: none", {"embeder": "none"}),
@@ -31,6 +32,7 @@ CASES = [
     (RAG, "retention: erased", {"retention": "erased"}),
     (TUNING, "clusterTraining: {readyMinutes: 15}", {"cluster_training": {"ready_minutes": 15}}),
     (TUNING, "endpointMode: true", {"endpoint_mode": True}),
+    (PIPELINE, "{sweepMinutes: 1, storeName: Acme}", {"sweep_minutes": 1, "store_name": "Acme"}),
     (
         HYBRID,
         "{rag: {chunkTokens: 100, chunkOverlap: 60}, finetuning: {maxTrainingHours: 200}, dashboard: 1}",

@@ -235,3 +235,13 @@ def test_a_number_may_follow_from_something_else_where_it_is_not_given(monkeypat
     monkeypatch.setenv("SHARE", "0.5")
     assert from_environment({"share": share}) == {"share": 0.5}
     assert (annotation(share), description(share)) == ("float", "How much of each. 0 to 1.")
+
+
+def test_what_has_to_be_given_is_told_to_be_missing_and_may_be_an_output():
+    table = Table("Needing", "", {"table_name": Field("", "", output=True, required=True, remedy="Name it.")})
+    for given in ({}, {"table_name": None}, {"table_name": ""}):
+        checks = Checks()
+        assert table.read(checks, given) == {"table_name": None}
+        assert list(map(str, checks.mistakes)) == ["table_name: is missing. Name it."]
+    for name in ("ledger", Output()):
+        assert table.read(Checks(), {"table_name": name}) == {"table_name": name}
