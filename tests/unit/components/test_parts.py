@@ -128,7 +128,8 @@ def test_documents_are_taken_once_there_is_an_index_and_until_it_is_dropped(brou
 
 def test_a_store_that_others_use_is_touched_by_the_ledgers_indices_alone():
     recording = record(lambda: compose(ServerlessVectorStore, "serverless", {"existing_collection": "acme-vectors"}))
-    table = recording.one("Table").inputs.get("name") or json.loads(recording.one("Invocation").inputs["input"])["base"]
+    made = recording.one("Invocation", "ensure-index")
+    table = recording.one("Table").inputs.get("name") or json.loads(made.inputs["input"])["base"]
     policies = [json.loads(each.inputs["policy"]) for each in recording.of("ServerlessAccessPolicy")]
     touched = {each for policy in policies for entry in policy for rule in entry["Rules"] for each in rule["Resource"]}
     assert touched == {f"index/acme-vectors/{table}-*"}

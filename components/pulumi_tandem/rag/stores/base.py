@@ -125,9 +125,7 @@ class VectorStore(pulumi.ComponentResource):
         for remark in remarks(settings["embedder"]):
             pulumi.log.info(remark, self)
         tags, others = settings["tags"], access.indices != EVERY_INDEX
-        first: list[pulumi.Resource] = []
-        if others and settings["retention"] == Retention.ERASE:
-            first = [self._drop_at_destroy(f"{name}-drop", settings["ledger_table"], access, tags)]
+        first = [self._drop_at_destroy(f"{name}-drop", settings, access, tags)] if others else []
         indexer, granted = self._indexer(f"{name}-index", settings, access, tags)
         payload: EnsureIndex = {
             "endpoint": self.endpoint,
@@ -151,10 +149,14 @@ class VectorStore(pulumi.ComponentResource):
         self.index_name = pulumi.Output.json_loads(ensured.result).apply(lambda result: result["index"])
 
     def _drop_at_destroy(
-        self, name: str, ledger_table: pulumi.Input[str], access: StoreAccess, tags: Tags
+        self, name: str, settings: Mapping[str, Any], access: StoreAccess, tags: Tags
     ) -> pulumi.Resource:
-        """Have a function drop this ledger's indices from a store that stays, before anything it needs goes."""
-        grant = access.grant(Permission.DROP_INDEX)
+        """Have a function drop this ledger's indices from a store that stays, before anything it needs goes.
+
+        Where data is kept it is there too, without the right and told not to: a call that goes is a call to drop.
+        """
+        erase, ledger_table = settings["retention"] == Retention.ERASE, settings["ledger_table"]
+        grant = access.grant(Permission.DROP_INDEX) if erase else Grant([])
         dropper = Function(
             name,
             {
@@ -169,7 +171,7 @@ class VectorStore(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
         granted = grant.for_role(self, name, dropper.role_arn)
-        payload: DropIndices = {"endpoint": self.endpoint}
+        payload: DropIndices = {"endpoint": self.endpoint, "drop": erase}
         return lambda_.Invocation(
             f"{name}-at-destroy",
             function_name=dropper.function_name,
