@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import pulumi
 import pulumi_tandem
 from pulumi_tandem import FineTuningEnvironment, HybridEnvironment, RagEnvironment
+from pulumi_tandem.components import COMPONENTS
 from pulumi_tandem.configuration import ENVIRONMENTS
 from pulumi_tandem.kubernetes.cluster_fields import CLUSTER
 from pulumi_tandem.kubernetes.gpu_cluster import GpuCluster
@@ -101,8 +102,9 @@ ROOMS = {
 INDEX = """\
 # Components
 
-Written by `make docs` from the components themselves. Programs in any language have the three environments; the parts
-are for programs in Python, which can compose them otherwise.
+Written by `make docs` from the components themselves. Programs in any language have the three environments, and the
+parts that take plain ids and ARNs alone; the other parts are for programs in Python, which can compose them otherwise
+([why](../your-program.md#parts)).
 
 What a component creates and what its roles may do is recorded with the defaults, and with the arguments in the column
 "with". NAME is its own name; other names are those of environments called `rag`, `tuning` and `hybrid`, and of a
@@ -149,7 +151,8 @@ def components() -> dict[str, type[pulumi.ComponentResource]]:
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             for name, each in vars(importlib.import_module(module.name)).items():
                 ours = inspect.isclass(each) and each.__module__ == module.name
-                if ours and issubclass(each, pulumi.ComponentResource) and not inspect.isabstract(each):
+                # What others are based on has no constructor of its own.
+                if ours and issubclass(each, pulumi.ComponentResource) and "__init__" in vars(each):
                     found[name] = each
     return found
 
@@ -171,16 +174,21 @@ def _index(found: Mapping[str, type]) -> str:
     for room, title in ROOMS.items():
         within = {name: each for name, each in found.items() if each.__module__.split(".")[1] == room}
         rows = [
-            (f"[{name}]({name}.md)", (inspect.getdoc(each) or "").partition("\n")[0]) for name, each in within.items()
+            (
+                f"[{name}]({name}.md)",
+                (inspect.getdoc(each) or "").partition("\n")[0],
+                "any language" if each in COMPONENTS else "Python",
+            )
+            for name, each in within.items()
         ]
-        text += [f"## {title}\n", _table(("component", "what it is"), rows)]
+        text += [f"## {title}\n", _table(("component", "what it is", "for programs in"), rows)]
     return "\n".join(text)
 
 
 def _page(name: str, component: type) -> str:
     doc = re.sub(r"^Idle cost: .*?(\n\n|\Z)", "", inspect.getdoc(component) or "", flags=re.DOTALL | re.MULTILINE)
     module = pulumi_tandem.__name__ if hasattr(pulumi_tandem, name) else component.__module__
-    tables = {each.name: each for each in (*ENVIRONMENTS["hybrid"].values(), CLUSTER)}
+    tables = {each.name: each for each in (*COMPONENTS.values(), CLUSTER)}
     table = tables.get(f"{name}Args")
     places = _places(component)
     outputs = [(_code(key), text) for key, (_, text) in _entries(component).items()]
@@ -189,7 +197,7 @@ def _page(name: str, component: type) -> str:
             f"# {name}\n\n{doc.strip()}\n",
             f"```python\nfrom {module} import {name}\n```\n",
             "## Inputs\n",
-            _fields(table, table is not CLUSTER) if table else _arguments(component),
+            _fields(table, table in ENVIRONMENTS["hybrid"].values()) if table else _arguments(component),
             *(["## Outputs\n", _table(("output", "what it is"), outputs)] if outputs else []),
             "## What it creates\n",
             _contents(places),
@@ -202,16 +210,18 @@ def _page(name: str, component: type) -> str:
 
 
 def _fields(table: Table, configured: bool) -> str:
-    """Arguments of an environment or cluster, and what is nested in them; `configured` by a stack file or not."""
+    """Arguments that are fields, and what is nested in them; `configured` by a stack file or not."""
     rows, nested = [], []
     for name, field in table.fields.items():
         kind = annotation(field)
-        if field.table and hasattr(pulumi_tandem, component := kind.removesuffix("Args")) and component != kind:
-            kind = f"[{kind}]({component}.md)"
+        if field.table in ENVIRONMENTS["hybrid"].values():  # whose own page has their configuration keys
+            kind = f"[{kind}]({kind.removesuffix('Args')}.md)"
         elif inner := field.table or field.items:
             nested.append(inner)
         kind = kind if kind.startswith("[") else _code(kind)
         default = "" if field.default in ("", {}, [], [{}]) else _code(json.dumps(field.default))
+        if field.required:
+            default = "none: it has to be given"
         allowed = limits(field) or " or ".join(_code(str.__str__(each)) for each in field.choices)
         key = _code(camel(name)) if field.config and configured else ""
         rows.append((_code(name), field.help, default, allowed, field.cost, kind, key))

@@ -60,7 +60,8 @@ ANSWERS: dict[str, Any] = {
     "aws:eks/getAddon:getAddon": {"configurationValues": '{"enableNetworkPolicy": "true"}'},
     "aws:eks/getAddonVersion:getAddonVersion": lambda given: {"version": f"v1.0.0-for-{given['kubernetesVersion']}"},
     "aws:eks/getClusterVersions:getClusterVersions": {"clusterVersions": []},
-    "aws:kms/getKey:getKey": {
+    "aws:kms/getKey:getKey": lambda given: {
+        "arn": given["keyId"],
         "keyState": "Enabled",
         "keyUsage": "ENCRYPT_DECRYPT",
         "keySpec": "SYMMETRIC_DEFAULT",

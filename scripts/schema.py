@@ -11,8 +11,8 @@ from typing import Any
 import grpc
 import yaml
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
+from pulumi_tandem.components import COMPONENTS
 from pulumi_tandem.configuration import ENVIRONMENTS, KIND, keys
-from pulumi_tandem.environments.hybrid_environment import HYBRID
 from pulumi_tandem.spelling import spelled
 from tandem_contract.fields import Field, Table
 
@@ -20,8 +20,9 @@ ROOT = Path(__file__).resolve().parent.parent
 ARGUMENTS = ROOT / "components" / "pulumi_tandem" / "arguments.py"
 PROJECT = ROOT / "Pulumi.yaml"
 SCHEMA = ROOT / "components" / "schema.json"
-HEAD = '''"""Arguments of the environments. Written by `make schema` from the tables of fields: change those."""
+HEAD = '''"""Arguments of the components. Written by `make schema` from the tables of fields: change those."""
 
+from collections.abc import Mapping, Sequence
 from typing import NotRequired, TypedDict
 
 import pulumi
@@ -31,10 +32,9 @@ import pulumi
 
 def arguments() -> str:
     """The typed arguments as a module: Pulumi's analyzer reads literal classes and the texts below their entries."""
-    tables = {table.name: table for table in HYBRID.within()}.values()
-    enums = {enum for table in tables for it in table.fields.values() if (enum := _enum(it))}
-    imports = {f"from {each.__module__.replace('pulumi_tandem', '', 1)} import {each.__name__}\n" for each in enums}
-    return HEAD + "".join(sorted(imports)) + "".join(map(_class, tables))
+    tables = {table.name: table for each in COMPONENTS.values() for table in each.within()}.values()
+    enums = {enum.__name__ for table in tables for field in table.fields.values() if (enum := _enum(field))}
+    return f"{HEAD}from .choices import {', '.join(sorted(enums))}\n" + "".join(map(_class, tables))
 
 
 def project() -> str:
@@ -62,19 +62,22 @@ def schema() -> str:
 
 def _class(table: Table) -> str:
     entries = "".join(
-        f"    {name}: NotRequired[{annotation(field)}]\n{_wrapped(argument_description(field))}"
-        for name, field in table.fields.items()
+        f"    {name}: {_given(field)}\n{_wrapped(argument_description(field))}" for name, field in table.fields.items()
     )
     return f'\n\nclass {table.name}(TypedDict):\n    """{table.help}"""\n\n{entries}'
+
+
+def _given(field: Field) -> str:
+    return annotation(field) if field.required else f"NotRequired[{annotation(field)}]"
 
 
 def annotation(field: Field) -> str:
     if field.table:
         return field.table.name
     if isinstance(field.default, list):
-        return f"list[{field.items.name if field.items else _text(field)}]"
+        return f"Sequence[{field.items.name if field.items else _text(field)}]"
     if isinstance(field.default, dict):
-        return f"dict[str, {_text(field)}]"
+        return f"Mapping[str, {_text(field)}]"
     if enum := _enum(field):
         return enum.__name__
     if field.low is not None:

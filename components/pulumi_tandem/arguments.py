@@ -1,14 +1,11 @@
-"""Arguments of the environments. Written by `make schema` from the tables of fields: change those."""
+"""Arguments of the components. Written by `make schema` from the tables of fields: change those."""
 
+from collections.abc import Mapping, Sequence
 from typing import NotRequired, TypedDict
 
 import pulumi
 
-from .finetuning.inference_endpoint import EndpointMode
-from .finetuning.jobs import TrainingBackend
-from .foundation.rest_endpoint import Auth
-from .foundation.retention import Retention
-from .rag.stores import StoreKind
+from .choices import Auth, EndpointMode, Retention, StoreKind, TrainingBackend
 
 
 class QueryUsage(TypedDict):
@@ -100,9 +97,9 @@ class RagEnvironmentArgs(TypedDict):
     OpenSearch compute units; 2 by default. One costs about $0.24 an hour while it runs; idle, none runs."""
     existing_collection: NotRequired[pulumi.Input[str]]
     """Name of a collection of your own for store `serverless`, of type VECTORSEARCH and reachable from the internet, in
-    place of one that is made. This environment makes indices of its own in it, and touches no others
+    place of one that is made. Indices that begin with the ledger's name are made in it, and no others touched
     (docs/bring-your-own.md)."""
-    store_readers: NotRequired[list[pulumi.Input[str]]]
+    store_readers: NotRequired[Sequence[pulumi.Input[str]]]
     """Further principals that may search and read the indices in store `serverless`: its data policies name them; they
     need `aoss:APIAccessAll` besides. In a domain an IAM policy of their own is enough."""
     store_instance: NotRequired[str]
@@ -116,13 +113,13 @@ class RagEnvironmentArgs(TypedDict):
     """Disk of each instance of store `domain`; small instances take less than the most. 10 to 1,024 GB; 20 by default.
     The default costs $2.44 a month."""
     existing_domain: NotRequired[pulumi.Input[str]]
-    """Name of a domain of your own for store `domain`, reachable from the internet, in place of one that is made. This
-    environment makes indices of its own in it, and touches no others (docs/bring-your-own.md)."""
+    """Name of a domain of your own for store `domain`, reachable from the internet, in place of one that is made.
+    Indices that begin with the ledger's name are made in it, and no others touched (docs/bring-your-own.md)."""
     auth: NotRequired[Auth]
     """Who may ask: `iam` (SigV4) or `jwt` (tokens of a Cognito user pool). `iam` by default."""
     user_pool_arn: NotRequired[pulumi.Input[str]]
     """The Cognito user pool whose ID tokens are accepted, of any app client; needed with `jwt`."""
-    user_pool_scopes: NotRequired[list[pulumi.Input[str]]]
+    user_pool_scopes: NotRequired[Sequence[pulumi.Input[str]]]
     """With `jwt`: an access token that has one of these scopes is accepted, in place of an ID token. Machine clients
     (client credentials) have access tokens alone."""
     retention: NotRequired[Retention]
@@ -141,7 +138,7 @@ class RagEnvironmentArgs(TypedDict):
     costs $0.03 a month."""
     alarm_topic_arn: NotRequired[pulumi.Input[str]]
     """SNS topic that alarms notify; without it they are only visible in CloudWatch."""
-    tags: NotRequired[dict[str, pulumi.Input[str]]]
+    tags: NotRequired[Mapping[str, pulumi.Input[str]]]
     """Cost-allocation tags on everything that takes tags; `tandem:environment` and `tandem:stack` are set in any
     case."""
 
@@ -159,7 +156,7 @@ class ClusterVersions(TypedDict):
     default. No output: it is read before anything is made."""
     nvidia_device_plugin: NotRequired[str]
     """Release of NVIDIA's device plugin. `0.18.0` by default. No output: it is read before anything is made."""
-    addons: NotRequired[dict[str, str]]
+    addons: NotRequired[Mapping[str, str]]
     """Versions of EKS add-ons by name, e.g. `vpc-cni: v1.21.1-eksbuild.1`; the others follow EKS's default for the
     cluster's Kubernetes at each `pulumi up`."""
 
@@ -181,7 +178,7 @@ class GpuNodePool(TypedDict):
     name: NotRequired[str]
     """Its name, one of its own among groups and pools. `gpu` by default. No output: it is read before anything is
     made."""
-    instance_types: NotRequired[list[str]]
+    instance_types: NotRequired[Sequence[str]]
     """EC2 instance types with GPUs that Karpenter may start. No output: it is read before anything is made."""
     gpus: NotRequired[int]
     """GPUs at most, on all of its nodes together. 1 to 8,192 GPUs; 8 by default. The ceiling of what the pool can cost
@@ -191,7 +188,7 @@ class GpuNodePool(TypedDict):
     default."""
     efa: NotRequired[bool]
     """Whether Pods may ask for `vpc.amazonaws.com/efa`: its nodes are in one zone then. false by default."""
-    zones: NotRequired[list[str]]
+    zones: NotRequired[Sequence[str]]
     """Availability zones, of those that the cluster has subnets in; all of them by default. No output: it is read
     before anything is made."""
     one_zone: NotRequired[bool]
@@ -204,9 +201,9 @@ class GpuNodePool(TypedDict):
     instance_store: NotRequired[bool]
     """Whether images and Pods get the instance's own disks (as RAID 0) in place of the volume. They are faster, and
     cost nothing besides; some are smaller: g6e.xlarge has 250 GB. true by default."""
-    labels: NotRequired[dict[str, str]]
+    labels: NotRequired[Mapping[str, str]]
     """Labels of its nodes besides; jobs choose nodes by them."""
-    taints: NotRequired[list[NodeTaint]]
+    taints: NotRequired[Sequence[NodeTaint]]
     """Taints besides that of GPUs."""
 
 
@@ -215,7 +212,7 @@ class GpuNodeGroup(TypedDict):
 
     name: NotRequired[str]
     """Its name, one of its own among groups and pools. No output: it is read before anything is made."""
-    instance_types: NotRequired[list[str]]
+    instance_types: NotRequired[Sequence[str]]
     """EC2 instance types, all alike; spot takes what there is. No output: it is read before anything is made."""
     ami_type: NotRequired[str]
     """EKS's image; by default AL2023 for the types' architecture, NVIDIA's where they have GPUs. No output: it is read
@@ -235,7 +232,7 @@ class GpuNodeGroup(TypedDict):
     efa: NotRequired[bool]
     """Whether nodes talk to each other by the Elastic Fabric Adapter, all in one zone and placement group. false by
     default."""
-    zones: NotRequired[list[str]]
+    zones: NotRequired[Sequence[str]]
     """Availability zones, of those that the cluster has subnets in; all of them by default. No output: it is read
     before anything is made."""
     volume_gigabytes: NotRequired[int]
@@ -247,9 +244,9 @@ class GpuNodeGroup(TypedDict):
     cost nothing besides; some are smaller: g6e.xlarge has 250 GB. true by default."""
     repair: NotRequired[bool]
     """Whether EKS replaces a node whose health, of GPUs too, the monitoring agent finds bad. true by default."""
-    labels: NotRequired[dict[str, str]]
+    labels: NotRequired[Mapping[str, str]]
     """Labels of its nodes besides; jobs choose nodes by them."""
-    taints: NotRequired[list[NodeTaint]]
+    taints: NotRequired[Sequence[NodeTaint]]
     """Taints besides that of GPUs."""
 
 
@@ -263,22 +260,22 @@ class GpuClusterArgs(TypedDict):
     existing_kubeconfig: NotRequired[pulumi.Input[str]]
     """Kubeconfig, as a text, of a cluster that is there and that EKS's API doesn't describe. Nothing is made, and runs
     can't train there: they find a cluster by EKS's API."""
-    subnet_ids: NotRequired[list[pulumi.Input[str]]]
+    subnet_ids: NotRequired[Sequence[pulumi.Input[str]]]
     """Private subnets with a way out, in two zones or more, instead of a network of its own. With `existing_cluster`
     where nodes and functions are put, by default in its control plane's, which are often public."""
     cidr: NotRequired[str]
     """Addresses of the network, where one is made. `10.60.0.0/16` by default. The network's NAT gateway costs $36.50 a
     month with its address, and $0.045 a GB. No output: it is read before anything is made."""
-    zones: NotRequired[list[str]]
+    zones: NotRequired[Sequence[str]]
     """Availability zones of the network, two or three; by default the first three in which EKS has control planes. No
     output: it is read before anything is made."""
     endpoint_public: NotRequired[bool]
     """Whether the API is reachable from outside the network too, from `public_cidrs`; inside it always is. true by
     default."""
-    public_cidrs: NotRequired[list[str]]
+    public_cidrs: NotRequired[Sequence[str]]
     """Addresses from which the public endpoint answers; who asks needs IAM credentials in any case. No output: it is
     read before anything is made."""
-    admins: NotRequired[list[pulumi.Input[str]]]
+    admins: NotRequired[Sequence[pulumi.Input[str]]]
     """IAM roles and users that administer the cluster, beside the one that creates it."""
     extended_support: NotRequired[bool]
     """Whether the cluster keeps its version once standard support ends; else EKS upgrades it then. false by default.
@@ -291,10 +288,10 @@ class GpuClusterArgs(TypedDict):
     autoscaler: NotRequired[str]
     """What starts nodes of the pools, which are always made by us: `karpenter` is installed, with `present` Karpenter
     itself is the existing cluster's, `none` makes no pools. `karpenter` by default."""
-    node_pools: NotRequired[list[GpuNodePool]]
+    node_pools: NotRequired[Sequence[GpuNodePool]]
     """Karpenter's pools of GPU nodes, by default one pool `gpu`, g6e.2xlarge, 8 GPUs, also beside `node_groups`; `[]`
     or `autoscaler: none` for none."""
-    node_groups: NotRequired[list[GpuNodeGroup]]
+    node_groups: NotRequired[Sequence[GpuNodeGroup]]
     """Managed groups of GPU nodes."""
     group_autoscaler: NotRequired[bool]
     """Whether an autoscaler of your own, e.g. Cluster Autoscaler, changes the size of node groups. false by default."""
@@ -305,13 +302,13 @@ class GpuClusterArgs(TypedDict):
     metrics: NotRequired[str]
     """Where metrics of nodes, Pods and GPUs go: `cloudwatch` (add-on with the DCGM exporter), or `none`. `cloudwatch`
     by default. CloudWatch bills each observation and GB of logs."""
-    node_tags: NotRequired[dict[str, pulumi.Input[str]]]
+    node_tags: NotRequired[Mapping[str, pulumi.Input[str]]]
     """Tags of the nodes that Karpenter starts, beside environment and stack. Apart from `tags`, since these stand in an
     object of the cluster, which a change of tags elsewhere leaves alone."""
     kms_key_arn: NotRequired[pulumi.Input[str]]
     """KMS key of your own that encrypts the cluster's secrets, in place of one that is made. A change replaces the
     cluster. One that is made costs $1 a month."""
-    tags: NotRequired[dict[str, pulumi.Input[str]]]
+    tags: NotRequired[Mapping[str, pulumi.Input[str]]]
     """Cost-allocation tags on everything that takes tags; `tandem:environment` and `tandem:stack` are set in any
     case."""
 
@@ -331,7 +328,7 @@ class ClusterTrainingSettings(TypedDict):
     namespace: NotRequired[str]
     """Kubernetes namespace of the runs, made for them. Each stack of a cluster needs one of its own. `tandem-training`
     by default. No output: it is read before anything is made."""
-    quotas: NotRequired[list[GpuQuota]]
+    quotas: NotRequired[Sequence[GpuQuota]]
     """What all runs together may have at once; what doesn't fit waits. By default what one run takes."""
     controllers: NotRequired[str]
     """Whether to `install` Kueue and Kubeflow Trainer (with JobSet), or they are there already: `existing`. `install`
@@ -454,7 +451,7 @@ class FineTuningEnvironmentArgs(TypedDict):
     """Assumptions of fine-tuning that `tandem cost` counts with."""
     alarm_topic_arn: NotRequired[pulumi.Input[str]]
     """SNS topic that alarms, approvals and the budget notify; without it alarms are only visible in CloudWatch."""
-    tags: NotRequired[dict[str, pulumi.Input[str]]]
+    tags: NotRequired[Mapping[str, pulumi.Input[str]]]
     """Cost-allocation tags on everything that takes tags; `tandem:environment` and `tandem:stack` are set in any
     case."""
 
@@ -480,5 +477,247 @@ class HybridEnvironmentArgs(TypedDict):
     log_days: NotRequired[int]
     """For both parts; a part's own goes before. How long logs are kept: a number of days that CloudWatch takes. 1 to
     3,653 days; 14 by default. A GB of logs costs $0.03 a month."""
-    tags: NotRequired[dict[str, pulumi.Input[str]]]
+    tags: NotRequired[Mapping[str, pulumi.Input[str]]]
     """Cost-allocation tags of both parts; a part's own go before."""
+
+
+class DataBucketArgs(TypedDict):
+    """Arguments of `DataBucket`; every one has a default."""
+
+    existing_bucket: NotRequired[pulumi.Input[str]]
+    """Name of a bucket that is there, in place of one that is made: nothing of it is set or deleted."""
+    rewritten: NotRequired[Sequence[str]]
+    """Prefixes whose objects are replaced all the time, such as checkpoints: what is superseded or abandoned below them
+    expires after a day. No output: it is read before anything is made."""
+    retention: NotRequired[Retention]
+    """What destroy does to the bucket and what is in it: `keep` refuses (protect), `erase` deletes them. `keep` by
+    default."""
+    kms_key_arn: NotRequired[pulumi.Input[str]]
+    """KMS key of your own that encrypts what is made here and holds data; its policy has to let services in
+    (docs/bring-your-own.md). Give it at first: a change replaces image repository, domain and cluster, and a collection
+    keeps the key that it was made with. KMS bills requests; the key is yours."""
+    tags: NotRequired[Mapping[str, pulumi.Input[str]]]
+    """Cost-allocation tags on everything that takes tags; `tandem:environment` and `tandem:stack` are set in any
+    case."""
+
+
+class LedgerArgs(TypedDict):
+    """Arguments of `Ledger`; every one has a default."""
+
+    retention: NotRequired[Retention]
+    """What destroy does to the table and what it records: `keep` refuses (protect), `erase` deletes them. `keep` by
+    default."""
+    kms_key_arn: NotRequired[pulumi.Input[str]]
+    """KMS key of your own that encrypts what is made here and holds data; its policy has to let services in
+    (docs/bring-your-own.md). Give it at first: a change replaces image repository, domain and cluster, and a collection
+    keeps the key that it was made with. KMS bills requests; the key is yours."""
+    tags: NotRequired[Mapping[str, pulumi.Input[str]]]
+    """Cost-allocation tags on everything that takes tags; `tandem:environment` and `tandem:stack` are set in any
+    case."""
+
+
+class ServerlessVectorStoreArgs(TypedDict):
+    """Arguments of `ServerlessVectorStore`."""
+
+    ledger_table: pulumi.Input[str]
+    """Name of the table that records what is indexed: the output `table_name` of a `Ledger`."""
+    embedder: NotRequired[str]
+    """Bedrock embedding model, or `https://host/v1#MODEL` for a model of your own behind an OpenAI-compatible API. A
+    change of this, `dimensions` or a chunk's length makes a new index, which stays empty: the active one goes on
+    answering, since nothing moves a stack to another one yet. `amazon.titan-embed-text-v2:0` by default. Titan v2 costs
+    $0.02 per million tokens; what a URL costs isn't known here. No output: it is read before anything is made."""
+    embedder_secret_arn: NotRequired[pulumi.Input[str]]
+    """Secrets Manager secret with the key of an embedder behind a URL: the key itself, or JSON with `api_key`. Keep it
+    as long as an index of that embedder answers. A secret costs $0.40 a month."""
+    dimensions: NotRequired[int]
+    """Length of an embedding: 256 or 512 or 1024 with amazon.titan-embed-text-v2:0; 1024 with cohere.embed-english-v3;
+    1024 with cohere.embed-multilingual-v3; its own with a model behind a URL. 1 to 4,096; 512 by default. Storage and
+    search cost grow with it."""
+    chunk_tokens: NotRequired[int]
+    """Length of a chunk; 512 at most with cohere.embed-english-v3; 512 at most with cohere.embed-multilingual-v3. 50 to
+    2,000 tokens; 200 by default."""
+    chunk_overlap: NotRequired[int]
+    """What a chunk repeats of the one before, under half of `chunk_tokens`. 0 to 999 tokens; 40 by default."""
+    max_search_ocu: NotRequired[int]
+    """Ceiling of store `serverless` for search and for indexing each: 1, 2, 4, 8, 16 or a multiple of 16. 1 to 96
+    OpenSearch compute units; 2 by default. One costs about $0.24 an hour while it runs; idle, none runs."""
+    existing_collection: NotRequired[pulumi.Input[str]]
+    """Name of a collection of your own for store `serverless`, of type VECTORSEARCH and reachable from the internet, in
+    place of one that is made. Indices that begin with the ledger's name are made in it, and no others touched
+    (docs/bring-your-own.md)."""
+    store_readers: NotRequired[Sequence[pulumi.Input[str]]]
+    """Further principals that may search and read the indices in store `serverless`: its data policies name them; they
+    need `aoss:APIAccessAll` besides. In a domain an IAM policy of their own is enough."""
+    retention: NotRequired[Retention]
+    """What destroy does to the store with its indices: `keep` refuses (protect), `erase` deletes them. `keep` by
+    default."""
+    kms_key_arn: NotRequired[pulumi.Input[str]]
+    """KMS key of your own that encrypts what is made here and holds data; its policy has to let services in
+    (docs/bring-your-own.md). Give it at first: a change replaces image repository, domain and cluster, and a collection
+    keeps the key that it was made with. KMS bills requests; the key is yours."""
+    roles: NotRequired[RoleRules]
+    """What every IAM role has that is made here: boundary and path."""
+    log_days: NotRequired[int]
+    """How long logs are kept: a number of days that CloudWatch takes. 1 to 3,653 days; 14 by default. A GB of logs
+    costs $0.03 a month."""
+    tags: NotRequired[Mapping[str, pulumi.Input[str]]]
+    """Cost-allocation tags on everything that takes tags; `tandem:environment` and `tandem:stack` are set in any
+    case."""
+
+
+class DomainVectorStoreArgs(TypedDict):
+    """Arguments of `DomainVectorStore`."""
+
+    ledger_table: pulumi.Input[str]
+    """Name of the table that records what is indexed: the output `table_name` of a `Ledger`."""
+    embedder: NotRequired[str]
+    """Bedrock embedding model, or `https://host/v1#MODEL` for a model of your own behind an OpenAI-compatible API. A
+    change of this, `dimensions` or a chunk's length makes a new index, which stays empty: the active one goes on
+    answering, since nothing moves a stack to another one yet. `amazon.titan-embed-text-v2:0` by default. Titan v2 costs
+    $0.02 per million tokens; what a URL costs isn't known here. No output: it is read before anything is made."""
+    embedder_secret_arn: NotRequired[pulumi.Input[str]]
+    """Secrets Manager secret with the key of an embedder behind a URL: the key itself, or JSON with `api_key`. Keep it
+    as long as an index of that embedder answers. A secret costs $0.40 a month."""
+    dimensions: NotRequired[int]
+    """Length of an embedding: 256 or 512 or 1024 with amazon.titan-embed-text-v2:0; 1024 with cohere.embed-english-v3;
+    1024 with cohere.embed-multilingual-v3; its own with a model behind a URL. 1 to 4,096; 512 by default. Storage and
+    search cost grow with it."""
+    chunk_tokens: NotRequired[int]
+    """Length of a chunk; 512 at most with cohere.embed-english-v3; 512 at most with cohere.embed-multilingual-v3. 50 to
+    2,000 tokens; 200 by default."""
+    chunk_overlap: NotRequired[int]
+    """What a chunk repeats of the one before, under half of `chunk_tokens`. 0 to 999 tokens; 40 by default."""
+    store_instance: NotRequired[str]
+    """OpenSearch instance type of store `domain`. The default has room for some 900,000 chunks of 512 dimensions in its
+    memory. `r7g.medium.search` by default. The default costs $65 a month. No output: it is read before anything is
+    made."""
+    store_instances: NotRequired[int]
+    """How many instances store `domain` has, spread over zones; from three on it stays up when a zone fails. 1 to 9
+    instances; 1 by default."""
+    store_gigabytes: NotRequired[int]
+    """Disk of each instance of store `domain`; small instances take less than the most. 10 to 1,024 GB; 20 by default.
+    The default costs $2.44 a month."""
+    existing_domain: NotRequired[pulumi.Input[str]]
+    """Name of a domain of your own for store `domain`, reachable from the internet, in place of one that is made.
+    Indices that begin with the ledger's name are made in it, and no others touched (docs/bring-your-own.md)."""
+    alarm_topic_arn: NotRequired[pulumi.Input[str]]
+    """SNS topic that alarms notify; without it they are only visible in CloudWatch."""
+    retention: NotRequired[Retention]
+    """What destroy does to the store with its indices: `keep` refuses (protect), `erase` deletes them. `keep` by
+    default."""
+    kms_key_arn: NotRequired[pulumi.Input[str]]
+    """KMS key of your own that encrypts what is made here and holds data; its policy has to let services in
+    (docs/bring-your-own.md). Give it at first: a change replaces image repository, domain and cluster, and a collection
+    keeps the key that it was made with. KMS bills requests; the key is yours."""
+    roles: NotRequired[RoleRules]
+    """What every IAM role has that is made here: boundary and path."""
+    log_days: NotRequired[int]
+    """How long logs are kept: a number of days that CloudWatch takes. 1 to 3,653 days; 14 by default. A GB of logs
+    costs $0.03 a month."""
+    tags: NotRequired[Mapping[str, pulumi.Input[str]]]
+    """Cost-allocation tags on everything that takes tags; `tandem:environment` and `tandem:stack` are set in any
+    case."""
+
+
+class IngestionPipelineArgs(TypedDict):
+    """Arguments of `IngestionPipeline`."""
+
+    documents_bucket: pulumi.Input[str]
+    """Name of the bucket whose documents are indexed, all of them; it tells EventBridge of its changes, as a
+    `DataBucket` does."""
+    ledger_table: pulumi.Input[str]
+    """Name of the table that records what is indexed: the output `table_name` of a `Ledger`."""
+    store: NotRequired[StoreKind]
+    """What kind of store it is. `serverless` by default."""
+    store_name: pulumi.Input[str]
+    """Name of the collection or domain: the output `store_name` of the part that made it."""
+    store_arn: pulumi.Input[str]
+    """Its ARN: the output `store_arn`."""
+    store_indices: NotRequired[pulumi.Input[str]]
+    """What the names of the indices match that may be touched in it: the output `store_indices`, without which a store
+    that others use too is open to these functions as a whole. `*` by default."""
+    index_name: NotRequired[pulumi.Input[str]]
+    """The output `index_name` of a store that is made in the same program: no document is taken before that index is
+    there, and none any more once it is to be dropped."""
+    max_document_megabytes: NotRequired[int]
+    """Larger documents are rejected. 1 to 100 MB; 25 by default."""
+    ingest_concurrency: NotRequired[int]
+    """How many functions index documents at once, each with up to eight calls to the embedder. 2 to 50 functions; 5 by
+    default."""
+    sweep_minutes: NotRequired[int]
+    """How often bucket, ledger and index are compared. Under 10, a comparison has no longer than this. 5 to 1,440
+    minutes; 15 by default. The ledger is read each time: of 100,000 documents of 2 KB about 25,000 read units."""
+    embedder_secret_arn: NotRequired[pulumi.Input[str]]
+    """Secrets Manager secret with the key of an embedder behind a URL: the key itself, or JSON with `api_key`. Keep it
+    as long as an index of that embedder answers. A secret costs $0.40 a month."""
+    kms_key_arn: NotRequired[pulumi.Input[str]]
+    """KMS key of your own that encrypts what is made here and holds data; its policy has to let services in
+    (docs/bring-your-own.md). Give it at first: a change replaces image repository, domain and cluster, and a collection
+    keeps the key that it was made with. KMS bills requests; the key is yours."""
+    roles: NotRequired[RoleRules]
+    """What every IAM role has that is made here: boundary and path."""
+    log_days: NotRequired[int]
+    """How long logs are kept: a number of days that CloudWatch takes. 1 to 3,653 days; 14 by default. A GB of logs
+    costs $0.03 a month."""
+    alarm_topic_arn: NotRequired[pulumi.Input[str]]
+    """SNS topic that alarms notify; without it they are only visible in CloudWatch."""
+    tags: NotRequired[Mapping[str, pulumi.Input[str]]]
+    """Cost-allocation tags on everything that takes tags; `tandem:environment` and `tandem:stack` are set in any
+    case."""
+
+
+class QueryApiArgs(TypedDict):
+    """Arguments of `QueryApi`."""
+
+    ledger_table: pulumi.Input[str]
+    """Name of the table that records what is indexed: the output `table_name` of a `Ledger`."""
+    store: NotRequired[StoreKind]
+    """What kind of store it is. `serverless` by default."""
+    store_name: pulumi.Input[str]
+    """Name of the collection or domain: the output `store_name` of the part that made it."""
+    store_arn: pulumi.Input[str]
+    """Its ARN: the output `store_arn`."""
+    store_indices: NotRequired[pulumi.Input[str]]
+    """What the names of the indices match that may be touched in it: the output `store_indices`, without which a store
+    that others use too is open to these functions as a whole. `*` by default."""
+    generator: NotRequired[str]
+    """Bedrock model id, inference profile id or ARN that writes the answers; in a hybrid, while the tuned model can't.
+    By default amazon.nova-lite-v1:0, or where that isn't served on demand its profile of the region's geography. No
+    output: it is read before anything is made."""
+    endpoint_name: NotRequired[pulumi.Input[str]]
+    """SageMaker endpoint of a tuned model that writes the answers; while it can't, `generator` does."""
+    inference_component: NotRequired[pulumi.Input[str]]
+    """The endpoint's inference component, where it has one: where it scales to zero."""
+    reranker: NotRequired[str]
+    """Bedrock model that puts the best 20 passages of a search into an order of its own. Without one the search's
+    stands. `cohere.rerank-v3-5:0` in us-east-1, us-west-2, ca-central-1, eu-central-1, ap-northeast-1 (gain not
+    measured); `amazon.rerank-v1:0` in us-west-2, ca-central-1, eu-central-1, ap-northeast-1 (gain not measured).
+    Cohere's costs $2 per 1,000 questions, Amazon's $1."""
+    min_score: NotRequired[float]
+    """Cosine similarity below which a question is refused as not in the documents. Without it, that of the embedder of
+    the index that answers: 0.4, not measured, with amazon.titan-embed-text-v2:0, cohere.embed-english-v3,
+    cohere.embed-multilingual-v3 or a URL. 0 to 1."""
+    embedder_secret_arn: NotRequired[pulumi.Input[str]]
+    """Secrets Manager secret with the key of an embedder behind a URL: the key itself, or JSON with `api_key`. Keep it
+    as long as an index of that embedder answers. A secret costs $0.40 a month."""
+    auth: NotRequired[Auth]
+    """Who may ask: `iam` (SigV4) or `jwt` (tokens of a Cognito user pool). `iam` by default."""
+    user_pool_arn: NotRequired[pulumi.Input[str]]
+    """The Cognito user pool whose ID tokens are accepted, of any app client; needed with `jwt`."""
+    user_pool_scopes: NotRequired[Sequence[pulumi.Input[str]]]
+    """With `jwt`: an access token that has one of these scopes is accepted, in place of an ID token. Machine clients
+    (client credentials) have access tokens alone."""
+    kms_key_arn: NotRequired[pulumi.Input[str]]
+    """KMS key of your own that encrypts what is made here and holds data; its policy has to let services in
+    (docs/bring-your-own.md). Give it at first: a change replaces image repository, domain and cluster, and a collection
+    keeps the key that it was made with. KMS bills requests; the key is yours."""
+    roles: NotRequired[RoleRules]
+    """What every IAM role has that is made here: boundary and path."""
+    log_days: NotRequired[int]
+    """How long logs are kept: a number of days that CloudWatch takes. 1 to 3,653 days; 14 by default. A GB of logs
+    costs $0.03 a month."""
+    alarm_topic_arn: NotRequired[pulumi.Input[str]]
+    """SNS topic that alarms notify; without it they are only visible in CloudWatch."""
+    tags: NotRequired[Mapping[str, pulumi.Input[str]]]
+    """Cost-allocation tags on everything that takes tags; `tandem:environment` and `tandem:stack` are set in any
+    case."""

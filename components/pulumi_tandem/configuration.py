@@ -10,8 +10,9 @@ from tandem_contract.fields import Field, Table, camel, snake
 
 from .environments.finetuning_fields import FINETUNING
 from .environments.hybrid_environment import HYBRID
-from .environments.rag_fields import RAG, check_models
+from .environments.rag_fields import RAG
 from .foundation.arguments import InvalidArguments
+from .rag.fields import check_models
 from .spelling import respelled
 
 ENVIRONMENTS: dict[str, dict[str, Table]] = {
@@ -65,16 +66,21 @@ def environment(configuration: Mapping[str, str], provider: Mapping[str, str] | 
         }
         for name, part in parts.items()
     }
-    checks, found = Checks(), Checks()
+    checks, found, region = Checks(), Checks(), (provider or {}).get("region", "")
     _check_region(checks, provider or {})
     _check_keys(checks, configuration, kind)
     for name, part in parts.items():
         values = part.read(found, given[name])
+        part.check_arns(found, values, region)
         if part is RAG:
-            check_models(found, values, (provider or {}).get("region", ""))
+            check_models(found, values, region)
     checks.mistakes += dict.fromkeys(map(respelled, found.mistakes))
     if checks.mistakes:
         raise InvalidArguments("The stack's configuration (namespace tandem)", checks.mistakes)
+    if kind == "hybrid":  # what both parts have in common is given, and told of, once
+        for key in RAG.fields.keys() & FINETUNING.fields.keys() & HYBRID.fields.keys() & given["rag"].keys():
+            given["hybrid"][key] = given["rag"].pop(key)
+            given["finetuning"].pop(key)
     return Environment(kind, given)
 
 

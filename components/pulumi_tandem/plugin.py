@@ -11,28 +11,20 @@ import sys
 from typing import Any
 
 import pulumi
+from pulumi.output import Unknown
 from pulumi.provider import ConstructResult, main
+from pulumi.provider.experimental.analyzer import Analyzer
 from pulumi.provider.experimental.component import ComponentProvider
 from pulumi.provider.server import ComponentInitError
 from tandem_contract import __version__
 from tandem_contract.errors import SHOWN
-from tandem_contract.fields import Table, snake
+from tandem_contract.fields import Table, camel, snake
 
-from .environments.finetuning_environment import FineTuningEnvironment
-from .environments.finetuning_fields import FINETUNING
-from .environments.hybrid_environment import HYBRID, HybridEnvironment
-from .environments.rag_environment import RagEnvironment
-from .environments.rag_fields import RAG
+from .components import COMPONENTS
 from .foundation.arguments import InvalidArguments
 from .foundation.function_code import runtime_folder
 from .spelling import respelled, spelled
 
-COMPONENTS: dict[type[pulumi.ComponentResource], Table] = {
-    RagEnvironment: RAG,
-    FineTuningEnvironment: FINETUNING,
-    HybridEnvironment: HYBRID,
-}
-"""What programs in other languages can make, by what it takes."""
 # https://www.pulumi.com/docs/iac/guides/building-extending/packages/schema/#package
 PACKAGE = {
     "displayName": "Tandem",
@@ -68,7 +60,7 @@ class Plugin(ComponentProvider):
         """The arguments in Python's names, whatever their values are: each component checks them, and tells everything
         at once, where the base class ends at the first."""
         (table,) = (table for component, table in COMPONENTS.items() if component.__name__ == component_def.name)
-        return table.in_snake_case(_whole(inputs))
+        return table.in_snake_case(_read(inputs))
 
     def construct(self, *args: Any, **more: Any) -> ConstructResult:
         try:
@@ -89,20 +81,27 @@ def _of_properties(error: InvalidArguments) -> pulumi.InputPropertiesError:
     )
 
 
-def _whole(value: Any) -> Any:
-    """Numbers without a fraction as whole ones: the engine sends all of them as floats (pulumi/pulumi#21944)."""
+def _read(value: Any) -> Any:
+    """Numbers without a fraction as whole ones: the engine sends all of them as floats (pulumi/pulumi#21944).
+
+    What isn't known yet as an output, also where an SDK sends a sign for it alone.
+    """
     if isinstance(value, float):
         return int(value) if value.is_integer() else value
+    if isinstance(value, Unknown):
+        return pulumi.Output.from_input(value)
     if isinstance(value, list):
-        return [_whole(each) for each in value]
-    return {key: _whole(each) for key, each in value.items()} if isinstance(value, dict) else value
+        return [_read(each) for each in value]
+    return {key: _read(each) for key, each in value.items()} if isinstance(value, dict) else value
 
 
 def _completed(schema: dict[str, Any]) -> dict[str, Any]:
     """The schema with what the package is, defaults, and texts and names as other languages show them."""
     tables = {each.name: each for table in COMPONENTS.values() for each in table.within()}
     for component, table in COMPONENTS.items():
-        _add_defaults(schema["resources"][f"tandem:index:{component.__name__}"]["inputProperties"], table)
+        resource = schema["resources"][f"tandem:index:{component.__name__}"]
+        _add_defaults(resource["inputProperties"], table)
+        _add_inherited(resource["properties"], component)
     for token, kind in schema["types"].items():
         for member in kind.get("enum", ()):
             member["name"] = "".join(word.capitalize() for word in member["name"].split("_"))
@@ -120,6 +119,14 @@ def _add_defaults(properties: dict[str, Any], table: Table) -> None:
         default = table.fields[snake(key)].default
         if isinstance(default, bool | int | float) or (isinstance(default, str) and default):
             property_["default"] = default
+
+
+def _add_inherited(properties: dict[str, Any], component: type) -> None:
+    """Texts of the outputs that a base of the component declares: the host looks for them in its own class alone."""
+    for base in component.__mro__[1:]:
+        for name in inspect.get_annotations(base):
+            if camel(name) in properties and (text := Analyzer("tandem").get_docstring(base, name)):
+                properties[camel(name)].setdefault("description", text)
 
 
 def _told(content: Any, key: str = "") -> Any:

@@ -5,14 +5,12 @@ import re
 from tandem_contract.errors import Mistake
 from tandem_contract.fields import camel
 
-from .environments.finetuning_environment import FineTuningEnvironment
-from .environments.hybrid_environment import HYBRID, HybridEnvironment
-from .environments.rag_environment import RagEnvironment
+from .components import COMPONENTS
 from .foundation.outputs import declared
 
 NAMES = {
-    *(name for table in HYBRID.within() for name in table.fields),
-    *(each for kind in (RagEnvironment, FineTuningEnvironment, HybridEnvironment) for each in declared(kind)),
+    *(name for each in COMPONENTS.values() for table in each.within() for name in table.fields),
+    *(each for component in COMPONENTS for each in declared(component)),
 }
 """Arguments, also those in others, and outputs."""
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from .arns import check_arn_place
 from .checks import Checks, near, shown
 from .defaults import GENERATOR
 
@@ -75,9 +76,6 @@ NO_MARKETPLACE = ("amazon", "deepseek", "mistral", "meta", "qwen", "openai")
 """Providers whose models need no subscription (user guide, model-access.html, read in November 2026)."""
 FORM = ("anthropic",)
 """Those whose models need a form about the use case, once an account or organization (same page)."""
-
-PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
-"""What regions begin with that aren't of the partition `aws` (botocore's partitions.json)."""
 
 
 @functools.cache
@@ -177,18 +175,8 @@ def check_model_place(checks: Checks, key: str, text: str, region: str, account:
     found = parse(text)
     if not found:
         return
-    if found.region and region and found.region != region:
-        remedy = f"Give one of {region}, or deploy to {found.region}."
-        checks.add(key, f"{shown(text)} is of {found.region}, and this is {region}", remedy)
-    partition = next((name for begin, name in PARTITIONS.items() if region.startswith(begin)), "")
-    known = partition or found.partition in PARTITIONS.values()
-    if found.partition and region and known and found.partition != (partition or "aws"):
-        remedy = f"Begin it with arn:{partition or 'aws'}:."
-        checks.add(key, f"{shown(text)} is of partition {found.partition}, and {region} is of another", remedy)
-    if found.account and account and found.account != account:
-        checks.add(
-            key, f"{shown(text)} is of account {found.account}, and this is {account}", "Give one of this account."
-        )
+    if found.arn:
+        check_arn_place(checks, key, found.arn, region, account)
     if found.arn or region not in regions():
         return
     here = served_ids(found.model, region)

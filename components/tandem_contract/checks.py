@@ -91,11 +91,11 @@ class Checks:
         self.add(key, f"{shown(value)} is not a mapping of keys to values", remedy)
         return {}
 
-    def sequence(self, key: object, value: Any, remedy: str) -> Sequence[Any]:
+    def sequence(self, key: object, value: Any) -> Sequence[Any]:
         """A list; an empty one where it is refused."""
         if isinstance(value, Sequence) and not isinstance(value, str | bytes):
             return value
-        self.add(key, f"{shown(value)} is not a list", remedy or "Write it in brackets, also one alone.")
+        self.add(key, f"{shown(value)} is not a list", "Write it in brackets, also one alone.")
         return []
 
     def known(self, given: Iterable[object], known: Collection[str], what: str = "a key") -> None:
@@ -134,7 +134,8 @@ def shown(value: Any) -> str:
         text = repr(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=_output)
     except (TypeError, ValueError, RecursionError):
         try:
-            text = " ".join(repr(value).split())
+            own = type(value).__repr__ is not object.__repr__
+            text = " ".join(repr(value).split()) if own else f"a value of type {type(value).__name__}"
         except (ValueError, RecursionError):  # ValueError: a whole number of more than 4,300 digits
             text = f"a value of type {type(value).__name__}"
     text = text.encode("utf-8", "backslashreplace").decode()

@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from . import __version__
+from .arns import ACCOUNT, REGION, Arn, check_arn_place
 from .checks import NOT_EMPTY, Checks, is_output
 
 
@@ -33,8 +34,12 @@ class Field(NamedTuple):
     """That enum, where `choices` is something else."""
     pattern: str = NOT_EMPTY
     """What a text has to match as a whole; the default is always allowed."""
+    arn: Arn | None = None
+    """What ARN it is, which has that pattern and can be used where the component is put."""
     allowed: str = "a text"
     """What `pattern` matches, in words."""
+    hidden: bool = False
+    """Whether one that doesn't match isn't shown: it may be the secret that the right one only names."""
     remedy: str = ""
     """A sentence: what to think of when choosing another value."""
     cost: str = ""
@@ -50,9 +55,13 @@ class Field(NamedTuple):
     """Whether a stack's configuration can give it, not only a program."""
     variable: str = ""
     """The environment variable that tells it to a function."""
+    required: bool = False
+    """Whether it has to be given: a text that nothing else follows from. Its default is empty."""
 
     def read(self, checks: Checks, key: str, value: Any) -> Any:
         """The value; the default where there is none, complete where it is a table; None where it is refused."""
+        if self.required and value in (None, ""):
+            return checks.missing(key, self.remedy)
         if is_output(value) and (self.table or self.default == {}):
             value = self._unknown(checks, key)
         if self.table:
@@ -81,14 +90,20 @@ class Field(NamedTuple):
             if self.check:
                 self.check(checks, key, mapping)
             return mapping
-        return checks.text(key, value, self.allowed, self.remedy, self.pattern)
+        return self._text(checks, key, value)
+
+    def _text(self, checks: Checks, key: str, value: Any) -> str | None:
+        pattern = self.arn.pattern if self.arn else self.pattern
+        if self.hidden and not (isinstance(value, str) and re.fullmatch(pattern, value)):
+            return checks.add(key, f"is not {self.allowed}", self.remedy)
+        return checks.text(key, value, self.allowed, self.remedy, pattern)
 
     def _list(self, checks: Checks, key: str, value: Any) -> list[Any] | None:
         """Each of a list, complete where it is a table; None where one is refused."""
         mistakes, read = len(checks.mistakes), []
         if is_output(value):
             return self._unknown(checks, key)
-        for number, each in enumerate(checks.sequence(key, value, self.remedy)):
+        for number, each in enumerate(checks.sequence(key, value)):
             place = f"{key}[{number}]"
             if self.items:
                 given = checks.mapping(place, each, f"Write the keys of {self.items.name}.")
@@ -96,7 +111,7 @@ class Field(NamedTuple):
             elif is_output(each):
                 read.append(each if self.output else self._unknown(checks, place))
             else:
-                read.append(checks.text(place, each, self.allowed, self.remedy, self.pattern))
+                read.append(self._text(checks, place, each))
         return None if not self.items and len(checks.mistakes) > mistakes else read
 
     def _unknown(self, checks: Checks, key: str) -> None:
@@ -182,6 +197,29 @@ class Table(NamedTuple):
             }
             self.rules(checks, values, own)
         return values
+
+    def check_arns(self, checks: Checks, values: dict[str, Any], region: str, account: Callable[[], str] = str) -> None:
+        """Whether each ARN in values, as `read` returns them, can be used in a region, empty where it isn't known.
+
+        One that can't is None from here on. `account` is asked where an ARN has to be of it, and may not know it.
+        """
+        for key, field in self.fields.items():
+            value = values[key]
+            if field.table:
+                field.table.check_arns(checks.under(key), value, region, account)
+            if field.items:
+                for number, each in enumerate(value or ()):
+                    field.items.check_arns(checks.under(f"{key}[{number}]"), each, region, account)
+            if not field.arn:
+                continue
+            known, same = len(checks.mistakes), field.arn.same
+            texts = {f"{key}[{number}]": each for number, each in enumerate(value)} if isinstance(value, list) else {}
+            for place, text in (texts or {key: value}).items():
+                if isinstance(text, str) and text:
+                    mine = account() if ACCOUNT in same else ""
+                    check_arn_place(checks, place, text, region, mine, regional=REGION in same)
+            if len(checks.mistakes) > known:
+                values[key] = None
 
     def within(self) -> "Iterator[Table]":
         """Itself and the tables in it, the inner ones first."""

@@ -21,6 +21,8 @@ class DropIndices(TypedDict):
     """Payload of the function that drops an environment's indices from a store of others'; the engine adds `tf`."""
 
     endpoint: Any
+    drop: bool
+    """Whether to, once the call goes."""
     tf: NotRequired[Any]
 
 

@@ -4,13 +4,10 @@ from dataclasses import asdict
 
 import pulumi
 import pulumi_aws as aws
-from pulumi_tandem import Retention
+from pulumi_tandem import ClusterTraining, DataBucket, GpuCluster, Retention
 from pulumi_tandem.finetuning.images import SERVING, TRAINING, image_uri
 from pulumi_tandem.finetuning.model_registry import ModelRegistry
 from pulumi_tandem.finetuning.training_pipeline import TrainingPipeline
-from pulumi_tandem.foundation.data_bucket import DataBucket
-from pulumi_tandem.kubernetes.cluster_training import ClusterTraining
-from pulumi_tandem.kubernetes.gpu_cluster import GpuCluster
 from tandem_contract.envelope import RunEnvelope
 
 HOUR = 3600

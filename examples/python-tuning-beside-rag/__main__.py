@@ -4,8 +4,7 @@ Where a tuned model is to write the service's answers, `HybridEnvironment` is bo
 """
 
 import pulumi
-from pulumi_tandem import FineTuningEnvironment, RagEnvironment, Retention
-from pulumi_tandem.finetuning.jobs import TrainingBackend
+from pulumi_tandem import FineTuningEnvironment, RagEnvironment, Retention, TrainingBackend
 
 handbook = RagEnvironment("handbook", {"retention": Retention.ERASE})
 

@@ -6,6 +6,7 @@ Every call only reads, and none is billed. What nobody answers is unknown, and n
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
+from tandem_contract.arns import partition_of
 from tandem_contract.envelope import RunEnvelope
 
 from tandem.clients import account, aws, aws_errors
@@ -27,8 +28,6 @@ NOT_HERE = "not answerable here: the local cloud stands in for AWS"
 ON_AWS = "ask AWS itself: without the local cloud's environment, and with an account's credentials."
 UNHEARD = ("UnknownOperationException", "UnknownOperation", "InvalidAction", "NotImplemented")
 """How services answer what they don't have; it can be an older release of theirs in a region."""
-OTHER_PARTITIONS = ("cn-", "us-gov-", "us-iso", "eu-iso", "eusc-")
-"""How names of regions that aren't commercial begin (botocore, partitions.json)."""
 ABSENT = ("NoSuchEntity", "ResourceNotFoundException")
 ENDPOINT, CONFIGURATION = (
     "aws:sagemaker/endpoint:Endpoint",
@@ -213,7 +212,7 @@ def _feature(client: Callable[[str], Any], region: str, feature: Feature) -> Fin
         if not feature.within:
             return Finding(OK, f"{region} answers")
         # Commercial is what no other name says of itself.
-        known = region in aws.regions(feature.service) and not region.startswith(OTHER_PARTITIONS)
+        known = region in aws.regions(feature.service) and partition_of(region) == "aws"
         return Finding(OK if known else UNKNOWN, f"{feature.service} answers in {region}; {feature.within}")
 
     return _answered(service, ask)

@@ -7,16 +7,21 @@ configuration registers, and prints it as JSON; in a process of its own, since e
 import json
 import re
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
+from typing import Any
 
 import pulumi
 from pulumi_aws import ssm
-from pulumi_tandem.foundation.arguments import InvalidArguments
+from pulumi_tandem.foundation.arguments import InvalidArguments, valid
+from pulumi_tandem.foundation.arns import bucket_arn
 from pulumi_tandem.foundation.data_bucket import DataBucket
+from pulumi_tandem.foundation.names import LONGEST
+from pulumi_tandem.foundation.outputs import register
 from pulumi_tandem.foundation.policy import allow
-from pulumi_tandem.rag.ledger import Ledger
 from pulumi_tandem.rag.stores import STORES, Store
-from pulumi_tandem.rag.stores.base import Grant, Permission, VectorStore, VectorStoreArgs
+from pulumi_tandem.rag.stores.base import EVERY_INDEX, Grant, Permission, StoreAccess, VectorStore, store_table
+from tandem_contract.checks import Checks
 from tandem_contract.fields import Field
 
 from tests.support.memory_store import SERVICE
@@ -29,32 +34,15 @@ ACTIONS = {
 FIELDS = {"memory_shelves": Field(1, "Shelves of store `memory`.", low=1, high=9, unit="shelves", remedy="1 will do.")}
 
 
-class MemoryVectorStoreArgs(VectorStoreArgs):
-    """Arguments of `MemoryVectorStore`."""
-
-    memory_shelves: int
-    """How many it has."""
+def _no_rules(_checks: Checks, _args: Mapping[str, Any]) -> None:
+    pass
 
 
-class MemoryVectorStore(VectorStore):
-    """Vectors in a bucket; which role may touch them is written into a parameter of the role's own."""
+TABLE = store_table("MemoryVectorStore", FIELDS, _no_rules)
 
-    def __init__(
-        self, name: str, ledger: Ledger, args: MemoryVectorStoreArgs, opts: pulumi.ResourceOptions | None = None
-    ):
-        super().__init__("test:index:MemoryVectorStore", name, {}, opts)
-        shelves = [
-            DataBucket(
-                f"{name}-shelf-{number}",
-                {"retention": args["retention"], "tags": args.get("tags") or {}},
-                opts=pulumi.ResourceOptions(parent=self),
-            )
-            for number in range(args["memory_shelves"])
-        ]
-        self.arns = [shelf.bucket_arn for shelf in shelves]
-        self.endpoint = pulumi.Output.concat("https://memory.example/", shelves[0].bucket_name)
-        self.index_name = self._ensured_index(name, ledger, args, SERVICE)
-        self.register_outputs({"endpoint": self.endpoint, "indexName": self.index_name})
+
+class MemoryAccess(StoreAccess):
+    """Which role may touch them is written into a parameter of the role's own."""
 
     def grant(self, *permissions: Permission) -> Grant:
         def listed(
@@ -64,11 +52,33 @@ class MemoryVectorStore(VectorStore):
             return [ssm.Parameter(f"{name}-reader", type="String", insecure_value=role_arn, opts=opts)]
 
         actions = sorted({action for permission in permissions for action in ACTIONS[permission]})
-        return Grant([allow(actions, pulumi.Output.concat(arn, "/*")) for arn in self.arns], listed)
+        return Grant([allow(actions, pulumi.Output.concat(self.arn, "/", self.indices))], listed)
+
+
+class MemoryVectorStore(VectorStore):
+    """Vectors in a bucket."""
+
+    def __init__(self, name: str, args: Any, opts: pulumi.ResourceOptions | None = None):
+        settings = valid("MemoryVectorStore", name, TABLE, args, opts=opts)
+        super().__init__("test:index:MemoryVectorStore", name, {}, opts)
+        shelves = [
+            DataBucket(
+                f"{name}-shelf-{number}",
+                {"retention": settings["retention"], "tags": settings["tags"]},
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+            for number in range(settings["memory_shelves"])
+        ]
+        self.endpoint = pulumi.Output.concat("https://memory.example/", shelves[0].bucket_name)
+        access = MemoryAccess(name, bucket_arn(f"{name}-shelf-*", self), EVERY_INDEX)
+        self._ensured_index(name, settings, access, SERVICE)
+        register(self)
 
 
 ROW = Store(
     MemoryVectorStore,
+    TABLE,
+    MemoryAccess,
     "(the tests' own) keeps vectors on shelves",
     FIELDS,
     usage={"index": {"service": "AmazonS3", "storage": "storage:standard", "search": "searches of the shelves"}},
@@ -76,7 +86,7 @@ ROW = Store(
 
 
 def main(configuration: dict[str, str]) -> None:
-    STORES[SERVICE] = ROW
+    STORES[SERVICE], LONGEST["MemoryVectorStore"] = ROW, 31
     # The environments have read the table already: whatever one imports of the package imports them first.
     for name in [
         name for name in sys.modules if re.fullmatch(r"pulumi_tandem(\.(environments|configuration).*)?", name)

@@ -5,6 +5,7 @@ import re
 
 import parliament
 import pytest
+from pulumi_tandem.foundation.house_rules import RULES
 
 from localcloud import differences
 from scripts.recorder import ROOT
@@ -39,6 +40,30 @@ def test_each_allowed_action_was_called_or_is_said_to_be_needed():
     assert ALLOWED - called - SAID == set(), "neither called nor in the page's table"
     assert set() == SAID - ALLOWED, "in the page's table and not allowed"
     assert SAID & called == set(), "in the page's table though they are called"
+
+
+CHANGES = {
+    "Role": "iam:PutRolePermissionsBoundary iam:DeleteRolePermissionsBoundary iam:CreateRole iam:DeleteRole",
+    "InstanceProfile": "iam:CreateInstanceProfile iam:DeleteInstanceProfile",
+    "RolePolicy": "iam:PutRolePolicy",
+    "LogGroup": "logs:AssociateKmsKey logs:DisassociateKmsKey logs:PutRetentionPolicy",
+    "Table": "dynamodb:UpdateTable",
+    "Repository": "ecr:CreateRepository ecr:DeleteRepository",
+    "BucketServerSideEncryptionConfiguration": "s3:PutEncryptionConfiguration",
+    "Queue": "sqs:SetQueueAttributes",
+}
+"""What a change of a house rule takes, by type: AWS's API has no other call for it, and a path or a repository's key is
+only changed by making another."""
+
+
+def test_a_change_of_a_house_rule_is_allowed_too():
+    assert CHANGES.keys() == {kind.rpartition(":")[2] for kind in RULES}
+    brought = set(re.findall(r"`([a-z0-9-]+:\w+)`", (ROOT / "docs" / "bring-your-own.md").read_text()))
+    for kind, actions in CHANGES.items():
+        assert set(actions.split()) - ALLOWED - brought == set(), kind
+    keeping = [each["Action"] for each in statements() if "logs:CreateLogGroup" in each["Action"]]
+    assert len(keeping) == len(POLICIES)
+    assert all({"logs:AssociateKmsKey", "logs:DisassociateKmsKey"} <= {*each} for each in keeping)
 
 
 def test_what_is_only_recorded_here_is_said_to_be_unproven():

@@ -14,10 +14,26 @@ from tests.support.readme import ROOT
 PAGES = [ROOT / "README.md", ROOT / "docs" / "your-program.md"]
 MISTAKES = """\
 import pulumi
-from pulumi_tandem import Auth, HybridEnvironment, NodeTaint, RagEnvironment
+from pulumi_tandem import (
+    Auth,
+    HybridEnvironment,
+    IngestionPipeline,
+    NodeTaint,
+    RagEnvironment,
+    RoleRules,
+    ServerlessVectorStore,
+)
 
 RagEnvironment("right")
 RagEnvironment("right", {"tags": {"team": pulumi.Output.from_input("field-service")}, "auth": Auth.IAM})
+common: dict[str, str] = {"team": "field-service"}
+RagEnvironment("right", {"tags": common})
+roles = ["arn:aws:iam::123456789012:role/notebooks"]
+RagEnvironment("right", {"store_readers": roles})
+scopes: list[pulumi.Output[str]] = [pulumi.Output.from_input("handbook/ask")]
+RagEnvironment("right", {"auth": Auth.JWT, "user_pool_scopes": scopes})
+rules: RoleRules = {"path": "/acme/"}
+HybridEnvironment("right", {"roles": rules, "finetuning": {"cluster": {"node_tags": common, "admins": roles}}})
 RagEnvironment("key", {"chunk_token": 150})  # wrong
 RagEnvironment("kind", {"chunk_tokens": "150"})  # wrong
 RagEnvironment("choice", {"retention": Auth.IAM})  # wrong
@@ -25,6 +41,8 @@ RagEnvironment("output", {"generator": pulumi.Output.from_input("amazon.nova-lit
 HybridEnvironment("within", {"rag": {"dimensions": 1.5}})  # wrong
 pulumi.export("queryUrl", RagEnvironment("result").query_uri)  # wrong
 taint: NodeTaint = {"effect": "NoSchedule"}
+store = ServerlessVectorStore("vectors", {"ledger_table": "ledger"})
+IngestionPipeline("without", {"ledger_table": "ledger", "store_name": store.store_name})  # wrong
 """
 MYPY = """\
 [mypy]
@@ -91,5 +109,5 @@ def test_programs_that_are_shown_have_no_error_and_each_planted_mistake_is_found
     found = checker(folder)
     assert [each for each in found if each[0] != "mistakes.py"] == []
     wrong = [number for number, line in enumerate(MISTAKES.splitlines(), 1) if line.endswith("# wrong")]
-    assert len(wrong) == 6
+    assert len(wrong) == 7
     assert sorted({line for _, line, _ in found}) == wrong

@@ -6,22 +6,21 @@ import pulumi
 from tandem_contract.usage import finetuning_usage
 
 from ..arguments import FineTuningEnvironmentArgs, GpuClusterArgs
+from ..choices import EndpointMode, Retention, TrainingBackend
 from ..finetuning.cost_guard import CostGuard, CostGuardArgs
 from ..finetuning.experiment_tracking import NONE, ExperimentTracking
 from ..finetuning.images import image_uri
-from ..finetuning.inference_endpoint import EndpointMode, InferenceEndpoint, InferenceEndpointArgs
-from ..finetuning.jobs import TrainingBackend
+from ..finetuning.inference_endpoint import InferenceEndpoint, InferenceEndpointArgs
 from ..finetuning.model_registry import ModelRegistry
 from ..finetuning.run_cleanup import RunCleanup
 from ..finetuning.training_images import TrainingImages
 from ..finetuning.training_pipeline import TrainingPipeline, TrainingPipelineArgs
-from ..foundation.arguments import NOTHING, valid
-from ..foundation.data_bucket import DataBucket, DataBucketArgs
+from ..foundation.arguments import NOTHING, of_part, valid
+from ..foundation.data_bucket import DATA_BUCKET, DataBucket
 from ..foundation.house_rules import by_key, under_house_rules
 from ..foundation.outputs import register
 from ..foundation.policy import Statement, allow
 from ..foundation.region import region_for
-from ..foundation.retention import Retention
 from ..foundation.tags import environment_tags
 from ..foundation.usage import register_usage
 from ..kubernetes.cluster_training import ClusterTraining
@@ -75,7 +74,12 @@ class FineTuningEnvironment(pulumi.ComponentResource):
     ):
         """Registers it and all that it is made of under `name`; every argument has a default."""
         settings = valid(
-            "FineTuningEnvironment", name, FINETUNING, args, lambda checks, values: check_place(checks, values, opts)
+            "FineTuningEnvironment",
+            name,
+            FINETUNING,
+            args,
+            lambda checks, values: check_place(checks, values, opts),
+            opts=opts,
         )
         super().__init__("tandem:index:FineTuningEnvironment", name, {}, under_house_rules(opts, settings))
         child, retention = pulumi.ResourceOptions(parent=self), Retention(settings["retention"])
@@ -91,9 +95,7 @@ class FineTuningEnvironment(pulumi.ComponentResource):
             if not settings["cluster"]["existing_cluster"]:
                 given = by_key(settings) | given
             cluster = GpuCluster(f"{name}-cluster", cast(GpuClusterArgs, given), opts=child)
-        holding: DataBucketArgs = {"retention": retention, "tags": tags}
-        if settings["existing_dataset_bucket"] != "":
-            holding["existing"] = settings["existing_dataset_bucket"]
+        holding = of_part(DATA_BUCKET, settings, existing_bucket=settings["existing_dataset_bucket"], tags=tags)
         datasets = DataBucket(f"{name}-datasets", holding, opts=child)
         artifacts = DataBucket(
             f"{name}-artifacts", {"retention": retention, "rewritten": ["runs/"], "tags": tags}, opts=child

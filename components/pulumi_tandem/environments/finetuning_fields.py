@@ -13,11 +13,11 @@ from tandem_contract.fields import Field, Table
 from tandem_contract.instance_types import INSTANCE_TYPES
 from tandem_contract.usage import RUN_USAGE, SECONDS_AN_HOUR
 
+from ..choices import EndpointMode, TrainingBackend
 from ..finetuning.experiment_tracking import APP, NONE, SERVER
 from ..finetuning.images import SERVING, TRAINING, check_images, check_region
-from ..finetuning.inference_endpoint import EndpointMode
-from ..finetuning.jobs import TrainingBackend
-from ..foundation.arns import SECRET_ARN, TOPIC
+from ..foundation.arguments import NOTHING
+from ..foundation.arns import MODEL_PACKAGE, SECRET, TOPIC
 from ..foundation.existing import BUCKET, check_bucket, check_house
 from ..foundation.house_rules import HOUSE_RULES, check_house_rules
 from ..foundation.retention import retention_of
@@ -52,11 +52,16 @@ def _hours(name: str, help: str, remedy: str) -> Field:
     return seconds._replace(help=help, unit="hours", remedy=remedy, **amounts)
 
 
-def check_place(checks: Checks, args: Mapping[str, Any], opts: pulumi.ResourceOptions | None) -> None:
-    """Whether images are to be had in the region of an environment with these options, and what is brought fits."""
+def check_place(
+    checks: Checks, args: Mapping[str, Any], opts: pulumi.ResourceOptions | None, shared: Mapping[str, Any] = NOTHING
+) -> None:
+    """Whether images are to be had in the region of an environment with these options, and what is brought fits.
+
+    `shared` are the rules of an environment around it, which are looked at there.
+    """
     check_region(checks, args, opts)
     check_house(checks, args, opts)
-    check_bucket(checks, "existing_dataset_bucket", args, opts)
+    check_bucket(checks, "existing_dataset_bucket", {**args, **shared}, opts)
 
 
 def _rules(checks: Checks, args: dict[str, Any], given: Mapping[str, Any]) -> None:
@@ -161,10 +166,8 @@ FINETUNING = Table(
         "hub_token_secret": Field(
             "",
             "ARN of the secret (Secrets Manager) with the Hugging Face token that gated base models need.",
-            pattern=SECRET_ARN,
-            allowed="the whole ARN of a secret, which ends in a hyphen and six characters",
             remedy="`aws secretsmanager create-secret --name tandem/hub --secret-string file://token.txt` prints it.",
-            output=True,
+            **SECRET,
         ),
         "tracking": Field(
             APP,
@@ -178,7 +181,7 @@ FINETUNING = Table(
             "",
             "ARN of the approved model package to serve; `tandem finetune promote` writes it. Empty for no endpoint, "
             "which is what costs.",
-            pattern=".*:model-package/.*",
+            arn=MODEL_PACKAGE,
             allowed="the ARN of a model package",
             remedy="`tandem finetune promote` writes it; remove it for no endpoint.",
         ),

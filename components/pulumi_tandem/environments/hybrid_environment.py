@@ -9,9 +9,10 @@ from tandem_contract.fields import Field, Table
 from tandem_contract.names import Tag
 
 from ..arguments import HybridEnvironmentArgs
-from ..finetuning.inference_endpoint import EndpointMode
+from ..choices import EndpointMode
 from ..foundation.arguments import NOTHING, valid
 from ..foundation.arns import TOPIC
+from ..foundation.existing import check_house
 from ..foundation.house_rules import HOUSE_RULES, check_house_rules
 from ..foundation.outputs import declared, register
 from ..foundation.tags import TAGS
@@ -22,6 +23,15 @@ from .hybrid_dashboard import hybrid_dashboard
 from .rag_environment import RagEnvironment
 from .rag_fields import RAG
 from .rag_fields import check_place as check_rag
+
+
+def _rules(checks: Checks, args: dict[str, Any], _given: Mapping[str, Any]) -> None:
+    check_house_rules(checks, args)
+    documents, data_sets = args["rag"]["existing_documents_bucket"], args["finetuning"]["existing_dataset_bucket"]
+    if documents not in (None, "") and documents == data_sets:
+        remedy = "All that is in it would be indexed, data sets too: take another bucket for one of the two."
+        checks.under("finetuning").add("existing_dataset_bucket", "is the bucket of documents as well", remedy)
+
 
 HYBRID = Table(
     "HybridEnvironmentArgs",
@@ -56,7 +66,7 @@ HYBRID = Table(
         },
         "tags": TAGS._replace(help="Cost-allocation tags of both parts; a part's own go before."),
     },
-    lambda checks, args, _given: check_house_rules(checks, args),
+    _rules,
 )
 
 
@@ -123,6 +133,7 @@ class HybridEnvironment(pulumi.ComponentResource):
             HYBRID,
             args,
             lambda checks, values: _check_places(checks, values, args, opts),
+            opts=opts,
         )
         super().__init__("tandem:index:HybridEnvironment", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
@@ -143,10 +154,12 @@ class HybridEnvironment(pulumi.ComponentResource):
 def _check_places(
     checks: Checks, values: Mapping[str, Any], args: Mapping[str, Any], opts: pulumi.ResourceOptions | None
 ) -> None:
+    check_house(checks, values, opts)
     for part, check in {"rag": check_rag, "finetuning": check_finetuning}.items():
-        own = args.get(part) or {}
-        rules = {key: values[key] for key in HOUSE_RULES if key in args and key not in own}
-        check(checks.under(part), {**values[part], **rules}, opts)
+        own = args.get(part)
+        own = own if isinstance(own, Mapping) else {}
+        shared = {key: values[key] for key in HOUSE_RULES if key in args and key not in own}
+        check(checks.under(part), values[part], opts, shared)
 
 
 def _part(name: str, args: Mapping[str, Any], key: str) -> Any:

@@ -1,26 +1,21 @@
 """RAG environment: documents bucket, ledger, vector store, ingestion pipeline and query API."""
 
-from itertools import chain
-
 import pulumi
-from tandem_contract.bedrock_models import default_generator, parse, place_remarks, remarks
+from tandem_contract.bedrock_models import default_generator, parse
 from tandem_contract.usage import rag_usage
 
 from ..arguments import RagEnvironmentArgs
-from ..foundation.arguments import NOTHING, valid
-from ..foundation.data_bucket import DataBucket, DataBucketArgs
-from ..foundation.house_rules import by_key, under_house_rules
+from ..foundation.arguments import NOTHING, of_part, valid
+from ..foundation.data_bucket import DATA_BUCKET, DataBucket
+from ..foundation.house_rules import under_house_rules
 from ..foundation.outputs import register
 from ..foundation.region import region_for, region_of
-from ..foundation.rest_endpoint import Auth
-from ..foundation.retention import Retention
 from ..foundation.tags import environment_tags
 from ..foundation.usage import register_usage
-from ..rag.ingestion_pipeline import IngestionPipeline, IngestionPipelineArgs
-from ..rag.ledger import Ledger
-from ..rag.query_api import QueryApi, QueryApiArgs
+from ..rag.ingestion_pipeline import INGESTION, IngestionPipeline
+from ..rag.ledger import LEDGER, Ledger
+from ..rag.query_api import QUERY, QueryApi
 from ..rag.stores import STORES
-from ..rag.stores.base import VectorStoreArgs
 from .rag_fields import RAG, check_place
 
 
@@ -60,52 +55,31 @@ class RagEnvironment(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: RagEnvironmentArgs = NOTHING, opts: pulumi.ResourceOptions | None = None):
         """Registers it and all that it is made of under `name`; every argument has a default."""
-        settings = valid("RagEnvironment", name, RAG, args, lambda checks, values: check_place(checks, values, opts))
-        region = region_of(opts)
-        generator = settings["generator"] = settings["generator"] or default_generator(region)
+        settings = valid(
+            "RagEnvironment", name, RAG, args, lambda checks, values: check_place(checks, values, opts), opts=opts
+        )
+        generator = settings["generator"] = settings["generator"] or default_generator(region_of(opts))
         super().__init__("tandem:index:RagEnvironment", name, {}, under_house_rules(opts, settings))
-        named = (generator, settings["embedder"], settings["reranker"])
-        for remark in (*place_remarks(region), *chain.from_iterable(map(remarks, named))):
-            pulumi.log.info(remark, self)
-        retention, child = Retention(settings["retention"]), pulumi.ResourceOptions(parent=self)
-        tags = environment_tags(name, settings["tags"])
-        shared: dict = {"tags": tags}
-        if settings["alarm_topic_arn"]:
-            shared["alarm_topic_arn"] = settings["alarm_topic_arn"]
-        keyed: dict = {}
-        if settings["embedder_secret_arn"] != "":
-            keyed["embedder_secret_arn"] = settings["embedder_secret_arn"]
+        child, tags = pulumi.ResourceOptions(parent=self), environment_tags(name, settings["tags"])
+        settings["tags"] = tags
 
-        holding: DataBucketArgs = {"retention": retention, "tags": tags}
-        if settings["existing_documents_bucket"] != "":
-            holding["existing"] = settings["existing_documents_bucket"]
+        holding = of_part(DATA_BUCKET, settings, existing_bucket=settings["existing_documents_bucket"])
         documents = DataBucket(f"{name}-documents", holding, opts=child)
-        ledger = Ledger(f"{name}-ledger", {"retention": retention, "tags": tags}, opts=child)
+        ledger = Ledger(f"{name}-ledger", of_part(LEDGER, settings), opts=child)
         kind = STORES[settings["store"]]
-        stored: VectorStoreArgs = {
-            "embedder": settings["embedder"],
-            "dimensions": settings["dimensions"],
-            "chunk_tokens": settings["chunk_tokens"],
-            "chunk_overlap": settings["chunk_overlap"],
-            "retention": retention,
-            **by_key(settings),
-            **keyed,
-            **shared,
+        keeping = of_part(kind.table, settings, ledger_table=ledger.table_name, kms_key_arn=settings["kms_key_arn"])
+        store = kind.component(name, keeping, opts=child)
+        used = {
+            "ledger_table": ledger.table_name,
+            "store_name": store.store_name,
+            "store_arn": store.store_arn,
+            "store_indices": store.store_indices,
         }
-        store = kind.component(name, ledger, {**stored, **{key: settings[key] for key in kind.fields}}, child)
-        ingestion_args: IngestionPipelineArgs = {
-            "settings": settings,
-            "concurrency": settings["ingest_concurrency"],
-            "sweep_minutes": settings["sweep_minutes"],
-            **keyed,
-            **shared,
-        }
-        ingestion = IngestionPipeline(f"{name}-ingestion", documents, ledger, store, ingestion_args, opts=child)
-        query_args: QueryApiArgs = {"settings": settings, "auth": Auth(settings["auth"]), **keyed, **shared}
-        if settings["user_pool_arn"] != "":
-            query_args["user_pool_arn"] = settings["user_pool_arn"]
-            query_args["user_pool_scopes"] = settings["user_pool_scopes"]
-        query = QueryApi(f"{name}-query", ledger, store, query_args, opts=child)
+        indexing = of_part(
+            INGESTION, settings, documents_bucket=documents.bucket_name, index_name=store.index_name, **used
+        )
+        ingestion = IngestionPipeline(f"{name}-ingestion", indexing, opts=child)
+        query = QueryApi(f"{name}-query", of_part(QUERY, settings, **used), opts=child)
 
         reranked = {"reranker": settings["reranker"]} if settings["reranker"] else {}
         usage = rag_usage(

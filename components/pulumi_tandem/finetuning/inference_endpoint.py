@@ -1,12 +1,12 @@
 """SageMaker endpoint of a tuned model."""
 
-from enum import Enum
 from typing import NotRequired, TypedDict
 
 import pulumi
 from pulumi_aws import cloudwatch, iam, sagemaker
 from tandem_contract.names import Tag
 
+from ..choices import EndpointMode
 from ..foundation.alarms import alarm
 from ..foundation.data_bucket import DataBucket
 from ..foundation.house_rules import LOG_DAYS
@@ -21,15 +21,6 @@ START_SECONDS = 1800  # a container of 18 GB and a model of 16 GB take five to t
 BAKE_SECONDS = 300
 SLOW_MICROSECONDS = 30_000_000
 ERRORS = "Invocation5XXErrors"
-
-
-class EndpointMode(str, Enum):
-    """Whether an endpoint keeps its instances."""
-
-    STEADY = "steady"
-    """Always there."""
-    ZERO = "zero"
-    """None while nobody asks; the first request fails and wakes one within minutes."""
 
 
 # Below /aws/sagemaker/: a group of the endpoint's or the component's name, which are the same here. The second is as

@@ -1,7 +1,6 @@
 """What trains and evaluates for a pipeline: SageMaker's jobs, or those of a cluster."""
 
 from collections.abc import Mapping, Sequence
-from enum import Enum
 from typing import Any, NamedTuple
 
 import pulumi
@@ -12,15 +11,6 @@ from ..foundation.function import Function, FunctionArgs, WatchedBy
 from ..foundation.policy import Statement, allow
 from ..foundation.tags import Tags
 from .training_state_machine import Steps
-
-
-class TrainingBackend(str, Enum):
-    """Where runs train."""
-
-    SAGEMAKER = "sagemaker"
-    """As training jobs of SageMaker's."""
-    EKS = "eks"
-    """On a cluster of GPU nodes."""
 
 
 class Jobs(NamedTuple):

@@ -6,8 +6,9 @@ from typing import NotRequired, TypedDict
 import pulumi
 from pulumi_aws import ecr
 
+from ..choices import Retention
 from ..foundation.outputs import register
-from ..foundation.retention import Retention, holding_data
+from ..foundation.retention import holding_data
 from ..foundation.tags import Tags
 
 KEPT_IMAGES = 10

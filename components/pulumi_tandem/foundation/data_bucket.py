@@ -1,32 +1,50 @@
 """S3 bucket for documents, data sets and artifacts: versioned, encrypted, private."""
 
-from collections.abc import Sequence
-from typing import Any, NotRequired, TypedDict
+from collections.abc import Mapping
+from typing import Any
 
 import pulumi
 from pulumi_aws import s3
+from tandem_contract.checks import Checks
+from tandem_contract.fields import Field, Table
 
+from ..arguments import DataBucketArgs
+from ..choices import Retention
+from .arguments import NOTHING, valid
 from .arns import bucket_arn
+from .existing import BUCKET, check_bucket, check_house, check_not_ours
+from .house_rules import KMS_KEY, under_house_rules
 from .outputs import register
 from .policy import only_tls, policy_document
-from .retention import Retention, holding_data
-from .tags import Tags
+from .retention import holding_data, retention_of
+from .tags import TAGS, environment_tags
 
 NONCURRENT_DAYS, ABANDONED_DAYS = 30, 7
 
 
-class DataBucketArgs(TypedDict):
-    """Arguments of `DataBucket`."""
-
-    retention: Retention
-    """`keep` protects the bucket; `erase` empties and deletes it at destroy."""
-    existing: NotRequired[pulumi.Input[str]]
-    """Name of a bucket that is there: nothing is made, set or deleted."""
-    rewritten: NotRequired[Sequence[str]]
-    """Prefixes whose objects are replaced all the time, such as checkpoints: what is superseded or abandoned below them
-    expires after a day."""
-    tags: NotRequired[Tags]
-    """Cost-allocation tags."""
+DATA_BUCKET = Table(
+    "DataBucketArgs",
+    "Arguments of `DataBucket`; every one has a default.",
+    {
+        "existing_bucket": Field(
+            "",
+            "Name of a bucket that is there, in place of one that is made: nothing of it is set or deleted.",
+            **BUCKET,
+        ),
+        "rewritten": Field(
+            [],
+            "Prefixes whose objects are replaced all the time, such as checkpoints: what is superseded or abandoned "
+            "below them expires after a day.",
+            pattern=".*/",
+            allowed="a prefix that ends with a slash",
+            remedy='For example ["runs/"].',
+        ),
+        "retention": retention_of("the bucket and what is in it"),
+        "kms_key_arn": KMS_KEY,
+        "tags": TAGS,
+    },
+    lambda checks, args, _given: check_not_ours(checks, args, "existing_bucket", DATA_BUCKET.fields, ("rewritten",)),
+)
 
 
 class DataBucket(pulumi.ComponentResource):
@@ -37,6 +55,8 @@ class DataBucket(pulumi.ComponentResource):
     already, of which nothing is changed.
 
     Idle cost: storage only ($0.023 per GB and month in us-east-1).
+
+    Raises `InvalidArguments`, with every mistake, before anything is registered.
     """
 
     bucket_name: pulumi.Output[str]
@@ -44,22 +64,29 @@ class DataBucket(pulumi.ComponentResource):
     bucket_arn: pulumi.Output[str]
     """ARN of the bucket."""
 
-    def __init__(self, name: str, args: DataBucketArgs, opts: pulumi.ResourceOptions | None = None):
-        super().__init__("tandem:index:DataBucket", name, {}, opts)
-        if "existing" in args:
-            self.bucket_name = pulumi.Output.from_input(args["existing"])
+    def __init__(self, name: str, args: DataBucketArgs = NOTHING, opts: pulumi.ResourceOptions | None = None):
+        """Registers it and all that it is made of under `name`; every argument has a default."""
+
+        def look(checks: Checks, values: dict[str, Any]) -> None:
+            check_house(checks, values, opts)
+            check_bucket(checks, "existing_bucket", values, opts)
+
+        settings = valid("DataBucket", name, DATA_BUCKET, args, look, opts=opts)
+        super().__init__("tandem:index:DataBucket", name, {}, under_house_rules(opts, settings))
+        if settings["existing_bucket"] != "":
+            self.bucket_name = pulumi.Output.from_input(settings["existing_bucket"])
             self.bucket_arn = bucket_arn(self.bucket_name, self)
         else:
-            self._made(name, args)
+            self._made(name, settings)
         register(self)
 
-    def _made(self, name: str, args: DataBucketArgs) -> None:
+    def _made(self, name: str, settings: Mapping[str, Any]) -> None:
         child = pulumi.ResourceOptions(parent=self)
         bucket = s3.Bucket(
             name,
-            force_destroy=args["retention"] is Retention.ERASE,
-            tags=args.get("tags"),
-            opts=holding_data(self, args["retention"]),
+            force_destroy=settings["retention"] == Retention.ERASE,
+            tags=environment_tags(name, settings["tags"]),
+            opts=holding_data(self, settings["retention"]),
         )
         private = s3.BucketPublicAccessBlock(
             f"{name}-private",
@@ -85,7 +112,7 @@ class DataBucket(pulumi.ComponentResource):
             # Where two rules hold, the shorter time does (S3 user guide, "Conflicts in lifecycle configurations").
             rules=[
                 _expiring("superseded", "", NONCURRENT_DAYS, ABANDONED_DAYS),
-                *(_expiring(f"rewritten-{prefix.rstrip('/')}", prefix, 1, 1) for prefix in args.get("rewritten", ())),
+                *(_expiring(f"rewritten-{prefix.rstrip('/')}", prefix, 1, 1) for prefix in settings["rewritten"]),
             ],
             # S3 wants versioning settled before a rule on noncurrent versions.
             opts=pulumi.ResourceOptions(parent=self, depends_on=[versioning]),

@@ -5,7 +5,7 @@ deploys isn't checked, and that is said.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeGuard
 
 import pulumi
@@ -14,9 +14,8 @@ from tandem_contract.checks import Checks, shown
 from tandem_contract.fields import Field
 from tandem_contract.names import Tag
 
-from .answers import answer, there
-from .house_rules import BOUNDARY, KEY
-from .region import account_of, invoke_options, region_of
+from .answers import Answer, answer, there
+from .region import invoke_options, region_of
 
 BUCKET: dict[str, Any] = {
     "pattern": r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
@@ -34,20 +33,32 @@ def given(value: Any) -> TypeGuard[str]:
     return isinstance(value, str) and value != ""
 
 
+def described(
+    checks: Checks, key: str, name: str, what: str, question: Callable[[], Answer], rights: str, *fields: str
+) -> Answer | None:
+    """What AWS says of something whose ARN and URL are needed: refused where it isn't there, or AWS doesn't say.
+
+    None too where the answer lacks one of `fields`, as of a mock that knows nothing.
+    """
+    found = there(what, question)
+    if found is False:
+        checks.add(key, f"{shown(name)} isn't there", "Look at its name, region and account.")
+    elif found is None:
+        remedy = f"Its ARN and URL are needed, which take the permissions {rights}."
+        checks.add(key, f"{shown(name)} can't be looked at", remedy)
+    return answer(what, lambda: found, *fields) if found else None
+
+
 def check_house(checks: Checks, args: Mapping[str, Any], opts: pulumi.ResourceOptions | None) -> None:
     """Whether key and boundary are there, and can be used."""
     if given(args["kms_key_arn"]):
         _check_key(checks, args["kms_key_arn"], opts)
-    boundary = (args["roles"] or {}).get("permissions_boundary")
+    boundary = (args.get("roles") or {}).get("permissions_boundary")
     if given(boundary):
         _check_boundary(checks.under("roles"), boundary, opts)
 
 
 def _check_key(checks: Checks, key: str, opts: pulumi.ResourceOptions | None) -> None:
-    here, place = region_of(opts), KEY.fullmatch(key)
-    if place and here and place["region"] != here:
-        checks.refuse("kms_key_arn", key, f"a key in {here}, where it is to be used", "Take one of that region.")
-        return
     found = there(f"the key {key}", lambda: aws.kms.get_key(key_id=key, opts=invoke_options(opts)), "key_state")
     if found is False:
         checks.add("kms_key_arn", f"{shown(key)} isn't there", "`aws kms list-keys` has those of the account.")
@@ -64,11 +75,6 @@ def _check_key(checks: Checks, key: str, opts: pulumi.ResourceOptions | None) ->
 
 
 def _check_boundary(checks: Checks, boundary: str, opts: pulumi.ResourceOptions | None) -> None:
-    here, place = account_of(opts), BOUNDARY.fullmatch(boundary)
-    if place and here and place["account"] not in (here, "aws"):
-        allowed = f"a policy of {here}, the account of the roles, or of AWS's own"
-        checks.refuse("permissions_boundary", boundary, allowed, "Make it there too.")
-        return
     asked = there(f"the policy {boundary}", lambda: aws.iam.get_policy(arn=boundary, opts=invoke_options(opts)))
     if asked is False:
         checks.add("permissions_boundary", f"{shown(boundary)} isn't there", "Make it, or look at its path.")
@@ -81,9 +87,10 @@ def check_bucket(
     opts: pulumi.ResourceOptions | None,
     *,
     events: bool = False,
+    shared: bool = False,
 ) -> None:
-    """Whether the bucket at `key` is there, in this region and account, encrypted so that roles can read it, nobody
-    else's, and with `events` tells EventBridge of its changes.
+    """Whether the bucket at `key` is there, in this region and account, encrypted so that roles can read it, with
+    `events` tells EventBridge of its changes, and unless it may be `shared` is nobody else's.
     """
     name, options, here = args[key], invoke_options(opts), region_of(opts)
     if not given(name):
@@ -104,9 +111,10 @@ def check_bucket(
     if events:
         _check_events(checks, key, name, options)
     properties = _properties(name, options)
-    _check_encryption(checks, key, name, properties, args["kms_key_arn"])
-    tags = {each["Key"]: each["Value"] for each in properties.get("Tags", ())}
-    check_owner(checks, key, name, tags)
+    _check_encryption(checks, key, name, properties, args["kms_key_arn"], options)
+    if not shared:
+        tags = {each["Key"]: each["Value"] for each in properties.get("Tags") or ()}
+        check_owner(checks, key, name, tags)
 
 
 def _check_events(checks: Checks, key: str, name: str, options: pulumi.InvokeOptions) -> None:
@@ -130,17 +138,37 @@ def _properties(name: str, options: pulumi.InvokeOptions) -> Mapping[str, Any]:
     return json.loads(asked.properties) if asked else {}
 
 
-def _check_encryption(checks: Checks, key: str, name: str, properties: Mapping[str, Any], own_key: Any) -> None:
-    """Roles may use one key, the one that is given."""
-    rules = properties.get("BucketEncryption", {}).get("ServerSideEncryptionConfiguration", ())
-    for each in (rule.get("ServerSideEncryptionByDefault", {}) for rule in rules):
-        by = each.get("KMSMasterKeyID", "")
-        managed = by.endswith("alias/aws/s3")
-        if each.get("SSEAlgorithm", "AES256") == "AES256" or not by or managed or not isinstance(own_key, str):
+def _check_encryption(
+    checks: Checks,
+    key: str,
+    name: str,
+    properties: Mapping[str, Any],
+    own_key: Any,
+    options: pulumi.InvokeOptions,
+) -> None:
+    """Roles may use one key, the one that is given, and those that AWS manages, which let in who may use the service.
+
+    A bucket may name its key by ARN, by id, or by an alias (S3 API reference, ServerSideEncryptionByDefault).
+    """
+    if not isinstance(own_key, str):
+        return
+    rules = (properties.get("BucketEncryption") or {}).get("ServerSideEncryptionConfiguration") or ()
+    for each in ((rule.get("ServerSideEncryptionByDefault") or {}) for rule in rules):
+        by = each.get("KMSMasterKeyID") or ""
+        own = own_key and by in (own_key, own_key.rpartition("/")[2])
+        if each.get("SSEAlgorithm", "AES256") == "AES256" or not by or own or by.endswith("alias/aws/s3"):
             continue
-        # It may be called by its id or an alias, which nobody can compare.
-        if own_key == "" or (KEY.fullmatch(by) and by != own_key):
-            problem = f"{shown(name)} is encrypted by {by}"
+        found = there(
+            f"the key {by} of bucket {name}",
+            lambda by=by: aws.kms.get_key(key_id=by, opts=options),
+            "arn",
+            "key_manager",
+        )
+        if found is False:
+            problem = f"{shown(name)} is encrypted by {by}, which isn't there"
+            checks.add(key, problem, "Encrypt it by a key that is: until then nobody can write to it.")
+        elif found and found.key_manager != "AWS" and found.arn != own_key:
+            problem = f"{shown(name)} is encrypted by {found.arn}"
             checks.add(key, problem, "Roles may use the key that is given alone: set `kms_key_arn` to that one.")
 
 

@@ -6,7 +6,6 @@ these are registered, so that no component, of ours or below ours, can forget th
 """
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,23 +13,20 @@ import pulumi
 from tandem_contract.checks import Checks
 from tandem_contract.fields import Field, Table
 
+from . import arns
+
 LOG_DAYS = 14
 """Without a rule."""
 # CloudWatch Logs API reference, PutRetentionPolicy.
 TAKEN_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
-KEY = re.compile(r"arn:[^:]+:kms:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):key/[\w-]+")
-BOUNDARY = re.compile(r"arn:[^:]+:iam::(?P<account>\d{12}|aws):policy/.+")
 
 KMS_KEY = Field(
     "",
     "KMS key of your own that encrypts what is made here and holds data; its policy has to let services in "
     "(docs/bring-your-own.md). Give it at first: a change replaces image repository, domain and cluster, and a "
     "collection keeps the key that it was made with.",
-    pattern=KEY.pattern,
-    allowed="the ARN of a KMS key",
-    remedy="An alias's ARN is none: `aws kms describe-key --key-id alias/NAME` prints the key's.",
     cost="KMS bills requests; the key is yours.",
-    output=True,
+    **arns.KMS_KEY,
 )
 ROLES = Table(
     "RoleRules",
@@ -40,10 +36,7 @@ ROLES = Table(
             "",
             "Managed policy that bounds what they may do, whatever their own policies say. It has to leave them what "
             "those need (docs/bring-your-own.md).",
-            pattern=BOUNDARY.pattern,
-            allowed="the ARN of a managed policy",
-            remedy="For example arn:aws:iam::123456789012:policy/boundary.",
-            output=True,
+            **arns.BOUNDARY,
         ),
         "path": Field(
             "/",
@@ -92,7 +85,10 @@ def check_house_rules(checks: Checks, args: Mapping[str, Any]) -> None:
 
 
 def under_house_rules(opts: pulumi.ResourceOptions | None, args: Mapping[str, Any]) -> pulumi.ResourceOptions:
-    """Options of an environment whose resources, however deep in it, keep to the rules in its arguments."""
+    """Options of an environment or a part whose resources, however deep in it, keep to the rules in its arguments.
+
+    An environment's go before those of its parts, since a parent's transformations come last.
+    """
 
     def ruled(asked: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult | None:
         rule = RULES.get(asked.type_)
@@ -145,7 +141,7 @@ def _with_key(policy: str, key: str) -> str:
         service = action.partition(":")[0]
         for needed in VIA.get(action, VIA.get(service, ())):
             through.setdefault(needed, set()).add(f"{service}.*")
-    document["Statement"] += [
+    using = [
         {
             "Effect": "Allow",
             "Action": [needed],
@@ -155,6 +151,8 @@ def _with_key(policy: str, key: str) -> str:
         }
         for needed, services in sorted(through.items())
     ]
+    # A part of an environment that was told the key has put them there already.
+    document["Statement"] += [each for each in using if each not in document["Statement"]]
     return json.dumps(document)
 
 

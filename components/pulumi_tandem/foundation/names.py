@@ -16,6 +16,12 @@ LONGEST = {
     "HybridEnvironment": 25,
     "GpuCluster": 32,
     "ClusterTraining": 42,
+    "DataBucket": 55,
+    "Ledger": 236,
+    "ServerlessVectorStore": 45,
+    "DomainVectorStore": 45,
+    "IngestionPipeline": 41,
+    "QueryApi": 51,
 }
 """Characters of a component's name, by its class: what Pulumi's endings and ours leave of AWS's limits, such as the 64
 of a role (tests/unit/test_service_limits.py)."""

@@ -2,28 +2,18 @@
 
 import hashlib
 from collections.abc import Sequence
-from enum import Enum
 from typing import Any, NotRequired, TypedDict
 
 import pulumi
 from pulumi_aws import apigateway, lambda_
 
+from ..choices import Auth
 from .function import Function
 from .outputs import register
 from .tags import Tags
 
 STAGE = "v1"
 TIMEOUT_MILLISECONDS = 29_000  # API Gateway's own limit for a regional REST API
-
-
-class Auth(str, Enum):
-    """Who may call an endpoint."""
-
-    IAM = "iam"
-    """Callers of the account with `execute-api:Invoke`, by SigV4 signature."""
-    JWT = "jwt"
-    """Holders of a token of a Cognito user pool, which API Gateway checks itself: an ID token, or with scopes an access
-    token (API Gateway's API reference, Method, `authorizationScopes`)."""
 
 
 class RestEndpointArgs(TypedDict):

@@ -4,6 +4,7 @@ from typing import Any
 
 from tandem_contract.fields import Field, Table
 
+from ..foundation.arns import PRINCIPALS
 from ..foundation.house_rules import KMS_KEY
 from ..foundation.tags import TAGS
 from .cluster_checks import check_cluster
@@ -192,10 +193,7 @@ CLUSTER = Table(
         "admins": Field(
             [],
             "IAM roles and users that administer the cluster, beside the one that creates it.",
-            pattern=r"arn:[a-z-]+:iam::\d{12}:(role|user)/.+",
-            allowed="the ARN of a role or user",
-            remedy="An assumed role's session is none: name the role.",
-            output=True,
+            **PRINCIPALS,
         ),
         "extended_support": Field(
             False,

@@ -110,7 +110,7 @@ class ClusterTraining(pulumi.ComponentResource):
             if cluster.capacity and not checks.mistakes:
                 check_capacity(checks, "settings.quotas", cluster.capacity, quotas_of(settings, steps), steps)
 
-        settings = valid("ClusterTraining", name, CLUSTER_TRAINING, args.get("settings", {}), fits)
+        settings = valid("ClusterTraining", name, CLUSTER_TRAINING, args.get("settings", {}), fits, opts=opts)
         super().__init__("tandem:index:ClusterTraining", name, {}, opts)
         self._name, self._tags, self._cluster = name, args.get("tags") or {}, cluster
         self._child: dict[str, Any] = {"parent": self, "provider": cluster.provider}

@@ -83,7 +83,7 @@ class GpuCluster(pulumi.ComponentResource):
                 account = ask(complete, name, opts)
                 check_account(checks, complete, account)
 
-        settings = valid("GpuCluster", name, CLUSTER, args, check)
+        settings = valid("GpuCluster", name, CLUSTER, args, check, opts=opts)
         super().__init__("tandem:index:GpuCluster", name, {}, opts)
         self._name, self._settings, self._child = name, settings, pulumi.ResourceOptions(parent=self)
         self._tags = environment_tags(name, settings["tags"])

@@ -1,44 +1,66 @@
 """API Gateway endpoint and Lambda function that answer questions."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NotRequired, TypedDict
+from collections.abc import Mapping
+from itertools import chain
+from typing import Any
 
 import pulumi
+from tandem_contract.bedrock_models import default_generator, place_remarks, remarks
+from tandem_contract.checks import Checks
 from tandem_contract.embedders import EMBEDDERS
-from tandem_contract.fields import variables
+from tandem_contract.fields import Table, variables
 from tandem_contract.names import Metric, Variable
 from tandem_contract.settings import QUERY_SETTINGS
 from tandem_contract.usage import QUERY_MEMORY_MEGABYTES
 
+from ..arguments import QueryApiArgs
+from ..choices import Auth
 from ..foundation.alarms import NEARLY_ALL, alarm
-from ..foundation.arns import account_arn
+from ..foundation.arguments import valid
+from ..foundation.arns import account_arn, table_arn
 from ..foundation.bedrock import invoke_models
+from ..foundation.existing import check_house
 from ..foundation.function import Function, WatchedBy
+from ..foundation.house_rules import HOUSE_RULES, check_house_rules, under_house_rules
 from ..foundation.outputs import register
 from ..foundation.policy import allow, read_secret
-from ..foundation.rest_endpoint import STAGE, Auth, RestEndpoint, RestEndpointArgs
-from ..foundation.tags import Tags
-from .ledger import Ledger
-from .stores.base import Permission, VectorStore
+from ..foundation.region import region_of
+from ..foundation.rest_endpoint import STAGE, RestEndpoint, RestEndpointArgs
+from ..foundation.tags import TAGS, environment_tags
+from .fields import (
+    ALARM_TOPIC,
+    ANSWERS,
+    ASKERS,
+    EMBEDDER_SECRET,
+    check_askers,
+    check_generator,
+    check_models_here,
+)
+from .stores import USED, access_to, check_used
+from .stores.base import Permission
 
 
-class QueryApiArgs(TypedDict):
-    """Arguments of `QueryApi`."""
+def _rules(checks: Checks, args: Mapping[str, Any], _given: Mapping[str, Any]) -> None:
+    check_house_rules(checks, args)
+    check_used(checks, args)
+    check_generator(checks, args)
+    check_askers(checks, args)
 
-    settings: Mapping[str, Any]
-    """Values of `QUERY_SETTINGS`."""
-    embedder_secret_arn: NotRequired[pulumi.Input[str]]
-    """Secret with the key of an embedder behind a URL."""
-    auth: Auth
-    """Who may ask."""
-    user_pool_arn: NotRequired[pulumi.Input[str]]
-    """The Cognito user pool; needed for `jwt`."""
-    user_pool_scopes: NotRequired[Sequence[pulumi.Input[str]]]
-    """With `jwt`: access tokens that have one of them are let in, in place of ID tokens."""
-    alarm_topic_arn: NotRequired[pulumi.Input[str]]
-    """SNS topic that the alarm notifies."""
-    tags: NotRequired[Tags]
-    """Cost-allocation tags."""
+
+QUERY = Table(
+    "QueryApiArgs",
+    "Arguments of `QueryApi`.",
+    {
+        **USED,
+        **ANSWERS,
+        "embedder_secret_arn": EMBEDDER_SECRET,
+        **ASKERS,
+        **HOUSE_RULES,
+        "alarm_topic_arn": ALARM_TOPIC,
+        "tags": TAGS,
+    },
+    _rules,
+)
 
 
 class QueryApi(pulumi.ComponentResource):
@@ -49,6 +71,8 @@ class QueryApi(pulumi.ComponentResource):
 
     Idle cost: the alarms, $0.10 each a month; the last one's metric costs up to $0.30 a
     month, by the hours in which questions are answered.
+
+    Raises `InvalidArguments`, with every mistake, before anything is registered.
     """
 
     query_url: pulumi.Output[str]
@@ -58,17 +82,22 @@ class QueryApi(pulumi.ComponentResource):
     api_name: pulumi.Output[str]
     """Name of the API, as its metrics have it."""
 
-    def __init__(
-        self,
-        name: str,
-        ledger: Ledger,
-        store: VectorStore,
-        args: QueryApiArgs,
-        opts: pulumi.ResourceOptions | None = None,
-    ):
-        super().__init__("tandem:index:QueryApi", name, {}, opts)
+    def __init__(self, name: str, args: QueryApiArgs, opts: pulumi.ResourceOptions | None = None):
+        """Registers it and all that it is made of under `name`."""
+
+        def look(checks: Checks, values: dict[str, Any]) -> None:
+            check_models_here(checks, values, opts)
+            check_house(checks, values, opts)
+
+        settings = valid("QueryApi", name, QUERY, args, look, opts=opts)
+        region = region_of(opts)
+        settings["generator"] = settings["generator"] or default_generator(region)
+        super().__init__("tandem:index:QueryApi", name, {}, under_house_rules(opts, settings))
+        named = map(remarks, (settings["generator"], settings["reranker"]))
+        for remark in (*place_remarks(region), *chain.from_iterable(named)):
+            pulumi.log.info(remark, self)
         child = pulumi.ResourceOptions(parent=self)
-        tags, settings = args.get("tags") or {}, args["settings"]
+        tags, ledger, store = environment_tags(name, settings["tags"]), settings["ledger_table"], access_to(settings)
         endpoint_name, tuned = settings["endpoint_name"], []
         if endpoint_name:
             invoked = [account_arn("sagemaker", pulumi.Output.concat("endpoint/", endpoint_name), self)]
@@ -85,15 +114,15 @@ class QueryApi(pulumi.ComponentResource):
             {
                 "handler": "tandem.rag.functions.query.handler",
                 "statements": [
-                    allow(["dynamodb:GetItem", "dynamodb:BatchGetItem"], ledger.table_arn),
+                    allow(["dynamodb:GetItem", "dynamodb:BatchGetItem"], table_arn(ledger, self)),
                     *invoke_models([*EMBEDDERS, settings["generator"]], self),
                     *reranking,
-                    *read_secret(args.get("embedder_secret_arn")),
+                    *read_secret(settings["embedder_secret_arn"]),
                     *reading.statements,
                     *tuned,
                 ],
                 "environment": {
-                    Variable.LEDGER_TABLE: ledger.table_name,
+                    Variable.LEDGER_TABLE: ledger,
                     Variable.TOP_K: "5",
                     **variables(QUERY_SETTINGS, settings),
                 },
@@ -105,10 +134,15 @@ class QueryApi(pulumi.ComponentResource):
             opts=child,
         )
         reading.for_role(self, name, function.role_arn)
-        rest: RestEndpointArgs = {"route": "query", "auth": args["auth"], "requests_per_second": 20, "tags": tags}
-        if pool := args.get("user_pool_arn"):
+        rest: RestEndpointArgs = {
+            "route": "query",
+            "auth": Auth(settings["auth"]),
+            "requests_per_second": 20,
+            "tags": tags,
+        }
+        if pool := settings["user_pool_arn"]:
             rest["user_pool_arn"] = pool
-            rest["scopes"] = args.get("user_pool_scopes", [])
+            rest["scopes"] = settings["user_pool_scopes"]
         endpoint = RestEndpoint(f"{name}-endpoint", function, rest, opts=child)
         # A function that raises, is out of time or throttled is a 5xx of the API's (API Gateway guide, "Handle Lambda
         # errors"; re:Post "api-gateway-5xx-error"). So is each question while search wakes, which nobody has to look
@@ -139,7 +173,7 @@ class QueryApi(pulumi.ComponentResource):
                 periods=periods,
                 needed=needed,
                 description=f"{description} The query function's log has the reasons.",
-                topic_arn=args.get("alarm_topic_arn"),
+                topic_arn=settings["alarm_topic_arn"],
                 tags=tags,
                 parent=self,
             )
@@ -156,7 +190,7 @@ class QueryApi(pulumi.ComponentResource):
                 periods=2,
                 description="For half an hour the hosted model has written most answers: the tuned one is cold, gone "
                 "or failing. The function's log has the reasons, as `fallback`.",
-                topic_arn=args.get("alarm_topic_arn"),
+                topic_arn=settings["alarm_topic_arn"],
                 tags=tags,
                 parent=self,
             )

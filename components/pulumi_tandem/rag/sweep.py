@@ -6,15 +6,14 @@ import pulumi
 from tandem_contract.names import Metric, Variable
 
 from ..foundation.alarms import alarm
-from ..foundation.data_bucket import DataBucket
+from ..foundation.arns import bucket_arn, table_arn
 from ..foundation.function import Function, WatchedBy
 from ..foundation.outputs import register
 from ..foundation.policy import allow
 from ..foundation.schedule import every
 from ..foundation.tags import Tags
 from ..foundation.work_queue import WorkQueue
-from .ledger import Ledger
-from .stores.base import Permission, VectorStore
+from .stores.base import Permission, StoreAccess
 
 MOST_SECONDS = 600
 
@@ -22,6 +21,12 @@ MOST_SECONDS = 600
 class SweepArgs(TypedDict):
     """Arguments of `Sweep`."""
 
+    documents_bucket: pulumi.Input[str]
+    """Name of the bucket."""
+    ledger_table: pulumi.Input[str]
+    """Name of the ledger's table."""
+    store: StoreAccess
+    """The store."""
     minutes: int
     """How often it runs, and if that is less than ten minutes, how long it has."""
     alarm_topic_arn: NotRequired[pulumi.Input[str]]
@@ -45,9 +50,6 @@ class Sweep(pulumi.ComponentResource):
     def __init__(
         self,
         name: str,
-        bucket: DataBucket,
-        ledger: Ledger,
-        store: VectorStore,
         queue: WorkQueue,
         args: SweepArgs,
         opts: pulumi.ResourceOptions | None = None,
@@ -58,23 +60,24 @@ class Sweep(pulumi.ComponentResource):
         shared: dict = {"tags": tags}
         if topic := args.get("alarm_topic_arn"):
             shared["alarm_topic_arn"] = topic
-        repairing = store.grant(Permission.READ, Permission.WRITE)
+        bucket, ledger = args["documents_bucket"], args["ledger_table"]
+        repairing = args["store"].grant(Permission.READ, Permission.WRITE)
         function = Function(
             name,
             {
                 "handler": "tandem.rag.functions.sweep.handler",
                 "statements": [
-                    allow(["s3:ListBucket"], bucket.bucket_arn),
+                    allow(["s3:ListBucket"], bucket_arn(bucket, self)),
                     allow(
                         [f"dynamodb:{action}" for action in ("GetItem", "Query", "UpdateItem", "DeleteItem")],
-                        ledger.table_arn,
+                        table_arn(ledger, self),
                     ),
                     allow(["sqs:SendMessage"], queue.queue_arn),
                     *repairing.statements,
                 ],
                 "environment": {
-                    Variable.LEDGER_TABLE: ledger.table_name,
-                    Variable.DOCUMENTS_BUCKET: bucket.bucket_name,
+                    Variable.LEDGER_TABLE: ledger,
+                    Variable.DOCUMENTS_BUCKET: bucket,
                     Variable.QUEUE_URL: queue.queue_url,
                 },
                 "memory_megabytes": 512,
@@ -98,7 +101,7 @@ class Sweep(pulumi.ComponentResource):
             f"{name}-stale",
             namespace=Metric.NAMESPACE,
             metric=Metric.OLDEST_UNINDEXED,
-            dimensions={Metric.BUCKET: bucket.bucket_name},
+            dimensions={Metric.BUCKET: bucket},
             statistic="Maximum",
             threshold=3600,
             # Only a sweep that came to its end says how old the oldest is: silence is a fault. Two in a row, since one

@@ -15,12 +15,12 @@ SECONDS = 120.0
 
 
 def handler(event: DropIndices, context: object) -> dict[str, Any]:  # noqa: ARG001
-    """`{"endpoint", "tf": {"action"}}`: on `delete` drops the indices that were made there, else does nothing.
+    """`{"endpoint", "drop", "tf": {"action"}}`: on `delete` with `drop` drops the indices that were made there.
 
     A store whose host is gone has none. Raises `Unavailable` if the store doesn't let us in, or doesn't answer.
     """
     dropped: list[str] = []
-    if event.get("tf", {}).get("action") == "delete" and not _gone(event["endpoint"]):
+    if event["drop"] and event.get("tf", {}).get("action") == "delete" and not _gone(event["endpoint"]):
         deadline = Deadline(SECONDS)
         for version in ledger().made():
             if version.endpoint == event["endpoint"]:

@@ -2,11 +2,16 @@
 
 import inspect
 import json
+import re
+import typing
 
 import pulumi
+import pulumi_tandem
 import pytest
-from pulumi_tandem import FineTuningEnvironment, HybridEnvironment, RagEnvironment
+from pulumi_tandem import FineTuningEnvironment, HybridEnvironment, RagEnvironment, arguments
+from pulumi_tandem.components import COMPONENTS
 from pulumi_tandem.foundation.arguments import InvalidArguments
+from pulumi_tandem.kubernetes.cluster_fields import CLUSTER
 from pulumi_tandem.kubernetes.gpu_cluster import GpuCluster
 
 from scripts.components_page import components
@@ -108,6 +113,58 @@ def test_an_output_that_decides_what_there_is_is_refused_by_name(component, give
         record(lambda: component("made", given()))
     assert [each.where for each in refused.value.mistakes] == [where]
     assert "is an output" in str(refused.value)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("component", ENVIRONMENTS)
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (lambda: None, "null is not a mapping of keys to values. Leave it out to have every default, or write keys"),
+        (lambda: ["handbook"], '["handbook"] is not a mapping of keys to values.'),
+        (lambda: output({}), "is an output: its keys aren't known before it is there. Write keys; values that only"),
+    ],
+)
+def test_arguments_that_are_none_are_refused_as_such(component, args, said):
+    with pytest.raises(InvalidArguments) as refused:
+        record(lambda: component("made", args()))
+    assert f"{component.__name__} 'made' has 1 mistake:\n  - args: {said}" in str(refused.value)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("component", "given", "said"),
+    [
+        (RagEnvironment, {"store_readers": "arn:aws:iam::123456789012:role/a"}, "is not a list. Write it in brackets"),
+        (RagEnvironment, {"auth": "jwt", "user_pool_arn": POOL, "user_pool_scopes": "a/b"}, "Write it in brackets"),
+        (HybridEnvironment, {"rag": []}, "rag: [] is not a mapping"),
+        (FineTuningEnvironment, {"hub_token_secret": "hf_verysecret"}, "hub_token_secret: is not the whole ARN of a"),
+        (RagEnvironment, {"embedder": object()}, "embedder: a value of type object is not allowed"),
+    ],
+)
+def test_a_value_of_another_kind_is_told_what_to_write_and_shown_as_what_it_is(component, given, said):
+    with pytest.raises(InvalidArguments) as refused:
+        record(lambda: component("made", given))
+    assert said in str(refused.value)
+    assert "hf_" not in str(refused.value) and " at 0x" not in str(refused.value)
+
+
+def test_every_type_of_arguments_and_what_is_raised_can_be_imported():
+    types = {name for name, each in vars(arguments).items() if typing.is_typeddict(each)}
+    assert len(types) > 10
+    raised = set(re.findall(r"Raises `(\w+)`", "".join(component.__doc__ or "" for component in ENVIRONMENTS)))
+    assert raised
+    assert (types | raised) - {*pulumi_tandem.__all__} == set()
+    assert [name for name in pulumi_tandem.__all__ if not hasattr(pulumi_tandem, name)] == []
+
+
+TABLES = {each.name: each for root in (*COMPONENTS.values(), CLUSTER) for each in root.within()}
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
+def test_what_is_named_by_its_arn_says_of_where_it_has_to_be(table):
+    for name, field in table.fields.items():
+        assert bool(field.arn) == (name.endswith("_arn") or "ARN of" in field.allowed), name
 
 
 @pytest.mark.faults

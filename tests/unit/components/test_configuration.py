@@ -66,11 +66,11 @@ def test_text_becomes_what_the_argument_is():
 def test_hybrid_gives_each_part_its_keys_and_both_what_they_share():
     topic = "arn:aws:sns:us-east-1:123456789012:alarms"
     text = {"environment": "hybrid", "dimensions": "256", "attempts": "3", "retention": "erase", "alarmTopicArn": topic}
-    shared = {"retention": "erase", "alarm_topic_arn": topic}
+    shared = {"retention": "erase"}
     assert environment(text).arguments == {
         "rag": {"dimensions": 256, **shared},
         "finetuning": {"attempts": 3, **shared},
-        "hybrid": {},
+        "hybrid": {"alarm_topic_arn": topic},
     }
 
 

@@ -92,6 +92,30 @@ def test_what_the_example_brings_is_not_made():
     ]
 
 
+def test_the_two_apis_of_the_parts_ask_one_store_with_models_and_callers_of_their_own():
+    recording = made("python-parts")
+    asking = {
+        each.name: each.inputs["environment"]["variables"]
+        for each in recording.of("aws:lambda/function:Function")
+        if "query" in each.inputs["handler"]
+    }
+    assert asking.keys() == {"handbook-customers", "handbook-colleagues"}
+    assert {each["TANDEM_GENERATOR"] for each in asking.values()} == {"amazon.nova-lite-v1:0", "amazon.nova-pro-v1:0"}
+    assert {each["TANDEM_LEDGER_TABLE"] for each in asking.values()} == {recording.outputs["ledgerTable"]}
+    assert {each.inputs["authorization"] for each in recording.of("Method")} == {"COGNITO_USER_POOLS", "AWS_IAM"}
+    # Both only read, and one pipeline alone writes: two on one ledger would delete each other's documents.
+    assert len(recording.of("aws:dynamodb/table:Table")) == len(recording.of("EventSourceMapping")) == 1
+    rules = [
+        rule
+        for each in recording.of("ServerlessAccessPolicy")
+        if each.name.partition("-access")[0] in asking
+        for entry in json.loads(each.inputs["policy"])
+        for rule in entry["Rules"]
+    ]
+    assert [rule["Permission"] for rule in rules] == [["aoss:DescribeIndex", "aoss:ReadDocument"]] * 2
+    assert {"queryUrl", "documentsBucket", "ledgerTable", "region"} <= recording.outputs.keys()
+
+
 def test_the_cluster_example_is_what_the_command_needs_to_start_runs():
     recording = made("python-eks")
     assert {*OUTPUTS, *BACKENDS["eks"].outputs, "trainingBackend"} <= recording.outputs.keys()

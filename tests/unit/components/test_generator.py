@@ -116,7 +116,7 @@ def test_who_deploys_is_told_what_the_model_needs(monkeypatch):
     made({})
     assert said == []
     made({"generator": "us.anthropic.claude-opus-5", "embedder": "cohere.embed-english-v3", "dimensions": 1024})
-    assert [text.split()[0] for text in said] == ["us.anthropic.claude-opus-5"] * 2 + ["cohere.embed-english-v3"]
+    assert [text.split()[0] for text in said] == ["cohere.embed-english-v3"] + ["us.anthropic.claude-opus-5"] * 2
 
 
 def test_what_ensures_the_index_may_ask_the_embedder_and_no_other_model():

@@ -6,6 +6,7 @@ import pulumi
 import pulumi_tandem
 import pytest
 import yaml
+from pulumi.runtime.rpc import UNKNOWN
 from pulumi_tandem.foundation.arguments import InvalidArguments
 from pulumi_tandem.plugin import Plugin
 from pulumi_tandem.spelling import spelled
@@ -17,6 +18,7 @@ from tests.support.hosted_plugin import hosted_plugin
 
 pytestmark = pytest.mark.faults
 RAG, TUNING, HYBRID = "RagEnvironment", "FineTuningEnvironment", "HybridEnvironment"
+PIPELINE = "IngestionPipeline"
 CASES = [
     (RAG, "chunkTokens: 10", {"chunk_tokens": 10}),
     (RAG, "embeder: none", {"embeder": "none"}),
@@ -30,6 +32,7 @@ CASES = [
     (RAG, "retention: erased", {"retention": "erased"}),
     (TUNING, "clusterTraining: {readyMinutes: 15}", {"cluster_training": {"ready_minutes": 15}}),
     (TUNING, "endpointMode: true", {"endpoint_mode": True}),
+    (PIPELINE, "{sweepMinutes: 1, storeName: Acme}", {"sweep_minutes": 1, "store_name": "Acme"}),
     (
         HYBRID,
         "{rag: {chunkTokens: 100, chunkOverlap: 60}, finetuning: {maxTrainingHours: 200}, dashboard: 1}",
@@ -79,6 +82,18 @@ def test_a_mistake_names_the_property_as_it_is_written_and_whole_numbers_as_such
             "10 is not allowed (a whole number of tokens from 50 to 2000). 200 suits most embedders.",
         ),
     ]
+
+
+def test_what_is_not_known_yet_is_an_output_however_it_is_sent(plugin):
+    """SDKs may send a sign for it alone, which is no output of Python's."""
+    given = {"roles": {"permissionsBoundary": UNKNOWN}, "existingDocumentsBucket": UNKNOWN, "tags": {"team": UNKNOWN}}
+    refused = plugin.refusal(RAG, {**given, "storeReaders": UNKNOWN, "generator": UNKNOWN})
+    assert dict(refused.mistakes) == {
+        "storeReaders": "is an output: how many it has isn't known before it is there. Write a list of outputs, which "
+        "are its elements: [storeReaders[0], storeReaders[1]].",
+        "generator": "is an output, which isn't known before it is there. Write the value itself: it is read before "
+        "anything is made.",
+    }
 
 
 def test_the_name_of_the_component_is_checked_too(plugin):

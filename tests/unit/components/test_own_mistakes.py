@@ -1,6 +1,7 @@
 """What a team brings and what doesn't fit: refused before anything is made (docs/bring-your-own.md)."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,8 +10,11 @@ from pulumi_tandem import FineTuningEnvironment, HybridEnvironment, RagEnvironme
 from pulumi_tandem.configuration import environment
 from pulumi_tandem.foundation.arguments import InvalidArguments
 
-from scripts.recorder import ACCOUNT, REGION, Refusal, record
+from scripts.recorder import ACCOUNT, REGION, Refusal, record, record_stack
+from tests.support.readme import ROOT
 from tests.unit.components.test_own import BOUNDARY, KEY, READER, THEIRS
+
+PAGE = ROOT / "docs" / "bring-your-own.md"
 
 
 def mistakes(make: type, args: Any, answers: Mapping[str, Any] | None = None) -> list[str]:
@@ -44,7 +48,7 @@ def encrypted_by(key: str) -> dict[str, Any]:
     return {"BucketEncryption": {"ServerSideEncryptionConfiguration": [{"ServerSideEncryptionByDefault": default}]}}
 
 
-OTHER = KEY.replace("0001", "0002")
+OTHER = KEY.replace("000000000001", "000000000002")
 BUCKET, DATA_SETS = {"existing_documents_bucket": THEIRS}, {"existing_dataset_bucket": THEIRS}
 COLLECTION, SEARCH = {"existing_collection": "acme-vectors"}, {"store": "domain", "existing_domain": "acme-search"}
 GET_BUCKET, BUCKETS = "aws:s3/getBucket:getBucket", "aws:s3/getBuckets:getBuckets"
@@ -153,7 +157,7 @@ OWNED = {"Tags": [{"Key": "tandem:stack", "Value": "rag-prod"}, {"Key": "tandem:
             RagEnvironment,
             {"kms_key_arn": KEY.replace(REGION, "eu-west-1")},
             {},
-            "is not allowed (a key in us-east-1, where it is to be used). Take one of that region.",
+            "is of eu-west-1, and this is us-east-1. Give one of us-east-1, or deploy to eu-west-1.",
         ),
         (RagEnvironment, {"kms_key_arn": KEY}, {GET_KEY: raising("NotFoundException: Key")}, "' isn't there."),
         (FineTuningEnvironment, {"kms_key_arn": KEY}, {GET_KEY: A_KEY | {"keyState": "Disabled"}}, " is Disabled."),
@@ -170,17 +174,131 @@ OWNED = {"Tags": [{"Key": "tandem:stack", "Value": "rag-prod"}, {"Key": "tandem:
             FineTuningEnvironment,
             {"roles": {"permissions_boundary": BOUNDARY.replace(ACCOUNT, "210987654321")}},
             {},
-            f"is not allowed (a policy of {ACCOUNT}, the account of the roles, or of AWS's own). Make it there too.",
+            f"is of account 210987654321, and this is {ACCOUNT}. Give one of this account.",
         ),
         (RagEnvironment, {"roles": {"path": "acme"}}, {}, "roles.path: 'acme' is not allowed (a path that begins"),
         (RagEnvironment, {"log_days": 45}, {}, "(a number of days that CloudWatch takes). Choose 30 or 60."),
         (HybridEnvironment, {"log_days": 15, "rag": {}}, {}, "log_days: 15 is not allowed"),
-        (HybridEnvironment, {"kms_key_arn": KEY}, {GET_KEY: A_KEY | {"keyState": "Disabled"}}, "rag.kms_key_arn: "),
+        (
+            HybridEnvironment,
+            {"rag": BUCKET, "finetuning": DATA_SETS},
+            {},
+            "finetuning.existing_dataset_bucket: is the bucket of documents as well. All that is in it would be index",
+        ),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_refused_before_anything_is_made(make, args, answers, said):
     found = mistakes(make, args, answers)
     assert [each for each in found if said in each], found
+
+
+HERE = f"{REGION}:{ACCOUNT}"
+URL = {"embedder": "https://h.example/v1#m"}
+ARNS = {
+    "alarm_topic_arn": (RagEnvironment, {}, f"arn:aws:sns:{HERE}:alarms"),
+    "embedder_secret_arn": (RagEnvironment, URL, f"arn:aws:secretsmanager:{HERE}:secret:key-AbCdEf"),
+    "kms_key_arn": (RagEnvironment, {}, KEY),
+    "model": (FineTuningEnvironment, {}, f"arn:aws:sagemaker:{HERE}:model-package/models/3"),
+    "hub_token_secret": (FineTuningEnvironment, {}, f"arn:aws:secretsmanager:{HERE}:secret:hub-AbCdEf"),
+    "user_pool_arn": (RagEnvironment, {"auth": "jwt"}, f"arn:aws:cognito-idp:{HERE}:userpool/{REGION}_a"),
+}
+ANYWHERE = ("hub_token_secret", "user_pool_arn")  # which are asked for where they are
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("key", ARNS)
+def test_an_arn_of_another_region_or_partition_is_refused_where_it_could_not_be_used(key):
+    make, more, arn = ARNS[key]
+    assert mistakes(make, {**more, key: arn}) == []
+    [elsewhere] = mistakes(make, {**more, key: arn.replace(REGION, "eu-west-1", 1)}) or [""]
+    assert (f"{key}: " in elsewhere and "is of eu-west-1, and this is us-east-1. Give" in elsewhere) == (
+        key not in ANYWHERE
+    )
+    [partition] = mistakes(make, {**more, key: arn.replace("arn:aws:", "arn:aws-cn:")})
+    assert partition.startswith(f"{key}: ")
+    assert "is of partition aws-cn, and us-east-1 is of another. Begin it with arn:aws:." in partition
+    assert "is not " in str(mistakes(make, {**more, key: arn.replace("arn:aws:", "arn:awz:")}))
+
+
+@pytest.mark.faults
+def test_arns_within_others_are_looked_at_too_and_a_hybrid_tells_each_where_it_was_written():
+    boundary = {"permissions_boundary": BOUNDARY.replace("arn:aws:", "arn:aws-us-gov:")}
+    elsewhere, topic = KEY.replace(REGION, "eu-west-1"), ARNS["alarm_topic_arn"][2].replace(REGION, "eu-west-1")
+    tuning = {"training_backend": "eks", "cluster": {"admins": [READER, READER.replace("arn:aws:", "arn:aws-cn:")]}}
+    given = {"kms_key_arn": elsewhere, "alarm_topic_arn": topic, "rag": {"roles": boundary}, "finetuning": tuning}
+    assert [each.partition(": ")[0] for each in mistakes(HybridEnvironment, given)] == [
+        "rag.roles.permissions_boundary",
+        "finetuning.cluster.admins[1]",
+        "alarm_topic_arn",
+        "kms_key_arn",
+    ]
+    disabled = {GET_KEY: A_KEY | {"keyState": "Disabled"}}
+    [told] = mistakes(HybridEnvironment, {"kms_key_arn": KEY}, disabled)
+    assert told.startswith("kms_key_arn: ")
+    [told] = mistakes(HybridEnvironment, {"rag": {"kms_key_arn": KEY}}, disabled)
+    assert told.startswith("rag.kms_key_arn: ")
+
+
+@pytest.mark.faults
+def test_where_the_region_is_not_known_yet_an_arn_of_any_is_taken():
+    unknown = {"aws:index/getRegion:getRegion": {}}
+    assert mistakes(RagEnvironment, {"kms_key_arn": KEY.replace(REGION, "eu-west-1")}, unknown) == []
+
+
+ALIAS, ID = f"arn:aws:kms:{REGION}:{ACCOUNT}:alias/team", OTHER.rpartition("/")[2]
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("by", "key", "described", "said"),
+    [
+        (ID, {"kms_key_arn": OTHER}, {}, ""),
+        (ID, {"kms_key_arn": KEY}, {"arn": OTHER}, f"is encrypted by {OTHER}. Roles may use"),
+        (ALIAS, {"kms_key_arn": KEY}, {"arn": KEY}, ""),
+        (ALIAS, {"kms_key_arn": KEY}, {"arn": OTHER}, f"is encrypted by {OTHER}. Roles may use"),
+        (ALIAS, {}, {"arn": OTHER}, "set `kms_key_arn` to that one"),
+        (OTHER, {}, {"arn": OTHER, "keyManager": "AWS"}, ""),  # aws/s3, by its own ARN
+        ("alias/aws/s3", {}, None, ""),
+    ],
+)  # fmt: skip
+def test_the_key_of_a_bucket_is_known_by_any_of_its_names(by, key, described, said):
+    answers = {GET_KEY: lambda given: A_KEY | ({"arn": KEY} if given["keyId"] == KEY else described)}
+    found = mistakes(RagEnvironment, BUCKET | key, properties(**encrypted_by(by)) | answers)
+    assert [said in each for each in found] == ([True] if said else [])
+
+
+@pytest.mark.faults
+def test_a_bucket_whose_key_is_gone_or_not_described_is_said(caplog):
+    of_key = properties(**encrypted_by(ALIAS))
+    [told] = mistakes(RagEnvironment, BUCKET, of_key | {GET_KEY: raising("NotFoundException: Alias")})
+    assert f"is encrypted by {ALIAS}, which isn't there. Encrypt it by a key that is" in told
+    assert mistakes(RagEnvironment, BUCKET, of_key | {GET_KEY: raising("AccessDeniedException")}) == []
+    assert f"Not checked, since AWS doesn't say it here: the key {ALIAS} of bucket {THEIRS}" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"Tags": None, "BucketEncryption": None},
+        {"BucketEncryption": {"ServerSideEncryptionConfiguration": None}},
+        {"BucketEncryption": {"ServerSideEncryptionConfiguration": [{"ServerSideEncryptionByDefault": None}]}},
+    ],
+)
+def test_a_bucket_without_tags_and_encryption_may_say_so_by_null(said):
+    assert mistakes(RagEnvironment, BUCKET, properties(**said)) == []
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("args", "asked", "key"),
+    [(COLLECTION, GET_COLLECTION, "existing_collection"), (SEARCH, GET_DOMAIN, "existing_domain")],
+)
+def test_who_may_not_look_at_a_store_is_told_the_rights_that_the_page_lists(args, asked, key, caplog):
+    [told] = mistakes(RagEnvironment, args, {asked: raising("AccessDeniedException: not authorized")})
+    assert f"{key}: '{args[key]}' can't be looked at. Its ARN and URL are needed, which take the permissions " in told
+    rights = re.findall(r"\b(?:aoss|es):\w+", told)
+    assert rights and f"| {', '.join(f'`{each}`' for each in rights)} |" in PAGE.read_text()
+    assert "not authorized" in caplog.text
 
 
 @pytest.mark.faults
@@ -201,7 +319,7 @@ def test_all_that_does_not_fit_is_told_at_once():
 
 @pytest.mark.faults
 def test_who_may_not_look_may_deploy_and_is_told_what_was_not_checked(caplog):
-    args = {**BUCKET, **COLLECTION, "kms_key_arn": KEY, "roles": {"permissions_boundary": BOUNDARY}}
+    args = {**BUCKET, "kms_key_arn": KEY, "roles": {"permissions_boundary": BOUNDARY}}
     denied = raising("AccessDeniedException: not authorized to perform this")
     looked = (GET_BUCKET, BUCKETS, NOTIFIED, GET_KEY, GET_POLICY, "aws:cloudcontrol/getResource:getResource")
     assert mistakes(RagEnvironment, args, dict.fromkeys(looked, denied)) == []
@@ -238,3 +356,15 @@ def test_mistakes_in_a_stacks_file_have_the_files_keys():
     found = {mistake.where: str(mistake) for mistake in caught.value.mistakes}
     assert found.keys() == {"maxSearchOcu", "roles.permissionsBoundary", "logDays"}
     assert "beside `existingCollection`" in found["maxSearchOcu"] or "existingCollection" in found["maxSearchOcu"]
+
+
+@pytest.mark.faults
+def test_what_a_stack_gives_both_parts_of_a_hybrid_is_told_once():
+    stack = {"tandem:environment": "hybrid", "tandem:kmsKeyArn": KEY, "tandem:logDays": "30"}
+    with pytest.raises(InvalidArguments) as caught:
+        record_stack(stack, answers={GET_KEY: A_KEY | {"keyState": "Disabled"}})
+    assert [mistake.where for mistake in caught.value.mistakes] == ["kms_key_arn"]
+    kept = {each.inputs["retentionInDays"] for each in record_stack(stack).of("LogGroup")}
+    assert kept == {30}
+    with pytest.raises(InvalidArguments, match=r"kmsKeyArn: .* is of us-east-1, and this is eu-west-1"):
+        environment({"environment": "hybrid", "kmsKeyArn": KEY}, {"region": "eu-west-1"})

@@ -45,7 +45,8 @@ def answers(region: str) -> dict:
 def test_every_arn_and_host_is_of_the_stacks_partition(stack, region):
     partition, domain = PARTITIONS[region]
     given = {key: value.format(partition=partition, region=region) for key, value in STACKS[stack].items()}
-    config = {"tandem:environment": stack.partition(" ")[0], "tandem:retention": "erase", **given}
+    placed = {"aws:region": region, "aws:skipRegionValidation": "true"}
+    config = {"tandem:environment": stack.partition(" ")[0], "tandem:retention": "erase", **given, **placed}
     found = record_stack(config, answers=answers(region))
     text = "\n".join(json.dumps([each.type, each.name, each.inputs]) for each in found.resources)
     assert f"arn:{partition}:" in text

@@ -21,12 +21,29 @@ def test_what_is_made_from_the_declarations_is_the_committed_one(file, made):
     assert made() == file.read_text()
 
 
-@pytest.mark.parametrize("name", ["RagEnvironment", "FineTuningEnvironment", "HybridEnvironment"])
-def test_everything_public_is_described(name):
-    environment = SCHEMA["resources"][f"tandem:index:{name}"]
-    for properties in (environment["inputProperties"], environment["properties"]):
+REQUIRED = {
+    "ServerlessVectorStore": {"ledgerTable"},
+    "DomainVectorStore": {"ledgerTable"},
+    "IngestionPipeline": {"documentsBucket", "ledgerTable", "storeName", "storeArn"},
+    "QueryApi": {"ledgerTable", "storeName", "storeArn"},
+}
+
+
+@pytest.mark.parametrize("name", [token.rpartition(":")[2] for token in SCHEMA["resources"]])
+def test_everything_public_is_described_and_only_what_nothing_else_follows_from_is_required(name):
+    component = SCHEMA["resources"][f"tandem:index:{name}"]
+    for properties in (component["inputProperties"], component["properties"]):
         assert properties and all(property.get("description") for property in properties.values())
-    assert not environment.get("requiredInputs")
+    assert {*component.get("requiredInputs", ())} == REQUIRED.get(name, set())
+    assert not [key for key in REQUIRED.get(name, ()) if component["inputProperties"][key].get("plain")]
+
+
+def test_the_parts_are_there_with_what_the_next_one_takes():
+    outputs = {token.rpartition(":")[2]: {*each["properties"]} for token, each in SCHEMA["resources"].items()}
+    for store in ("ServerlessVectorStore", "DomainVectorStore"):
+        assert outputs[store] == {"storeName", "storeArn", "storeIndices", "endpoint", "indexName"}
+    assert outputs["DataBucket"] >= {"bucketName"} and outputs["Ledger"] >= {"tableName"}
+    assert outputs["QueryApi"] == {"queryUrl", "invokeArn", "apiName"}
 
 
 def test_what_the_hybrid_takes_is_what_its_parts_take():

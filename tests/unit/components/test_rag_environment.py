@@ -255,9 +255,9 @@ def test_an_embedder_that_wants_no_key_reads_no_secret():
         ({"embedder": "https://k:secret@models.example/v1#m"}, "Put the key into a secret: embedderSecretArn."),
         (
             {"embedderSecretArn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:embedder"},
-            "embedderSecretArn: is not the whole ARN of a secret.",
+            "embedderSecretArn: is not the whole ARN of a secret, which ends in a hyphen and six characters.",
         ),
-        ({"embedderSecretArn": "sk-secret@1"}, "embedderSecretArn: is not the whole ARN of a secret. For example arn:"),
+        ({"embedderSecretArn": "sk-secret@1"}, "embedderSecretArn: is not the whole ARN of a secret, which "),
     ],
 )
 def test_an_embedder_that_cannot_be_used_is_refused(given, expected):

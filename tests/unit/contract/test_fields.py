@@ -191,15 +191,15 @@ def test_a_list_holds_texts_or_tables_each_read():
         "groups": [{"size": 1}, {"size": 2}],
     }
     assert not checks.mistakes
-    assert annotation(LISTS.fields["letters"]) == "list[str]" and annotation(LISTS.fields["groups"]) == "list[Group]"
+    assert [annotation(LISTS.fields[each]) for each in ("letters", "groups")] == ["Sequence[str]", "Sequence[Group]"]
 
 
 def test_the_type_of_an_argument_says_what_of_it_may_be_an_output_and_so_does_a_text():
     expected = {
         "name": ("str", " No output: it is read before anything is made."),
         "arn": ("pulumi.Input[str]", ""),
-        "labels": ("dict[str, pulumi.Input[str]]", ""),
-        "ids": ("list[pulumi.Input[str]]", ""),
+        "labels": ("Mapping[str, pulumi.Input[str]]", ""),
+        "ids": ("Sequence[pulumi.Input[str]]", ""),
         "count": ("int", ""),
         "colour": ("Colour", ""),
     }
@@ -216,7 +216,7 @@ def test_a_list_names_the_place_of_each_mistake():
     ]  # fmt: skip
     assert values["letters"] is None
     LISTS.read(alone := Checks(), {"letters": "a"})
-    assert str(alone.mistakes[0]) == "letters: 'a' is not a list. For example a."
+    assert str(alone.mistakes[0]) == "letters: 'a' is not a list. Write it in brackets, also one alone."
 
 
 def test_a_number_may_follow_from_something_else_where_it_is_not_given(monkeypatch):
@@ -235,3 +235,13 @@ def test_a_number_may_follow_from_something_else_where_it_is_not_given(monkeypat
     monkeypatch.setenv("SHARE", "0.5")
     assert from_environment({"share": share}) == {"share": 0.5}
     assert (annotation(share), description(share)) == ("float", "How much of each. 0 to 1.")
+
+
+def test_what_has_to_be_given_is_told_to_be_missing_and_may_be_an_output():
+    table = Table("Needing", "", {"table_name": Field("", "", output=True, required=True, remedy="Name it.")})
+    for given in ({}, {"table_name": None}, {"table_name": ""}):
+        checks = Checks()
+        assert table.read(checks, given) == {"table_name": None}
+        assert list(map(str, checks.mistakes)) == ["table_name: is missing. Name it."]
+    for name in ("ledger", Output()):
+        assert table.read(Checks(), {"table_name": name}) == {"table_name": name}

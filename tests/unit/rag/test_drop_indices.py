@@ -38,7 +38,7 @@ def in_a_store_of_theirs(stack: Stack, monkeypatch) -> list[str]:
 
 
 def test_at_destroy_every_index_of_ours_goes_from_their_store_and_no_other(in_a_store_of_theirs, stack: Stack):
-    event = {"endpoint": THEIRS["endpoint"], "tf": {"action": "delete"}}
+    event = {"endpoint": THEIRS["endpoint"], "drop": True, "tf": {"action": "delete"}}
     answer = drop_indices.handler(event, context())
     assert sorted(answer["dropped"]) == sorted(in_a_store_of_theirs[:2])
     assert sorted(stack.opensearch.requests) == sorted(("DELETE", f"/{name}") for name in in_a_store_of_theirs[:2])
@@ -47,7 +47,13 @@ def test_at_destroy_every_index_of_ours_goes_from_their_store_and_no_other(in_a_
 
 @pytest.mark.parametrize("action", ["create", "update"])
 def test_before_the_destroy_nothing_is_dropped(in_a_store_of_theirs, stack: Stack, action):
-    drop_indices.handler({"endpoint": THEIRS["endpoint"], "tf": {"action": action}}, context())
+    drop_indices.handler({"endpoint": THEIRS["endpoint"], "drop": True, "tf": {"action": action}}, context())
+    assert stack.opensearch.requests == []
+
+
+def test_where_data_is_kept_nothing_is_dropped_at_the_destroy_either(in_a_store_of_theirs, stack: Stack):
+    event = {"endpoint": THEIRS["endpoint"], "drop": False, "tf": {"action": "delete"}}
+    assert drop_indices.handler(event, context()) == {"dropped": []}
     assert stack.opensearch.requests == []
 
 
@@ -57,7 +63,7 @@ def test_a_store_that_is_gone_holds_nothing_back(in_a_store_of_theirs, stack: St
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", nobody)
-    event = {"endpoint": THEIRS["endpoint"], "tf": {"action": "delete"}}
+    event = {"endpoint": THEIRS["endpoint"], "drop": True, "tf": {"action": "delete"}}
     assert drop_indices.handler(event, context()) == {"dropped": []}
     assert stack.opensearch.requests == []
 
@@ -66,4 +72,4 @@ def test_a_store_that_is_gone_holds_nothing_back(in_a_store_of_theirs, stack: St
 def test_a_store_that_lets_nobody_in_is_told(in_a_store_of_theirs, stack: Stack):
     stack.opensearch.faults = [lambda: respond(403, {"error": "forbidden"})]
     with pytest.raises(Unavailable, match="the role has no permission"):
-        drop_indices.handler({"endpoint": THEIRS["endpoint"], "tf": {"action": "delete"}}, context())
+        drop_indices.handler({"endpoint": THEIRS["endpoint"], "drop": True, "tf": {"action": "delete"}}, context())

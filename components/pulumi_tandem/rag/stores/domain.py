@@ -10,15 +10,19 @@ from pulumi_aws import opensearch
 from tandem_contract.checks import Checks, shown
 from tandem_contract.fields import Field
 
+from ...arguments import DomainVectorStoreArgs
 from ...foundation.alarms import Comparison, alarm
-from ...foundation.answers import there
-from ...foundation.existing import check_not_ours, check_owner, given
+from ...foundation.arguments import valid
+from ...foundation.existing import check_not_ours, check_owner, described, given
+from ...foundation.house_rules import under_house_rules
 from ...foundation.names import named, physical_name
+from ...foundation.outputs import register
 from ...foundation.policy import allow
 from ...foundation.region import invoke_options
 from ...foundation.retention import holding_data
-from ..ledger import Ledger
-from .base import Grant, Permission, VectorStore, VectorStoreArgs
+from ...foundation.tags import environment_tags
+from ..fields import ALARM_TOPIC
+from .base import EVERY_INDEX, Grant, Permission, StoreAccess, VectorStore, indices_of, looking, store_table
 
 FIELDS = {
     "store_instance": Field(
@@ -50,7 +54,7 @@ FIELDS = {
     "existing_domain": Field(
         "",
         "Name of a domain of your own for store `domain`, reachable from the internet, in place of one that is made. "
-        "This environment makes indices of its own in it, and touches no others (docs/bring-your-own.md).",
+        "Indices that begin with the ledger's name are made in it, and no others touched (docs/bring-your-own.md).",
         pattern="[a-z][a-z0-9-]{2,27}",
         allowed="the name of a domain",
         remedy="`aws opensearch list-domain-names` has them.",
@@ -109,16 +113,18 @@ def look(checks: Checks, args: Mapping[str, Any], opts: pulumi.ResourceOptions |
     name, key = args["existing_domain"], "existing_domain"
     if not given(name):
         return
-    found = there(
+    found = described(
+        checks,
+        key,
+        name,
         f"domain {name}",
         lambda: opensearch.get_domain(domain_name=name, opts=invoke_options(opts)),
+        "es:DescribeDomain, es:DescribeDomainConfig and es:ListTags",
         "engine_version",
         "vpc_options",
         "encryption_at_rests",
         "advanced_security_options",
     )
-    if found is False:
-        checks.add(key, f"{shown(name)} isn't there", "Look at its name, region and account.")
     if not found:
         return
     version = re.fullmatch(r"OpenSearch_(\d+)\.(\d+)", found.engine_version)
@@ -220,17 +226,16 @@ def watches(instances: int, gigabytes: int, *, own_key: bool = False) -> Iterato
         )
 
 
-class DomainVectorStoreArgs(VectorStoreArgs):
-    """Arguments of `DomainVectorStore`."""
+DOMAIN = store_table("DomainVectorStore", {**FIELDS, "alarm_topic_arn": ALARM_TOPIC}, check)
 
-    store_instance: str
-    """OpenSearch instance type."""
-    store_instances: int
-    """How many; from two on they are spread over zones, three at most."""
-    store_gigabytes: int
-    """Disk of each instance (gp3)."""
-    existing_domain: pulumi.Input[str]
-    """Name of a domain that is there; empty to have one made."""
+
+class DomainAccess(StoreAccess):
+    """Access to a domain, which asks IAM alone in the same account: the requests that a role may make."""
+
+    def grant(self, *permissions: Permission) -> Grant:
+        requests = [REQUESTS[permission] for permission in permissions]
+        indices = pulumi.Output.concat(self.arn, "/", self.indices)
+        return Grant([allow([action], pulumi.Output.concat(indices, path)) for action, path in requests])
 
 
 class DomainVectorStore(VectorStore):
@@ -244,63 +249,65 @@ class DomainVectorStore(VectorStore):
     signed by a role whose own policy allows it: there is no resource policy, and none is needed in the same account
     (AWS document `ac`, "When policies collide"). Encryption at rest is with AWS's own key or `kms_key_arn`, and between
     nodes by TLS. AWS updates the service's software itself, at night. Of an existing domain nothing is changed, its
-    alarms are its owner's, and functions may do what they do to this environment's indices alone.
+    alarms are its owner's, and functions may do what they do to this ledger's indices alone.
 
     Idle cost: instances and disks, all month. One r7g.medium.search with 20 GB is 730 hours of $0.089 and 20 GB of
     $0.122, $67.41; in its memory are about 900,000 chunks of 512 dimensions (OpenSearch documentation, "Memory
     estimation": 1.1 x (4 x dimensions + 8 x 16) bytes a vector, in a quarter of 8 GB). Nine alarms cost $0.90, and from
     two instances on there is a tenth.
+
+    Raises `InvalidArguments`, with every mistake, before anything is registered.
     """
 
-    domain_arn: pulumi.Output[str]
-    """ARN of the domain."""
-
-    def __init__(
-        self, name: str, ledger: Ledger, args: DomainVectorStoreArgs, opts: pulumi.ResourceOptions | None = None
-    ):
-        super().__init__("tandem:index:DomainVectorStore", name, {}, opts)
-        if args["existing_domain"] != "":
-            self._in_a_store_of_others(ledger)
+    def __init__(self, name: str, args: DomainVectorStoreArgs, opts: pulumi.ResourceOptions | None = None):
+        """Registers it and all that it is made of under `name`."""
+        settings = valid("DomainVectorStore", name, DOMAIN, args, looking(look, opts), opts=opts)
+        super().__init__("tandem:index:DomainVectorStore", name, {}, under_house_rules(opts, settings))
+        settings["tags"] = environment_tags(name, settings["tags"])
+        existing, indices = settings["existing_domain"], EVERY_INDEX
+        if existing != "":
+            indices = indices_of(settings["ledger_table"])
             here = pulumi.InvokeOutputOptions(parent=self)
-            domain = opensearch.get_domain_output(domain_name=args["existing_domain"], opts=here)
+            domain = opensearch.get_domain_output(domain_name=existing, opts=here)
         else:
-            domain = self._domain(name, args)
-            self._watch(name, domain, args)
-        self.domain_arn = domain.arn
+            domain = self._domain(name, settings)
+            self._watch(name, domain, settings)
         # AWS names the host alone, a stand-in of AWS the URL.
         self.endpoint = domain.endpoint.apply(lambda host: host if "://" in host else f"https://{host}")
-        self.index_name = self._ensured_index(name, ledger, args, "es")
-        self.register_outputs({"domainArn": self.domain_arn, "endpoint": self.endpoint, "indexName": self.index_name})
+        self._ensured_index(name, settings, DomainAccess(domain.domain_name, domain.arn, indices), "es")
+        register(self)
 
-    def _domain(self, name: str, args: DomainVectorStoreArgs) -> opensearch.Domain:
+    def _domain(self, name: str, settings: Mapping[str, Any]) -> opensearch.Domain:
         cluster: opensearch.DomainClusterConfigArgsDict = {
-            "instance_type": args["store_instance"],
-            "instance_count": args["store_instances"],
+            "instance_type": settings["store_instance"],
+            "instance_count": settings["store_instances"],
         }
-        if args["store_instances"] > 1:
+        if settings["store_instances"] > 1:
             cluster["zone_awareness_enabled"] = True
-            cluster["zone_awareness_config"] = {"availability_zone_count": min(args["store_instances"], 3)}
+            cluster["zone_awareness_config"] = {"availability_zone_count": min(settings["store_instances"], 3)}
         encryption: opensearch.DomainEncryptAtRestArgsDict = {"enabled": True}
-        if key := args.get("kms_key_arn"):
+        if key := settings["kms_key_arn"]:
             encryption["kms_key_id"] = key
         return opensearch.Domain(
             f"{name}-domain",
             domain_name=physical_name(name, 28),
             engine_version=ENGINE,
             cluster_config=cluster,
-            ebs_options={"ebs_enabled": True, "volume_type": "gp3", "volume_size": args["store_gigabytes"]},
+            ebs_options={"ebs_enabled": True, "volume_type": "gp3", "volume_size": settings["store_gigabytes"]},
             encrypt_at_rest=encryption,
             node_to_node_encryption={"enabled": True},
             domain_endpoint_options={"enforce_https": True, "tls_security_policy": "Policy-Min-TLS-1-2-PFS-2023-10"},
             off_peak_window_options={"enabled": True},
             software_update_options={"auto_software_update_enabled": True},
-            tags=args.get("tags"),
-            opts=pulumi.ResourceOptions.merge(named(self, "domain_name"), holding_data(self, args["retention"])),
+            tags=settings["tags"],
+            opts=pulumi.ResourceOptions.merge(named(self, "domain_name"), holding_data(self, settings["retention"])),
         )
 
-    def _watch(self, name: str, domain: opensearch.Domain, args: DomainVectorStoreArgs) -> None:
+    def _watch(self, name: str, domain: opensearch.Domain, settings: Mapping[str, Any]) -> None:
         account = aws.get_caller_identity_output(opts=pulumi.InvokeOutputOptions(parent=self)).account_id
-        for watch in watches(args["store_instances"], args["store_gigabytes"], own_key="kms_key_arn" in args):
+        for watch in watches(
+            settings["store_instances"], settings["store_gigabytes"], own_key=settings["kms_key_arn"] != ""
+        ):
             alarm(
                 f"{name}-domain-{watch.suffix}",
                 namespace="AWS/ES",
@@ -312,13 +319,7 @@ class DomainVectorStore(VectorStore):
                 period_seconds=watch.period_seconds,
                 periods=watch.periods,
                 description=f"The OpenSearch domain of {name}: {watch.what}",
-                topic_arn=args.get("alarm_topic_arn"),
-                tags=args.get("tags"),
+                topic_arn=settings["alarm_topic_arn"],
+                tags=settings["tags"],
                 parent=self,
             )
-
-    def grant(self, *permissions: Permission) -> Grant:
-        """The requests that a role may make: a domain in the same account asks IAM alone."""
-        requests = [REQUESTS[permission] for permission in permissions]
-        indices = pulumi.Output.concat(self.domain_arn, "/", self._indices)
-        return Grant([allow([action], pulumi.Output.concat(indices, path)) for action, path in requests])

@@ -8,14 +8,18 @@ from pulumi_aws import opensearch
 from tandem_contract.checks import Checks, shown
 from tandem_contract.fields import Field
 
-from ...foundation.answers import there
-from ...foundation.existing import check_not_ours, check_owner, given
+from ...arguments import ServerlessVectorStoreArgs
+from ...foundation.arguments import valid
+from ...foundation.arns import PRINCIPALS
+from ...foundation.existing import check_not_ours, check_owner, described, given
+from ...foundation.house_rules import under_house_rules
 from ...foundation.names import named, physical_name
+from ...foundation.outputs import register
 from ...foundation.policy import allow
 from ...foundation.region import invoke_options
 from ...foundation.retention import holding_data
-from ..ledger import Ledger
-from .base import Grant, Permission, VectorStore, VectorStoreArgs
+from ...foundation.tags import environment_tags
+from .base import EVERY_INDEX, Grant, Permission, StoreAccess, VectorStore, indices_of, looking, store_table
 
 FIELDS = {
     "max_search_ocu": Field(
@@ -30,8 +34,8 @@ FIELDS = {
     "existing_collection": Field(
         "",
         "Name of a collection of your own for store `serverless`, of type VECTORSEARCH and reachable from the "
-        "internet, in place of one that is made. This environment makes indices of its own in it, and touches no "
-        "others (docs/bring-your-own.md).",
+        "internet, in place of one that is made. Indices that begin with the ledger's name are made in it, and no "
+        "others touched (docs/bring-your-own.md).",
         pattern="[a-z][a-z0-9-]{2,31}",
         allowed="the name of a collection",
         remedy="`aws opensearchserverless list-collections` has them.",
@@ -41,10 +45,7 @@ FIELDS = {
         [],
         "Further principals that may search and read the indices in store `serverless`: its data policies name them; "
         "they need `aoss:APIAccessAll` besides. In a domain an IAM policy of their own is enough.",
-        pattern=r"arn:[a-z-]+:iam::\d{12}:(role|user)/.+",
-        allowed="the ARN of a role or user",
-        remedy="An assumed role's session is none: name the role.",
-        output=True,
+        **PRINCIPALS,
     ),
 }
 """What an environment with this store is given besides."""
@@ -74,29 +75,61 @@ def look(checks: Checks, args: Mapping[str, Any], opts: pulumi.ResourceOptions |
     name = args["existing_collection"]
     if not given(name):
         return
-    found = there(
+    found = described(
+        checks,
+        "existing_collection",
+        name,
         f"collection {name}",
         lambda: opensearch.get_serverless_collection(name=name, opts=invoke_options(opts)),
+        "aoss:BatchGetCollection and aoss:ListTagsForResource",
         "type",
     )
-    if found is False:
-        checks.add("existing_collection", f"{shown(name)} isn't there", "Look at its name, region and account.")
-    elif found:
+    if found:
         if found.type != "VECTORSEARCH":
             remedy = "A collection keeps its type: make another."
             checks.add("existing_collection", f"{shown(name)} is of type {found.type}, not VECTORSEARCH", remedy)
         check_owner(checks, "existing_collection", name, found.tags)
 
 
-class ServerlessVectorStoreArgs(VectorStoreArgs):
-    """Arguments of `ServerlessVectorStore`."""
+SERVERLESS = store_table("ServerlessVectorStore", FIELDS, check)
 
-    max_search_ocu: int
-    """Ceiling in OpenSearch compute units, for search and for indexing each."""
-    existing_collection: pulumi.Input[str]
-    """Name of a collection that is there; empty to have one made."""
-    store_readers: Sequence[pulumi.Input[str]]
-    """Further principals that may search and read the indices."""
+
+class ServerlessAccess(StoreAccess):
+    """Access to a collection: IAM lets a role reach the endpoint at all, a data access policy says what it does there.
+
+    The policy is the component's own, so that every consumer grants itself what it needs. (A *data* policy is an
+    `AccessPolicy` in this service; `SecurityPolicy` is for encryption and network.)
+    """
+
+    def grant(self, *permissions: Permission) -> Grant:
+        def data_access(
+            component: pulumi.ComponentResource, name: str, role_arn: pulumi.Input[str]
+        ) -> list[pulumi.Resource]:
+            return [self.let_in(component, name, permissions, [role_arn])]
+
+        return Grant([allow(["aoss:APIAccessAll"], self.arn)], data_access)
+
+    def let_in(
+        self,
+        component: pulumi.ComponentResource,
+        name: str,
+        permissions: Sequence[Permission],
+        principals: Sequence[pulumi.Input[str]],
+    ) -> opensearch.ServerlessAccessPolicy:
+        """The data access policy."""
+        rule = {
+            "ResourceType": "index",
+            "Resource": [pulumi.Output.concat("index/", self.name, "/", self.indices)],
+            "Permission": sorted(set().union(*(RULES[permission] for permission in permissions))),
+        }
+        return opensearch.ServerlessAccessPolicy(
+            f"{name}-access",
+            name=physical_name(name, 32),
+            type="data",
+            description=f"What {name} does in the indices",
+            policy=pulumi.Output.json_dumps([{"Rules": [rule], "Principal": list(principals)}]),
+            opts=named(component),
+        )
 
 
 class ServerlessVectorStore(VectorStore):
@@ -110,45 +143,36 @@ class ServerlessVectorStore(VectorStore):
     The endpoint is reachable from the internet and every request must be signed by a role of a data access policy.
     Encryption is with AWS's own key or `kms_key_arn`, which costs no further compute units in a collection group (AWS
     document `collection-groups-kms-keys`). Of an existing collection nothing is changed: a data access policy lets
-    functions, and `store_readers`, into this environment's indices alone.
+    functions, and `store_readers`, into this ledger's indices alone.
 
     Idle cost: storage only ($0.024 per GB and month); it wakes in 10 to 30 seconds (AWS document
     `serverless-scale-to-zero`). The API's default generation, Classic, would cost $175 to $350 a month idle.
+
+    Raises `InvalidArguments`, with every mistake, before anything is registered.
     """
 
-    collection_name: pulumi.Output[str]
-    """Name of the collection."""
-    collection_arn: pulumi.Output[str]
-    """ARN of the collection."""
-
-    def __init__(
-        self, name: str, ledger: Ledger, args: ServerlessVectorStoreArgs, opts: pulumi.ResourceOptions | None = None
-    ):
-        super().__init__("tandem:index:ServerlessVectorStore", name, {}, opts)
-        existing = args["existing_collection"]
+    def __init__(self, name: str, args: ServerlessVectorStoreArgs, opts: pulumi.ResourceOptions | None = None):
+        """Registers it and all that it is made of under `name`."""
+        settings = valid("ServerlessVectorStore", name, SERVERLESS, args, looking(look, opts), opts=opts)
+        super().__init__("tandem:index:ServerlessVectorStore", name, {}, under_house_rules(opts, settings))
+        settings["tags"] = environment_tags(name, settings["tags"])
+        existing, indices = settings["existing_collection"], EVERY_INDEX
         if existing != "":
-            self._in_a_store_of_others(ledger)
+            indices = indices_of(settings["ledger_table"])
             here = pulumi.InvokeOutputOptions(parent=self)
             collection = opensearch.get_serverless_collection_output(name=existing, opts=here)
         else:
-            collection = self._collection(name, args)
-        self.collection_name, self.collection_arn = collection.name, collection.arn
+            collection = self._collection(name, settings)
         self.endpoint = collection.collection_endpoint
-        if readers := args["store_readers"]:
-            self._let_in(self, f"{name}-readers", [Permission.READ], readers)
-        self.index_name = self._ensured_index(name, ledger, args, "aoss")
-        self.register_outputs(
-            {
-                "collectionName": self.collection_name,
-                "collectionArn": self.collection_arn,
-                "endpoint": self.endpoint,
-                "indexName": self.index_name,
-            }
-        )
+        access = ServerlessAccess(collection.name, collection.arn, indices)
+        if readers := settings["store_readers"]:
+            access.let_in(self, f"{name}-readers", [Permission.READ], readers)
+        self._ensured_index(name, settings, access, "aoss")
+        register(self)
 
-    def _collection(self, name: str, args: ServerlessVectorStoreArgs) -> opensearch.ServerlessCollection:
+    def _collection(self, name: str, settings: Mapping[str, Any]) -> opensearch.ServerlessCollection:
         child = pulumi.ResourceOptions(parent=self)
-        tags, ceiling = args.get("tags"), float(args["max_search_ocu"])
+        tags, ceiling = settings["tags"], float(settings["max_search_ocu"])
         group = opensearch.ServerlessCollectionGroup(
             f"{name}-group",
             name=physical_name(name, 32),
@@ -169,7 +193,7 @@ class ServerlessVectorStore(VectorStore):
         # The policies have to name the collection before it is there: all are called as the group is.
         resources = [pulumi.Output.concat("collection/", group.name)]
         collection_rule = {"ResourceType": "collection", "Resource": resources}
-        key = args.get("kms_key_arn")
+        key = settings["kms_key_arn"]
         encryption = opensearch.ServerlessSecurityPolicy(
             f"{name}-encryption",
             name=group.name,
@@ -200,41 +224,7 @@ class ServerlessVectorStore(VectorStore):
             standby_replicas="ENABLED",
             tags=tags,
             opts=pulumi.ResourceOptions.merge(
-                holding_data(self, args["retention"]), pulumi.ResourceOptions(depends_on=[encryption, network])
+                holding_data(self, settings["retention"]),
+                pulumi.ResourceOptions(depends_on=[encryption, network]),
             ),
-        )
-
-    def grant(self, *permissions: Permission) -> Grant:
-        """IAM lets a role reach the endpoint at all, and a data access policy says what it does there.
-
-        The policy is the component's own, so that every consumer grants itself what it needs. (A *data* policy is an
-        `AccessPolicy` in this service; `SecurityPolicy` is for encryption and network.)
-        """
-
-        def data_access(
-            component: pulumi.ComponentResource, name: str, role_arn: pulumi.Input[str]
-        ) -> list[pulumi.Resource]:
-            return [self._let_in(component, name, permissions, [role_arn])]
-
-        return Grant([allow(["aoss:APIAccessAll"], self.collection_arn)], data_access)
-
-    def _let_in(
-        self,
-        component: pulumi.ComponentResource,
-        name: str,
-        permissions: Sequence[Permission],
-        principals: Sequence[pulumi.Input[str]],
-    ) -> opensearch.ServerlessAccessPolicy:
-        rule = {
-            "ResourceType": "index",
-            "Resource": [pulumi.Output.concat("index/", self.collection_name, "/", self._indices)],
-            "Permission": sorted(set().union(*(RULES[permission] for permission in permissions))),
-        }
-        return opensearch.ServerlessAccessPolicy(
-            f"{name}-access",
-            name=physical_name(name, 32),
-            type="data",
-            description=f"What {name} does in the indices",
-            policy=pulumi.Output.json_dumps([{"Rules": [rule], "Principal": list(principals)}]),
-            opts=named(component),
         )
