@@ -103,7 +103,7 @@ def _check_gates(gates: Mapping[Any, Any], known: tuple[str, ...], checks: Check
         if key == "fail_on_unpriced":
             checks.flag(key, value)
         elif key == "accept":
-            _check_accepted(checks.sequence(key, value, "Give a list of {type: , why: , until: }."), checks)
+            _check_accepted(checks.sequence(key, value), checks)
         elif key == "discount_pct":
             _check_discounts(checks.mapping(key, value, "Give per cent by service."), checks.under(key))
         else:

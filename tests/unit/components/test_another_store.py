@@ -9,7 +9,7 @@ import pytest
 from tandem_policies.catalogue import RULES
 from typer.testing import CliRunner
 
-from samples.previews import digest, state, step
+from samples.previews import STACK_URN, digest, state, step, urn
 from scripts.recorder import ROOT, Recording, Registered
 from tandem.cli.main import app
 from tests.unit.policies.judging import Thing, judge
@@ -77,7 +77,12 @@ def test_its_own_keys_are_checked_and_others_refused():
 
 
 def test_cost_prices_all_of_it(stack, tmp_path):
-    steps = [step("create", new=state(each.type, each.name, each.inputs)) for each in stack.resources if each.custom]
+    steps, urns = [], {}
+    for each in stack.resources:
+        parent = urns.get(each.parent, STACK_URN)
+        urns.setdefault(each.name, urn(each.type, each.name, parent))  # the environment's comes first
+        new = state(each.type, each.name, each.inputs, parent=parent, custom=each.custom)
+        steps.append(step("create", new=new))
     file = tmp_path / "preview.json"
     file.write_text(digest(*steps))
     result = CliRunner().invoke(app, ["cost", str(file), "--format", "json"])
