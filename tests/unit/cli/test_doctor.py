@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from samples.previews import digest, state, step
 from scripts.recorder import ROOT
 from tandem.cli.main import app
+from tandem.clients.doctor import PROBLEM, Finding
 from tandem.clients.examination import MACHINE_SECONDS
 from tandem.clients.machine import SECONDS
 from tandem.cost.prices import PriceTable
@@ -200,6 +201,7 @@ def test_where_no_generator_is_named_the_regions_own_is_looked_at(account, tmp_p
 @pytest.mark.parametrize(
     ("configuration", "finding"),
     [
+        ({"tandem_store": "domain", "tandem_environment": ""}, "its configuration has no tandem:environment: `pulumi"),
         ({"tandem_generator": "nova"}, "nova names no model of Bedrock's: give a model's id, a profile's, or an ARN."),
         (
             {"tandem_generator": f"{ARN}:application-inference-profile/gone"},
@@ -213,7 +215,7 @@ def test_where_no_generator_is_named_the_regions_own_is_looked_at(account, tmp_p
     ],
 )
 def test_what_a_stack_can_not_have(account, tmp_path, configuration, finding):
-    pulumi(tmp_path, **{"aws_region": "eu-central-1", **configuration})
+    pulumi(tmp_path, **{"aws_region": "eu-central-1", "tandem_environment": "rag", **configuration})
     assert finding in doctor("--stack", "rag-dev")
 
 
@@ -226,10 +228,19 @@ def test_a_stack_with_a_cluster_needs_the_aws_cli_where_its_cluster_is_on_aws(ac
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", account.url)
     monkeypatch.delenv("AWS_ENDPOINT_URL")
     said = doctor("--stack", "finetune-eks-dev")
-    assert "problem AWS CLI the command `aws` is not on PATH: it gives `pulumi` the tokens of the stack's clu" in said
-    (tmp_path / "aws").write_text("#!/bin/sh\n")
-    (tmp_path / "aws").chmod(0o755)
-    assert f"ok AWS CLI {tmp_path}/aws" in doctor("--stack", "finetune-eks-dev", code=0)
+    assert "problem AWS CLI the command `aws` is not on PATH: it gives `pulumi` the tokens of the cluster: ins" in said
+    for version, code, finding in (
+        ("aws-cli/2.31.4 Python/3.13.7 Linux/6.1", 0, f"ok AWS CLI aws-cli/2.31.4, {tmp_path}/aws"),
+        ("aws-cli/1.42.2 Python/3.11.7 Linux/6.1", 0, f"warning AWS CLI {tmp_path}/aws is aws-cli/1.42.2, by which"),
+        (
+            "pyenv: aws: command not found",
+            1,
+            f"problem AWS CLI {tmp_path}/aws doesn't tell its version (pyenv: aws: co",
+        ),
+    ):
+        (tmp_path / "aws").write_text(f"#!/bin/sh\necho '{version}'\n")
+        (tmp_path / "aws").chmod(0o755)
+        assert finding in doctor("--stack", "finetune-eks-dev", code=code)
     (tmp_path / "aws").unlink()
     pulumi(tmp_path, **configuration)
     assert "AWS CLI" not in doctor("--stack", "finetune-dev", code=0)
@@ -337,8 +348,68 @@ def test_preflight_without_credentials_or_a_stack_asks_nothing_more(account, tmp
     pulumi(tmp_path, aws_region="us-east-1", tandem_environment="finetuning")
     account.refusal = ("ExpiredToken", "The security token included in the request is expired")
     said = doctor("--stack", "finetune-dev", command="preflight")
-    assert "skipped preview it takes credentials" in said and "1 problem\n" in f"{said}\n"
+    assert "skipped preview it takes a region and credentials" in said and "1 problem\n" in f"{said}\n"
+    (tmp_path / "preview.json").write_text(digest(MLFLOW))  # as one that was made elsewhere
+    assert "skipped account it takes a region" in doctor("preview.json", "--stack", "dev", command="preflight")
     (tmp_path / "pulumi").write_text("#!/bin/sh\necho \"error: no stack named 'dev' found\" >&2\nexit 255\n")
-    assert "skipped preview it takes the stack's configuration" in doctor("--stack", "dev", command="preflight")
+    said = doctor("--stack", "dev", command="preflight")
+    assert "skipped preview it takes the stack's configuration" in said
+    assert "or make it with `pulumi stack init dev`.\n" in said  # it is run before `pulumi up`
     (tmp_path / "broken.json").write_text("{}")
     assert "This JSON is neither a preview" in doctor("broken.json", "--stack", "dev", code=2, command="preflight")
+
+
+MISTAKES = """error: The stack's configuration (namespace tandem) has 2 mistakes:
+  - store: 'domian' is not allowed (serverless, domain). Did you mean `domain`?
+  - auth: 'jtw' is not allowed (iam, jwt). Did you mean `jwt`?
+"""
+OWN_ERROR = "error: an unhandled error occurred: Program exited with non-zero exit code: 1\n"
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("refusal", ["", "ExpiredToken"], ids=["", "without credentials"])
+def test_mistakes_in_the_file_are_told_a_line_each_also_without_credentials(account, tmp_path, refusal):
+    pulumi(tmp_path, aws_region="us-east-1", tandem_environment="rag")
+    errors = [{"severity": "error", "message": text} for text in (MISTAKES, OWN_ERROR)]
+    (tmp_path / "failed.json").write_text(json.dumps({"diagnostics": errors}))
+    command = (tmp_path / "pulumi").read_text().replace("cat preview.json", "{ cat failed.json; exit 255; }")
+    (tmp_path / "pulumi").write_text(command)
+    account.refusal = (refusal, "The security token included in the request is expired") if refusal else None
+    said = doctor("--stack", "rag-dev", command="preflight").splitlines()
+    at = said.index("The stack's configuration (namespace tandem) has 2 mistakes:")
+    assert said[at - 1].startswith("problem preview `pulumi preview --json")
+    assert said[at + 1] == "- store: 'domian' is not allowed (serverless, domain). Did you mean `domain`?"
+    assert said[at + 2].startswith("- auth: ") and said[at + 3] == ""
+
+
+def test_what_the_preview_warns_of_is_told(account, tmp_path):
+    pulumi(tmp_path, aws_region="us-east-1", tandem_environment="rag")
+    texts = (
+        "warning: anthropic.claude-3-7-sonnet-20250219-v1:0 is a legacy model, whose last day is gone.",
+        "warning: Not checked, since AWS doesn't say it here: which zones there are (invoke of aws:index/get"
+        "AvailabilityZones:getAvailabilityZones failed: User: arn:aws:iam::1:user/ada is not authorized to perform: "
+        "ec2:DescribeAvailabilityZones because no identity-based policy allows the action)",
+        "Installing the functions' packages (once)",
+    )
+    said = [{"severity": text.partition(":")[0], "message": f"{text}\n"} for text in texts]
+    preview = json.loads(digest(MLFLOW)) | {"diagnostics": [*said, said[0]]}
+    (tmp_path / "preview.json").write_text(json.dumps(preview))
+    found = doctor("--stack", "rag-dev", command="preflight", code=0)
+    assert "warning preview 1 anthropic.claude-3-7-sonnet-20250219-v1:0 is a legacy model, whose" in found
+    assert "unknown preview 2 which zones there are: not allowed: ec2:DescribeAvailabilityZones: allow it to" in found
+    assert "preview 3" not in found and "Installing" not in found
+
+
+def test_what_the_local_cloud_needs_is_no_matter_of_a_stack_on_aws(account, tmp_path, monkeypatch):
+    pulumi(tmp_path, aws_region="us-east-1", tandem_environment="finetuning")
+    (tmp_path / "preview.json").write_text(digest(MLFLOW))
+    monkeypatch.setattr("tandem.clients.examination.GROUP", "tandem.checks")
+    monkeypatch.setattr("localcloud.doctor.checks", lambda: {"port": lambda: Finding(PROBLEM, "it is in use")})
+    here = doctor("preview.json", "--stack", "finetune-dev", command="preflight")
+    assert "problem port it is in use" in here and "1 problem" in here
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", account.url)
+    for service in ("SAGEMAKER", "BEDROCK"):
+        monkeypatch.setenv(f"AWS_ENDPOINT_URL_{service}", account.url)
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    assert "it is in use" not in doctor("preview.json", "--stack", "finetune-dev", command="preflight", code=0)
+    assert "problem port it is in use" in doctor()
