@@ -73,8 +73,8 @@ only changed by making another."""
 def test_a_change_of_a_house_rule_is_allowed_too():
     assert CHANGES.keys() == {kind.rpartition(":")[2] for kind in RULES}
     brought = set(re.findall(r"`([a-z0-9-]+:\w+)`", (ROOT / "docs" / "bring-your-own.md").read_text()))
-    for kind, actions in CHANGES.items():
-        assert set(actions.split()) - ALLOWED - brought == set(), kind
+    for kind, changes in CHANGES.items():
+        assert set(changes.split()) - ALLOWED - brought == set(), kind
     keeping = [each["Action"] for each in statements() if "logs:CreateLogGroup" in each["Action"]]
     assert len(keeping) == len(POLICIES)
     assert all({"logs:AssociateKmsKey", "logs:DisassociateKmsKey"} <= {*each} for each in keeping)
