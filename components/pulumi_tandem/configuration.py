@@ -1,6 +1,8 @@
 """From a stack's configuration to an environment's arguments."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import pulumi.runtime.config
@@ -28,6 +30,13 @@ KIND = Field(
     choices=ENVIRONMENTS,
     remedy=f"Set tandem:environment to {' or '.join(ENVIRONMENTS)}.",
 )
+
+
+PART = re.compile(r"^(rag|finetuning)\.")
+"""What stands before a key in mistakes of a hybrid, whose parts have the keys of one file."""
+SUBJECT = "The stack's configuration (namespace tandem)"
+WITHIN = {"RagEnvironment": "", "FineTuningEnvironment": "", "HybridEnvironment": "", "GpuCluster": "cluster."}
+"""Below which key a component's arguments stand there, by its class."""
 
 
 class Environment(NamedTuple):
@@ -76,12 +85,25 @@ def environment(configuration: Mapping[str, str], provider: Mapping[str, str] | 
             check_models(found, values, region)
     checks.mistakes += dict.fromkeys(map(respelled, found.mistakes))
     if checks.mistakes:
-        raise InvalidArguments("The stack's configuration (namespace tandem)", checks.mistakes)
+        raise InvalidArguments(SUBJECT, checks.mistakes)
     if kind == "hybrid":  # what both parts have in common is given, and told of, once
         for key in RAG.fields.keys() & FINETUNING.fields.keys() & HYBRID.fields.keys() & given["rag"].keys():
             given["hybrid"][key] = given["rag"].pop(key)
             given["finetuning"].pop(key)
     return Environment(kind, given)
+
+
+@contextmanager
+def by_key() -> Generator[None]:
+    """Tells what components refuse, once they have asked the account, by the keys and names of the stack's file."""
+    try:
+        yield
+    except InvalidArguments as error:
+        kind = error.subject.partition(" ")[0]
+        if kind not in WITHIN:
+            raise
+        told = [each._replace(where=f"{WITHIN[kind]}{PART.sub('', each.where)}") for each in error.mistakes]
+        raise InvalidArguments(SUBJECT, dict.fromkeys(map(respelled, told))) from None
 
 
 def _check_region(checks: Checks, provider: Mapping[str, str]) -> None:

@@ -1,4 +1,7 @@
-"""Names that both halves use: environment variables, metrics, dimensions, tags."""
+"""Names that both halves use: environment variables, metrics, dimensions, tags, a warning's beginning."""
+
+UNASKED = "Not checked, since AWS doesn't say it here: "
+"""How a program's warning begins of what it looked up and nobody told it; `tandem preflight` calls that unknown."""
 
 
 class Variable:

@@ -68,7 +68,7 @@ ROWS = [
         source="aws/containers-roadmap#2631, #2425; terraform-aws-eks#3207",
         read="2026-11",
         tested="unit/kubernetes/test_nodes_and_agents.py::test_the_access_of_nodes_is_ours_whatever_they_are",
-        probe="the system group of a new cluster joins",
+        probe="a new cluster, whose system group joins it",
     ),
     Fact(
         key="eks-cni-by-the-nodes-role",
@@ -86,7 +86,7 @@ ROWS = [
         source="aws-observability/helm-charts, RELEASE_NOTES of 5.0.0; its operator, pkg/instrumentation/auto",
         read="2026-11",
         tested="unit/kubernetes/test_nodes_and_agents.py::test_the_cluster_is_watched_and_nothing_in_it_is_changed",
-        probe="the add-on takes its configuration; no init container in kueue-system",
+        probe="a cluster with the add-on: it takes its configuration, with no init container in kueue-system",
     ),
     Fact(
         key="eks-addons-stay-behind",
@@ -105,7 +105,7 @@ ROWS = [
         read="2026-11",
         tested="unit/kubernetes/test_nodes_and_agents.py::"
         "test_the_plugin_of_the_adapter_is_pinned_and_runs_on_every_type_that_has_one",
-        probe="a node with the adapter offers vpc.amazonaws.com/efa",
+        probe="a node with the adapter, which offers vpc.amazonaws.com/efa",
     ),
     Fact(
         key="eks-efa-locked-memory",

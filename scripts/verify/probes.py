@@ -310,25 +310,36 @@ PROBES = [
     Probe("sagemaker-logs-stay", TUNING, "which log groups of jobs are left?", _logs_stay, after=True),
 ]
 NEVER = {
-    "aoss-ids-in-knn-filter": "only a question whose words are found beyond the nearest chunks makes such a query",
     "aoss-drop-index": "it takes a collection of somebody's, which a verification has not",
+    "aoss-ids-in-knn-filter": "only a question whose words are found beyond the nearest chunks makes such a query",
     "aoss-nextgen-regions": "one region is no list: `tandem preflight` asks the stack's",
     "aoss-ocu-one-nextgen": "it takes a collection group that Pulumi doesn't know, and a kill would leave it",
+    "aoss-ocu-steps": "others are refused before they are sent",
+    "api-29-seconds": "it takes a question that waits so long, and the function gives up before",
+    "api-method-metrics-bill": "it takes the bill of a stack that has them, and ours has none",
+    "bedrock-legacy-for-new-customers": "it takes an account that hasn't used such a model for 15 days",
+    "bedrock-no-system-text": "it takes a stack with one of these models, which are none of ours",
     "budget-tag-activation": "it takes days, and the payer's account",
     "cohere-characters": "the first call would subscribe the account at AWS Marketplace",
     "domain-disk-changes": "it takes a domain for hours",
     "eks-access-group-names": "it takes a namespace that is called as one of EKS's groups",
     "eks-destroy-leaves-interfaces": "the audit after each cluster's `destroy` names interfaces that are left",
+    "eks-group-name": "longer names are refused before they are sent",
     "eks-spot-grace": "it takes a notice of AWS's, which comes when it does",
     "endpoint-failed-first": "it takes a promoted model",
     "endpoint-gone-updates": "it takes a promoted model",
+    "lambda-vpc-actions": "it takes a role that has less; the cluster's function is deployed with all of them",
+    "s3-shorter-rule": "it takes days",
     "sagemaker-cache-place": "it takes a model of 70 billion parameters",
     "sagemaker-mlflow-listing": "a tracker that fails is a line in the job's log and no failure",
     "sagemaker-package-group": "it takes a role that may not do what ours may",
     "sagemaker-retry-in-use": "it takes an answer that is lost on its way",
+    "sqs-moves-poison": "it takes a message that was received three times, and no verification makes one",
+    "sqs-visibility-six-times": "it is advice: what happens without is nothing that can be asked",
+    "steps-history": "it takes a run of 25,000 events",
     "store-host-gone": "it takes a collection of somebody's that is deleted meanwhile",
 }
-"""Guesses that no verification asks about, and why."""
+"""What no verification asks about, and why."""
 # Facts of SageMaker's jobs, which a stack that trains on a cluster doesn't show.
 ON_SAGEMAKER = {"sagemaker-sync-rule", "sagemaker-pull-needs-role", "sagemaker-cuda-compat", "sagemaker-logs-stay"}
 # Facts of collections, which a stack with a domain doesn't show.

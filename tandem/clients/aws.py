@@ -8,6 +8,7 @@ from typing import Any
 from tandem_contract.errors import TandemError
 
 NO_CREDENTIALS = "There are no AWS credentials: set AWS_PROFILE, or sign in with `aws sso login`."
+NO_REGION = "There is no AWS region: set AWS_REGION, or give your AWS profile one."
 REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d+")
 """The form of a region's name."""
 NAMED = re.compile(r"arn:[^:]+:[^:]*:([a-z0-9-]+):|https://[^/]+\.execute-api\.([a-z0-9-]+)\.(?:vpce\.)?amazonaws\.")
@@ -43,7 +44,7 @@ def region() -> str:
     """The region of the environment or the profile; raises `TandemError`, or the SDK's error, if there is none."""
     if found := _shell_region():
         return found
-    raise TandemError("There is no AWS region: set AWS_REGION, or give your AWS profile one.")
+    raise TandemError(NO_REGION)
 
 
 def _shell_region() -> str | None:

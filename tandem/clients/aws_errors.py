@@ -4,7 +4,9 @@ No error names credentials when a region, the network or the local cloud is the 
 """
 
 import os
-from typing import NamedTuple
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from tandem_contract.checks import near
@@ -80,9 +82,19 @@ def explain(error: Exception) -> Explained:
     meaning = MEANINGS.get(name, "")
     if isinstance(meaning, Explained):
         return meaning
+    if meaning == NOT_ALLOWED and isinstance(answer, dict):
+        return Explained(f"not allowed: {_action(error, answer)}", NOT_ALLOWED)
     if meaning == NOT_THESE and is_local(os.environ.get("AWS_ENDPOINT_URL", "")):
         meaning = 'run `eval "$(tandem local env)"`, which sets the local cloud\'s keys.'
     return Explained(f"AWS: {text.rstrip('.')}", meaning)
+
+
+def _action(error: Exception, answer: Mapping[str, Any]) -> str:
+    """What was refused: the action that AWS names, and who denies it where somebody does; else all that it says."""
+    text = " ".join(answer.get("Error", {}).get("Message", "").split()).rstrip(".")
+    if named := re.search(r"not authorized to perform: ([a-z0-9-]+:\w+)(?:.*?\bwith (an explicit deny[\w -]*))?", text):
+        return f"{named[1]}, by {named[2]}" if named[2] else named[1]
+    return f"{getattr(error, 'operation_name', '')} ({text})" if text else getattr(error, "operation_name", "")
 
 
 def sentence(error: Exception) -> str:

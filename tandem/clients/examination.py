@@ -30,17 +30,18 @@ def on_aws() -> bool:
     return not is_local(os.environ.get("AWS_ENDPOINT_URL", ""))
 
 
-def look(stack: str | None) -> tuple[Findings, dict[str, str] | None]:
+def look(stack: str | None, others: bool = True) -> tuple[Findings, dict[str, str] | None]:
     """The findings about this machine, these credentials and a stack's configuration; and that.
 
-    The configuration is None where it can't be read, and empty without a stack.
+    `others` looks too at what other distributions need, as the local cloud does, which a stack on AWS doesn't.
+    The configuration is None where it can't be read or says too little, and empty without a stack.
     """
     from importlib.metadata import entry_points
 
     from tandem.clients import machine
 
     sections: dict[str, Mapping[str, Check]] = {"This machine": machine.checks()}
-    for found in entry_points(group=GROUP):
+    for found in entry_points(group=GROUP) if others else ():
         sections[f"This machine, for the {found.name} cloud"] = found.load()()
     configuration: dict[str, str] = {}
     if stack:
@@ -60,7 +61,10 @@ def report(findings: Mapping[tuple[str, str], Finding]) -> str:
 
     parts = []
     for section in dict.fromkeys(section for section, _ in findings):
-        rows = [(found.state, name, str(found)) for (place, name), found in findings.items() if place == section]
+        rows = []
+        for (place, name), found in findings.items():
+            first, *more = str(found).splitlines() or [""]
+            rows += [(found.state, name, first), *(("", "", line) for line in more)] if place == section else []
         parts.append(f"{section}\n{Table(('', '', ''), rows).text()}\n\n")
     count = problems(findings)
     unknown = sum(found.state == UNKNOWN for found in findings.values())
@@ -85,8 +89,12 @@ def _stack(name: str, into: dict[str, str]) -> Finding:
     from tandem.clients.pulumi_stack import configuration
 
     into.update(configuration(name, machine.SECONDS))
-    kind = into.get("tandem:environment")
-    return Finding(OK, f"tandem:environment is {kind}" if kind else "its configuration has no tandem:environment")
+    if kind := into.get("tandem:environment"):
+        return Finding(OK, f"tandem:environment is {kind}")
+    if not any(key.startswith("tandem:") for key in into):  # which our stack program's Pulumi.yaml gives every stack
+        return Finding(OK, "a program of your own, without tandem:environment")
+    remedy = f"`pulumi config set tandem:environment rag --stack {name}`, or is it another stack (`pulumi stack ls`)?"
+    return Finding(PROBLEM, "its configuration has no tandem:environment", remedy)
 
 
 def _credentials(configuration: Mapping[str, str] | None) -> dict[str, Finding]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tandem.clients.doctor import OK, PROBLEM, Check, Finding
+from tandem.clients.doctor import OK, PROBLEM, WARNING, Check, Finding
 from tandem.clients.pulumi_stack import NO_PULUMI
 
 OLDEST_PULUMI = (3, 237, 0)  # as the dependency on the package `pulumi` has it
@@ -51,11 +51,24 @@ def pulumi_at(found: str, seconds: float, **environment: str) -> Finding:
 
 
 def aws_cli() -> Finding:
-    """Whether the `aws` command is there, which the Kubernetes provider asks for tokens of an EKS cluster."""
-    if found := shutil.which("aws"):
-        return Finding(OK, found)
-    text = "the command `aws` is not on PATH: it gives `pulumi` the tokens of the stack's cluster"
-    return Finding(PROBLEM, text, "install AWS CLI v2 (https://docs.aws.amazon.com/cli/latest/userguide/).")
+    """Whether the `aws` command is there and of version 2: Pulumi asks it for tokens of an EKS cluster."""
+    remedy = "install AWS CLI v2 (https://docs.aws.amazon.com/cli/latest/userguide/)."
+    found = shutil.which("aws")
+    if not found:
+        return Finding(PROBLEM, "the command `aws` is not on PATH: it gives `pulumi` the tokens of the cluster", remedy)
+    try:
+        done = subprocess.run(
+            [found, "--version"], capture_output=True, text=True, errors="replace", timeout=SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return Finding(PROBLEM, f"{found} can't be run ({error})", remedy)
+    said = (done.stdout or done.stderr).partition("\n")[0].strip()  # the first of version 1 said it on stderr
+    version = re.match(r"aws-cli/(\d+)\.", said)
+    if not version:
+        return Finding(PROBLEM, f"{found} doesn't tell its version ({said or 'it says nothing'})", remedy)
+    if int(version[1]) < 2:
+        return Finding(WARNING, f"{found} is {said.split()[0]}, by which nothing here was tried", remedy)
+    return Finding(OK, f"{said.split()[0]}, {found}")
 
 
 def folder(place: Path, remedy: str) -> Finding:

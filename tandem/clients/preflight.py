@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 from tandem_contract.arns import partition_of
 from tandem_contract.envelope import RunEnvelope
+from tandem_contract.names import UNASKED
 
-from tandem.clients import account, aws, aws_errors
+from tandem.clients import account, aws, aws_errors, engine_words
 from tandem.clients.doctor import OK, PROBLEM, UNKNOWN, WARNING, Check, Finding
 from tandem.cost.model import Resource
 from tandem.cost.preview import Read
@@ -147,6 +148,21 @@ def checks(read: Read, client: Callable[[str], Any]) -> dict[str, Check]:
     return found
 
 
+def warned(read: Read) -> dict[str, Finding]:
+    """What the preview warns of, by number: what it couldn't look at is unknown, and what AWS refused is named."""
+    found: dict[str, Finding] = {}
+    for number, text in enumerate(read.warnings, 1):
+        name = f"preview {number}"
+        what, unasked, reason = text.removeprefix(UNASKED).partition(" (")
+        if not text.startswith(UNASKED):
+            found[name] = Finding(WARNING, engine_words.plain(text))
+        elif unasked and (action := engine_words.refused(reason)):
+            found[name] = Finding(UNKNOWN, f"{what}: not allowed: {action}", aws_errors.NOT_ALLOWED)
+        else:
+            found[name] = Finding(UNKNOWN, engine_words.plain(text))
+    return found
+
+
 def _type(resource: Resource) -> str:
     if resource.type == "aws:cloudcontrol/resource:Resource":
         return str(resource.inputs.get("typeName"))
@@ -207,7 +223,7 @@ def _feature(client: Callable[[str], Any], region: str, feature: Feature) -> Fin
             if code in UNHEARD:
                 return Finding(PROBLEM, f"{feature.service} of {region} doesn't know it ({code})", feature.otherwise)
             if code.startswith("AccessDenied"):
-                return Finding(UNKNOWN, f"nobody may ask: {code}", f"allow {feature.action} to these credentials.")
+                return Finding(UNKNOWN, f"not allowed: {feature.action}", aws_errors.NOT_ALLOWED)
             raise
         if not feature.within:
             return Finding(OK, f"{region} answers")

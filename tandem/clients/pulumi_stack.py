@@ -1,6 +1,7 @@
 """Pulumi stack, read by the `pulumi` command: its state, its outputs, last update, and a preview."""
 
 import json
+import re
 import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from typing import Any
 from tandem_contract import __version__
 from tandem_contract.errors import TandemError
 
-from tandem.clients import aws
+from tandem.clients import aws, engine_words
 from tandem.clients.stack_state import State, read_state
 
 SECONDS = 120  # for what is read of the state
@@ -26,6 +27,15 @@ NO_LOGIN = (
     "Pulumi is not logged in to where the stack's state is: run `pulumi login`, with its URL if it isn't Pulumi Cloud, "
     "or set PULUMI_BACKEND_URL or PULUMI_ACCESS_TOKEN."
 )
+
+
+class PreviewFailed(TandemError):
+    """A preview that ended with errors; the text has what a person should know of them."""
+
+    @property
+    def mistakes(self) -> str:
+        """What the program refuses of its configuration, which it does before it asks AWS; empty if that isn't it."""
+        return str(self) if re.search(r" has \d+ mistakes?:$", str(self), re.MULTILINE) else ""
 
 
 def project_folder() -> Path:
@@ -180,13 +190,16 @@ def last_update(stack: str) -> str:
 
 
 def preview(stack: str | None = None, *options: str, environment: Mapping[str, str] | None = None) -> str:
-    """The engine's digest of a preview (JSON) of a stack, by default the selected one; `options` are Pulumi's own."""
+    """The engine's digest of a preview (JSON) of a stack, by default the selected one; `options` are Pulumi's own.
+
+    Raises `PreviewFailed` with its errors, or `TandemError` where there is no such stack.
+    """
     command = ["pulumi", "preview", "--json", "--show-sames", "--non-interactive"]
     command += [*(["--stack", stack] if stack else []), *options]
     result = _run(command, stack, environment)
     if result.returncode:
-        said = "\n".join(part for part in (result.stderr.strip(), *_diagnostics(result.stdout)) if part)
-        raise TandemError(f"`{' '.join(command)}` failed:\n{said or 'it says nothing'}")
+        said = engine_words.told([result.stderr, *_diagnostics(result.stdout)])
+        raise PreviewFailed(f"`{' '.join(command)}` failed:\n{said or 'it says nothing'}")
     return result.stdout
 
 
@@ -216,9 +229,11 @@ def _run(
     if "PULUMI_ACCESS_TOKEN must be set" in said:
         raise TandemError(NO_LOGIN)
     if "no stack named" in said:
+        # Its state is there once it was deployed; to look at it first it need not be.
+        deploy = f" and `pulumi up --stack {stack}`" if command[1] == "stack" else ""
         raise TandemError(
             f"There is no stack {stack!r} in {folder}: name one of `pulumi stack ls` with --stack or TANDEM_STACK, "
-            f"or make it with `pulumi stack init {stack}` and `pulumi up --stack {stack}`."
+            f"or make it with `pulumi stack init {stack}`{deploy}."
         )
     return result
 

@@ -70,6 +70,8 @@ class Read(NamedTuple):
     changes: tuple[Change, ...]
     parents: Mapping[str, str]
     problems: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+    """What the program and the engine warn of, each once."""
 
 
 class _Step(NamedTuple):
@@ -103,7 +105,9 @@ def read_preview(text: str, region: str = "") -> Read:
         for state in (step.old, step.new)
         if state is not None and (not state.get("custom") or _is_provider(step, state))
     }
-    return Read(f"{project}/{stack}", _known(config.get("aws:region")) or most, changes, parents, tuple(problems))
+    warnings = tuple(dict.fromkeys(_messages(digest, "warning")))
+    region = _known(config.get("aws:region")) or most
+    return Read(f"{project}/{stack}", region, changes, parents, tuple(problems), warnings)
 
 
 # From text to a digest.
@@ -227,11 +231,16 @@ def _no_stack(digest: Mapping[str, Any], stacks: Iterable[tuple[str, ...]]) -> s
 
 
 def _errors(digest: Mapping[str, Any]) -> Iterator[str]:
+    for message in _messages(digest, "error"):
+        first, *others = message.split("\n")
+        # The last line of a traceback says what happened.
+        yield textwrap.shorten(" ".join([first, *others[-1:]]), 200)
+
+
+def _messages(digest: Mapping[str, Any], severity: str) -> Iterator[str]:
     for diagnostic in digest.get("diagnostics") or []:
-        if _object(diagnostic).get("severity") == "error":
-            first, *others = str(diagnostic.get("message")).removeprefix("error: ").strip().split("\n")
-            # The last line of a traceback says what happened.
-            yield textwrap.shorten(" ".join([first, *others[-1:]]), 200)
+        if _object(diagnostic).get("severity") == severity:
+            yield str(diagnostic.get("message")).removeprefix(f"{severity}: ").strip()
 
 
 def _problems(digest: Mapping[str, Any], steps: Iterable[_Step]) -> Iterator[str]:

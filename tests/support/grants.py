@@ -280,6 +280,9 @@ PREFIXES = {
     "bedrock-runtime": "bedrock",
     "sagemaker-runtime": "sagemaker",
     "stepfunctions": "states",
+    "opensearch": "es",
+    "opensearchserverless": "aoss",
+    "elbv2": "elasticloadbalancing",
     "service-quotas": "servicequotas",
     "resourcegroupstaggingapi": "tag",
 }
@@ -292,6 +295,8 @@ ACTIONS = {
     "bedrock:Converse": ["bedrock:InvokeModel"],
     "lambda:Invoke": ["lambda:InvokeFunction"],
     "sqs:SendMessageBatch": ["sqs:SendMessage"],
+    "sqs:DeleteMessageBatch": ["sqs:DeleteMessage"],
+    "sqs:ChangeMessageVisibilityBatch": ["sqs:ChangeMessageVisibility"],
     "dynamodb:TransactWriteItems.ConditionCheck": ["dynamodb:ConditionCheckItem"],
     "dynamodb:TransactWriteItems.Delete": ["dynamodb:DeleteItem"],
     "dynamodb:TransactWriteItems.Put": ["dynamodb:PutItem"],

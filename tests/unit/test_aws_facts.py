@@ -30,6 +30,9 @@ def test_the_page_says_what_a_verification_asks_and_why_it_asks_no_more():
     lines = {fact.key: line for fact in FACTS for line in page().splitlines() if line.startswith(f"| {fact.fact} |")}
     for probe in PROBES:
         assert seen().get(probe.fact) or lines[probe.fact].endswith(f"| no; asked: {probe.asks} |")
+    assert [key for key, line in lines.items() if line.endswith("| no |")] == [], (
+        "a reason each, in NEVER or as `probe`"
+    )
     for key, why in NEVER.items():
         assert lines[key].endswith(f"| no, nor asked: {why} |")
 

@@ -1,12 +1,17 @@
 """Questions to AWS before anything is made; who may not ask may still deploy."""
 
+import re
 from collections.abc import Callable
 from typing import Literal, TypeVar
 
 import pulumi
+from tandem_contract.names import UNASKED
 
 ABSENT = ("NotFound", "NoSuchEntity", "couldn't find resource", "empty result", "no matching")
 """How services, and AWS's provider, say that something isn't there."""
+REFUSED_BUCKET = re.compile(r"reading S3 Bucket .*: empty result")
+"""What the provider says of a bucket whatever S3 answers but 404 (its findBucket drops that error): mostly a 403, which
+has no words of S3's."""
 Answer = TypeVar("Answer")
 
 
@@ -24,7 +29,7 @@ def answer(what: str, question: Callable[[], Answer], *fields: str, when: bool =
         reason = str(error).partition("\n")[0] or type(error).__name__
     if not reason:
         return given
-    pulumi.log.warn(f"Not checked, since AWS doesn't say it here: {what} ({reason})")
+    pulumi.log.warn(f"{UNASKED}{what} ({reason})")
     return None
 
 
@@ -35,6 +40,8 @@ def there(what: str, question: Callable[[], Answer], *fields: str) -> Answer | L
         try:
             return question()
         except Exception as error:
+            if REFUSED_BUCKET.search(str(error)):
+                raise PermissionError("S3 tells nothing of it: allow s3:ListBucket on it, if it is yours") from error
             if any(each in str(error) for each in ABSENT):
                 return False
             raise

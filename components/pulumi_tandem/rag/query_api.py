@@ -95,7 +95,7 @@ class QueryApi(pulumi.ComponentResource):
         super().__init__("tandem:index:QueryApi", name, {}, under_house_rules(opts, settings))
         named = map(remarks, (settings["generator"], settings["reranker"]))
         for remark in (*place_remarks(region), *chain.from_iterable(named)):
-            pulumi.log.info(remark, self)
+            pulumi.log.warn(remark, self)
         child = pulumi.ResourceOptions(parent=self)
         tags, ledger, store = environment_tags(name, settings["tags"]), settings["ledger_table"], access_to(settings)
         endpoint_name, tuned = settings["endpoint_name"], []

@@ -258,5 +258,6 @@ COSTS = """
 ## What they cost
 $0.10 a month each, and those of the sweep and of the fallback $0.30 more for their metrics; the first ten of each in an
 account are free, which `tandem cost` doesn't count on. A `hybrid` stack has both, and one more where a model is served
-(`...query-fallback`); a domain of two instances or more has one more (`...domain-yellow`).
+(`...query-fallback`); a domain of two instances or more has one more (`...domain-yellow`). With `endpointMode: zero`
+`...endpoint-asleep` counts too, which tells nobody: it wakes the endpoint.
 """

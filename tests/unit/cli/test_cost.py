@@ -147,12 +147,24 @@ def test_a_bad_gate_file_is_said_before_anything_is_previewed(project):
     assert not (project.folder / "pulumi-arguments").exists()
 
 
+# What the AWS provider answers to a program's first look-up, which the program leaves as a traceback.
+UNSIGNED = (
+    "Traceback (most recent call last):\n  File 'app.py'\nException: No valid credential sources found: Please see\n"
+)
+NO_CREDENTIALS = json.dumps({"diagnostics": [{"severity": "error", "message": UNSIGNED}]})
+
+
 @pytest.mark.faults
 @pytest.mark.parametrize(
     ("stdout", "stderr", "says"),
     [
         (json.dumps({"diagnostics": [{"severity": "error", "message": "boom in app.py"}]}), "", "boom in app.py"),
         ("[", "", "it says nothing"),
+        (
+            NO_CREDENTIALS,
+            "",
+            "failed:\nThere are no AWS credentials: set AWS_PROFILE, or sign in with `aws sso login`.\n",
+        ),
     ],
 )
 def test_a_preview_that_fails_is_shown(project, stdout, stderr, says):

@@ -1,4 +1,4 @@
-"""`tandem doctor` and `preflight`, findings provoked from outside: environment, a `pulumi`, an AWS on loopback."""
+"""`tandem doctor`, findings provoked from outside: environment, a `pulumi`, an AWS on loopback."""
 
 import json
 import os
@@ -14,12 +14,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from samples.previews import digest, state, step
 from scripts.recorder import ROOT
 from tandem.cli.main import app
 from tandem.clients.examination import MACHINE_SECONDS
 from tandem.clients.machine import SECONDS
-from tandem.cost.prices import PriceTable
 from tests.support import account_api
 from tests.support.account_api import AUTHORIZED, Account
 
@@ -200,6 +198,7 @@ def test_where_no_generator_is_named_the_regions_own_is_looked_at(account, tmp_p
 @pytest.mark.parametrize(
     ("configuration", "finding"),
     [
+        ({"tandem_store": "domain", "tandem_environment": ""}, "its configuration has no tandem:environment: `pulumi"),
         ({"tandem_generator": "nova"}, "nova names no model of Bedrock's: give a model's id, a profile's, or an ARN."),
         (
             {"tandem_generator": f"{ARN}:application-inference-profile/gone"},
@@ -213,7 +212,7 @@ def test_where_no_generator_is_named_the_regions_own_is_looked_at(account, tmp_p
     ],
 )
 def test_what_a_stack_can_not_have(account, tmp_path, configuration, finding):
-    pulumi(tmp_path, **{"aws_region": "eu-central-1", **configuration})
+    pulumi(tmp_path, **{"aws_region": "eu-central-1", "tandem_environment": "rag", **configuration})
     assert finding in doctor("--stack", "rag-dev")
 
 
@@ -226,10 +225,19 @@ def test_a_stack_with_a_cluster_needs_the_aws_cli_where_its_cluster_is_on_aws(ac
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", account.url)
     monkeypatch.delenv("AWS_ENDPOINT_URL")
     said = doctor("--stack", "finetune-eks-dev")
-    assert "problem AWS CLI the command `aws` is not on PATH: it gives `pulumi` the tokens of the stack's clu" in said
-    (tmp_path / "aws").write_text("#!/bin/sh\n")
-    (tmp_path / "aws").chmod(0o755)
-    assert f"ok AWS CLI {tmp_path}/aws" in doctor("--stack", "finetune-eks-dev", code=0)
+    assert "problem AWS CLI the command `aws` is not on PATH: it gives `pulumi` the tokens of the cluster: ins" in said
+    for version, code, finding in (
+        ("aws-cli/2.31.4 Python/3.13.7 Linux/6.1", 0, f"ok AWS CLI aws-cli/2.31.4, {tmp_path}/aws"),
+        ("aws-cli/1.42.2 Python/3.11.7 Linux/6.1", 0, f"warning AWS CLI {tmp_path}/aws is aws-cli/1.42.2, by which"),
+        (
+            "pyenv: aws: command not found",
+            1,
+            f"problem AWS CLI {tmp_path}/aws doesn't tell its version (pyenv: aws: co",
+        ),
+    ):
+        (tmp_path / "aws").write_text(f"#!/bin/sh\necho '{version}'\n")
+        (tmp_path / "aws").chmod(0o755)
+        assert finding in doctor("--stack", "finetune-eks-dev", code=code)
     (tmp_path / "aws").unlink()
     pulumi(tmp_path, **configuration)
     assert "AWS CLI" not in doctor("--stack", "finetune-dev", code=0)
@@ -298,47 +306,3 @@ def test_a_python_that_is_too_old_is_told_in_one_sentence(command, tmp_path, mon
     assert done.returncode != 0
     assert re.match(r"Python 3\.11\.5 or newer is needed; this is 3\.10\.\d+\.", done.stderr)
     assert len(done.stderr.splitlines()) <= 2  # make says that it stops
-
-
-MLFLOW = step("create", None, state("aws:sagemaker/mlflowApp:MlflowApp", "app"))
-VARIANTS = {"productionVariants": [{"instanceType": "ml.g6e.xlarge", "initialInstanceCount": 1}]}
-SERVING = step("create", None, state("aws:sagemaker/endpointConfiguration:EndpointConfiguration", "serving", VARIANTS))
-
-
-def test_preflight_has_what_doctor_says_and_what_nobody_answers_is_never_ok(account, tmp_path):
-    pulumi(tmp_path, aws_region="us-east-1", tandem_environment="finetuning")
-    (tmp_path / "preview.json").write_text(digest(MLFLOW, SERVING))
-    for given in ([], ["preview.json"]):
-        said = doctor(*given, "--stack", "finetune-dev", code=0, command="preflight")
-        assert "ok credentials account 123456789012" in said and "What finetune-dev needs" in said
-        assert "unknown SageMaker's MLflow apps not answerable here: the local cloud stands in for AWS: ask AWS" in said
-        assert "unknown quota ml.g6e.xlarge for endpoint usage not answerable here" in said
-        assert "ok ml.g6e.xlarge for hosting sold in us-east-1 (" in said
-        assert said.rstrip().endswith("no problems, 2 unknown")
-
-
-@pytest.mark.faults
-def test_preflight_fails_for_what_would_fail(account, tmp_path, monkeypatch):
-    pulumi(tmp_path, aws_region="us-east-1", tandem_environment="finetuning")
-    refused = doctor("--stack", "finetune-dev", command="preflight")
-    assert "problem preview `pulumi preview" in refused and "training_image is not allowed" in refused
-    (tmp_path / "preview.json").write_text(digest(SERVING))
-    sold = {("AmazonSageMaker", "hosting:ml.g6e.xlarge"): "AWS's page, 2026-11-30"}
-    monkeypatch.setattr("tandem.clients.preflight.load", lambda region: PriceTable(region, (), sold))
-    said = doctor("--stack", "finetune-dev", command="preflight")
-    assert (
-        "problem ml.g6e.xlarge for hosting AWS doesn't offer AmazonSageMaker hosting:ml.g6e.xlarge in us-east" in said
-    )
-    assert "1 problem, 1 unknown" in said
-
-
-@pytest.mark.faults
-def test_preflight_without_credentials_or_a_stack_asks_nothing_more(account, tmp_path, monkeypatch):
-    pulumi(tmp_path, aws_region="us-east-1", tandem_environment="finetuning")
-    account.refusal = ("ExpiredToken", "The security token included in the request is expired")
-    said = doctor("--stack", "finetune-dev", command="preflight")
-    assert "skipped preview it takes credentials" in said and "1 problem\n" in f"{said}\n"
-    (tmp_path / "pulumi").write_text("#!/bin/sh\necho \"error: no stack named 'dev' found\" >&2\nexit 255\n")
-    assert "skipped preview it takes the stack's configuration" in doctor("--stack", "dev", command="preflight")
-    (tmp_path / "broken.json").write_text("{}")
-    assert "This JSON is neither a preview" in doctor("broken.json", "--stack", "dev", code=2, command="preflight")

@@ -84,5 +84,5 @@ def test_a_model_that_is_none_of_bedrocks_is_not_known(account, tmp_path):
 def test_credentials_that_may_not_look_are_no_problem(account):
     account.models[NOVA] = (403, {"message": "User: ada is not authorized to perform it"})
     said = doctor(code=0)
-    assert "unknown generator AWS: An error occurred (AccessDeniedException)" in said
-    assert "is not authorized to perform it: allow it to these credentials" in said
+    assert "unknown generator not allowed: GetFoundationModelAvailability (User: ada is not authorized to" in said
+    assert "to perform it): allow it to these credentials" in said

@@ -183,7 +183,7 @@ def test_a_part_that_cannot_be_asked_says_why_and_the_rest_is_shown(clients, pro
     project.has(environment("RagEnvironment", "faq", **RAG))
     clients["dynamodb"].get_item = refused
     said = " ".join(status(code=1).split())  # which the table has folded
-    assert "index unknown: AWS: An error occurred (AccessDeniedException) when calling the GetItem operation" in said
+    assert "index unknown: not allowed: dynamodb:GetItem: allow" in said
     assert "allow it to these credentials, or use others" in said and "queue about 2 waiting" in said
     clients["sqs"].get_queue_attributes = away
     found = report(code=1)["environments"][0]

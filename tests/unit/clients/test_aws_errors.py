@@ -29,7 +29,15 @@ def refusal(code: str, message: str = "Sorry.") -> ClientError:
             refusal("UnrecognizedClientException"),
             "Sorry: check AWS_PROFILE or the keys; a region that is off by default",
         ),
-        (refusal("AccessDeniedException", "ada may not do it."), "ada may not do it: allow it to these credentials"),
+        (refusal("AccessDeniedException", "ada may not do it."), "(ada may not do it): allow it to these credentials"),
+        (
+            refusal(
+                "AccessDenied",
+                "User: arn:x is not authorized to perform: s3:PutObject on resource: arn:y with an "
+                "explicit deny in a service control policy.",
+            ),
+            "not allowed: s3:PutObject, by an explicit deny in a service control policy: allow it to these credentials",
+        ),
         (refusal("ThrottlingException", "Slow down."), "Slow down."),
         (exceptions.SSLError(endpoint_url=FAR, error="self-signed"), ": set AWS_CA_BUNDLE to the certificates"),
     ],

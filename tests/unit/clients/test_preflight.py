@@ -288,3 +288,23 @@ def test_roles_and_principals(aws):
     found = aws.finds(resource("scaling", "aws:appautoscaling/target:Target"))
     (finding,) = found.values()
     assert finding.state == WARNING and "sagemaker.application-autoscaling.amazonaws.com; or let who" in finding.remedy
+
+
+@pytest.mark.faults
+def test_what_these_credentials_may_not_ask_is_named_in_a_few_words(aws):
+    says = "User: arn:aws:iam::123456789012:user/ada is not authorized to perform: {} on resource: * because no "
+    says += "identity-based policy allows the {} action"
+    for service, operation, action in (
+        ("opensearchserverless", "list_collection_groups", "aoss:ListCollectionGroups"),
+        ("service-quotas", "list_service_quotas", "servicequotas:ListServiceQuotas"),
+    ):
+        aws(service)
+        aws.clients[service][1].add_client_error(operation, "AccessDeniedException", says.format(action, action))
+    found = aws.finds(resource("group", preflight.GROUP), *endpoint("ml.g6.xlarge"))
+    for name, action in (
+        ("OpenSearch Serverless NextGen", "aoss:ListCollectionGroups"),
+        ("quota ml.g6.xlarge for endpoint usage", "servicequotas:ListServiceQuotas"),
+    ):
+        assert found[name] == Finding(
+            UNKNOWN, f"not allowed: {action}", "allow it to these credentials, or use others (AWS_PROFILE)."
+        )

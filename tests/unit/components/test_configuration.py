@@ -9,7 +9,7 @@ from pulumi_tandem.configuration import ENVIRONMENTS, environment, keys
 from pulumi_tandem.foundation.arguments import InvalidArguments
 from tandem_contract.fields import camel
 
-from scripts.recorder import ROOT, record_stack
+from scripts.recorder import ROOT, Refusal, record_stack
 
 DECLARED = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
 PARTS = {part: table.defaults for part, table in ENVIRONMENTS["hybrid"].items()}
@@ -176,3 +176,42 @@ def test_bad_usage_assumptions_are_refused_all_at_once():
     assert set(keys) == {"queryUsage.queries", "queryUsage.answerTokens", "queryUsage.querySeconds", "runUsage"}
     assert "runUsage: 'trainingHours: 3' is not a mapping" in str(error)
     assert 'For example {"datasetsGigabytes": 1}.' in str(error)
+
+
+GONE = "reading S3 Bucket (acme-handbook): couldn't find resource"
+NO_ZONES = {"aws:index/getAvailabilityZones:getAvailabilityZones": {"names": None, "zoneIds": None}}
+
+
+def _gone(_given):
+    raise Refusal(GONE)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("configuration", "answers", "told"),
+    [
+        (
+            {"environment": kind, "existingDocumentsBucket": "acme-handbook"},
+            {"aws:s3/getBucket:getBucket": _gone},
+            "existingDocumentsBucket: 'acme-handbook' isn't there.",
+        )
+        for kind in ("rag", "hybrid")
+    ]
+    + [
+        (
+            {"environment": "finetuning", "existingDatasetBucket": "acme-handbook"},
+            {"aws:s3/getBucket:getBucket": _gone},
+            "existingDatasetBucket: 'acme-handbook' isn't there.",
+        ),
+        (
+            {"environment": "finetuning", "trainingBackend": "eks"},
+            NO_ZONES,
+            "cluster.zones: is missing.",
+        ),
+    ],
+    ids=["rag", "hybrid", "finetuning", "a cluster"],
+)
+def test_what_the_account_can_not_give_is_told_by_the_keys_of_the_file_too(configuration, answers, told):
+    with pytest.raises(InvalidArguments) as caught:
+        record_stack({f"tandem:{key}": value for key, value in configuration.items()}, answers=answers)
+    assert str(caught.value).startswith("The stack's configuration (namespace tandem) has 1 mistake:\n  - " + told)

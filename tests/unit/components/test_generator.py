@@ -112,7 +112,7 @@ def test_an_embedder_that_the_region_lacks_is_refused():
 
 def test_who_deploys_is_told_what_the_model_needs(monkeypatch):
     said = []
-    monkeypatch.setattr("pulumi.log.info", lambda text, resource=None: said.append(text))
+    monkeypatch.setattr("pulumi.log.warn", lambda text, resource=None: said.append(text))
     made({})
     assert said == []
     made({"generator": "us.anthropic.claude-opus-5", "embedder": "cohere.embed-english-v3", "dimensions": 1024})

@@ -363,7 +363,7 @@ def test_what_a_stack_gives_both_parts_of_a_hybrid_is_told_once():
     stack = {"tandem:environment": "hybrid", "tandem:kmsKeyArn": KEY, "tandem:logDays": "30"}
     with pytest.raises(InvalidArguments) as caught:
         record_stack(stack, answers={GET_KEY: A_KEY | {"keyState": "Disabled"}})
-    assert [mistake.where for mistake in caught.value.mistakes] == ["kms_key_arn"]
+    assert [mistake.where for mistake in caught.value.mistakes] == ["kmsKeyArn"]
     kept = {each.inputs["retentionInDays"] for each in record_stack(stack).of("LogGroup")}
     assert kept == {30}
     with pytest.raises(InvalidArguments, match=r"kmsKeyArn: .* is of us-east-1, and this is eu-west-1"):

@@ -123,7 +123,7 @@ class VectorStore(pulumi.ComponentResource):
         self.store_name, self.store_arn = pulumi.Output.from_input(access.name), pulumi.Output.from_input(access.arn)
         self.store_indices = pulumi.Output.from_input(access.indices)
         for remark in remarks(settings["embedder"]):
-            pulumi.log.info(remark, self)
+            pulumi.log.warn(remark, self)
         tags, others = settings["tags"], access.indices != EVERY_INDEX
         first = [self._drop_at_destroy(f"{name}-drop", settings, access, tags)] if others else []
         indexer, granted = self._indexer(f"{name}-index", settings, access, tags)
