@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 from tandem_contract.checks import Checks
 from tandem_contract.errors import TandemError
 
+from .digest import REMEDY, digest_of, object_in
 from .model import SECRET, UNKNOWN, Change, Resource
 
-REMEDY = "Give it what `pulumi preview --json --show-sames` prints."
 SIDES = {  # operation -> whether what it names bills before it, and after it
     "same": (True, True),
     "create": (False, True),
@@ -45,9 +45,7 @@ _NAMED = {  # type -> its input, the path of a name in it, and the type of what 
     "aws:ec2/instance:Instance": (_TEMPLATE,),
 }
 
-_START = re.compile(r"^\ufeff?(?=\{)", re.MULTILINE)
 _ARN_REGION = re.compile(r"\barn:aws[\w-]*:[\w-]+:([a-z]{2}(?:-[a-z]+)+-\d+):")
-_SIGNATURE, _OF_A_SECRET = "4dabf18193072939515e22adb298388d", "1b47061264138c4ac30d75fd1eb44270"
 _NAMES: dict[type, str] = {dict: "an object", list: "a list", str: "a text"}
 URN = r"(?s)urn:pulumi:.*?::.*?::.*?::.*"
 _SHAPE = {"config": dict, "steps": list, "diagnostics": list, "changeSummary": dict}
@@ -86,7 +84,7 @@ def read_preview(text: str, region: str = "") -> Read:
 
     `region` is where resources are of which the preview doesn't say it: by `AWS_REGION`, which is in no preview.
     """
-    digest = _digest(text)
+    digest = digest_of(text)
     steps = list(_steps(digest))
     stacks = {tuple(step.urn.removeprefix("urn:pulumi:").split("::", 2)[:2]) for step in steps}
     if len(stacks) != 1:
@@ -108,87 +106,6 @@ def read_preview(text: str, region: str = "") -> Read:
     warnings = tuple(dict.fromkeys(_messages(digest, "warning")))
     region = _known(config.get("aws:region")) or most
     return Read(f"{project}/{stack}", region, changes, parents, tuple(problems), warnings)
-
-
-# From text to a digest.
-
-
-def _digest(text: str) -> dict[str, Any]:
-    start = _START.search(text)  # the command may print warnings first
-    if start is None:
-        raise TandemError(f"The preview {'has no JSON object in it' if text.strip() else 'is empty'}. {REMEDY}")
-    first, end = _decoded(text, start.end())
-    if _is_event(first):
-        return _digest_of(_events(text))
-    if isinstance(first.get("steps"), list) or isinstance(first.get("changeSummary"), dict):
-        return first | {"rest": text[end:].strip()}
-    if isinstance(first.get("diagnostics"), list):
-        return first
-    keys = ", ".join(list(first)[:5]) or "none"
-    raise TandemError(f"This JSON is neither a preview nor its events: its keys are {keys}. {REMEDY}")
-
-
-def _decoded(text: str, start: int = 0, before: int = 0) -> tuple[dict[str, Any], int]:
-    """The object that starts there, and where it ends; `before`: lines of the preview that came earlier."""
-    try:
-        value, end = _DECODER.raw_decode(text, start)
-    except (json.JSONDecodeError, RecursionError) as error:
-        where = f"line {before + error.lineno}: {error.msg}" if isinstance(error, json.JSONDecodeError) else str(error)
-        raise TandemError(
-            f"The preview's JSON is cut off or damaged ({where}). Make the preview again, and keep its output whole."
-        ) from error
-    return _object(value), end
-
-
-def _shown_secret(value: dict[str, Any]) -> Any:
-    """Events wrap a secret in an object, a digest doesn't."""
-    return SECRET if value.get(_SIGNATURE) == _OF_A_SECRET else value
-
-
-_DECODER = json.JSONDecoder(object_hook=_shown_secret)
-
-
-def _is_event(value: Mapping[str, Any]) -> bool:
-    return any(key.endswith("Event") for key in value)
-
-
-def _object(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _events(text: str) -> Iterator[dict[str, Any]]:
-    # Not splitlines: it also splits at characters that JSON strings may hold.
-    for number, line in enumerate(text.split("\n")):
-        if start := _START.match(line):
-            yield _decoded(line, start.end(), before=number)[0]
-
-
-def _digest_of(events: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Events as the digest that would have said the same."""
-    steps, diagnostics, config, summary = [], [], {}, None
-    for event in events:
-        if "resourcePreEvent" in event:
-            metadata = _object(_object(event["resourcePreEvent"]).get("metadata"))
-            states = {"oldState": metadata.get("old"), "newState": metadata.get("new")}
-            steps.append({"op": metadata.get("op"), "urn": metadata.get("urn")} | states)
-        elif "diagnosticEvent" in event:
-            diagnostics.append(event["diagnosticEvent"])
-        elif "preludeEvent" in event:
-            config = _object(event["preludeEvent"]).get("config")
-        elif "summaryEvent" in event:
-            summary = _object(event["summaryEvent"])
-    if summary is None:
-        diagnostics.append({"severity": "error", "message": "its events end before their summary"})
-    elif (result := summary.get("result", "succeeded")) != "succeeded":
-        diagnostics.append({"severity": "error", "message": f"its result is {result!r}"})
-    summary = summary or {}
-    return {
-        "config": config,
-        "steps": steps,
-        "diagnostics": diagnostics,
-        "changeSummary": summary.get("resourceChanges"),
-        "maybeCorrupt": summary.get("maybeCorrupt"),
-    }
 
 
 # From a digest to steps.
@@ -213,7 +130,7 @@ def _check_step(raw: Any, checks: Checks) -> None:
     checks.text("urn", raw.get("urn"), "as urn:pulumi:STACK::PROJECT::TYPE::NAME", REMEDY, URN)
     _check_shape(raw, {"oldState": dict, "newState": dict}, checks)
     for key in ("oldState", "newState"):
-        _check_shape(_object(raw.get(key)), _STATE_SHAPE, checks.under(key))
+        _check_shape(object_in(raw.get(key)), _STATE_SHAPE, checks.under(key))
 
 
 def _check_shape(value: Mapping[str, Any], shape: Mapping[str, type], checks: Checks) -> None:
@@ -239,7 +156,7 @@ def _errors(digest: Mapping[str, Any]) -> Iterator[str]:
 
 def _messages(digest: Mapping[str, Any], severity: str) -> Iterator[str]:
     for diagnostic in digest.get("diagnostics") or []:
-        if _object(diagnostic).get("severity") == severity:
+        if object_in(diagnostic).get("severity") == severity:
             yield str(diagnostic.get("message")).removeprefix(f"{severity}: ").strip()
 
 
