@@ -58,7 +58,7 @@ def shop(cloud, tmp_path_factory) -> tuple[Path, dict[str, str]]:
     (runner / "tandem").symlink_to(folder / "venv")
     (folder / "Pulumi.yaml").write_text(PROJECT)
     (folder / "limits.yaml").write_text(LIMITS)
-    (folder / "rules.json").write_text('{"cost-tags": "advisory"}')
+    (folder / "rules.json").write_text('{"cost-tags": "advisory", "queue-dead-letters": "advisory"}')
     hidden = ("PYTHONPATH", "VIRTUAL_ENV")
     environment = {name: value for name, value in cloud.environment.items() if name not in hidden}
     environment |= {"PULUMI_BACKEND_URL": state.as_uri(), "RUNNER_TEMP": str(runner)}
