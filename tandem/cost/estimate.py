@@ -10,9 +10,20 @@ from .bill import Bill
 from .model import OTHERS, Assessment, Assumption, Change, Estimate, Line, Resource
 from .preview import Read
 from .pricers import PRICERS, why_free
-from .prices import NoPrice, PriceTable, Row, load
+from .prices import NoPrice, NotPriced, PriceTable, Row, load
 from .prices.key_units import unit_of
 from .usage import assumed, by_environment, is_usage
+
+
+class _NoTable(PriceTable):
+    """Has no price, for one reason."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("", (), {})
+        self.reason = reason
+
+    def price(self, service: str, key: str, amount: Decimal | int | None = None) -> Row:  # noqa: ARG002
+        raise NotPriced(self.reason)
 
 
 class _Asked(PriceTable):
@@ -76,19 +87,26 @@ def assess(
     if pricer is None:
         return Assessment(resource, unpriced=(f"type {resource.type} has no pricer",))
     region = resource.region or (region if resource.type.startswith("kubernetes:") else "")
-    if not region:
-        return Assessment(
-            resource, unpriced=("nothing in the preview says which region it is in: if AWS_REGION does, give --region",)
-        )
-    try:
-        bill = Bill(resource, (tables or load)(region), usage)
-    except TandemError as error:
-        return Assessment(resource, unpriced=(str(error),))
+    table = _table(region, tables or load)
+    bill = Bill(resource, table, usage)
     try:
         pricer(resource, bill)
     except NoPrice as error:
         bill.missing(error)
-    return bill.assessment()
+    found = bill.assessment()
+    # What asks for no price is as free there as anywhere; of all else there is one thing to say.
+    if isinstance(table, _NoTable) and found.unpriced:
+        return replace(found, unpriced=(table.reason,), no_table=True)
+    return found
+
+
+def _table(region: str, tables: Callable[[str], PriceTable]) -> PriceTable:
+    if not region:
+        return _NoTable("nothing in the preview says which region it is in: if AWS_REGION does, give --region")
+    try:
+        return tables(region)
+    except TandemError as error:
+        return _NoTable(str(error))
 
 
 def _less(found: Assessment, discounts: Mapping[str, Decimal]) -> Assessment:
