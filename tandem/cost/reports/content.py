@@ -105,7 +105,7 @@ def _not_considered(found: Sequence[Unconsidered]) -> Iterable[str]:
 
 
 _GAP = ("resource", "type", "is", "why")
-_NO_TABLE = ("why", "how many are", "resources")
+_NO_TABLE = ("resources", "are", "why")
 _MOVED = ("operation", "resource", "type", "by", "remark")
 _COMPONENT = ("component", "idle before", "after", "delta", "per run and 1,000 queries")
 _BASIS = ("number", "resource", "what", "quantity", "US dollars", "")
@@ -164,7 +164,7 @@ def _gap(gap: Gap) -> tuple[str, ...]:
 def _no_table(found: NoTable) -> tuple[str, ...]:
     whens = Counter(gap.when for gap in found.gaps)
     counts = ", ".join(f"{count:,} {when}" for when, count in whens.items())
-    return found.reason, counts, _some([gap.resource.name for gap in found.gaps])
+    return _some([gap.resource.name for gap in found.gaps]), counts, found.reason
 
 
 def where(summary: Summary) -> str:
