@@ -109,20 +109,38 @@ def comment(
 
 @app.command()
 def refresh(
-    region: Annotated[str, typer.Option(help="Region whose prices to read again, e.g. us-east-1.")],
+    region: Annotated[str, typer.Option(help="Region whose prices to read, e.g. us-west-2.")],
+    file: Annotated[
+        str | None,
+        typer.Option(
+            "--preview", metavar="FILE|-", help="A preview whose prices to read as well, beside those of us-east-1."
+        ),
+    ] = None,
     write: Annotated[
         bool, typer.Option("--write", help="Write what was read; without it only say what drifted.")
     ] = False,
+    accept: Annotated[
+        bool, typer.Option("--accept", help="Write prices that moved by more than 50 %, too: look at them first.")
+    ] = False,
 ) -> None:
-    """Read prices again from AWS's price list, which needs pricing:GetProducts, and say what drifted."""
+    """Read a region's prices from AWS's price list, which needs pricing:GetProducts, and say what drifted.
+
+    A region without prices gets those that us-east-1 has.
+    """
     from datetime import UTC, datetime
 
     from tandem.clients.aws import client
+    from tandem.cost.estimate import keys
+    from tandem.cost.preview import read_preview
     from tandem.cost.refresh import run
 
+    with bad_input():
+        asked = keys(read_preview(text_of(file), region)) if file else ()
+    today = datetime.now(UTC).date()
     try:
         # The price list answers for all regions from here.
-        run(region, client=client("pricing", "us-east-1"), write=write, say=typer.echo, today=datetime.now(UTC).date())
+        prices = client("pricing", "us-east-1")
+        run(region, client=prices, write=write, say=typer.echo, today=today, accept=accept, asked=asked)
     except OSError as error:
         raise TandemError(f"The prices can't be written ({error}): --write needs a folder that may be.") from error
 

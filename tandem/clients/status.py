@@ -177,6 +177,9 @@ def cost(found: State) -> Part:
     return {
         "numbers": numbers,
         "resources": summary.coverage.resources,
-        "not_priced": [{"name": gap.resource.name, "reasons": list(gap.reasons)} for gap in gaps],
+        "not_priced": [
+            *({"name": f"{len(each.gaps)} resources", "reasons": [each.reason]} for each in summary.no_tables),
+            *({"name": gap.resource.name, "reasons": list(gap.reasons)} for gap in gaps),
+        ],
         "problems": list(summary.problems),
     }

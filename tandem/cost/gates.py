@@ -181,16 +181,26 @@ def _increase(title: str, figure: Figure, limit: Decimal) -> Gate:
 
 
 def _unpriced(summary: Summary, accepted: Iterable[Mapping[str, Any]], today: date) -> Gate:
-    touched = Counter(gap.resource.type for gap in summary.not_priced if gap.touched)
+    touched, *elsewhere = (
+        Counter(gap.resource.type for gap in gaps if gap.touched)
+        for gaps in (summary.not_priced, *(each.gaps for each in summary.no_tables))
+    )
     said = []
     for entry in accepted:
         type_, why, until = entry["type"], entry["why"], _day(entry["until"])
-        if type_ in touched and until and today <= until:
+        found = [types for types in (touched, *elsewhere) if type_ in types]
+        if found and until and today <= until:
             said.append(f"{type_} is accepted until {until} ({why})")
-            del touched[type_]
-        elif type_ in touched:
+            for types in found:
+                del types[type_]
+        elif found:
             said.append(f"{type_} was accepted until {until}, which is over ({why})")
     failed = [f"{count} x {type_} added or changed, NOT PRICED" for type_, count in sorted(touched.items())]
+    failed += [
+        f"{types.total()} added or changed, NOT PRICED: {each.reason}"
+        for each, types in zip(summary.no_tables, elsewhere, strict=True)
+        if types
+    ]
     failed += [f"{len(summary.problems)} not understood in the preview"] if summary.problems else []
     state = "failed" if failed else "passed"
     return Gate("fail_on_unpriced", state, "; ".join([*(failed or ["what is added or changed has a price"]), *said]))

@@ -137,6 +137,8 @@ class Assessment:
     """What AWS doesn't offer in its region."""
     notes: tuple[str, ...] = ()
     """Causes of cost that aren't dollars yet."""
+    no_table: bool = False
+    """Whether it is unpriced since there are no prices at all where it is, or nobody knows where that is."""
 
     def usd(self, number: Number) -> Decimal:
         """What it adds to a number."""

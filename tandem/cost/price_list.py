@@ -6,17 +6,16 @@ nobody has seen in the price list has no query: a wrong one answers nothing, and
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
 
-PREFIXES = {
-    "us-east-1": ("", "USE1", "us-east-1"),
-    "eu-west-1": ("EU", "EUW1", "eu-west-1"),
-    "eu-west-2": ("EUW2", "eu-west-2"),
-}
-"""What AWS puts before a usage type in a region: one of these, which one varies by service."""
+HOME = "us-east-1"
+"""The region whose table has the keys that every other is asked about; its usage types may begin with no region."""
+REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d+")
+_SHORT = re.compile(r"([A-Z]{3}\d|EU)-")  # USW2, APS2; EU is Ireland's oldest
+_PROFILES = {"us": re.compile(r"us-(east|west)-\d"), "eu": re.compile(r"eu-.*")}
 
 
 @dataclass(frozen=True)
@@ -172,24 +171,62 @@ UNITS: dict[str, dict[str, Decimal]] = {
 """A row's unit -> AWS's units, in small letters -> how many of them make one of the row's."""
 
 
-def question(service: str, key: str, region: str) -> Question | None:
-    """What to ask the price list about a key; None: it has no query. The region must be in `PREFIXES`."""
-    for (of, pattern), query in QUERIES.items():
-        found = of == service and re.fullmatch(re.escape(pattern).replace(r"\*", "(.+)"), key)
-        if found:
-            return _question(query, service, "".join(found.groups()), region)
-    return None
+def prefix_of(usage_type: str, region: str) -> str:
+    """The region's code that a usage type begins with: `USW2` or `us-west-2`; empty where it begins with none."""
+    if usage_type.startswith(f"{region}-"):
+        return region
+    found = _SHORT.match(usage_type)
+    return found[1] if found else ""
 
 
-def _question(query: Query, service: str, own: str, region: str) -> Question:
+def here(key: str, region: str) -> str:
+    """A key of `HOME` as a region has it: a model's profile is that of its geography."""
+    kind, _, model = key.partition(":")
+    if model.startswith("us.") and _PROFILES["eu"].fullmatch(region):
+        return f"{kind}:eu.{model.removeprefix('us.')}"
+    return key
+
+
+def service_of(service: str, key: str) -> str:
+    """The price list's service code by whose answers a region's prefixes are told; empty where none tells it."""
+    found = _query(service, key)
+    return (found[0].service_code or service) if found and found[0].region_field else ""
+
+
+def question(service: str, key: str, region: str, prefixes: Collection[str]) -> Question | None:
+    """What to ask the price list about a key; None: it has no query there.
+
+    `prefixes` are what AWS puts before a usage type in the region, one of them: which one varies by service.
+    """
+    profile = _PROFILES.get(key.partition(":")[2].partition(".")[0])
+    if profile and not profile.fullmatch(region):
+        return None  # the region's own profile would answer
+    found = _query(service, key)
+    if found is None:
+        return None
+    query, own = found
     names = [
         (f"{prefix}-" if prefix else "") + usage.format(own, prefix=prefix)
         for usage in query.usage.split("|")
-        for prefix in PREFIXES[region]
+        for prefix in prefixes
     ]
     exact = {name: value.format(own) for name, value in query.where.items()}
     if query.region_field:
         exact[query.region_field] = region
-    filters = [{"Type": "TERM_MATCH", "Field": name, "Value": value} for name, value in exact.items()]
+    filters = [match(name, value) for name, value in exact.items()]
     filters.append({"Type": "ANY_OF", "Field": "usagetype", "Value": ",".join(names)})
     return Question(query.service_code or service, tuple(names), tuple(filters))
+
+
+def match(field: str, value: str) -> Mapping[str, str]:
+    """The filter of an attribute that has exactly that value."""
+    return {"Type": "TERM_MATCH", "Field": field, "Value": value}
+
+
+def _query(service: str, key: str) -> tuple[Query, str] | None:
+    """The query of a key, and what `*` stands for in it."""
+    for (of, pattern), query in QUERIES.items():
+        found = of == service and re.fullmatch(re.escape(pattern).replace(r"\*", "(.+)"), key)
+        if found:
+            return query, "".join(found.groups())
+    return None

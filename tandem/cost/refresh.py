@@ -1,23 +1,30 @@
-"""Refresh of price rows from AWS's price list: what drifted, and, with `--write`, the file written anew."""
+"""Refresh of a region's price rows from AWS's price list: what drifted, and, with `--write`, the file written anew."""
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import date
 from decimal import Decimal
 from itertools import zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from tandem_contract.errors import TandemError
 
 from . import prices
-from .price_list import PREFIXES, UNITS, Question, question
+from .price_list import HOME, REGION, UNITS, Question, here, match, prefix_of, question, service_of
+from .prices.key_units import unit_of
 
+BOUND = 50
+"""Per cent; a price that moves by more, up or down, is written only if somebody has looked at it (`accept`)."""
+SAMPLE = 100
+"""Products of a service by which its usage types' prefixes in a region are read: one page."""
 SOURCE = "AWS Price List API"
 _FILE = "tandem/cost/price_list.py"
 _FIELDS = ("service", "key", "region", "unit", "usd", "tier", "source", "read_at", "sku")
+_TOLD = ("unchanged", "changed", "new", "gone", "absent", "failed")
 # Codes of answers that say who asks isn't known or isn't allowed to.
 _REFUSED = ("AccessDenied", "UnrecognizedClient", "InvalidClientTokenId", "ExpiredToken", "InvalidSignature", "NotAuth")
 
@@ -47,6 +54,9 @@ class Drift(NamedTuple):
     key: str
     unit: str
     before: tuple[Tier, ...]
+    """Empty: the table has no row for it yet."""
+    home: tuple[Tier, ...] = ()
+    """Its prices in `HOME`, which a new one is compared with."""
     after: tuple[Tier, ...] = ()
     """Empty: the price list has none."""
     sku: str = ""
@@ -54,82 +64,123 @@ class Drift(NamedTuple):
     """Why it isn't known what the price list has."""
 
     @property
-    def outcome(self) -> str:
-        """`failed`, `unchanged`, `gone` or `changed`."""
+    def outcome(self) -> Literal["failed", "unchanged", "gone", "changed", "new", "absent"]:
+        """`absent`: neither the table nor the price list has it."""
         if self.failure:
             return "failed"
+        if not self.before:
+            return "new" if self.after else "absent"
         # What AWS doesn't sell has no price in its list either: that is what the row says.
         unsold = not self.after and all(tier.usd is None for tier in self.before)
         if unsold or self.before == self.after:
             return "unchanged"
         return "changed" if self.after else "gone"
 
+    @property
+    def is_beyond(self) -> bool:
+        """Whether a price is by more than `BOUND` another than before, or where it is new than in `HOME`."""
+        pairs = ((old.usd, new.usd) for old, new in zip(self.before or self.home, self.after, strict=False))
+        return any(abs(new / old - 1) * 100 > BOUND for old, new in pairs if old and new)
+
 
 def run(
-    region: str, *, client: Any, write: bool, say: Callable[[str], None], today: date, folder: Path = prices.FOLDER
+    region: str,
+    *,
+    client: Any,
+    write: bool,
+    say: Callable[[str], None],
+    today: date,
+    accept: bool = False,
+    asked: Iterable[tuple[str, str]] = (),
+    folder: Path = prices.FOLDER,
 ) -> tuple[Drift, ...]:
-    """Ask the price list about every key of a region that has a query, say what drifted, and return it.
+    """Ask the price list about every key that has a query, say what drifted, and return it.
 
-    With `write` the file is written anew: every tier at the price that was read, with its number and today's date; keys
-    that the price list no longer has are deleted; rows without a query stay as they are. It is written whole or not at
-    all. Raises `TandemError` if there are no credentials or any key's answer isn't exactly one price.
+    Keys are those of the region's table, those of `HOME`'s, so that a region without a table gets one, and `asked`,
+    services and keys. With `write` the file is written anew: every tier at the price that was read, with its number and
+    today's date; keys that the price list no longer has are deleted; rows without a query stay as they are. It is
+    written whole or not at all.
+
+    Raises `TandemError` if there are no credentials, if the answer about a key of the table isn't exactly one price,
+    and with `write` if one moves by more than `BOUND`, unless `accept`. A new key that fails is left out.
     """
+    if not REGION.fullmatch(region):
+        raise TandemError(f"region: {region!r} is not allowed (a region's code). Give it as us-west-2.")
     path = folder / f"{region}.json"
-    known = sorted(file.stem for file in folder.glob("*.json"))
-    if region not in known:
-        raise TandemError(f"there are no prices for region {region!r}; regions with prices: {', '.join(known)}")
-    if region not in PREFIXES:
-        raise TandemError(f"usage types of region {region} aren't known: add how they begin to PREFIXES in {_FILE}")
-    prices.read(path)
-    entries = json.loads(path.read_text(encoding="utf-8"), parse_float=Decimal, parse_int=Decimal)
-    rows: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for entry in entries:
-        rows.setdefault((entry["service"], entry["key"]), []).append(entry)
+    rows = _rows(path)
+    home = {(service, here(key, region)): of for (service, key), of in _rows(folder / f"{HOME}.json").items()}
+    units = {name: of[0]["unit"] for name, of in home.items()}
+    units |= {(service, key): unit for service, key in asked if (unit := unit_of(service, key))}
+    units |= {name: of[0]["unit"] for name, of in rows.items()}
+    prefixes = _prefixes(client, region, {service_of(*name) for name in units} - {""})
 
-    questions = {name: question(*name, region) for name in rows}
+    questions = {name: question(*name, region, prefixes) for name in sorted(units)}
     started = time.perf_counter()
     drifts = []
-    for name, asked in questions.items():
-        if asked:
-            drifts.append(_drift(client, rows[name], asked))
+    for name, question_ in questions.items():
+        if question_:
+            drift = Drift(*name, units[name], _tiers(rows.get(name, ())), _tiers(home.get(name, ())))
+            drifts.append(_asked(client, drift, question_))
             for line in _lines(drifts[-1]):
                 say(line)
     seconds = time.perf_counter() - started
 
-    without = [name for name, asked in questions.items() if not asked]
-    for line in _summary(region, drifts, without, seconds):
+    without = [name for name, question_ in questions.items() if not question_]
+    for line in _summary(region, drifts, without, rows, seconds):
         say(line)
-    if failed := [f"{drift.service} {drift.key}" for drift in drifts if drift.failure]:
-        raise TandemError(f"nothing was written: {len(failed)} failed: {', '.join(failed)}")
-    if (gone := sum(drift.outcome == "gone" for drift in drifts)) * 2 > len(drifts):
-        wrong = "that many don't vanish: the questions are wrong"
-        raise TandemError(f"nothing was written: {gone} of {len(drifts)} keys aren't in the price list; {wrong}")
+    _check(region, drifts, write and not accept)
     if write:
-        _write(path, rows, drifts, today)
+        _write(path, region, rows, drifts, today)
         say(f"written: {path.name}")
     else:
         say("nothing written; with --write the file is")
     return tuple(drifts)
 
 
-def _drift(client: Any, rows: list[dict[str, Any]], asked: Question) -> Drift:
-    first = rows[0]
-    ranges: list[dict[str, Any]] = [row["tier"] or {"from": Decimal(0), "to": None} for row in rows]
-    before = [Tier(part["from"], part["to"], row["usd"]) for part, row in zip(ranges, rows, strict=True)]
-    drift = Drift(first["service"], first["key"], first["unit"], _ordered(before))
+def _rows(path: Path) -> dict[tuple[str, str], list[dict[str, Any]]]:
+    """The rows of a table by service and key, in the order of the file; none where there is no file."""
+    rows: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    if path.is_file():
+        prices.read(path)
+        for entry in json.loads(path.read_text(encoding="utf-8"), parse_float=Decimal, parse_int=Decimal):
+            rows.setdefault((entry["service"], entry["key"]), []).append(entry)
+    return rows
+
+
+def _tiers(rows: Iterable[Mapping[str, Any]]) -> tuple[Tier, ...]:
+    whole: dict[str, Any] = {"from": Decimal(0), "to": None}
+    ranges = ((row["tier"] or whole, row["usd"]) for row in rows)
+    return _ordered(Tier(part["from"], part["to"], usd) for part, usd in ranges)
+
+
+def _prefixes(client: Any, region: str, services: Iterable[str]) -> tuple[str, ...]:
+    """What usage types begin with in a region, by the first products of each service that are in it."""
+    found, told = {region}, False
+    for service in sorted(services):
+        for product in _products(client, service, [match("regionCode", region)], SAMPLE):
+            told = True
+            found.add(prefix_of(product["product"]["attributes"].get("usagetype", ""), region))
+    if not told:
+        raise TandemError(f"the price list has nothing in region {region!r}, and nothing was written. Is it its code?")
+    return tuple(sorted(found | {""} if region == HOME else found - {""}))
+
+
+def _asked(client: Any, drift: Drift, asked: Question) -> Drift:
     try:
-        sku, after = _price(_products(client, asked), asked, drift.unit)
+        sku, after = _price(_products(client, asked.service_code, asked.filters), asked, drift.unit)
     except _Unclear as error:
         return drift._replace(failure=str(error))
     return drift._replace(sku=sku, after=after)
 
 
-def _products(client: Any, asked: Question) -> list[dict[str, Any]]:
+def _products(
+    client: Any, service: str, filters: Iterable[Mapping[str, str]], most: int | None = None
+) -> list[dict[str, Any]]:
     from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
 
     try:
         pages = client.get_paginator("get_products").paginate(
-            ServiceCode=asked.service_code, Filters=list(asked.filters), FormatVersion="aws_v1"
+            ServiceCode=service, Filters=list(filters), FormatVersion="aws_v1", PaginationConfig={"MaxItems": most}
         )
         return [json.loads(text) for page in pages for text in page["PriceList"]]
     except (ClientError, BotoCoreError) as error:
@@ -182,37 +233,68 @@ def _tier(dimension: dict[str, Any], unit: str) -> Tier:
 def _lines(drift: Drift) -> Iterator[str]:
     name = f"{drift.service} {drift.key}"
     if drift.failure:
-        yield f"FAILED {name}: {drift.failure}"
+        yield f"FAILED {name}: {drift.failure}{'' if drift.before else '; left out, it has no row yet'}"
     if drift.outcome == "gone":
         yield f"{name}: {', '.join(_plain(tier.usd) for tier in drift.before)} -> gone, the price list has none"
-    if drift.outcome != "changed":
+    if drift.outcome not in ("changed", "new"):
         return
-    for old, new in zip_longest(drift.before, drift.after):
-        if old == new:
+    beyond = f", which needs --accept: {BOUND} % are allowed" if drift.is_beyond else ""
+    for old, first, new in zip_longest(drift.before, drift.home if drift.outcome == "new" else (), drift.after):
+        if old == new or (new is None and old is None):
             continue
         past, now = (_plain(tier.usd) + _range(tier) if tier else "none" for tier in (old, new))
-        percent = f" ({(new.usd / old.usd - 1) * 100:+.1f} %)" if old and new and old.usd and new.usd else ""
-        yield f"{name}: {past} -> {now} per {drift.unit}{percent}"
+        than, of = (old, "") if drift.before else (first, f" than {HOME}")
+        percent = f" ({(new.usd / than.usd - 1) * 100:+.1f} %{of})" if than and new and than.usd and new.usd else ""
+        yield f"{name}: {past} -> {now} per {drift.unit}{percent}{beyond}"
 
 
-def _summary(region: str, drifts: list[Drift], without: list[tuple[str, str]], seconds: float) -> Iterator[str]:
-    if without:
-        yield f"left as they are, no query: {', '.join(f'{service} {key}' for service, key in without)}"
-    counts = {
-        kind: sum(drift.outcome == kind for drift in drifts) for kind in ("unchanged", "changed", "gone", "failed")
-    }
+def _summary(
+    region: str,
+    drifts: list[Drift],
+    without: list[tuple[str, str]],
+    rows: Collection[tuple[str, str]],
+    seconds: float,
+) -> Iterator[str]:
+    if left := [" ".join(name) for name in without if name in rows]:
+        yield f"left as they are, no query: {', '.join(left)}"
+    open_ = [" ".join(name) for name in without if name not in rows]
+    if open_ := [*open_, *(f"{drift.service} {drift.key}" for drift in drifts if drift.outcome == "absent")]:
+        yield f"NOT PRICED in {region}, no query or not in the price list: {', '.join(sorted(open_))}"
+    counts = Counter(drift.outcome for drift in drifts)
     rate = f" ({len(drifts) / seconds:.1f} a second)" if seconds else ""
-    told = ", ".join(f"{count} {kind}" for kind, count in counts.items())
+    told = ", ".join(f"{counts[kind]} {kind}" for kind in _TOLD if counts[kind] or kind not in ("new", "absent"))
     yield f"{region}: asked about {len(drifts)} keys in {seconds:.1f} s{rate}: {told}; {len(without)} without a query"
 
 
-def _write(path: Path, rows: dict[tuple[str, str], list[dict[str, Any]]], drifts: list[Drift], today: date) -> None:
+def _check(region: str, drifts: list[Drift], bounded: bool) -> None:
+    """Raise `TandemError` if what was read isn't to be written."""
+    known = [drift for drift in drifts if drift.before]
+    if failed := [drift for drift in known if drift.failure]:
+        raise TandemError(f"nothing was written: {len(failed)} failed: {_names(failed)}")
+    if (gone := sum(drift.outcome == "gone" for drift in known)) * 2 > len(known):
+        wrong = "that many don't vanish: the questions are wrong"
+        raise TandemError(f"nothing was written: {gone} of {len(known)} keys aren't in the price list; {wrong}")
+    if not any(drift.before or drift.after for drift in drifts):
+        raise TandemError(f"nothing was written: the price list of {region} has none of {len(drifts)} keys")
+    if bounded and (beyond := [drift for drift in drifts if not drift.failure and drift.is_beyond]):
+        what = f"{len(beyond)} are by more than {BOUND} % another than before, or where new than in {HOME}"
+        raise TandemError(f"nothing was written: {what}: {_names(beyond)}. If they are right, add --accept.")
+
+
+def _names(drifts: Iterable[Drift]) -> str:
+    return ", ".join(f"{drift.service} {drift.key}" for drift in drifts)
+
+
+def _write(
+    path: Path, region: str, rows: Mapping[tuple[str, str], list[dict[str, Any]]], drifts: list[Drift], today: date
+) -> None:
     kept = dict(rows)
     for drift in drifts:
-        name, first = (drift.service, drift.key), rows[drift.service, drift.key][0]
+        name = drift.service, drift.key
+        row = {"service": drift.service, "key": drift.key, "region": region, "unit": drift.unit}
         read = {"source": SOURCE, "read_at": today.isoformat(), "sku": drift.sku}
         if drift.after:
-            kept[name] = [first | {"usd": tier.usd, "tier": tier.range} | read for tier in drift.after]
+            kept[name] = [row | {"usd": tier.usd, "tier": tier.range} | read for tier in drift.after]
         elif drift.outcome == "gone":
             del kept[name]
     lines = [

@@ -76,11 +76,20 @@ class Gap(NamedTuple):
     when: Literal["added", "changed", "kept", "gone"]
     """`gone`: only what was before isn't priced."""
     reasons: tuple[str, ...]
+    no_table: bool = False
+    """Whether there are no prices at all where it is."""
 
     @property
     def touched(self) -> bool:
         """Whether the change makes it, or makes it other than it was."""
         return self.when in ("added", "changed")
+
+
+class NoTable(NamedTuple):
+    """The resources where there are no prices at all: one finding, whatever their number."""
+
+    reason: str
+    gaps: tuple[Gap, ...]
 
 
 class Unconsidered(NamedTuple):
@@ -132,6 +141,8 @@ class Summary:
 
     stack: str
     region: str
+    regions: tuple[str, ...]
+    """Where that is which isn't free, the stack's own first."""
     new: bool
     """Whether nothing was there before."""
     figures: Figures
@@ -142,7 +153,8 @@ class Summary:
     free: tuple[Group, ...]
     usage_assumed: tuple[Group, ...]
     not_priced: tuple[Gap, ...]
-    """What the change touches first."""
+    """What the change touches first, without those where there are no prices at all."""
+    no_tables: tuple[NoTable, ...]
     not_offered: tuple[Gap, ...]
     not_considered: tuple[Unconsidered, ...]
     """Of what will exist; it leaves the numbers as they are."""
@@ -173,7 +185,8 @@ def summarize(estimate: Estimate, today: date | None = None) -> Summary:
     after = [line.after for line in lines if line.after]
     kinds = [(kind(assessment), assessment) for assessment in after]
     counts = Counter(found for found, _ in kinds)
-    gaps = {name: _gaps(lines, name) for name in ("not_priced", "not_offered")}
+    unpriced, not_offered = (_gaps(lines, name) for name in ("not_priced", "not_offered"))
+    not_priced, no_tables = tuple(gap for gap in unpriced if not gap.no_table), _no_tables(unpriced)
     figures = _figures(lines, bool(estimate.problems))
     changed = _changed(estimate)
     names = {item.name for item in changed}
@@ -181,6 +194,7 @@ def summarize(estimate: Estimate, today: date | None = None) -> Summary:
     return Summary(
         stack=estimate.stack,
         region=estimate.region,
+        regions=_regions(estimate),
         new=not any(line.before for line in lines),
         figures=figures,
         components=_components(estimate),
@@ -190,8 +204,9 @@ def summarize(estimate: Estimate, today: date | None = None) -> Summary:
         usage_assumed=_groups(
             (a.assumed or "assumes how much it is used", a) for found, a in kinds if found == "usage_assumed"
         ),
-        not_priced=gaps["not_priced"],
-        not_offered=gaps["not_offered"],
+        not_priced=not_priced,
+        no_tables=no_tables,
+        not_offered=not_offered,
         not_considered=_not_considered(after),
         changed=changed,
         oldest=_oldest(lines, today),
@@ -200,7 +215,7 @@ def summarize(estimate: Estimate, today: date | None = None) -> Summary:
         notes=_groups((note, a) for a in after for note in a.notes),
         consequences=consequences(line.change for line in lines),
         problems=tuple(sorted(set(estimate.problems))),
-        verdict=_verdict(figures, gaps, len(estimate.problems)),
+        verdict=_verdict(figures, not_priced, no_tables, not_offered, len(estimate.problems)),
         discounts=estimate.discounts,
     )
 
@@ -341,7 +356,23 @@ def _gap(line: Line, wanted: str) -> Gap | None:
     elif _unchanged(line):
         when = "kept"
     # What isn't offered may have parts that aren't priced as well: both are said.
-    return Gap(side.resource, when, (*side.unavailable, *side.unpriced) or ("its pricer says nothing of it",))
+    reasons = (*side.unavailable, *side.unpriced) or ("its pricer says nothing of it",)
+    return Gap(side.resource, when, reasons, side.no_table)
+
+
+def _no_tables(gaps: Iterable[Gap]) -> tuple[NoTable, ...]:
+    found: dict[str, list[Gap]] = {}
+    for gap in gaps:
+        if gap.no_table:
+            found.setdefault(gap.reasons[0], []).append(gap)
+    return tuple(NoTable(reason, tuple(of)) for reason, of in sorted(found.items()))
+
+
+def _regions(estimate: Estimate) -> tuple[str, ...]:
+    """Those of what isn't free, since free things are in the stack's region only by name."""
+    sides = (line.after or line.before for line in estimate.lines)
+    found = {side.resource.region for side in sides if side and kind(side) != "free"} - {""} or {estimate.region}
+    return tuple(sorted(found - {""}, key=lambda name: (name != estimate.region, name)))
 
 
 def _not_considered(after: Iterable[Assessment]) -> tuple[Unconsidered, ...]:
@@ -377,13 +408,20 @@ def _forgotten(after: Iterable[Assessment]) -> tuple[tuple[Resource, Decimal], .
     return tuple(sorted(found, key=lambda item: (-item[1], item[0].urn)))
 
 
-def _verdict(figures: Figures, gaps: Mapping[str, Sequence[Gap]], problems: int) -> Verdict:
+def _verdict(
+    figures: Figures,
+    not_priced: Sequence[Gap],
+    no_tables: Sequence[NoTable],
+    not_offered: Sequence[Gap],
+    problems: int,
+) -> Verdict:
     # What is there and stays as it is can be had: it runs.
-    if missing := [gap for gap in gaps["not_offered"] if gap.touched]:
+    if missing := [gap for gap in not_offered if gap.touched]:
         return Verdict("error", f"{len(missing)} can't be had: AWS doesn't offer it in the region")
     # What is kept as it is costs what it did: nobody knows how much, but the change doesn't move it.
-    touched = [gap for gap in (*gaps["not_priced"], *gaps["not_offered"]) if gap.when != "kept"]
-    if unknown := len(touched) + problems:
+    touched = sum(gap.when != "kept" for gap in (*not_priced, *not_offered))
+    touched += sum(any(gap.when != "kept" for gap in each.gaps) for each in no_tables)
+    if unknown := touched + problems:
         return Verdict("unknown", f"{unknown} NOT PRICED or not understood in what changes: dollars are missing")
     deltas = [figure.delta or Decimal(0) for figure in figures.values()]
     if not any(deltas):

@@ -8,13 +8,15 @@ import functools
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from tandem_contract.checks import Checks
 from tandem_contract.errors import TandemError
+
+from .key_units import unit_of
 
 FOLDER = Path(__file__).parent
 REQUIRED = ("service", "key", "region", "unit", "usd", "tier", "source", "read_at")
@@ -127,7 +129,9 @@ def load(region: str) -> PriceTable:
     """The price table of a region; raises `NotPriced` if there is none, and `TandemError` if it has mistakes."""
     path = FOLDER / f"{region}.json"
     if path.parent != FOLDER or not path.is_file():
-        raise NotPriced(f"there are no prices for region {region!r}; regions with prices: {', '.join(regions())}")
+        remedy = f"`tandem cost refresh --region {region or 'REGION'} --write` reads them from AWS's price list"
+        known = f"regions with prices: {', '.join(regions())}"
+        raise NotPriced(f"there are no prices for region {region!r}; {known}; {remedy}")
     return read(path)
 
 
@@ -178,23 +182,43 @@ def _check_row(entry: Any, region: str, row: str, checks: Checks) -> None:
     usd = entry.get("usd")
     if usd is not None and not (isinstance(usd, Decimal) and usd >= 0):
         checks.refuse("usd", usd, "a price", "Write null for what AWS doesn't offer.")
+    _check_unit(entry, checks)
     try:
-        _day(entry.get("read_at", "2026-01-01"))
+        day = _day(entry.get("read_at", "2026-01-01"))
     except (TypeError, ValueError):
         checks.refuse("read_at", entry["read_at"], "a day as 2026-11-22, a month as 2026-11", "Say when it was read.")
+    else:
+        # Where the sun rises first it is tomorrow already.
+        if day > (datetime.now(UTC) + timedelta(hours=14)).date():
+            checks.refuse("read_at", entry["read_at"], "a day that has come", "Say when it was read.")
     tier = entry.get("tier")
     if tier is not None and not _is_tier(tier):
         checks.refuse("tier", tier, '{"from": amount, "to": amount or null}', "Write null where there are no tiers.")
 
 
+def _check_unit(entry: Mapping[str, Any], checks: Checks) -> None:
+    service, key, unit = (entry.get(field) for field in ("service", "key", "unit"))
+    if not all(isinstance(value, str) and value.strip() for value in (service, key, unit)):
+        return
+    known = unit_of(str(service), str(key))
+    if not known:
+        remedy = "Write it as us-east-1's table does; the unit of a new kind goes into tandem/cost/prices/key_units.py."
+        checks.refuse("key", key, f"a kind of key of {service} whose unit is known", remedy)
+    elif unit != known:
+        checks.refuse("unit", unit, f"{known}, by which the price is multiplied", "Convert the price, and its tiers.")
+
+
 def _check_tiers(rows: Iterable[Row], absent: Collection[tuple[str, str]], checks: Checks) -> None:
-    ends: dict[tuple[str, str], Decimal | None] = {}
+    last: dict[tuple[str, str], Row] = {}
     for row in sorted(rows, key=_place):
         name, start = (row.service, row.key), row.tier.start if row.tier else Decimal(0)
-        last = ends.get(name, Decimal(0))
-        if name in absent or last is None or (name in ends and start < last):
-            checks.add(f"{row.service} {row.key}", f"has two rows at {start} {row.unit}", "Keep the one that is right.")
-        ends[name] = row.tier.end if row.tier else None
+        before = last.get(name)
+        end = before.tier.end if before and before.tier else None
+        if name in absent or (before and (end is None or start < end)):
+            prices = f"{before.usd if before else 'not offered'} and {row.usd}"
+            problem = f"has two rows at {start} {row.unit}: {prices}"
+            checks.add(f"{row.service} {row.key}", problem, "Keep the one that is right.")
+        last[name] = row
 
 
 def _place(row: Row) -> tuple[str, str, Decimal]:

@@ -12,7 +12,7 @@ from ..model import Number, Resource
 from ..prices import Row
 from ..summary import Figure, Figures, Gap, Group, Summary
 
-VERSION = 1
+VERSION = 2
 """Of the schema: it changes when a reader of the last one would break."""
 
 
@@ -22,6 +22,7 @@ def as_json(summary: Summary, gates: Sequence[Gate] = ()) -> str:
         "schema_version": VERSION,
         "stack": summary.stack,
         "region": summary.region,
+        "regions": list(summary.regions),
         "currency": "USD",
         "discount_pct": {service: plain(percent) for service, percent in summary.discounts.items()},
         "new": summary.new,
@@ -34,6 +35,7 @@ def as_json(summary: Summary, gates: Sequence[Gate] = ()) -> str:
         ],
         "coverage": summary.coverage._asdict(),
         "not_priced": _gaps(summary.not_priced),
+        "no_tables": [{"reason": each.reason, "resources": _gaps(each.gaps)} for each in summary.no_tables],
         "not_offered": _gaps(summary.not_offered),
         "not_considered": [
             {

@@ -1,5 +1,6 @@
 """Content of the terminal report and of the comment: sections of rows, cut to a length."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
@@ -9,7 +10,7 @@ from tandem.reporting.tables import Table
 
 from ..gates import Gate
 from ..model import OTHERS, Number
-from ..summary import Figure, Figures, Gap, Group, Summary, Unconsidered
+from ..summary import Figure, Figures, Gap, Group, NoTable, Summary, Unconsidered
 
 TITLES = {
     Number.IDLE: "Idle floor, a month",
@@ -47,6 +48,7 @@ def sections(summary: Summary, gates: Sequence[Gate], folded: int | None, listed
         _cut("", ("", "before", "after", "delta"), _numbers(summary.figures), None, (1, 2, 3)),
         _cut("Gates", ("gate", "", "what came of it"), ((g.key, g.state, g.text) for g in gates), None),
         _cut("NOT OFFERED in the region", _GAP, map(_gap, summary.not_offered), listed),
+        _cut("NOT PRICED: no prices where it is", _NO_TABLE, map(_no_table, summary.no_tables), None),
         _cut("NOT PRICED", _GAP, map(_gap, summary.not_priced), listed),
         _cut("NOT UNDERSTOOD in the preview", ("",), ((problem,) for problem in summary.problems), listed),
         _cut("Changed assumptions", ("usage of", "assumption", "before", "after"), _assumptions(summary), listed),
@@ -103,6 +105,7 @@ def _not_considered(found: Sequence[Unconsidered]) -> Iterable[str]:
 
 
 _GAP = ("resource", "type", "is", "why")
+_NO_TABLE = ("resources", "are", "why")
 _MOVED = ("operation", "resource", "type", "by", "remark")
 _COMPONENT = ("component", "idle before", "after", "delta", "per run and 1,000 queries")
 _BASIS = ("number", "resource", "what", "quantity", "US dollars", "")
@@ -158,6 +161,17 @@ def _gap(gap: Gap) -> tuple[str, ...]:
     return gap.resource.name, gap.resource.type, gap.when, "; ".join(gap.reasons)
 
 
+def _no_table(found: NoTable) -> tuple[str, ...]:
+    whens = Counter(gap.when for gap in found.gaps)
+    counts = ", ".join(f"{count:,} {when}" for when, count in whens.items())
+    return _some([gap.resource.name for gap in found.gaps]), counts, found.reason
+
+
+def where(summary: Summary) -> str:
+    """The regions, as a heading ends with them; empty where nothing says one."""
+    return "".join(f", {region}" for region in summary.regions if region)
+
+
 def _by(deltas: Mapping[Number, Decimal]) -> str:
     return ", ".join(f"{SHORT[number]} {signed(usd)}" for number, usd in deltas.items() if usd) or "no number"
 
@@ -203,7 +217,8 @@ def _basis(summary: Summary) -> Iterable[tuple[str, ...]]:
         times = " x" if charge.unit[:1].isdigit() else ""  # 0.657 x 1M requests
         quantity = f"{digits(charge.quantity)}{times} {charge.unit}"
         usd = money(charge.usd)
-        yield SHORT[charge.number], resource.name, charge.what, quantity, usd, "assumed" if charge.assumed else ""
+        what = charge.what if len(summary.regions) == 1 else f"{charge.what}, {charge.rows[0].region}"
+        yield SHORT[charge.number], resource.name, what, quantity, usd, "assumed" if charge.assumed else ""
 
 
 def _forgotten(summary: Summary) -> Iterable[tuple[str, ...]]:
@@ -211,6 +226,9 @@ def _forgotten(summary: Summary) -> Iterable[tuple[str, ...]]:
 
 
 def _groups(groups: Iterable[Group]) -> Iterable[tuple[str, ...]]:
-    for text, names in groups:
-        rest = [f"and {len(names) - NAMES} more"] if len(names) > NAMES else []
-        yield text, ", ".join([*names[:NAMES], *rest])
+    return ((text, _some(names)) for text, names in groups)
+
+
+def _some(names: Sequence[str]) -> str:
+    rest = [f"and {len(names) - NAMES:,} more"] if len(names) > NAMES else []
+    return ", ".join([*names[:NAMES], *rest])

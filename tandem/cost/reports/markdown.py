@@ -6,7 +6,7 @@ from tandem.reporting.escape import code, inert
 
 from ..gates import Gate
 from ..summary import Summary
-from .content import Section, facts, sections
+from .content import Section, facts, sections, where
 
 LIMIT = 64_000
 """Characters; GitHub takes 65,536."""
@@ -34,10 +34,9 @@ def markdown(summary: Summary, gates: Sequence[Gate] = ()) -> str:
 
 def _render(summary: Summary, gates: Sequence[Gate], found: Sequence[Section]) -> str:
     numbers, *rest = found
-    where = f", {inert(summary.region)}" if summary.region else ""
     parts = [
         marker(summary.stack),
-        f"### Cost of {code(summary.stack)}{where}",
+        f"### Cost of {code(summary.stack)}{inert(where(summary))}",
         f"{_mark(summary, gates)} {inert(summary.verdict.text)}",
         numbers.table.markdown(),
         "\n".join(f"- {inert(fact)}" for fact in facts(summary)),

@@ -5,16 +5,15 @@ from collections.abc import Sequence
 
 from ..gates import Gate
 from ..summary import Summary
-from .content import Section, facts, sections
+from .content import Section, facts, sections, where
 
 SHOWN = 30  # rows of a list that a comment folds
 
 
 def terminal(summary: Summary, gates: Sequence[Gate] = ()) -> str:
     """Everything, lists of free and moved resources cut to 30 rows; what is NOT PRICED is never cut."""
-    where = f", {summary.region}" if summary.region else ""
     numbers, *rest = sections(summary, gates, SHOWN, None)
-    head = f"Cost of {summary.stack}{where}: {summary.verdict.text}."
+    head = f"Cost of {summary.stack}{where(summary)}: {summary.verdict.text}."
     return "\n\n".join([head, _table(numbers), "\n".join(facts(summary)), *map(_section, rest)]) + "\n"
 
 

@@ -203,10 +203,21 @@ def test_refresh_asks_for_a_region(monkeypatch):
     run("refresh", code=2)
 
 
+def test_refresh_asks_for_what_a_preview_needs(monkeypatch, file):
+    asked = []
+    monkeypatch.setattr(aws, "client", lambda *_: None)
+    monkeypatch.setattr(refresh, "run", lambda region, **more: asked.append((more["accept"], sorted(more["asked"]))))
+    run("refresh", "--region", "us-west-2", "--preview", file, "--accept")
+    run("refresh", "--region", "us-west-2")
+    assert asked[0][0] and ("AmazonEC2", "nat:hours") in asked[0][1]
+    assert asked[1] == (False, [])
+    assert "can't be read" in run("refresh", "--region", "us-west-2", "--preview", "no.json", code=2)
+
+
 @pytest.mark.faults
 def test_refresh_says_what_went_wrong(monkeypatch):
     monkeypatch.setattr(aws, "client", lambda *_: None)
-    assert "there are no prices for region 'mars-1'" in run("refresh", "--region", "mars-1", code=1)
+    assert "'Oregon' is not allowed (a region's code)" in run("refresh", "--region", "Oregon", code=1)
 
 
 def test_help_names_both_commands():

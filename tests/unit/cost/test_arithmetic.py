@@ -58,14 +58,10 @@ def test_ten_cases():
 
 
 @pytest.mark.parametrize("title", CASES)
-def test_tool_reaches_the_sum(title, tmp_path, monkeypatch):
+def test_tool_reaches_the_sum(title):
     case, sums = CASES[title]
     region = case.get("region", "us-east-1")
-    shipped = (prices.FOLDER / f"{region}.json").read_text()
-    rows = json.loads(shipped, parse_float=Decimal) + json.loads(json.dumps(case.get("rows", [])), parse_float=Decimal)
-    table = tmp_path / f"{region}.json"
-    table.write_text(json.dumps(json.loads(shipped) + case.get("rows", [])))
-    monkeypatch.setattr("tandem.cost.estimate.load", lambda _: prices.read(table))
+    rows = json.loads((prices.FOLDER / f"{region}.json").read_text(), parse_float=Decimal)
     line = by_tool(case, region)
     for sum_ in sums:
         what, _, right = sum_.partition(": ")
