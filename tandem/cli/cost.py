@@ -42,13 +42,30 @@ def show(
     region: Annotated[
         str, typer.Option(help="Where that is of which FILE doesn't say it, as by AWS_REGION; e.g. eu-west-1.")
     ] = "",
+    base: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            metavar="FILE",
+            help="A preview of the base, to compare with; else what is deployed.",
+        ),
+    ] = None,
+    policies: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Events of a preview with a policy pack (`--event-log`): its violations are shown too."
+        ),
+    ] = None,
 ) -> None:
     """Show what a preview costs: each number before, after, and by how much it moves.
 
     Without FILE it previews the stack. Exits with 2 for a file that can't be used, 3 if a gate failed.
     """
     from tandem.cost import gates as limits
+    from tandem.cost.base import against
     from tandem.cost.estimate import estimate
+    from tandem.cost.policies import Policies, read_policies
     from tandem.cost.preview import read_preview
     from tandem.cost.reports.as_json import as_json as for_programs
     from tandem.cost.reports.markdown import markdown
@@ -59,13 +76,23 @@ def show(
     with bad_input():
         wanted = limits.read(gates) if gates else None
         given = text_of(file) if file else None
+        compared = text_of(str(base)) if base else None
+        said = None
+        if policies:  # a preview that couldn't start leaves none
+            said = read_policies(text_of(str(policies))) if policies.exists() else Policies(False, ())
     content = preview(stack) if given is None else given
     with bad_input():
         read = read_preview(content, region)
+        if compared is not None:
+            read = against(read_preview(compared, region), read)
         kept = {} if wanted is None else limits.limits_of(read.stack, wanted)
-        summary = summarize(estimate(read, kept.get("discount_pct")))
+        summary = summarize(
+            estimate(read, kept.get("discount_pct")),
+            month=limits.month_of(kept),
+            compared="base" if base else "deployed",
+        )
     found = () if wanted is None else limits.check(kept, summary)
-    report = {"text": terminal, "markdown": markdown, "json": for_programs}[form](summary, found)
+    report = {"text": terminal, "markdown": markdown, "json": for_programs}[form](summary, found, said)
     _put(report, output)
     for gate in found if output or form != "text" else ():
         if gate.state != "passed":

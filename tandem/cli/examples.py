@@ -65,7 +65,7 @@ EXAMPLES = {
     "cost show": (
         "tandem cost --stack rag-dev",
         "pulumi preview --json --show-sames | tandem cost - --gates cost-gates.yaml",
-        "tandem cost preview.json --format markdown --output comment.md",
+        "tandem cost preview.json --base base.json --policies events.json --format markdown --output dev.md",
     ),
     "cost comment": (
         "tandem cost comment report.md --pull-request 7 --repository acme/shop",
