@@ -1,6 +1,7 @@
 """`tandem cost`: what a preview costs, and whether it keeps the limits; its comment; and prices, read again."""
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -42,13 +43,30 @@ def show(
     region: Annotated[
         str, typer.Option(help="Where that is of which FILE doesn't say it, as by AWS_REGION; e.g. eu-west-1.")
     ] = "",
+    base: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            metavar="FILE",
+            help="A preview of the base, to compare with; else what is deployed.",
+        ),
+    ] = None,
+    policies: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Events of a preview with a policy pack (`--event-log`): its violations are shown too."
+        ),
+    ] = None,
 ) -> None:
     """Show what a preview costs: each number before, after, and by how much it moves.
 
     Without FILE it previews the stack. Exits with 2 for a file that can't be used, 3 if a gate failed.
     """
     from tandem.cost import gates as limits
+    from tandem.cost.base import against
     from tandem.cost.estimate import estimate
+    from tandem.cost.policies import Policies, read_policies
     from tandem.cost.preview import read_preview
     from tandem.cost.reports.as_json import as_json as for_programs
     from tandem.cost.reports.markdown import markdown
@@ -59,13 +77,23 @@ def show(
     with bad_input():
         wanted = limits.read(gates) if gates else None
         given = text_of(file) if file else None
+        compared = text_of(str(base)) if base else None
+        said = None
+        if policies:  # a preview that couldn't start leaves none
+            said = read_policies(text_of(str(policies))) if policies.exists() else Policies(False, ())
     content = preview(stack) if given is None else given
     with bad_input():
         read = read_preview(content, region)
+        if compared is not None:
+            read = against(read_preview(compared, region), read)
         kept = {} if wanted is None else limits.limits_of(read.stack, wanted)
-        summary = summarize(estimate(read, kept.get("discount_pct")))
+        summary = summarize(
+            estimate(read, kept.get("discount_pct")),
+            month=limits.month_of(kept),
+            compared="base" if base else "deployed",
+        )
     found = () if wanted is None else limits.check(kept, summary)
-    report = {"text": terminal, "markdown": markdown, "json": for_programs}[form](summary, found)
+    report = {"text": terminal, "markdown": markdown, "json": for_programs}[form](summary, found, said)
     _put(report, output)
     for gate in found if output or form != "text" else ():
         if gate.state != "passed":
@@ -75,36 +103,55 @@ def show(
 
 @app.command()
 def comment(
-    file: Annotated[
-        Path,
+    files: Annotated[
+        list[Path],
         typer.Argument(
-            exists=True, dir_okay=False, metavar="FILE", help="What `--format markdown --output FILE` has written."
+            dir_okay=False,
+            metavar="FILE",
+            help="STACK.md, which `--format markdown --output STACK.md` has written, or has not: its preview failed.",
         ),
     ],
     pull_request: Annotated[int, typer.Option(min=1, envvar="PULL_REQUEST", help="Number of the pull request.")],
     repository: Annotated[str, typer.Option(envvar="GITHUB_REPOSITORY", metavar="OWNER/NAME", help="Where it is.")],
+    name: Annotated[
+        str, typer.Option(help="Of the comment, by which it is found again; the names of the files if it has none.")
+    ] = "",
+    commit: Annotated[str, typer.Option(envvar="COMMIT", help="Which the reports are of.")] = "",
+    run: Annotated[str, typer.Option(envvar="RUN_URL", metavar="URL", help="Where the log of the job is.")] = "",
+    only_moved: Annotated[
+        bool,
+        typer.Option("--only-moved", help="Make none where no number moves and all is well; update the one there is."),
+    ] = False,
     api: Annotated[
         str, typer.Option(envvar="GITHUB_API_URL", metavar="URL", help="GitHub's API.")
     ] = "https://api.github.com",
 ) -> None:
-    """Put a report into a pull request on GitHub: one comment a stack, created once and then updated.
+    """Put reports into a pull request on GitHub: one comment of them all, created once and then updated.
 
-    The token is in the variable GITHUB_TOKEN, and may write to pull requests. In a job of GitHub Actions the report
-    goes into the job's summary too. Only a bot's comment is ever updated: a person may quote one.
+    A FILE that isn't there is a stack without numbers: the comment says so, in place of what an earlier commit had.
+    The token is in the variable GITHUB_TOKEN, and may write to pull requests. Only a bot's comment is ever updated, and
+    where several are found, as of two jobs at the same time, the others are deleted: a person may quote one.
     """
     from tandem.clients.pull_request import PullRequest
-    from tandem.cost.reports.markdown import MARKER
+    from tandem.cost.reports.comment import comment as body_of
+    from tandem.cost.reports.markdown import MARKER, moves
 
     with bad_input():
-        body = text_of(str(file))
-        if not body.startswith(MARKER):
-            raise TandemError(f"{file}: starts otherwise than a report of `tandem cost --format markdown`: {MARKER!r}.")
+        if run and not re.fullmatch(r"https?://[\w.:/-]+", run):
+            raise TandemError(f"--run is {run!r}: give a URL of letters, digits and .:/-_ alone.")
+        if twice := {file.stem for file in files if [other.stem for other in files].count(file.stem) > 1}:
+            raise TandemError(f"Several files are called {', '.join(sorted(twice))}: name each as its stack.")
+        reports = {file.stem: text_of(str(file)) if file.exists() else None for file in files}
+        for file, report in zip(files, reports.values(), strict=True):
+            if report is not None and not report.startswith(MARKER):
+                raise TandemError(
+                    f"{file}: starts otherwise than a report of `tandem cost --format markdown`: {MARKER!r}."
+                )
     if not (token := os.environ.get("GITHUB_TOKEN")):
         raise TandemError("There is no GITHUB_TOKEN: set it to a token that may write to pull requests.")
-    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
-        with Path(summary).open("a", encoding="utf-8") as output:
-            output.write(body + "\n")
-    typer.echo(PullRequest(repository, pull_request, token, api).comment(body, typer.echo))
+    body = body_of(name or ", ".join(reports), reports, commit, run)
+    create = not only_moved or any(report is None or moves(report) for report in reports.values())
+    typer.echo(PullRequest(repository, pull_request, token, api).comment(body, typer.echo, create=create))
 
 
 @app.command()

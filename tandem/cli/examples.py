@@ -65,11 +65,12 @@ EXAMPLES = {
     "cost show": (
         "tandem cost --stack rag-dev",
         "pulumi preview --json --show-sames | tandem cost - --gates cost-gates.yaml",
-        "tandem cost preview.json --format markdown --output comment.md",
+        "tandem cost preview.json --base base.json --policies events.json --format markdown --output dev.md",
     ),
     "cost comment": (
-        "tandem cost comment report.md --pull-request 7 --repository acme/shop",
-        "tandem cost comment report.md --pull-request 7 --repository acme/shop --api https://ghe.example.com/api/v3",
+        "tandem cost comment dev.md --pull-request 7 --repository acme/shop --commit 4f2a9c1",
+        "tandem cost comment dev.md prod.md --name shop --pull-request 7 --repository acme/shop --only-moved",
+        "tandem cost comment dev.md --pull-request 7 --repository acme/shop --api https://ghe.example.com/api/v3",
     ),
     "cost refresh": ("tandem cost refresh --region us-east-1", "tandem cost refresh --region us-east-1 --write"),
 }

@@ -1,7 +1,7 @@
 """A pull request on GitHub, and its one comment of a kind: created once, found again by its first line, updated."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from tandem_contract.errors import TandemError
@@ -23,10 +23,12 @@ class PullRequest:
         self._http, self._issues = Http(api, HEADERS, Key("GITHUB_TOKEN", token)), f"/repos/{repository}/issues"
         self._comments = f"{self._issues}/{number}/comments"
 
-    def comment(self, body: str, say: Callable[[str], None]) -> str:
+    def comment(self, body: str, say: Callable[[str], None], *, create: bool = True) -> str:
         """Put a text into the comment of a bot's that has the same first line, or a new one: what was done, and where.
 
-        `say` is told why it waits. Raises `TandemError` where GitHub refuses, or is busy at each try.
+        There is one such comment in the end, also where several write at once: the text of one of them. `create`:
+        whether there has to be one if there was none. `say` is told why it waits. Raises `TandemError` where GitHub
+        refuses, or is busy at each try.
         """
 
         def waiting(error: Transient, seconds: float) -> None:
@@ -34,7 +36,7 @@ class PullRequest:
 
         # Looks anew at each try: a lost answer isn't a lost comment.
         return retry(
-            lambda: self._create_or_update(body),
+            lambda: self._create_or_update(body, create),
             Deadline(TRIES * (SECONDS + LONGEST_WAIT)),
             tries=TRIES,
             base=1.0,
@@ -43,17 +45,33 @@ class PullRequest:
             waiting=waiting,
         )
 
-    def _create_or_update(self, body: str) -> str:
-        marker, page = body.partition("\n")[0], 1
+    def _create_or_update(self, body: str, create: bool) -> str:
+        marker = body.partition("\n")[0]
+        found = list(self._of(marker))
+        if not found and not create:
+            return "There is no comment, and none is made"
+        if not found:
+            made = self._call("POST", self._comments, {"body": body})
+            # GitHub has no way to create it only where there is none: who else wrote has the first, and ours goes.
+            found = list(self._of(marker))
+            if not found or found[0]["id"] == made["id"]:
+                return f"Created {made['html_url']}"
+        first, *others = found
+        url = self._call("PATCH", f"{self._issues}/comments/{first['id']}", {"body": body})["html_url"]
+        for each in others:
+            self._call("DELETE", f"{self._issues}/comments/{each['id']}")
+        return f"Updated {url}"
+
+    def _of(self, marker: str) -> Iterator[dict[str, Any]]:
+        """The comments of bots that begin with that line, the oldest first, as GitHub lists them."""
+        page = 1
         while found := self._call("GET", f"{self._comments}?per_page={PAGE}&page={page}"):
             for each in found:
                 # A person may quote the first line; a workflow's comments are a bot's.
                 by_bot = (each.get("user") or {}).get("type") == "Bot"
                 if by_bot and (each.get("body") or "").partition("\n")[0].rstrip("\r") == marker:
-                    url = f"{self._issues}/comments/{each['id']}"
-                    return f"Updated {self._call('PATCH', url, {'body': body})['html_url']}"
+                    yield each
             page += 1
-        return f"Created {self._call('POST', self._comments, {'body': body})['html_url']}"
 
     def _call(self, method: str, path: str, content: Any = None) -> Any:
         """What GitHub answers. Raises `Transient` for what may go better later, `TandemError` for the rest."""
@@ -62,7 +80,9 @@ class PullRequest:
             answer = self._http.request(method, path, body, timeout=SECONDS)
             said = printable(answer.body[:1000].decode(errors="replace"))
             if answer.status < 300:
-                return answer.json()
+                return answer.json() if answer.body else None
+            if method == "DELETE" and answer.status == 404:
+                return None  # another has deleted it
         except NETWORK_ERRORS as error:
             raise Transient(f"GitHub didn't answer {method} {path} ({explained(error)})") from error
         except ValueError as error:

@@ -23,8 +23,9 @@ AMOUNTS = {
     "max_run_ceiling": Number.RUN_CEILING,
     "max_cost_per_1k_queries": Number.QUERIES,
 }
-KEYS = (*AMOUNTS, "max_increase_pct", "fail_on_unpriced", "accept", "max_price_age_days", "discount_pct")
+KEYS = (*AMOUNTS, "max_increase_pct", "fail_on_unpriced", "accept", "max_price_age_days", "discount_pct", "month")
 DEFAULTS = {"fail_on_unpriced": True}
+MONTH = ("questions", "runs")
 ACCEPTED = {
     "type": ("a type as in a preview", "Write it as aws:sqs/queue:Queue.", r"[^:\s]+:[^:\s]+:[^:\s]+"),
     "why": ("a text", "Write why nobody needs to know its price.", NOT_EMPTY),
@@ -71,6 +72,11 @@ def limits_of(stack: str, file: Mapping[str, Any]) -> dict[str, Any]:
     return {key: limits[key] for key in KEYS if limits.get(key) is not None}
 
 
+def month_of(limits: Mapping[str, Any]) -> dict[str, list[float]]:
+    """How many questions and runs a month is assumed to have; empty where nobody says."""
+    return {name: value if isinstance(value, list) else [value] for name, value in limits.get("month", {}).items()}
+
+
 def check(limits: Mapping[str, Any], summary: Summary, today: date | None = None) -> tuple[Gate, ...]:
     """What comes of every limit; `today` ends what was accepted until a day.
 
@@ -104,6 +110,8 @@ def _check_gates(gates: Mapping[Any, Any], known: tuple[str, ...], checks: Check
             checks.flag(key, value)
         elif key == "accept":
             _check_accepted(checks.sequence(key, value), checks)
+        elif key == "month":
+            _check_month(checks.mapping(key, value, "Give questions and runs."), checks.under(key))
         elif key == "discount_pct":
             _check_discounts(checks.mapping(key, value, "Give per cent by service."), checks.under(key))
         else:
@@ -134,6 +142,19 @@ def _check_discounts(discounts: Mapping[Any, Any], checks: Checks) -> None:
     checks.known(discounts, (OTHERS, *services), "a service of the price rows")
     for service, value in discounts.items():
         checks.number(service, value, 0.0, 100.0, "per cent", "Give what is taken off.")
+
+
+def _check_month(month: Mapping[Any, Any], checks: Checks) -> None:
+    checks.known(month, MONTH, "what a month has")
+    for name, value in month.items():
+        amounts = value if isinstance(value, list) else [value]
+        if len(amounts) not in (1, 3):
+            checks.refuse(name, value, "a number, or three: low, base and high", "Give one or three.")
+        for amount in amounts:
+            checks.number(name, amount, 0, math.inf, remedy="Give a number, or a list of low, base and high.")
+        numbers = [amount for amount in amounts if isinstance(amount, int | float)]
+        if numbers != sorted(numbers):
+            checks.refuse(name, value, "low, base and high in that order", "Put the smallest first.")
 
 
 def _day(value: Any) -> date | None:

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Literal, NamedTuple
 
 from .consequences import consequences
+from .figures import Figure, Figures, Month, exact, months
 from .model import Assessment, Assumption, Charge, Estimate, Line, Number, Resource, ancestors, type_of
 from .pricers import INPUTS
 from .prices import Row
@@ -17,24 +18,6 @@ from .usage import KINDS, PARAMETER, STACK, is_envelope, is_usage
 OLD, STALE = 90, 365
 """Days after which a price should be read again, and after which it is no longer to be relied on."""
 _ORDER = {number: place for place, number in enumerate(Number)}
-_DUST = Decimal("1e-9")  # thirds of an hour aren't exact: what is smaller than this is their rounding
-
-
-class Figure(NamedTuple):
-    """One number on both sides; None: there is no such thing, as runs where only questions are answered.
-
-    `*_open`: something NOT PRICED may come on top of it.
-    """
-
-    before: Decimal | None
-    after: Decimal | None
-    delta: Decimal | None
-    before_open: bool = False
-    after_open: bool = False
-    delta_open: bool = False
-
-
-Figures = Mapping[Number, Figure]
 
 
 class Component(NamedTuple):
@@ -52,6 +35,9 @@ class Moved(NamedTuple):
     resource: Resource
     deltas: Mapping[Number, Decimal]
     remark: str
+    before: Mapping[Number, Decimal]
+    """What it adds to each number; empty where it isn't there."""
+    after: Mapping[Number, Decimal]
 
 
 class Changed(NamedTuple):
@@ -172,6 +158,10 @@ class Summary:
     verdict: Verdict
     discounts: Mapping[str, Decimal]
     """Per cent by service that the amounts are less than the price rows say."""
+    compared: Literal["deployed", "base"]
+    """What `before` is: what is deployed, or a preview of the base."""
+    months: tuple[Month, ...]
+    """The idle floor with the use that somebody assumes a month to have."""
 
     @property
     def forgotten_usd(self) -> Decimal:
@@ -179,8 +169,16 @@ class Summary:
         return sum((usd for _, usd in self.forgotten), Decimal(0))
 
 
-def summarize(estimate: Estimate, today: date | None = None) -> Summary:
-    """Add up an estimate; `today` decides the age of prices."""
+def summarize(
+    estimate: Estimate,
+    today: date | None = None,
+    month: Mapping[str, Sequence[float]] | None = None,
+    compared: Literal["deployed", "base"] = "deployed",
+) -> Summary:
+    """Add up an estimate; `today` decides the age of prices.
+
+    `month` says how many `questions` and `runs` a month has: one amount of each, or low, base and high.
+    """
     lines = estimate.lines
     after = [line.after for line in lines if line.after]
     kinds = [(kind(assessment), assessment) for assessment in after]
@@ -217,6 +215,8 @@ def summarize(estimate: Estimate, today: date | None = None) -> Summary:
         problems=tuple(sorted(set(estimate.problems))),
         verdict=_verdict(figures, not_priced, no_tables, not_offered, len(estimate.problems)),
         discounts=estimate.discounts,
+        compared=compared,
+        months=tuple(months(figures, month or {})),
     )
 
 
@@ -275,16 +275,12 @@ def _side(assessments: Sequence[Assessment], number: Number) -> tuple[Decimal | 
     # Where nobody asks, a resource without a price doesn't make it that somebody does; an unreadable parameter may.
     there = bool(usd) or number is Number.IDLE
     is_open = bool(may_come) if there else any(resource.type == PARAMETER for resource in may_come)
-    return (_exact(sum(usd, Decimal(0))) if there else None), is_open
+    return (exact(sum(usd, Decimal(0))) if there else None), is_open
 
 
 def _unchanged(line: Line) -> bool:
     # A deletion with both sides leaves the resource where it is.
     return line.change.op in ("same", "refresh") or (line.change.op == "delete" and line.after is not None)
-
-
-def _exact(usd: Decimal) -> Decimal:
-    return usd.quantize(_DUST)
 
 
 def _components(estimate: Estimate) -> tuple[Component, ...]:
@@ -312,10 +308,14 @@ def _component(parent: str, parents: Mapping[str, str], components: Mapping[str,
 def _moved(lines: Iterable[Line]) -> tuple[Moved, ...]:
     found = []
     for line in lines:
-        deltas = {number: _exact(line.delta(number)) for number in Number}
+        deltas = {number: exact(line.delta(number)) for number in Number}
         resource = line.change.after or line.change.before
         if resource and (any(deltas.values()) or line.change.remark):
-            found.append(Moved(line.change.op, resource, deltas, line.change.remark))
+            sides = (
+                {number: exact(side.usd(number)) for number in Number} if side else {}
+                for side in (line.before, line.after)
+            )
+            found.append(Moved(line.change.op, resource, deltas, line.change.remark, *sides))
     return tuple(sorted(found, key=lambda item: (-max(map(abs, item.deltas.values())), item.resource.urn)))
 
 
@@ -327,7 +327,7 @@ def _changed(estimate: Estimate) -> tuple[Changed, ...]:
     for line in estimate.lines:
         name = line.change.urn.rsplit("::", 1)[-1]
         if name in by_name:
-            deltas[name] = {number: deltas[name][number] + _exact(line.delta(number)) for number in Number}
+            deltas[name] = {number: deltas[name][number] + exact(line.delta(number)) for number in Number}
     return tuple(Changed(name, tuple(items), deltas[name]) for name, items in sorted(by_name.items()))
 
 
@@ -404,7 +404,7 @@ def _forgotten(after: Iterable[Assessment]) -> tuple[tuple[Resource, Decimal], .
     for assessment in after:
         month = sum((charge.usd for charge in assessment.charges if charge.hourly), Decimal(0))
         if month:
-            found.append((assessment.resource, _exact(month * 24 / HOURS_A_MONTH)))
+            found.append((assessment.resource, exact(month * 24 / HOURS_A_MONTH)))
     return tuple(sorted(found, key=lambda item: (-item[1], item[0].urn)))
 
 

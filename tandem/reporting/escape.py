@@ -7,6 +7,8 @@ import re
 _UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _IN_CODE = str.maketrans({"`": "'", "|": "\\|"})
 _BLOCK = re.compile(r"^(\d*)([-+#.)]+(?:\s|$))")  # what begins a heading, a list or a rule
+# Where GitHub makes a link, or a mention, of what is no markup: addresses, people, issues.
+_LINK = re.compile(r"(?<=@)|(?<=:)(?=//)|(?<=\bwww)(?=\.)|(?<=#)(?=\d)|(?<=\bgh-)(?=\d)", re.IGNORECASE)
 _CODE = re.compile(r"`([^`]*[^`\s][^`]*)`")
 
 
@@ -22,7 +24,7 @@ def clipped(text: str, length: int) -> str:
 
 
 def inert(text: str) -> str:
-    """A line for Markdown in which nothing is markup, nor mentions anybody; only what is between backticks is code."""
+    """A line for Markdown in which nothing is markup, nor links or mentions; only what is between backticks is code."""
     plain, *rest = _CODE.split(" ".join(fit(text).split()))
     return _BLOCK.sub(r"\1\\\2", _literal(plain)) + "".join(
         code(name) + _literal(after) for name, after in zip(rest[::2], rest[1::2], strict=True)
@@ -39,4 +41,4 @@ def _literal(text: str) -> str:
     safe = html.escape(text, quote=False)
     for sign in "\\`*_[]|~":
         safe = safe.replace(sign, f"\\{sign}")
-    return safe.replace("@", "@\u200b")
+    return _LINK.sub("\u200b", safe)

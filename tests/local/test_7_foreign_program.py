@@ -32,7 +32,7 @@ accept:
   - {type: "aws:opensearch/serverlessCollection:ServerlessCollection", why: it sleeps, until: 9999-12-31}
   - {type: "aws:sqs/queue:Queue", why: few orders, until: 9999-12-31}
 """
-MARKER = "<!-- tandem-cost: shop/shop-dev -->\n"
+MARKER = "<!-- tandem-cost: shop-dev -->\n"
 # As pip chooses for an environment that nobody locks: pulumi-policy doesn't admit the protobuf of our lock.
 UNLOCKED = ("protobuf==", "googleapis-common-protos==")
 
@@ -79,7 +79,7 @@ def push(shop, github):
 
     def start(program):
         (folder / "__main__.py").write_text(program)
-        head = {"repo": {"full_name": github_api.REPOSITORY}}
+        head = {"repo": {"full_name": github_api.REPOSITORY}, "sha": "4f2a9c1d0e8b"}
         event = {"pull_request": {"number": github_api.PULL_REQUEST, "head": head}}
         inputs = {
             "stack": "shop-dev",
@@ -92,7 +92,7 @@ def push(shop, github):
         }
         return run_job(
             [{"name": "Preview", "uses": "./", "with": inputs}],
-            {"github": {"event": event, "token": github_api.TOKEN}},
+            {"github": github_api.CONTEXT | {"event": event}},
             folder,
             environment | {"GITHUB_API_URL": github.url, "GITHUB_REPOSITORY": github_api.REPOSITORY},
             {"Tandem": {}, "Program": {}},  # they install what the fixture has installed
@@ -110,6 +110,7 @@ def test_a_program_with_our_component_and_things_of_its_own(push, github):
     (comment,) = github.by_bot()
     assert comment.startswith(MARKER) and "`max_idle_floor` | passed" in comment
     assert "aws:sqs/queue:Queue is accepted until 9999-12-31 (few orders)" in comment
+    assert "| advisory | `cost-tags` | `orders` |" in comment
     assert "which region it is in" not in comment  # though only AWS_REGION says it
     assert "| `orders` | `aws:sqs/queue:Queue` | added | requests: it is in no environment" in comment
 
@@ -123,3 +124,4 @@ def test_a_program_without_any_that_breaks_a_policy_and_a_limit(push, github):
     assert "[mandatory] [severity: high]  instance-allowed  (aws:ec2:Instance: big)" in job.printed
     (comment,) = github.by_bot()
     assert "`max_idle_floor` | failed" in comment and "p4d.24xlarge" in comment
+    assert "| mandatory | `instance-allowed` | `big` |" in comment

@@ -13,8 +13,8 @@ class JsonHandler(BaseHTTPRequestHandler):
     """Answers in JSON, and logs nothing."""
 
     def reply(self, status: int, content: Any, headers: Mapping[str, str]) -> None:
-        """Send an answer with these headers and its length."""
-        data = json.dumps(content).encode()
+        """Send an answer with these headers and its length; None is an answer without a body."""
+        data = b"" if content is None else json.dumps(content).encode()
         self.send_response(status)
         for name, value in {**headers, "Content-Length": str(len(data))}.items():
             self.send_header(name, value)

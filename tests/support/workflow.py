@@ -1,4 +1,4 @@
-"""Runs a job of a GitHub workflow here: its scripts and conditions, our action's too; others are taken as done."""
+"""Runs a job of a GitHub workflow here: its scripts and conditions, our actions' too; others are taken as done."""
 
 import json
 import os
@@ -13,7 +13,8 @@ import yaml
 from scripts.recorder import ROOT
 
 TERM = re.compile(r"(!?)cancelled\(\)|([\w.-]+) (==|!=) '([^']*)'|([\w.-]+)")
-ACTION = yaml.safe_load((ROOT / "action.yml").read_text())
+ACTION, COMMENT = (yaml.safe_load((ROOT / name).read_text()) for name in ("action.yml", "comment/action.yml"))
+OURS = {"./": (ACTION, "."), "./comment": (COMMENT, "comment")}
 
 
 @dataclass
@@ -21,7 +22,7 @@ class Job:
     """What became of a job."""
 
     outcomes: dict[str, str] = field(default_factory=dict)
-    """Step -> success, failure or skipped; those of our action among them."""
+    """Step -> success, failure or skipped; those of our actions among them."""
     printed: str = ""
     summary: str = ""
     files: dict[str, Path] = field(default_factory=dict)
@@ -62,9 +63,16 @@ def _run(
         values = contexts | {"steps": ended}
         outcome, outputs = "skipped", {}
         if _holds(step.get("if", ""), values, done.conclusion == "success"):
-            if step.get("uses") == "./":
-                inner = contexts | {"inputs": _inputs(step["with"], values)}
-                _run(ACTION["runs"]["steps"], inner, folder, environment, done)
+            if step.get("uses") in OURS:
+                action, where = OURS[step["uses"]]
+                inner = contexts | {"inputs": _inputs(action, step["with"], values)}
+                _run(
+                    action["runs"]["steps"],
+                    inner,
+                    folder,
+                    environment | {"GITHUB_ACTION_PATH": str(ROOT / where)},
+                    done,
+                )
                 continue
             outcome, outputs = "success", done.elsewhere.get(step["name"], {})
             if "run" in step and step["name"] not in done.elsewhere:
@@ -74,10 +82,10 @@ def _run(
             ended[step["id"]] = {"outputs": outputs, "outcome": outcome}
 
 
-def _inputs(given: dict[str, str], values: dict[str, Any]) -> dict[str, str]:
-    """The inputs of our action, by what a step gives and by their defaults."""
-    assert given.keys() <= ACTION["inputs"].keys()
-    defaults = {name: each.get("default", "") for name, each in ACTION["inputs"].items()}
+def _inputs(action: dict[str, Any], given: dict[str, str], values: dict[str, Any]) -> dict[str, str]:
+    """The inputs of an action of ours, by what a step gives and by their defaults."""
+    assert given.keys() <= action["inputs"].keys()
+    defaults = {name: each.get("default", "") for name, each in action["inputs"].items()}
     return {name: _filled(value, values) for name, value in (defaults | given).items()}
 
 

@@ -12,12 +12,14 @@ import yaml
 from localcloud.toolchain import go_programs
 from scripts.recorder import ROOT
 from tandem.clients import preflight
+from tandem.cost.reports.markdown import STILL
 from tests.support import github_api
 from tests.support.deployer import PREFLIGHT, allowed
 from tests.support.github_api import Fault
-from tests.support.workflow import ACTION, run_job
+from tests.support.workflow import ACTION, COMMENT, run_job
 
-JOB = yaml.safe_load((ROOT / ".github" / "workflows" / "preview.yml").read_text())["jobs"]["preview"]
+JOBS = yaml.safe_load((ROOT / ".github" / "workflows" / "preview.yml").read_text())["jobs"]
+JOB = JOBS["preview"]
 DOCUMENT = (ROOT / "docs" / "pull-requests.md").read_text()
 POLICIES = [json.loads(block) for block in re.findall(r"```json\n(.+?)```", DOCUMENT, re.DOTALL)]
 # What the AWS provider asks for where a program looks something up (its data sources); a quota's default comes first.
@@ -45,7 +47,11 @@ BROUGHT = {
     "get_resource": {"cloudformation:GetResource"},
 }
 STACKS = JOB["strategy"]["matrix"]["stack"]
-MARKER = "<!-- tandem-cost: tandem/rag-dev -->"
+MARKER = "<!-- tandem-cost: rag-dev -->"
+COMMIT = "4f2a9c1d0e8b7a6f5c4d3e2f1a0b9c8d7e6f5a4b"
+RUN = f"[the run](https://github.com/{github_api.REPOSITORY}/actions/runs/1)"
+LAST = f"Of commit `{COMMIT[:12]}`: {RUN}.\n"
+FAILED = f"❌ **No numbers for `{COMMIT[:12]}`:** the preview failed, or what was to make a report of it ({RUN})."
 VARIABLES = {
     "AWS_PREVIEW_ROLE": "arn:aws:iam::123456789012:role/preview",
     "AWS_REGION": "us-east-1",
@@ -54,9 +60,10 @@ VARIABLES = {
 SECRETS = {"PULUMI_CONFIG_PASSPHRASE": "a passphrase"}
 # What the steps call. `pulumi` fails at a policy, or altogether; `python` makes the environment with `tandem` in it.
 PULUMI = """#!/bin/bash
-[[ "$*" == "install --non-interactive" ]] && exit
+[[ "$*" == "install --non-interactive" ]] && { test "$BREAKS" != install; exit; }
 [[ "$*" == *"--stack rag-dev"* && $PULUMI_BACKEND_URL == s3://* && $PULUMI_CONFIG_PASSPHRASE ]] || exit 99
-[[ "$*" != *--policy-pack* || "$*" == *"--policy-pack $RUNNER_TEMP/policies --diff"* ]] || exit 98
+[[ "$*" != *--policy-pack* || "$*" == *"--policy-pack $RUNNER_TEMP/policies --diff"*"--event-log "* ]] || exit 98
+[[ "$*" != *--event-log* || $PULUMI_DEBUG_COMMANDS == true ]] || exit 96
 case "$BREAKS $*" in
   program*) echo "error: the program is wrong" >&2; exit 255 ;;
   policy*--policy-pack*) echo "mandatory: public-bucket" >&2; exit 255 ;;
@@ -72,11 +79,13 @@ if [[ $1 == preflight ]]; then
   [[ "$*" == "preflight $RUNNER_TEMP/preview.json --stack rag-dev" && $PULUMI_CONFIG_PASSPHRASE ]] || exit 99
   test "$BREAKS" != account; exit
 fi
-wanted="cost $RUNNER_TEMP/preview.json --region us-east-1 --gates cost-gates.yaml --format markdown --output "
-[[ "$*" == "$wanted"* && ! $PULUMI_CONFIG_PASSPHRASE ]] || exit 99
+at=$RUNNER_TEMP/tandem-report
+wanted="cost $RUNNER_TEMP/preview.json --region us-east-1 --gates cost-gates.yaml"
+wanted+=" --policies $at/policy-events.json --format markdown --output $at/rag-dev.md"
+[[ "$*" == "$wanted" && ! $PULUMI_CONFIG_PASSPHRASE ]] || exit 99
 jq -e .steps "$2" > /dev/null && test -f cost-gates.yaml || exit 98
 test "$BREAKS" = report && exit 2
-printf '%s\\n' "$COMMENT" > "${{@: -1}}"
+printf '<!-- tandem-cost: tandem/rag-dev -->\\n\\n%s\\n' "$COMMENT" > "${{@: -1}}"
 test "$BREAKS" != gate || {{ echo "max_idle_floor failed: $9.00 is more than $3.00" >&2; exit 3; }}
 """
 PYTHON = """#!/bin/bash
@@ -88,6 +97,13 @@ case "$*" in
   *) exit 96 ;;
 esac
 """
+
+
+REPORT = "<!-- tandem-cost: tandem/rag-dev -->\n\n"
+
+
+def body(text, last=LAST):
+    return f"{MARKER}\n\n{text}\n\n{last}"
 
 
 @pytest.fixture
@@ -112,12 +128,23 @@ def run(github, tmp_path):
         (programs / name).chmod(0o755)
 
     def start(
-        text="$2.90 a month", breaks="", head=github_api.REPOSITORY, variables=VARIABLES, secrets=SECRETS, event=None
+        text="$2.90 a month",
+        breaks="",
+        head=github_api.REPOSITORY,
+        variables=VARIABLES,
+        secrets=SECRETS,
+        event=None,
+        comment="always",
+        job=JOB,
     ):
-        pull_request = {"number": github_api.PULL_REQUEST, "head": {"repo": {"full_name": head} if head else None}}
+        pull_request = {
+            "number": github_api.PULL_REQUEST,
+            "head": {"repo": {"full_name": head} if head else None, "sha": COMMIT},
+        }
         event = {"pull_request": pull_request} if event is None else event
         contexts = {
-            "github": {"event": event, "token": github_api.TOKEN, "run_id": 1},
+            "github": github_api.CONTEXT | {"event": event},
+            "runner": {"temp": str(programs)},
             "matrix": {"stack": "rag-dev"},
             "vars": variables,
             "secrets": secrets,
@@ -125,17 +152,17 @@ def run(github, tmp_path):
         environment = {
             "GITHUB_API_URL": github.url,
             "GITHUB_REPOSITORY": github_api.REPOSITORY,
-            "GITHUB_ACTION_PATH": str(ROOT),
             "PATH": f"{programs}:{os.environ['PATH']}",
             "RUNNER_TEMP": str(programs),
             "PYTHONPATH": str(programs),
-            "COMMENT": f"{MARKER}\n{text}",
+            "COMMENT": text,
             "BREAKS": breaks,
         }
         (folder / ".github_step_summary").unlink(missing_ok=True)
-        (programs / "comment.md").unlink(missing_ok=True)
         elsewhere = {"Python": {"python-path": str(programs / "python")}}
-        return run_job(JOB["steps"], contexts, folder, environment, elsewhere)
+        *before, last = job["steps"]
+        last = {**last, "with": {**last["with"], "comment": comment}}
+        return run_job([*before, last], contexts, folder, environment, elsewhere)
 
     return start
 
@@ -156,32 +183,77 @@ def test_comment_is_created_then_updated(run, github):
     others = [each["body"] for each in github.comments]
 
     first = run("$2.90 a month")
-    assert (first.conclusion, first.summary) == ("success", f"{MARKER}\n$2.90 a month\n\n")
+    assert (first.conclusion, first.summary) == ("success", f"{REPORT}$2.90 a month\n")
     for number in range(100):
         github.add(f"later comment {number}", "someone")
     second = run("$1.10 a month")
 
-    assert (second.conclusion, second.summary) == ("success", f"{MARKER}\n$1.10 a month\n\n")
+    assert (second.conclusion, second.summary) == ("success", f"{REPORT}$1.10 a month\n")
     assert [each["body"] for each in github.comments][:153] == others
-    assert github.by_bot()[1:] == [f"{MARKER}\n$1.10 a month\n"]
+    assert github.by_bot()[1:] == [body("$1.10 a month")]
     assert [each.split()[0] for each in github.requests if "GET" not in each] == ["POST", "PATCH"]
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize(
-    ("breaks", "red", "commented"),
+    ("breaks", "red", "numbers"),
     [
         ("gate", {"Cost and gates"}, True),
         ("policy", {"Policies"}, True),
         ("account", {"Preflight"}, True),
+        ("install", {"Program"}, False),
         ("program", {"Policies", "Preview"}, False),
-        ("report", {"Cost and gates", "Comment"}, False),
+        ("report", {"Cost and gates"}, False),
     ],
 )
-def test_what_fails_is_red_and_the_comment_comes_all_the_same(run, github, breaks, red, commented):
+def test_what_fails_is_red_and_no_comment_has_an_old_commits_numbers(run, github, breaks, red, numbers):
+    github.add(body("$9.00 a month", "Of commit `0000000`"), "github-actions[bot]", "Bot")
     job = run(breaks=breaks)
     assert job.conclusion == "failure"
     assert {step for step, outcome in job.outcomes.items() if outcome == "failure"} == red
-    assert bool(github.by_bot()) == commented
+    assert github.by_bot() == [body("$2.90 a month" if numbers else f"### Cost of `rag-dev`\n\n{FAILED}")]
+
+
+@pytest.mark.parametrize("text", [STILL, "it costs more"])
+def test_where_no_number_moves_there_need_be_no_comment(run, github, text):
+    """One that is there says it all the same: it would be an earlier commit's."""
+    moves = text != STILL
+    assert run(text, comment="moved").conclusion == "success"
+    assert bool(github.by_bot()) == moves
+    github.comments.clear()
+    github.add(body("$9.00 a month", "Of commit `0000000`"), "github-actions[bot]", "Bot")
+    run(text, comment="moved")
+    assert github.by_bot() == [body(text)]
+    github.comments.clear()
+    run("never seen", breaks="program", comment="moved")
+    assert github.by_bot() == [body(f"### Cost of `rag-dev`\n\n{FAILED}")]
+
+
+@pytest.mark.faults
+def test_what_is_asked_of_the_comment_is_one_of_three(run, github):
+    job = run(comment="sometimes")
+    assert "::error::The action's input comment is 'sometimes': give always, moved or later." in job.printed
+    assert job.outcomes["Access"] == "failure" and github.requests == []
+
+
+def test_previews_leave_reports_and_the_last_job_makes_one_comment_of_them(run, github, tmp_path):
+    """Of a preview that left none it says so; the jobs that run programs can't write to pull requests."""
+    assert "pull-requests" not in JOB["permissions"] and JOBS["comment"]["needs"] == "preview"
+    assert JOBS["comment"]["steps"][-1]["with"]["stacks"].split() == STACKS
+    assert run(comment="later").conclusion == "success" and github.requests == []
+    left = tmp_path / "programs" / "tandem-report" / "rag-dev.md"
+    assert left.read_text() == f"{REPORT}$2.90 a month\n"
+
+    fetched = tmp_path / "programs" / "tandem-reports"
+    fetched.mkdir()
+    (fetched / "rag-dev.md").write_text(left.read_text())
+    (fetched / "hybrid-dev.md").write_text(f"{REPORT}$7.00 a month\n\n<details>\n\n| a |\n\n</details>\n")
+    job = run(job=JOBS["comment"])
+    assert job.conclusion == "success", job.printed
+    (comment,) = github.by_bot()
+    parts = ["<!-- tandem-cost: preview -->", "$2.90 a month", f"### Cost of `finetune-dev`\n\n{FAILED}"]
+    parts += ["$7.00 a month\n\n<details>\n\n| a |\n\n</details>", LAST]
+    assert comment == "\n\n".join(parts)
 
 
 @pytest.mark.parametrize("head", ["someone/tandem", None], ids=["a fork", "a deleted fork"])
@@ -201,7 +273,7 @@ def test_a_merge_queue_is_judged_without_a_comment(run, github, breaks, red):
     """It has no pull request of its own, and branch protection waits for the same checks."""
     job = run(breaks=breaks, event={"merge_group": {"head_ref": "refs/heads/gh-readonly-queue/main/pr-7-abc"}})
     assert {step for step, outcome in job.outcomes.items() if outcome == "failure"} == red
-    assert {step for step, outcome in job.outcomes.items() if outcome == "skipped"} == {"Comment"}
+    assert {step for step, outcome in job.outcomes.items() if outcome == "skipped"} == {"Comment", "Report"}
     assert github.requests == []
 
 
@@ -250,11 +322,11 @@ def test_state_by_a_key_of_aws_needs_no_passphrase(run, github, tmp_path):
 )
 def test_busy_github_is_asked_again(run, github, fault):
     if fault.method == "PATCH":
-        github.add(f"{MARKER}\nold", "github-actions[bot]", "Bot")
+        github.add(body("old"), "github-actions[bot]", "Bot")
     github.faults.append(fault)
     job = run("new")
     assert job.conclusion == "success", job.printed
-    assert github.by_bot() == [f"{MARKER}\nnew\n"]
+    assert github.by_bot() == [body("new")]
     waits = [int(seconds) for seconds in re.findall(r"slept (\d+)", job.printed)]
     assert len(waits) == 1
     assert waits[0] >= int(fault.headers.get("Retry-After", 0))
@@ -280,8 +352,16 @@ def test_comment_that_cannot_be_made_fails_and_stays_in_the_summary(run, github,
     assert sum(int(seconds) for seconds in re.findall(r"slept (\d+)", job.printed)) <= 6 * 120
 
 
+@pytest.mark.faults
+def test_a_token_that_may_only_read_is_told_the_right_that_it_lacks(run, github):
+    github.may_write = False
+    job = run()
+    assert job.outcomes["Comment"] == "failure" and "`pull-requests: write`" in job.printed.splitlines()[-1]
+    assert github.comments == [] and "$2.90 a month" in job.summary
+
+
 def test_document_lists_what_workflow_and_action_read():
-    wanted = re.findall(r"(?:vars|secrets)\.(\w+)", str(JOB)) + list(ACTION["inputs"])
+    wanted = [*re.findall(r"(?:vars|secrets)\.(\w+)", str(JOB)), *ACTION["inputs"], *COMMENT["inputs"]]
     assert [name for name in wanted if f"`{name}`" not in DOCUMENT] == []
     assert [stack for stack in STACKS if f"`preview ({stack})`" not in DOCUMENT] == []
 

@@ -15,7 +15,7 @@ from scripts.recorder import ROOT
 FOLDER = ROOT / ".github" / "workflows"
 WORKFLOWS = {file.stem: file.read_text() for file in sorted(FOLDER.glob("*.yml"))}
 PREVIEW, RELEASE, TEST = (WORKFLOWS[name] for name in ("preview", "release", "test"))
-ACTION = (ROOT / "action.yml").read_text()
+ACTION, COMMENT = ((ROOT / name).read_text() for name in ("action.yml", "comment/action.yml"))
 SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
@@ -34,7 +34,7 @@ def mistakes(text: str) -> set[str]:
         found.add("permissions")
     for job in workflow["jobs"].values():
         needed = {"permissions"} if "uses" in job else {"permissions", "timeout-minutes", "concurrency"}
-        found |= (needed - job.keys()) | mistakes_of_steps(job.get("steps", []))
+        found |= (needed - job.keys() - ({"concurrency"} & workflow.keys())) | mistakes_of_steps(job.get("steps", []))
     return found
 
 
@@ -44,7 +44,7 @@ def mistakes_of_steps(steps: list[dict]) -> set[str]:
         if "${{" in step.get("run", ""):
             found.add("expression in a script")
         given = str(step.get("env")) + str(step.get("with"))
-        if step.get("uses", "./") != "./" and re.search(r"secrets\.|inputs\.(passphrase|.*token)", given):
+        if not step.get("uses", "./").startswith("./") and re.search(r"secrets\.|inputs\.(passphrase|.*token)", given):
             found.add("secret for an action")
     return found
 
@@ -54,8 +54,9 @@ def test_workflows_keep_the_rules(name):
     assert mistakes(WORKFLOWS[name]) == set()
 
 
-def test_the_action_keeps_the_rules():
-    assert mistakes(ACTION) == set()
+@pytest.mark.parametrize("text", [ACTION, COMMENT], ids=["action", "comment"])
+def test_actions_keep_the_rules(text):
+    assert mistakes(text) == set()
 
 
 @pytest.mark.parametrize(
@@ -65,6 +66,7 @@ def test_the_action_keeps_the_rules():
         (PREVIEW, "permissions: {}", "permissions: write-all", "permissions"),
         (PREVIEW, r"@[0-9a-f]{40} # v7.0.1", "@v7", "pin"),
         (PREVIEW, r"    timeout-minutes: 30\n", "", "timeout-minutes"),
+        (PREVIEW, r"(?s)\nconcurrency:.*?\n\n", "\n", "concurrency"),
         (RELEASE, "make dist", "make ${{ github.ref_name }}", "expression in a script"),
         (RELEASE, "packages-dir: .*", "packages-dir: ${{ secrets.NAME }}", "secret for an action"),
         (ACTION, r"@[0-9a-f]{40} # v7.0.0", "@main", "pin"),
@@ -76,15 +78,37 @@ def test_rules_bite(text, old, new, mistake):
     assert mistakes(re.sub(old, new, text)) == {mistake}
 
 
+def test_both_actions_install_the_same():
+    steps = [
+        [step for step in action["runs"]["steps"] if step["name"] in ("Python", "Tandem")]
+        for action in map(yaml.safe_load, (ACTION, COMMENT))
+    ]
+    assert [step.get("uses") for step in steps[0]] == [step.get("uses") for step in steps[1]]
+    ours, others = (re.sub(r"\$lock|\$core/requirements.lock", "LOCK", each[1]["run"]) for each in steps)
+    assert [line for line in ours.splitlines() if "lock=" not in line] == [
+        line.replace('"$core"', '"$GITHUB_ACTION_PATH/core"') for line in others.splitlines() if "core=" not in line
+    ]
+
+
+def as_a_job(text: str) -> str:
+    """An action as a workflow with its steps."""
+    action = yaml.safe_load(text)
+    called = {"workflow_call": {"inputs": {name: {"type": "string"} for name in action["inputs"]}}}
+    job = {"runs-on": "ubuntu-24.04", "steps": action["runs"]["steps"]}
+    return yaml.safe_dump({"on": called, "jobs": {"action": job}}, sort_keys=False)
+
+
 @pytest.mark.skipif(not shutil.which("go"), reason="actionlint is built with Go")
 @pytest.mark.parametrize(
     ("broken", "said"),
     [
         ({}, ""),
         ({"action": ("steps.aws.outcome", "steps.aws.outcom")}, 'property "outcom" is not defined'),
+        ({"comment": ("runner.temp", "runner.tmp")}, 'property "tmp" is not defined'),
         ({"preview": ("backend-url:", "backend:")}, 'input "backend" is not defined'),
+        ({"preview": ("stacks:", "stack:")}, 'input "stack" is not defined'),
     ],
-    ids=["ours", "a broken action", "a use of it that is broken"],
+    ids=["ours", "a broken action", "another", "a use of it that is broken", "another"],
 )
 def test_actionlint(broken, said, tmp_path):
     """The steps of the action as those of a job too: actionlint reads what an action takes, and not what it does."""
@@ -92,11 +116,10 @@ def test_actionlint(broken, said, tmp_path):
     folder.mkdir(parents=True)
     (tmp_path / ".git").mkdir()  # a project, in which workflows call each other
     (tmp_path / "action.yml").write_text(ACTION)
-    action = yaml.safe_load(ACTION)
-    called = {"workflow_call": {"inputs": {name: {"type": "string"} for name in action["inputs"]}}}
-    job = {"runs-on": "ubuntu-24.04", "steps": action["runs"]["steps"]}
-    as_a_job = yaml.safe_dump({"on": called, "jobs": {"action": job}}, sort_keys=False)
-    for name, text in (WORKFLOWS | {"action": as_a_job}).items():
+    (tmp_path / "comment").mkdir()
+    (tmp_path / "comment" / "action.yml").write_text(COMMENT)
+    jobs = {"action": as_a_job(ACTION), "comment": as_a_job(COMMENT)}
+    for name, text in (WORKFLOWS | jobs).items():
         (folder / f"{name}.yml").write_text(text.replace(*broken.get(name, ("", ""))))
     command = ["go", "tool", "actionlint", "-no-color", "-shellcheck=", "-pyflakes=", *sorted(folder.iterdir())]
     where = ROOT / "tests" / "support" / "actionlint"

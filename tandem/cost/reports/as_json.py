@@ -9,6 +9,7 @@ from tandem.reporting.money import plain
 
 from ..gates import Gate
 from ..model import Number, Resource
+from ..policies import Policies
 from ..prices import Row
 from ..summary import Figure, Figures, Gap, Group, Summary
 
@@ -16,7 +17,7 @@ VERSION = 2
 """Of the schema: it changes when a reader of the last one would break."""
 
 
-def as_json(summary: Summary, gates: Sequence[Gate] = ()) -> str:
+def as_json(summary: Summary, gates: Sequence[Gate] = (), policies: Policies | None = None) -> str:
     """Everything, nothing cut. Amounts are decimals as strings, in US dollars."""
     content = {
         "schema_version": VERSION,
@@ -26,11 +27,23 @@ def as_json(summary: Summary, gates: Sequence[Gate] = ()) -> str:
         "currency": "USD",
         "discount_pct": {service: plain(percent) for service, percent in summary.discounts.items()},
         "new": summary.new,
+        "compared": summary.compared,
         "verdict": summary.verdict._asdict(),
         "numbers": _figures(summary.figures),
+        "months": [
+            _fields(month, "level", "questions", "runs") | {"figure": _fields(month.figure, *Figure._fields)}
+            for month in summary.months
+        ],
         "components": [{"name": name, "numbers": _figures(figures)} for name, figures in summary.components],
         "moved": [
-            _resource(moved.resource) | {"op": moved.op, "delta": _deltas(moved.deltas), "remark": moved.remark}
+            _resource(moved.resource)
+            | {
+                "op": moved.op,
+                "before": _deltas(moved.before),
+                "after": _deltas(moved.after),
+                "delta": _deltas(moved.deltas),
+                "remark": moved.remark,
+            }
             for moved in summary.moved
         ],
         "coverage": summary.coverage._asdict(),
@@ -74,6 +87,8 @@ def as_json(summary: Summary, gates: Sequence[Gate] = ()) -> str:
         "consequences": list(summary.consequences),
         "problems": list(summary.problems),
         "gates": [gate._asdict() for gate in gates],
+        "policies": policies
+        and {"judged": policies.judged, "violations": [violation._asdict() for violation in policies.violations]},
     }
     return json.dumps(content, indent=2, ensure_ascii=False, default=str) + "\n"
 

@@ -5,12 +5,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
+from tandem.reporting.escape import clipped
 from tandem.reporting.money import digits, money, signed
 from tandem.reporting.tables import Table
 
 from ..gates import Gate
 from ..model import OTHERS, Number
-from ..summary import Figure, Figures, Gap, Group, NoTable, Summary, Unconsidered
+from ..policies import Policies
+from ..summary import Figure, Figures, Gap, Group, Month, Moved, NoTable, Summary, Unconsidered
 
 TITLES = {
     Number.IDLE: "Idle floor, a month",
@@ -26,8 +28,9 @@ SHORT = {
 }
 NAMES = 5  # of resources of which the same is said, of inputs of a type
 UNCONSIDERED, PATH = 12, 120  # types of which inputs aren't considered, characters of a path
+SENTENCE = 600  # characters of a fact: names may be of any length
 NONE, OPEN = "none", "?"
-CODE = ("resource", "type", "component", "usage of", "assumption", "gate", "resources")
+CODE = ("resource", "type", "component", "usage of", "assumption", "gate", "resources", "rule")
 """Columns of names."""
 
 
@@ -42,11 +45,14 @@ class Section(NamedTuple):
     """Whether a comment shows it only when asked to."""
 
 
-def sections(summary: Summary, gates: Sequence[Gate], folded: int | None, listed: int | None) -> list[Section]:
+def sections(
+    summary: Summary, gates: Sequence[Gate], policies: Policies | None, folded: int | None, listed: int | None
+) -> list[Section]:
     """All that there is to say, the numbers first: `folded` rows of each folded list, `listed` of the other lists."""
     found = [
-        _cut("", ("", "before", "after", "delta"), _numbers(summary.figures), None, (1, 2, 3)),
+        _cut("", ("", "before", "after", "delta"), _numbers(summary), None, (1, 2, 3)),
         _cut("Gates", ("gate", "", "what came of it"), ((g.key, g.state, g.text) for g in gates), None),
+        _cut("Policies", ("level", "rule", "resource", "what"), _violations(policies), listed),
         _cut("NOT OFFERED in the region", _GAP, map(_gap, summary.not_offered), listed),
         _cut("NOT PRICED: no prices where it is", _NO_TABLE, map(_no_table, summary.no_tables), None),
         _cut("NOT PRICED", _GAP, map(_gap, summary.not_priced), listed),
@@ -64,9 +70,17 @@ def sections(summary: Summary, gates: Sequence[Gate], folded: int | None, listed
     return [section for section in found if section.table.rows or section.more]
 
 
-def facts(summary: Summary) -> list[str]:
+def facts(summary: Summary, policies: Policies | None = None) -> list[str]:
     """The sentences under the numbers."""
-    said = [f"BEWARE: {text}" for text in summary.consequences]
+    return [clipped(fact, SENTENCE) for fact in _facts(summary, policies)]
+
+
+def _facts(summary: Summary, policies: Policies | None) -> list[str]:
+    said = [_COMPARED[summary.compared], *(f"BEWARE: {text}" for text in summary.consequences)]
+    if policies and not policies.judged:
+        said.append("Policies: NOT JUDGED, or not all of it: their own preview failed, and its log says why.")
+    elif policies and not policies.violations:
+        said.append("Policies: none is violated.")
     if summary.forgotten:
         said.append(f"Forgetting it costs {money(summary.forgotten_usd)} a day.")
     cover = summary.coverage
@@ -104,9 +118,13 @@ def _not_considered(found: Sequence[Unconsidered]) -> Iterable[str]:
         yield f"not considered: inputs of {len(found) - UNCONSIDERED:,} more types"
 
 
+_COMPARED = {
+    "deployed": "Before is what is deployed, after is this preview.",
+    "base": "Before is the preview of the base, after is this preview; what is deployed may be neither.",
+}
 _GAP = ("resource", "type", "is", "why")
 _NO_TABLE = ("resources", "are", "why")
-_MOVED = ("operation", "resource", "type", "by", "remark")
+_MOVED = ("operation", "resource", "type", "from and to", "remark")
 _COMPONENT = ("component", "idle before", "after", "delta", "per run and 1,000 queries")
 _BASIS = ("number", "resource", "what", "quantity", "US dollars", "")
 _GROUP = ("what", "resources")
@@ -127,10 +145,24 @@ def _cut(
     return Section(title, Table(columns, kept, right, names), len(every) - len(kept), folds)
 
 
-def _numbers(figures: Figures) -> Iterable[tuple[str, ...]]:
+def _numbers(summary: Summary) -> Iterable[tuple[str, ...]]:
     for number, title in TITLES.items():
-        figure = figures[number]
+        figure = summary.figures[number]
         yield title, _before(figure), _after(figure), _delta(figure)
+    for month in summary.months:
+        yield _month(month, summary.figures), _before(month.figure), _after(month.figure), _delta(month.figure)
+
+
+def _month(month: Month, figures: Figures) -> str:
+    used = [
+        f"{digits(count)} {what}"
+        for number, count, what in (
+            (Number.QUERIES, month.questions, "questions"),
+            (Number.RUN_EXPECTED, month.runs, "runs"),
+        )
+        if count and any((figures[number].before, figures[number].after, figures[number].after_open))
+    ]
+    return f"A month, {month.level}: {' and '.join(used) or 'no use'}"
 
 
 def _before(figure: Figure) -> str:
@@ -154,7 +186,19 @@ def _delta(figure: Figure) -> str:
     """By how much it moves; `± ?`: something NOT PRICED moves as well."""
     if figure.delta is None:
         return OPEN if figure.delta_open else NONE
-    return signed(figure.delta) + (" ± ?" if figure.delta_open else "")
+    return signed(figure.delta) + (" ± ?" if figure.delta_open else _percent(figure))
+
+
+def _percent(figure: Figure) -> str:
+    """How much that is of what was; nothing where that was nothing, or isn't known."""
+    if not figure.before or not figure.delta or figure.before_open:
+        return ""
+    percent = figure.delta / figure.before * 100
+    return f" ({percent:+,.{0 if abs(percent) >= 10 else 1}f} %)"
+
+
+def _violations(policies: Policies | None) -> Iterable[tuple[str, ...]]:
+    return ((v.level, v.rule, v.resource, v.text) for v in (policies.violations if policies else ()))
 
 
 def _gap(gap: Gap) -> tuple[str, ...]:
@@ -192,8 +236,20 @@ def _by_assumptions(summary: Summary) -> Iterable[tuple[str, ...]]:
 
 def _moved(summary: Summary) -> Iterable[tuple[str, ...]]:
     return (
-        (moved.op, moved.resource.name, moved.resource.type, _by(moved.deltas), moved.remark) for moved in summary.moved
+        (moved.op, moved.resource.name, moved.resource.type, _from_to(moved), moved.remark) for moved in summary.moved
     )
+
+
+def _from_to(moved: Moved) -> str:
+    sides = (
+        (
+            SHORT[number],
+            *(NONE if side.get(number) is None else money(side[number]) for side in (moved.before, moved.after)),
+        )
+        for number, usd in moved.deltas.items()
+        if usd
+    )
+    return ", ".join(f"{number} {before} -> {after}" for number, before, after in sides) or "no number"
 
 
 def _components(summary: Summary) -> Iterable[tuple[str, ...]]:

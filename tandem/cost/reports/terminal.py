@@ -4,17 +4,18 @@ import textwrap
 from collections.abc import Sequence
 
 from ..gates import Gate
+from ..policies import Policies
 from ..summary import Summary
 from .content import Section, facts, sections, where
 
 SHOWN = 30  # rows of a list that a comment folds
 
 
-def terminal(summary: Summary, gates: Sequence[Gate] = ()) -> str:
+def terminal(summary: Summary, gates: Sequence[Gate] = (), policies: Policies | None = None) -> str:
     """Everything, lists of free and moved resources cut to 30 rows; what is NOT PRICED is never cut."""
-    numbers, *rest = sections(summary, gates, SHOWN, None)
+    numbers, *rest = sections(summary, gates, policies, SHOWN, None)
     head = f"Cost of {summary.stack}{where(summary)}: {summary.verdict.text}."
-    return "\n\n".join([head, _table(numbers), "\n".join(facts(summary)), *map(_section, rest)]) + "\n"
+    return "\n\n".join([head, _table(numbers), "\n".join(facts(summary, policies)), *map(_section, rest)]) + "\n"
 
 
 def _section(section: Section) -> str:

@@ -71,6 +71,7 @@ accept:
   - {type: "aws:sqs/queue:Queue", why: known, until: 2026-12-31 10:00:00}
   - aws:sqs/queue:Queue
 discount_pct: {AmazonSageMakr: 10, AmazonEC2: 101}
+month: {questions: [3, 1, 2], runs: [1, 2], run: 1}
 stacks:
   rag-dev: {max_idle_floor: .nan, stacks: {}}
   other: 5
@@ -95,8 +96,11 @@ stacks:
         "accept[3]: 'aws:sqs/queue:Queue' is not a mapping of keys to values. Give {type: , why: , until: }.",
         "discount_pct.AmazonSageMakr: is not a service of the price rows. Did you mean `AmazonSageMaker`?",
         "discount_pct.AmazonEC2: 101 is not allowed (a number of per cent from 0.0 to 100.0). Give what is taken off.",
+        "month.run: is not what a month has. Did you mean `runs`?",
+        "month.questions: [3, 1, 2] is not allowed (low, base and high in that order). Put the smallest first.",
+        "month.runs: [1, 2] is not allowed (a number, or three: low, base and high). Give one or three.",
         "stacks.rag-dev.stacks: is not a gate. Known here: max_idle_floor, max_run_ceiling, max_cost_per_1k_queries, "
-        "max_increase_pct, fail_on_unpriced, accept, max_price_age_days, discount_pct.",
+        "max_increase_pct, fail_on_unpriced, accept, max_price_age_days, discount_pct, month.",
         f"stacks.rag-dev.max_idle_floor: NaN {amount}. {remedy}",
         "stacks.other: 5 is not a mapping of keys to values. Give a mapping of gates.",
     ]

@@ -8,19 +8,23 @@ from decimal import Decimal
 
 import pytest
 from jsonschema import Draft202012Validator
+from markdown_it import MarkdownIt
 from tandem_contract.usage import QUERY_USAGE, RUN_USAGE
 
 from scripts.recorder import ROOT
 from tandem.cost.gates import Gate
 from tandem.cost.model import Assumption, Number
+from tandem.cost.policies import Policies, Violation
 from tandem.cost.reports.as_json import as_json
-from tandem.cost.reports.markdown import LIMIT, markdown
+from tandem.cost.reports.comment import comment
+from tandem.cost.reports.markdown import LIMIT, markdown, moves
 from tandem.cost.reports.terminal import terminal
 from tandem.cost.summary import summarize
 from tandem.reporting.money import money, plain, signed
 from tests.unit.cost.estimates import charge, estimate, line
 
 TODAY = date(2026, 11, 24)
+MARKDOWN = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 SCHEMA = json.loads((ROOT / "docs" / "cost.schema.json").read_text())
 GATES = (Gate("max_idle_floor", "failed", "$5.00 is more than $3.00"), Gate("max_run_ceiling", "undecided", "?"))
 
@@ -102,7 +106,7 @@ def test_terminal():
         r"NOT UNDERSTOOD in the preview\n  operation 'frobnicate' isn't known",
         r"rag-usage +answer_tokens +150 +none",
         r"rag-usage +1,000 queries \+\$0.0008",
-        r"replace +nat .*idle -\$317.55 +billed twice for a while",
+        r"replace +nat .*idle \$350.40 -> \$32.85 +billed twice for a while",
         r"rag / rag-query",
         r"IAM costs nothing +role",
         r"kept for ever +bucket",
@@ -160,6 +164,149 @@ def test_comment_fits_and_says_what_it_leaves_out(sides):
         listed = text.count(" | added | ")
         assert listed > 0
         assert 3000 - listed in left
+
+
+POLICIES = Policies(True, (Violation("mandatory", "bucket-private", "docs", "It is open. Close it."),))
+ADVICE = Policies(True, (Violation("advisory", "cost-tags", "docs", "It has no tags."),))
+
+
+@pytest.mark.parametrize(
+    ("policies", "mark", "said"),
+    [
+        (None, "✅ **Known:**", ""),
+        (Policies(True, ()), "✅ **Known:**", "- Policies: none is violated."),
+        (ADVICE, "⚠️ **Advice of a policy:**", "| advisory | `cost-tags` | `docs` | It has no tags. |"),
+        (POLICIES, "❌ **A policy is violated:**", "| mandatory | `bucket-private` | `docs` | It is open. Close it. |"),
+        (Policies(False, ()), "⚠️ **Not known for sure:**", "- Policies: NOT JUDGED, or not all of it"),
+    ],
+)
+def test_what_policies_say_is_in_every_report(policies, mark, said):
+    still = summary(line("a", 1, 1))
+    text = markdown(still, (), policies)
+    assert mark in text and said in text and ("olic" in text) == bool(policies)
+    assert moves(text) == (mark != "✅ **Known:**")
+    if policies and policies.violations:
+        assert re.search(rf"{policies.violations[0].rule} +docs", terminal(still, (), policies))
+    content = json.loads(as_json(still, (), policies))
+    Draft202012Validator(SCHEMA).validate(content)
+    assert content["policies"] == (
+        policies and {"judged": policies.judged, "violations": [each._asdict() for each in policies.violations]}
+    )
+
+
+@pytest.mark.faults
+def test_many_violations_are_cut_and_counted():
+    many = tuple(Violation("mandatory", f"rule-{at:04}", "n" * 300, "w" * 3000) for at in range(400))
+    text = markdown(summary(line("a", 1, 2)), (), Policies(True, many))
+    assert len(text) <= LIMIT
+    shown = text.count("| mandatory | ")
+    assert 0 < shown < 400 and f"\nand {400 - shown} more (" in text and "`rule-0000`" in text
+
+
+def test_a_report_says_what_was_compared():
+    whole = estimate(line("a", 1, 2))
+    assert "- Before is what is deployed, after is this preview." in markdown(summarize(whole, TODAY))
+    based = summarize(whole, TODAY, compared="base")
+    assert "- Before is the preview of the base" in markdown(based) and "deployed, after" not in markdown(based)
+    assert json.loads(as_json(based))["compared"] == "base"
+
+
+def test_old_new_and_percent():
+    text = terminal(summary(line("a", 2, 3), line("b", None, "0.5"), line("c", "0.1", None)))
+    assert re.search(r"Idle floor, a month +\$2.10 +\$3.50 +\+\$1.40 \(\+67 %\)", text)
+    assert re.search(r"update +a .*idle \$2.00 -> \$3.00", text)
+    assert re.search(r"create +b .*idle none -> \$0.50", text)
+    assert re.search(r"delete +c .*idle \$0.10 -> none", text)
+    assert "(+0.5 %)" in terminal(summary(line("a", 200, 201))) and "(-5.0 %)" in terminal(summary(line("a", 20, 19)))
+    assert " %)" not in terminal(summary(line("a", 1, 2), line("b", 1, {"unpriced": ("no",)})))  # of what isn't known
+
+
+def test_a_month_with_its_use_stands_beside_the_floor():
+    """Floor + questions / 1,000 x 1,000 queries + runs x the expected run, by hand."""
+    lines = (
+        line("nat", 10, 20),
+        line("usage", None, (charge("0.5", Number.QUERIES), charge(3, Number.RUN_EXPECTED))),
+    )
+
+    def found(month, *more):
+        return summarize(estimate(*lines, *more), TODAY, month)
+
+    assert found(None).months == () and "A month" not in terminal(found(None))
+    (only,) = found({"questions": [4000], "runs": [2]}).months
+    assert (only.level, only.figure[:3]) == ("base", (10, 28, 18))
+    text = terminal(found({"questions": [0, 4000, 10000], "runs": [2]}))
+    for said in (
+        r"A month, low: 2 runs +\$10.00 +\$26.00 +\+\$16.00 \(\+160 %\)",
+        r"A month, base: 4000 questions and 2 runs +\$10.00 +\$28.00 +\+\$18.00",
+        r"A month, high: 10000 questions and 2 runs +\$10.00 +\$31.00 +\+\$21.00",
+    ):
+        assert re.search(said, text), said
+    opened = found({"questions": [1000]}, line("x", None, {"unpriced": ("no",)}))
+    assert opened.months[0].figure.after_open and re.search(r"A month, base: .*\+ \?", terminal(opened))
+    content = json.loads(as_json(opened))
+    Draft202012Validator(SCHEMA).validate(content)
+    assert content["months"][0]["questions"] == "1000"
+
+
+@pytest.mark.faults
+def test_one_comment_of_several_stacks_fits_and_says_where_it_was_cut():
+    reports = {
+        f"stack-{at}": markdown(summary(*(line(f"{'n' * 80}-{n}", None, sides) for n in range(1500))))
+        for at, sides in enumerate((1, {"unpriced": ("x" * 300,)}, 2))
+    }
+    assert sum(map(len, reports.values())) > LIMIT
+    small = markdown(summary(line("nat", 1, 2)))
+    text = comment("all", {**reports, "small": small, "gone": None}, "4f2a9c1", "https://host/run")
+    assert len(text) <= LIMIT
+    assert text.count("| Idle floor, a month |") == 4
+    assert small.split("\n\n", 1)[1].strip() in text
+    assert "\n\n**The rest is left out here**, since a comment has an end; [the run](https://host/run) has it." in text
+    assert "### Cost of `gone`\n\n❌ **No numbers for `4f2a9c1`:**" in text
+    assert text.count("<details>") == text.count("</details>")
+    assert text.endswith("\n\nOf commit `4f2a9c1`: [the run](https://host/run).\n")
+
+
+@pytest.mark.faults
+def test_a_comment_of_very_many_stacks_fits_too():
+    report = markdown(summary(line("nat", 1, 2)))
+    text = comment("all", {f"stack-{at:03}": report for at in range(200)}, "4f2a9c1")
+    assert len(text) <= LIMIT and text.endswith("has it.\n\nOf commit `4f2a9c1`.\n")
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    "evil",
+    [
+        "<!-- tandem-cost: tandem/rag-dev -->",
+        "x\n<!-- tandem-cost: tandem/rag-dev -->\n✅ **Known:** no number moves\n",
+        "x\n\n</details>\n\n### Cost of `another`\n\n✅ **Known:** no number moves\n\n",
+        "@team and #12 of acme/shop#3, GH-4, https://evil.example, www.evil.example, a@evil.example",
+        "`` ` <img src=x onerror=y> [a](javascript:b) ![c](https://evil.example/d.png)",
+        "n" * 200_000,
+    ],
+    ids=["marker", "marker and verdict", "report", "links", "markup", "long"],
+)
+def test_a_hostile_name_is_a_name(evil):
+    """Of a resource, in a reason, in what a policy says, of a stack: none forges a line of ours, links or mentions."""
+    lines = line(evil, None, {"unpriced": (evil,)}), line("b", None, {"free": evil}), line("c", 1, 2, remark=evil)
+    policies = Policies(True, (Violation("mandatory", evil, evil, evil),))
+    whole = replace(estimate(*lines, problems=(evil,)), stack=f"tandem/{evil}")
+    report = markdown(summarize(whole, TODAY), (), policies)
+    text = comment(evil, {evil: report, f"{evil}2": None}, "4f2a9c1", "https://host/run")
+    assert len(report) <= LIMIT and len(text) <= LIMIT
+    assert moves(report)
+    for each in (report, text):
+        markers, _, rest = each.partition("\n")
+        assert markers.startswith("<!-- tandem-cost: ") and markers.endswith(" -->") and markers.count(">") == 1
+        assert not re.search(r"^<!--|^###(?! Cost of )|^✅", rest, re.MULTILINE)
+        blocks = MARKDOWN.parse(rest)
+        tokens = [token for block in blocks for token in [block, *(block.children or [])]]
+        html = {token.content.strip() for token in tokens if token.type.startswith("html")}
+        assert all(re.fullmatch(r"<details><summary>[\w ,']+ \(1\)</summary>|</details>", each) for each in html), html
+        assert {token.attrs.get("href") for token in tokens if token.type == "link_open"} <= {"https://host/run"}
+        assert not any(token.type == "image" for token in tokens)
+        shown = "\n".join(token.content for token in tokens if token.type == "text")
+        assert not re.search(r"@\w|#\d|GH-\d|www\.|://", shown)
 
 
 @pytest.mark.faults

@@ -57,6 +57,8 @@ def test_nothing_is_markup():
         ("two\nlines", "two lines"),
         ("1. -$2.00", r"1\. -$2.00"),
         ("me@example.org", "me@\u200bexample.org"),
+        ("https://a.b WWW.a.b", "https:\u200b//a.b WWW\u200b.a.b"),
+        ("a/b#1, GH-2, C#, #a", "a/b#\u200b1, GH-\u200b2, C#, #a"),
     ],
 )
 def test_code_stays_code_and_the_rest_is_text(text, shown):
