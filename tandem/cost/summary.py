@@ -9,8 +9,8 @@ from typing import Literal, NamedTuple
 
 from .consequences import consequences
 from .figures import Figure, Figures, Month, exact, months
+from .gaps import Gap, NoTable, Unconsidered, gaps_of, kind, no_tables_of, not_considered_of, unchanged
 from .model import Assessment, Assumption, Charge, Estimate, Line, Number, Resource, ancestors, type_of
-from .pricers import INPUTS
 from .prices import Row
 from .units import HOURS_A_MONTH
 from .usage import KINDS, PARAMETER, STACK, is_envelope, is_usage
@@ -53,39 +53,6 @@ class Group(NamedTuple):
 
     text: str
     names: tuple[str, ...]
-
-
-class Gap(NamedTuple):
-    """A resource that isn't priced, or not offered in its region."""
-
-    resource: Resource
-    when: Literal["added", "changed", "kept", "gone"]
-    """`gone`: only what was before isn't priced."""
-    reasons: tuple[str, ...]
-    no_table: bool = False
-    """Whether there are no prices at all where it is."""
-
-    @property
-    def touched(self) -> bool:
-        """Whether the change makes it, or makes it other than it was."""
-        return self.when in ("added", "changed")
-
-
-class NoTable(NamedTuple):
-    """The resources where there are no prices at all: one finding, whatever their number."""
-
-    reason: str
-    gaps: tuple[Gap, ...]
-
-
-class Unconsidered(NamedTuple):
-    """The inputs of a type that are set and that no price considers."""
-
-    type: str
-    inputs: Mapping[str, str]
-    """Path -> why; empty for one that this program doesn't know, as a newer provider's."""
-    names: tuple[str, ...]
-    """The resources in which one of them is set."""
 
 
 class Coverage(NamedTuple):
@@ -183,8 +150,8 @@ def summarize(
     after = [line.after for line in lines if line.after]
     kinds = [(kind(assessment), assessment) for assessment in after]
     counts = Counter(found for found, _ in kinds)
-    unpriced, not_offered = (_gaps(lines, name) for name in ("not_priced", "not_offered"))
-    not_priced, no_tables = tuple(gap for gap in unpriced if not gap.no_table), _no_tables(unpriced)
+    unpriced, not_offered = (gaps_of(lines, name) for name in ("not_priced", "not_offered"))
+    not_priced, no_tables = tuple(gap for gap in unpriced if not gap.no_table), no_tables_of(unpriced)
     figures = _figures(lines, bool(estimate.problems))
     changed = _changed(estimate)
     names = {item.name for item in changed}
@@ -205,7 +172,7 @@ def summarize(
         not_priced=not_priced,
         no_tables=no_tables,
         not_offered=not_offered,
-        not_considered=_not_considered(after),
+        not_considered=not_considered_of(after),
         changed=changed,
         oldest=_oldest(lines, today),
         forgotten=_forgotten(after),
@@ -218,19 +185,6 @@ def summarize(
         compared=compared,
         months=tuple(months(figures, month or {})),
     )
-
-
-def kind(assessment: Assessment) -> Literal["priced", "usage_assumed", "free", "not_priced", "not_offered"]:
-    """The one thing that a resource is; NOT PRICED also if only a part of it is, or if nothing was said of it."""
-    if assessment.unavailable:
-        return "not_offered"
-    if assessment.unpriced:
-        return "not_priced"
-    if assessment.charges and not all(charge.assumed for charge in assessment.charges):
-        return "priced"
-    if assessment.charges or assessment.assumed:
-        return "usage_assumed"
-    return "free" if assessment.free else "not_priced"
 
 
 def _open(assessment: Assessment | None) -> tuple[Number, ...]:
@@ -264,7 +218,7 @@ def _figure(lines: Sequence[Line], number: Number, problems: bool) -> Figure:
     )
     delta = None if before is after is None else (after or Decimal(0)) - (before or Decimal(0))
     moving = (before_open or after_open) and any(
-        not _unchanged(line) and number in (*_open(line.before), *_open(line.after)) for line in lines
+        not unchanged(line) and number in (*_open(line.before), *_open(line.after)) for line in lines
     )
     return Figure(before, after, delta, before_open or problems, after_open or problems, moving or problems)
 
@@ -276,11 +230,6 @@ def _side(assessments: Sequence[Assessment], number: Number) -> tuple[Decimal | 
     there = bool(usd) or number is Number.IDLE
     is_open = bool(may_come) if there else any(resource.type == PARAMETER for resource in may_come)
     return (exact(sum(usd, Decimal(0))) if there else None), is_open
-
-
-def _unchanged(line: Line) -> bool:
-    # A deletion with both sides leaves the resource where it is.
-    return line.change.op in ("same", "refresh") or (line.change.op == "delete" and line.after is not None)
 
 
 def _components(estimate: Estimate) -> tuple[Component, ...]:
@@ -338,55 +287,11 @@ def _groups(said: Iterable[tuple[str, Assessment]]) -> tuple[Group, ...]:
     return tuple(Group(text, tuple(sorted(found))) for text, found in sorted(names.items()))
 
 
-def _gaps(lines: Iterable[Line], wanted: str) -> tuple[Gap, ...]:
-    gaps = (_gap(line, wanted) for line in lines)
-    return tuple(sorted((gap for gap in gaps if gap), key=lambda gap: (gap.when == "kept", gap.resource.urn)))
-
-
-def _gap(line: Line, wanted: str) -> Gap | None:
-    found = [(side, side is line.after) for side in (line.after, line.before) if side and kind(side) == wanted]
-    if not found:
-        return None
-    side, exists = found[0]
-    when: Literal["added", "changed", "kept", "gone"] = "changed"
-    if not exists:
-        when = "gone"
-    elif line.before is None:
-        when = "added"
-    elif _unchanged(line):
-        when = "kept"
-    # What isn't offered may have parts that aren't priced as well: both are said.
-    reasons = (*side.unavailable, *side.unpriced) or ("its pricer says nothing of it",)
-    return Gap(side.resource, when, reasons, side.no_table)
-
-
-def _no_tables(gaps: Iterable[Gap]) -> tuple[NoTable, ...]:
-    found: dict[str, list[Gap]] = {}
-    for gap in gaps:
-        if gap.no_table:
-            found.setdefault(gap.reasons[0], []).append(gap)
-    return tuple(NoTable(reason, tuple(of)) for reason, of in sorted(found.items()))
-
-
 def _regions(estimate: Estimate) -> tuple[str, ...]:
     """Those of what isn't free, since free things are in the stack's region only by name."""
     sides = (line.after or line.before for line in estimate.lines)
     found = {side.resource.region for side in sides if side and kind(side) != "free"} - {""} or {estimate.region}
     return tuple(sorted(found - {""}, key=lambda name: (name != estimate.region, name)))
-
-
-def _not_considered(after: Iterable[Assessment]) -> tuple[Unconsidered, ...]:
-    inputs: dict[str, dict[str, str]] = {}
-    names: dict[str, set[str]] = {}
-    for resource in (assessment.resource for assessment in after):
-        known = INPUTS.get(resource.type)
-        if found := known.not_considered(resource.inputs) if known else {}:
-            inputs.setdefault(resource.type, {}).update(found)
-            names.setdefault(resource.type, set()).add(resource.name)
-    return tuple(
-        Unconsidered(type_, dict(sorted(found.items())), tuple(sorted(names[type_])))
-        for type_, found in sorted(inputs.items())
-    )
 
 
 def _oldest(lines: Iterable[Line], today: date | None) -> Age | None:

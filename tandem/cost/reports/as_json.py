@@ -7,11 +7,12 @@ from typing import Any
 
 from tandem.reporting.money import plain
 
+from ..gaps import Gap
 from ..gates import Gate
 from ..model import Number, Resource
 from ..policies import Policies
 from ..prices import Row
-from ..summary import Figure, Figures, Gap, Group, Summary
+from ..summary import Figure, Figures, Group, Summary
 
 VERSION = 2
 """Of the schema: it changes when a reader of the last one would break."""

@@ -9,10 +9,11 @@ from tandem.reporting.escape import clipped
 from tandem.reporting.money import digits, money, signed
 from tandem.reporting.tables import Table
 
+from ..gaps import Gap, NoTable, Unconsidered
 from ..gates import Gate
 from ..model import OTHERS, Number
 from ..policies import Policies
-from ..summary import Figure, Figures, Gap, Group, Month, Moved, NoTable, Summary, Unconsidered
+from ..summary import Figure, Figures, Group, Month, Moved, Summary
 
 TITLES = {
     Number.IDLE: "Idle floor, a month",

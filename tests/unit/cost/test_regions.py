@@ -10,13 +10,14 @@ import yaml
 from samples.previews import PROVIDER, UNKNOWN, digest, state, step, urn
 from scripts.recorder import ROOT, record_stack
 from tandem.cost.estimate import estimate
+from tandem.cost.gaps import kind
 from tandem.cost.gates import check
 from tandem.cost.model import Number
 from tandem.cost.preview import read_preview
 from tandem.cost.reports.as_json import as_json
 from tandem.cost.reports.markdown import markdown
 from tandem.cost.reports.terminal import terminal
-from tandem.cost.summary import kind, summarize
+from tandem.cost.summary import summarize
 from tests.unit.cost.test_own_stacks import preview
 
 TODAY = date(2026, 11, 30)

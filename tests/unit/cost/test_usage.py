@@ -8,9 +8,9 @@ import pytest
 from samples.previews import ENVELOPE, component, digest, state, step
 from samples.previews import USAGE as TUNING
 from tandem.cost.estimate import assess, estimate
+from tandem.cost.gaps import kind
 from tandem.cost.model import SECRET, UNKNOWN, Change, Number, Resource
 from tandem.cost.preview import Read, read_preview
-from tandem.cost.summary import kind
 from tandem.cost.usage import PARAMETER, assumed, is_usage
 
 RAG = {
