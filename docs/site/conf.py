@@ -45,6 +45,7 @@ NAVIGATION = {
             "docs/cost",
             "docs/cost-arithmetic",
             "docs/prices",
+            "docs/priced-types",
             "docs/policies",
             "docs/pull-requests",
         ],

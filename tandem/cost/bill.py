@@ -78,6 +78,14 @@ class Bill:
         self._unpriced.append(reason)
         self._open = self._open | set(numbers) if numbers and self._open is not None else None
 
+    def rate(self, service: str, key: str) -> str:
+        """What one unit bills, in words, for what nobody knows the amount of."""
+        try:
+            row = self.table.price(service, key)
+        except NoPrice:
+            return "no row has its price"
+        return f"${row.usd} for each {row.unit}"
+
     def note(self, text: str) -> None:
         """A cause of cost that isn't dollars yet."""
         self._notes.append(text)

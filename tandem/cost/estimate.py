@@ -10,6 +10,7 @@ from .bill import Bill
 from .model import OTHERS, Assessment, Assumption, Change, Estimate, Line, Resource
 from .preview import Read
 from .pricers import PRICERS, why_free
+from .pricers.bills_for import BILLS_FOR
 from .prices import NoPrice, NotPriced, PriceTable, Row, load
 from .prices.key_units import unit_of
 from .usage import assumed, by_environment, is_usage
@@ -85,7 +86,9 @@ def assess(
         return Assessment(resource, free=reason)
     pricer = PRICERS.get(resource.type)
     if pricer is None:
-        return Assessment(resource, unpriced=(f"type {resource.type} has no pricer",))
+        dimensions = BILLS_FOR.get(resource.type)
+        for_what = f": it bills for {dimensions}" if dimensions else ""
+        return Assessment(resource, unpriced=(f"type {resource.type} has no pricer{for_what}",))
     region = resource.region or (region if resource.type.startswith("kubernetes:") else "")
     table = _table(region, tables or load)
     bill = Bill(resource, table, usage)

@@ -43,6 +43,7 @@ _NAMED = {  # type -> its input, the path of a name in it, and the type of what 
     ),
     "aws:eks/nodeGroup:NodeGroup": (_TEMPLATE,),
     "aws:ec2/instance:Instance": (_TEMPLATE,),
+    "aws:autoscaling/group:Group": (_TEMPLATE,),
 }
 
 _ARN_REGION = re.compile(r"\barn:aws[\w-]*:[\w-]+:([a-z]{2}(?:-[a-z]+)+-\d+):")

@@ -42,10 +42,12 @@ class Question(NamedTuple):
 
 _LINUX = {"operatingSystem": "Linux", "preInstalledSw": "NA", "tenancy": "Shared", "capacitystatus": "Used"}
 _ALB = {"operation": "LoadBalancing:Application"}
+_NLB = {"operation": "LoadBalancing:Network"}
 
 QUERIES: dict[tuple[str, str], Query] = {
     ("AmazonSageMaker", "training:ml.*"): Query("Train:ml.{}"),
     ("AmazonSageMaker", "hosting:ml.*"): Query("Host:ml.{}"),
+    ("AmazonSageMaker", "notebook:ml.*"): Query("Notebk:ml.{}"),
     ("AmazonSageMaker", "storage:studio"): Query("Studio:VolumeUsage.gp3"),
     ("AmazonSageMaker", "storage:notebook"): Query("Notebk:VolumeUsage.gp2"),
     ("AmazonEC2", "ondemand:*"): Query("BoxUsage:{}", _LINUX),
@@ -79,6 +81,8 @@ QUERIES: dict[tuple[str, str], Query] = {
     ("AmazonCloudWatch", "logs:storage"): Query("TimedStorage-ByteHrs"),
     ("AmazonCloudWatch", "logs:insights"): Query("DataScanned-Bytes"),
     ("AmazonCloudWatch", "alarm:standard"): Query("CW:AlarmMonitorUsage"),
+    ("AmazonCloudWatch", "alarm:high-resolution"): Query("CW:HighResAlarmMonitorUsage"),
+    ("AmazonCloudWatch", "alarm:composite"): Query("CW:CompositeAlarmMonitorUsage"),
     ("AmazonCloudWatch", "metric:custom"): Query("CW:MetricMonitorUsage"),
     ("AmazonCloudWatch", "dashboard"): Query("DashboardsUsageHour-Basic", region_field=""),  # sold for all regions
     ("AmazonEKS", "cluster:standard"): Query("AmazonEKS-Hours:perCluster"),
@@ -88,6 +92,13 @@ QUERIES: dict[tuple[str, str], Query] = {
     ("AmazonVPC", "ipv4:hours"): Query("PublicIPv4:InUseAddress"),
     ("AWSELB", "alb:hours"): Query("LoadBalancerUsage", _ALB),
     ("AWSELB", "alb:lcu"): Query("LCUUsage", _ALB),
+    ("AWSELB", "nlb:hours"): Query("LoadBalancerUsage", _NLB),
+    ("AWSELB", "nlb:lcu"): Query("LCUUsage", _NLB),
+    ("AmazonECS", "fargate:x86:vcpu"): Query("Fargate-vCPU-Hours:perCPU"),
+    ("AmazonECS", "fargate:x86:memory"): Query("Fargate-GB-Hours"),
+    ("AmazonECS", "fargate:arm64:vcpu"): Query("Fargate-ARM-vCPU-Hours:perCPU"),
+    ("AmazonECS", "fargate:arm64:memory"): Query("Fargate-ARM-GB-Hours"),
+    ("AmazonECS", "fargate:storage"): Query("Fargate-EphemeralStorage-GB-Hours"),
     ("AWSDataTransfer", "egress:internet"): Query("DataTransfer-Out-Bytes", region_field=""),
     ("AWSDataTransfer", "inter-az:each-direction"): Query("DataTransfer-Regional-Bytes", region_field=""),
     ("awskms", "key"): Query("KMS-Keys"),
@@ -152,6 +163,8 @@ UNITS: dict[str, dict[str, Decimal]] = {
     "LCU-hour": {"lcu-hrs": Decimal(1)},
     "OCU-hour": {"ocu-hours": Decimal(1), "ocu-hrs": Decimal(1), "ocu-hr": Decimal(1)},
     "GB": {"gb": Decimal(1)},
+    "vCPU-hour": {"hours": Decimal(1)},
+    "GB-hour": {"hours": Decimal(1), "gb-hours": Decimal(1)},
     "GB-month": {"gb-mo": Decimal(1), "gb-month": Decimal(1)},
     "GB-second": {"lambda-gb-second": Decimal(1)},
     "IOPS-month": {"iops-mo": Decimal(1)},

@@ -1,6 +1,6 @@
 """Pricers: one small function for each type of resource. `docs/adding-a-pricer.md` says how to add one.
 
-A type that is neither in `PRICERS` nor in `FREE` is NOT PRICED.
+A type that is neither in `PRICERS` nor in `FREE` is NOT PRICED; of some of them `bills_for.py` says what they bill for.
 """
 
 from fnmatch import fnmatchcase
@@ -11,6 +11,8 @@ from ..considered import ACCESS, BEHAVIOUR, LIFE, PLACE, Inputs
 from ..model import Resource
 from . import (
     compute,
+    containers,
+    databases,
     functions,
     kubernetes,
     monitoring,
@@ -21,6 +23,7 @@ from . import (
     search,
     security,
     storage,
+    streams,
 )
 
 
@@ -40,6 +43,9 @@ PRICERS: dict[str, Pricer] = {
     **search.PRICERS,
     **sagemaker.PRICERS,
     **compute.PRICERS,
+    **containers.PRICERS,
+    **databases.PRICERS,
+    **streams.PRICERS,
     **kubernetes.PRICERS,
     **network.PRICERS,
     **monitoring.PRICERS,
@@ -63,6 +69,9 @@ INPUTS: dict[str, Inputs] = {
     **search.INPUTS,
     **sagemaker.INPUTS,
     **compute.INPUTS,
+    **containers.INPUTS,
+    **databases.INPUTS,
+    **streams.INPUTS,
     **kubernetes.INPUTS,
     **network.INPUTS,
     **monitoring.INPUTS,
@@ -160,6 +169,42 @@ FREE: dict[str, str] = {
     "aws:sagemaker/userProfile:*": "what is run in it bills",
     "aws:appautoscaling/target:*": "what it scales bills",
     "aws:appautoscaling/scheduledAction:*": "what it scales bills",
+    "aws:autoscaling/attachment:*": _SETTING,
+    "aws:autoscaling/lifecycleHook:*": _SETTING,
+    "aws:autoscaling/notification:*": _SETTING,
+    "aws:autoscaling/schedule:*": "what it scales bills",
+    "aws:autoscaling/tag:*": _SETTING,
+    "aws:autoscaling/trafficSourceAttachment:*": _SETTING,
+    "aws:bedrock/guardrailVersion:*": "bills as its guardrail does",
+    "aws:ecs/cluster:*": "what runs in it bills",
+    "aws:ecs/clusterCapacityProviders:*": _SETTING,
+    "aws:ecs/tag:*": _SETTING,
+    "aws:ecs/taskDefinition:*": "tasks that are made from it bill",
+    "aws:efs/accessPoint:*": _SETTING,
+    "aws:efs/fileSystemPolicy:*": _SETTING,
+    "aws:efs/mountTarget:*": "its file system bills",
+    "aws:elasticache/parameterGroup:*": _SETTING,
+    "aws:elasticache/subnetGroup:*": _SETTING,
+    "aws:elasticache/user:*": _SETTING,
+    "aws:elasticache/userGroup*": _SETTING,
+    "aws:kinesis/resourcePolicy:*": _SETTING,
+    "aws:rds/clusterEndpoint:*": _SETTING,
+    "aws:rds/clusterParameterGroup:*": _SETTING,
+    "aws:rds/clusterRoleAssociation:*": _SETTING,
+    "aws:rds/eventSubscription:*": _SETTING,
+    "aws:rds/optionGroup:*": _SETTING,
+    "aws:rds/parameterGroup:*": _SETTING,
+    "aws:rds/roleAssociation:*": _SETTING,
+    "aws:rds/subnetGroup:*": _SETTING,
+    "aws:sagemaker/appImageConfig:*": _SETTING,
+    "aws:sagemaker/codeRepository:*": _SETTING,
+    "aws:sagemaker/notebookInstanceLifecycleConfiguration:*": _SETTING,
+    "aws:sagemaker/studioLifecycleConfig:*": _SETTING,
+    "aws:scheduler/scheduleGroup:*": _SETTING,
+    "aws:wafv2/ipSet:*": _SETTING,
+    "aws:wafv2/regexPatternSet:*": _SETTING,
+    "aws:wafv2/webAclAssociation:*": _SETTING,
+    "aws:wafv2/webAclLoggingConfiguration:*": "a setting; what it writes to bills",
     "aws:kms/alias:*": _SETTING,
     "aws:kms/keyPolicy:*": _SETTING,
     "aws:kms/grant:*": _SETTING,

@@ -1,4 +1,4 @@
-"""Instances and volumes."""
+"""Instances, groups of them, and volumes."""
 
 from collections.abc import Iterable
 from decimal import Decimal
@@ -58,6 +58,38 @@ def _volumes(resource: Resource, template: Resource | None, bill: Bill) -> None:
             template_volumes(template, bill)
     elif not root:
         bill.not_priced("the root volume: its size is that of the image")
+
+
+def group(resource: Resource, bill: Bill) -> None:
+    """The instances of a group that run now: `desiredCapacity` of them, `minSize` where it isn't set."""
+    least = number(resource, "minSize", 0)
+    now = max(least, number(resource, "desiredCapacity", least))
+    if resource.shown("warmPool") is not None:
+        bill.not_priced("the warm pool: instances that run beside it, or the volumes of stopped ones", Number.IDLE)
+    if now == 0:
+        bill.free("no instance runs while there is no work (minSize and desiredCapacity are 0)")
+        return
+    if resource.shown("mixedInstancesPolicy") is not None or resource.get("desiredCapacityType", "units") != "units":
+        bill.not_priced(f"a capacity of {now:f}, of several types or of spot (mixedInstancesPolicy)", Number.IDLE)
+        return
+    template = template_of(resource)
+    if template is None:
+        bill.not_priced(f"{now:f} instances whose launch template isn't in this preview", Number.IDLE)
+        return
+    if least < now:
+        bill.note(f"{now:f} instances now (desiredCapacity), {least:f} at the floor (minSize)")
+    kind, subnets = text(template, "instanceType"), resource.references.get("vpcZoneIdentifiers", ())
+    market = str(template.get("instanceMarketOptions.marketType", ON_DEMAND))
+    tenancy = tenancy_of(template.get("placement.tenancy"), subnets)
+    charge_instances(bill, kind, now, market, tenancy, f"{now:f} x {kind}, Linux", f"{now:f} instances")
+    charge_monitoring(bill, template.get("monitoring.enabled"), now)
+    given = template.get("networkInterfaces.0.associatePublicIpAddress")
+    if addresses(given, subnets, now, bill) is None:
+        bill.not_priced("public IPv4 addresses, which their subnets may give them", Number.IDLE)
+    if count(template, "blockDeviceMappings"):
+        template_volumes(template, bill, now)
+    else:
+        bill.not_priced("the instances' volumes: their size is that of the image", Number.IDLE)
 
 
 def template_of(resource: Resource) -> Resource | None:
@@ -162,6 +194,7 @@ def charge_volume(
 
 PRICERS: dict[str, Pricer] = {
     "aws:ec2/instance:Instance": instance,
+    "aws:autoscaling/group:Group": group,
     "aws:ebs/volume:Volume": volume,
 }
 
@@ -202,6 +235,28 @@ INPUTS: dict[str, Inputs] = {
             _CREDITS: "creditSpecification.*",
             "types of before 2014 bill it by the hour": "ebsOptimized",
             "a host of one's own bills where it is": "hostId hostResourceGroupArn",
+        },
+    ),
+    "aws:autoscaling/group:Group": Inputs(
+        "minSize desiredCapacity desiredCapacityType mixedInstancesPolicy.* warmPool.*",
+        {
+            NAMES: "name namePrefix context",
+            PLACE: """availabilityZones[] availabilityZoneDistribution.* vpcZoneIdentifiers[] loadBalancers[]
+            targetGroupArns[] trafficSources.* placementGroup""",
+            ACCESS: "serviceLinkedRoleArn",
+            LIFE: """capacityRebalance forceDelete forceDeleteWarmPool ignoreFailedScalingActivities
+            initialLifecycleHooks.* instanceLifecyclePolicy.* instanceMaintenancePolicy.* instanceRefresh.*
+            maxInstanceLifetime protectFromScaleIn suspendedProcesses[] terminationPolicies[] waitForCapacityTimeout
+            waitForElbCapacity minElbCapacity""",
+            BEHAVIOUR: "defaultCooldown defaultInstanceWarmup healthCheckGracePeriod healthCheckType",
+            "a limit: what is scaled within it bills by the hour": "maxSize",
+            "metrics of a group cost nothing": "enabledMetrics[] metricsGranularity",
+            "what is launched from it is priced where the preview has it": "launchTemplate.id launchTemplate.name "
+            "launchConfiguration",
+        },
+        {
+            _RESERVED: "capacityReservationSpecification.*",
+            "the template is taken as it is here: another version of it may differ": "launchTemplate.version",
         },
     ),
     "aws:ec2/launchTemplate:LaunchTemplate": Inputs(

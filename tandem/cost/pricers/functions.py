@@ -1,19 +1,20 @@
 """Functions, what starts them, and the API in front of them."""
 
-import re
 from decimal import Decimal
 
 from ..bill import Bill, Pricer
 from ..considered import ACCESS, BEHAVIOUR, LIFE, NAMES, PLACE, USED, Inputs
-from ..model import Number, Resource
+from ..model import UNKNOWN, Number, Resource
 from ..units import HOURS_A_MONTH, MILLION
+from .inputs import number, text
+from .schedules import starts_a_month
+
+FUNCTION = "aws:lambda/function:Function"
 
 # Lambda keeps five long polls of up to 20 s at an empty SQS queue and they bill as requests (Lambda developer guide,
 # "Using Lambda with Amazon SQS"). It's computed, not measured; `maximumConcurrency` doesn't lower it.
 POLLERS = 5
 POLLS_AN_HOUR = 3 * 60
-RATE = re.compile(r"rate\(([1-9]\d*) (minute|hour|day)s?\)")
-MINUTES = {"minute": 1, "hour": 60, "day": 24 * 60}
 # What a start by the clock is taken to use: a rule doesn't say which function it starts.
 START_SECONDS = 2
 START_GIGABYTES = Decimal("0.5")
@@ -33,9 +34,21 @@ def function(resource: Resource, bill: Bill) -> None:
         bill.not_priced("an environment for each tenant, which bills when it is made", Number.QUERIES)
 
 
-def provisioned_concurrency(_: Resource, bill: Bill) -> None:
-    """It bills by the function's memory, which only the function says."""
-    bill.not_priced("provisioned concurrency: it bills by its function's memory, which isn't among its inputs")
+def provisioned_concurrency(resource: Resource, bill: Bill) -> None:
+    """Environments of a function that are kept ready bill its memory all month."""
+    function = next((it for it in resource.references.get("functionName", ()) if it.type == FUNCTION), None)
+    if function is None:
+        bill.not_priced(
+            "provisioned concurrency: it bills by its function's memory, and the function isn't in this preview",
+            Number.IDLE,
+        )
+        return
+    ready = number(resource, "provisionedConcurrentExecutions")
+    gigabytes = number(function, "memorySize", 128) / 1024
+    processor = "arm64" if function.get("architectures.0", "x86_64") == "arm64" else "x86"
+    seconds = ready * gigabytes * HOURS_A_MONTH * 3600
+    what = f"{ready:f} environments of {gigabytes:f} GB kept ready"
+    bill.charge(Number.IDLE, what, "AWSLambda", f"provisioned:{processor}", seconds, hourly=True)
 
 
 def event_source(resource: Resource, bill: Bill) -> None:
@@ -64,21 +77,46 @@ def event_rule(resource: Resource, bill: Bill) -> None:
         if resource.get("eventBusName", "default") == "default":
             bill.free("events of AWS services are free; what they start bills")
         else:
-            bill.not_priced("events on a bus of its own: there is no row for them")
-    elif not (found := RATE.fullmatch(expression)):
-        bill.not_priced(f"{expression}: only rate(...) is counted")
+            rate = bill.rate("AWSEvents", "events:custom")
+            bill.not_priced(f"events on a bus of its own, which no usage assumption counts: {rate}", Number.QUERIES)
     else:
-        starts = HOURS_A_MONTH * 60 / (int(found[1]) * MINUTES[found[2]])
-        bill.charge(Number.IDLE, f"starts, {expression}", "AWSLambda", "requests", starts / MILLION)
-        seconds = starts * START_SECONDS * START_GIGABYTES
-        what = f"run time of the starts, {START_SECONDS} s at 512 MB"
-        bill.charge(Number.IDLE, what, "AWSLambda", "duration:arm64", seconds, assumed=True)
+        _starts(expression, starts_a_month(text(resource, "scheduleExpression")), bill)
+
+
+def _starts(expression: str, starts: Decimal, bill: Bill) -> None:
+    """Charge a function that is started so often in a month."""
+    bill.charge(Number.IDLE, f"starts, {expression}", "AWSLambda", "requests", starts / MILLION)
+    seconds = starts * START_SECONDS * START_GIGABYTES
+    what = f"run time of the starts, {START_SECONDS} s at 512 MB"
+    bill.charge(Number.IDLE, what, "AWSLambda", "duration:arm64", seconds, assumed=True)
+
+
+def schedule(resource: Resource, bill: Bill) -> None:
+    """A schedule of EventBridge Scheduler bills its starts, and what it starts; a target that isn't known is taken to
+    be a function, as a rule's is."""
+    expression = text(resource, "scheduleExpression")
+    if resource.get("state", "ENABLED") == "DISABLED":
+        bill.free("disabled")
+    elif expression.startswith("at("):
+        bill.free("it starts something once")
+    else:
+        starts = starts_a_month(expression)
+        millions = starts / MILLION
+        bill.charge(Number.IDLE, f"starts, {expression}", "AWSEvents", "scheduler:invocations", millions)
+        target = resource.shown("target.arn")
+        if resource.shown("target.ecsParameters") is not None:
+            bill.not_priced("the tasks that it starts: how long they run nobody assumes", Number.IDLE)
+        elif target is None or target == UNKNOWN or ":lambda:" in str(target):
+            _starts(expression, starts, bill)
+        else:
+            bill.note("what it starts bills for that, which isn't counted here")
 
 
 def stage(resource: Resource, bill: Bill) -> None:
     """A stage of a REST API bills by the hour if it has a cache."""
     if resource.get("cacheClusterEnabled", False):
-        bill.not_priced("the stage's cache, which bills by the hour: there is no row for it")
+        size = text(resource, "cacheClusterSize")
+        bill.hours(f"cache of {size} GB", "AmazonApiGateway", f"cache:{size}")
     else:
         bill.free("without a cache a REST API bills for requests only")
 
@@ -97,16 +135,18 @@ def state_machine(resource: Resource, bill: Bill) -> None:
     """Bills for the transitions of its runs; one of type EXPRESS for their number, memory and time."""
     if resource.get("type", "STANDARD") == "STANDARD":
         bill.by_use("state transitions", "a run's are in no number")
-        bill.note("a run's state transitions aren't counted: there is no row for them")
+        bill.note(f"a run's state transitions aren't counted: {bill.rate('AmazonStates', 'transitions')}")
     else:
-        bill.not_priced("requests, memory and time of Express runs: there are no rows for them", Number.QUERIES)
+        rate = bill.rate("AmazonStates", "express:requests")
+        bill.not_priced(f"requests, memory and time of Express runs, which nobody assumes: {rate}", Number.QUERIES)
 
 
 PRICERS: dict[str, Pricer] = {
-    "aws:lambda/function:Function": function,
+    FUNCTION: function,
     "aws:lambda/provisionedConcurrencyConfig:ProvisionedConcurrencyConfig": provisioned_concurrency,
     "aws:lambda/eventSourceMapping:EventSourceMapping": event_source,
     "aws:cloudwatch/eventRule:EventRule": event_rule,
+    "aws:scheduler/schedule:Schedule": schedule,
     "aws:apigateway/stage:Stage": stage,
     "aws:apigateway/methodSettings:MethodSettings": method_settings,
     "aws:sfn/stateMachine:StateMachine": state_machine,
@@ -114,7 +154,7 @@ PRICERS: dict[str, Pricer] = {
 
 _START = "moves what each start costs, which is taken to be what usage and the page on costs say"
 INPUTS: dict[str, Inputs] = {
-    "aws:lambda/function:Function": Inputs(
+    FUNCTION: Inputs(
         "snapStart.applyOn capacityProviderConfig.* durableConfig.* tenancyConfig.*",
         {
             NAMES: "name description",
@@ -130,11 +170,7 @@ INPUTS: dict[str, Inputs] = {
         {_START: "memorySize architectures[] ephemeralStorage.size", "traces bill by the trace": "tracingConfig.mode"},
     ),
     "aws:lambda/provisionedConcurrencyConfig:ProvisionedConcurrencyConfig": Inputs(
-        free={
-            PLACE: "functionName qualifier",
-            LIFE: "skipDestroy",
-            "part of what is NOT PRICED": "provisionedConcurrentExecutions",
-        },
+        "provisionedConcurrentExecutions", {PLACE: "functionName qualifier", LIFE: "skipDestroy"}
     ),
     "aws:lambda/eventSourceMapping:EventSourceMapping": Inputs(
         "eventSourceArn startingPosition queues topics[] selfManagedEventSource.* enabled provisionedPollerConfig.*",
@@ -154,13 +190,24 @@ INPUTS: dict[str, Inputs] = {
         "scheduleExpression state isEnabled eventBusName",
         {NAMES: "name namePrefix description", ACCESS: "roleArn", LIFE: "forceDestroy", BEHAVIOUR: "eventPattern"},
     ),
+    "aws:scheduler/schedule:Schedule": Inputs(
+        "scheduleExpression state target.arn target.ecsParameters.*",
+        {
+            NAMES: "name namePrefix description groupName",
+            ACCESS: "kmsKeyArn target.roleArn",
+            LIFE: "actionAfterCompletion",
+            BEHAVIOUR: """flexibleTimeWindow.* scheduleExpressionTimezone target.deadLetterConfig.*
+            target.eventbridgeParameters.* target.input target.kinesisParameters.* target.retryPolicy.*
+            target.sagemakerPipelineParameters.* target.sqsParameters.*""",
+        },
+        {"before it begins and after it ends nothing is started": "startDate endDate"},
+    ),
     "aws:apigateway/stage:Stage": Inputs(
-        "cacheClusterEnabled",
+        "cacheClusterEnabled cacheClusterSize",
         {
             NAMES: "stageName description documentationVersion variables.*",
             PLACE: "restApi deployment canarySettings.*",
             ACCESS: "clientCertificateId",
-            "part of the cache, which is NOT PRICED": "cacheClusterSize",
         },
         {"logs bill by the GB": "accessLogSettings.*", "traces bill by the trace": "xrayTracingEnabled"},
     ),

@@ -22,9 +22,9 @@ def metric_alarm(resource: Resource, bill: Bill) -> None:
             return
     metrics = [f"{at}metric." for at in watched if resource.get(f"{at}metric")] if watched else [""]
     if any(number(resource, f"{at}period", 60) < 60 for at in metrics):
-        bill.not_priced("an alarm of high resolution: there is no row for it")
-        return
-    bill.charge(Number.IDLE, "alarm", SERVICE, "alarm:standard", len(metrics))
+        bill.charge(Number.IDLE, "alarm of high resolution", SERVICE, "alarm:high-resolution", len(metrics))
+    else:
+        bill.charge(Number.IDLE, "alarm", SERVICE, "alarm:standard", len(metrics))
     for at in metrics:
         namespace = text(resource, f"{at}namespace")
         if not namespace.startswith(OF_AWS):
@@ -35,7 +35,7 @@ def metric_alarm(resource: Resource, bill: Bill) -> None:
 
 def composite_alarm(_: Resource, bill: Bill) -> None:
     """An alarm on alarms."""
-    bill.not_priced("composite alarms: there is no row for them")
+    bill.charge(Number.IDLE, "composite alarm", SERVICE, "alarm:composite", 1)
 
 
 def dashboard(_: Resource, bill: Bill) -> None:
@@ -44,8 +44,10 @@ def dashboard(_: Resource, bill: Bill) -> None:
 
 
 def log_group(resource: Resource, bill: Bill) -> None:
-    """Logs that are kept."""
+    """Logs that are kept; what is taken in is in no number."""
     bill.counted_with("storage", "log_gigabytes")
+    if not bill.usage:
+        bill.note(f"what it takes in bills {bill.rate(SERVICE, 'logs:ingestion')}, in the standard class")
     if number(resource, "retentionInDays", 0) == 0:
         bill.note("retentionInDays isn't set: logs are kept, and billed, for ever")
 
@@ -58,7 +60,7 @@ def scaling_policy(resource: Resource, bill: Bill) -> None:
     elif str(resource.get(f"{tracked}.predefinedMetricSpecification.predefinedMetricType", "")).endswith(
         "HighResolution"
     ):
-        bill.not_priced("the two alarms of high resolution that it makes: there is no row for them")
+        bill.charge(Number.IDLE, "the two alarms of high resolution that it makes", SERVICE, "alarm:high-resolution", 2)
     else:
         formula = f"{tracked}.customizedMetricSpecification.metrics"
         terms = [f"{formula}.{index}.metricStat" for index in range(count(resource, formula))]

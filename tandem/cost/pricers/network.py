@@ -42,21 +42,28 @@ def endpoint(resource: Resource, bill: Bill) -> None:
         bill.not_priced("an interface endpoint whose subnets are associated elsewhere")
 
 
+BALANCERS = {"application": ("alb:hours", "alb:lcu"), "network": ("nlb:hours", "nlb:lcu")}
+
+
 def load_balancer(resource: Resource, bill: Bill) -> None:
-    """An application load balancer, and a public address for each of its subnets."""
+    """An application or network load balancer, and a public address for each of its subnets."""
     kind = resource.get("loadBalancerType", "application")
-    if kind != "application":
-        bill.not_priced(f"a load balancer of type {kind}")
+    if kind not in BALANCERS:
+        bill.not_priced(
+            f"a load balancer of type {kind}: it bills hours and capacity units, for which there are no rows"
+        )
         return
-    bill.hours("application load balancer", "AWSELB", "alb:hours")
-    unit = bill.table.price("AWSELB", "alb:lcu")
-    bill.note(f"traffic bills ${unit.usd} for each capacity unit and hour more")
+    hours, unit = BALANCERS[kind]
+    bill.hours(f"{kind} load balancer", "AWSELB", hours)
+    bill.note(f"traffic bills ${bill.table.price('AWSELB', unit).usd} for each capacity unit and hour more")
     if reserved := resource.get("minimumLoadBalancerCapacity.capacityUnits"):
         bill.not_priced(f"{reserved} capacity units that are held ready: there is no row for them", Number.IDLE)
     if not resource.get("internal", False) and resource.get("ipAddressType") != "dualstack-without-public-ipv4":
-        if subnets := count(resource, "subnets") or count(resource, "subnetMappings"):
+        mappings = range(count(resource, "subnetMappings"))
+        given = [at for at in mappings if resource.shown(f"subnetMappings.{at}.allocationId") is not None]
+        if subnets := (count(resource, "subnets") or len(mappings)) - len(given):
             bill.hours(f"public IPv4 addresses in {subnets} subnets", SERVICE, "ipv4:hours", subnets)
-        else:
+        elif not given:
             bill.not_priced("its public IPv4 addresses: its subnets aren't among the inputs")
 
 
@@ -70,7 +77,8 @@ PRICERS: dict[str, Pricer] = {
 
 _BROUGHT = "addresses that you bring cost nothing, so this may be too much"
 _BALANCER = Inputs(
-    "loadBalancerType internal ipAddressType minimumLoadBalancerCapacity.capacityUnits subnets[] subnetMappings.*",
+    """loadBalancerType internal ipAddressType minimumLoadBalancerCapacity.capacityUnits subnets[]
+    subnetMappings[].allocationId subnetMappings.*""",
     {
         NAMES: "name namePrefix",
         PLACE: "securityGroups[] customerOwnedIpv4Pool dnsRecordClientRoutingPolicy secondaryIpsAutoAssignedPerSubnet "

@@ -33,7 +33,11 @@ def rest_api(_: Resource, bill: Bill) -> None:
 def http_api(resource: Resource, bill: Bill) -> None:
     """An HTTP or WebSocket API bills for requests or messages, which no environment assumes: ours are REST APIs."""
     kind = resource.get("protocolType", "HTTP")
-    bill.not_priced(f"requests to an API of type {kind}: no usage assumption counts them", Number.QUERIES)
+    if kind == "HTTP":
+        rate = bill.rate("AmazonApiGateway", "requests:http")
+    else:
+        rate = "messages and minutes of connection, for which there are no rows"
+    bill.not_priced(f"requests to an API of type {kind}, which no usage assumption counts: {rate}", Number.QUERIES)
 
 
 def user_pool(_: Resource, bill: Bill) -> None:

@@ -1,7 +1,7 @@
-"""Endpoints and MLflow."""
+"""Endpoints, notebooks, Studio and MLflow."""
 
 from ..bill import Bill, Pricer
-from ..considered import ACCESS, BEHAVIOUR, NAMES, Inputs
+from ..considered import ACCESS, BEHAVIOUR, LIFE, NAMES, PLACE, Inputs
 from ..model import SECRET, UNKNOWN, Number, Resource
 from ..run_price import OWN_DISKS, SAGEMAKER
 from .inputs import count, number, text
@@ -79,9 +79,40 @@ def mlflow_server(resource: Resource, bill: Bill) -> None:
     bill.hours(f"MLflow server, {size}", SAGEMAKER, f"mlflow-server:{size.lower()}")
 
 
+def notebook(resource: Resource, bill: Bill) -> None:
+    """A notebook instance bills by the hour until it is stopped, and its volume until it is deleted."""
+    kind = text(resource, "instanceType")
+    bill.hours(f"notebook, {kind}", SAGEMAKER, f"notebook:{kind}")
+    size = number(resource, "volumeSize", 5)  # the provider's default
+    bill.charge(Number.IDLE, "volume of the notebook", SAGEMAKER, "storage:notebook", size)
+
+
+def space(resource: Resource, bill: Bill) -> None:
+    """A space of Studio bills its volume; what runs in it bills by the hour."""
+    volume = "spaceSettings.spaceStorageSettings.ebsStorageSettings.ebsVolumeSizeInGb"
+    if resource.shown(volume) is None:
+        bill.not_priced("its volume, whose size is its domain's default", Number.IDLE)
+    else:
+        bill.charge(Number.IDLE, "volume of the space", SAGEMAKER, "storage:studio", number(resource, volume))
+
+
+def app(resource: Resource, bill: Bill) -> None:
+    """What runs in Studio bills by the hour until it is deleted."""
+    what, kind = text(resource, "appType"), text(resource, "resourceSpec.instanceType", "system")
+    if kind == "system":
+        bill.not_priced(f"{what} on what its domain or space says (resourceSpec.instanceType isn't set)", Number.IDLE)
+    elif what == "KernelGateway":
+        bill.hours(f"notebook of Studio, {kind}", SAGEMAKER, f"studio:{kind}")
+    else:
+        bill.not_priced(f"hours of {what} on {kind}: there are rows for notebooks (KernelGateway) only", Number.IDLE)
+
+
 PRICERS: dict[str, Pricer] = {
     ENDPOINT: endpoint,
     CONFIGURATION: endpoint_configuration,
+    "aws:sagemaker/notebookInstance:NotebookInstance": notebook,
+    "aws:sagemaker/space:Space": space,
+    "aws:sagemaker/app:App": app,
     "aws:sagemaker/mlflowApp:MlflowApp": mlflow_app,
     "aws:sagemaker/mlflowTrackingServer:MlflowTrackingServer": mlflow_server,
 }
@@ -130,6 +161,33 @@ INPUTS: dict[str, Inputs] = {
     ENDPOINT: Inputs(
         "endpointConfigName",
         {NAMES: "name", "while it is updated both fleets bill, for that time only": "deploymentConfig.*"},
+    ),
+    "aws:sagemaker/notebookInstance:NotebookInstance": Inputs(
+        "instanceType volumeSize",
+        {
+            NAMES: "name",
+            PLACE: "subnetId securityGroups[] directInternetAccess",
+            ACCESS: "roleArn kmsKeyId rootAccess instanceMetadataServiceConfiguration.*",
+            LIFE: "lifecycleConfigName platformIdentifier",
+            BEHAVIOUR: "additionalCodeRepositories[] defaultCodeRepository",
+        },
+    ),
+    "aws:sagemaker/space:Space": Inputs(
+        "spaceSettings.spaceStorageSettings.ebsStorageSettings.ebsVolumeSizeInGb",
+        {
+            NAMES: "spaceName spaceDisplayName",
+            PLACE: "domainId",
+            ACCESS: "ownershipSettings.* spaceSharingSettings.*",
+            "what runs in it bills as an app": "spaceSettings.*",
+        },
+    ),
+    "aws:sagemaker/app:App": Inputs(
+        "appType resourceSpec.instanceType",
+        {
+            NAMES: "appName spaceName userProfileName",
+            PLACE: "domainId",
+            LIFE: "resourceSpec.*",
+        },
     ),
     "aws:sagemaker/mlflowApp:MlflowApp": Inputs(
         free={

@@ -1,4 +1,4 @@
-"""Keys, secrets, users."""
+"""Keys, secrets, users, and what filters requests."""
 
 from ..bill import Bill, Pricer
 from ..considered import ACCESS, BEHAVIOUR, LIFE, NAMES, PLACE, Inputs
@@ -41,12 +41,35 @@ def certificate(resource: Resource, bill: Bill) -> None:
         bill.free("certificates that stay within AWS cost nothing; a private authority bills")
 
 
+BOTS = "AWSManagedRulesBotControlRuleSet"
+# The other groups of AWS's that bill beside their rule (WAF pricing: fraud control, DDoS protection).
+PAID = ("AWSManagedRulesATPRuleSet", "AWSManagedRulesACFPRuleSet", "AWSManagedRulesAntiDDoSRuleSet")
+
+
+def web_acl(resource: Resource, bill: Bill) -> None:
+    """A web ACL bills by the month, as each of its rules does, and some of AWS's groups beside that; and requests."""
+    bill.charge(Number.IDLE, "web ACL", "awswaf", "acl", 1)
+    if resource.shown("ruleJson") is not None:
+        bill.not_priced("its rules, which are written as JSON (ruleJson)", Number.IDLE)
+    if rules := count(resource, "rules"):
+        bill.charge(Number.IDLE, f"{rules} rules", "awswaf", "rule", rules)
+    for at in range(rules):
+        group = f"rules.{at}.statement.managedRuleGroupStatement"
+        name, vendor = resource.get(f"{group}.name"), resource.get(f"{group}.vendorName", "AWS")
+        if name == BOTS:
+            bill.charge(Number.IDLE, "group of Bot Control", "awswaf", "bot-control", 1)
+        elif name in PAID or vendor != "AWS":
+            bill.not_priced(f"the group {name} of {vendor}, by the month and the request: there is no row for it")
+    bill.note(f"requests bill {bill.rate('awswaf', 'requests')}")
+
+
 PRICERS: dict[str, Pricer] = {
     "aws:kms/key:Key": key,
     "aws:kms/replicaKey:ReplicaKey": replica_key,
     "aws:secretsmanager/secret:Secret": secret,
     "aws:acm/certificate:Certificate": certificate,
     "aws:cognito/userPoolClient:UserPoolClient": user_pool_client,
+    "aws:wafv2/webAcl:WebAcl": web_acl,
 }
 
 INPUTS: dict[str, Inputs] = {
@@ -78,6 +101,20 @@ INPUTS: dict[str, Inputs] = {
             ACCESS: "policy kmsKeyId",
             LIFE: "forceOverwriteReplicaSecret recoveryWindowInDays",
             BEHAVIOUR: "type",
+        },
+    ),
+    "aws:wafv2/webAcl:WebAcl": Inputs(
+        """rules[].statement.managedRuleGroupStatement.name rules[].statement.managedRuleGroupStatement.vendorName
+        ruleJson rules.*""",
+        {
+            NAMES: "name namePrefix description",
+            PLACE: "scope",
+            BEHAVIOUR: "captchaConfig.* challengeConfig.* customResponseBodies.* dataProtectionConfig.* "
+            "defaultAction.* monetizationConfig.* tokenDomains[] visibilityConfig.*",
+        },
+        {
+            "a puzzle or a challenge bills by the attempt": "rules[].action.captcha.* rules[].action.challenge.*",
+            "bodies beyond what is looked into by default bill more by the request": "associationConfig.*",
         },
     ),
     "aws:acm/certificate:Certificate": Inputs(

@@ -1,8 +1,9 @@
-"""Buckets, tables, images: what they hold is an assumption, so the usage parameter counts it."""
+"""Buckets, tables, images, file systems: what they hold is an assumption, so the usage parameter counts it."""
 
 from ..bill import Bill, Pricer
 from ..considered import ACCESS, BEHAVIOUR, LIFE, NAMES, USED, Inputs
 from ..model import Number, Resource
+from .inputs import number
 
 
 def bucket(_: Resource, bill: Bill) -> None:
@@ -12,7 +13,7 @@ def bucket(_: Resource, bill: Bill) -> None:
 
 def vectors(_: Resource, bill: Bill) -> None:
     """S3 Vectors: storage and queries."""
-    bill.not_priced("S3 Vectors: no dated source has its prices")
+    bill.not_priced("S3 Vectors: GB kept and written, queries, TB that they read: no dated source has their prices")
 
 
 def table(resource: Resource, bill: Bill) -> None:
@@ -31,6 +32,22 @@ def repository(_: Resource, bill: Bill) -> None:
     bill.counted_with("storage", "images_gigabytes")
 
 
+def file_system(resource: Resource, bill: Bill) -> None:
+    """A file system (EFS): throughput that is provisioned bills beside what it holds, which nobody assumes."""
+    kept = "storage:standard" if resource.shown("availabilityZoneName") is None else "storage:one-zone"
+    bill.not_priced(
+        f"what it holds, which no usage assumption counts: {bill.rate('AmazonEFS', kept)}, less in colder classes",
+        Number.IDLE,
+    )
+    mode = resource.get("throughputMode", "bursting")
+    if mode == "provisioned":
+        throughput = number(resource, "provisionedThroughputInMibps")
+        bill.charge(Number.IDLE, "provisioned throughput", "AmazonEFS", "throughput:provisioned", throughput)
+        bill.note("the throughput that its storage includes bills nothing, so this may be too much")
+    elif mode == "elastic":
+        bill.not_priced("GB that are read and written (elastic throughput): there are no rows for them", Number.QUERIES)
+
+
 def replication(_: Resource, bill: Bill) -> None:
     """The rules of what S3 copies; the copies are another bucket's."""
     bill.free("a setting of what bills elsewhere")
@@ -47,6 +64,7 @@ PRICERS: dict[str, Pricer] = {
     "aws:s3/vectorsIndex:VectorsIndex": vectors,
     "aws:dynamodb/table:Table": table,
     "aws:ecr/repository:Repository": repository,
+    "aws:efs/fileSystem:FileSystem": file_system,
 }
 
 _CLASSES = "storage of other classes has other prices: all is counted as the standard one"
@@ -121,6 +139,16 @@ INPUTS: dict[str, Inputs] = {
             "capacity that is warmed bills once": "warmThroughput.*",
             "an import or a restoration bills once, by the GB": """importTable.* restoreBackupArn restoreDateTime
             restoreSourceName restoreSourceTableArn restoreToLatestTime""",
+        },
+    ),
+    "aws:efs/fileSystem:FileSystem": Inputs(
+        "availabilityZoneName throughputMode provisionedThroughputInMibps",
+        {
+            NAMES: "creationToken",
+            ACCESS: "encrypted kmsKeyId",
+            LIFE: "protection.*",
+            BEHAVIOUR: "performanceMode",
+            "moves what it holds, which is NOT PRICED": "lifecyclePolicies.*",
         },
     ),
     "aws:ecr/repository:Repository": Inputs(

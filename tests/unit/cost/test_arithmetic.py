@@ -40,20 +40,24 @@ def by_hand(sum_, rows):
 
 
 def by_tool(case, region):
+    references = {
+        name: (Resource(name, it["type"], name, "", region, it["inputs"]),)
+        for name, it in case.get("references", {}).items()
+    }
     sides = {}
     for side in ("before", "after"):
         if (inputs := case.get(side)) is not None:
             value = inputs.get("insecureValue")
             inputs = inputs if value is None else inputs | {"insecureValue": json.dumps(value)}
-            sides[side] = Resource("urn", case["type"], "it", "", region, inputs)
+            sides[side] = Resource("urn", case["type"], "it", "", region, inputs, references)
     change = Change(case["op"], "urn", sides.get("before"), sides.get("after"))
     (line,) = estimate(Read("tandem/dev", region, (change,), {}, ())).lines
     return line
 
 
-def test_ten_cases():
+def test_twenty_cases():
     kinds = {case["op"] for case, _ in CASES.values()}
-    assert len(CASES) == PAGE.read_text().count("\n## ") == 10
+    assert len(CASES) == PAGE.read_text().count("\n## ") == 20
     assert {"create", "update", "replace", "delete"} == kinds
 
 

@@ -16,7 +16,7 @@ from tandem.cost.reports.as_json import as_json
 from tandem.cost.reports.markdown import LIMIT, markdown
 from tandem.cost.reports.terminal import terminal
 from tandem.cost.summary import summarize
-from tests.unit.cost import test_kubernetes_pricers, test_pricers, test_references
+from tests.unit.cost import test_kubernetes_pricers, test_platform_pricers, test_pricers, test_references
 
 TABLE = {type_: paths.split() for type_, paths in json.loads(PROPERTIES.read_text()).items()}
 MOST = 0.4
@@ -62,20 +62,22 @@ def every_case():
     machine = {"launchTemplate": {"id": UNKNOWN}}
     yield there(INSTANCE, machine, launchTemplate=(there(TEMPLATE, {"instanceType": "t3.small"}),))
     yield there(test_references.ENDPOINT, {"endpointConfigName": "c"})
+    yield from (resource for resource, *_ in test_platform_pricers.PRICED + test_platform_pricers.PARTLY)
     yield there("aws:ssm/parameter:Parameter", {"name": "/x/usage", "value": "{}"})
     yield there("aws:secretsmanager/secret:Secret", {"replicas": [{"region": "us-west-2"}]})
 
 
 def asked():
-    """Type -> the paths that its pricer, or another's, asked of it in those cases."""
-    found = {}
+    """Type -> the paths that its pricer asked of it in those cases, and those that another's did."""
+    own, others = {}, {}
     for resource in every_case():
         assess(resource)
-        around = [resource, *(other for others in resource.references.values() for other in others)]
-        around += [other for near in around[1:] for others in near.references.values() for other in others]
+        own.setdefault(resource.type, set()).update(resource.asked)
+        around = [near for sources in resource.references.values() for near in sources]
+        around += [far for near in around for sources in near.references.values() for far in sources]
         for each in around:
-            found.setdefault(each.type, set()).update(each.asked)
-    return found
+            others.setdefault(each.type, set()).update(each.asked)
+    return own, others
 
 
 def undeclared(type_, paths):
@@ -128,9 +130,11 @@ def test_a_property_that_the_classes_get_is_missing_until_it_is_declared(new):
 
 
 def test_what_is_declared_as_priced_is_what_pricers_ask_for():
-    found, unasked, undeclared = asked(), {}, {}
+    (own, others), unasked, undeclared = asked(), {}, {}
     for type_, inputs in INPUTS.items():
-        priced, real = set(inputs.priced.split()), found.get(type_, set())
+        # Another type's price may read what this type's own leaves out and says so.
+        by_others = {path for path in others.get(type_, set()) if not inputs.why_ignored(path)}
+        priced, real = set(inputs.priced.split()), own.get(type_, set()) | by_others
         unasked[type_] = {n for n in priced if not {n, n.removesuffix(".*"), n.removesuffix("[]")} & real}
         # A list or an object that is only counted or looked into isn't an input by itself.
         undeclared[type_] = {

@@ -82,6 +82,12 @@ def test_no_row_without_source_and_date(region):
         ("eu-central-1", "AmazonBedrock", "input:eu.amazon.nova-lite-v1:0", "1M tokens", "0.078", "2026-11"),
         ("eu-central-1", "AWSQueueService", "requests:standard", "1M requests", "0.4", "2025-06-05"),
         ("eu-west-2", "AmazonSageMaker", "mlflow-app", "hour", "0", "2026-07-09"),
+        ("us-west-2", "AmazonECS", "fargate:x86:vcpu", "vCPU-hour", "0.04048", "2026-09-02"),
+        ("eu-west-1", "AmazonRDS", "postgres:db.t4g.medium", "hour", "0.069", "2025-06-17"),
+        ("eu-central-1", "AWSELB", "nlb:hours", "hour", "0.027", "2025-06-05"),
+        ("us-east-1", "AmazonElastiCache", "valkey:cache.r7g.large", "hour", "0.1752", "2025-06-05"),
+        ("eu-west-1", "AmazonKinesis", "shard:hours", "hour", "0.017", "2025-11-03"),
+        ("us-east-1", "AmazonEFS", "storage:standard", "GB-month", "0.3", "2026-08-10"),
     ],
 )
 def test_prices_are_those_of_the_research(region, service, key, unit, usd, read_at):
@@ -99,7 +105,7 @@ def test_a_price_is_like_the_same_one_of_the_first_region():
 
 
 def test_no_row_is_lost_on_the_way():
-    least = {"eu-central-1": 132, "eu-west-1": 138, "eu-west-2": 2, "us-east-1": 298, "us-west-2": 136}
+    least = {"eu-central-1": 256, "eu-west-1": 261, "eu-west-2": 2, "us-east-1": 423, "us-west-2": 261}
     for region, rows in least.items():
         assert len(list(load(region))) >= rows, region
 
