@@ -44,8 +44,8 @@ class Generator:
         parameters.cpuparams.poll = parameters.cpuparams_batch.poll = 0
         self._model: Any = xllamacpp.Server(parameters)  # ty: ignore[missing-attribute]
         self._turn = threading.Lock()
-        self._abandoned: dict[str, list[str]] = {}
-        """By request, the pieces of its answer, each a token, more or less."""
+        self._abandoned: dict[str, tuple[int, list[str]]] = {}
+        """By request, the tokens of its prompt, and the pieces of its answer, each a token."""
 
     def chat(self, request: Json, gone: Callable[[], bool]) -> Json:
         """The answer in one piece. Raises `Refused`, and `ConnectionAbortedError` when the caller is `gone`."""
@@ -63,13 +63,14 @@ class Generator:
 
     def _answer(self, request: Json, gone: Callable[[], bool]) -> Json:
         identity = json.dumps(request, sort_keys=True)
-        pieces = self._abandoned.pop(identity, [])
+        prompt, pieces = self._abandoned.pop(identity, (0, []))
         before, said, reason, left = len(pieces), {}, None, False
 
         def heard(chunk: Json) -> bool:
             """Take a piece of the answer, or news of how far the prompt was read; true ends it."""
-            nonlocal reason, left
+            nonlocal prompt, reason, left
             said.update(chunk)
+            prompt = prompt or chunk.get("prompt_progress", {}).get("total", 0)
             for choice in chunk.get("choices", ()):
                 pieces.extend(filter(None, [choice["delta"].get("content")]))
                 reason = choice["finish_reason"] or reason
@@ -81,20 +82,22 @@ class Generator:
         if "error" in said:
             raise Refused("ValidationException", said["error"]["message"])
         if left:
-            self._keep(identity, request, pieces[:-1])  # so that there is always something left to write
+            self._keep(identity, request, prompt, pieces[:-1])  # so that there is always something left to write
             raise ConnectionAbortedError
         usage = dict(said["usage"])
-        usage["prompt_tokens"] -= before
-        usage["completion_tokens"] += before
+        if before:
+            # What was said is read again as part of the prompt, perhaps in other tokens than it was said in.
+            usage["prompt_tokens"], usage["completion_tokens"] = prompt, usage["completion_tokens"] + before
+            usage["total_tokens"] = prompt + usage["completion_tokens"]
         message = {"role": "assistant", "content": "".join(pieces)}
         choices = [{"index": 0, "message": message, "finish_reason": reason}]
         about = {"id": said["id"], "created": said["created"], "object": "chat.completion"}
         return {**about, "model": request.get("model", ""), "choices": choices, "usage": usage}
 
-    def _keep(self, identity: str, request: Json, pieces: list[str]) -> None:
+    def _keep(self, identity: str, request: Json, prompt: int, pieces: list[str]) -> None:
         if not pieces or request["messages"][-1]["role"] == "assistant":  # which can't be followed by another
             return
-        self._abandoned[identity] = pieces
+        self._abandoned[identity] = prompt, pieces
         if len(self._abandoned) > ABANDONED:
             del self._abandoned[next(iter(self._abandoned))]
 

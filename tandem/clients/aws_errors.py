@@ -33,6 +33,8 @@ SKEWED = Explained("AWS refused the request's time", "set this machine's clock."
 NETWORK = "check the network, and the proxy if there is one (HTTPS_PROXY)."
 NOT_THESE = "check AWS_PROFILE or the keys; a region that is off by default has to be enabled for the account first."
 NOT_ALLOWED = "allow it to these credentials, or use others (AWS_PROFILE)."
+REFUSAL = re.compile(r"not authorized to perform: ([a-z0-9-]+:\w+)(?:.*?\bwith (an explicit deny[\w -]*))?")
+"""The action that AWS says it refused, and who denies it where somebody does."""
 NOT_THERE = "is it the account that the stack is in? `pulumi up --refresh` makes anew what was deleted."
 # What the SDK raises, or the code that a service answers with -> what it means; a text is the remedy alone.
 MEANINGS: dict[str, Explained | str] = {
@@ -92,7 +94,7 @@ def explain(error: Exception) -> Explained:
 def _action(error: Exception, answer: Mapping[str, Any]) -> str:
     """What was refused: the action that AWS names, and who denies it where somebody does; else all that it says."""
     text = " ".join(answer.get("Error", {}).get("Message", "").split()).rstrip(".")
-    if named := re.search(r"not authorized to perform: ([a-z0-9-]+:\w+)(?:.*?\bwith (an explicit deny[\w -]*))?", text):
+    if named := REFUSAL.search(text):
         return f"{named[1]}, by {named[2]}" if named[2] else named[1]
     return f"{getattr(error, 'operation_name', '')} ({text})" if text else getattr(error, "operation_name", "")
 

@@ -9,7 +9,6 @@ LEVEL = re.compile(r"^((error|warning|info): |\[ERROR\] *:? *)+")
 OWN = "an unhandled error occurred: Program exited with non-zero exit code"
 """The engine's, after every error of a program; it says nothing more."""
 INVOKE = re.compile(r"invoke of \S+ failed: invocation of \S+ returned an error: ")
-ALLOW = re.compile(r"not authorized to perform: ([a-z0-9-]+:\w+)")
 REFUSED = re.compile(
     r"operation error ([\w ]+): (\w+),.*?\b(?:AccessDenied\w*|UnauthorizedOperation|AuthorizationError\w*|Forbidden)\b",
     re.S,
@@ -36,7 +35,7 @@ CAUSES = {
 
 def refused(text: str) -> str:
     """The action that AWS refused, by its own word or by the operation's name; empty where it is no refusal."""
-    if found := ALLOW.search(text):
+    if found := aws_errors.REFUSAL.search(text):
         return found[1]
     if found := REFUSED.search(text):
         service, operation = found.groups()
