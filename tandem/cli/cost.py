@@ -72,6 +72,7 @@ def show(
     from tandem.cost.reports.markdown import markdown
     from tandem.cost.reports.terminal import terminal
     from tandem.cost.summary import summarize
+    from tandem.reporting.escape import lined
 
     form = "json" if as_json else form
     with bad_input():
@@ -97,7 +98,7 @@ def show(
     _put(report, output)
     for gate in found if output or form != "text" else ():
         if gate.state != "passed":
-            typer.echo(f"{gate.key} {gate.state}: {gate.text}", err=True)
+            typer.echo(lined(f"{gate.key} {gate.state}: {gate.text}"), err=True)
     raise typer.Exit(limits.exit_code(found))
 
 

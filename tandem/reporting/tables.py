@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .escape import clipped, code, inert
+from .escape import clipped, code, inert, lined
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -66,7 +66,7 @@ class Table:
         for at, column in enumerate(self.columns):
             table.add_column(Text(column), justify="right" if at in self.right else "left", overflow="fold")
         for row in self.rows:
-            table.add_row(*(Text(" ".join(cell.split())) for cell in row))
+            table.add_row(*(Text(lined(cell)) for cell in row))
         return table
 
     @property

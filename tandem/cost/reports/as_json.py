@@ -91,7 +91,8 @@ def as_json(summary: Summary, gates: Sequence[Gate] = (), policies: Policies | N
         "policies": policies
         and {"judged": policies.judged, "violations": [violation._asdict() for violation in policies.violations]},
     }
-    return json.dumps(content, indent=2, ensure_ascii=False, default=str) + "\n"
+    text = json.dumps(content, indent=2, ensure_ascii=False, default=str) + "\n"
+    return text.encode(errors="backslashreplace").decode()  # half a sign of UTF-16, as JSON has it
 
 
 def _figures(figures: Figures) -> dict[str, Any]:

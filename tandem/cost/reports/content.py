@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
-from tandem.reporting.escape import clipped
+from tandem.reporting.escape import clipped, lined
 from tandem.reporting.money import digits, money, signed
 from tandem.reporting.tables import Table
 
@@ -73,7 +73,7 @@ def sections(
 
 def facts(summary: Summary, policies: Policies | None = None) -> list[str]:
     """The sentences under the numbers."""
-    return [clipped(fact, SENTENCE) for fact in _facts(summary, policies)]
+    return [clipped(lined(fact), SENTENCE) for fact in _facts(summary, policies)]
 
 
 def _facts(summary: Summary, policies: Policies | None) -> list[str]:

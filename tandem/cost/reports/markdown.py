@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from tandem.reporting.escape import clipped, code, fit, inert
+from tandem.reporting.escape import clipped, code, inert, lined
 from tandem.reporting.tables import CELL
 
 from ..gates import Gate
@@ -19,7 +19,7 @@ STILL = "✅ **Known:** no number moves"  # a line of its own, which no name can
 
 def marker(name: str) -> str:
     """A first line, hidden: of a report the stack's (`project/stack`), of a comment that by which it is found again."""
-    return f"{MARKER}{clipped(fit(name).replace('>', ''), CELL)} -->"
+    return f"{MARKER}{clipped(lined(name).replace('>', ''), CELL)} -->"
 
 
 def moves(report: str) -> bool:
@@ -44,7 +44,7 @@ def _render(summary: Summary, gates: Sequence[Gate], policies: Policies | None, 
     numbers, *rest = found
     parts = [
         marker(summary.stack),
-        f"### Cost of {code(clipped(summary.stack, CELL))}{inert(where(summary))}",
+        f"### Cost of {code(clipped(summary.stack, CELL))}{inert(clipped(where(summary), CELL))}",
         f"{_mark(summary, gates, policies)} {inert(summary.verdict.text)}",
         numbers.table.markdown(),
         "\n".join(f"- {inert(fact)}" for fact in facts(summary, policies)),

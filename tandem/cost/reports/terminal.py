@@ -3,6 +3,8 @@
 import textwrap
 from collections.abc import Sequence
 
+from tandem.reporting.escape import lined
+
 from ..gates import Gate
 from ..policies import Policies
 from ..summary import Summary
@@ -14,7 +16,7 @@ SHOWN = 30  # rows of a list that a comment folds
 def terminal(summary: Summary, gates: Sequence[Gate] = (), policies: Policies | None = None) -> str:
     """Everything, lists of free and moved resources cut to 30 rows; what is NOT PRICED is never cut."""
     numbers, *rest = sections(summary, gates, policies, SHOWN, None)
-    head = f"Cost of {summary.stack}{where(summary)}: {summary.verdict.text}."
+    head = lined(f"Cost of {summary.stack}{where(summary)}: {summary.verdict.text}.")
     return "\n\n".join([head, _table(numbers), "\n".join(facts(summary, policies)), *map(_section, rest)]) + "\n"
 
 

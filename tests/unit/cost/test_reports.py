@@ -310,6 +310,17 @@ def test_a_hostile_name_is_a_name(evil):
 
 
 @pytest.mark.faults
+def test_no_report_steers_a_terminal_turns_a_text_or_fails_on_a_sign():
+    evil = "\x1b[31mred \u202egnp.exe \ud800"
+    said = summary(line(evil, None, {"unpriced": (evil,)}), line("c", 1, 2, remark=evil), problems=(evil,))
+    said = replace(said, regions=(evil, "r" * 100_000), verdict=said.verdict._replace(text=evil))
+    for report in (terminal(said, GATES), markdown(said, GATES)):
+        assert not re.search("[\x1b\u202e\ud800]", report)
+    assert len(markdown(said, GATES)) <= LIMIT
+    assert json.loads(as_json(said).encode())["not_priced"][0]["name"] == evil
+
+
+@pytest.mark.faults
 def test_nothing_in_a_comment_is_markup():
     evil = "a`|<script>\n\n@team --> </details> **b** [c](d)"
     text = markdown(summary(line(evil, None, {"unpriced": (evil,)}), line("b", None, {"free": evil})))
