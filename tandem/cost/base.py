@@ -54,7 +54,7 @@ def _change(base: Change | None, head: Change | None) -> Change | None:
         op = "same"
     else:
         # How it is done is by what is deployed; that both make it is an update between them.
-        op = "update" if head.op in ("same", "create", *DELETIONS) else head.op
+        op = "update" if head.op in ("same", "refresh", "create", *DELETIONS) else head.op
     return Change(op, head.urn, before, after, head.remark)
 
 

@@ -131,7 +131,11 @@ def _check_step(raw: Any, checks: Checks) -> None:
     checks.text("urn", raw.get("urn"), "as urn:pulumi:STACK::PROJECT::TYPE::NAME", REMEDY, URN)
     _check_shape(raw, {"oldState": dict, "newState": dict}, checks)
     for key in ("oldState", "newState"):
-        _check_shape(object_in(raw.get(key)), _STATE_SHAPE, checks.under(key))
+        state = object_in(raw.get(key))
+        _check_shape(state, _STATE_SHAPE, checks.under(key))
+        for name, urns in object_in(state.get("propertyDependencies")).items():
+            if not isinstance(urns or [], list) or not all(isinstance(urn, str) for urn in urns or []):
+                checks.under(key).refuse(f"propertyDependencies.{name}", urns, "a list of URNs", REMEDY)
 
 
 def _check_shape(value: Mapping[str, Any], shape: Mapping[str, type], checks: Checks) -> None:
@@ -294,13 +298,16 @@ class _Resources:
         """Tell every resource those that its inputs come from, once all are made."""
         for (side, urn), sources in self._sources.items():
             for name, urns in sources.items():
-                found = (self._made.get((side, other)) for other in urns)
+                found = (self._made.get((side, other)) for other in urns or ())
                 self._refer(self._made[side, urn], name, tuple(other for other in found if other))
-        named = {(side, made.type, _known(made.inputs.get("name"))): made for (side, _), made in self._made.items()}
+        named = {
+            (side, made.region, made.type, _known(made.inputs.get("name"))): made
+            for (side, _), made in self._made.items()
+        }
         for (side, _), made in self._made.items():
             for input_, path, of in _NAMED.get(made.type, ()):
                 name = _known(made.shown(path))
-                other = named.get((side, of, name)) if name else None
+                other = named.get((side, made.region, of, name)) if name else None
                 if other and not made.references.get(input_):
                     self._refer(made, input_, (other,))
 

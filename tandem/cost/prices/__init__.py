@@ -127,12 +127,11 @@ class PriceTable:
 @functools.cache
 def load(region: str) -> PriceTable:
     """The price table of a region; raises `NotPriced` if there is none, and `TandemError` if it has mistakes."""
-    path = FOLDER / f"{region}.json"
-    if path.parent != FOLDER or not path.is_file():
+    if region not in regions():
         remedy = f"`tandem cost refresh --region {region or 'REGION'} --write` reads them from AWS's price list"
         known = f"regions with prices: {', '.join(regions())}"
         raise NotPriced(f"there are no prices for region {region!r}; {known}; {remedy}")
-    return read(path)
+    return read(FOLDER / f"{region}.json")
 
 
 def regions() -> list[str]:

@@ -39,6 +39,7 @@ def test_before_is_what_the_base_would_make_whatever_is_deployed():
         step("delete", at("old", 7)),
         step("same", at("gone", 8), at("gone", 8)),
         step("same", at("moved", 9), at("moved", 9)),
+        step("same", at("grown", 3), at("grown", 3)),
     ]
     head = [
         step("create", None, at("new", 30)),
@@ -47,6 +48,7 @@ def test_before_is_what_the_base_would_make_whatever_is_deployed():
         step("delete", at("old", 7)),
         step("delete", at("gone", 8)),
         step("replace", at("moved", 9), at("moved", 19)),
+        step("refresh", at("grown", 3), at("grown", 4)),
         step("create", None, at("added", 40)),
     ]
     assert sides(compared(base, head)) == [
@@ -55,6 +57,7 @@ def test_before_is_what_the_base_would_make_whatever_is_deployed():
         ("same", "kept", 5, 5),
         ("delete", "gone", 8, None),
         ("replace", "moved", 9, 19),
+        ("update", "grown", 3, 4),
         ("create", "added", None, 40),
     ]
 

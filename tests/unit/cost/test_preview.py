@@ -314,6 +314,7 @@ def test_all_mistakes_in_steps_are_said_at_once(form):
         {"op": None, "urn": "urn:pulumi:rag-dev::tandem::a:b:C::d"},
         {"op": "same", "urn": "nothing"},
         {"op": "same", "urn": urn(), "oldState": "text", "newState": {"inputs": ["a"], "type": 3}},
+        {"op": "same", "urn": urn(), "newState": {"propertyDependencies": {"a": [["b"]], "c": None, "d": True}}},
     ]
     with pytest.raises(TandemError) as error:
         read_preview(form(*bad))
@@ -323,8 +324,11 @@ def test_all_mistakes_in_steps_are_said_at_once(form):
         "step 4: oldState: 'text' is not allowed (an object)",
         'step 4: newState.inputs: ["a"] is not allowed (an object)',
         "step 4: newState.type: 3 is not allowed (a text)",
+        'step 5: newState.propertyDependencies.a: [["b"]] is not allowed (a list of URNs)',
+        "step 5: newState.propertyDependencies.d: true is not allowed (a list of URNs)",
     ):
         assert said in str(error.value)
+    assert "propertyDependencies.c" not in str(error.value)
 
 
 @pytest.mark.faults
