@@ -17,6 +17,7 @@ from tandem.reporting.money import money
 from .model import OTHERS, Number
 from .prices import load, regions
 from .summary import Figure, Summary
+from .units import MOST
 
 AMOUNTS = {
     "max_idle_floor": Number.IDLE,
@@ -151,7 +152,7 @@ def _check_month(month: Mapping[Any, Any], checks: Checks) -> None:
         if len(amounts) not in (1, 3):
             checks.refuse(name, value, "a number, or three: low, base and high", "Give one or three.")
         for amount in amounts:
-            checks.number(name, amount, 0, math.inf, remedy="Give a number, or a list of low, base and high.")
+            checks.number(name, amount, 0, MOST, remedy="Give a number, or a list of low, base and high.")
         numbers = [amount for amount in amounts if isinstance(amount, int | float)]
         if numbers != sorted(numbers):
             checks.refuse(name, value, "low, base and high in that order", "Put the smallest first.")

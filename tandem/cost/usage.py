@@ -1,7 +1,6 @@
 """Usage assumptions and the run envelope, which a stack keeps in SSM parameters."""
 
 import json
-import math
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
@@ -13,6 +12,7 @@ from tandem_contract.usage import QUERY_USAGE, RUN_USAGE, USAGE_PARAMETER
 
 from .model import Resource, ancestors, type_of
 from .prices import NotPriced
+from .units import MOST
 
 PARAMETER = "aws:ssm/parameter:Parameter"
 STACK = "pulumi:pulumi:Stack"
@@ -82,10 +82,10 @@ def amounts(content: Mapping[str, Any]) -> dict[str, Decimal]:
     values = {key: given.get(key) if isinstance(given, Mapping) else None for key in KINDS[kind].fields}
     checks = Checks()
     for key, value in values.items():
-        checks.under("assumed").number(key, value, 0, math.inf, remedy="Write a number.")
+        checks.under("assumed").number(key, value, 0, MOST, remedy="Write a number.")
     if kind == "rag":
         values["memory_megabytes"] = content.get("memory_megabytes")
-        checks.number("memory_megabytes", values["memory_megabytes"], 0, math.inf, remedy="Write a number.")
+        checks.number("memory_megabytes", values["memory_megabytes"], 0, MOST, remedy="Write a number.")
         for key in ("generator", "embedder"):
             checks.text(key, content.get(key), "the name of a model", "Name one.")
         if "reranker" in content:

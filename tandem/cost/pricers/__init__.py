@@ -62,6 +62,7 @@ _CLOUD_CONTROL = Inputs(
         "its type decides, and one without a pricer is NOT PRICED": "desiredState",
     },
 )
+_SCHEDULED = "what it scales is priced by its own inputs: for as long as this holds, as many bill as it says"
 INPUTS: dict[str, Inputs] = {
     **storage.INPUTS,
     **functions.INPUTS,
@@ -85,8 +86,15 @@ INPUTS: dict[str, Inputs] = {
             ACCESS: "roleArn",
             BEHAVIOUR: "suspendedState.* maxCapacity",
         },
-        ignored={"what it scales is priced by its own inputs, which a larger minimum outdoes": "minCapacity"},
+        ignored={
+            "what it scales is priced by its own inputs, which a larger minimum outdoes; only a service of ECS whose "
+            "target is here runs that many tasks at least": "minCapacity"
+        },
     ),
+    "aws:appautoscaling/scheduledAction:ScheduledAction": Inputs(
+        free={BEHAVIOUR: "*"}, ignored={_SCHEDULED: "scalableTargetAction.minCapacity"}
+    ),
+    "aws:autoscaling/schedule:Schedule": Inputs(free={BEHAVIOUR: "*"}, ignored={_SCHEDULED: "desiredCapacity minSize"}),
     "aws:apigatewayv2/stage:Stage": Inputs(
         free={BEHAVIOUR: "*"},
         ignored={
@@ -153,7 +161,6 @@ FREE: dict[str, str] = {
     "aws:apigatewayv2/deployment:*": _SETTING,
     "aws:bedrock/inferenceProfile:*": "a name for models, whose tokens bill",
     "aws:bedrockmodel/invocationLoggingConfiguration:*": "a setting; what it writes to bills",
-    "aws:cloudwatch/eventTarget:*": "what it starts bills",
     "aws:cloudwatch/logResourcePolicy:*": _SETTING,
     "aws:cloudwatch/queryDefinition:*": "a saved query bills when it runs",
     "aws:budgets/budget:*": "budgets without actions cost nothing",
@@ -231,6 +238,8 @@ FREE: dict[str, str] = {
     "aws:ec2/placementGroup:*": _SETTING,
     "aws:route53/record:*": "its zone bills, and the questions that it is asked",
     "aws:xray/samplingRule:*": "a setting; traces bill",
+    "aws:alb/listener*": "its load balancer bills",
+    "aws:alb/targetGroup*": "its load balancer bills",
     "aws:lb/listener*": "its load balancer bills",
     "aws:lb/targetGroup*": "its load balancer bills",
     "kubernetes:admissionregistration.k8s.io/*": _OBJECT,

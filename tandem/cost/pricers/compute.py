@@ -11,7 +11,7 @@ from ..prices import NoPrice
 from .inputs import count, number, text
 
 SERVICE = "AmazonEC2"
-SUBNET = "aws:ec2/subnet:Subnet"
+SUBNET, TEMPLATE = "aws:ec2/subnet:Subnet", "aws:ec2/launchTemplate:LaunchTemplate"
 ON_DEMAND = "on-demand"
 # What gp3 includes, whatever its size.
 IOPS, THROUGHPUT = 3000, 125
@@ -94,7 +94,7 @@ def group(resource: Resource, bill: Bill) -> None:
 
 def template_of(resource: Resource) -> Resource | None:
     """The launch template that it is made from, where the preview has it."""
-    return next(iter(resource.references.get("launchTemplate", ())), None)
+    return next((it for it in resource.references.get("launchTemplate", ()) if it.type == TEMPLATE), None)
 
 
 def tenancy_of(given: Any, subnets: Iterable[Resource]) -> str:
@@ -259,7 +259,7 @@ INPUTS: dict[str, Inputs] = {
             "the template is taken as it is here: another version of it may differ": "launchTemplate.version",
         },
     ),
-    "aws:ec2/launchTemplate:LaunchTemplate": Inputs(
+    TEMPLATE: Inputs(
         """instanceType placement.tenancy monitoring.enabled networkInterfaces[].associatePublicIpAddress
         instanceMarketOptions.marketType blockDeviceMappings[].ebs.volumeSize blockDeviceMappings[].ebs.volumeType
         blockDeviceMappings[].ebs.iops blockDeviceMappings[].ebs.throughput""",

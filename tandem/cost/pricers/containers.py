@@ -1,5 +1,7 @@
 """ECS: tasks on Fargate."""
 
+from decimal import Decimal
+
 from ..bill import Bill, Pricer
 from ..considered import ACCESS, BEHAVIOUR, LIFE, NAMES, PLACE, USED, Inputs
 from ..model import Number, Resource
@@ -7,6 +9,7 @@ from .inputs import count, number, text
 
 SERVICE = "AmazonECS"
 TASK = "aws:ecs/taskDefinition:TaskDefinition"
+TARGET = "aws:appautoscaling/target:Target"
 PROCESSORS = {"X86_64": "x86", "ARM64": "arm64"}
 STORAGE = 20  # GB that Fargate includes for each task
 
@@ -29,9 +32,11 @@ def service(resource: Resource, bill: Bill) -> None:
 
 
 def _tasks(resource: Resource, bill: Bill) -> None:
-    tasks = number(resource, "desiredCount", 0)
+    # Whatever is desired, a service that is scaled by itself soon runs the least that its target allows.
+    least = max((number(it, "minCapacity") for it in resource.users if it.type == TARGET), default=Decimal(0))
+    tasks = max(number(resource, "desiredCount", 0), least)
     if tasks == 0:
-        bill.free("no task runs (desiredCount is 0)")
+        bill.free("no task runs (desiredCount is 0, and no target of this preview has a minCapacity for it)")
         return
     task = next((it for it in resource.references.get("taskDefinition", ()) if it.type == TASK), None)
     if task is None:

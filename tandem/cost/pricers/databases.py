@@ -1,5 +1,8 @@
 """RDS, Aurora and ElastiCache."""
 
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
 from ..bill import Bill, Pricer
 from ..considered import ACCESS, BEHAVIOUR, LIFE, NAMES, PLACE, Inputs
 from ..model import Number, Resource
@@ -11,6 +14,14 @@ CLUSTER = "aws:rds/cluster:Cluster"
 AURORA, OPTIMIZED = "aurora-postgresql", "aurora-iopt1"
 # Of gp3 from 400 GB on, with PostgreSQL (RDS User Guide, "Amazon RDS DB instance storage"); below it can't be set.
 IOPS, THROUGHPUT = 12_000, 500
+STANDARD_SUPPORT: dict[str, tuple[tuple[int, date], ...]] = {
+    # RDS User Guide, "Amazon RDS Extended Support charges", which has 11 and 12; of 13 endoflife.date has days up to
+    # this one (amazon-rds-postgresql, amazon-aurora-postgresql), and AWS's own wasn't found: it may be a month later.
+    "postgres": ((11, date(2024, 2, 29)), (12, date(2025, 2, 28)), (13, date(2026, 1, 31))),
+    # ElastiCache User Guide, "ElastiCache Extended Support" and its charges.
+    "redis": ((5, date(2026, 1, 31)), (6, date(2027, 1, 31))),
+}
+"""Engine -> major version, that one and older ones -> last day of its standard support: extended support bills then."""
 
 
 def instance(resource: Resource, bill: Bill) -> None:
@@ -27,9 +38,40 @@ def instance(resource: Resource, bill: Bill) -> None:
     else:
         bill.hours(f"{kind}, PostgreSQL", RDS, f"postgres:{kind}")
     _storage(resource, bill, "multi-az" if twice else "single-az")
+    if resource.get("dedicatedLogVolume", False):
+        bill.not_priced("a volume for its log alone, of a size that RDS chooses", Number.IDLE)
     _secret(resource, bill)
     if resource.get("publiclyAccessible", False):
         bill.hours("public IPv4 address", "AmazonVPC", "ipv4:hours")
+    _postgres_support(resource, bill)
+
+
+def _support(resource: Resource, engine: str, bill: Bill) -> None:
+    """Extended support of a version, for which there is no row; a new one is in standard support."""
+    ends = STANDARD_SUPPORT.get(engine)
+    if not ends or resource.get("engineVersion") is None:
+        return
+    version = text(resource, "engineVersion")
+    major = version.partition(".")[0]
+    if not major.isdecimal():
+        bill.not_priced(f"engineVersion is {version!r}: whether it is in extended support can't be told", Number.IDLE)
+        return
+    until = next((day for last, day in ends if int(major) <= last), None)
+    if until is None:
+        bill.note(f"{engine} {version}: the end of its standard support isn't known here; extended support bills then")
+    elif datetime.now(UTC).date() <= until:
+        bill.note(f"{engine} {version} leaves standard support after {until}: extended support bills from then on")
+    else:
+        bill.not_priced(
+            f"extended support of {engine} {version}, since {until}, beside its hours: there is no row for it",
+            Number.IDLE,
+        )
+
+
+def _postgres_support(resource: Resource, bill: Bill) -> None:
+    """The same of RDS, which upgrades the version by itself where extended support is turned off."""
+    if not text(resource, "engineLifecycleSupport", "").endswith("-disabled"):
+        _support(resource, "postgres", bill)
 
 
 def _secret(resource: Resource, bill: Bill) -> None:
@@ -62,6 +104,8 @@ def cluster(resource: Resource, bill: Bill) -> None:
         bill.not_priced(f"what it holds, which no usage assumption counts: {rate}", Number.IDLE)
         bill.note(f"its I/O bills {bill.rate(RDS, 'aurora-postgresql:io')}")
     _secret(resource, bill)
+    if engine == AURORA:
+        _postgres_support(resource, bill)
 
 
 def _optimized(of: Resource) -> bool:
@@ -100,7 +144,7 @@ def cache(resource: Resource, bill: Bill) -> None:
     if resource.shown("replicationGroupId") is not None:
         bill.not_priced("a further node of a replication group, which says its type and engine", Number.IDLE)
     else:
-        _nodes(bill, text(resource, "engine"), text(resource, "nodeType"), int(number(resource, "numCacheNodes", 1)))
+        _nodes(resource, text(resource, "engine"), number(resource, "numCacheNodes", 1), bill)
 
 
 def replication_group(resource: Resource, bill: Bill) -> None:
@@ -113,14 +157,16 @@ def replication_group(resource: Resource, bill: Bill) -> None:
         nodes = number(resource, "numCacheClusters", 1)
     else:
         nodes = number(resource, "numNodeGroups", 1) * (1 + number(resource, "replicasPerNodeGroup", 0))
-    _nodes(bill, text(resource, "engine", "redis"), text(resource, "nodeType"), int(nodes))
+    _nodes(resource, text(resource, "engine", "redis"), nodes, bill)
 
 
-def _nodes(bill: Bill, engine: str, kind: str, nodes: int) -> None:
+def _nodes(resource: Resource, engine: str, nodes: Decimal, bill: Bill) -> None:
+    kind = text(resource, "nodeType")
     if engine in ("redis", "valkey"):
-        bill.hours(f"{nodes} x {kind}, {engine}", CACHE, f"{engine}:{kind}", nodes)
+        bill.hours(f"{nodes:f} x {kind}, {engine}", CACHE, f"{engine}:{kind}", nodes)
     else:
-        bill.not_priced(f"{nodes} nodes of {kind}, {engine}: there are rows for redis and valkey only", Number.IDLE)
+        bill.not_priced(f"{nodes:f} nodes of {kind}, {engine}: there are rows for redis and valkey only", Number.IDLE)
+    _support(resource, engine, bill)
 
 
 def serverless_cache(resource: Resource, bill: Bill) -> None:
@@ -143,13 +189,13 @@ PRICERS: dict[str, Pricer] = {
 _BACKUPS = "backups beyond the size of the database bill by the GB"
 _INSIGHTS = "what is kept of performance beyond seven days bills by the vCPU"
 _LOGS = "logs bill by the GB"
-_SUPPORT = "a version out of standard support bills more by the vCPU and hour"
+_OF_CLUSTER = "its cluster's version decides, which says whether it is out of standard support"
 _MONITORING = "metrics of the operating system bill as logs do"
 _MADE = "made from another database, it holds what that one did"
 INPUTS: dict[str, Inputs] = {
     "aws:rds/instance:Instance": Inputs(
         """engine instanceClass multiAz allocatedStorage storageType iops storageThroughput publiclyAccessible
-        manageMasterUserPassword""",
+        manageMasterUserPassword dedicatedLogVolume engineVersion engineLifecycleSupport""",
         {
             NAMES: "identifier identifierPrefix dbName username",
             PLACE: """availabilityZone dbSubnetGroupName vpcSecurityGroupIds[] networkType port domain
@@ -168,14 +214,13 @@ INPUTS: dict[str, Inputs] = {
             _BACKUPS: "backupRetentionPeriod backupTarget",
             _INSIGHTS: "databaseInsightsMode performanceInsightsEnabled performanceInsightsRetentionPeriod",
             _LOGS: "enabledCloudwatchLogsExports[]",
-            _SUPPORT: "engineVersion engineLifecycleSupport",
             _MONITORING: "monitoringInterval",
-            "a volume for its log alone bills beside it": "dedicatedLogVolume",
             "other engines' licences may bill by the hour": "licenseModel",
         },
     ),
     CLUSTER: Inputs(
-        "engine engineMode storageType serverlessv2ScalingConfiguration.minCapacity manageMasterUserPassword",
+        """engine engineMode storageType serverlessv2ScalingConfiguration.minCapacity manageMasterUserPassword
+        engineVersion engineLifecycleSupport""",
         {
             NAMES: "clusterIdentifier clusterIdentifierPrefix databaseName masterUsername dbSystemId",
             PLACE: """availabilityZones[] clusterMembers[] dbSubnetGroupName vpcSecurityGroupIds[] networkType port
@@ -198,7 +243,6 @@ INPUTS: dict[str, Inputs] = {
             _BACKUPS: "backupRetentionPeriod backtrackWindow",
             _INSIGHTS: "databaseInsightsMode performanceInsightsEnabled performanceInsightsRetentionPeriod",
             _LOGS: "enabledCloudwatchLogsExports[]",
-            _SUPPORT: "engineVersion engineLifecycleSupport",
             _MONITORING: "monitoringInterval",
             "writes that are copied to other regions bill by the million": "globalClusterIdentifier "
             "enableGlobalWriteForwarding",
@@ -213,15 +257,15 @@ INPUTS: dict[str, Inputs] = {
             LIFE: """applyImmediately autoMinorVersionUpgrade copyTagsToSnapshot forceDestroy preferredBackupWindow
             preferredMaintenanceWindow promotionTier warningEventCategories[]""",
             BEHAVIOUR: "dbParameterGroupName",
+            _OF_CLUSTER: "engineVersion",
         },
         {
             _INSIGHTS: "performanceInsightsEnabled performanceInsightsRetentionPeriod",
-            _SUPPORT: "engineVersion",
             _MONITORING: "monitoringInterval",
         },
     ),
     "aws:elasticache/cluster:Cluster": Inputs(
-        "engine nodeType numCacheNodes replicationGroupId",
+        "engine engineVersion nodeType numCacheNodes replicationGroupId",
         {
             NAMES: "clusterId",
             PLACE: """availabilityZone azMode ipDiscovery networkType port preferredAvailabilityZones[]
@@ -234,12 +278,11 @@ INPUTS: dict[str, Inputs] = {
         {
             "snapshots bill by the GB": "snapshotRetentionLimit",
             _LOGS: "logDeliveryConfigurations.*",
-            _SUPPORT: "engineVersion",
             "nodes of an outpost have prices of their own": "outpostMode preferredOutpostArn",
         },
     ),
     "aws:elasticache/replicationGroup:ReplicationGroup": Inputs(
-        "engine nodeType numNodeGroups replicasPerNodeGroup numCacheClusters nodeGroupConfigurations.*",
+        "engine engineVersion nodeType numNodeGroups replicasPerNodeGroup numCacheClusters nodeGroupConfigurations.*",
         {
             NAMES: "replicationGroupId description",
             PLACE: """ipDiscovery networkType port preferredCacheClusterAzs[] securityGroupIds[] securityGroupNames[]
@@ -254,7 +297,6 @@ INPUTS: dict[str, Inputs] = {
         {
             "snapshots bill by the GB": "snapshotRetentionLimit",
             _LOGS: "logDeliveryConfigurations.*",
-            _SUPPORT: "engineVersion",
             "what is copied between regions bills by the GB": "globalReplicationGroupId",
             "what is written to last may bill": "durability",
         },

@@ -18,6 +18,7 @@ POLLS_AN_HOUR = 3 * 60
 # What a start by the clock is taken to use: a rule doesn't say which function it starts.
 START_SECONDS = 2
 START_GIGABYTES = Decimal("0.5")
+_TASKS = "the tasks that it starts: how long they run nobody assumes"
 
 
 def function(resource: Resource, bill: Bill) -> None:
@@ -83,6 +84,16 @@ def event_rule(resource: Resource, bill: Bill) -> None:
         _starts(expression, starts_a_month(text(resource, "scheduleExpression")), bill)
 
 
+def event_target(resource: Resource, bill: Bill) -> None:
+    """What a rule starts: functions are counted with the rule, tasks and jobs nobody knows the length of."""
+    if resource.shown("ecsTarget") is not None:
+        bill.not_priced(_TASKS, Number.IDLE)
+    elif resource.shown("batchTarget") is not None:
+        bill.not_priced("the jobs that it starts: how long they run nobody assumes", Number.IDLE)
+    else:
+        bill.free("what it starts bills")
+
+
 def _starts(expression: str, starts: Decimal, bill: Bill) -> None:
     """Charge a function that is started so often in a month."""
     bill.charge(Number.IDLE, f"starts, {expression}", "AWSLambda", "requests", starts / MILLION)
@@ -105,7 +116,7 @@ def schedule(resource: Resource, bill: Bill) -> None:
         bill.charge(Number.IDLE, f"starts, {expression}", "AWSEvents", "scheduler:invocations", millions)
         target = resource.shown("target.arn")
         if resource.shown("target.ecsParameters") is not None:
-            bill.not_priced("the tasks that it starts: how long they run nobody assumes", Number.IDLE)
+            bill.not_priced(_TASKS, Number.IDLE)
         elif target is None or target == UNKNOWN or ":lambda:" in str(target):
             _starts(expression, starts, bill)
         else:
@@ -146,6 +157,7 @@ PRICERS: dict[str, Pricer] = {
     "aws:lambda/provisionedConcurrencyConfig:ProvisionedConcurrencyConfig": provisioned_concurrency,
     "aws:lambda/eventSourceMapping:EventSourceMapping": event_source,
     "aws:cloudwatch/eventRule:EventRule": event_rule,
+    "aws:cloudwatch/eventTarget:EventTarget": event_target,
     "aws:scheduler/schedule:Schedule": schedule,
     "aws:apigateway/stage:Stage": stage,
     "aws:apigateway/methodSettings:MethodSettings": method_settings,
@@ -190,6 +202,7 @@ INPUTS: dict[str, Inputs] = {
         "scheduleExpression state isEnabled eventBusName",
         {NAMES: "name namePrefix description", ACCESS: "roleArn", LIFE: "forceDestroy", BEHAVIOUR: "eventPattern"},
     ),
+    "aws:cloudwatch/eventTarget:EventTarget": Inputs("ecsTarget.* batchTarget.*", {BEHAVIOUR: "*"}),
     "aws:scheduler/schedule:Schedule": Inputs(
         "scheduleExpression state target.arn target.ecsParameters.*",
         {

@@ -6,10 +6,11 @@ from typing import Any
 
 from ..model import SECRET, UNKNOWN, Resource
 from ..prices import NotPriced
+from ..units import MOST
 
 
 def number(resource: Resource, path: str, default: Decimal | int | None = None) -> Decimal:
-    """The number at a path; raises `NotPriced` where the preview has none, or one below zero, which AWS refuses."""
+    """The number at a path; raises `NotPriced` where the preview has none, or one that AWS refuses."""
     value = resource.get(path, default)
     try:
         found = Decimal(str(value))
@@ -19,6 +20,8 @@ def number(resource: Resource, path: str, default: Decimal | int | None = None) 
         raise NotPriced(f"{path} is missing" if value is None else f"{path} is {value!r}, not a number")
     if found < 0:
         raise NotPriced(f"{path} is {found:f}, less than none")
+    if found > MOST:
+        raise NotPriced(f"{path} is {found:.0e}, more than there is")
     return found
 
 
@@ -42,7 +45,10 @@ def quantity(name: str, value: Any) -> Decimal:
     if found is None:
         hidden = {UNKNOWN: "known only once it is deployed", SECRET: "a secret, which a preview doesn't show"}
         raise NotPriced(f"{name} is {hidden.get(value, f'{value!r}, not a quantity as 8, 500m or 16Gi')}")
-    return Decimal(found[1]) * _SUFFIXES[found[2] or ""]
+    amount = Decimal(found[1]) * _SUFFIXES[found[2] or ""]
+    if amount > MOST * 2**30:
+        raise NotPriced(f"{name} is {amount:.0e}, more than there is")
+    return amount
 
 
 def count(resource: Resource, path: str) -> int:

@@ -50,8 +50,9 @@ def cluster(resource: Resource, bill: Bill) -> None:
         bill.not_priced("a control plane on AWS Outposts, whose capacity bills with the outpost", Number.IDLE)
     if resource.get("remoteNetworkConfig"):
         bill.not_priced("hybrid nodes, which bill by vCPU and hour: there is no row for them", Number.IDLE)
-    if logs := resource.get("enabledClusterLogTypes", []):
-        bill.note(f"its logs ({', '.join(logs)}) bill by the GB that CloudWatch takes in")
+    if count(resource, "enabledClusterLogTypes"):
+        logs = ", ".join(map(str, resource.get("enabledClusterLogTypes")))
+        bill.note(f"its logs ({logs}) bill by the GB that CloudWatch takes in")
     if resource.get("version") is not None:
         _support(text(resource, "version"), resource, bill)
 

@@ -3,7 +3,7 @@
 from ..bill import Bill, Pricer
 from ..considered import ACCESS, BEHAVIOUR, LIFE, NAMES, PLACE, Inputs
 from ..model import Number, Resource
-from .inputs import count
+from .inputs import count, text
 
 SERVICE = "AmazonVPC"
 
@@ -47,7 +47,7 @@ BALANCERS = {"application": ("alb:hours", "alb:lcu"), "network": ("nlb:hours", "
 
 def load_balancer(resource: Resource, bill: Bill) -> None:
     """An application or network load balancer, and a public address for each of its subnets."""
-    kind = resource.get("loadBalancerType", "application")
+    kind = text(resource, "loadBalancerType", "application")
     if kind not in BALANCERS:
         bill.not_priced(
             f"a load balancer of type {kind}: it bills hours and capacity units, for which there are no rows"

@@ -54,6 +54,9 @@ def web_acl(resource: Resource, bill: Bill) -> None:
     if rules := count(resource, "rules"):
         bill.charge(Number.IDLE, f"{rules} rules", "awswaf", "rule", rules)
     for at in range(rules):
+        if resource.shown(f"rules.{at}.statement.ruleGroupReferenceStatement") is not None:
+            # Rules in a group of one's own bill beside the rule that names it (WAF pricing).
+            bill.not_priced("the rules of a group of its own, which bill each by the month here too", Number.IDLE)
         group = f"rules.{at}.statement.managedRuleGroupStatement"
         name, vendor = resource.get(f"{group}.name"), resource.get(f"{group}.vendorName", "AWS")
         if name == BOTS:
@@ -72,6 +75,7 @@ PRICERS: dict[str, Pricer] = {
     "aws:wafv2/webAcl:WebAcl": web_acl,
 }
 
+_OVERRIDES = "rules[].statement.managedRuleGroupStatement.ruleActionOverrides[].actionToUse"
 INPUTS: dict[str, Inputs] = {
     "aws:kms/key:Key": Inputs(
         "enableKeyRotation",
@@ -105,7 +109,7 @@ INPUTS: dict[str, Inputs] = {
     ),
     "aws:wafv2/webAcl:WebAcl": Inputs(
         """rules[].statement.managedRuleGroupStatement.name rules[].statement.managedRuleGroupStatement.vendorName
-        ruleJson rules.*""",
+        rules[].statement.ruleGroupReferenceStatement.* ruleJson rules.*""",
         {
             NAMES: "name namePrefix description",
             PLACE: "scope",
@@ -113,7 +117,8 @@ INPUTS: dict[str, Inputs] = {
             "defaultAction.* monetizationConfig.* tokenDomains[] visibilityConfig.*",
         },
         {
-            "a puzzle or a challenge bills by the attempt": "rules[].action.captcha.* rules[].action.challenge.*",
+            "a puzzle or a challenge bills by the attempt": "rules[].action.captcha.* rules[].action.challenge.* "
+            f"{_OVERRIDES}.captcha.* {_OVERRIDES}.challenge.*",
             "bodies beyond what is looked into by default bill more by the request": "associationConfig.*",
         },
     ),

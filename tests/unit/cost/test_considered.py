@@ -213,6 +213,16 @@ def test_nothing_is_said_where_all_is_considered():
     assert "not considered" not in terminal(found)
 
 
+def test_a_free_type_that_scales_what_bills_says_to_what():
+    group, service = "aws:autoscaling/schedule:Schedule", "aws:appautoscaling/scheduledAction:ScheduledAction"
+    found = report(
+        (group, "morning", {"autoscalingGroupName": "g", "desiredCapacity": 50, "recurrence": "0 8 * * *"}),
+        (service, "morning", {"serviceNamespace": "ecs", "scalableTargetAction": {"minCapacity": 20}}),
+    )
+    named = {type_: list(inputs) for type_, inputs, _ in found.not_considered}
+    assert named == {group: ["desiredCapacity"], service: ["scalableTargetAction.minCapacity"]}
+
+
 def test_recorded_preview_of_a_cluster_names_what_no_price_considers():
     text = (PROPERTIES.parent / "recorded_previews" / "cluster.json").read_text()
     found = {type_: list(inputs) for type_, inputs, _ in summarize(estimate(read_preview(text))).not_considered}

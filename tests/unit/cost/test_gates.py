@@ -73,7 +73,7 @@ accept:
 discount_pct: {AmazonSageMakr: 10, AmazonEC2: 101}
 month: {questions: [3, 1, 2], runs: [1, 2], run: 1}
 stacks:
-  rag-dev: {max_idle_floor: .nan, stacks: {}}
+  rag-dev: {max_idle_floor: .nan, stacks: {}, month: {runs: 1.0e+30}}
   other: 5
 """
     with pytest.raises(TandemError) as error:
@@ -102,6 +102,8 @@ stacks:
         "stacks.rag-dev.stacks: is not a gate. Known here: max_idle_floor, max_run_ceiling, max_cost_per_1k_queries, "
         "max_increase_pct, fail_on_unpriced, accept, max_price_age_days, discount_pct, month.",
         f"stacks.rag-dev.max_idle_floor: NaN {amount}. {remedy}",
+        "stacks.rag-dev.month.runs: 1e+30 is not allowed (a number from 0 to 1000000000000.0). "
+        "Give a number, or a list of low, base and high.",
         "stacks.other: 5 is not a mapping of keys to values. Give a mapping of gates.",
     ]
 

@@ -29,6 +29,7 @@ NOTEBOOK, SPACE = "aws:sagemaker/notebookInstance:NotebookInstance", "aws:sagema
 APP, SCHEDULE = "aws:sagemaker/app:App", "aws:scheduler/schedule:Schedule"
 READY = "aws:lambda/provisionedConcurrencyConfig:ProvisionedConcurrencyConfig"
 FUNCTION, ALARM = "aws:lambda/function:Function", "aws:cloudwatch/metricAlarm:MetricAlarm"
+TARGET = "aws:cloudwatch/eventTarget:EventTarget"
 POLICY, STAGE = "aws:appautoscaling/policy:Policy", "aws:apigateway/stage:Stage"
 
 
@@ -90,13 +91,15 @@ PRICED = [
     (database(), "58.95"),  # 730 x 0.065 + 100 x 0.115
     (database(storageType="gp3", iops=3000, publiclyAccessible=True), "62.60"),
     (database(manageMasterUserPassword=True), "59.35"),
+    (database(engineVersion="16.3"), "58.95"),
+    (database(engineVersion="12.20", engineLifecycleSupport="open-source-rds-extended-support-disabled"), "58.95"),
     (member(), "189.80"),  # 730 x 0.26
     (member(publiclyAccessible=True), "193.45"),
     (member("db.serverless", serverless(2)), "175.20"),  # 2 x 730 x 0.12
     (member("db.serverless", serverless(2) | {"storageType": "aurora-iopt1"}), "233.60"),
     (member("db.serverless", serverless(0)), "0"),
     (there(CACHE, {"engine": "redis", "nodeType": "cache.t4g.micro", "numCacheNodes": 1}), "11.68"),  # 730 x 0.016
-    (there(REPLICAS, {"nodeType": "cache.t4g.micro", "numCacheClusters": 2}), "23.36"),
+    (there(REPLICAS, {"nodeType": "cache.t4g.micro", "numCacheClusters": 2, "engineVersion": "7.1"}), "23.36"),
     (there(REPLICAS, {"nodeType": "cache.t4g.micro", "numNodeGroups": 2, "replicasPerNodeGroup": 1}), "46.72"),
     (there(STREAM, {"shardCount": 2}), "21.90"),  # 2 x 730 x 0.015
     (there(STREAM, {"streamModeDetails": {"streamMode": "ON_DEMAND"}}), "29.20"),
@@ -168,6 +171,16 @@ PARTLY = [
     (database(multiAz=True, storageType="gp3"), "two zones", "23"),  # 100 x 0.23
     (database(multiAz=True), "storage:gp2:multi-az", "0"),
     (database(iops=5000), "io1", "47.45"),
+    (database(engineVersion="12.20"), "extended support of postgres 12.20, since 2025-02-28", "58.95"),
+    (database(engineVersion="9.6.24"), "extended support of postgres 9.6.24", "58.95"),
+    (database(engineVersion="newest"), "'newest': whether it is in extended support", "58.95"),
+    (database(dedicatedLogVolume=True), "a volume for its log alone", "58.95"),
+    (there(AURORA, {"engine": "aurora-postgresql", "engineVersion": "11.21"}), "extended support of postgres", "0"),
+    (
+        there(REPLICAS, {"nodeType": "cache.t4g.micro", "numCacheClusters": 2, "engineVersion": "5.0.6"}),
+        "extended support of redis 5.0.6, since 2026-01-31",
+        "23.36",
+    ),
     (database(storageType="gp3", storageThroughput=600), "throughput beyond 500", "58.95"),
     (database(instanceClass="db.x9.huge"), "postgres:db.x9.huge", "11.5"),
     (there(AURORA, {"engine": "aurora-postgresql"}), "what it holds, which no usage assumption counts: $0.1", "0"),
@@ -189,6 +202,7 @@ PARTLY = [
     (there(ACL, {"ruleJson": "[]"}), "ruleJson", "5"),
     (acl(("AWSManagedRulesATPRuleSet", "AWS")), "AWSManagedRulesATPRuleSet", "6"),
     (acl(("Bots", "Somebody")), "of Somebody", "6"),
+    (there(ACL, {"rules": [{"statement": {"ruleGroupReferenceStatement": {"arn": UNKNOWN}}}]}), "a group of its", "6"),
     (there(FILES, {}), "what it holds, which no usage assumption counts: $0.3 for each GB-month", "0"),
     (there(FILES, {"availabilityZoneName": "us-east-1a"}), "$0.16 for each GB-month", "0"),
     (there(FILES, {"throughputMode": "provisioned", "provisionedThroughputInMibps": 8}), "what it holds", "48"),
@@ -198,6 +212,11 @@ PARTLY = [
     (there(APP, {"appType": "JupyterLab", "resourceSpec": {"instanceType": "ml.g5.xlarge"}}), "KernelGateway", "0"),
     (there(APP, {"appType": "JupyterServer"}), "resourceSpec.instanceType isn't set", "0"),
     (at("rate(1 hour)", ecsParameters=1, target={"ecsParameters": {"taskCount": 1}}), "the tasks", "0.00073"),
+    (there(TARGET, {"arn": UNKNOWN, "ecsTarget": {"taskCount": 5, "launchType": "FARGATE"}}), "the tasks", "0"),
+    (there(TARGET, {"arn": UNKNOWN, "batchTarget": {"jobDefinition": UNKNOWN}}), "the jobs", "0"),
+    (there("aws:ebs/volume:Volume", {"size": 1e30, "type": "gp3"}), "size is 1e+30, more than there is", "0"),
+    (there(BALANCER, {"loadBalancerType": {"a": 1}}), "not a text", "0"),
+    (there("aws:eks/cluster:Cluster", {"enabledClusterLogTypes": True}), "not a list", "73"),
     (at("every day"), "only rate(...) and cron(...)", "0"),
     (there(READY, {"provisionedConcurrentExecutions": 5}), "the function isn't in this preview", "0"),
 ]
@@ -252,6 +271,7 @@ def test_a_schedule_that_is_not_counted_says_so(expression):
         (there(ACL, {}), "$0.6 for each 1M requests"),
         (there(AURORA, {"engine": "aurora-postgresql"}), "$0.2 for each 1M I/Os"),
         (at("rate(1 hour)", "arn:aws:states:us-east-1:1:stateMachine:m"), "what it starts bills"),
+        (database(engineVersion="16.3"), "postgres 16.3: the end of its standard support isn't known here"),
         (group(now=3), "3 instances now (desiredCapacity), 1 at the floor (minSize)"),
     ],
 )

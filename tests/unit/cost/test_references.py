@@ -192,3 +192,40 @@ def test_what_nodes_bill_beside_their_hours(inputs, reason):
 def test_nodes_in_subnets_of_somewhere_else_may_have_addresses():
     (note,) = bill(NODES, NODE_GROUP | {"subnetIds": ["subnet-1"]}).notes
     assert "each bills $0.005 an hour more" in note
+
+
+def test_a_launch_template_is_found_among_what_else_an_input_comes_from():
+    """As an input that is made of two outputs, of which the first is no template's."""
+    made = [state("aws:ec2/securityGroup:SecurityGroup", "a"), state(TEMPLATE, "b", {"instanceType": "t3.small"})]
+    group = state("aws:autoscaling/group:Group", "g", {"minSize": 2, "launchTemplate": {"id": UNKNOWN}})
+    group["propertyDependencies"] = {"launchTemplate": [one["urn"] for one in made]}
+    read = read_preview(digest(*(step("create", None, one) for one in (*made, group))))
+    *_, line = estimate(read).lines
+    assert line.after.usd(Number.IDLE) == Decimal("30.368")  # 2 x 730 x 0.0208
+
+
+def test_what_has_the_same_name_in_two_regions_is_two():
+    def of(region, kind, instance):
+        named = {"name": "cfg", "region": region, "productionVariants": [{"instanceType": instance}]}
+        return (CONFIGURATION, f"{kind}-cfg", named), (ENDPOINT, kind, {"endpointConfigName": "cfg", "region": region})
+
+    lines = priced(*of("us-east-1", "east", "ml.g5.xlarge"), *of("us-west-2", "west", "ml.g5.2xlarge"))
+    assert not any("endpoints use it" in note for line in lines.values() for note in line.notes)
+    assert not any("no endpoint" in note for line in lines.values() for note in line.notes)
+    assert lines["east-cfg"].usd(Number.IDLE) == Decimal("1027.84")
+
+
+@pytest.mark.parametrize(("desired", "least", "tasks"), [(None, 4, 4), (1, 4, 4), (6, 4, 6), (0, 0, 0)])
+def test_a_service_that_is_scaled_runs_the_least_that_its_target_allows(desired, least, tasks):
+    """Each task 730 x (0.25 x 0.04048 + 0.5 x 0.004445)."""
+    service, target = "aws:ecs/service:Service", "aws:appautoscaling/target:Target"
+    task = ("aws:ecs/taskDefinition:TaskDefinition", "task", {"cpu": "256", "memory": "512"})
+    lines = priced(
+        task,
+        (service, "service", {"launchType": "FARGATE", "desiredCount": desired}),
+        (target, "target", {"serviceNamespace": "ecs", "minCapacity": least, "maxCapacity": 9}),
+        service={"taskDefinition": "task"},
+        target={"resourceId": "service"},
+    )
+    assert lines["service"].usd(Number.IDLE) == Decimal("9.010025") * tasks
+    assert bool(lines["service"].free) == (tasks == 0)
