@@ -170,6 +170,8 @@ def _asked(client: Any, drift: Drift, asked: Question) -> Drift:
         sku, after = _price(_products(client, asked.service_code, asked.filters), asked, drift.unit)
     except _Unclear as error:
         return drift._replace(failure=str(error))
+    except (ArithmeticError, AttributeError, KeyError, TypeError) as error:
+        return drift._replace(failure=f"its terms aren't as AWS describes them ({error!r})")
     return drift._replace(sku=sku, after=after)
 
 
@@ -182,13 +184,30 @@ def _products(
         pages = client.get_paginator("get_products").paginate(
             ServiceCode=service, Filters=list(filters), FormatVersion="aws_v1", PaginationConfig={"MaxItems": most}
         )
-        return [json.loads(text) for page in pages for text in page["PriceList"]]
+        found = [json.loads(text) for page in pages for text in page.get("PriceList", [])]
+    except json.JSONDecodeError as error:
+        raise TandemError(
+            f"the price list's answer about {service} is no JSON, nothing was written: {error}"
+        ) from error
     except (ClientError, BotoCoreError) as error:
         code = error.response.get("Error", {}).get("Code", "") if isinstance(error, ClientError) else ""
         if isinstance(error, NoCredentialsError | PartialCredentialsError) or code.startswith(_REFUSED):
             needed = "the price list is read with AWS credentials that have the permission pricing:GetProducts"
             raise TandemError(f"{needed}; nothing was written ({error})") from error
         raise TandemError(f"the price list can't be read, nothing was written: {error}") from error
+    if not all(map(_is_product, found)):
+        raise TandemError(f"the price list's answer about {service} isn't as AWS describes it, nothing was written")
+    return found
+
+
+def _is_product(found: Any) -> bool:
+    product, terms = (found.get("product"), found.get("terms")) if isinstance(found, dict) else (None, None)
+    return (
+        isinstance(product, dict)
+        and isinstance(product.get("sku"), str)
+        and isinstance(product.get("attributes"), dict)
+        and isinstance(terms, dict)
+    )
 
 
 def _price(products: list[dict[str, Any]], asked: Question, unit: str) -> tuple[str, tuple[Tier, ...]]:
@@ -227,6 +246,8 @@ def _tier(dimension: dict[str, Any], unit: str) -> Tier:
         raise _Unclear(f"not in US dollars: {dimension['pricePerUnit']}")
     start, end = dimension.get("beginRange", "0"), dimension.get("endRange", "Inf")
     usd = Decimal(dimension["pricePerUnit"]["USD"]) * factor
+    if not usd.is_finite() or usd < 0:
+        raise _Unclear(f"a price of {usd}")
     return Tier(Decimal(start) / factor, None if end == "Inf" else Decimal(end) / factor, usd)
 
 

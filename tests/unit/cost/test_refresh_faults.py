@@ -145,3 +145,41 @@ def test_region_that_is_none(refresh):
     with pytest.raises(match="nothing in region 'me-north-1', and nothing was written"):
         run("me-north-1", client=PriceList(ALL), write=True, say=print, today=TODAY, folder=refresh.file.parent)
     assert [file.name for file in refresh.file.parent.iterdir()] == ["us-east-1.json"]
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"unit": None}, "its terms aren't as AWS describes them"),
+        ({"usd": "n/a"}, "its terms aren't as AWS describes them"),
+        ({"usd": "NaN"}, "a price of NaN"),
+        ({"usd": "-0.045"}, "a price of -0.045"),
+        ({"beginRange": "some"}, "its terms aren't as AWS describes them"),
+    ],
+)
+def test_terms_that_are_no_price_fail(refresh, change, says):
+    with pytest.raises(match="nothing was written: 1 failed: AmazonEC2 nat:data"):
+        refresh(NAT, products=[other(recorded("NatGateway-Bytes"), "X", **change)])
+    assert says in refresh.said[0]
+    assert refresh.file.read_bytes() == refresh.before
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        ('{"product":', "is no JSON, nothing was written"),
+        ("[1]", "isn't as AWS describes it, nothing was written"),
+        ('{"product": {"sku": "X", "attributes": {}}}', "isn't as AWS describes it"),
+        ('{"product": {"sku": "X"}, "terms": {}}', "isn't as AWS describes it"),
+    ],
+)
+def test_an_answer_of_another_shape_is_a_sentence(refresh, answer, says):
+    class Odd(PriceList):
+        def paginate(self, **request):
+            yield {"PriceList": [answer]}
+
+    with pytest.raises(TandemError, match=f"about AmazonEC2 {says}"):
+        refresh(NAT, client=Odd([]))
+    assert refresh.file.read_bytes() == refresh.before
