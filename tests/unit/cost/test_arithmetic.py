@@ -21,6 +21,14 @@ OPERATORS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mu
 CASES = {title: (json.loads(change), sums.splitlines()) for title, change, sums in CASE.findall(PAGE.read_text())}
 
 
+def region_of(case):
+    return case.get("region", "us-east-1")
+
+
+def rows_of(case):
+    return json.loads((prices.FOLDER / f"{region_of(case)}.json").read_text(), parse_float=Decimal, parse_int=Decimal)
+
+
 def usd(rows, service, key, start):
     """The price in a file's row, without the tool's table."""
     of_key = [row for row in rows if (row["service"], row["key"]) == (service, key)]
@@ -62,11 +70,25 @@ def test_twenty_cases():
 
 
 @pytest.mark.parametrize("title", CASES)
+def test_a_row_that_changes_by_a_tenth_changes_its_sum(title):
+    case, sums = CASES[title]
+    rows = rows_of(case)
+    for sum_ in sums:
+        expression, _, stated = sum_.partition(": ")[2].rpartition(" = ")
+        for service, key, _ in PRICE.findall(expression):
+            moved = [
+                row | {"usd": row["usd"] * Decimal("1.1") or Decimal(1)}
+                if (row["service"], row["key"]) == (service, key)
+                else row
+                for row in rows
+            ]
+            assert by_hand(expression, moved).quantize(Decimal(stated)) != Decimal(stated), f"{key}: {sum_}"
+
+
+@pytest.mark.parametrize("title", CASES)
 def test_tool_reaches_the_sum(title):
     case, sums = CASES[title]
-    region = case.get("region", "us-east-1")
-    rows = json.loads((prices.FOLDER / f"{region}.json").read_text(), parse_float=Decimal)
-    line = by_tool(case, region)
+    rows, line = rows_of(case), by_tool(case, region_of(case))
     for sum_ in sums:
         what, _, right = sum_.partition(": ")
         name, _, side = what.rpartition(" ")
