@@ -1,10 +1,14 @@
 """What of an estimate isn't known: resources without a price, regions without any, inputs that no price considers."""
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple
 
-from .model import Assessment, Line, Resource
+from .model import SECRET, Assessment, Change, Line, Resource
 from .pricers import INPUTS
+
+LABELS = ("tags", "tagsAll", "__defaults")
+"""Inputs of any type that bill nothing: tags, and what Pulumi writes beside the inputs."""
 
 
 class Gap(NamedTuple):
@@ -56,7 +60,17 @@ def kind(assessment: Assessment) -> Literal["priced", "usage_assumed", "free", "
 def unchanged(line: Line) -> bool:
     """Whether the change leaves a resource as it is."""
     # A deletion with both sides leaves the resource where it is.
-    return line.change.op in ("same", "refresh") or (line.change.op == "delete" and line.after is not None)
+    left = line.change.op == "delete" and line.after is not None
+    return line.change.op in ("same", "refresh") or left or _is_relabelled(line.change)
+
+
+def _is_relabelled(change: Change) -> bool:
+    """Whether only tags change, which cost nothing whatever the type is. Behind a secret anything may change."""
+    before, after = change.before, change.after
+    if change.op != "update" or not (before and after) or before.region != after.region:
+        return False
+    rest = [{name: value for name, value in side.inputs.items() if name not in LABELS} for side in (before, after)]
+    return rest[0] == rest[1] and before.inputs != after.inputs and SECRET not in json.dumps(rest[0])
 
 
 def gaps_of(lines: Iterable[Line], wanted: str) -> tuple[Gap, ...]:

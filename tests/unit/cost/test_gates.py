@@ -6,9 +6,12 @@ from datetime import date
 import pytest
 from tandem_contract.errors import TandemError
 
+from samples.previews import digest, state, step
 from scripts.recorder import ROOT
+from tandem.cost.estimate import estimate as priced
 from tandem.cost.gates import FAILED, check, exit_code, limits_of, read
-from tandem.cost.model import Number
+from tandem.cost.model import SECRET, Number
+from tandem.cost.preview import read_preview
 from tandem.cost.summary import summarize
 from tests.unit.cost.estimates import charge, estimate, line
 
@@ -216,6 +219,25 @@ def test_what_is_accepted_is_its_type_and_no_other():
     (state,), _, text = accepting(line("a", None, UNPRICED), other)
     assert state == "failed"
     assert text.startswith("1 x aws:rds/instance:Instance added or changed, NOT PRICED; aws:ec2/natGateway")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "fails"),
+    [
+        ({"size": 1}, {"size": 1, "tags": {"team": "search"}, "tagsAll": {"team": "search"}}, False),
+        ({"size": 1}, {"size": 2, "tags": {"team": "search"}}, True),
+        ({"size": 1}, {"size": 1}, True),  # the engine sees a change, and the preview doesn't show it
+        ({"size": 1, "key": SECRET}, {"size": 1, "key": SECRET, "tags": {"team": "search"}}, True),
+        ({"size": 1}, {"size": 1, "tags": {"team": "search"}, "region": "eu-west-1"}, True),
+    ],
+)
+def test_what_only_gets_other_tags_stays_what_it_was(before, after, fails):
+    """As when a program's default tags change: they cost nothing, whatever the type is."""
+    type_ = "aws:msk/cluster:Cluster"
+    text = digest(step("update", state(type_, "it", before), state(type_, "it", after)))
+    summary = summarize(priced(read_preview(text)), TODAY)
+    assert exit_code(check({"fail_on_unpriced": True}, summary)) == (FAILED if fails else 0)
+    assert summary.verdict.state == ("unknown" if fails else "same")
 
 
 ABSENT = {"unavailable": ("not in the region",)}
