@@ -95,7 +95,7 @@ def _storage(resource: Resource, bill: Bill, zones: str) -> None:
 def cluster(resource: Resource, bill: Bill) -> None:
     """An Aurora cluster bills what it holds and its I/O; its instances bill by themselves."""
     engine = text(resource, "engine")
-    if engine != AURORA or resource.get("engineMode", "provisioned") != "provisioned":
+    if engine != AURORA or resource.get("engineMode", "") not in ("", "provisioned"):
         bill.not_priced(f"a cluster of engine {engine}: hours, storage and I/O: there are rows for {AURORA} only")
     elif _optimized(resource):
         bill.not_priced("what it holds, which no usage assumption counts: I/O-Optimized has no row for it", Number.IDLE)

@@ -213,6 +213,9 @@ def _check_tiers(rows: Iterable[Row], absent: Collection[tuple[str, str]], check
         name, start = (row.service, row.key), row.tier.start if row.tier else Decimal(0)
         before = last.get(name)
         end = before.tier.end if before and before.tier else None
+        if before and end is not None and start > end:
+            problem = f"has no row from {end} to {start} {row.unit}"
+            checks.add(f"{row.service} {row.key}", problem, "A tier begins where the one before it ends.")
         if name in absent or (before and (end is None or start < end)):
             prices = f"{before.usd if before else 'not offered'} and {row.usd}"
             problem = f"has two rows at {start} {row.unit}: {prices}"

@@ -184,6 +184,7 @@ PARTLY = [
     (database(storageType="gp3", storageThroughput=600), "throughput beyond 500", "58.95"),
     (database(instanceClass="db.x9.huge"), "postgres:db.x9.huge", "11.5"),
     (there(AURORA, {"engine": "aurora-postgresql"}), "what it holds, which no usage assumption counts: $0.1", "0"),
+    (there(AURORA, {"engine": "aurora-postgresql", "engineMode": ""}), "what it holds, which no usage", "0"),
     (there(AURORA, {"engine": "aurora-postgresql", "manageMasterUserPassword": True}), "what it holds", "0.40"),
     (there(AURORA, {"engine": "aurora-postgresql", "storageType": "aurora-iopt1"}), "I/O-Optimized", "0"),
     (there(AURORA, {"engine": "aurora-mysql"}), "engine aurora-mysql", "0"),

@@ -197,6 +197,7 @@ def test_unknown_region_lists_the_known(region):
         ),
         ([ROW, ROW | {"usd": None}], "storage:standard: has two rows"),
         ([ROW, ROW | {"tier": {"from": 51199, "to": None}}], "storage:standard: has two rows at 51199"),
+        ([ROW, ROW | {"tier": {"from": 60000, "to": None}}], "storage:standard: has no row from 51200 to 60000"),
     ],
 )
 def test_file_with_a_bad_row_is_refused(tmp_path, rows, says):
