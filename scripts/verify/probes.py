@@ -320,6 +320,7 @@ NEVER = {
     "bedrock-legacy-for-new-customers": "it takes an account that hasn't used such a model for 15 days",
     "bedrock-no-system-text": "it takes a stack with one of these models, which are none of ours",
     "budget-tag-activation": "it takes days, and the payer's account",
+    "cache-extended-support": "it takes the bill of a cache whose engine is so old, and none of ours is one",
     "cohere-characters": "the first call would subscribe the account at AWS Marketplace",
     "detailed-monitoring-seven-metrics": "it takes the bill of an instance that has it, and ours have none",
     "domain-disk-changes": "it takes a domain for hours",
@@ -330,7 +331,9 @@ NEVER = {
     "endpoint-failed-first": "it takes a promoted model",
     "endpoint-gone-updates": "it takes a promoted model",
     "lambda-vpc-actions": "it takes a role that has less; the cluster's function is deployed with all of them",
+    "rds-extended-support": "it takes the bill of a database whose engine is so old, and none of ours is one",
     "s3-shorter-rule": "it takes days",
+    "scaled-to-its-minimum": "it takes a service of ECS, and no environment has one",
     "search-extended-support": "it takes the bill of a domain whose engine is so old, and ours is not",
     "sagemaker-cache-place": "it takes a model of 70 billion parameters",
     "sagemaker-mlflow-listing": "a tracker that fails is a line in the job's log and no failure",
@@ -340,6 +343,7 @@ NEVER = {
     "sqs-visibility-six-times": "it is advice: what happens without is nothing that can be asked",
     "steps-history": "it takes a run of 25,000 events",
     "store-host-gone": "it takes a collection of somebody's that is deleted meanwhile",
+    "waf-own-groups": "it takes a month's bill of a web ACL, and no environment has one",
 }
 """What no verification asks about, and why."""
 # Facts of SageMaker's jobs, which a stack that trains on a cluster doesn't show.

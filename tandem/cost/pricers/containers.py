@@ -32,7 +32,7 @@ def service(resource: Resource, bill: Bill) -> None:
 
 
 def _tasks(resource: Resource, bill: Bill) -> None:
-    # Whatever is desired, a service that is scaled by itself soon runs the least that its target allows.
+    # As a target is registered, what is desired is raised to its minimum (Application Auto Scaling user guide).
     least = max((number(it, "minCapacity") for it in resource.users if it.type == TARGET), default=Decimal(0))
     tasks = max(number(resource, "desiredCount", 0), least)
     if tasks == 0:
