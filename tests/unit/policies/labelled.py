@@ -1,6 +1,6 @@
 """Cases from real stacks, documents and other scanners' tests, with labels: `labelled_cases/`.
 
-The rules were built to them, but for those of UNSEEN: these were labelled without looking at the rules, so what the
+The rules were built to them, but for those of UNSEEN and HARDER: these were labelled when the rules stood, so what the
 rules made of them at first (`scripts/policies_page.py`) is what to expect of a stack that they don't know.
 
 A group names its rule, and what its cases have in common. A case has a `name`, a `label` (`dangerous`, `fine`,
@@ -19,7 +19,7 @@ import yaml
 from tests.unit.policies.judging import UNKNOWN, Thing, judge
 
 FILES = sorted((Path(__file__).parent / "labelled_cases").glob("*.yaml"))
-UNSEEN = "unseen.yaml"
+UNSEEN, HARDER = "unseen.yaml", "harder.yaml"
 LABELS = ("dangerous", "fine", "can't decide")
 
 

@@ -209,6 +209,20 @@ CASES = [
                 {"entries": [{"cidr": "10.0.0.0/8"}, {"cidr": "0.0.0.0/0"}]}),
          things("aws:ec2/managedPrefixListEntry:ManagedPrefixListEntry", {"cidr": "203.0.113.0/24"}),
          "cidr", things("aws:ec2/managedPrefixListEntry:ManagedPrefixListEntry", {"cidr": UNKNOWN})),
+    Case("workload-unprivileged", "the container web has AppArmor unconfined",
+         things("kubernetes:apps/v1:Deployment", {"spec": {"template": {"metadata": {"annotations": {
+             "container.apparmor.security.beta.kubernetes.io/web": "unconfined"}}, "spec": {}}}}),
+         things("kubernetes:core/v1:Pod", {"metadata": {"annotations": {
+             "container.apparmor.security.beta.kubernetes.io/web": "runtime/default"}}, "spec": {}}),
+         "spec.securityContext.procMount",
+         things("kubernetes:core/v1:Pod", {"spec": {"securityContext": {"procMount": UNKNOWN}}})),
+    Case("service-internal", "its load balancer is internet-facing",
+         things("kubernetes:networking.k8s.io/v1:Ingress", {"metadata": {"annotations": {
+             "alb.ingress.kubernetes.io/scheme": "internet-facing", "alb.ingress.kubernetes.io/security-groups": "sg-1",
+             "alb.ingress.kubernetes.io/inbound-cidrs": "203.0.113.0/24"}}}),
+         things("kubernetes:networking.k8s.io/v1:Ingress", {"metadata": {"annotations": {
+             "alb.ingress.kubernetes.io/scheme": "internal"}}}),
+         "spec.type", things("kubernetes:core/v1:Service", {"spec": {"type": UNKNOWN}})),
     Case("secrets-not-plain", "HF_TOKEN is a secret by its name",
          things(FUNCTION, {"environment": {"variables": {"HF_TOKEN": "a b"}}}),
          things(FUNCTION, {}, {"environment": {"variables": {"HF_TOKEN_ARN": "arn:x", "CHUNK_TOKENS": "200"}}}),
