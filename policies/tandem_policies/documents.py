@@ -14,6 +14,8 @@ from typing import Any
 
 from .networks import narrow
 
+FETCHES_FOR_ANYBODY = "cloudfront.amazonaws.com"
+"""A service that gives the world what it is let in to, in a distribution of any account."""
 ONLY_WILDCARDS = re.compile(r"[*?:/]+")
 FIXED = re.compile(r"[^*?$]+")
 CALLERS = {  # keys that say who calls or from where, and what a value has to be to narrow that
@@ -50,6 +52,7 @@ SENSITIVE = (
     *(f"iam:{verb}{whom}Policy" for verb in ("Attach", "Put") for whom in ("User", "Group", "Role")),
     *("iam:CreateAccessKey", "iam:CreateLoginProfile", "iam:UpdateLoginProfile", "iam:AddUserToGroup"),
     *("iam:UpdateAssumeRolePolicy", "lambda:UpdateFunctionCode", "kms:Decrypt", "kms:ReEncryptFrom"),
+    *("ssm:SendCommand", "ssm:StartSession", "ecs:ExecuteCommand", "ec2-instance-connect:SendSSHPublicKey"),
     *("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:DeleteBucket", "s3:PutBucketPolicy"),
     *("secretsmanager:GetSecretValue", "ssm:GetParameter", "ssm:GetParameters", "ssm:GetParametersByPath"),
     *("dynamodb:GetItem", "dynamodb:Query", "dynamodb:Scan", "dynamodb:DeleteItem", "dynamodb:DeleteTable"),
@@ -188,7 +191,8 @@ def _anybody(statement: Statement) -> bool:
     if "NotPrincipal" in statement:
         return True
     return any(
-        _federated(statement, each) if kind == "federated" else everyone(each) for kind, each in _principals(statement)
+        _federated(statement, each) if kind == "federated" else everyone(each) or each == FETCHES_FOR_ANYBODY
+        for kind, each in _principals(statement)
     )
 
 

@@ -32,6 +32,10 @@ PUBLIC = {  # settings that put something on the internet: path, and the value t
 }
 OLD_TLS = re.compile(r"Min-TLS-1-[01]|Policy-(2015|2016)|TLS-1-[01]-|FS-2018|FS-1-1|TLS13-1-[01]-|^TLS_1_[01]$")
 RANGES = ("cidrBlocks", "ipv6CidrBlocks", "cidrIpv4", "cidrIpv6", "cidrBlock", "ipv6CidrBlock")
+PREFIXES = {  # ranges by the name of a list, which rules of groups may have in place of ranges
+    "aws:ec2/managedPrefixList:ManagedPrefixList": "entries.cidr",
+    "aws:ec2/managedPrefixListEntry:ManagedPrefixListEntry": "cidr",
+}
 SHELLS = (22, 3389)
 FIRST_FOR_ANSWERS = 1024
 """A list has no memory: what comes back to ports from here up has to be let in, to the last."""
@@ -132,6 +136,9 @@ def ingress_closed(resource: Resource, settings: Settings) -> Findings:
             for direction in ("ingress", "egress"):
                 if next(at(properties, direction), None) is not None:
                     yield f"the default group, which is of all who name none, has rules of {direction}"
+    elif resource.type in PREFIXES:
+        for source in world(str(each) for each in at(properties, PREFIXES[resource.type])):
+            yield f"{source} is in the list, and with it in whatever names the list"
     elif resource.type == aws.SECURITY_GROUP_INGRESS or properties.get("type") == "ingress":
         yield from _reached(properties, settings)
 
@@ -252,8 +259,8 @@ RULES = [
         controls=("EC2.2", "EC2.13", "EC2.14", "EC2.18", "EC2.19", "EC2.21"),
         severity="critical",
         what=(
-            "No security group is open to the world, be it in two halves, no network list to shells, and the default "
-            "group has no rules."
+            "No security group is open to the world, be it in two halves or by a list of prefixes, no network list to "
+            "shells, and the default group has no rules."
         ),
         why="AWS Security Hub reports it as EC2.2, EC2.13, EC2.18, EC2.19 and EC2.21.",
         url="https://docs.aws.amazon.com/securityhub/latest/userguide/ec2-controls.html",
@@ -268,6 +275,7 @@ RULES = [
             aws.NETWORK_ACL,
             aws.NETWORK_ACL_RULE,
             aws.DEFAULT_NETWORK_ACL,
+            *PREFIXES,
         ),
         check=ingress_closed,
         settings={"ports": Setting("ports that may be open to the world", [], [])},

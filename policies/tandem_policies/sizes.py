@@ -1,5 +1,6 @@
 """Rules on how large what bills by the hour may be: types, counts, volumes, runs."""
 
+import re
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 
@@ -29,6 +30,8 @@ VOLUMES = {  # gigabytes
     aws.DOMAIN: ("ebsOptions.volumeSize",),
     "aws:sagemaker/notebookInstance:NotebookInstance": ("volumeSize",),
 }
+OTHER_UNITS = re.compile(r"(CapacityUnits|Concurrency|VolumeSize)$")
+"""Dimensions of scaling that count no machines: of tables, of functions and endpoints without servers, of brokers."""
 SMALL = ["t3*.*", "t4g.*", "[mcr]*.medium", "[mcr]*.large"]
 WITHOUT_GPUS = [*SMALL, "[mcr]*.xlarge", "[mcr]*.2xlarge"]
 UP_TO_3_DOLLARS = [*WITHOUT_GPUS, "g[456]*.xlarge", "g[456]*.2xlarge", "inf2.xlarge", "inf2.8xlarge"]
@@ -83,8 +86,13 @@ def sizes_bounded(resource: Resource, settings: Settings) -> Findings:
     for paths, most in ((COUNTS, "maxInstances"), (VOLUMES, "maxGigabytes")):
         found += [(path, each, most) for path in paths.get(resource.type, ()) for each in at(resource.properties, path)]
     for path, size, most in found:
-        if isinstance(size, int | float) and size > settings[most]:
+        if isinstance(size, int | float) and size > settings[most] and not _in_other_units(resource):
             yield f"{path} is {size:g}, and {settings[most]:g} are the most"
+
+
+def _in_other_units(resource: Resource) -> bool:
+    dimension = resource.properties.get("scalableDimension") if resource.type == aws.SCALING_TARGET else ""
+    return bool(OTHER_UNITS.search(str(dimension)))
 
 
 RULES = [

@@ -23,12 +23,31 @@ CAPABILITIES = {  # that the profile Baseline of the Pod Security Standards lets
     *("AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE", "SETFCAP"),
     *("SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"),
 }
+CONFINED = {  # what of a security context Baseline limits, of a Pod as of a container: the values that it lets be
+    "appArmorProfile.type": ("RuntimeDefault", "Localhost"),
+    "procMount": ("Default",),
+    "seccompProfile.type": ("RuntimeDefault", "Localhost"),
+    "seLinuxOptions.role": ("",),
+    "seLinuxOptions.type": ("", *(f"container_{kind}t" for kind in ("", "init_", "kvm_", "engine_"))),
+    "seLinuxOptions.user": ("",),
+    "sysctls.name": (
+        "kernel.shm_rmid_forced",
+        *(f"net.ipv4.ip_{what}" for what in ("local_port_range", "local_reserved_ports", "unprivileged_port_start")),
+        *(f"net.ipv4.tcp_{what}" for what in ("fin_timeout", "rmem", "syncookies", "wmem")),
+        *(f"net.ipv4.tcp_keepalive_{what}" for what in ("intvl", "probes", "time")),
+        "net.ipv4.ping_group_range",
+    ),
+    "windowsOptions.hostProcess": (False,),
+}
+APPARMOR = "container.apparmor.security.beta.kubernetes.io/"
 ROLES = ("kubernetes:rbac.authorization.k8s.io/v1:ClusterRole", "kubernetes:rbac.authorization.k8s.io/v1:Role")
 BINDINGS = tuple(f"{role}Binding" for role in ROLES)
 ALMIGHTY = ("escalate", "bind", "impersonate")
 ANYBODY = ("system:anonymous", "system:unauthenticated")
 ANY_USER = "system:authenticated"  # in one namespace that may be meant, as of a setting that all may read
 SERVICE, INGRESS = "kubernetes:core/v1:Service", "kubernetes:networking.k8s.io/v1:Ingress"
+RANGES = "service.beta.kubernetes.io/load-balancer-source-ranges"
+ALB = "alb.ingress.kubernetes.io/"
 BALANCER = "service.beta.kubernetes.io/aws-load-balancer-"
 INTERNAL_BY_DEFAULT = ("service.k8s.aws/nlb", "eks.amazonaws.com/nlb")
 
@@ -46,6 +65,9 @@ def workload_unprivileged(resource: Resource, _: Settings) -> Findings:
         return  # an agent of nodes, made to reach them
     for spec in at(resource.properties, TEMPLATES[resource.type]):
         yield _of_node(spec)
+        yield _unconfined(spec, "it")
+    for annotations in at(resource.properties, f"{TEMPLATES[resource.type].removesuffix('spec')}metadata.annotations"):
+        yield _without_apparmor(annotations)
     yield from map(_of_container, containers(resource))
 
 
@@ -65,17 +87,39 @@ def service_internal(resource: Resource, _: Settings) -> Findings:
     """Load balancers that the world reaches."""
     annotations = one(resource.properties, "metadata.annotations", {})
     if resource.type == INGRESS:
-        if annotations.get("alb.ingress.kubernetes.io/scheme") == "internet-facing":
+        groups = annotations.get(f"{ALB}security-groups")  # with which the controller leaves the ranges aside
+        ranges = [] if groups else _listed(annotations.get(f"{ALB}inbound-cidrs"))
+        if annotations.get(f"{ALB}scheme") == "internet-facing" and not (ranges and narrow(ranges)):
             yield "its load balancer is internet-facing"
         return
     if one(resource.properties, "spec.type") != "LoadBalancer":
         return
     ranges = [str(each) for each in at(resource.properties, "spec.loadBalancerSourceRanges")]
+    ranges = ranges or _listed(annotations.get(RANGES))
     scheme, internal = annotations.get(f"{BALANCER}scheme"), annotations.get(f"{BALANCER}internal")
     by_controller = one(resource.properties, "spec.loadBalancerClass") in INTERNAL_BY_DEFAULT
     inside = scheme == "internal" or str(internal).lower() in ("true", "0.0.0.0/0") or (by_controller and not scheme)
     if not inside and not (ranges and narrow(ranges)):
         yield "its load balancer is reached by the world"
+
+
+def _listed(text: Any) -> list[str]:
+    return [each.strip() for each in str(text or "").split(",") if each.strip()]
+
+
+def _unconfined(of: Properties, whose: str) -> Iterator[str]:
+    for path, allowed in CONFINED.items():
+        for value in at(of, f"securityContext.{path}"):
+            if value not in allowed:
+                yield f"{whose} has {path} {value}"
+
+
+def _without_apparmor(annotations: Properties) -> Iterator[str]:
+    for name in annotations:
+        if str(name).startswith(APPARMOR) and not str(annotations.get(name)).startswith(
+            ("runtime/default", "localhost/")
+        ):
+            yield f"the container {str(name).removeprefix(APPARMOR)} has AppArmor {annotations.get(name)}"
 
 
 def _of_node(spec: Properties) -> Iterator[str]:
@@ -91,6 +135,7 @@ def _of_container(container: Properties) -> Iterator[str]:
     name = container.get("name")
     if one(container, "securityContext.privileged"):
         yield f"the container {name} is privileged"
+    yield from _unconfined(container, f"the container {name}")
     for capability in at(container, "securityContext.capabilities.add"):
         if str(capability).removeprefix("CAP_") not in CAPABILITIES:
             yield f"the container {name} adds {capability}"
@@ -118,8 +163,8 @@ RULES = [
         severity="high",
         what=(
             "Pods meet the profile Baseline of the Pod Security Standards: no privilege, no namespaces, paths or ports "
-            "of the node, no added capabilities. A DaemonSet in kube-system, where administrators alone may create, is "
-            "an agent of nodes and is passed."
+            "of the node, no added capabilities, nothing unconfined. A DaemonSet in kube-system, where administrators "
+            "alone may create, is an agent of nodes and is passed."
         ),
         why="Whoever gets into such a Pod has the node, and the roles of all that runs there.",
         url="https://kubernetes.io/docs/concepts/security/pod-security-standards/",
@@ -148,7 +193,10 @@ RULES = [
         what="Services and ingresses make no load balancer that the world reaches.",
         why="A Service of type LoadBalancer is on the internet unless an annotation says otherwise, and bills.",
         url="https://docs.aws.amazon.com/eks/latest/userguide/network-load-balancing.html",
-        remedy="Set aws-load-balancer-scheme to internal, or name the addresses in loadBalancerSourceRanges.",
+        remedy=(
+            "Set the annotation of the scheme to internal, or name the addresses in loadBalancerSourceRanges, of an "
+            "Ingress in the annotation inbound-cidrs."
+        ),
         types=(SERVICE, INGRESS),
         check=service_internal,
     ),

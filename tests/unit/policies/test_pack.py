@@ -1,6 +1,7 @@
 """The pack: every stack file passes it at its own level; levels, settings and remediation are what the page says."""
 
 import json
+import re
 from pathlib import Path
 
 import pulumi_aws
@@ -131,6 +132,45 @@ def test_types_are_those_of_pulumi_aws():
     known = Path(pulumi_aws.__file__).read_text()
     aws = {type_ for rule in RULES for type_ in rule.types if not type_.startswith("kubernetes:")}
     assert [type_ for type_ in aws if f'"{type_}"' not in known] == []
+
+
+POLICY_IN_JSON = re.compile(
+    r'set\(__self__, "((assume_role|access|delivery_destination|inline|repository|resource)_)?polic(y|ies|y_document)"'
+)
+NO_RESOURCE_POLICIES = {  # policies in JSON that let nobody in: what they are instead
+    "aws:acmpca/permission:Permission": "what AWS answers",
+    "aws:cloudwatch/logAccountPolicy:LogAccountPolicy": "what is masked, indexed or forwarded",
+    "aws:cloudwatch/logDataProtectionPolicy:LogDataProtectionPolicy": "what is masked",
+    "aws:cloudwatch/logIndexPolicy:LogIndexPolicy": "what is indexed",
+    "aws:ec2/vpcEndpoint:VpcEndpoint": "what goes out of a network",
+    "aws:ec2/vpcEndpointPolicy:VpcEndpointPolicy": "what goes out of a network",
+    "aws:ecr/lifecyclePolicy:LifecyclePolicy": "which images expire",
+    "aws:eks/podIdentityAssociation:PodIdentityAssociation": "less than the role",
+    "aws:iot/policy:Policy": "what devices with a certificate may, in IoT alone",
+    "aws:iot/policyAttachment:PolicyAttachment": "a name",
+    "aws:lambda/codeSigningConfig:CodeSigningConfig": "what happens to code without a signature",
+    "aws:networkmanager/coreNetworkPolicyAttachment:CoreNetworkPolicyAttachment": "routes",
+    "aws:opensearch/serverlessLifecyclePolicy:ServerlessLifecyclePolicy": "how long indexes stay",
+    "aws:resiliencehub/resiliencyPolicy:ResiliencyPolicy": "how soon a service is back",
+    "aws:ses/receiptFilter:ReceiptFilter": "block or allow",
+    "aws:sns/dataProtectionPolicy:DataProtectionPolicy": "what is masked",
+    "aws:transfer/access:Access": "less than the role",
+    "aws:transfer/user:User": "less than the role",
+    "aws:verifiedaccess/endpoint:Endpoint": "Cedar, for who has logged in",
+    "aws:verifiedaccess/group:Group": "Cedar, for who has logged in",
+    "aws:vpclattice/authPolicy:AuthPolicy": "who of the networks of a service network",
+}
+
+
+def test_every_policy_in_json_of_pulumi_aws_is_read_or_named():
+    readers = ("resource-policy-closed", "iam-not-everything", "search-private")
+    read = {type_ for rule in RULES for type_ in rule.types if rule.name in readers}
+    found = set()
+    for file in Path(pulumi_aws.__file__).parent.glob("*/[!_]*.py"):
+        text = file.read_text()
+        if POLICY_IN_JSON.search(text) and (type_ := re.search(r"'(aws:[\w/]+:\w+)',\n +resource_name", text)):
+            found.add(type_[1])
+    assert found - read == set(NO_RESOURCE_POLICIES)
 
 
 def test_every_control_of_aws_has_a_rule_or_a_reason():

@@ -51,6 +51,7 @@ def served(variant: dict, tags: dict | None = None, rollback: Any = None) -> lis
 
 PLAIN = policy("Deny", Principal="*", Action="s3:*", Resource="*", Condition={"Bool": {"aws:SecureTransport": "false"}})
 INSTANCE = "aws:ec2/instance:Instance"
+TARGET = "aws:appautoscaling/target:Target"
 GROUP = "aws:opensearch/serverlessCollectionGroup:ServerlessCollectionGroup"
 LIMITS = {"maxSearchCapacityInOcu": 2, "maxIndexingCapacityInOcu": 2}
 LOG_GROUP = "aws:cloudwatch/logGroup:LogGroup"
@@ -203,6 +204,25 @@ CASES = [
          things("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule", {"cidrIpv6": "::/0"}),
          things("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule", {"referencedSecurityGroupId": UNKNOWN}),
          "ingress", things("aws:ec2/securityGroup:SecurityGroup", {"ingress": UNKNOWN})),
+    Case("ingress-closed", "0.0.0.0/0 is in the list, and with it in whatever names the list",
+         things("aws:ec2/managedPrefixList:ManagedPrefixList",
+                {"entries": [{"cidr": "10.0.0.0/8"}, {"cidr": "0.0.0.0/0"}]}),
+         things("aws:ec2/managedPrefixListEntry:ManagedPrefixListEntry", {"cidr": "203.0.113.0/24"}),
+         "cidr", things("aws:ec2/managedPrefixListEntry:ManagedPrefixListEntry", {"cidr": UNKNOWN})),
+    Case("workload-unprivileged", "the container web has AppArmor unconfined",
+         things("kubernetes:apps/v1:Deployment", {"spec": {"template": {"metadata": {"annotations": {
+             "container.apparmor.security.beta.kubernetes.io/web": "unconfined"}}, "spec": {}}}}),
+         things("kubernetes:core/v1:Pod", {"metadata": {"annotations": {
+             "container.apparmor.security.beta.kubernetes.io/web": "runtime/default"}}, "spec": {}}),
+         "spec.securityContext.procMount",
+         things("kubernetes:core/v1:Pod", {"spec": {"securityContext": {"procMount": UNKNOWN}}})),
+    Case("service-internal", "its load balancer is internet-facing",
+         things("kubernetes:networking.k8s.io/v1:Ingress", {"metadata": {"annotations": {
+             "alb.ingress.kubernetes.io/scheme": "internet-facing", "alb.ingress.kubernetes.io/security-groups": "sg-1",
+             "alb.ingress.kubernetes.io/inbound-cidrs": "203.0.113.0/24"}}}),
+         things("kubernetes:networking.k8s.io/v1:Ingress", {"metadata": {"annotations": {
+             "alb.ingress.kubernetes.io/scheme": "internal"}}}),
+         "spec.type", things("kubernetes:core/v1:Service", {"spec": {"type": UNKNOWN}})),
     Case("secrets-not-plain", "HF_TOKEN is a secret by its name",
          things(FUNCTION, {"environment": {"variables": {"HF_TOKEN": "a b"}}}),
          things(FUNCTION, {}, {"environment": {"variables": {"HF_TOKEN_ARN": "arn:x", "CHUNK_TOKENS": "200"}}}),
@@ -252,6 +272,11 @@ CASES = [
     Case("sizes-bounded", "volume_gb is 2000, and 1000 are the most", [envelope(volume_gb=2000)],
          [envelope(volume_gb=200), *things(PARAMETER, {"name": "/other", "value": UNKNOWN})],
          "size", things("aws:ebs/volume:Volume", {"size": UNKNOWN})),
+    Case("sizes-bounded", "maxCapacity is 60, and 4 are the most",
+         things(TARGET, {"maxCapacity": 60, "scalableDimension": "sagemaker:variant:DesiredInstanceCount"}),
+         things(TARGET, {"maxCapacity": 60, "scalableDimension": "dynamodb:table:ReadCapacityUnits"},
+                {"maxCapacity": 60, "scalableDimension": "lambda:function:ProvisionedConcurrency"}),
+         "scalableDimension", things(TARGET, {"maxCapacity": 60, "scalableDimension": UNKNOWN})),
     Case("search-private", "AllowFromPublic is true for collection and dashboard",
          things(NETWORK, {"type": "network", "policy": json.dumps(
              [{"AllowFromPublic": True, "Rules": [{"ResourceType": "dashboard"}, {"ResourceType": "collection"}]}])}),
