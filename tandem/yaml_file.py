@@ -34,7 +34,7 @@ def read(path: Path, what: str) -> Mapping[Any, Any]:
         content = None if node is None or checks.mistakes else loader.construct_document(node)
     except (OSError, UnicodeDecodeError) as error:
         raise TandemError(f"{path}: can't be read ({error}).") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a day that no calendar has
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise TandemError(f"{path}: is neither YAML nor JSON ({' '.join(str(error).split())}).") from error
     checks.finish(str(path))
     if content is None:
@@ -66,6 +66,12 @@ def _check(node: Any, path: str, checks: Checks, seen: set[int], key: str = "") 
         for at, value in enumerate(node.value):
             _check(value, path, checks, seen, f"{key}[{at}]")
     elif isinstance(node, yaml.ScalarNode) and node.style is None:
+        if node.tag == f"{TAG}timestamp":
+            try:
+                yaml.constructor.SafeConstructor().construct_yaml_timestamp(node)
+            except ValueError as error:
+                where = checks.at(f"{path}:{node.start_mark.line + 1}")
+                where.add(key, f"{shown(node.value)} is no day of a calendar: {error}", "Write it as 2027-05-31.")
         if node.tag == f"{TAG}str" and SCIENTIFIC.fullmatch(node.value):
             node.tag = f"{TAG}float"
         pattern, problem, remedy = OLD.get(node.tag.removeprefix(TAG), (None, "", ""))

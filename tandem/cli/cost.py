@@ -86,7 +86,11 @@ def show(
     with bad_input():
         read = read_preview(content, region)
         if compared is not None:
-            read = against(read_preview(compared, region), read)
+            try:
+                before = read_preview(compared, region)
+            except TandemError as error:
+                raise TandemError(f"--base {base}: {error}") from error
+            read = against(before, read)
         kept = {} if wanted is None else limits.limits_of(read.stack, wanted)
         summary = summarize(
             estimate(read, kept.get("discount_pct")),

@@ -83,7 +83,7 @@ class Bill:
         try:
             row = self.table.price(service, key)
         except NoPrice:
-            return "no row has its price"
+            return "a price that no row has"  # after "bills", and after a colon
         return f"${row.usd} for each {row.unit}"
 
     def note(self, text: str) -> None:

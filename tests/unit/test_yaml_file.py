@@ -87,3 +87,12 @@ def test_the_recipe_of_the_finding_has_all_its_mistakes_at_once(read):
         )
     found = [mistake.where.rpartition(" ")[2] for mistake in refused.value.mistakes]
     assert found == ["max_steps", "lora.rank", "learning_rate"]
+
+
+def test_a_day_that_no_calendar_has_is_named_with_its_line_and_hides_no_other_mistake(read):
+    with pytest.raises(Mistakes) as error:
+        read("until: 2027-13-01\nother:\n  - {until: 2027-02-30}\nrate: 1:30\n")
+    said = str(error.value)
+    assert "file.yaml:1" in said and "2027-13-01" in said and "month must be in 1..12" in said
+    assert "other[0].until" in said and "2027-02-30" in said
+    assert "1:30" in said

@@ -117,7 +117,7 @@ def test_numbers_that_are_none(value):
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [("- a\n", "is not a mapping"), ("a: [", "neither YAML nor JSON"), ("a: 2026-02-30\n", "neither YAML nor JSON")],
+    [("- a\n", "is not a mapping"), ("a: [", "neither YAML nor JSON"), ("a: 2026-02-30\n", "no day of a calendar")],
 )
 def test_files_that_hold_no_facts(tmp_path, content, said):
     (tmp_path / "facts.yaml").write_text(content)

@@ -101,3 +101,11 @@ def test_the_command_compares_two_previews_without_a_cloud(tmp_path):
     assert (found["compared"], found["new"]) == ("base", False)
     assert Decimal(found["numbers"]["idle"]["delta"]) == Decimal("0.8")
     assert Decimal(found["numbers"]["idle"]["before"]) == Decimal("0.8")
+
+
+def test_of_two_previews_the_one_that_cant_be_used_is_named(tmp_path):
+    head, base = tmp_path / "head.json", tmp_path / "base.json"
+    head.write_text(json.dumps({"steps": [{"op": "create", "urn": "urn:pulumi:dev::shop::a:b/c:C::it"}]}))
+    base.write_text('{"steps": [{')
+    done = CliRunner().invoke(app, ["cost", str(head), "--base", str(base)])
+    assert done.exit_code == 2 and f"--base {base}: " in done.stderr and "cut off" in done.stderr

@@ -118,7 +118,7 @@ stacks:
         ("", "is not a mapping of gates"),
         ("- max_idle_floor", "is not a mapping of gates"),
         ("max_idle_floor: [", "neither YAML nor JSON"),
-        ("max_idle_floor: 2026-02-31", "neither YAML nor JSON"),
+        ("max_idle_floor: 2026-02-31", "no day of a calendar"),
         ("max_idle_floor: &a [*a]", r"is not allowed \(a number of US dollars"),
         ("max_idle_floor: 1" + "0" * 400, r"is not allowed \(a number of US dollars"),
         ("stacks: [rag-dev]", "Give a mapping of stack names to gates"),
