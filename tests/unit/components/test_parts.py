@@ -295,6 +295,29 @@ def test_a_bucket_that_tells_nobody_of_its_changes_is_refused_and_one_of_another
         made(DataBucket, {"existing_bucket": DOCUMENTS}, answers=answers)
 
 
+@pytest.mark.faults
+@pytest.mark.parametrize("part", [IngestionPipeline, QueryApi])
+@pytest.mark.parametrize(("kind", "arn"), [("serverless", DOMAIN), ("domain", COLLECTION)])
+def test_an_output_that_is_the_arn_of_another_kind_of_store_fails_before_anybody_is_let_in(
+    part, kind, arn, monkeypatch
+):
+    recording = Recording()
+    monkeypatch.setattr("scripts.recorder.Recording", lambda: recording)
+    with pytest.raises(InvalidArguments) as refused:
+        made(part, {**ALONE[part], "store": kind, "store_arn": pulumi.Output.from_input(arn)})
+    assert not recording.of("ServerlessAccessPolicy") and not may(recording)
+    (mistake,) = refused.value.mistakes
+    assert mistake.where == "store_arn" and arn in mistake.problem and "`store`" in mistake.remedy
+    assert f"{part.__name__} 'docs'" in str(refused.value)
+
+
+@pytest.mark.parametrize("part", [IngestionPipeline, QueryApi])
+def test_an_output_of_the_right_kind_of_store_and_one_that_is_not_known_yet_pass(part):
+    for arn in (pulumi.Output.from_input(COLLECTION), pulumi.Output.from_input(pulumi.output.UNKNOWN)):
+        recording = made(part, {**ALONE[part], "store_arn": arn}, preview=True)
+        assert recording.of("ServerlessAccessPolicy")
+
+
 # From other languages
 
 
