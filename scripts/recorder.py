@@ -256,6 +256,10 @@ def record(
     recording = Recording()
     asyncio.set_event_loop(LOOP)
     settings.ROOT.set(None)  # or a stack would have the outputs of those before it
+    for left in asyncio.all_tasks(LOOP):  # by a program that failed, whose mistakes would be this one's
+        left.cancel()
+    settings.SETTINGS.rpc_manager.clear()
+    settings.SETTINGS.outputs.clear()
     said = Answers(answers)
     mocks.set_mocks(said, project="tandem", stack=stack, preview=preview, monitor=_Monitor(recording, said, before))
     pulumi.runtime.set_all_config({"aws:region": REGION, **(config or {})})

@@ -96,7 +96,16 @@ class Field(NamedTuple):
         pattern = self.arn.pattern if self.arn else self.pattern
         if self.hidden and not (isinstance(value, str) and re.fullmatch(pattern, value)):
             return checks.add(key, f"is not {self.allowed}", self.remedy)
-        return checks.text(key, value, self.allowed, self.remedy, pattern)
+        remedy = self._output_of(key, value) or self.remedy
+        return checks.text(key, value, self.allowed, remedy, pattern)
+
+    def _output_of(self, key: str, value: Any) -> str:
+        """Which output of a resource to give in place of it as a whole; nothing where it is none, or has none."""
+        if not self.output or not is_output(getattr(value, "urn", None)):
+            return ""
+        names = ["arn"] if self.arn else ["bucket", "bucket_name", "domain_name", "table_name", "name", "arn"]
+        found = next((each for each in (key, *names) if is_output(getattr(value, each, None))), "")
+        return f"Give its output `{found}`." if found else ""
 
     def _list(self, checks: Checks, key: str, value: Any) -> list[Any] | None:
         """Each of a list, complete where it is a table; None where one is refused."""

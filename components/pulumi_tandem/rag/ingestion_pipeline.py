@@ -108,7 +108,8 @@ class IngestionPipeline(pulumi.ComponentResource):
         settings = valid("IngestionPipeline", name, INGESTION, args, look, opts=opts)
         super().__init__("tandem:index:IngestionPipeline", name, {}, under_house_rules(opts, settings))
         child = pulumi.ResourceOptions(parent=self)
-        bucket, ledger, store = settings["documents_bucket"], settings["ledger_table"], access_to(settings)
+        bucket, ledger = settings["documents_bucket"], settings["ledger_table"]
+        store = access_to(settings, f"IngestionPipeline {name!r}")
         tags = environment_tags(name, settings["tags"])
         shared: dict = {"tags": tags, "alarm_topic_arn": settings["alarm_topic_arn"]}
         queue = WorkQueue(

@@ -97,7 +97,8 @@ class QueryApi(pulumi.ComponentResource):
         for remark in (*place_remarks(region), *chain.from_iterable(named)):
             pulumi.log.warn(remark, self)
         child = pulumi.ResourceOptions(parent=self)
-        tags, ledger, store = environment_tags(name, settings["tags"]), settings["ledger_table"], access_to(settings)
+        tags, ledger = environment_tags(name, settings["tags"]), settings["ledger_table"]
+        store = access_to(settings, f"QueryApi {name!r}")
         endpoint_name, tuned = settings["endpoint_name"], []
         if endpoint_name:
             invoked = [account_arn("sagemaker", pulumi.Output.concat("endpoint/", endpoint_name), self)]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pulumi
+import pulumi_aws as aws
 import pulumi_tandem
 import pytest
 from pulumi_tandem import (
@@ -293,6 +294,56 @@ def test_a_bucket_that_tells_nobody_of_its_changes_is_refused_and_one_of_another
     assert made(IngestionPipeline, ALONE[IngestionPipeline], answers=answers).resources
     with pytest.raises(InvalidArguments, match="of a stack data"):
         made(DataBucket, {"existing_bucket": DOCUMENTS}, answers=answers)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("part", [IngestionPipeline, QueryApi])
+@pytest.mark.parametrize(("kind", "arn"), [("serverless", DOMAIN), ("domain", COLLECTION)])
+def test_an_output_that_is_the_arn_of_another_kind_of_store_fails_before_anybody_is_let_in(
+    part, kind, arn, monkeypatch
+):
+    recording = Recording()
+    monkeypatch.setattr("scripts.recorder.Recording", lambda: recording)
+    with pytest.raises(InvalidArguments) as refused:
+        made(part, {**ALONE[part], "store": kind, "store_arn": pulumi.Output.from_input(arn)})
+    assert not recording.of("ServerlessAccessPolicy") and not may(recording)
+    (mistake,) = refused.value.mistakes
+    assert mistake.where == "store_arn" and arn in mistake.problem and "`store`" in mistake.remedy
+    assert f"{part.__name__} 'docs'" in str(refused.value)
+
+
+@pytest.mark.parametrize("part", [IngestionPipeline, QueryApi])
+def test_an_output_of_the_right_kind_of_store_and_one_that_is_not_known_yet_pass(part):
+    for arn in (pulumi.Output.from_input(COLLECTION), pulumi.Output.from_input(pulumi.output.UNKNOWN)):
+        recording = made(part, {**ALONE[part], "store_arn": arn}, preview=True)
+        assert recording.of("ServerlessAccessPolicy")
+
+
+@pytest.mark.faults
+def test_a_resource_in_place_of_its_name_is_refused_with_the_output_to_give():
+    def program() -> None:
+        store, ledger = ServerlessVectorStore("store", {"ledger_table": LEDGER}), Ledger("ledger", {})
+        bucket, pool = aws.s3.Bucket("bucket"), aws.cognito.UserPool("pool")
+        given: Any = {"ledger_table": ledger, "store_name": store, "store_arn": store, "user_pool_arn": pool}
+        with pytest.raises(InvalidArguments) as refused:
+            QueryApi("docs", {**given, "auth": "jwt"})
+        remedies = {each.where: each.remedy for each in refused.value.mistakes}
+        assert remedies == {
+            "ledger_table": "Give its output `table_name`.",
+            "store_name": "Give its output `store_name`.",
+            "store_arn": "Give its output `store_arn`.",
+            "user_pool_arn": "Give its output `arn`.",
+        }
+        given = {"existing_documents_bucket": bucket, "store": "domain", "existing_domain": aws.opensearch.Domain("d")}
+        with pytest.raises(InvalidArguments) as refused:
+            RagEnvironment("docs", given)
+        remedies = {each.where: each.remedy for each in refused.value.mistakes}
+        assert remedies == {
+            "existing_documents_bucket": "Give its output `bucket`.",
+            "existing_domain": "Give its output `domain_name`.",
+        }
+
+    record(program)
 
 
 # From other languages

@@ -4,11 +4,13 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import pulumi
 from tandem_contract.arns import REGION, Arn
-from tandem_contract.checks import Checks
+from tandem_contract.checks import Checks, is_output
 from tandem_contract.fields import Field, Table
 
 from ...choices import StoreKind
+from ...foundation.arguments import InvalidArguments
 from ..fields import LEDGER_TABLE
 from . import domain, serverless
 from .base import EVERY_INDEX, Check, Look, StoreAccess
@@ -101,6 +103,22 @@ def check_used(checks: Checks, args: Mapping[str, Any]) -> None:
         checks.refuse("store_arn", arn, f"the ARN of a store of kind {str.__str__(kind)}", remedy)
 
 
-def access_to(settings: Mapping[str, Any]) -> StoreAccess:
-    """What a part has of the store that it is told."""
-    return STORES[settings["store"]].access(settings["store_name"], settings["store_arn"], settings["store_indices"])
+def access_to(settings: Mapping[str, Any], subject: str) -> StoreAccess:
+    """What a part, `subject` of messages, has of the store that it is told.
+
+    An ARN that is an output is checked once it is known, and nobody is let in before: not by the name alone either,
+    which is all that a collection's data access policy has.
+    """
+    name, arn = settings["store_name"], settings["store_arn"]
+
+    def checked(known: Any) -> Any:
+        checks = Checks()
+        check_used(checks, {**settings, "store_arn": known})
+        if checks.mistakes:
+            raise InvalidArguments(subject, checks.mistakes)
+        return known
+
+    if is_output(arn):
+        arn = pulumi.Output.from_input(arn).apply(checked)
+        name = pulumi.Output.all(name, arn).apply(lambda both: both[0])
+    return STORES[settings["store"]].access(name, arn, settings["store_indices"])
