@@ -68,7 +68,7 @@ def _check(node: Any, path: str, checks: Checks, seen: set[int], key: str = "") 
     elif isinstance(node, yaml.ScalarNode) and node.style is None:
         if node.tag == f"{TAG}timestamp":
             try:
-                yaml.constructor.SafeConstructor().construct_yaml_timestamp(node)
+                yaml.SafeLoader("").construct_yaml_timestamp(node)
             except ValueError as error:
                 where = checks.at(f"{path}:{node.start_mark.line + 1}")
                 where.add(key, f"{shown(node.value)} is no day of a calendar: {error}", "Write it as 2027-05-31.")

@@ -22,9 +22,13 @@ def client(service: str, region: str | None = None, **config: Any) -> Any:
     """
     import boto3
     from botocore.config import Config
+    from botocore.session import get_session
 
     ours = {"retries": {"mode": "standard", "max_attempts": 6}, "max_pool_connections": 16}
-    session = boto3.Session(region_name=region or os.environ.get("AWS_REGION"))  # boto3 knows AWS_DEFAULT_REGION only
+    core = get_session()
+    core.register_component("data_loader", _models(core.get_config_variable("data_path")))
+    # boto3 knows AWS_DEFAULT_REGION only
+    session = boto3.Session(region_name=region or os.environ.get("AWS_REGION"), botocore_session=core)
     if session.get_credentials() is None and "AWS_BEARER_TOKEN_BEDROCK" not in os.environ:
         raise TandemError(NO_CREDENTIALS)
     return session.client(service, config=Config(**{**ours, **config}))
@@ -59,6 +63,14 @@ def region_in(text: str) -> str | None:
     """The region that an ARN, or the URL of an API of API Gateway, names."""
     match = NAMED.match(text)
     return match and (match[1] or match[2])
+
+
+@functools.cache
+def _models(path: str | None) -> Any:
+    """What reads the SDK's descriptions of services, kept: reading them again is most of what a client costs."""
+    from botocore.loaders import create_loader
+
+    return create_loader(path)
 
 
 @functools.cache

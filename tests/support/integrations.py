@@ -74,6 +74,7 @@ def trees() -> dict[str, ast.Module]:
     return found
 
 
+@functools.cache
 def services() -> set[str]:
     """Those that a client is made for by name."""
     return {

@@ -43,3 +43,14 @@ def test_a_client_tries_again_unless_its_caller_does():
 
 def test_attempts_are_bounded():
     assert aws.client("pricing", "us-east-1").meta.config.retries["total_max_attempts"] == 7
+
+
+def test_what_the_sdk_knows_is_read_once_for_all_clients(monkeypatch):
+    from botocore.loaders import JSONFileLoader
+
+    read = []
+    load = JSONFileLoader.load_file
+    monkeypatch.setattr(JSONFileLoader, "load_file", lambda self, path: read.append(path) or load(self, path))
+    for service in ("sts", "s3", "sts", "s3"):
+        aws.client(service, "us-east-1")
+    assert [path for path in read if read.count(path) > 1 and load(JSONFileLoader(), path)] == []

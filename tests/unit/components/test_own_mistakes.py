@@ -336,7 +336,8 @@ def test_who_may_not_look_may_deploy_and_is_told_what_was_not_checked(caplog):
 
 @pytest.mark.faults
 def test_a_domain_that_nobody_can_look_into_is_said(caplog):
-    answers = {GET_DOMAIN: A_DOMAIN | {"advancedSecurityOptions": [{"enabled": True}], "arn": "a", "endpoint": "e"}}
+    there = {"arn": "arn:aws:es:us-east-1:123456789012:domain/acme-search", "endpoint": "e"}
+    answers = {GET_DOMAIN: A_DOMAIN | there | {"advancedSecurityOptions": [{"enabled": True}]}}
     assert mistakes(RagEnvironment, SEARCH, answers) == []
     assert "Domain acme-search has fine-grained access control" in caplog.text
 
