@@ -70,7 +70,7 @@ test: .venv/.ready
 	@$(BIN)/python -m tests.run
 
 unit: .venv/.ready $(SPHINX)/.ready
-	@$(BIN)/python -m pytest -q -m "not local and not kubernetes and not soak" -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -q -m "not local and not kubernetes and not soak" -n 3 --dist loadfile
 
 # On local clouds side by side, one for each of the workers: most of the time is waiting.
 local: tools

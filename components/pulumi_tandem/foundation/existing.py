@@ -19,7 +19,7 @@ from .region import invoke_options, region_of
 
 BUCKET: dict[str, Any] = {
     "pattern": r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
-    "allowed": "the name of a bucket",
+    "allowed": "the name of a bucket: 3 to 63 small letters, digits, dots and hyphens",
     "remedy": "Its name alone, without s3:// or arn:.",
     "output": True,
 }

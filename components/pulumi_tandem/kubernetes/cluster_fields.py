@@ -149,7 +149,7 @@ CLUSTER = Table(
             "are; `node_groups` and `node_pools` are put into it. It takes access entries, has the add-on "
             "eks-pod-identity-agent, and should enforce network policies.",
             pattern=r"[0-9A-Za-z][A-Za-z0-9_-]{0,99}",
-            allowed="the name of an EKS cluster",
+            allowed="the name of an EKS cluster: at most 100 letters, digits, hyphens and underscores",
             remedy="`aws eks list-clusters` has the names.",
         ),
         "existing_kubeconfig": Field(

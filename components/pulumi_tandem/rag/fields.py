@@ -122,7 +122,7 @@ LEDGER_TABLE = Field(
     "",
     "Name of the table that records what is indexed: the output `table_name` of a `Ledger`.",
     pattern="[A-Za-z0-9_.-]{3,255}",
-    allowed="the name of a DynamoDB table",
+    allowed="the name of a DynamoDB table: 3 to 255 letters, digits and _ . -",
     remedy="It is the output `table_name` of a Ledger.",
     output=True,
     config=False,

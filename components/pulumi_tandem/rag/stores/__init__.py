@@ -71,7 +71,7 @@ USED = {
         "",
         "Name of the collection or domain: the output `store_name` of the part that made it.",
         pattern="[a-z][a-z0-9-]{2,31}",
-        allowed="the name of a collection or domain",
+        allowed="the name of a collection or domain: 3 to 32 small letters, digits and hyphens",
         remedy="It is the output `store_name` of a store.",
         output=True,
         required=True,

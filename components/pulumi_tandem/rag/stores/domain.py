@@ -56,7 +56,7 @@ FIELDS = {
         "Name of a domain of your own for store `domain`, reachable from the internet, in place of one that is made. "
         "Indices that begin with the ledger's name are made in it, and no others touched (docs/bring-your-own.md).",
         pattern="[a-z][a-z0-9-]{2,27}",
-        allowed="the name of a domain",
+        allowed="the name of a domain: 3 to 28 small letters, digits and hyphens",
         remedy="`aws opensearch list-domain-names` has them.",
         output=True,
     ),

@@ -37,7 +37,7 @@ FIELDS = {
         "internet, in place of one that is made. Indices that begin with the ledger's name are made in it, and no "
         "others touched (docs/bring-your-own.md).",
         pattern="[a-z][a-z0-9-]{2,31}",
-        allowed="the name of a collection",
+        allowed="the name of a collection: 3 to 32 small letters, digits and hyphens",
         remedy="`aws opensearchserverless list-collections` has them.",
         output=True,
     ),
