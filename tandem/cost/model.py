@@ -62,6 +62,10 @@ class Resource:
                 return value
         return value
 
+    def source(self, name: str, type_: str) -> "Resource | None":
+        """The resource of a type that an input comes from; None where the preview has none."""
+        return next((it for it in self.references.get(name, ()) if it.type == type_), None)
+
 
 def ancestors(parent: str, parents: Mapping[str, str]) -> Iterator[str]:
     """The URNs from a parent to the stack; it ends also in a file whose parents go round."""

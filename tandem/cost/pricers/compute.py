@@ -94,7 +94,7 @@ def group(resource: Resource, bill: Bill) -> None:
 
 def template_of(resource: Resource) -> Resource | None:
     """The launch template that it is made from, where the preview has it."""
-    return next((it for it in resource.references.get("launchTemplate", ()) if it.type == TEMPLATE), None)
+    return resource.source("launchTemplate", TEMPLATE)
 
 
 def tenancy_of(given: Any, subnets: Iterable[Resource]) -> str:

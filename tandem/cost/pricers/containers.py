@@ -38,7 +38,7 @@ def _tasks(resource: Resource, bill: Bill) -> None:
     if tasks == 0:
         bill.free("no task runs (desiredCount is 0, and no target of this preview has a minCapacity for it)")
         return
-    task = next((it for it in resource.references.get("taskDefinition", ()) if it.type == TASK), None)
+    task = resource.source("taskDefinition", TASK)
     if task is None:
         bill.not_priced(f"{tasks:f} tasks, whose definition isn't in this preview", Number.IDLE)
         return

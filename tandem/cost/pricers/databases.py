@@ -118,7 +118,7 @@ def cluster_instance(resource: Resource, bill: Bill) -> None:
     if engine != AURORA:
         bill.not_priced(f"hours of {kind} of engine {engine}: there are rows for {AURORA} only", Number.IDLE)
         return
-    of = next((it for it in resource.references.get("clusterIdentifier", ()) if it.type == CLUSTER), None)
+    of = resource.source("clusterIdentifier", CLUSTER)
     if of is None:
         bill.not_priced(
             f"hours of {kind}: its cluster, whose storage decides the price, isn't in this preview", Number.IDLE

@@ -37,7 +37,7 @@ def function(resource: Resource, bill: Bill) -> None:
 
 def provisioned_concurrency(resource: Resource, bill: Bill) -> None:
     """Environments of a function that are kept ready bill its memory all month."""
-    function = next((it for it in resource.references.get("functionName", ()) if it.type == FUNCTION), None)
+    function = resource.source("functionName", FUNCTION)
     if function is None:
         bill.not_priced(
             "provisioned concurrency: it bills by its function's memory, and the function isn't in this preview",

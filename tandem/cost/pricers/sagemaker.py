@@ -27,7 +27,7 @@ def endpoint_configuration(resource: Resource, bill: Bill) -> None:
 def endpoint(resource: Resource, bill: Bill) -> None:
     """An endpoint bills the instances of its configuration, with which they are priced."""
     given = resource.shown("endpointConfigName")
-    if any(source.type == CONFIGURATION for source in resource.references.get("endpointConfigName", ())):
+    if resource.source("endpointConfigName", CONFIGURATION):
         bill.free("its instances bill with its configuration")
     else:
         name = "" if given in (None, UNKNOWN, SECRET) else f" {given}"

@@ -37,7 +37,7 @@ def on_demand(resource: Resource) -> bool:
 
 def consumer(resource: Resource, bill: Bill) -> None:
     """A consumer with throughput of its own (enhanced fan-out) bills for each shard of its stream."""
-    of = next((it for it in resource.references.get("streamArn", ()) if it.type == STREAM), None)
+    of = resource.source("streamArn", STREAM)
     if of is None:
         bill.not_priced("its hours, one for each shard: its stream isn't in this preview", Number.IDLE)
     elif on_demand(of):
